@@ -1,0 +1,58 @@
+//! The run state of a forward pass: activations that are allocated once and reused.
+
+use crate::error::Error;
+use cke_kernels::scratch::{AlignedBuf, Scratch};
+
+/// Buffers of a transformer's forward pass; they grow to the largest number of rows seen and stay.
+#[derive(Debug)]
+pub struct Activations {
+    rows: usize,
+    /// The residual stream and its successor: (rows, width) each.
+    pub(crate) stream: AlignedBuf<f32>,
+    pub(crate) next_stream: AlignedBuf<f32>,
+    /// Normalised stream, then attention's output: (rows, width).
+    pub(crate) normed: AlignedBuf<f32>,
+    pub(crate) attended: AlignedBuf<f32>,
+    /// Queries, keys and values side by side: (rows, 3 · width).
+    pub(crate) qkv: AlignedBuf<f32>,
+    /// Inside the feed-forward layer: (rows, inner).
+    pub(crate) inner: AlignedBuf<f32>,
+    pub(crate) scratch: Scratch,
+}
+
+impl Activations {
+    /// Buffers for no rows yet.
+    pub(crate) fn new() -> Result<Activations, Error> {
+        let empty = || AlignedBuf::zeroed(0);
+        Ok(Activations {
+            rows: 0,
+            stream: empty()?,
+            next_stream: empty()?,
+            normed: empty()?,
+            attended: empty()?,
+            qkv: empty()?,
+            inner: empty()?,
+            scratch: Scratch::new(),
+        })
+    }
+
+    /// Room for `rows` rows; what the buffers held is lost where they grow.
+    pub(crate) fn reserve(&mut self, rows: usize, width: usize, inner: usize) -> Result<(), Error> {
+        if rows <= self.rows {
+            return Ok(());
+        }
+        self.rows = 0;
+        for (buffer, row) in [
+            (&mut self.stream, width),
+            (&mut self.next_stream, width),
+            (&mut self.normed, width),
+            (&mut self.attended, width),
+            (&mut self.qkv, 3 * width),
+            (&mut self.inner, inner),
+        ] {
+            *buffer = AlignedBuf::zeroed(rows * row)?;
+        }
+        self.rows = rows;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! A model as a user has it: a directory with configuration, weights and tokenizer, or the demo model inside this library.
+
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::generation_config::GenerationConfig;
+use crate::load_error::LoadError;
+use crate::models::gpt2::Gpt2;
+use crate::runtime::Runtime;
+use crate::tokenizer::Tokenizer;
+use crate::weights::Checkpoint;
+use std::path::{Path, PathBuf};
+
+/// An opened model: everything checked that can be checked without reading the weights.
+#[derive(Debug)]
+pub struct Bundle {
+    origin: Origin,
+    config: ModelConfig,
+    generation: GenerationConfig,
+    checkpoint: Checkpoint,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Directory(PathBuf),
+    #[cfg(feature = "demo-model")]
+    Demo,
+}
+
+impl Bundle {
+    /// Opens a model directory: `config.json`, `model.safetensors` (or its shards), `generation_config.json` where there is one.
+    ///
+    /// # Errors
+    /// Where a file is missing, malformed or contradicts another.
+    pub fn open(dir: &Path) -> Result<Bundle, LoadError> {
+        let config = ModelConfig::load(dir)?;
+        let generation = GenerationConfig::load(dir, &config)?;
+        let checkpoint = Checkpoint::open(dir)?;
+        Ok(Bundle { origin: Origin::Directory(dir.to_owned()), config, generation, checkpoint })
+    }
+
+    /// The demo model that is compiled into this library: a small GPT-2 that writes in the manner of the Rust documentation.
+    ///
+    /// # Errors
+    /// None in a library that was built from intact files.
+    #[cfg(feature = "demo-model")]
+    pub fn demo() -> Result<Bundle, LoadError> {
+        let config = ModelConfig::from_json(demo::CONFIG, Path::new("demo/config.json"))?;
+        let file = Path::new("demo/generation_config.json");
+        let generation = GenerationConfig::from_json(demo::GENERATION_CONFIG, file, &config)?;
+        let checkpoint = Checkpoint::from_bytes(demo::WEIGHTS, "demo/model.safetensors")?;
+        Ok(Bundle { origin: Origin::Demo, config, generation, checkpoint })
+    }
+
+    /// What a report calls the model: its directory's name, or `demo`.
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Origin::Directory(dir) => {
+                let whole = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+                whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
+            }
+            #[cfg(feature = "demo-model")]
+            Origin::Demo => "demo".to_owned(),
+        }
+    }
+
+    /// The directory; `None` for the demo model.
+    pub fn dir(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Directory(dir) => Some(dir),
+            #[cfg(feature = "demo-model")]
+            Origin::Demo => None,
+        }
+    }
+
+    /// Architecture and sizes.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The model's own wishes for generation.
+    pub fn generation(&self) -> &GenerationConfig {
+        &self.generation
+    }
+
+    /// The stored tensors.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The tokenizer, checked against the model's vocabulary.
+    ///
+    /// # Errors
+    /// Where there is none or it is malformed.
+    pub fn tokenizer(&self) -> Result<Tokenizer, LoadError> {
+        let vocabulary = self.config.vocab_size();
+        match &self.origin {
+            Origin::Directory(dir) => Tokenizer::load(dir, vocabulary),
+            #[cfg(feature = "demo-model")]
+            Origin::Demo => Tokenizer::from_bytes(demo::TOKENIZER, "demo/tokenizer.json", vocabulary),
+        }
+    }
+
+    /// Packs the weights of a GPT-2 and lets go of the files. `loaded` hears of the bytes of f32 as they are packed.
+    ///
+    /// # Errors
+    /// Where it is no GPT-2, a tensor is missing or misshapen, or memory cannot be had.
+    pub fn into_gpt2(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Gpt2, Error> {
+        match &self.config {
+            ModelConfig::Gpt2(config) => Gpt2::load(&self.checkpoint, config, runtime, loaded),
+            other => Err(self.wrong_architecture("GPT-2", other)),
+        }
+    }
+
+    fn wrong_architecture(&self, wanted: &'static str, found: &ModelConfig) -> Error {
+        Error::WrongArchitecture { file: self.name(), wanted, found: found.architecture() }
+    }
+}
+
+#[cfg(feature = "demo-model")]
+mod demo {
+    //! The files of the demo model; `tools/demo-model` made them.
+
+    pub(super) const CONFIG: &[u8] = include_bytes!("../assets/demo/config.json");
+    pub(super) const GENERATION_CONFIG: &[u8] = include_bytes!("../assets/demo/generation_config.json");
+    pub(super) const TOKENIZER: &[u8] = include_bytes!("../assets/demo/tokenizer.json");
+    pub(super) const WEIGHTS: &[u8] = include_bytes!("../assets/demo/model.safetensors");
+}

@@ -1,0 +1,64 @@
+//! What can go wrong while a model runs.
+
+use crate::load_error::LoadError;
+use crate::sampler::SamplerError;
+use crate::tokenizer::TokenizeError;
+
+/// Why the engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model's files cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A kernel refused its operands, or memory or threads could not be had.
+    #[error(transparent)]
+    Kernel(#[from] cke_kernels::Error),
+    /// `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured.
+    #[error(transparent)]
+    Cpu(#[from] cke_kernels::cpu::CpuError),
+    /// A text cannot become tokens, or tokens text.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// Sampling settings or logits that make no distribution.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
+    /// A token that the model does not know.
+    #[error("token {id} at position {position}: wanted an id below the vocabulary's size {vocabulary}")]
+    UnknownToken {
+        /// The id.
+        id: u32,
+        /// Where it stands in its sequence.
+        position: usize,
+        /// Number of tokens of the model.
+        vocabulary: usize,
+    },
+    /// More positions than the model was trained for.
+    #[error("the sequence needs {wanted} positions, the model's context has {limit}{hint}")]
+    Context {
+        /// Positions needed.
+        wanted: usize,
+        /// Positions of the model.
+        limit: usize,
+        /// What could be done about it; may be empty.
+        hint: &'static str,
+    },
+    /// Nothing to work on.
+    #[error("wanted at least {wanted} tokens, found {found}")]
+    TooFewTokens {
+        /// The least that makes sense.
+        wanted: usize,
+        /// What there was.
+        found: usize,
+    },
+    /// A model of one kind where another is needed.
+    #[error("{file} holds a {found} model, this needs a {wanted} model")]
+    WrongArchitecture {
+        /// The model.
+        file: String,
+        /// What is needed.
+        wanted: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+}

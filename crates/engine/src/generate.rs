@@ -1,0 +1,300 @@
+//! Generation: tokens after tokens, for one prompt or for several at once.
+
+use crate::activations::Activations;
+use crate::error::Error;
+use crate::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use crate::runtime::Runtime;
+use crate::sampler::{Sampler, SamplerConfig};
+use std::ops::Range;
+
+/// What happens when a sequence fills the model's context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It ends with [`Finish::Context`]; a longer prompt is an error.
+    #[default]
+    Stop,
+    /// The older half is forgotten and the newer half read again, at positions from 0 on.
+    Slide,
+}
+
+/// How to generate.
+#[derive(Clone, Debug, Default)]
+pub struct GenerateOptions {
+    /// Tokens to generate for each prompt at most.
+    pub max_tokens: usize,
+    /// How the next token is picked. Prompt i of a batch uses `seed + i`.
+    pub sampler: SamplerConfig,
+    /// Tokens that end a sequence; they are not part of the result.
+    pub end_tokens: Vec<u32>,
+    /// What happens at the end of the context.
+    pub overflow: Overflow,
+}
+
+/// Why a sequence ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The model said one of the end tokens.
+    EndToken,
+    /// `max_tokens` were generated.
+    Length,
+    /// The context is full.
+    Context,
+    /// The caller had enough, for instance at a stop string.
+    Stopped,
+}
+
+impl Finish {
+    /// One word for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::EndToken => "end",
+            Finish::Length => "length",
+            Finish::Context => "context",
+            Finish::Stopped => "stop",
+        }
+    }
+}
+
+/// Tokens that a context has room for from the start, so that it does not grow while it is written.
+const RESERVED_TOKENS: usize = 1 << 16;
+
+/// Several sequences that grow together: each step reads the weights once for all of them.
+///
+/// What a prompt gets does not depend on the others in the batch.
+#[derive(Debug)]
+pub struct Batch<'m> {
+    model: &'m Gpt2,
+    runtime: &'m Runtime,
+    options: GenerateOptions,
+    state: Activations,
+    sequences: Vec<Sequence>,
+    tracks: Vec<Track>,
+    /// (sequences, vocabulary)
+    logits: Vec<f32>,
+}
+
+/// What a sequence is besides what the model sees of it.
+#[derive(Debug)]
+struct Track {
+    /// The prompt and what was generated.
+    context: Vec<u32>,
+    prompt_len: usize,
+    sampler: Sampler,
+    /// Where its logits stand.
+    row: usize,
+    finish: Option<Finish>,
+}
+
+impl Track {
+    fn generated(&self) -> usize {
+        self.context.len() - self.prompt_len
+    }
+}
+
+impl<'m> Batch<'m> {
+    /// A batch of prompts, none of which has been read yet.
+    ///
+    /// # Errors
+    /// Where a prompt is empty, or leaves no room in the context and the window must not slide, or a setting is out of range.
+    pub fn new(
+        model: &'m Gpt2,
+        runtime: &'m Runtime,
+        prompts: Vec<Vec<u32>>,
+        options: GenerateOptions,
+    ) -> Result<Batch<'m>, Error> {
+        let (limit, vocabulary) = (model.config().n_positions, model.config().vocab_size);
+        let mut sequences = Vec::with_capacity(prompts.len());
+        let mut tracks = Vec::with_capacity(prompts.len());
+        for (i, mut context) in prompts.into_iter().enumerate() {
+            let prompt_len = context.len();
+            if prompt_len == 0 {
+                return Err(Error::TooFewTokens { wanted: 1, found: 0 });
+            }
+            let wanted = prompt_len + usize::from(options.max_tokens > 0);
+            if wanted > limit && options.overflow == Overflow::Stop {
+                return Err(Error::Context { wanted, limit, hint: ": shorten the prompt or let the window slide" });
+            }
+            if let Some(position) = context.iter().position(|&id| id as usize >= vocabulary) {
+                return Err(Error::UnknownToken { id: context[position], position, vocabulary });
+            }
+            let length = prompt_len.saturating_add(options.max_tokens).min(limit);
+            context.reserve(options.max_tokens.min(RESERVED_TOKENS));
+            let seed = options.sampler.seed.wrapping_add(i as u64);
+            let sampler = Sampler::new(SamplerConfig { seed, ..options.sampler.clone() }, vocabulary)?;
+            let finish = (options.max_tokens == 0).then_some(Finish::Length);
+            tracks.push(Track { context, prompt_len, sampler, row: i, finish });
+            sequences.push(Sequence { pending: Vec::with_capacity(MAX_ROWS), cache: model.cache(length)? });
+        }
+        let logits = vec![0.0; sequences.len() * vocabulary];
+        Ok(Batch { model, runtime, options, state: model.activations()?, sequences, tracks, logits })
+    }
+
+    /// Reads every prompt; `read` hears of each number of tokens that was. The next [`Batch::step`] picks the first new tokens.
+    ///
+    /// # Errors
+    /// Where the model fails.
+    pub fn prefill(&mut self, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
+        for i in 0..self.sequences.len() {
+            let limit = self.model.config().n_positions;
+            // A prompt beyond the context keeps its end, and room to go on.
+            let start = if self.tracks[i].prompt_len < limit { 0 } else { self.tracks[i].prompt_len - limit / 2 };
+            self.reread(i, start, read)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the cache of a sequence hold its context from `start` on, and its logits those after the last token.
+    fn reread(&mut self, i: usize, start: usize, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
+        let sequence = &mut self.sequences[i];
+        sequence.cache.truncate(0);
+        let mut last = 0;
+        for piece in self.tracks[i].context[start..].chunks(MAX_ROWS) {
+            sequence.pending.extend_from_slice(piece);
+            self.model.forward(std::slice::from_mut(sequence), &mut self.state, self.runtime)?;
+            last = piece.len() - 1;
+            read(piece.len());
+        }
+        let vocabulary = self.model.config().vocab_size;
+        let logits = &mut self.logits[self.tracks[i].row * vocabulary..][..vocabulary];
+        self.model.logits(last..last + 1, logits, &mut self.state, self.runtime)
+    }
+
+    /// Picks one more token for each unfinished sequence, calls `each(sequence, token)` for it, and runs the model on all of them.
+    /// Returns whether any sequence goes on.
+    ///
+    /// # Errors
+    /// Where the model or the sampler fails.
+    pub fn step(&mut self, each: &mut dyn FnMut(usize, u32)) -> Result<bool, Error> {
+        let vocabulary = self.model.config().vocab_size;
+        for (i, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.finish.is_none()) {
+            let logits = &mut self.logits[track.row * vocabulary..][..vocabulary];
+            let token = track.sampler.sample(logits, &track.context)?;
+            if self.options.end_tokens.contains(&token) {
+                track.finish = Some(Finish::EndToken);
+                continue;
+            }
+            track.context.push(token);
+            each(i, token);
+            if track.generated() >= self.options.max_tokens {
+                track.finish = Some(Finish::Length);
+            }
+        }
+        self.advance()?;
+        Ok(self.tracks.iter().any(|track| track.finish.is_none()))
+    }
+
+    /// Runs the model on the newest token of each unfinished sequence.
+    fn advance(&mut self) -> Result<(), Error> {
+        let limit = self.model.config().n_positions;
+        // Those that run together have their logits side by side from the front, those read again stand at the back.
+        let (mut front, mut back) = (0, self.sequences.len());
+        for i in 0..self.sequences.len() {
+            let (track, sequence) = (&mut self.tracks[i], &mut self.sequences[i]);
+            if track.finish.is_some() {
+                continue;
+            }
+            if sequence.cache.len() < limit {
+                sequence.pending.extend(track.context.last());
+                track.row = front;
+                front += 1;
+            } else if self.options.overflow == Overflow::Stop {
+                track.finish = Some(Finish::Context);
+            } else {
+                back -= 1;
+                track.row = back;
+                let start = track.context.len() - limit / 2;
+                self.reread(i, start, &mut |_| ())?;
+            }
+        }
+        let mut row = 0;
+        for first in (0..self.sequences.len()).step_by(MAX_ROWS) {
+            let piece = first..self.sequences.len().min(first + MAX_ROWS);
+            row += self.run_pending(piece, row)?;
+        }
+        Ok(())
+    }
+
+    /// One forward pass over the pending tokens of some sequences, at most one each; their logits go to rows from `first_row` on.
+    /// Returns how many there were.
+    fn run_pending(&mut self, piece: Range<usize>, first_row: usize) -> Result<usize, Error> {
+        let sequences = &mut self.sequences[piece];
+        let count = sequences.iter().map(|sequence| sequence.pending.len()).sum();
+        if count > 0 {
+            let vocabulary = self.model.config().vocab_size;
+            self.model.forward(sequences, &mut self.state, self.runtime)?;
+            let logits = &mut self.logits[first_row * vocabulary..][..count * vocabulary];
+            self.model.logits(0..count, logits, &mut self.state, self.runtime)?;
+        }
+        Ok(count)
+    }
+
+    /// Ends a sequence that the caller has had enough of.
+    pub fn stop(&mut self, sequence: usize) {
+        self.tracks[sequence].finish.get_or_insert(Finish::Stopped);
+    }
+
+    /// Why a sequence ended, where it has.
+    pub fn finish(&self, sequence: usize) -> Option<Finish> {
+        self.tracks[sequence].finish
+    }
+
+    /// The tokens generated for a sequence so far.
+    pub fn generated(&self, sequence: usize) -> &[u32] {
+        let track = &self.tracks[sequence];
+        &track.context[track.prompt_len..]
+    }
+
+    /// Bytes of the caches.
+    pub fn cache_bytes(&self) -> usize {
+        self.sequences.iter().map(|sequence| sequence.cache.bytes()).sum()
+    }
+}
+
+/// The tokens that continue one prompt, as an iterator. The first call of `next` reads the prompt.
+///
+/// It ends after the last token; [`Tokens::finish`] then says why. An error ends it too.
+#[derive(Debug)]
+pub struct Tokens<'m> {
+    batch: Batch<'m>,
+    is_read: bool,
+}
+
+impl<'m> Tokens<'m> {
+    /// The continuation of `prompt`.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn new(
+        model: &'m Gpt2,
+        runtime: &'m Runtime,
+        prompt: Vec<u32>,
+        options: GenerateOptions,
+    ) -> Result<Tokens<'m>, Error> {
+        Ok(Tokens { batch: Batch::new(model, runtime, vec![prompt], options)?, is_read: false })
+    }
+
+    /// Why it ended, where it has.
+    pub fn finish(&self) -> Option<Finish> {
+        self.batch.finish(0)
+    }
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Result<u32, Error>;
+
+    fn next(&mut self) -> Option<Result<u32, Error>> {
+        if self.finish().is_some() {
+            return None;
+        }
+        let mut token = None;
+        let outcome = if std::mem::replace(&mut self.is_read, true) { Ok(()) } else { self.batch.prefill(&mut |_| ()) }
+            .and_then(|()| self.batch.step(&mut |_, new| token = Some(new)));
+        match outcome {
+            Ok(_) => token.map(Ok),
+            Err(error) => {
+                self.batch.stop(0);
+                Some(Err(error))
+            }
+        }
+    }
+}

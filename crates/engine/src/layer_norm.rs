@@ -1,0 +1,39 @@
+//! Layer normalisation with its learned gain and bias.
+
+use crate::error::Error;
+use crate::load_error::LoadError;
+use crate::runtime::Runtime;
+use crate::source::Source;
+use cke_kernels::ops::norm::layer_norm;
+use cke_kernels::threads::for_each_chunk;
+
+/// Rows normalised by one task.
+const ROWS_PER_TASK: usize = 16;
+
+/// y = (x − mean) / √(variance + ε) · gain + bias over each row.
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    gain: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+}
+
+impl LayerNorm {
+    /// From `weight` and `bias` of a source, or `gamma` and `beta` as the oldest checkpoints call them.
+    pub(crate) fn load(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
+        let gain = source.vector(&["weight", "gamma"], width)?;
+        let bias = source.vector(&["bias", "beta"], width)?;
+        Ok(LayerNorm { gain, bias, epsilon })
+    }
+
+    /// y (m, width) from x (m, width).
+    pub(crate) fn run(&self, x: &[f32], y: &mut [f32], runtime: &Runtime) -> Result<(), Error> {
+        let width = self.gain.len();
+        let chunk = ROWS_PER_TASK * width;
+        for_each_chunk(runtime.pool(), y, chunk, |index, y| {
+            let x = &x[index * chunk..][..y.len()];
+            layer_norm(runtime.cpu(), x, &self.gain, &self.bias, self.epsilon, y).expect("rows are whole");
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Linear layers: weights packed once for the kernel that reads them.
+
+use crate::error::Error;
+use crate::source::Source;
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
+use cke_kernels::scheme::F32;
+use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::Cpu;
+
+/// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
+const TYPICAL_ROWS: usize = 128;
+
+/// How a weight matrix is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// (in, out), as GPT-2's checkpoints have it.
+    InOut,
+    /// (out, in), as most have it.
+    OutIn,
+}
+
+/// y = act(x·W + bias) + residual with W (inputs, outputs) in packed form.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    plan: GemmPlan<F32>,
+    weights: PackedB<F32>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    /// Room for a layer whose weights are still to come.
+    pub(crate) fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
+        let plan = GemmPlan::new(cpu, Shape { m: TYPICAL_ROWS, n: outputs, k: inputs });
+        Ok(Linear { weights: plan.empty_b()?, plan, bias: None })
+    }
+
+    /// A layer from `weight` and `bias` of a source.
+    pub(crate) fn load(
+        cpu: &Cpu,
+        source: &Source<'_>,
+        layout: Layout,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear, Error> {
+        let mut linear = Linear::empty(cpu, inputs, outputs)?;
+        linear.pack(source, "weight", layout, 0, outputs)?;
+        linear.bias = Some(source.vector(&["bias"], outputs)?);
+        Ok(linear)
+    }
+
+    /// Several (out, in) layers side by side, as one with the sum of their outputs.
+    pub(crate) fn load_joined(
+        cpu: &Cpu,
+        sources: &[Source<'_>],
+        inputs: usize,
+        outputs_each: usize,
+    ) -> Result<Linear, Error> {
+        let mut linear = Linear::empty(cpu, inputs, outputs_each * sources.len())?;
+        let mut bias = Vec::with_capacity(outputs_each * sources.len());
+        for (i, source) in sources.iter().enumerate() {
+            linear.pack(source, "weight", Layout::OutIn, i * outputs_each, outputs_each)?;
+            bias.extend(source.vector(&["bias"], outputs_each)?);
+        }
+        linear.bias = Some(bias);
+        Ok(linear)
+    }
+
+    /// Packs the matrix `name` as the outputs `first..first + outputs`.
+    pub(crate) fn pack(
+        &mut self,
+        source: &Source<'_>,
+        name: &str,
+        layout: Layout,
+        first: usize,
+        outputs: usize,
+    ) -> Result<(), Error> {
+        let inputs = self.plan.k();
+        let (rows, cols) = match layout {
+            Layout::InOut => (inputs, outputs),
+            Layout::OutIn => (outputs, inputs),
+        };
+        let weights = &mut self.weights;
+        source.slabs(name, rows, cols, |row, slab| {
+            let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;
+            match layout {
+                Layout::InOut => weights.write(row, first, slab)?,
+                Layout::OutIn => weights.write(0, first + row, slab.transposed())?,
+            }
+            Ok(())
+        })
+    }
+
+    /// Number of outputs.
+    pub(crate) fn outputs(&self) -> usize {
+        self.plan.n()
+    }
+
+    /// Bytes of the packed weights and the bias.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weights.bytes() + self.bias.as_deref().map_or(0, size_of_val)
+    }
+
+    /// The weights of one output: (inputs).
+    pub(crate) fn copy_output(&self, output: usize, out: &mut [f32]) -> Result<(), Error> {
+        Ok(self.weights.copy_column(output, out)?)
+    }
+
+    /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
+    pub(crate) fn run(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Error> {
+        let rows = y.len() / self.plan.n().max(1);
+        let x = MatRef::new(x, rows, self.plan.k())?;
+        let y = MatMut::new(y, rows, self.plan.n())?;
+        let epilogue = Epilogue { bias: self.bias.as_deref(), ..epilogue };
+        Ok(self.plan.run(x, &self.weights, y, &epilogue, ctx)?)
+    }
+}

@@ -1,0 +1,188 @@
+//! What can go wrong while a model's files are opened and read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+
+use crate::formats::safetensors::HeaderError;
+use crate::formats::shard_index::IndexError;
+use crate::tokenizer::TokenizerFileError;
+
+/// A model file that cannot be used: which file, which key or tensor, what was wanted and what was found.
+///
+/// The message is one line and names the file first.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The operating system could not open, read or map the file.
+    #[error("{}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A pipe, a device or a directory stands where a file is wanted.
+    #[error("{}: wanted a regular file, found {found}", file.display())]
+    NotAFile {
+        /// The path.
+        file: PathBuf,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// A text file (configuration, tokenizer, shard index) is larger than any honest one.
+    #[error("{}: wanted at most {limit} bytes, found {found}", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Largest size read.
+        limit: u64,
+        /// Size found.
+        found: u64,
+    },
+    /// A text file is not UTF-8.
+    #[error("{}: not UTF-8 from byte {at} on", file.display())]
+    NotUtf8 {
+        /// The file.
+        file: PathBuf,
+        /// Offset of the first malformed byte.
+        at: usize,
+    },
+    /// A text file is not the JSON it should be.
+    #[error("{}: {source}", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// Where and why parsing ended.
+        source: serde_json::Error,
+    },
+    /// The directory has no weights in a supported format.
+    #[error("{}: wanted model.safetensors or model.safetensors.index.json, found {found}", dir.display())]
+    NoWeights {
+        /// The directory.
+        dir: PathBuf,
+        /// Weights in other formats, if any.
+        found: String,
+    },
+    /// The directory has no tokenizer in a supported format.
+    #[error("{}: wanted tokenizer.json, vocab.json with merges.txt, or vocab.txt; found none of them", dir.display())]
+    NoTokenizer {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The header of a safetensors file is malformed.
+    #[error("{}: {problem}", file.display())]
+    Header {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: HeaderError,
+    },
+    /// The index of a sharded checkpoint is malformed or disagrees with its shards.
+    #[error("{}: {problem}", file.display())]
+    Index {
+        /// The index.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: IndexError,
+    },
+    /// The tokenizer's file is malformed or does not fit the model.
+    #[error("{}: {problem}", file.display())]
+    Tokenizer {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: TokenizerFileError,
+    },
+    /// Somebody wrote to the file after it was opened.
+    #[error("{}: changed while it was read: it had {opened} bytes when opened, now {found}{}", file.display(), if opened == found { " and a new modification time" } else { "" })]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// Length when the file was opened.
+        opened: u64,
+        /// Length now.
+        found: u64,
+    },
+    /// A tensor the model needs is not there.
+    #[error("{}: wanted tensor {}, found no such name among {present} tensors", file.display(), quoted(wanted))]
+    MissingTensor {
+        /// The checkpoint.
+        file: PathBuf,
+        /// Names that were tried, in order.
+        wanted: Vec<String>,
+        /// How many tensors the checkpoint has.
+        present: usize,
+    },
+    /// A tensor's shape is not the one that the configuration asks for.
+    #[error("{}: tensor `{tensor}`: wanted shape {wanted:?}, found {found:?}", file.display())]
+    Shape {
+        /// The file that holds the tensor.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Shape that the model needs.
+        wanted: Vec<usize>,
+        /// Shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor that is asked for as weights has another type.
+    #[error("{}: tensor `{tensor}`: wanted weights as F32, F16 or BF16, found {dtype}", file.display())]
+    NotFloat {
+        /// The file that holds the tensor.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        dtype: Dtype,
+    },
+    /// The machine has not enough memory for a tensor.
+    #[error("{}: tensor `{tensor}`: no memory for {bytes} bytes", file.display())]
+    OutOfMemory {
+        /// The file that holds the tensor.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Size asked of the allocator.
+        bytes: usize,
+    },
+    /// A configuration value is missing, has the wrong type, or makes no model.
+    #[error("{}: `{key}`: wanted {wanted}, found {found}", file.display())]
+    Config {
+        /// The file.
+        file: PathBuf,
+        /// The key, dotted where nested.
+        key: String,
+        /// The values that would do.
+        wanted: String,
+        /// The value found, shortened.
+        found: String,
+    },
+}
+
+impl LoadError {
+    /// Wraps an operating-system error with the file it is about.
+    pub(crate) fn io(file: &Path, source: io::Error) -> Self {
+        Self::Io { file: file.to_owned(), source }
+    }
+
+    /// A configuration value that will not do.
+    pub(crate) fn config(
+        file: &Path,
+        key: impl Into<String>,
+        wanted: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Config { file: file.to_owned(), key: key.into(), wanted: wanted.into(), found: found.into() }
+    }
+
+    /// A tokenizer file that will not do.
+    pub(crate) fn tokenizer(file: &Path, problem: TokenizerFileError) -> Self {
+        Self::Tokenizer { file: file.to_owned(), problem }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,304 @@
+//! GPT-2: a causal transformer with learned positions (Radford et al., "Language Models are Unsupervised Multitask
+//! Learners", 2019).
+//!
+//! ```text
+//! x = wte[token] + wpe[position]
+//! for each block:
+//!     x += attention(layer_norm(x)·W_qkv + b)·W_o + b
+//!     x += act(layer_norm(x)·W_fc + b)·W_proj + b
+//! logits = layer_norm(x)·wteᵀ
+//! ```
+
+use crate::activations::Activations;
+use crate::config::Gpt2Config;
+use crate::error::Error;
+use crate::kv_cache::KvCache;
+use crate::layer_norm::LayerNorm;
+use crate::linear::{Layout, Linear};
+use crate::runtime::Runtime;
+use crate::source::Source;
+use crate::weights::Checkpoint;
+use cke_kernels::gemm::Epilogue;
+use cke_kernels::ops::activation::Activation;
+use cke_kernels::ops::attention::{AttentionPlan, Mask};
+use cke_kernels::view::{MatMut, MatRef};
+
+/// Rows of one forward pass at most: longer prompts go through in pieces, which bounds the memory of activations.
+pub const MAX_ROWS: usize = 512;
+
+/// A GPT-2 of any size, its weights packed.
+#[derive(Debug)]
+pub struct Gpt2 {
+    config: Gpt2Config,
+    /// (vocabulary, width), row-major; `None` where the head's packed weights serve as the table.
+    token_table: Option<Vec<f32>>,
+    /// (positions, width), row-major.
+    position_table: Vec<f32>,
+    blocks: Vec<Block>,
+    /// One plan for each block: the scale may differ.
+    attention: Vec<AttentionPlan>,
+    final_norm: LayerNorm,
+    head: Linear,
+}
+
+#[derive(Debug)]
+struct Block {
+    norm_1: LayerNorm,
+    qkv: Linear,
+    attention_out: Linear,
+    norm_2: LayerNorm,
+    up: Linear,
+    down: Linear,
+    activation: Activation,
+}
+
+/// One text in the making.
+#[derive(Debug)]
+pub struct Sequence {
+    /// Tokens that the next forward pass takes in; none where the sequence rests.
+    pub pending: Vec<u32>,
+    /// What came before them.
+    pub cache: KvCache,
+}
+
+/// Factor on the scores of a layer's attention.
+fn attention_scale(config: &Gpt2Config, layer: usize) -> f32 {
+    let by_width = if config.scale_attn_weights { (config.head_dim() as f32).sqrt() } else { 1.0 };
+    let by_layer = if config.scale_attn_by_inverse_layer_idx { (layer + 1) as f32 } else { 1.0 };
+    1.0 / (by_width * by_layer)
+}
+
+impl Gpt2 {
+    /// Loads the weights of a checkpoint, with or without the `transformer.` prefix. `loaded` hears of bytes as they are packed.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or misshapen, a file shrank, or memory cannot be had.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: &Gpt2Config,
+        runtime: &Runtime,
+        loaded: &dyn Fn(u64),
+    ) -> Result<Gpt2, Error> {
+        let model = Source::stored(checkpoint.scope(&["transformer.", ""], "wte.weight")?, loaded);
+        let head = Source::stored(checkpoint.root(), loaded);
+        Gpt2::build(&model, &head, config, runtime)
+    }
+
+    /// A model of the given sizes with random weights, to measure speed.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub fn random(config: &Gpt2Config, seed: u64, runtime: &Runtime) -> Result<Gpt2, Error> {
+        let source = Source::random(seed);
+        Gpt2::build(&source, &source, config, runtime)
+    }
+
+    fn build(model: &Source<'_>, root: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Gpt2, Error> {
+        let (cpu, width, vocabulary) = (runtime.cpu(), config.n_embd, config.vocab_size);
+        let mut head = Linear::empty(cpu, width, vocabulary)?;
+        let token_table = if config.tie_word_embeddings {
+            head.pack(model, "wte.weight", Layout::OutIn, 0, vocabulary)?;
+            None
+        } else {
+            head.pack(root, "lm_head.weight", Layout::OutIn, 0, vocabulary)?;
+            Some(model.table("wte.weight", vocabulary, width)?)
+        };
+        let position_table = model.table("wpe.weight", config.n_positions, width)?;
+        let mut blocks = Vec::with_capacity(config.n_layer);
+        let mut attention = Vec::with_capacity(config.n_layer);
+        for layer in 0..config.n_layer {
+            blocks.push(Block::load(&model.child(format_args!("h.{layer}")), config, runtime)?);
+            let scale = attention_scale(config, layer);
+            attention.push(AttentionPlan::new(cpu, config.n_head, config.n_head, config.head_dim(), scale)?);
+        }
+        let final_norm = LayerNorm::load(&model.child("ln_f"), width, config.layer_norm_epsilon)?;
+        Ok(Gpt2 { config: config.clone(), token_table, position_table, blocks, attention, final_norm, head })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &Gpt2Config {
+        &self.config
+    }
+
+    /// Bytes of all weights as they are held.
+    pub fn weight_bytes(&self) -> usize {
+        let tables = self.token_table.as_deref().map_or(0, size_of_val) + size_of_val(&self.position_table[..]);
+        tables + self.head.bytes() + self.blocks.iter().map(Block::bytes).sum::<usize>()
+    }
+
+    /// Bytes of the weights that one token is multiplied with.
+    pub fn bytes_per_token(&self) -> usize {
+        self.head.bytes() + self.blocks.iter().map(Block::bytes).sum::<usize>()
+    }
+
+    /// Multiply-adds counted as two operations for one forward pass over `tokens` positions after `before` others, with the
+    /// logits of `logits` of them.
+    pub fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64 {
+        let Gpt2Config { n_embd, n_layer, n_inner, vocab_size, .. } = self.config;
+                let linear = tokens * n_layer * (4 * n_embd * n_embd + 2 * n_embd * n_inner);
+        let pairs = tokens * before + tokens * (tokens + 1) / 2;
+        let attention = pairs * n_layer * 2 * n_embd;
+        2 * (linear + attention + logits * n_embd * vocab_size) as u64
+    }
+
+    /// An empty cache for `capacity` positions.
+    ///
+    /// # Errors
+    /// Where that is more than the model's context, or memory cannot be had.
+    pub fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
+        self.check_context(capacity)?;
+        KvCache::new(&self.attention, capacity)
+    }
+
+    /// Fresh run state.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub fn activations(&self) -> Result<Activations, Error> {
+        Activations::new()
+    }
+
+    fn check_context(&self, wanted: usize) -> Result<(), Error> {
+        let limit = self.config.n_positions;
+        if wanted <= limit { Ok(()) } else { Err(Error::Context { wanted, limit, hint: "" }) }
+    }
+
+    /// Runs the pending tokens of all sequences, at most [`MAX_ROWS`] in all, through every block, and appends them to the caches.
+    /// [`Gpt2::hidden`] and [`Gpt2::logits`] then give the results, a row for each token in order.
+    ///
+    /// # Errors
+    /// Where a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
+    pub fn forward(
+        &self,
+        sequences: &mut [Sequence],
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let rows = sequences.iter().map(|sequence| sequence.pending.len()).sum::<usize>();
+        if rows == 0 || rows > MAX_ROWS {
+            return Err(cke_kernels::Error::Size { what: "rows of a forward pass", wanted: MAX_ROWS, found: rows }.into());
+        }
+        sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
+        let width = self.config.n_embd;
+        state.reserve(rows, width, self.config.n_inner)?;
+        self.embed(sequences, &mut state.stream[..rows * width])?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            block.run(&self.attention[layer], layer, sequences, rows, state, runtime)?;
+        }
+        sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
+        self.final_norm.run(&state.stream[..rows * width], &mut state.normed[..rows * width], runtime)
+    }
+
+    /// The final hidden states (rows, width) of the last forward pass.
+    pub fn hidden<'s>(&self, rows: usize, state: &'s Activations) -> &'s [f32] {
+        &state.normed[..rows * self.config.n_embd]
+    }
+
+    /// Logits (rows.len(), vocabulary) of the given rows of the last forward pass, into `out`.
+    ///
+    /// # Errors
+    /// Where `out` has another size.
+    pub fn logits(
+        &self,
+        rows: std::ops::Range<usize>,
+        out: &mut [f32],
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let width = self.config.n_embd;
+        let hidden = &state.normed[rows.start * width..rows.end * width];
+        self.head.run(hidden, out, Epilogue::default(), &mut runtime.ctx(&mut state.scratch))
+    }
+
+    fn check_sequence(&self, sequence: &Sequence) -> Result<(), Error> {
+        let (first, vocabulary) = (sequence.cache.len(), self.config.vocab_size);
+        let wanted = first + sequence.pending.len();
+        self.check_context(wanted)?;
+        if wanted > sequence.cache.capacity() {
+            return Err(Error::Context { wanted, limit: sequence.cache.capacity(), hint: " (of its cache)" });
+        }
+        match sequence.pending.iter().position(|&id| id as usize >= vocabulary) {
+            Some(i) => Err(Error::UnknownToken { id: sequence.pending[i], position: first + i, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
+    /// x = wte[token] + wpe[position] for every pending token.
+    fn embed(&self, sequences: &[Sequence], x: &mut [f32]) -> Result<(), Error> {
+        let width = self.config.n_embd;
+        let tokens = sequences.iter().flat_map(|s| s.pending.iter().zip(s.cache.len()..));
+        for (x, (&token, position)) in x.chunks_exact_mut(width).zip(tokens) {
+            match &self.token_table {
+                Some(table) => x.copy_from_slice(&table[token as usize * width..][..width]),
+                None => self.head.copy_output(token as usize, x)?,
+            }
+            let position = &self.position_table[position * width..][..width];
+            x.iter_mut().zip(position).for_each(|(x, p)| *x += p);
+        }
+        Ok(())
+    }
+}
+
+impl Block {
+    fn load(source: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Block, Error> {
+        let (width, inner, epsilon) = (config.n_embd, config.n_inner, config.layer_norm_epsilon);
+        let linear = |name: &str, inputs, outputs| {
+            Linear::load(runtime.cpu(), &source.child(name), Layout::InOut, inputs, outputs)
+        };
+        Ok(Block {
+            norm_1: LayerNorm::load(&source.child("ln_1"), width, epsilon)?,
+            qkv: linear("attn.c_attn", width, 3 * width)?,
+            attention_out: linear("attn.c_proj", width, width)?,
+            norm_2: LayerNorm::load(&source.child("ln_2"), width, epsilon)?,
+            up: linear("mlp.c_fc", width, inner)?,
+            down: linear("mlp.c_proj", inner, width)?,
+            activation: config.activation.into(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        [&self.qkv, &self.attention_out, &self.up, &self.down].map(Linear::bytes).iter().sum()
+    }
+
+    fn run(
+        &self,
+        plan: &AttentionPlan,
+        layer: usize,
+        sequences: &mut [Sequence],
+        rows: usize,
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let width = self.attention_out.outputs();
+        let Activations { stream, next_stream, normed, attended, qkv, inner, scratch, .. } = state;
+        let (x, x_next) = (&mut stream[..rows * width], &mut next_stream[..rows * width]);
+        let (normed, attended) = (&mut normed[..rows * width], &mut attended[..rows * width]);
+        let (qkv, inner) = (&mut qkv[..rows * 3 * width], &mut inner[..rows * self.up.outputs()]);
+        let ctx = &mut runtime.ctx(scratch);
+
+        self.norm_1.run(x, normed, runtime)?;
+        self.qkv.run(normed, qkv, Epilogue::default(), ctx)?;
+        let mut row = 0;
+        for sequence in sequences.iter_mut().filter(|sequence| !sequence.pending.is_empty()) {
+            let count = sequence.pending.len();
+            let part = &qkv[row * 3 * width..];
+            let view = |which: usize| MatRef::with_strides(&part[which * width..], count, width, 3 * width, 1);
+            let cache = sequence.cache.layer(layer);
+            let first = cache.len();
+            plan.append(cache, view(1)?, view(2)?, runtime.pool())?;
+            let out = MatMut::new(&mut attended[row * width..], count, width)?;
+            plan.run(view(0)?, cache, Mask::Causal { first }, out, ctx)?;
+            row += count;
+        }
+        self.attention_out.run(attended, x_next, plus(MatRef::new(x, rows, width)?), ctx)?;
+
+        self.norm_2.run(x_next, normed, runtime)?;
+        self.up.run(normed, inner, Epilogue { activation: self.activation, ..Epilogue::default() }, ctx)?;
+        self.down.run(inner, x, plus(MatRef::new(x_next, rows, width)?), ctx)
+    }
+}
+
+/// The epilogue that adds `residual`.
+fn plus(residual: MatRef<'_, f32>) -> Epilogue<'_> {
+    Epilogue { residual: Some(residual), ..Epilogue::default() }
+}

@@ -1,0 +1,61 @@
+//! What can go wrong with a tokenizer, when it is loaded and when it is used.
+
+/// A tokenizer's file is malformed or does not fit the model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each message says what its fields mean")]
+pub enum TokenizerFileError {
+    #[error("wanted a BPE or WordPiece model, found `{found}`")]
+    UnsupportedModel { found: String },
+    #[error("wanted a BPE model with a ByteLevel decoder, found decoder `{found}`")]
+    NotByteLevel { found: String },
+    #[error("token {token:?}: listed twice")]
+    DuplicateToken { token: String },
+    #[error("token id {id}: belongs to both {first:?} and {second:?}")]
+    DuplicateId { id: u32, first: String, second: String },
+    #[error("token {token:?}: wanted an id below the model's vocabulary of {vocabulary}, found {id}")]
+    IdOutsideVocabulary { token: String, id: u64, vocabulary: usize },
+    #[error("added token {token:?}: wanted id {wanted}, but its place in the vocabulary gives {}", found.map_or("none".to_owned(), |id| id.to_string()))]
+    AddedTokenId { token: String, wanted: u32, found: Option<u32> },
+    #[error("merge {number}: wanted two tokens with one space between them, found {found:?}")]
+    MalformedMerge { number: usize, found: String },
+    #[error("merge {number}, {left:?} with {right:?}: the vocabulary has no token {missing:?}")]
+    UnknownMerge { number: usize, left: String, right: String, missing: String },
+    #[error("merge {number}: {right:?} does not begin with the prefix {prefix:?} of continuing parts")]
+    MergeWithoutPrefix { number: usize, right: String, prefix: String },
+    #[error("the vocabulary has no token {token:?}, which stands for {purpose}")]
+    MissingSpecial { token: String, purpose: &'static str },
+    #[error("wanted at most {limit} entries, found more")]
+    TooManyEntries { limit: usize },
+    #[error("not a tokenizer: {reason}")]
+    Rejected { reason: String },
+}
+
+/// A text or token ids that a tokenizer cannot convert.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizeError {
+    /// No model output and no token has this id.
+    #[error("token id {id}: wanted one below the vocabulary of {vocabulary}")]
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// Size of the model's vocabulary.
+        vocabulary: usize,
+    },
+    /// The special tokens alone take more room than there is.
+    #[error("wanted room for at least the {special} special tokens, found a length of {max_len}")]
+    NoRoom {
+        /// Number of special tokens added to each text.
+        special: usize,
+        /// Longest sequence allowed.
+        max_len: usize,
+    },
+    /// The tokenizer's own rules fail on the text, as with a character that is not in a vocabulary without an unknown
+    /// token.
+    #[error("text cannot be converted: {reason}")]
+    Failed {
+        /// The tokenizer's message.
+        reason: String,
+    },
+}

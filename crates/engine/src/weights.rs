@@ -1,0 +1,333 @@
+//! Checkpoints: the named tensors of a model, wherever they lie.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+pub use safetensors::Dtype;
+
+use crate::formats::mapping::MappedFile;
+use crate::formats::safetensors::{HeaderEntry, read_header};
+use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
+use crate::load_error::LoadError;
+pub use crate::tensor::Tensor;
+
+const SINGLE_FILE: &str = "model.safetensors";
+const INDEX_FILE: &str = "model.safetensors.index.json";
+
+/// The tensors of a model: one safetensors file, several with an index, or bytes in memory.
+///
+/// Files are mapped, not read: opening costs the headers alone, and a tensor's bytes come in when they are asked for.
+/// Every header is checked in full before [`Checkpoint::open`] returns, so a tensor that can be found can be read.
+/// Files should not be written to while a checkpoint is open; a change is noticed before each read and is an error
+/// ([`LoadError::Changed`]), except in the moment between that check and the read.
+///
+/// ```
+/// use cke_engine::weights::Checkpoint;
+///
+/// let header = r#"{"bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+/// let mut file = (header.len() as u64).to_le_bytes().to_vec();
+/// file.extend(header.as_bytes());
+/// file.extend([1.0f32, -2.0].iter().flat_map(|x| x.to_le_bytes()));
+///
+/// let checkpoint = Checkpoint::from_bytes(file, "two numbers")?;
+/// assert_eq!(checkpoint.tensor("bias")?.expect_shape(&[2])?.read_f32()?, [1.0, -2.0]);
+/// # Ok::<(), cke_engine::load_error::LoadError>(())
+/// ```
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    sources: Vec<Source>,
+    /// File by file, in the order of their data.
+    entries: Vec<Entry>,
+    /// Indices into `entries`, sorted by name.
+    by_name: Vec<u32>,
+}
+
+/// One file's bytes.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Mapped(MappedFile),
+    Memory(Cow<'static, [u8]>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) header: HeaderEntry,
+    source: usize,
+}
+
+/// What the header says of a tensor.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorInfo<'a> {
+    /// Its full name.
+    pub name: &'a str,
+    /// The type of its elements in the file.
+    pub dtype: Dtype,
+    /// Its shape, outermost dimension first; row-major.
+    pub shape: &'a [usize],
+    /// Its size in the file.
+    pub bytes: usize,
+    /// The file that holds it.
+    pub file: &'a Path,
+}
+
+impl Source {
+    fn map(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self { path: path.to_owned(), data: Data::Mapped(MappedFile::open(path)?) })
+    }
+
+    /// All bytes, where the file is still the one that was opened.
+    pub(crate) fn bytes(&self) -> Result<&[u8], LoadError> {
+        match &self.data {
+            Data::Mapped(mapped) => mapped.check_unchanged(&self.path).map(|()| mapped.bytes()),
+            Data::Memory(bytes) => Ok(bytes),
+        }
+    }
+
+    pub(crate) fn release(&self, range: std::ops::Range<usize>) {
+        if let Data::Mapped(mapped) = &self.data {
+            mapped.release(range);
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Opens a model directory (with `model.safetensors`, or else `model.safetensors.index.json`), a safetensors file,
+    /// or a shard index (a file named `….json`).
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened, or a header or the index is malformed; see [`LoadError`].
+    pub fn open(path: &Path) -> Result<Self, LoadError> {
+        let file = if path.is_dir() { weights_in(path)? } else { path.to_owned() };
+        if file.extension().is_some_and(|extension| extension == "json") {
+            return Self::open_sharded(&file);
+        }
+        let mut checkpoint = Self::empty(&file);
+        checkpoint.add(Source::map(&file)?)?;
+        checkpoint.sort_names();
+        Ok(checkpoint)
+    }
+
+    /// Reads a safetensors file that is in memory, such as one compiled into the program; `name` stands for its path
+    /// in messages. Static bytes are not copied.
+    ///
+    /// # Errors
+    ///
+    /// The header is malformed.
+    pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>, name: &str) -> Result<Self, LoadError> {
+        let mut checkpoint = Self::empty(Path::new(name));
+        checkpoint.add(Source { path: PathBuf::from(name), data: Data::Memory(bytes.into()) })?;
+        checkpoint.sort_names();
+        Ok(checkpoint)
+    }
+
+    fn open_sharded(path: &Path) -> Result<Self, LoadError> {
+        let index = ShardIndex::read(path)?;
+        let mut checkpoint = Self::empty(path);
+        for shard in index.shards.keys() {
+            checkpoint.add(Source::map(&shard_path(path, shard))?)?;
+        }
+        checkpoint.sort_names();
+        checkpoint.check_against(&index)?;
+        Ok(checkpoint)
+    }
+
+    fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), sources: Vec::new(), entries: Vec::new(), by_name: Vec::new() }
+    }
+
+    fn add(&mut self, source: Source) -> Result<(), LoadError> {
+        let headers = read_header(source.bytes()?)
+            .map_err(|problem| LoadError::Header { file: source.path.clone(), problem })?;
+        let index = self.sources.len();
+        self.entries.extend(headers.into_iter().map(|header| Entry { header, source: index }));
+        self.sources.push(source);
+        Ok(())
+    }
+
+    fn sort_names(&mut self) {
+        self.by_name = (0..self.entries.len() as u32).collect();
+        self.by_name.sort_by_key(|&i| self.entries[i as usize].header.name.as_str());
+    }
+
+    fn check_against(&self, index: &ShardIndex) -> Result<(), LoadError> {
+        let shards: Vec<&String> = index.shards.keys().collect();
+        let names = self.by_name.iter().map(|&i| &self.entries[i as usize]);
+        for (first, second) in names.clone().zip(names.skip(1)) {
+            if first.header.name == second.header.name {
+                let problem = IndexError::InTwoShards {
+                    tensor: first.header.name.clone(),
+                    first: shards[first.source].clone(),
+                    second: shards[second.source].clone(),
+                };
+                return Err(index_error(&self.path, problem));
+            }
+        }
+        for (source, (shard, tensors)) in index.shards.iter().enumerate() {
+            let absent = |tensor: &&String| self.entry(tensor).is_none_or(|entry| entry.source != source);
+            if let Some(tensor) = tensors.iter().find(absent) {
+                let problem = IndexError::MissingTensor { tensor: tensor.clone(), shard: shard.clone() };
+                return Err(index_error(&self.path, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file or index that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files that hold the tensors.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(|source| source.path.as_path())
+    }
+
+    /// Every tensor, file by file in the order of their data.
+    pub fn infos(&self) -> impl Iterator<Item = TensorInfo<'_>> {
+        self.entries.iter().map(|entry| self.view(entry).info())
+    }
+
+    /// How many tensors there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no tensor.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Size of all tensors in their files, in bytes.
+    pub fn total_bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.header.range.len()).sum()
+    }
+
+    /// Whether a tensor has this full name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
+    /// The tensor of this full name, of any type.
+    pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
+        self.entry(name).map(|entry| self.view(entry))
+    }
+
+    /// The tensor of this full name.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::MissingTensor`].
+    pub fn tensor(&self, name: &str) -> Result<Tensor<'_>, LoadError> {
+        self.get(name).ok_or_else(|| self.missing(vec![name.to_owned()]))
+    }
+
+    /// Tells the operating system that the pages of a tensor are not needed for now. Reading it again stays correct.
+    pub fn release(&self, name: &str) {
+        if let Some(tensor) = self.get(name) {
+            tensor.release();
+        }
+    }
+
+    /// All names, as they are.
+    pub fn root(&self) -> Scope<'_> {
+        Scope { checkpoint: self, prefix: String::new() }
+    }
+
+    /// The names under the first of `prefixes` under which there is a tensor called `probe`.
+    ///
+    /// Exporters differ in the prefix that they put before a model's names: `checkpoint.scope(&["transformer.", ""],
+    /// "wte.weight")` finds either.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::MissingTensor`] with all the names that were tried.
+    pub fn scope(&self, prefixes: &[&str], probe: &str) -> Result<Scope<'_>, LoadError> {
+        match prefixes.iter().find(|prefix| self.contains(&format!("{prefix}{probe}"))) {
+            Some(prefix) => Ok(Scope { checkpoint: self, prefix: (*prefix).to_owned() }),
+            None => Err(self.missing(prefixes.iter().map(|prefix| format!("{prefix}{probe}")).collect())),
+        }
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        let name_at = |&i: &u32| self.entries[i as usize].header.name.as_str();
+        let at = self.by_name.binary_search_by(|i| name_at(i).cmp(name)).ok()?;
+        Some(&self.entries[self.by_name[at] as usize])
+    }
+
+    fn view<'a>(&'a self, entry: &'a Entry) -> Tensor<'a> {
+        Tensor::new(&entry.header, &self.sources[entry.source])
+    }
+
+    fn missing(&self, wanted: Vec<String>) -> LoadError {
+        LoadError::MissingTensor { file: self.path.clone(), wanted, present: self.len() }
+    }
+}
+
+/// The weights to open in a model directory.
+fn weights_in(dir: &Path) -> Result<PathBuf, LoadError> {
+    if let Some(name) = [SINGLE_FILE, INDEX_FILE].iter().find(|name| dir.join(name).exists()) {
+        return Ok(dir.join(name));
+    }
+    const FOREIGN: [&str; 5] =
+        ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack", "model.onnx"];
+    let present: Vec<&str> = FOREIGN.iter().copied().filter(|name| dir.join(name).exists()).collect();
+    let found = if present.is_empty() { "neither".to_owned() } else { format!("only {}", present.join(", ")) };
+    Err(LoadError::NoWeights { dir: dir.to_owned(), found })
+}
+
+/// The tensors whose names begin with a prefix, called by the rest of their names.
+#[derive(Debug, Clone)]
+pub struct Scope<'a> {
+    checkpoint: &'a Checkpoint,
+    prefix: String,
+}
+
+impl<'a> Scope<'a> {
+    /// The prefix, with its final dot; empty at the root.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The names under `name` and a dot: `scope.child("h.0")`.
+    pub fn child(&self, name: impl Display) -> Self {
+        Self { checkpoint: self.checkpoint, prefix: format!("{}{name}.", self.prefix) }
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.checkpoint.contains(&self.full(name))
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::MissingTensor`] with the full name.
+    pub fn tensor(&self, name: &str) -> Result<Tensor<'a>, LoadError> {
+        self.any(&[name])
+    }
+
+    /// The first of these names that exists, for weights that were renamed over the years
+    /// (`LayerNorm.weight`, once `LayerNorm.gamma`).
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::MissingTensor`] with all the full names.
+    pub fn any(&self, names: &[&str]) -> Result<Tensor<'a>, LoadError> {
+        let full: Vec<String> = names.iter().map(|name| self.full(name)).collect();
+        full.iter().find_map(|name| self.checkpoint.get(name)).ok_or_else(|| self.checkpoint.missing(full))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}

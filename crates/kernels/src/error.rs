@@ -1,0 +1,83 @@
+//! What can be wrong with a call.
+
+/// A call that cannot be carried out; nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A view would reach outside its slice.
+    #[error("a {rows}×{cols} view with strides ({row_stride}, {col_stride}) needs {needed} elements, its slice has {found}")]
+    ViewOutOfBounds {
+        /// Rows of the view.
+        rows: usize,
+        /// Columns of the view.
+        cols: usize,
+        /// Elements from one row to the next.
+        row_stride: usize,
+        /// Elements from one column to the next.
+        col_stride: usize,
+        /// Elements that the view spans; `usize::MAX` where that overflows.
+        needed: usize,
+        /// Elements that the slice has.
+        found: usize,
+    },
+    /// A mutable view would reach one element in two ways.
+    #[error("a mutable {rows}×{cols} view with strides ({row_stride}, {col_stride}) overlaps itself")]
+    ViewOverlaps {
+        /// Rows of the view.
+        rows: usize,
+        /// Columns of the view.
+        cols: usize,
+        /// Elements from one row to the next.
+        row_stride: usize,
+        /// Elements from one column to the next.
+        col_stride: usize,
+    },
+    /// Sizes that do not belong together.
+    #[error("{what}: wanted {wanted}, found {found}")]
+    Size {
+        /// Which size.
+        what: &'static str,
+        /// What the other operands demand.
+        wanted: usize,
+        /// What was passed.
+        found: usize,
+    },
+    /// Packed weights whose panels were made for another kernel.
+    #[error("packed weights have panels of {found} columns, this plan's kernel {kernel} reads panels of {wanted}")]
+    PackedForAnotherKernel {
+        /// The plan's kernel.
+        kernel: &'static str,
+        /// Columns of a panel that it reads.
+        wanted: usize,
+        /// Columns of a panel in the packed weights.
+        found: usize,
+    },
+    /// An id that a table has no row for.
+    #[error("id {id} at position {position} is outside a table of {rows} rows")]
+    IdOutOfRange {
+        /// The id.
+        id: u32,
+        /// Where it stands among the ids.
+        position: usize,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// Memory could not be had.
+    #[error("cannot allocate {bytes} bytes")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start worker thread {index}: {reason}")]
+    Thread {
+        /// Which worker.
+        index: usize,
+        /// What the operating system said.
+        reason: String,
+    },
+}
+
+/// `Ok` where `found == wanted`.
+pub(crate) fn expect_size(what: &'static str, wanted: usize, found: usize) -> Result<(), Error> {
+    if wanted == found { Ok(()) } else { Err(Error::Size { what, wanted, found }) }
+}

@@ -1,0 +1,65 @@
+//! How far each loop goes before the next one out takes a step: sizes that keep each operand in its cache level.
+
+use super::registry::Tile;
+use crate::cpu::Caches;
+
+/// Block sizes of loops 3 (rows of A), 4 (K) and 5 (columns of B).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// Rows of A per block.
+    pub mc: usize,
+    /// Length of K per block.
+    pub kc: usize,
+    /// Columns of B per block, a multiple of nr.
+    pub nc: usize,
+}
+
+/// Tasks per thread that keep the threads busy to the end when one of them is slower.
+const TASKS_PER_THREAD: usize = 6;
+
+impl Blocking {
+    /// Blocks for C (m, n) += A (m, k) · B (k, n).
+    ///
+    /// One panel of B (kc × nr) shares L2 with one block of A (mc × kc): the panel is read once for each tile of rows, the block
+    /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again.
+    pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, m: usize, n: usize, k: usize) -> Blocking {
+        let elements = |bytes: usize| bytes / element_bytes;
+        let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
+        let mc = even_part(m, elements(caches.l2 * 2 / 5) / kc, tile.mr);
+        let row_blocks = m.div_ceil(mc).max(1);
+        let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
+        let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
+        let panels_per_block = panels.div_ceil(tasks.div_ceil(row_blocks));
+        Blocking { mc, kc, nc: panels_per_block * tile.nr }
+    }
+}
+
+/// The smallest number of equal parts of `whole` that are at most `limit`, as the size of a part rounded up to `unit`.
+fn even_part(whole: usize, limit: usize, unit: usize) -> usize {
+    let parts = whole.div_ceil(limit.max(unit)).max(1);
+    whole.div_ceil(parts).next_multiple_of(unit).max(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_even_and_within_the_limit() {
+        assert_eq!(even_part(768, 1000, 1), 768);
+        assert_eq!(even_part(3072, 1000, 1), 768);
+        assert_eq!(even_part(100, 64, 6), 54);
+        assert_eq!(even_part(0, 64, 6), 6);
+        assert_eq!(even_part(5, 0, 6), 6);
+    }
+
+    #[test]
+    fn blocks_are_never_empty() {
+        let tile = Tile { mr: 6, nr: 64 };
+        let tiny = Caches { l1d: 1, l2: 1, l3: 0 };
+        for (m, n, k) in [(0, 0, 0), (1, 1, 1), (7, 100, 1_000_000), (1_000_000, 1, 1)] {
+            let Blocking { mc, kc, nc } = Blocking::choose(tile, 4, tiny, 3, m, n, k);
+            assert!(mc > 0 && kc > 0 && nc > 0 && nc % 64 == 0, "{m} {n} {k}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Microkernels: one file per family.
+
+pub(super) mod f32;

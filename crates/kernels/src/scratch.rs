@@ -1,0 +1,198 @@
+//! Aligned memory: buffers that hold packed weights, and scratch that is reused from call to call.
+
+use crate::error::Error;
+use std::alloc::{Layout, alloc, dealloc};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+/// Every buffer starts on a cache line.
+const LINE: usize = 64;
+/// Buffers of at least this many bytes start on a huge page and ask for more of them.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Types whose all-zero bytes are a value, so that fresh zeroed memory may be used as it is.
+///
+/// # Safety
+/// The all-zero bit pattern is a valid value, and the type has no drop glue.
+pub unsafe trait Zeroable: Copy + Send + Sync + 'static {
+    /// The value whose bytes are all zero.
+    fn zero() -> Self {
+        // SAFETY: promised by the implementation.
+        unsafe { std::mem::zeroed() }
+    }
+}
+// SAFETY: 0.0.
+unsafe impl Zeroable for f32 {}
+// SAFETY: 0.
+unsafe impl Zeroable for u32 {}
+
+/// A fixed-length zeroed buffer on a cache line, or on huge pages where it is large.
+#[derive(Debug)]
+pub struct AlignedBuf<T: Zeroable> {
+    data: NonNull<T>,
+    len: usize,
+}
+
+// SAFETY: the buffer owns its memory, and Zeroable types are Send and Sync.
+unsafe impl<T: Zeroable> Send for AlignedBuf<T> {}
+// SAFETY: as above.
+unsafe impl<T: Zeroable> Sync for AlignedBuf<T> {}
+
+impl<T: Zeroable> AlignedBuf<T> {
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where the memory cannot be had.
+    pub fn zeroed(len: usize) -> Result<Self, Error> {
+        let bytes = len.saturating_mul(size_of::<T>());
+        if bytes == 0 {
+            return Ok(AlignedBuf { data: NonNull::dangling(), len });
+        }
+        let layout = Self::layout(len).ok_or(Error::OutOfMemory { bytes })?;
+        // SAFETY: the layout has a size above zero.
+        let memory = unsafe { alloc(layout) };
+        let data = NonNull::new(memory.cast::<T>()).ok_or(Error::OutOfMemory { bytes })?;
+        // Before the first touch, which decides the size of the pages.
+        ask_for_huge_pages(memory, bytes);
+        // SAFETY: the memory was just allocated with this size.
+        unsafe { memory.write_bytes(0, bytes) };
+        Ok(AlignedBuf { data, len })
+    }
+
+    fn layout(len: usize) -> Option<Layout> {
+        let bytes = len.checked_mul(size_of::<T>())?;
+        Layout::from_size_align(bytes, if bytes >= HUGE_PAGE { HUGE_PAGE } else { LINE }).ok()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn ask_for_huge_pages(memory: *mut u8, bytes: usize) {
+    if bytes >= HUGE_PAGE {
+        // SAFETY: the range was just allocated and starts on a page; the advice changes no contents, and a refusal is harmless.
+        unsafe { libc::madvise(memory.cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_memory: *mut u8, _bytes: usize) {}
+
+impl<T: Zeroable> Drop for AlignedBuf<T> {
+    fn drop(&mut self) {
+        if let Some(layout) = Self::layout(self.len).filter(|layout| layout.size() > 0) {
+            // SAFETY: allocated in `zeroed` with this very layout.
+            unsafe { dealloc(self.data.as_ptr().cast(), layout) }
+        }
+    }
+}
+
+impl<T: Zeroable> Deref for AlignedBuf<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: data is valid for len initialised elements (zeroed at birth), or dangling with nothing to read.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Zeroable> DerefMut for AlignedBuf<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in deref, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) }
+    }
+}
+
+/// Working memory that grows to the largest demand and is then reused: no allocation in the steady state.
+#[derive(Debug)]
+pub struct Scratch {
+    buffer: AlignedBuf<f32>,
+}
+
+impl Scratch {
+    /// Scratch that holds nothing yet.
+    pub fn new() -> Self {
+        Scratch { buffer: AlignedBuf { data: NonNull::dangling(), len: 0 } }
+    }
+
+    /// `len` elements with unspecified contents.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where it has to grow and cannot.
+    pub fn take(&mut self, len: usize) -> Result<&mut [f32], Error> {
+        if self.buffer.len < len {
+            self.buffer = AlignedBuf::zeroed(len)?;
+        }
+        Ok(&mut self.buffer[..len])
+    }
+}
+
+/// One buffer per worker of a pool, borrowed from a [`Scratch`].
+#[derive(Debug)]
+pub struct PerWorker<'a> {
+    data: *mut f32,
+    len: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: an exclusive borrow of a slice of f32, whose parts are handed out under the contract of `get`.
+unsafe impl Sync for PerWorker<'_> {}
+
+impl Scratch {
+    /// For each of `workers` a buffer of `len` elements with unspecified contents.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where it has to grow and cannot.
+    pub fn take_per_worker(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_>, Error> {
+        let len = len.next_multiple_of(LINE / size_of::<f32>());
+        let data = self.take(workers.saturating_mul(len))?.as_mut_ptr();
+        Ok(PerWorker { data, len, borrow: PhantomData })
+    }
+}
+
+impl PerWorker<'_> {
+    /// The buffer of one worker.
+    ///
+    /// # Safety
+    /// `worker` is below the number of workers asked for, and its buffer is in use nowhere else.
+    #[allow(clippy::mut_from_ref, reason = "each worker has a buffer of its own, as the contract says")]
+    pub unsafe fn get(&self, worker: usize) -> &mut [f32] {
+        // SAFETY: the scratch holds `len` elements for each worker; exclusive by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(worker * self.len), self.len) }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffer_is_aligned_and_zero() {
+        for len in [1, 15, 4096, 1 << 20] {
+            let buffer = AlignedBuf::<f32>::zeroed(len).unwrap();
+            assert_eq!(buffer.as_ptr() as usize % LINE, 0);
+            assert!(buffer.iter().all(|&x| x == 0.0));
+        }
+        assert!(AlignedBuf::<f32>::zeroed(0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn impossible_size_is_an_error() {
+        for len in [usize::MAX, usize::MAX / 4, 1 << 60] {
+            assert!(matches!(AlignedBuf::<f32>::zeroed(len), Err(Error::OutOfMemory { .. })), "{len}");
+        }
+    }
+
+    #[test]
+    fn scratch_keeps_its_memory() {
+        let mut scratch = Scratch::new();
+        let first = scratch.take(1000).unwrap().as_ptr();
+        assert_eq!(scratch.take(10).unwrap().as_ptr(), first);
+        assert_eq!(scratch.take(1000).unwrap().as_ptr(), first);
+    }
+}

@@ -1,0 +1,50 @@
+//! From a CPU description to generic code: the one place where plain Rust enters `#[target_feature]` code for operations.
+
+use super::{Scalar, Simd};
+use crate::cpu::{Cpu, Isa};
+
+#[cfg(target_arch = "x86_64")]
+use super::{Avx2, Avx512};
+
+/// Work written once over [`Simd`].
+pub trait Op {
+    /// What it returns.
+    type Output;
+
+    /// Does the work. Implementations are `#[inline(always)]`, so that they compile for the ISA of the caller.
+    fn run<S: Simd<f32>>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `op` with the most capable ISA that `cpu` allows.
+#[inline]
+pub fn dispatch<O: Op>(cpu: &Cpu, op: O) -> O::Output {
+    match cpu.isa() {
+        // SAFETY: a Cpu reports an ISA only where the machine has it.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { run_avx512(op) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { run_avx2(op) },
+        _ => op.run(Scalar),
+    }
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+#[inline(never)]
+pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
+    // SAFETY: promised by the caller.
+    op.run(unsafe { Avx512::assume() })
+}
+
+/// # Safety
+/// The CPU has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+pub(super) unsafe fn run_avx2<O: Op>(op: O) -> O::Output {
+    // SAFETY: promised by the caller.
+    op.run(unsafe { Avx2::assume() })
+}

@@ -1,0 +1,118 @@
+//! The small vector vocabulary that every kernel is written in, one file per instruction set.
+//!
+//! A type that implements [`Simd`] is a *proof*: it can be made only where its instructions are known to be present
+//! ([`dispatch`] does that), so everything that takes one needs no further check. Generic code over `Simd` is
+//! `#[inline(always)]` and becomes machine code inside one of the `#[target_feature]` entries.
+
+mod dispatch;
+pub mod math;
+mod scalar;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+pub use dispatch::{Op, dispatch};
+pub use scalar::Scalar;
+
+#[cfg(target_arch = "x86_64")]
+pub use {avx2::Avx2, avx512::Avx512};
+
+/// Vectors of `E` on one instruction set. A value proves that the CPU has it.
+pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
+    /// Elements in a vector.
+    const LANES: usize;
+    /// One vector.
+    type Reg: Copy;
+    /// Which lanes of a vector take part in a load or store.
+    type Mask: Copy;
+    /// The outcome of a comparison, lane by lane.
+    type Cond: Copy;
+
+    /// The mask of the first `lanes` lanes; all of them from `LANES` on.
+    fn mask(self, lanes: usize) -> Self::Mask;
+
+    /// `x` in every lane.
+    fn splat(self, x: E) -> Self::Reg;
+
+    /// Loads a vector.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of `LANES` elements; no alignment is needed.
+    unsafe fn load(self, p: *const E) -> Self::Reg;
+
+    /// Loads the lanes of `mask`, zero in the others, whose memory is not touched.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of the elements in `mask`.
+    unsafe fn load_masked(self, p: *const E, mask: Self::Mask) -> Self::Reg;
+
+    /// Stores a vector.
+    ///
+    /// # Safety
+    /// `p` is valid for writes of `LANES` elements; no alignment is needed.
+    unsafe fn store(self, p: *mut E, v: Self::Reg);
+
+    /// Stores the lanes of `mask`; the memory of the others is not touched.
+    ///
+    /// # Safety
+    /// `p` is valid for writes of the elements in `mask`.
+    unsafe fn store_masked(self, p: *mut E, v: Self::Reg, mask: Self::Mask);
+
+    /// a + b
+    fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// a − b
+    fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// a · b
+    fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// a / b
+    fn div(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// √a
+    fn sqrt(self, a: Self::Reg) -> Self::Reg;
+    /// a · b + c, fused (one rounding) where the instruction set fuses; [`Scalar`] rounds twice.
+    fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
+    /// The larger of a and b; b where either is NaN.
+    fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// The smaller of a and b; b where either is NaN.
+    fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// To the nearest integer, ties to even.
+    fn round(self, a: Self::Reg) -> Self::Reg;
+    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity.
+    fn scale_by_power(self, a: Self::Reg, n: Self::Reg) -> Self::Reg;
+    /// a < b; false where either is NaN.
+    fn less(self, a: Self::Reg, b: Self::Reg) -> Self::Cond;
+    /// a where `cond` holds, b elsewhere.
+    fn select(self, cond: Self::Cond, a: Self::Reg, b: Self::Reg) -> Self::Reg;
+    /// The sum of all lanes, in an order fixed by the instruction set.
+    fn sum(self, a: Self::Reg) -> E;
+    /// The largest of all lanes; unspecified which where some are NaN.
+    fn largest(self, a: Self::Reg) -> E;
+
+    /// Loads the first `LANES` elements of `x`, or all of them followed by zeros where it is shorter.
+    #[inline(always)]
+    fn read(self, x: &[E]) -> Self::Reg {
+        if x.len() >= Self::LANES {
+            // SAFETY: x holds LANES elements.
+            unsafe { self.load(x.as_ptr()) }
+        } else {
+            // SAFETY: the mask covers x.len() elements.
+            unsafe { self.load_masked(x.as_ptr(), self.mask(x.len())) }
+        }
+    }
+
+    /// Stores the first `min(LANES, x.len())` lanes of `v` into `x`.
+    #[inline(always)]
+    fn write(self, x: &mut [E], v: Self::Reg) {
+        if x.len() >= Self::LANES {
+            // SAFETY: x holds LANES elements.
+            unsafe { self.store(x.as_mut_ptr(), v) }
+        } else {
+            // SAFETY: the mask covers x.len() elements.
+            unsafe { self.store_masked(x.as_mut_ptr(), v, self.mask(x.len())) }
+        }
+    }
+
+    /// Runs `op` in a function of its own: for code too large to be repeated inside every kernel that needs it.
+    fn outline<O: Op>(self, op: O) -> O::Output;
+}

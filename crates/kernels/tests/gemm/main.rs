@@ -1,0 +1,15 @@
+//! Matrix products, tested for every record of the registry that this machine can run.
+//!
+//! A record that it cannot run is named on stderr; `CKE_REQUIRE_ISA` makes the suite fail unless that ISA is in use.
+
+mod determinism;
+mod epilogue;
+mod errors;
+mod kernels;
+mod memory_bounds;
+mod microkernel;
+mod operands;
+mod packing;
+mod products;
+mod properties;
+mod special_values;

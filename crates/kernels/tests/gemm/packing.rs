@@ -1,0 +1,159 @@
+//! Packed B: panels written at once or in pieces, and read back.
+
+use crate::kernels::kernels;
+use crate::operands::{Operands, plan, view, view_of};
+use cke_kernels::Error;
+use cke_kernels::gemm::{GemmPlan, PackedB, Supported};
+use cke_kernels::scheme::F32;
+use cke_testkit::shapes::{GemmCase, Storage};
+use cke_testkit::{Data, Layout, Matrix, PageGuarded};
+
+/// All columns, one after the other.
+fn columns(packed: &PackedB<F32>) -> Vec<f32> {
+    let mut all = vec![f32::NAN; packed.k() * packed.n()];
+    for (j, column) in all.chunks_exact_mut(packed.k().max(1)).enumerate() {
+        packed.copy_column(j, column).expect("the column exists");
+    }
+    all
+}
+
+/// A plan for B (k, n) and such a B.
+fn plan_and_b(kernel: Supported<F32>, k: usize, n: usize, storage: Storage) -> (GemmPlan<F32>, Matrix<f32>) {
+    let case = GemmCase::row_major(1, n, k).stored(Storage::RowMajor, storage, Storage::RowMajor);
+    (plan(kernel, &case, None), Operands::new(case, 31).b)
+}
+
+/// Depths round the block in which transposed operands are packed.
+const DEPTHS: [usize; 7] = [0, 1, 5, 31, 32, 33, 70];
+
+#[test]
+fn packed_columns_read_back_as_those_of_b() {
+    for kernel in kernels() {
+        let nr = kernel.tile().nr;
+        for (k, n) in DEPTHS.into_iter().flat_map(|k| [0, 1, nr - 1, nr, 2 * nr + 3].map(|n| (k, n))) {
+            for storage in Storage::ALL {
+                let (plan, b) = plan_and_b(kernel, k, n, storage);
+                let packed = plan.pack_b(view(&b)).expect("sizes agree");
+                let wanted = b.view().transposed().to_row_major();
+                assert_eq!(columns(&packed), wanted, "{}: {k}x{n} {storage:?}", kernel.record().name);
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_sizes_count_whole_panels() {
+    for kernel in kernels() {
+        let nr = kernel.tile().nr;
+        let (plan, _) = plan_and_b(kernel, 7, nr + 1, Storage::RowMajor);
+        let packed = plan.empty_b().expect("memory is there");
+        assert_eq!((packed.k(), packed.n(), packed.nr()), (7, nr + 1, nr));
+        assert_eq!(packed.bytes(), 2 * nr * 7 * size_of::<f32>());
+        assert!(columns(&packed).iter().all(|&x| x == 0.0), "a B not yet written is zero");
+    }
+}
+
+#[test]
+fn packing_in_pieces_equals_packing_at_once() {
+    let mut data = Data::new(32);
+    for kernel in kernels() {
+        let (k, n) = (41, 3 * kernel.tile().nr + 5);
+        for storage in Storage::ALL {
+            let (plan, b) = plan_and_b(kernel, k, n, storage);
+            let whole = plan.pack_b(view(&b)).expect("sizes agree");
+            let mut pieces = plan.empty_b().expect("memory is there");
+            write_in_pieces(&mut pieces, &b, &mut data);
+            assert_eq!(columns(&pieces), columns(&whole), "{}: {storage:?}", kernel.record().name);
+        }
+    }
+}
+
+/// Writes B in blocks of random height and width, from the last to the first.
+fn write_in_pieces(packed: &mut PackedB<F32>, b: &Matrix<f32>, data: &mut Data) {
+    let layout = b.layout();
+    let mut row_end = layout.rows;
+    while row_end > 0 {
+        let row = row_end - 1 - data.below(row_end.min(20));
+        let mut col_end = layout.cols;
+        while col_end > 0 {
+            let col = col_end - 1 - data.below(col_end.min(70));
+            let piece = Layout { rows: row_end - row, cols: col_end - col, ..layout };
+            packed.write(row, col, view_of(&b.as_slice()[layout.index(row, col)..], piece)).expect("inside B");
+            col_end = col;
+        }
+        row_end = row;
+    }
+}
+
+#[test]
+fn packing_reads_nothing_outside_b() {
+    for kernel in kernels() {
+        let (k, n) = (33, kernel.tile().nr + 3);
+        for storage in Storage::ALL {
+            let (plan, b) = plan_and_b(kernel, k, n, storage);
+            for guarded in [PageGuarded::at_end(b.as_slice()), PageGuarded::at_start(b.as_slice())] {
+                let packed = plan.pack_b(view_of(guarded.as_slice(), b.layout())).expect("sizes agree");
+                assert_eq!(columns(&packed), b.view().transposed().to_row_major());
+            }
+        }
+    }
+}
+
+#[test]
+fn write_outside_b_is_refused_and_changes_nothing() {
+    for kernel in kernels() {
+        let (k, n) = (5, kernel.tile().nr + 2);
+        let (plan, b) = plan_and_b(kernel, k, n, Storage::RowMajor);
+        let mut packed = plan.pack_b(view(&b)).expect("sizes agree");
+        let before = columns(&packed);
+        let ones = vec![1.0; (k + 1) * (n + 1)];
+        // (first row, first column, rows, columns)
+        let outside = [
+            (0, 0, k + 1, 1),
+            (1, 0, k, 1),
+            (k, 0, 1, 1),
+            (usize::MAX, 0, 1, 1),
+            (0, 0, 1, n + 1),
+            (0, 1, 1, n),
+            (0, n, 1, 1),
+            (0, usize::MAX, 1, 1),
+        ];
+        for (k0, n0, rows, cols) in outside {
+            let found = packed.write(k0, n0, view_of(&ones, Layout::row_major(rows, cols)));
+            assert!(matches!(found, Err(Error::Size { .. })), "{rows}x{cols} at ({k0}, {n0}): {found:?}");
+        }
+        assert_eq!(columns(&packed), before);
+    }
+}
+
+#[test]
+fn write_of_nothing_is_accepted_anywhere() {
+    for kernel in kernels() {
+        let (k, n) = (5, kernel.tile().nr);
+        let (plan, _) = plan_and_b(kernel, k, n, Storage::RowMajor);
+        let mut packed = plan.empty_b().expect("memory is there");
+        for (k0, n0, rows, cols) in
+            [(k, 0, 0, n), (k + 1, 0, 0, n), (usize::MAX, 0, 0, 1), (0, n, k, 0), (0, usize::MAX, 1, 0)]
+        {
+            packed.write(k0, n0, view_of(&[], Layout::row_major(rows, cols))).expect("nothing fits anywhere");
+        }
+    }
+}
+
+#[test]
+fn copy_of_a_column_that_does_not_exist_is_refused() {
+    for kernel in kernels() {
+        let (plan, b) = plan_and_b(kernel, 5, 3, Storage::RowMajor);
+        let packed = plan.pack_b(view(&b)).expect("sizes agree");
+        let mut out = [7.0; 6];
+        for j in [3, kernel.tile().nr, usize::MAX] {
+            let error = packed.copy_column(j, &mut out[..5]).unwrap_err();
+            assert!(matches!(error, Error::Size { wanted: 3, found, .. } if found == j), "{error}");
+        }
+        for len in [4, 6] {
+            let error = packed.copy_column(0, &mut out[..len]).unwrap_err();
+            assert!(matches!(error, Error::Size { wanted: 5, found, .. } if found == len), "{error}");
+        }
+        assert_eq!(out, [7.0; 6]);
+    }
+}

@@ -1,0 +1,59 @@
+//! On which CPUs this thread may run.
+
+#![allow(unsafe_code)]
+
+/// The CPUs that the calling thread may run on, ascending; `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn allowed_cpus() -> Option<Vec<usize>> {
+    // SAFETY: `cpu_set_t` is an array of integers, for which all zeros is a value: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is ours and as large as the size given; 0 names the calling thread.
+    if unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) } != 0 {
+        return None;
+    }
+    // SAFETY: every index is below the number of bits of the set.
+    Some((0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
+}
+
+/// Binds the calling thread to one CPU until it ends; false where the system refuses.
+#[cfg(target_os = "linux")]
+pub fn pin_to(cpu: usize) -> bool {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return false;
+    }
+    // SAFETY: `cpu_set_t` is an array of integers, for which all zeros is a value: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `cpu` is below the number of bits of the set.
+    unsafe { libc::CPU_SET(cpu, &mut set) };
+    // SAFETY: `set` is ours and as large as the size given; 0 names the calling thread.
+    unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) == 0 }
+}
+
+/// The CPUs that the calling thread may run on; not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn allowed_cpus() -> Option<Vec<usize>> {
+    None
+}
+
+/// Binds the calling thread to one CPU; refused on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn pin_to(_cpu: usize) -> bool {
+    false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pin_to_allowed_cpu_leaves_only_that_one() {
+        let last = *allowed_cpus().expect("Linux tells").last().expect("at least one CPU");
+        let after = std::thread::spawn(move || (pin_to(last), allowed_cpus())).join().expect("no panic");
+        assert_eq!(after, (true, Some(vec![last])));
+    }
+
+    #[test]
+    fn pin_to_impossible_cpu_is_refused() {
+        assert!(!pin_to(usize::MAX));
+    }
+}

@@ -1,0 +1,236 @@
+//! The read bandwidth from memory, measured.
+//!
+//! Threads read a buffer far larger than the last-level cache, each its own part, over and over in order, so that every
+//! line has left the caches before it is read again.
+
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::hint::black_box;
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::throughput::{Effort, MeasureError, best_rate, check_threads};
+
+/// A measured read bandwidth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bandwidth {
+    /// GB/s (10⁹ bytes) of all threads together.
+    pub gb_per_s: f64,
+    /// The number of threads that read at once.
+    pub threads: usize,
+    /// Size of the buffer that they read, bytes.
+    pub buffer_bytes: usize,
+}
+
+const MIB: usize = 1 << 20;
+/// Size and alignment of a huge page; alignment lets the kernel use them from the first byte.
+const HUGE_PAGE: usize = 2 * MIB;
+/// What a thread reads between two looks at the clock: about 30 µs or more.
+const CHUNK_BYTES: usize = MIB;
+const EFFORT: Effort = Effort { rounds: 30, window: Duration::from_millis(5) };
+
+/// A buffer size that defeats the caches: 4 × the machine's last-level caches together, at least 256 MiB, at most 2 GiB
+/// and a quarter of the memory that is available; a multiple of 2 MiB. Facts that are not known are left out.
+pub fn buffer_bytes(last_level_cache: Option<u64>, available_memory: Option<u64>) -> usize {
+    let wanted = last_level_cache.unwrap_or(0).saturating_mul(4).clamp(256 * MIB as u64, 2048 * MIB as u64);
+    let allowed = available_memory.map_or(u64::MAX, |bytes| bytes / 4);
+    (wanted.min(allowed) as usize / HUGE_PAGE).max(1) * HUGE_PAGE
+}
+
+/// Measures the read bandwidth of `threads` threads at once from a buffer of `bytes` (see [`buffer_bytes`]), rounded up
+/// so that each thread has an equal part of whole MiB: the best of 30 rounds of 5 ms.
+///
+/// The buffer is written once before, in huge pages where the system gives them. It counts towards the process's peak
+/// memory: read that figure before.
+///
+/// # Errors
+///
+/// [`MeasureError::Memory`] where the buffer cannot be had; those of [`best_rate`].
+pub fn measure_read_bandwidth(threads: usize, bytes: usize) -> Result<Bandwidth, MeasureError> {
+    check_threads(threads)?;
+    let part_bytes = bytes.div_ceil(threads).max(1).checked_next_multiple_of(CHUNK_BYTES);
+    let total = part_bytes.and_then(|part| part.checked_mul(threads)).ok_or(MeasureError::Memory { bytes })?;
+    let buffer = Buffer::filled(total)?;
+    let sum = best_sum();
+    let readers = buffer.words().chunks_exact(total / threads / size_of::<u64>()).map(|part| {
+        let mut chunks = part.chunks_exact(CHUNK_BYTES / size_of::<u64>()).cycle();
+        move || {
+            let chunk = chunks.next().unwrap_or_default();
+            black_box(sum(chunk));
+            size_of_val(chunk) as u64
+        }
+    });
+    let rate = best_rate(readers.collect(), EFFORT)?;
+    Ok(Bandwidth { gb_per_s: rate / 1e9, threads, buffer_bytes: total })
+}
+
+/// Memory of our own, written once so that every page is a real one, not the kernel's shared page of zeros.
+struct Buffer {
+    start: NonNull<u64>,
+    layout: Layout,
+}
+
+impl Buffer {
+    fn filled(bytes: usize) -> Result<Self, MeasureError> {
+        let refused = MeasureError::Memory { bytes };
+        let Ok(layout) = Layout::from_size_align(bytes.max(1), HUGE_PAGE) else { return Err(refused) };
+        // SAFETY: the size of `layout` is at least 1.
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { return Err(refused) };
+        advise_huge_pages(start, bytes);
+        let start = start.cast::<u64>();
+        for i in 0..bytes / size_of::<u64>() {
+            // SAFETY: word `i` lies within the allocation, which is aligned for u64.
+            unsafe { start.add(i).write(i as u64) };
+        }
+        Ok(Self { start, layout })
+    }
+
+    fn words(&self) -> &[u64] {
+        // SAFETY: `filled` allocated and wrote all these words; they live and stay unchanged as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.layout.size() / size_of::<u64>()) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: `filled` got this pointer from `alloc` with this layout, and nothing borrows it any more.
+        unsafe { dealloc(self.start.as_ptr().cast(), self.layout) }
+    }
+}
+
+/// Asks for huge pages; a refusal changes only the speed.
+fn advise_huge_pages(start: NonNull<u8>, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the range is one live allocation of ours, and the advice changes no contents.
+    unsafe {
+        libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, bytes);
+}
+
+/// The loop with the widest loads that this CPU has. Several streams at once and software prefetch bring nothing over
+/// one stream in order, which the hardware's own prefetch follows.
+fn best_sum() -> fn(&[u64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the CPU has AVX-512F.
+            return |words| unsafe { x86::sum_avx512(words) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            return |words| unsafe { x86::sum_avx2(words) };
+        }
+    }
+    sum
+}
+
+/// Wrapping sum of all words.
+fn sum(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, &word| sum.wrapping_add(word))
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::sum;
+    use std::arch::x86_64::{
+        __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi64,
+        _mm512_loadu_si512, _mm512_reduce_add_epi64, _mm512_setzero_si512,
+    };
+
+    /// Independent sums, so that no addition waits for the one before.
+    const SUMS: usize = 8;
+
+    /// [`sum`] in 512-bit loads.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn sum_avx512(words: &[u64]) -> u64 {
+        const LANES: usize = 8;
+        let (blocks, rest) = words.as_chunks::<{ LANES * SUMS }>();
+        let mut sums = [_mm512_setzero_si512(); SUMS];
+        for block in blocks {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the 8 words from `LANES * i` lie within the block of `LANES * SUMS`.
+                let loaded = unsafe { _mm512_loadu_si512(block.as_ptr().add(LANES * i).cast()) };
+                *sum = _mm512_add_epi64(*sum, loaded);
+            }
+        }
+        sums.into_iter().fold(sum(rest), |total, sum| total.wrapping_add(_mm512_reduce_add_epi64(sum) as u64))
+    }
+
+    /// [`sum`] in 256-bit loads.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn sum_avx2(words: &[u64]) -> u64 {
+        const LANES: usize = 4;
+        let (blocks, rest) = words.as_chunks::<{ LANES * SUMS }>();
+        let mut sums = [_mm256_setzero_si256(); SUMS];
+        for block in blocks {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the 4 words from `LANES * i` lie within the block of `LANES * SUMS`.
+                let loaded = unsafe { _mm256_loadu_si256(block.as_ptr().add(LANES * i).cast::<__m256i>()) };
+                *sum = _mm256_add_epi64(*sum, loaded);
+            }
+        }
+        let mut total = sum(rest);
+        for lanes in sums {
+            let mut words = [0u64; LANES];
+            // SAFETY: `words` is 32 bytes that we own.
+            unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast::<__m256i>(), lanes) };
+            total = total.wrapping_add(sum(&words));
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measure_read_bandwidth_small_buffer_is_positive() {
+        let measured = measure_read_bandwidth(2, 3 * MIB).expect("a small buffer");
+        assert!(measured.gb_per_s.is_finite() && measured.gb_per_s > 0.0);
+        assert_eq!((measured.threads, measured.buffer_bytes), (2, 4 * MIB));
+    }
+
+    #[test]
+    fn measure_read_bandwidth_impossible_buffer_is_refused() {
+        assert!(matches!(measure_read_bandwidth(1, usize::MAX), Err(MeasureError::Memory { .. })));
+        assert!(matches!(measure_read_bandwidth(1, usize::MAX / 2), Err(MeasureError::Memory { .. })));
+    }
+
+    #[test]
+    fn measure_read_bandwidth_no_threads_is_refused() {
+        assert!(matches!(measure_read_bandwidth(0, MIB), Err(MeasureError::Threads { found: 0 })));
+    }
+
+    #[test]
+    fn buffer_bytes_stays_within_cache_and_memory_limits() {
+        let mib = |count: u64| Some(count << 20);
+        assert_eq!(buffer_bytes(None, None), 256 * MIB);
+        assert_eq!(buffer_bytes(mib(32), mib(100_000)), 256 * MIB);
+        assert_eq!(buffer_bytes(mib(128), mib(100_000)), 512 * MIB);
+        assert_eq!(buffer_bytes(mib(4096), mib(100_000)), 2048 * MIB);
+        assert_eq!(buffer_bytes(mib(128), mib(400)), 100 * MIB);
+        assert_eq!(buffer_bytes(None, Some(0)), 2 * MIB);
+    }
+
+    #[test]
+    fn sum_of_every_width_equals_plain_sum() {
+        let words: Vec<u64> = (0..201u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        for length in [0, 1, 31, 32, 33, 63, 64, 65, 128, 201] {
+            let words = &words[..length];
+            let expected = (words.iter().map(|&word| u128::from(word)).sum::<u128>() & u128::from(u64::MAX)) as u64;
+            assert_eq!(sum(words), expected, "{length} words");
+            assert_eq!(best_sum()(words), expected, "{length} words");
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the CPU has AVX2.
+                assert_eq!(unsafe { x86::sum_avx2(words) }, expected, "{length} words");
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Measuring: what this machine can do, and what share of it a piece of work reached.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`clock`] | monotonic time |
+//! | [`affinity`] | the CPUs a thread may run on |
+//! | [`stats`] | mean, deviation, median of repeated runs |
+//! | [`throughput`] | the best total rate of several threads that work at once |
+//! | [`peak`] | the f32 multiply-add peak, GFLOP/s |
+//! | [`bandwidth`] | the read bandwidth from memory, GB/s |
+//! | [`roofline`] | work (flops and bytes) set against peak and bandwidth |
+//! | [`host`] | the machine's description for reports |
+//! | [`report`] | rows as Markdown, CSV or JSON |
+//!
+//! Rates of a shared machine change from minute to minute, so a share of the peak means something only where peak and
+//! work were measured close together, best in turns.
+//!
+//! ```
+//! use cke_kernels::Cpu;
+//! use cke_perf::clock;
+//! use cke_perf::peak::measure_peak;
+//! use cke_perf::roofline::{Work, share_of_peak};
+//!
+//! let peak = measure_peak(Cpu::host()?.detected_isa(), 1)?;
+//! let values: Vec<f32> = (0..1000).map(|i| i as f32).collect();
+//! let mut dot = 0.0;
+//! let seconds = clock::time(|| dot = values.iter().map(|x| x * x).sum::<f32>());
+//! let share = share_of_peak(Work { flops: 2000, bytes: 4000 }, seconds, peak.gflops);
+//! assert!(dot > 0.0 && share > 0.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+pub mod affinity;
+pub mod bandwidth;
+pub mod clock;
+pub mod host;
+pub mod peak;
+pub mod report;
+pub mod roofline;
+pub mod stats;
+pub mod throughput;
