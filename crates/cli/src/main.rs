@@ -1,1 +1,79 @@
-fn main() {}
+//! `cke`: runs transformer models on the CPU, and measures how well it does so.
+//!
+//! One module for each subcommand; the others hold what several of them share. Results go to standard output and
+//! everything else to standard error.
+
+#![deny(unsafe_code)]
+
+mod bench;
+mod completions;
+mod doctor;
+mod embed;
+mod error;
+mod eval;
+mod generate;
+mod input;
+mod inspect;
+mod interrupt;
+mod model;
+mod numbers;
+mod output;
+mod progress;
+
+use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Runs GPT-2 and BERT models on the CPU.
+#[derive(Debug, Parser)]
+#[command(name = "cke", version, after_help = ENVIRONMENT, after_long_help = ENVIRONMENT)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(Box<generate::GenerateArgs>),
+    Embed(embed::EmbedArgs),
+    Eval(eval::EvalArgs),
+    Inspect(inspect::InspectArgs),
+    Doctor(doctor::DoctorArgs),
+    Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// What `--help` ends with.
+const ENVIRONMENT: &str = "\
+Environment:
+  CKE_MODEL        model directory, as --model
+  CKE_THREADS      number of threads, as --threads
+  CKE_ISA          scalar, avx2 or avx512: use no instruction set above it
+  CKE_REQUIRE_ISA  scalar, avx2 or avx512: fail where another one is in use
+
+Exit status: 0 done (also where the reader of the output went away), 1 failed, 2 misused, 130 interrupted.";
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let outcome = Interrupt::install().and_then(|interrupt| run(command, &interrupt));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
+    match command {
+        Command::Generate(args) => generate::run(*args, interrupt),
+        Command::Embed(args) => embed::run(args, interrupt),
+        Command::Eval(args) => eval::run(args, interrupt),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Completions(args) => completions::run(args),
+    }
+}

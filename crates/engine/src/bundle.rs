@@ -4,6 +4,7 @@ use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::generation_config::GenerationConfig;
 use crate::load_error::LoadError;
+use crate::models::bert::Bert;
 use crate::models::gpt2::Gpt2;
 use crate::runtime::Runtime;
 use crate::tokenizer::Tokenizer;
@@ -108,6 +109,17 @@ impl Bundle {
         match &self.config {
             ModelConfig::Gpt2(config) => Gpt2::load(&self.checkpoint, config, runtime, loaded),
             other => Err(self.wrong_architecture("GPT-2", other)),
+        }
+    }
+
+    /// Packs the weights of a BERT and lets go of the files. `loaded` hears of the bytes of f32 as they are packed.
+    ///
+    /// # Errors
+    /// Where it is no BERT, a tensor is missing or misshapen, or memory cannot be had.
+    pub fn into_bert(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Bert, Error> {
+        match &self.config {
+            ModelConfig::Bert(config) => Bert::load(&self.checkpoint, config, runtime, loaded),
+            other => Err(self.wrong_architecture("BERT", other)),
         }
     }
 

@@ -33,6 +33,24 @@ pub enum Error {
         /// Number of tokens of the model.
         vocabulary: usize,
     },
+    /// A token type that the model does not know.
+    #[error("token type {id} at position {position}: wanted one below {types}")]
+    UnknownTokenType {
+        /// The token type.
+        id: u32,
+        /// Where it stands in its sequence.
+        position: usize,
+        /// Number of token types of the model.
+        types: usize,
+    },
+    /// What is wrong with one of several sequences or texts.
+    #[error("sequence {sequence}: {source}")]
+    InSequence {
+        /// Which one, counted from 0.
+        sequence: usize,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// More positions than the model was trained for.
     #[error("the sequence needs {wanted} positions, the model's context has {limit}{hint}")]
     Context {
@@ -61,4 +79,11 @@ pub enum Error {
         /// What it is.
         found: &'static str,
     },
+}
+
+impl Error {
+    /// The same of one sequence among several.
+    pub(crate) fn in_sequence(self, sequence: usize) -> Error {
+        Error::InSequence { sequence, source: Box::new(self) }
+    }
 }

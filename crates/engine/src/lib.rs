@@ -23,5 +23,6 @@ pub mod models;
 pub mod runtime;
 pub mod source;
 pub mod bundle;
+pub mod embed;
 pub mod evaluate;
 pub mod synthetic;

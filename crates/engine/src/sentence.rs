@@ -124,7 +124,8 @@ fn input_settings(model_dir: &Path) -> Result<(Option<usize>, bool), LoadError> 
 
 /// The directory of a module: the model's own, or one inside it.
 fn module_dir(dir: &Path, module: &Module, file: &Path) -> Result<PathBuf, LoadError> {
-    let inside = Path::new(&module.path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let inside =
+        Path::new(&module.path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if inside && !module.path.contains('\\') {
         return Ok(dir.join(&module.path));
     }

@@ -42,14 +42,6 @@ impl<'a> Source<'a> {
         Source { weights, ..*self }
     }
 
-    /// Whether it has a tensor of this name; the random source has every one.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        match &self.weights {
-            Weights::Stored(scope) => scope.contains(name),
-            Weights::Random { .. } => true,
-        }
-    }
-
     /// A vector of `len` elements under the first of `names` that exists.
     pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, LoadError> {
         let mut out = vec![0.0; len];

@@ -145,8 +145,8 @@ impl Checkpoint {
     }
 
     fn add(&mut self, source: Source) -> Result<(), LoadError> {
-        let headers = read_header(source.bytes()?)
-            .map_err(|problem| LoadError::Header { file: source.path.clone(), problem })?;
+        let headers =
+            read_header(source.bytes()?).map_err(|problem| LoadError::Header { file: source.path.clone(), problem })?;
         let index = self.sources.len();
         self.entries.extend(headers.into_iter().map(|header| Entry { header, source: index }));
         self.sources.push(source);

@@ -11,9 +11,9 @@ use safetensors::tensor::TensorView;
 
 /// A safetensors file written by the format's own library.
 fn written(tensors: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
-    let views = tensors.iter().map(|&(name, dtype, shape, bytes)| {
-        (name.to_owned(), TensorView::new(dtype, shape.to_vec(), bytes).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|&(name, dtype, shape, bytes)| (name.to_owned(), TensorView::new(dtype, shape.to_vec(), bytes).unwrap()));
     safetensors::serialize(views, Some(HashMap::from([("format".to_owned(), "pt".to_owned())]))).unwrap()
 }
 
@@ -133,7 +133,8 @@ fn scope_finds_names_with_and_without_prefix() {
 
 #[test]
 fn static_bytes_are_read_where_they_lie() {
-    static FILE: &[u8] = b"\x38\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  \0\0\x80\x3f";
+    static FILE: &[u8] =
+        b"\x38\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}  \0\0\x80\x3f";
     let checkpoint = Checkpoint::from_bytes(FILE, "static").unwrap();
     assert_eq!(checkpoint.tensor("w").unwrap().read_f32().unwrap(), [1.0]);
 }

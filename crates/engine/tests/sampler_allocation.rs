@@ -1,50 +1,13 @@
 //! The sampler allocates when it is made and never again. A test binary of its own, because the allocator is global.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use cke_engine::sampler::{Sampler, SamplerConfig};
+use cke_testkit::{CountingAllocator, allocations};
 
 /// GPT-2's vocabulary.
 const VOCABULARY: usize = 50_257;
 
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; the counter is a constant-initialised thread-local
-// without destructor, whose use allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise about `layout` is the one `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `alloc` with this layout, hence from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as in `dealloc`; the caller promises a valid `new_size`.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Allocations of this thread while `work` runs.
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[test]
 fn sample_after_construction_allocates_nothing() {
@@ -72,9 +35,4 @@ fn sample_after_construction_allocates_nothing() {
         });
         assert_eq!(found, 0, "{config:?}");
     }
-}
-
-#[test]
-fn allocations_of_a_vector_are_counted() {
-    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1u8; 100]))), 1);
 }

@@ -153,6 +153,8 @@ impl Parallel for ThreadPool {
     /// A call from inside `work` runs its tasks one after the other, on the worker that it came from.
     fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         if let Some(worker) = WORKER.get() {
+            // It may be a worker of another, larger pool.
+            let worker = worker.min(self.workers.len());
             return (0..tasks).for_each(|task| work(task, worker));
         }
         if tasks <= 1 || self.workers.is_empty() {

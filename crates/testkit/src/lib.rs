@@ -17,18 +17,21 @@
 //! ```
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code)] // an allocator is an unsafe trait
+pub mod allocations;
 pub mod data;
 pub mod guard;
 pub mod matrix;
 pub mod oracle;
 #[cfg(unix)]
-#[allow(unsafe_code)] // the one place of this crate that talks to the operating system
+#[allow(unsafe_code)] // talks to the operating system
 pub mod page_guard;
 pub mod shapes;
 pub mod special;
 pub mod tiny_models;
 pub mod tolerance;
 
+pub use allocations::{CountingAllocator, allocations};
 pub use data::{Data, Special};
 pub use guard::{Element, Guarded};
 pub use matrix::{Layout, Matrix, View};

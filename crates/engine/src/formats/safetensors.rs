@@ -109,8 +109,7 @@ fn split_header(file: &[u8]) -> Result<(&str, usize), HeaderError> {
     if length > MAX_HEADER_BYTES {
         return Err(HeaderError::HeaderTooLarge { found: length });
     }
-    let header =
-        rest.get(..length as usize).ok_or(HeaderError::HeaderPastEnd { wanted: length, found: rest.len() })?;
+    let header = rest.get(..length as usize).ok_or(HeaderError::HeaderPastEnd { wanted: length, found: rest.len() })?;
     let text = std::str::from_utf8(header).map_err(|error| HeaderError::NotUtf8 { at: error.valid_up_to() })?;
     Ok((text, PREFIX_BYTES + header.len()))
 }
@@ -128,9 +127,8 @@ struct RawEntry {
 fn parse_header(text: &str) -> Result<Vec<(String, RawEntry)>, HeaderError> {
     let mut problem = None;
     let mut json = serde_json::Deserializer::from_str(text);
-    let parsed = HeaderSeed { problem: &mut problem }
-        .deserialize(&mut json)
-        .and_then(|entries| json.end().map(|()| entries));
+    let parsed =
+        HeaderSeed { problem: &mut problem }.deserialize(&mut json).and_then(|entries| json.end().map(|()| entries));
     parsed.map_err(|source| match problem {
         // What is wrong inside an entry is told with the tensor's name, a header cut short without.
         Some(problem) if !source.is_eof() => problem,

@@ -1,10 +1,12 @@
 //! The architectures, one file each.
 
-//pub mod bert;
+pub mod bert;
 pub mod gpt2;
 
 use crate::config::Activation;
+use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation;
+use cke_kernels::view::MatRef;
 
 impl From<Activation> for activation::Activation {
     fn from(activation: Activation) -> activation::Activation {
@@ -16,4 +18,9 @@ impl From<Activation> for activation::Activation {
             Activation::Tanh => activation::Activation::Tanh,
         }
     }
+}
+
+/// The epilogue that adds `residual`.
+fn plus(residual: MatRef<'_, f32>) -> Epilogue<'_> {
+    Epilogue { residual: Some(residual), ..Epilogue::default() }
 }

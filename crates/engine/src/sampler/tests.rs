@@ -315,6 +315,15 @@ fn infinite_logits_share_the_probability_and_minus_infinity_is_never_drawn() {
 }
 
 #[test]
+fn top_p_too_small_for_any_token_keeps_the_likeliest() {
+    for top_p in [f32::from_bits(1), f32::MIN_POSITIVE, 1e-12] {
+        let config = SamplerConfig { top_p, ..Default::default() };
+        assert_eq!(distribution(&config, &[0.5, 2.0, 1.0, -3.0], &[]), [(1, 1.0)]);
+        assert_eq!(distribution(&config, &[f32::INFINITY, 2.0, f32::INFINITY], &[]), [(2, 1.0)]);
+    }
+}
+
+#[test]
 fn token_too_unlikely_for_a_weight_is_no_candidate() {
     let below_two_to_the_minus_41 = -28.5;
     assert_eq!(distribution(&SamplerConfig::default(), &[0.0, below_two_to_the_minus_41], &[]), [(0, 1.0)]);

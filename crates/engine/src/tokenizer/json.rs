@@ -47,11 +47,7 @@ pub(super) fn read(json: &[u8], file: &Path, model_vocab: usize) -> Result<token
     build(json, written, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
 }
 
-fn build(
-    json: &[u8],
-    written: TokenizerJson,
-    model_vocab: usize,
-) -> Result<tokenizers::Tokenizer, TokenizerFileError> {
+fn build(json: &[u8], written: TokenizerJson, model_vocab: usize) -> Result<tokenizers::Tokenizer, TokenizerFileError> {
     let is_bpe = match written.model.kind() {
         "BPE" => true,
         "WordPiece" => false,

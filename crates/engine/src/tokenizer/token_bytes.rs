@@ -23,7 +23,8 @@ impl TokenBytes {
             let token = token.unwrap_or_default();
             let start = bytes.len();
             let letters = token.chars().map(|c| of_char.get(c as usize).copied().flatten());
-            let spelled = byte_level && letters.map(|byte| byte.map(|byte| bytes.push(byte))).all(|byte| byte.is_some());
+            let spelled =
+                byte_level && letters.map(|byte| byte.map(|byte| bytes.push(byte))).all(|byte| byte.is_some());
             if !spelled {
                 bytes.truncate(start);
                 bytes.extend_from_slice(token.as_bytes());

@@ -88,9 +88,7 @@ pub(super) enum WrittenMerge {
 impl WrittenMerge {
     pub(super) fn parse(self, number: usize) -> Result<Merge, TokenizerFileError> {
         match self {
-            Self::Line(line) => {
-                Merge::parse(&line).ok_or(TokenizerFileError::MalformedMerge { number, found: line })
-            }
+            Self::Line(line) => Merge::parse(&line).ok_or(TokenizerFileError::MalformedMerge { number, found: line }),
             Self::Pair(left, right) => Ok(Merge { left, right }),
         }
     }

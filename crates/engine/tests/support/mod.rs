@@ -50,3 +50,8 @@ pub(crate) fn assert_near(found: &[f32], wanted: &[f32], what: &str) {
     let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0f32, |m, x| if x > m || x.is_nan() { x } else { m });
     assert!(worst <= 2e-5 * largest, "{what}: off by {worst:e} of {largest:e}");
 }
+
+/// To compare results bit for bit, NaN included.
+pub(crate) fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}

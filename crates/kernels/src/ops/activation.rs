@@ -77,7 +77,7 @@ pub(crate) fn activate<S: Simd<f32>>(s: S, activation: Activation, x: S::Reg) ->
         Activation::Gelu => normal_cdf(s, x),
         Activation::GeluTanh => {
             let inner = s.mul_add(s.mul(x, x), s.splat(0.044_715), s.splat(1.0));
-            sigmoid(s, s.mul(s.mul(x, s.splat(1.595_769_1)), inner))
+            sigmoid(s, s.mul(s.mul(x, s.splat(1.595_769_2)), inner))
         }
         Activation::Silu => sigmoid(s, x),
     };

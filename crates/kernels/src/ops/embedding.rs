@@ -4,7 +4,7 @@ use super::elementwise::add;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 
-/// outᵢ ← table[idsᵢ] with the table (ids, width) and out (ids.len(), width), both row-major.
+/// `outᵢ ← table[idsᵢ]` with the table (ids, width) and out (ids.len(), width), both row-major.
 ///
 /// # Errors
 /// [`Error::IdOutOfRange`] for an id that the table has no row for, [`Error::Size`] where `out` does not fit or the table is
@@ -17,7 +17,7 @@ pub fn gather_rows(table: &[f32], width: usize, ids: &[u32], out: &mut [f32]) ->
     Ok(())
 }
 
-/// outᵢ ← outᵢ + table[idsᵢ]: positions or token types on top of [`gather_rows`].
+/// `outᵢ ← outᵢ + table[idsᵢ]`: positions or token types on top of [`gather_rows`].
 ///
 /// # Errors
 /// As [`gather_rows`].

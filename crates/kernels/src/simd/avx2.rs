@@ -120,7 +120,7 @@ impl Simd<f32> for Avx2 {
 
     #[inline(always)]
     fn scale_by_power(self, a: __m256, n: __m256) -> __m256 {
-        // In three steps, so that each factor is a normal number and only the last one rounds.
+        // In three steps, so that each factor is a normal number and, for a near 1, only the last one rounds.
         // SAFETY: see the head of this block.
         unsafe {
             let third = self.round(_mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));

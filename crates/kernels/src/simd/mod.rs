@@ -78,7 +78,8 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
     fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// To the nearest integer, ties to even.
     fn round(self, a: Self::Reg) -> Self::Reg;
-    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity.
+    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity. Rounded once for |a| from 1/2 to
+    /// 2; a denormal result of other a may be off by one step.
     fn scale_by_power(self, a: Self::Reg, n: Self::Reg) -> Self::Reg;
     /// a < b; false where either is NaN.
     fn less(self, a: Self::Reg, b: Self::Reg) -> Self::Cond;

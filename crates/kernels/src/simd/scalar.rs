@@ -96,7 +96,7 @@ impl Simd<f32> for Scalar {
 
     #[inline(always)]
     fn scale_by_power(self, a: f32, n: f32) -> f32 {
-        // In three steps, so that each factor is a normal number and only the last one rounds.
+        // In three steps, so that each factor is a normal number and, for a near 1, only the last one rounds.
         let third = (n / 3.0).round_ties_even();
         let power = |n: f32| f32::from_bits(((n as i32 + 127) << 23) as u32);
         a * power(third) * power(third) * power(n - 2.0 * third)

@@ -141,14 +141,13 @@ fn blocking_of_nothing_or_of_broken_panels_is_refused() {
 #[test]
 fn product_with_no_elements_and_absurd_sizes_returns_at_once() {
     for kernel in kernels() {
-        for (m, n, k) in [(usize::MAX, 0, 0), (0, usize::MAX, 0), (0, 0, usize::MAX), (usize::MAX, 0, usize::MAX)] {
+        for (m, n, k) in [(usize::MAX, 0, 0), (0, usize::MAX, 0), (0, 0, usize::MAX)] {
             let plan = GemmPlan::with_kernel(cpu(), kernel, Shape { m, n, k });
-            let a = MatRef::new(&[], m, if m == 0 { k } else { 0 });
-            let (Ok(a), Ok(b)) = (a, plan.empty_b()) else { continue };
+            let a = MatRef::new(&[], m, k).expect("an empty A");
             let c = MatMut::new(&mut [], m, n).expect("an empty C");
-            let done =
-                plan.run(a, &b, c, &Epilogue::default(), &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() });
-            assert_eq!(done.is_ok(), a.cols() == k, "{m}x{n}x{k}: {done:?}");
+            let b = plan.empty_b().expect("an empty B");
+            let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
+            assert_eq!(plan.run(a, &b, c, &Epilogue::default(), ctx), Ok(()), "{m}x{n}x{k}");
         }
     }
 }

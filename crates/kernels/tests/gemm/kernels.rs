@@ -24,13 +24,14 @@ pub(crate) fn kernels() -> Vec<Supported<F32>> {
 
 /// One line for each record that cannot be run, written past the capture of the test harness.
 fn name_ignored_records(cpu: &Cpu) {
+    let mut lines = String::new();
     for record in F32::kernels().iter().filter(|record| !cpu.has(record.isa)) {
-        let line = format!("ignored: {} needs {}, in use is {}\n", record.name, record.isa, cpu.isa());
-        std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
+        lines += &format!("\nignored: {} needs {}, in use is {}\n", record.name, record.isa, cpu.isa());
     }
+    std::io::stderr().write_all(lines.as_bytes()).expect("stderr takes a few lines");
 }
 
-/// The names of the kernels that run or are ignored in a process with these variables set.
+/// Runs the smallest test that asks for every kernel, in a process with these variables set.
 fn run_again(variables: &[(&str, &str)]) -> Output {
     Command::new(std::env::current_exe().expect("a test has a path"))
         .args(["--exact", "kernels::every_kernel_runs_an_empty_product", "--test-threads=1"])

@@ -8,7 +8,7 @@ use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
 use cke_testkit::shapes::{self, GemmCase};
-use cke_testkit::{Data, Layout, Matrix, PageGuarded, tolerance};
+use cke_testkit::{Data, Layout, PageGuarded, tolerance};
 
 /// Copies values to one side of a page without access.
 type Guard = fn(&[f32]) -> PageGuarded<f32>;
@@ -39,7 +39,7 @@ fn check(kernel: Supported<F32>, case: GemmCase, guard: Guard) {
     plain.run(&plan, &epilogue).expect("sizes agree");
     // The gaps of the plain C are canaries, so equal bits mean that the gaps of the other one were not written either.
     tolerance::assert_identical(&format!("{}, {case}", kernel.record().name), c.as_slice(), plain.c.as_slice());
-    Matrix::check(&plain.c);
+    plain.c.check();
 }
 
 #[test]

@@ -8,6 +8,9 @@ use cke_kernels::scheme::F32;
 use cke_testkit::shapes::{GemmCase, Storage};
 use cke_testkit::{Data, Layout, Matrix, PageGuarded};
 
+/// Depths round the block in which transposed operands are packed.
+const DEPTHS: [usize; 7] = [0, 1, 5, 31, 32, 33, 70];
+
 /// All columns, one after the other.
 fn columns(packed: &PackedB<F32>) -> Vec<f32> {
     let mut all = vec![f32::NAN; packed.k() * packed.n()];
@@ -22,9 +25,6 @@ fn plan_and_b(kernel: Supported<F32>, k: usize, n: usize, storage: Storage) -> (
     let case = GemmCase::row_major(1, n, k).stored(Storage::RowMajor, storage, Storage::RowMajor);
     (plan(kernel, &case, None), Operands::new(case, 31).b)
 }
-
-/// Depths round the block in which transposed operands are packed.
-const DEPTHS: [usize; 7] = [0, 1, 5, 31, 32, 33, 70];
 
 #[test]
 fn packed_columns_read_back_as_those_of_b() {

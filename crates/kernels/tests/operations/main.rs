@@ -1,6 +1,7 @@
 //! The vector types and every operation built on them, on each instruction set that this machine has.
 
 mod activation;
+mod attention;
 mod embedding;
 mod lanes;
 mod math;

@@ -1,0 +1,82 @@
+//! What ends a command, and with which exit status.
+
+use cke_engine::error::Error;
+use cke_engine::load_error::LoadError;
+use cke_engine::text_stream::EmptyStop;
+use cke_engine::tokenizer::TokenizeError;
+use std::io::{self, Write as _};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The engine refused or failed.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// A file or standard input cannot be read.
+    #[error("{input}: {source}")]
+    Input { input: String, source: io::Error },
+    /// The content of a file or of standard input is not what it should be.
+    #[error("{input}: wanted {wanted}, found {found}")]
+    Content { input: String, wanted: String, found: String },
+    /// Flags or arguments that make no sense together; those that make none alone are refused by clap.
+    #[error("{0}")]
+    Misuse(String),
+    /// Anything else that went wrong.
+    #[error("{0}")]
+    Failed(String),
+    /// Standard output cannot be written to.
+    #[error("standard output: {0}")]
+    Output(io::Error),
+    /// The reader of standard output went away: nobody wants the rest.
+    #[error("standard output was closed")]
+    ClosedOutput,
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    /// The process's exit status.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            CliError::ClosedOutput => 0,
+            CliError::Misuse(_) => 2,
+            CliError::Interrupted => 130,
+            _ => 1,
+        }
+    }
+
+    /// Says on standard error what went wrong, in one line, where anything did.
+    pub(crate) fn report(&self) {
+        if matches!(self, CliError::ClosedOutput | CliError::Interrupted) {
+            return;
+        }
+        // Names of files and messages of other libraries may hold line breaks.
+        let message = self.to_string().replace(char::is_control, " ");
+        let _ = writeln!(io::stderr(), "error: {message}");
+    }
+}
+
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> CliError {
+        CliError::Engine(error.into())
+    }
+}
+
+impl From<TokenizeError> for CliError {
+    fn from(error: TokenizeError) -> CliError {
+        CliError::Engine(error.into())
+    }
+}
+
+impl From<cke_kernels::Error> for CliError {
+    fn from(error: cke_kernels::Error) -> CliError {
+        CliError::Engine(error.into())
+    }
+}
+
+impl From<EmptyStop> for CliError {
+    fn from(error: EmptyStop) -> CliError {
+        CliError::Misuse(error.to_string())
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading texts and lists of tokens.

@@ -1,0 +1,64 @@
+//! Standard output, whose reader may go away, and standard error, which may be closed.
+
+use crate::error::CliError;
+use serde::Serialize;
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+
+/// Standard output, buffered. What is written appears at [`Output::flush`].
+#[derive(Debug)]
+pub(crate) struct Output {
+    stdout: BufWriter<StdoutLock<'static>>,
+}
+
+fn failed(error: io::Error) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::ClosedOutput,
+        _ => CliError::Output(error),
+    }
+}
+
+impl Output {
+    /// Standard output, for this thread alone.
+    pub(crate) fn new() -> Output {
+        Output { stdout: BufWriter::new(io::stdout().lock()) }
+    }
+
+    /// Writes a text.
+    ///
+    /// # Errors
+    /// [`CliError::ClosedOutput`] where nobody reads any more, else [`CliError::Output`].
+    pub(crate) fn write(&mut self, text: &str) -> Result<(), CliError> {
+        self.stdout.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// Writes a text and ends the line.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn line(&mut self, text: &str) -> Result<(), CliError> {
+        self.write(text)?;
+        self.write("\n")
+    }
+
+    /// Writes a value as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        serde_json::to_writer(&mut self.stdout, value).map_err(|error| failed(error.into()))?;
+        self.write("\n")
+    }
+
+    /// Sends on what was written. A command must end with it: errors of a later, implicit flush are lost.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn flush(&mut self) -> Result<(), CliError> {
+        self.stdout.flush().map_err(failed)
+    }
+}
+
+/// A line on standard error, for the user and not part of the result.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

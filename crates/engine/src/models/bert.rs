@@ -1,0 +1,281 @@
+//! BERT: a transformer that reads in both directions (Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers
+//! for Language Understanding", 2019).
+//!
+//! ```text
+//! x = layer_norm(word[token] + type[token_type] + position[0…])
+//! for each layer:
+//!     x = layer_norm(x + attention(x·W_qkv + b)·W_o + b)
+//!     x = layer_norm(x + act(x·W_up + b)·W_down + b)
+//! ```
+//!
+//! A batch has no padding: the rows of its sequences stand one after the other in every product, and attention alone looks at
+//! one sequence at a time.
+
+use super::plus;
+use crate::activations::Activations;
+use crate::config::BertConfig;
+use crate::error::Error;
+use crate::layer_norm::LayerNorm;
+use crate::linear::{Layout, Linear};
+use crate::runtime::Runtime;
+use crate::source::Source;
+use crate::weights::Checkpoint;
+use cke_kernels::gemm::Epilogue;
+use cke_kernels::ops::activation::Activation;
+use cke_kernels::ops::attention::{self, AttentionPlan, Mask};
+use cke_kernels::ops::elementwise::add;
+use cke_kernels::ops::embedding::gather_rows;
+use cke_kernels::view::{MatMut, MatRef};
+
+/// A BERT of any size, its weights packed. Poolers and heads are left out.
+#[derive(Debug)]
+pub struct Bert {
+    config: BertConfig,
+    /// (vocabulary, width), row-major.
+    word_table: Vec<f32>,
+    /// (positions, width), row-major.
+    position_table: Vec<f32>,
+    /// (token types, width), row-major.
+    type_table: Vec<f32>,
+    embedding_norm: LayerNorm,
+    layers: Vec<Layer>,
+    attention: AttentionPlan,
+}
+
+#[derive(Debug)]
+struct Layer {
+    qkv: Linear,
+    attention_out: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    output_norm: LayerNorm,
+    activation: Activation,
+}
+
+/// One sequence to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Token ids.
+    pub ids: &'a [u32],
+    /// A token type for each id; `None` makes all of them 0.
+    pub type_ids: Option<&'a [u32]>,
+}
+
+impl<'a> From<&'a [u32]> for Input<'a> {
+    fn from(ids: &'a [u32]) -> Input<'a> {
+        Input { ids, type_ids: None }
+    }
+}
+
+/// Run state of one BERT; it grows to the largest batch and the longest sequence seen.
+#[derive(Debug)]
+pub struct BertActivations {
+    activations: Activations,
+    /// Keys and values of the sequence and the layer at hand.
+    cache: attention::KvCache,
+    /// Rows of the last forward pass.
+    rows: usize,
+}
+
+impl BertActivations {
+    fn reserve(&mut self, batch: &[Input<'_>], plan: &AttentionPlan, config: &BertConfig) -> Result<(), Error> {
+        let rows = batch.iter().map(|input| input.ids.len()).sum();
+        let longest = batch.iter().map(|input| input.ids.len()).max().unwrap_or(0);
+        self.rows = 0;
+        self.activations.reserve(rows, config.hidden_size, config.intermediate_size)?;
+        if longest > self.cache.capacity() {
+            self.cache = plan.cache(longest)?;
+        }
+        self.rows = rows;
+        Ok(())
+    }
+}
+
+impl Bert {
+    /// Loads the weights of a checkpoint, with or without the `bert.` prefix. `loaded` hears of bytes of f32 as they are read.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or misshapen, a file shrank, or memory cannot be had.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        config: &BertConfig,
+        runtime: &Runtime,
+        loaded: &dyn Fn(u64),
+    ) -> Result<Bert, Error> {
+        let scope = checkpoint.scope(&["bert.", ""], "embeddings.word_embeddings.weight")?;
+        Bert::build(&Source::stored(scope, loaded), config, runtime)
+    }
+
+    /// A model of the given sizes with random weights, to measure speed.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub fn random(config: &BertConfig, seed: u64, runtime: &Runtime) -> Result<Bert, Error> {
+        Bert::build(&Source::random(seed), config, runtime)
+    }
+
+    fn build(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Bert, Error> {
+        let (width, heads) = (config.hidden_size, config.num_attention_heads);
+        let embeddings = source.child("embeddings");
+        let table = |name: &str, rows| embeddings.child(name).table("weight", rows, width);
+        let word_table = table("word_embeddings", config.vocab_size)?;
+        let position_table = table("position_embeddings", config.max_position_embeddings)?;
+        let type_table = table("token_type_embeddings", config.type_vocab_size)?;
+        let embedding_norm = LayerNorm::load(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), config, runtime))
+            .collect::<Result<_, _>>()?;
+        let scale = 1.0 / (config.head_dim() as f32).sqrt();
+        let attention = AttentionPlan::new(runtime.cpu(), heads, heads, config.head_dim(), scale)?;
+        let config = config.clone();
+        Ok(Bert { config, word_table, position_table, type_table, embedding_norm, layers, attention })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// Bytes of all weights as they are held.
+    pub fn weight_bytes(&self) -> usize {
+        let tables = [&self.word_table, &self.position_table, &self.type_table].map(|table| size_of_val(&table[..]));
+        tables.iter().sum::<usize>() + self.layers.iter().map(Layer::bytes).sum::<usize>()
+    }
+
+    /// Multiply-adds counted as two operations for one forward pass over sequences of the given lengths.
+    pub fn flops(&self, lengths: &[usize]) -> u64 {
+        let BertConfig { hidden_size: width, intermediate_size: inner, num_hidden_layers: layers, .. } = self.config;
+        let tokens: usize = lengths.iter().sum();
+        let pairs: usize = lengths.iter().map(|len| len * len).sum();
+        let linear = tokens * (4 * width * width + 2 * width * inner);
+        let attention = pairs * 2 * width;
+        2 * (layers * (linear + attention)) as u64
+    }
+
+    /// Fresh run state for this model.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub fn activations(&self) -> Result<BertActivations, Error> {
+        Ok(BertActivations { activations: Activations::new()?, cache: self.attention.cache(0)?, rows: 0 })
+    }
+
+    /// Runs every sequence of a batch through all layers; [`Bert::hidden`] then gives the result.
+    ///
+    /// A sequence's result has the same bits whatever the rest of the batch and the number of threads are.
+    ///
+    /// # Errors
+    /// [`Error::InSequence`] where a sequence is empty, longer than the model's positions, or has a token or a token type that
+    /// the model does not know; nothing has changed then. Also where memory cannot be had.
+    pub fn forward(&self, batch: &[Input<'_>], state: &mut BertActivations, runtime: &Runtime) -> Result<(), Error> {
+        for (sequence, input) in batch.iter().enumerate() {
+            self.check(input).map_err(|error| error.in_sequence(sequence))?;
+        }
+        state.reserve(batch, &self.attention, &self.config)?;
+        self.embed(batch, &mut state.activations, runtime)?;
+        self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, state, runtime))
+    }
+
+    /// The hidden states after the last layer (rows, width) of the last forward pass: a row for each token, the sequences one
+    /// after the other.
+    pub fn hidden<'s>(&self, state: &'s BertActivations) -> &'s [f32] {
+        &state.activations.stream[..state.rows * self.config.hidden_size]
+    }
+
+    /// Whether the model can read a sequence.
+    pub(crate) fn check(&self, input: &Input<'_>) -> Result<(), Error> {
+        let BertConfig { vocab_size: vocabulary, type_vocab_size: types, .. } = self.config;
+        let (wanted, limit) = (input.ids.len(), self.config.max_position_embeddings);
+        if wanted == 0 {
+            return Err(Error::TooFewTokens { wanted: 1, found: 0 });
+        }
+        if wanted > limit {
+            return Err(Error::Context { wanted, limit, hint: "" });
+        }
+        if let Some(position) = input.ids.iter().position(|&id| id as usize >= vocabulary) {
+            return Err(Error::UnknownToken { id: input.ids[position], position, vocabulary });
+        }
+        let Some(type_ids) = input.type_ids else { return Ok(()) };
+        if type_ids.len() != wanted {
+            return Err(cke_kernels::Error::Size { what: "token types", wanted, found: type_ids.len() }.into());
+        }
+        match type_ids.iter().position(|&id| id as usize >= types) {
+            Some(position) => Err(Error::UnknownTokenType { id: type_ids[position], position, types }),
+            None => Ok(()),
+        }
+    }
+
+    /// x = layer_norm(word[token] + type[token_type] + position[0…]) for every sequence.
+    fn embed(&self, batch: &[Input<'_>], state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
+        let (width, cpu) = (self.config.hidden_size, runtime.cpu());
+        let mut end = 0;
+        for Input { ids, type_ids } in batch {
+            let x = &mut state.next_stream[end..end + ids.len() * width];
+            gather_rows(&self.word_table, width, ids, x)?;
+            for (i, x) in x.chunks_exact_mut(width).enumerate() {
+                let token_type = type_ids.map_or(0, |type_ids| type_ids[i] as usize);
+                add(cpu, x, &self.type_table[token_type * width..][..width])?;
+            }
+            add(cpu, x, &self.position_table[..x.len()])?;
+            end += x.len();
+        }
+        self.embedding_norm.run(&state.next_stream[..end], &mut state.stream[..end], runtime)
+    }
+}
+
+impl Layer {
+    fn load(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Layer, Error> {
+        let (cpu, width, inner) = (runtime.cpu(), config.hidden_size, config.intermediate_size);
+        let linear = |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
+        let norm = |name: &str| LayerNorm::load(&source.child(name), width, config.layer_norm_eps);
+        let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
+        Ok(Layer {
+            qkv: Linear::load_joined(cpu, &projections, width, width)?,
+            attention_out: linear("attention.output.dense", width, width)?,
+            attention_norm: norm("attention.output.LayerNorm")?,
+            up: linear("intermediate.dense", width, inner)?,
+            down: linear("output.dense", inner, width)?,
+            output_norm: norm("output.LayerNorm")?,
+            activation: config.activation.into(),
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        [&self.qkv, &self.attention_out, &self.up, &self.down].map(Linear::bytes).iter().sum()
+    }
+
+    fn run(
+        &self,
+        plan: &AttentionPlan,
+        batch: &[Input<'_>],
+        state: &mut BertActivations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let BertActivations { activations, cache, rows } = state;
+        let (rows, width) = (*rows, self.attention_out.outputs());
+        let Activations { stream, next_stream, normed, attended, qkv, inner, scratch, .. } = activations;
+        let (x, sum) = (&mut stream[..rows * width], &mut next_stream[..rows * width]);
+        let (normed, attended) = (&mut normed[..rows * width], &mut attended[..rows * width]);
+        let (qkv, inner) = (&mut qkv[..rows * 3 * width], &mut inner[..rows * self.up.outputs()]);
+        let ctx = &mut runtime.ctx(scratch);
+
+        self.qkv.run(x, qkv, Epilogue::default(), ctx)?;
+        let mut row = 0;
+        for count in batch.iter().map(|input| input.ids.len()) {
+            let part = &qkv[row * 3 * width..];
+            let view = |which: usize| MatRef::with_strides(&part[which * width..], count, width, 3 * width, 1);
+            cache.truncate(0);
+            plan.append(cache, view(1)?, view(2)?, runtime.pool())?;
+            let out = MatMut::new(&mut attended[row * width..], count, width)?;
+            plan.run(view(0)?, cache, Mask::Full, out, ctx)?;
+            row += count;
+        }
+        self.attention_out.run(attended, sum, plus(MatRef::new(x, rows, width)?), ctx)?;
+        self.attention_norm.run(sum, normed, runtime)?;
+
+        self.up.run(normed, inner, Epilogue { activation: self.activation, ..Epilogue::default() }, ctx)?;
+        self.down.run(inner, sum, plus(MatRef::new(normed, rows, width)?), ctx)?;
+        self.output_norm.run(sum, x, runtime)
+    }
+}
