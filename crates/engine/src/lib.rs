@@ -1,28 +1,60 @@
-//! 
+//! Runs GPT-2 and BERT models from real files on the CPU.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`bundle`] | a model directory, opened and checked; the demo model |
+//! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
+//! | [`runtime`] | the CPU and the threads that models run on |
+//! | [`models`] | GPT-2 and BERT |
+//! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
+//! | [`embed`] | from texts to vectors |
+//! | [`evaluate`] | how well a model predicts a text |
+//! | [`synthetic`] | sizes of well-known models, to measure speed |
+//!
+//! Weights are packed once while they are loaded and held in that form alone. Results have the same bits for any number of
+//! threads, and what a sequence gets does not depend on the others in its batch.
+#![cfg_attr(
+    feature = "demo-model",
+    doc = r#"
+```
+use cke_engine::bundle::Bundle;
+use cke_engine::generate::{GenerateOptions, Tokens};
+use cke_engine::runtime::Runtime;
 
+let runtime = Runtime::new(None)?;
+let bundle = Bundle::demo()?;
+let tokenizer = bundle.tokenizer()?;
+let model = bundle.into_gpt2(&runtime, &|_bytes| ())?;
+
+let options = GenerateOptions { max_tokens: 20, ..GenerateOptions::default() };
+let tokens = Tokens::new(&model, &runtime, tokenizer.encode("The iterator", true)?, options)?;
+let tokens: Vec<u32> = tokens.collect::<Result<_, _>>()?;
+println!("The iterator{}", tokenizer.decode(&tokens, true)?);
+# Ok::<(), Box<dyn std::error::Error>>(())
+```"#
+)]
 #![deny(unsafe_code)]
 
-pub mod sampler;
-
+pub mod activations;
+pub mod bundle;
 pub mod config;
+pub mod embed;
+pub mod error;
+pub mod evaluate;
 pub mod formats;
+pub mod generate;
 pub mod generation_config;
+pub mod kv_cache;
+mod layer_norm;
+mod linear;
 pub mod load_error;
+pub mod models;
+pub mod runtime;
+pub mod sampler;
 pub mod sentence;
+pub mod source;
+pub mod synthetic;
 mod tensor;
 pub mod text_stream;
 pub mod tokenizer;
 pub mod weights;
-pub mod activations;
-pub mod error;
-pub mod generate;
-pub mod kv_cache;
-mod layer_norm;
-mod linear;
-pub mod models;
-pub mod runtime;
-pub mod source;
-pub mod bundle;
-pub mod embed;
-pub mod evaluate;
-pub mod synthetic;

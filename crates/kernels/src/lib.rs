@@ -1,4 +1,38 @@
-//! Kernels.
+//! Matrix products and fused transformer operations for CPUs, chosen at run time: one binary for every x86-64 machine.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`cpu`] | instruction sets and caches of this machine |
+//! | [`view`] | borrowed matrices with any strides |
+//! | [`gemm`] | matrix products with weights packed once |
+//! | [`ops`] | attention, norm, softmax, activations, embedding, pooling |
+//! | [`simd`] | the vector vocabulary that kernels are written in |
+//! | [`threads`], [`scratch`] | what a call works with: a pool and reused memory |
+//!
+//! Results have the same bits for any number of threads, any alignment and any rows around a row.
+//!
+//! ```
+//! use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
+//! use cke_kernels::scheme::F32;
+//! use cke_kernels::scratch::Scratch;
+//! use cke_kernels::threads::ThreadPool;
+//! use cke_kernels::view::{MatMut, MatRef};
+//! use cke_kernels::Cpu;
+//!
+//! // y (2, 3) = x (2, 4) · w (4, 3)
+//! let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+//! let w = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+//! let mut y = [0.0; 6];
+//!
+//! let plan = GemmPlan::<F32>::new(Cpu::host()?, Shape { m: 2, n: 3, k: 4 });
+//! let weights = plan.pack_b(MatRef::new(&w, 4, 3)?)?; // once
+//! let (pool, mut scratch) = (ThreadPool::new(ThreadPool::available())?, Scratch::new());
+//! let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
+//! plan.run(MatRef::new(&x, 2, 4)?, &weights, MatMut::new(&mut y, 2, 3)?, &Epilogue::default(), &mut ctx)?; // often
+//! assert_eq!(y, [5.0, 6.0, 7.0, 13.0, 14.0, 15.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 pub mod cpu;
 mod error;
 pub mod gemm;
@@ -8,5 +42,6 @@ pub mod scratch;
 pub mod simd;
 pub mod threads;
 pub mod view;
+
 pub use cpu::{Cpu, Isa};
 pub use error::Error;

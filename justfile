@@ -1,0 +1,34 @@
+# The daily commands. `just` lists them.
+
+# What CI runs, on this checkout.
+ci:
+    bash .ci/run
+
+# All tests; e.g. `just test -p cke-kernels`.
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# The tests as a CPU with less would run them: scalar or avx2.
+test-isa ISA:
+    CKE_ISA={{ISA}} cargo test -p cke-kernels -p cke-engine
+
+# Formatting and lints.
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The API documentation, opened in a browser.
+doc:
+    cargo doc --workspace --no-deps --open
+
+# Text from the demo model.
+generate PROMPT="The iterator":
+    cargo run --release -- generate "{{PROMPT}}"
+
+# How fast this machine runs GPT-2.
+bench *ARGS:
+    cargo run --release -- bench model --synthetic gpt2 {{ARGS}}
+
+# Fuzzes the model loader for a minute.
+fuzz TARGET="safetensors":
+    bash fuzz/run.sh {{TARGET}} -max_total_time=60
