@@ -6,6 +6,6 @@ use crate::error::CliError;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmbedArgs {}
 
-pub(crate) fn run(_args: EmbedArgs, _interrupt: &crate::interrupt::Interrupt) -> Result<(), CliError> {
+pub(crate) fn run(_args: EmbedArgs) -> Result<(), CliError> {
     Ok(())
 }

@@ -6,6 +6,9 @@ use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
 use std::io::{self, Write as _};
 
+/// Exit status of an interrupted process: 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -18,6 +21,9 @@ pub(crate) enum CliError {
     /// The content of a file or of standard input is not what it should be.
     #[error("{input}: wanted {wanted}, found {found}")]
     Content { input: String, wanted: String, found: String },
+    /// A text, and nothing to turn it into tokens.
+    #[error("{model}: wanted a tokenizer (tokenizer.json, vocab.json with merges.txt, or vocab.txt), found none: {hint}")]
+    NoTokenizer { model: String, hint: &'static str },
     /// Flags or arguments that make no sense together; those that make none alone are refused by clap.
     #[error("{0}")]
     Misuse(String),
@@ -41,7 +47,7 @@ impl CliError {
         match self {
             CliError::ClosedOutput => 0,
             CliError::Misuse(_) => 2,
-            CliError::Interrupted => 130,
+            CliError::Interrupted => INTERRUPTED,
             _ => 1,
         }
     }

@@ -1,11 +1,161 @@
-//! `cke eval`.
+//! `cke eval`: how well a model predicts a text.
 
 use crate::error::CliError;
+use crate::input::Source;
+use crate::model::{LanguageModel, ModelArgs, ThreadArgs};
+use crate::numbers;
+use crate::output::{Output, note};
+use crate::progress::Progress;
+use cke_engine::error::Error;
+use cke_engine::evaluate::negative_log_likelihoods;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
 
-/// Measures how well a GPT-2 model predicts a text.
+/// Measures how well a GPT-2 model predicts a text: negative log-likelihood and perplexity
+///
+/// The text is taken as it is, its last line break included, and nothing is put before it. Of its n tokens the n - 1 after the
+/// first are predicted, each from those before it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct EvalArgs {}
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct EvalArgs {
+    /// File with the text; - or nothing is standard input
+    #[arg(value_name = "FILE", conflicts_with = "tokens_file")]
+    file: Option<PathBuf>,
+    /// File with a JSON list of token ids in place of a text; - is standard input
+    #[arg(long, value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
+    /// Read longer texts in pieces of N tokens, each beginning with the last token of the one before, and forget the rest
+    #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
+    window: Option<usize>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Print one JSON object: tokens, nll (mean), perplexity, nll_total, per_token (list of n - 1 numbers)
+    #[arg(long)]
+    json: bool,
+    /// No lines about speed on standard error
+    #[arg(short, long)]
+    quiet: bool,
+}
 
-pub(crate) fn run(_args: EvalArgs, _interrupt: &crate::interrupt::Interrupt) -> Result<(), CliError> {
+const EXAMPLES: &str = "\
+Measures (ln is the natural logarithm):
+  nll         mean of -ln p(token | tokens before it) over the n - 1 predicted tokens
+  perplexity  e to the power of nll
+
+Examples:
+  cke eval README.md
+  cke eval --model gpt2 --window 1024 --json < book.txt";
+
+/// The measures of a text.
+#[derive(Debug, Serialize)]
+struct Evaluation {
+    /// Tokens of the text.
+    tokens: usize,
+    /// Mean of `per_token`.
+    nll: f64,
+    perplexity: f64,
+    /// Sum of `per_token`.
+    nll_total: f64,
+    /// −ln p(token t + 1 given those before it).
+    per_token: Vec<f64>,
+}
+
+impl Evaluation {
+    fn new(per_token: Vec<f64>) -> Evaluation {
+        let nll_total = per_token.iter().sum::<f64>();
+        let nll = nll_total / per_token.len() as f64;
+        Evaluation { tokens: per_token.len() + 1, nll, perplexity: nll.exp(), nll_total, per_token }
+    }
+
+    fn print(&self, as_json: bool) -> Result<(), CliError> {
+        let mut output = Output::new();
+        if as_json {
+            output.json(self)?;
+        } else {
+            let predicted = self.per_token.len();
+            output.line(&format!("tokens      {}", self.tokens))?;
+            output.line(&format!("nll         {:.6} (mean of {predicted}; natural logarithm)", self.nll))?;
+            output.line(&format!("nll total   {:.4}", self.nll_total))?;
+            output.line(&format!("perplexity  {:.4}", self.perplexity))?;
+        }
+        output.flush()
+    }
+}
+
+pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
+    let input = read_input(&args)?;
+    let model = LanguageModel::load(&args.model, &args.threads)?;
+    let tokens = match input {
+        Input::Text(text) => model.encode(&text)?,
+        Input::Tokens(tokens) => tokens,
+    };
+    let window = window(&model, args.window, tokens.len())?;
+    let started = Instant::now();
+    let per_token = evaluate(&model, &tokens, window)?;
+    let seconds = started.elapsed().as_secs_f64();
+    Evaluation::new(per_token).print(args.json)?;
+    if !args.quiet {
+        let rate = tokens.len() as f64 / seconds;
+        note(&format!("{} tokens in {seconds:.2} s ({rate:.1} tokens/s)", tokens.len()));
+        note(&model.summary());
+    }
     Ok(())
+}
+
+enum Input {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
+fn read_input(args: &EvalArgs) -> Result<Input, CliError> {
+    match &args.tokens_file {
+        Some(file) => Source::new(Some(file)).tokens().map(Input::Tokens),
+        None => Source::new(args.file.as_deref()).text().map(Input::Text),
+    }
+}
+
+/// How many tokens the model sees at a time.
+fn window(model: &LanguageModel, asked: Option<usize>, tokens: usize) -> Result<usize, CliError> {
+    let context = model.context();
+    match asked {
+        Some(window) if window > context => Err(CliError::Misuse(format!(
+            "--window: wanted at most the {context} positions of the model's context, found {window}"
+        ))),
+        Some(window) => Ok(window),
+        None if tokens > context => Err(CliError::Failed(format!(
+            "the text has {tokens} tokens, the model's context {context} positions: --window {context} reads it in pieces"
+        ))),
+        None => Ok(context),
+    }
+}
+
+/// The negative log-likelihoods of all tokens but the first.
+fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<f64>, CliError> {
+    if tokens.len() < 2 {
+        return Err(Error::TooFewTokens { wanted: 2, found: tokens.len() }.into());
+    }
+    let vocabulary = model.gpt2.config().vocab_size;
+    if let Some(position) = tokens.iter().position(|&id| id as usize >= vocabulary) {
+        return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
+    }
+    let progress = Progress::of_tokens(tokens.len());
+    let mut per_token = Vec::with_capacity(tokens.len() - 1);
+    while per_token.len() + 1 < tokens.len() {
+        // A piece begins with the last token of the one before, so that each token but the very first is predicted.
+        let rest = &tokens[per_token.len()..];
+        let piece = &rest[..rest.len().min(window)];
+        let evaluated = &mut |count| progress.add(count as u64);
+        per_token.extend(negative_log_likelihoods(&model.gpt2, &model.runtime, piece, evaluated)?);
+    }
+    match per_token.iter().position(|nll| !nll.is_finite()) {
+        Some(i) => Err(CliError::Failed(format!(
+            "negative log-likelihood of token {}: wanted a finite number, found {}",
+            i + 1,
+            per_token[i]
+        ))),
+        None => Ok(per_token),
+    }
 }

@@ -1,16 +1,13 @@
 //! Ctrl-C.
 
-use crate::error::CliError;
+use crate::error::{CliError, INTERRUPTED};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Exit status of an interrupted process: 128 and the number of SIGINT.
-const INTERRUPTED: i32 = 130;
-
 /// Knows whether the user wants the process to end.
 ///
-/// The process ends at once until a command says that it watches; then the first signal only sets a flag, so that the command
-/// can end in order, and the second one ends the process at once.
+/// A signal ends the process at once, except while a command watches for it: then the first signal only sets a flag, so that
+/// the command can end in order, and the second one ends the process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
     state: Arc<State>,
@@ -24,31 +21,44 @@ struct State {
 
 impl Interrupt {
     /// Takes over SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
     pub(crate) fn install() -> Result<Interrupt, CliError> {
         let interrupt = Interrupt::default();
         let state = Arc::clone(&interrupt.state);
         let on_signal = move || {
             let is_first = !state.is_requested.swap(true, Ordering::Relaxed);
             if !(is_first && state.is_watched.load(Ordering::Relaxed)) {
-                std::process::exit(INTERRUPTED);
+                std::process::exit(i32::from(INTERRUPTED));
             }
         };
-        ctrlc::set_handler(on_signal).map_err(|error| CliError::Failed(format!("signals: {error}")))?;
+        ctrlc::set_handler(on_signal).map_err(|error| CliError::Failed(format!("cannot handle signals: {error}")))?;
         Ok(interrupt)
     }
 
-    /// From now on the command looks at [`Interrupt::check`] often.
-    pub(crate) fn watch(&self) {
+    /// Begins to watch: as long as the result lives, the caller looks at [`Watch::is_requested`] often.
+    pub(crate) fn watch(&self) -> Watch<'_> {
         self.state.is_watched.store(true, Ordering::Relaxed);
+        Watch { state: &self.state }
     }
+}
 
+/// Somebody watches for the signal.
+#[derive(Debug)]
+pub(crate) struct Watch<'i> {
+    state: &'i State,
+}
+
+impl Watch<'_> {
     /// Whether there was a signal.
     pub(crate) fn is_requested(&self) -> bool {
         self.state.is_requested.load(Ordering::Relaxed)
     }
+}
 
-    /// An error where there was a signal.
-    pub(crate) fn check(&self) -> Result<(), CliError> {
-        if self.is_requested() { Err(CliError::Interrupted) } else { Ok(()) }
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.state.is_watched.store(false, Ordering::Relaxed);
     }
 }

@@ -69,8 +69,8 @@ fn main() -> ExitCode {
 fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
         Command::Generate(args) => generate::run(*args, interrupt),
-        Command::Embed(args) => embed::run(args, interrupt),
-        Command::Eval(args) => eval::run(args, interrupt),
+        Command::Embed(args) => embed::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),

@@ -2,19 +2,21 @@
 
 use crate::error::CliError;
 use crate::numbers;
-use crate::progress::LoadProgress;
+use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
+use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
 use cke_engine::models::gpt2::Gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::Tokenizer;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory with config.json, model.safetensors and a tokenizer; without it the demo model
-    #[arg(short, long, value_name = "DIR", env = "CKE_MODEL")]
+    /// Model directory: config.json, model.safetensors or its shards, tokenizer files [default: the demo model]
+    #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
     pub(crate) model: Option<PathBuf>,
 }
 
@@ -38,15 +40,16 @@ fn demo() -> Result<Bundle, CliError> {
 
 #[cfg(not(feature = "demo-model"))]
 fn demo() -> Result<Bundle, CliError> {
-    let wanted = "wanted --model DIR (or CKE_MODEL), found none, and this program was built without the demo model";
-    Err(CliError::Misuse(wanted.to_owned()))
+    let message = "wanted --model DIR or CKE_MODEL, found neither, and this program was built without the demo model";
+    Err(CliError::Misuse(message.to_owned()))
 }
 
 /// How many threads.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ThreadArgs {
-    /// Threads to use, 1 to 1024; without it as many as the process may use
-    #[arg(short, long, value_name = "N", env = "CKE_THREADS", value_parser = numbers::threads())]
+    /// Threads, 1 to 1024 [default: as many as the process may use]
+    #[arg(short, long, value_name = "N", env = "CKE_THREADS", hide_env_values = true)]
+    #[arg(value_parser = numbers::threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
 }
 
@@ -60,23 +63,67 @@ impl ThreadArgs {
     }
 }
 
-/// The tokenizer of a model, or `None` where it has none.
-///
-/// # Errors
-/// Where it has one that cannot be used.
-pub(crate) fn tokenizer_if_any(bundle: &Bundle) -> Result<Option<Tokenizer>, CliError> {
-    match bundle.tokenizer() {
-        Ok(tokenizer) => Ok(Some(tokenizer)),
-        Err(LoadError::NoTokenizer { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+/// A GPT-2 with all that it takes to run it.
+#[derive(Debug)]
+pub(crate) struct LanguageModel {
+    pub(crate) name: String,
+    pub(crate) gpt2: Gpt2,
+    /// `None` where the model has none.
+    pub(crate) tokenizer: Option<Tokenizer>,
+    /// The model's own wishes for generation.
+    pub(crate) generation: GenerationConfig,
+    pub(crate) runtime: Runtime,
+    /// Seconds that loading took.
+    pub(crate) load_seconds: f64,
+}
+
+impl LanguageModel {
+    /// Loads the model that was named, with a progress bar where that takes long.
+    ///
+    /// # Errors
+    /// Where its files cannot be used, it is no GPT-2, or memory or threads cannot be had.
+    pub(crate) fn load(model: &ModelArgs, threads: &ThreadArgs) -> Result<LanguageModel, CliError> {
+        let started = Instant::now();
+        let runtime = threads.runtime()?;
+        let bundle = model.open()?;
+        let (name, generation) = (bundle.name(), bundle.generation().clone());
+        let tokenizer = match bundle.tokenizer() {
+            Ok(tokenizer) => Some(tokenizer),
+            Err(LoadError::NoTokenizer { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let progress = Progress::of_bytes(f32_bytes(&bundle));
+        let gpt2 = bundle.into_gpt2(&runtime, &|bytes| progress.add(bytes))?;
+        let load_seconds = started.elapsed().as_secs_f64();
+        Ok(LanguageModel { name, gpt2, tokenizer, generation, runtime, load_seconds })
+    }
+
+    /// The ids of a text, without special tokens round it.
+    ///
+    /// # Errors
+    /// Where the model has no tokenizer, or it fails on the text.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, CliError> {
+        match &self.tokenizer {
+            Some(tokenizer) => Ok(tokenizer.encode(text, false)?),
+            None => Err(CliError::NoTokenizer { model: self.name.clone(), hint: "pass token ids with --tokens-file" }),
+        }
+    }
+
+    /// Positions that the model has.
+    pub(crate) fn context(&self) -> usize {
+        self.gpt2.config().n_positions
+    }
+
+    /// Model, load time, threads and ISA in one line.
+    pub(crate) fn summary(&self) -> String {
+        let (threads, isa) = (self.runtime.threads(), self.runtime.cpu().isa());
+        let s = if threads == 1 { "" } else { "s" };
+        format!("{}: loaded in {:.2} s; {threads} thread{s}, {isa}", self.name, self.load_seconds)
     }
 }
 
-/// Packs the weights of a GPT-2, with a progress bar where that takes long.
-///
-/// # Errors
-/// Where it is no GPT-2, its tensors are not those of its configuration, or memory cannot be had.
-pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliError> {
-    let progress = LoadProgress::new(bundle.checkpoint());
-    Ok(bundle.into_gpt2(runtime, &|bytes| progress.add(bytes))?)
+/// Bytes of all tensors as f32.
+pub(crate) fn f32_bytes(bundle: &Bundle) -> u64 {
+    let elements = bundle.checkpoint().infos().map(|tensor| tensor.shape.iter().product::<usize>());
+    elements.map(|count| (count * size_of::<f32>()) as u64).sum()
 }

@@ -36,23 +36,34 @@ impl Activations {
         })
     }
 
+    /// Bytes of the buffers for `rows` rows, without the scratch.
+    pub(crate) fn bytes_for(rows: usize, width: usize, inner: usize) -> usize {
+        rows * row_lengths(width, inner).iter().sum::<usize>() * size_of::<f32>()
+    }
+
     /// Room for `rows` rows; what the buffers held is lost where they grow.
     pub(crate) fn reserve(&mut self, rows: usize, width: usize, inner: usize) -> Result<(), Error> {
         if rows <= self.rows {
             return Ok(());
         }
         self.rows = 0;
-        for (buffer, row) in [
-            (&mut self.stream, width),
-            (&mut self.next_stream, width),
-            (&mut self.normed, width),
-            (&mut self.attended, width),
-            (&mut self.qkv, 3 * width),
-            (&mut self.inner, inner),
-        ] {
+        let buffers = [
+            &mut self.stream,
+            &mut self.next_stream,
+            &mut self.normed,
+            &mut self.attended,
+            &mut self.qkv,
+            &mut self.inner,
+        ];
+        for (buffer, row) in buffers.into_iter().zip(row_lengths(width, inner)) {
             *buffer = AlignedBuf::zeroed(rows * row)?;
         }
         self.rows = rows;
         Ok(())
     }
+}
+
+/// Elements of a row in each buffer, in the order of the fields.
+fn row_lengths(width: usize, inner: usize) -> [usize; 6] {
+    [width, width, width, width, 3 * width, inner]
 }

@@ -6,6 +6,7 @@
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
 //! | [`runtime`] | the CPU and the threads that models run on |
 //! | [`models`] | GPT-2 and BERT |
+//! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
 //! | [`embed`] | from texts to vectors |
 //! | [`evaluate`] | how well a model predicts a text |
@@ -48,6 +49,7 @@ pub mod kv_cache;
 mod layer_norm;
 mod linear;
 pub mod load_error;
+pub mod memory;
 pub mod models;
 pub mod runtime;
 pub mod sampler;

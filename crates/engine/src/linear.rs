@@ -30,7 +30,7 @@ pub(crate) struct Linear {
 impl Linear {
     /// Room for a layer whose weights are still to come.
     pub(crate) fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
-        let plan = GemmPlan::new(cpu, Shape { m: TYPICAL_ROWS, n: outputs, k: inputs });
+        let plan = Linear::plan(cpu, inputs, outputs);
         Ok(Linear { weights: plan.empty_b()?, plan, bias: None })
     }
 
@@ -98,6 +98,16 @@ impl Linear {
     /// Bytes of the packed weights and the bias.
     pub(crate) fn bytes(&self) -> usize {
         self.weights.bytes() + self.bias.as_deref().map_or(0, size_of_val)
+    }
+
+    /// What [`Linear::bytes`] would be for a layer of this size; no memory is allocated for the answer.
+    pub(crate) fn bytes_for(cpu: &Cpu, inputs: usize, outputs: usize, has_bias: bool) -> usize {
+        let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
+        Linear::plan(cpu, inputs, outputs).packed_b_bytes() + bias
+    }
+
+    fn plan(cpu: &Cpu, inputs: usize, outputs: usize) -> GemmPlan<F32> {
+        GemmPlan::new(cpu, Shape { m: TYPICAL_ROWS, n: outputs, k: inputs })
     }
 
     /// The weights of one output: (inputs).

@@ -185,6 +185,11 @@ impl Tokenizer {
         &self.special
     }
 
+    /// `"byte-level BPE"` or `"WordPiece"`, the two kinds that are read.
+    pub fn kind(&self) -> &'static str {
+        if json::is_byte_level(&self.inner) { "byte-level BPE" } else { "WordPiece" }
+    }
+
     /// Largest id of a token plus one. The model's vocabulary may be larger.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size

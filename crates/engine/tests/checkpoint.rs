@@ -118,6 +118,35 @@ fn file_directory_and_shards_open_alike() {
     assert_eq!((single.len(), single.path()), (1, path("a.safetensors").as_path()));
 }
 
+/// Memory of this process that is pages of files, in KiB.
+#[cfg(target_os = "linux")]
+fn resident_file_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssFile:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn released_tensor_takes_no_memory() {
+    const MIB: usize = 1 << 20;
+    let data = vec![1; 64 * MIB];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    std::fs::write(&path, written(&[("w", Dtype::F32, &[64, MIB / 4], &data)])).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let tensor = checkpoint.tensor("w").unwrap();
+    let mut slab = vec![0.0; 8 * MIB / 4];
+    let before = resident_file_kib();
+    for row in (0..64).step_by(8) {
+        tensor.read_rows_f32(row..row + 8, &mut slab).unwrap();
+        assert!(slab.iter().all(|&value| value == f32::from_bits(0x0101_0101)));
+        tensor.release_rows(row..row + 8);
+        let grown = resident_file_kib().saturating_sub(before);
+        assert!(grown < 16 * 1024, "{grown} KiB more after row {row}");
+    }
+}
+
 #[test]
 fn scope_finds_names_with_and_without_prefix() {
     for prefix in ["transformer.", ""] {

@@ -4,7 +4,9 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A view would reach outside its slice.
-    #[error("a {rows}×{cols} view with strides ({row_stride}, {col_stride}) needs {needed} elements, its slice has {found}")]
+    #[error(
+        "a {rows}×{cols} view with strides ({row_stride}, {col_stride}) needs {needed} elements, its slice has {found}"
+    )]
     ViewOutOfBounds {
         /// Rows of the view.
         rows: usize,

@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-/// Every buffer starts on a cache line.
-const LINE: usize = 64;
+/// Bytes of a cache line. Every buffer starts on one.
+pub(crate) const LINE: usize = 64;
 /// Buffers of at least this many bytes start on a huge page and ask for more of them.
 const HUGE_PAGE: usize = 2 << 20;
 

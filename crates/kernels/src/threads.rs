@@ -37,12 +37,7 @@ impl Parallel for Serial {
 ///
 /// # Panics
 /// Where `len` is 0.
-pub fn for_each_chunk<T: Send>(
-    pool: &dyn Parallel,
-    data: &mut [T],
-    len: usize,
-    work: impl Fn(usize, &mut [T]) + Sync,
-) {
+pub fn for_each_chunk<T: Send>(pool: &dyn Parallel, data: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     struct Base<T>(*mut T);
     // SAFETY: stands for the exclusive borrow of `data`, whose chunks are disjoint.
     unsafe impl<T: Send> Sync for Base<T> {}

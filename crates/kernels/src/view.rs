@@ -78,13 +78,7 @@ impl<'a, T> MatRef<'a, T> {
 
     /// The transposed matrix: the same elements, nothing moved.
     pub fn transposed(self) -> Self {
-        MatRef {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
+        MatRef { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
     /// Rows.

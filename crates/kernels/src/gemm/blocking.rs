@@ -22,7 +22,15 @@ impl Blocking {
     ///
     /// One panel of B (kc × nr) shares L2 with one block of A (mc × kc): the panel is read once for each tile of rows, the block
     /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again.
-    pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, m: usize, n: usize, k: usize) -> Blocking {
+    pub fn choose(
+        tile: Tile,
+        element_bytes: usize,
+        caches: Caches,
+        threads: usize,
+        m: usize,
+        n: usize,
+        k: usize,
+    ) -> Blocking {
         let elements = |bytes: usize| bytes / element_bytes;
         let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
         let mc = even_part(m, elements(caches.l2 * 2 / 5) / kc, tile.mr);

@@ -4,7 +4,7 @@ use super::epilogue::Epilogue;
 use super::pack::Panels;
 use super::registry::{Pair, Supported, TileArgs};
 use crate::scheme::Scheme;
-use crate::scratch::Zeroable;
+use crate::scratch::{LINE, Zeroable};
 use std::ops::Range;
 
 /// A whole product C (m, n) = finish(C₀ + A (m, k) · B (k, n)), as the loops see it: checked, with raw operands, so that threads
@@ -58,8 +58,11 @@ impl<S: Scheme> Product<'_, S> {
         let tile = self.kernel.tile();
         let (height, tiles) = (block.rows.len(), block.rows.len().div_ceil(tile.mr));
         let k = block.ks.len();
-        for panel in block.panels {
+        for panel in block.panels.clone() {
             let b = self.b.rows(panel, block.ks.start, k);
+            // A panel that is read once is a stream that the hardware sees by itself.
+            let has_next = panel + 1 < block.panels.end && tiles > 1;
+            let next = if has_next { self.b.rows(panel + 1, block.ks.start, k) } else { b };
             let col = panel * tile.nr;
             let cols = tile.nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
@@ -68,6 +71,8 @@ impl<S: Scheme> Product<'_, S> {
                 let rows = block.rows.start + (index + 1) * height / tiles - row;
                 let a = self.a.wrapping_add(row * self.a_row_stride + block.ks.start * self.a_col_stride);
                 let finish = if block.ks.end == self.k { self.epilogue.at(row, col) } else { None };
+                let lines = index * k * LINE / size_of::<S::B>();
+                let prefetch = if lines < k * tile.nr { next.wrapping_add(lines) } else { b };
                 let args = TileArgs {
                     pairs: &[Pair { a, b }],
                     k,
@@ -75,6 +80,7 @@ impl<S: Scheme> Product<'_, S> {
                     a_col_stride: self.a_col_stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
+                    prefetch,
                     cols,
                     accumulate: self.accumulate || block.ks.start > 0,
                     finish: finish.as_ref(),

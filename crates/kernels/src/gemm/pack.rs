@@ -35,9 +35,13 @@ impl<S: Scheme> PackedB<S> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
+        Ok(PackedB { data: AlignedBuf::zeroed(Self::len_for(kernel, k, n))?, k, n, nr: kernel.tile().nr })
+    }
+
+    /// Elements of all panels, the columns past n included.
+    pub(crate) fn len_for(kernel: Supported<S>, k: usize, n: usize) -> usize {
         let Tile { nr, .. } = kernel.tile();
-        let len = n.div_ceil(nr).saturating_mul(nr).saturating_mul(k);
-        Ok(PackedB { data: AlignedBuf::zeroed(len)?, k, n, nr })
+        n.div_ceil(nr).saturating_mul(nr).saturating_mul(k)
     }
 
     /// Rows of B.
@@ -67,10 +71,18 @@ impl<S: Scheme> PackedB<S> {
     pub fn write(&mut self, k0: usize, n0: usize, block: MatRef<'_, S::B>) -> Result<(), Error> {
         let (k, n, nr) = (self.k, self.n, self.nr);
         if block.rows() > k.saturating_sub(k0) {
-            return Err(Error::Size { what: "rows of B that are left to pack", wanted: k.saturating_sub(k0), found: block.rows() });
+            return Err(Error::Size {
+                what: "rows of B that are left to pack",
+                wanted: k.saturating_sub(k0),
+                found: block.rows(),
+            });
         }
         if block.cols() > n.saturating_sub(n0) {
-            return Err(Error::Size { what: "columns of B that are left to pack", wanted: n.saturating_sub(n0), found: block.cols() });
+            return Err(Error::Size {
+                what: "columns of B that are left to pack",
+                wanted: n.saturating_sub(n0),
+                found: block.cols(),
+            });
         }
         if block.rows() == 0 {
             return Ok(());

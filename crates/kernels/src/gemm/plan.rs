@@ -95,6 +95,11 @@ impl<S: Scheme> GemmPlan<S> {
         PackedB::zeroed(self.kernel, self.k, self.n)
     }
 
+    /// Bytes that packed B takes; no memory is allocated for the answer. Saturates.
+    pub fn packed_b_bytes(&self) -> usize {
+        PackedB::<S>::len_for(self.kernel, self.k, self.n).saturating_mul(size_of::<S::B>())
+    }
+
     /// C = act(scale · A·B + bias) + residual. A (m, k) and C (m, n) may have any strides; C is not read.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub struct TileArgs<'a, S: Scheme> {
     pub c: *mut S::Acc,
     /// Elements of C from one row to the next.
     pub c_row_stride: usize,
+    /// Memory that a later tile will read: one cache line is asked for with each step of k, from here on. A hint.
+    pub prefetch: *const S::B,
     /// Columns of the tile that exist: 1 to nr.
     pub cols: usize,
     /// Whether C₀ is what C holds, otherwise zero and C is not read.

@@ -132,6 +132,21 @@ impl AttentionPlan {
         Ok(KvCache { keys, values, capacity, len: 0 })
     }
 
+    /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer.
+    pub fn cache_bytes(&self, capacity: usize) -> usize {
+        self.kv_heads * (self.keys_len(capacity) + self.values_len(capacity)) * size_of::<f32>()
+    }
+
+    /// Bytes of working memory that `threads` threads take to run `rows` queries against a cache for `capacity` positions.
+    pub fn scratch_bytes(&self, threads: usize, rows: usize, capacity: usize) -> usize {
+        threads * self.rows_per_task().min(rows) * capacity * size_of::<f32>()
+    }
+
+    /// Queries that one task computes.
+    fn rows_per_task(&self) -> usize {
+        TILES_PER_TASK * self.kernel.tile().mr
+    }
+
     /// Appends the keys and values (t, kv_heads · head_dim) of the next t positions.
     ///
     /// # Errors
@@ -148,7 +163,11 @@ impl AttentionPlan {
         expect_size("columns of the values", width, values.cols())?;
         expect_size("rows of the values", count, values.rows())?;
         if count > cache.capacity - first {
-            return Err(Error::Size { what: "free positions in the cache", wanted: count, found: cache.capacity - first });
+            return Err(Error::Size {
+                what: "free positions in the cache",
+                wanted: count,
+                found: cache.capacity - first,
+            });
         }
         if count == 0 {
             return Ok(());
@@ -207,7 +226,7 @@ impl AttentionPlan {
         if cache.is_empty() && m > 0 {
             return Err(Error::Size { what: "keys in the cache, at least", wanted: 1, found: 0 });
         }
-        let rows_per_task = TILES_PER_TASK * self.kernel.tile().mr;
+        let rows_per_task = self.rows_per_task();
         let blocks = m.div_ceil(rows_per_task);
         // By capacity, so that a growing cache asks for the same memory at every step.
         let scores = ctx.scratch.take_per_worker(ctx.pool.threads(), rows_per_task.min(m) * cache.capacity)?;
@@ -260,7 +279,8 @@ impl HeadTask<'_> {
         let AttentionPlan { cpu, kernel, head_dim, scale, .. } = *self.plan;
         let nr = self.plan.nr();
         let kv_head = head / (self.plan.heads / self.plan.kv_heads);
-        let (keys_len, values_len) = (self.plan.keys_len(self.cache.capacity), self.plan.values_len(self.cache.capacity));
+        let (keys_len, values_len) =
+            (self.plan.keys_len(self.cache.capacity), self.plan.values_len(self.cache.capacity));
         let keys = &self.cache.keys[kv_head * keys_len..][..keys_len];
         let values = &self.cache.values[kv_head * values_len..][..values_len];
         let (m, first_key_count, n) = match self.mask {

@@ -126,9 +126,8 @@ impl Simd<f32> for Avx2 {
             let third = self.round(_mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));
             let rest = _mm256_sub_ps(n, _mm256_add_ps(third, third));
             let bias = _mm256_set1_epi32(127);
-            let power = |n: __m256| {
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), bias)))
-            };
+            let power =
+                |n: __m256| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), bias)));
             let p = power(third);
             _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(a, p), p), power(rest))
         }
@@ -170,5 +169,11 @@ impl Simd<f32> for Avx2 {
     fn outline<O: Op>(self, op: O) -> O::Output {
         // SAFETY: see the head of this block.
         unsafe { run_avx2(op) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
 }

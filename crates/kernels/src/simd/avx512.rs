@@ -148,4 +148,10 @@ impl Simd<f32> for Avx512 {
         // SAFETY: see the head of this block.
         unsafe { run_avx512(op) }
     }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
 }

@@ -90,6 +90,9 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
     /// The largest of all lanes; unspecified which where some are NaN.
     fn largest(self, a: Self::Reg) -> E;
 
+    /// Asks for the cache line at `p` to come to the second level. A hint: any address is allowed.
+    fn prefetch(self, p: *const E);
+
     /// Loads the first `LANES` elements of `x`, or all of them followed by zeros where it is shorter.
     #[inline(always)]
     fn read(self, x: &[E]) -> Self::Reg {

@@ -126,4 +126,7 @@ impl Simd<f32> for Scalar {
     fn outline<O: Op>(self, op: O) -> O::Output {
         op.run(self)
     }
+
+    #[inline(always)]
+    fn prefetch(self, _p: *const f32) {}
 }

@@ -55,6 +55,7 @@ fn every_kernel_runs_an_empty_product() {
             c: &mut c,
             c_row_stride: 1,
             cols: 1,
+            prefetch: std::ptr::null(),
             accumulate: false,
             finish: None,
         };

@@ -85,6 +85,7 @@ impl TileCase {
             c,
             c_row_stride: self.cols + C_GAP,
             cols: self.cols,
+            prefetch: std::ptr::null(),
             accumulate: self.accumulate,
             finish: None,
         };

@@ -13,7 +13,8 @@ use cke_testkit::oracle;
 use cke_testkit::tolerance::{assert_close_by, assert_identical};
 
 /// Query heads, key heads, head dimension: one of each, odd, grouped, and those of real models.
-const SIZES: [(usize, usize, usize); 7] = [(1, 1, 1), (3, 3, 17), (4, 2, 16), (2, 1, 32), (2, 2, 64), (1, 1, 80), (1, 1, 128)];
+const SIZES: [(usize, usize, usize); 7] =
+    [(1, 1, 1), (3, 3, 17), (4, 2, 16), (2, 1, 32), (2, 2, 64), (1, 1, 80), (1, 1, 128)];
 const LENGTHS: [usize; 6] = [1, 2, 7, 33, 64, 131];
 
 /// Queries, keys and values of one sequence, and an attention layer over them.

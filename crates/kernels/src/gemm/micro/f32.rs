@@ -13,6 +13,7 @@
 use super::super::epilogue::{FinishTile, TileFinish};
 use super::super::registry::{Pair, TileArgs};
 use crate::scheme::F32;
+use crate::scratch::LINE;
 use crate::simd::{Scalar, Simd};
 
 #[cfg(target_arch = "x86_64")]
@@ -62,7 +63,7 @@ unsafe fn multiply<S: Simd<f32>, const MR: usize, const NV: usize, const PANEL: 
     pair: &Pair<F32>,
     sums: &mut [[S::Reg; NV]; MR],
 ) {
-    let (mut a, mut b) = (pair.a, pair.b);
+    let (mut a, mut b, mut later) = (pair.a, pair.b, args.prefetch);
     for _ in 0..args.k {
         // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
         unsafe {
@@ -76,6 +77,8 @@ unsafe fn multiply<S: Simd<f32>, const MR: usize, const NV: usize, const PANEL: 
                     sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                 }
             }
+            s.prefetch(later);
+            later = later.wrapping_add(LINE / size_of::<f32>());
             a = a.wrapping_add(args.a_col_stride);
             b = b.wrapping_add(PANEL * S::LANES);
         }

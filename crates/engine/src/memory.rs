@@ -1,0 +1,76 @@
+//! The memory that a model takes, from its configuration alone: nothing is loaded.
+
+use crate::activations::Activations;
+use crate::config::{BertConfig, Gpt2Config, ModelConfig};
+use crate::error::Error;
+use crate::linear::Linear;
+use crate::models::gpt2::MAX_ROWS;
+use cke_kernels::Cpu;
+use cke_kernels::ops::attention::AttentionPlan;
+
+/// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Packed weights with their biases, and embedding tables, all in f32.
+    pub weights: usize,
+    /// Keys and values of every layer. An encoder keeps those of one layer only, which count as activations.
+    pub kv_cache: usize,
+    /// Run state of a forward pass over as many rows as it takes at most, with the logits of one of them.
+    pub activations: usize,
+}
+
+impl MemoryEstimate {
+    /// The memory of the model that `config` describes, as it is packed for `cpu` and run by `threads` threads.
+    ///
+    /// # Errors
+    /// Where no attention layer has the configuration's sizes.
+    pub fn new(config: &ModelConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+        match config {
+            ModelConfig::Gpt2(config) => gpt2(config, cpu, threads),
+            ModelConfig::Bert(config) => bert(config, cpu, threads),
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> usize {
+        self.weights + self.kv_cache + self.activations
+    }
+}
+
+/// Bytes of a (rows, cols) table.
+fn table(rows: usize, cols: usize) -> usize {
+    rows * cols * size_of::<f32>()
+}
+
+fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+    let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, n_head, n_inner: inner, .. } = *config;
+    let head = Linear::bytes_for(cpu, width, vocab_size, false);
+    let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
+    let attention = AttentionPlan::new(cpu, n_head, n_head, config.head_dim(), 1.0)?;
+    let rows = MAX_ROWS.min(n_positions);
+    let scratch = attention.scratch_bytes(threads, rows, n_positions);
+    Ok(MemoryEstimate {
+        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner),
+        kv_cache: n_layer * attention.cache_bytes(n_positions),
+        activations: Activations::bytes_for(rows, width, inner) + scratch + table(1, vocab_size),
+    })
+}
+
+fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+    let BertConfig { hidden_size: width, intermediate_size: inner, num_attention_heads: heads, .. } = *config;
+    let attention = AttentionPlan::new(cpu, heads, heads, config.head_dim(), 1.0)?;
+    let rows = config.max_position_embeddings;
+    let cache_and_scratch = attention.cache_bytes(rows) + attention.scratch_bytes(threads, rows, rows);
+    let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
+    Ok(MemoryEstimate {
+        weights: tables + config.num_hidden_layers * block(cpu, width, inner),
+        kv_cache: 0,
+        activations: Activations::bytes_for(rows, width, inner) + cache_and_scratch,
+    })
+}
+
+/// Weights of a transformer block: attention in and out, feed-forward up and down.
+fn block(cpu: &Cpu, width: usize, inner: usize) -> usize {
+    let layers = [(width, 3 * width), (width, width), (width, inner), (inner, width)];
+    layers.map(|(inputs, outputs)| Linear::bytes_for(cpu, inputs, outputs, true)).iter().sum()
+}

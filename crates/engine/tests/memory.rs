@@ -1,0 +1,74 @@
+//! The estimate of a model's memory against what the loaded model holds.
+
+use cke_engine::config::{Activation, BertConfig, Gpt2Config, ModelConfig};
+use cke_engine::memory::MemoryEstimate;
+use cke_engine::models::bert::Bert;
+use cke_engine::models::gpt2::Gpt2;
+use cke_engine::runtime::Runtime;
+use cke_kernels::{Cpu, Isa};
+
+fn gpt2_config(tie_word_embeddings: bool) -> Gpt2Config {
+    Gpt2Config {
+        vocab_size: 211,
+        n_positions: 40,
+        n_embd: 39,
+        n_layer: 2,
+        n_head: 3,
+        n_inner: 77,
+        activation: Activation::GeluTanh,
+        layer_norm_epsilon: 1e-5,
+        tie_word_embeddings,
+        scale_attn_weights: true,
+        scale_attn_by_inverse_layer_idx: false,
+        eos_token_ids: vec![],
+        bos_token_id: None,
+    }
+}
+
+fn bert_config() -> BertConfig {
+    BertConfig {
+        vocab_size: 211,
+        hidden_size: 39,
+        num_hidden_layers: 2,
+        num_attention_heads: 3,
+        intermediate_size: 77,
+        max_position_embeddings: 40,
+        type_vocab_size: 2,
+        activation: Activation::GeluErf,
+        layer_norm_eps: 1e-12,
+        pad_token_id: None,
+    }
+}
+
+/// A runtime for every ISA of this machine: packed sizes depend on the kernel.
+fn runtimes() -> impl Iterator<Item = Runtime> {
+    let cpu = *Cpu::host().expect("CKE_ISA is valid");
+    let isas = Isa::ALL.into_iter().filter(move |&isa| cpu.has(isa));
+    isas.map(move |isa| Runtime::with_cpu(cpu.capped(isa), Some(1)).expect("one thread"))
+}
+
+#[test]
+fn estimate_gpt2_equals_what_the_model_holds() {
+    for runtime in runtimes() {
+        for is_tied in [true, false] {
+            let config = gpt2_config(is_tied);
+            let estimate = MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.cpu(), 1).expect("valid sizes");
+            let model = Gpt2::random(&config, 1, &runtime).expect("a tiny model");
+            assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
+            assert_eq!(estimate.kv_cache, model.cache(config.n_positions).expect("the context").bytes());
+            assert!(estimate.total() > estimate.weights + estimate.kv_cache);
+        }
+    }
+}
+
+#[test]
+fn estimate_bert_equals_what_the_model_holds() {
+    for runtime in runtimes() {
+        let config = bert_config();
+        let estimate = MemoryEstimate::new(&ModelConfig::Bert(config.clone()), runtime.cpu(), 1).expect("valid sizes");
+        let model = Bert::random(&config, 1, &runtime).expect("a tiny model");
+        assert_eq!(estimate.weights, model.weight_bytes());
+        assert_eq!(estimate.kv_cache, 0);
+        assert!(estimate.activations > 0);
+    }
+}
