@@ -30,6 +30,7 @@ SKIPPED_PAGES = {"404.html", "CHANGELOG.html", "all.html", "print.html", "SUMMAR
 # Beginnings of section ids; the methods reached through Deref stand on the page of the target type too.
 SKIPPED_ZONES = ("synthetic-implementations", "blanket-implementations", "implementors", "foreign-impls", "deref-methods")
 BOILERPLATE = re.compile(r"The tracking issue for this feature is|This feature has no tracking issue|.* Read more$")
+DIAGNOSTIC = re.compile(r"^\s*--> ", re.M)  # compiler messages with their source excerpts
 
 MIN_PROSE = 60  # letters outside code a document needs
 MAX_DECLARATION = 1200  # characters; longer ones list every method of a trait
@@ -52,6 +53,12 @@ def pages(html):
             if root in ("core", "alloc") and (html / "std" / name.relative_to(root)).exists():
                 continue
             yield name, root in CRATES
+
+
+def is_wanted(block):
+    if block.kind == "text":
+        return not BOILERPLATE.match(block.text)
+    return block.kind != "code" or not DIAGNOSTIC.search(block.text)
 
 
 def item_path(name, title):
@@ -81,7 +88,7 @@ def split_rustdoc_page(name, title, blocks):
     head = [("text", heading, "")]
     documents = [head]
     current, zone = head, ""
-    for block in blocks:
+    for block in filter(is_wanted, blocks):
         if block.kind == "zone":
             zone, current = block.tag, []
         elif block.kind == "item" and block.tag in ("variant", "structfield"):
@@ -96,7 +103,7 @@ def split_rustdoc_page(name, title, blocks):
         elif block.kind == "declaration":
             if len(block.text) <= MAX_DECLARATION:
                 current.append(("code", block.text.replace(",{", ",\n{"), "rust"))
-        elif not BOILERPLATE.match(block.text) and (block.kind, block.tag) != ("heading", "1"):  # the title is in the first line already
+        elif (block.kind, block.tag) != ("heading", "1"):  # the title is in the first line already
             current.append((block.kind, block.text, block.tag))
     return documents
 
@@ -167,7 +174,7 @@ def extract(html):
         if is_rustdoc:
             candidates = split_rustdoc_page(name, title, blocks)
         else:
-            candidates = [[(b.kind, b.text, b.tag) for b in blocks if not BOILERPLATE.match(b.text)]]
+            candidates = [[(b.kind, b.text, b.tag) for b in filter(is_wanted, blocks)]]
         held_out = int(hashlib.sha256(str(name).encode()).hexdigest(), 16) % HOLD_OUT == 0
         for document in filter(is_prose, candidates):
             kept = seen.filter(document)

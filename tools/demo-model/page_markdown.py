@@ -20,6 +20,9 @@ TEXT_BLOCK_TAGS = {"p", "dt", "dd", "figcaption", "summary", "div", "section", "
 INLINE_MARKS = {"em": "*", "i": "*", "strong": "**", "b": "**", "sup": "^", "sub": "_"}
 CLOSED_MARKS = {"em", "i", "strong", "b"}
 HEADING_TAGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+LANGUAGE_ALIASES = {name: "rust" for name in ("ignore", "no_run", "rs", "should_panic")}
+LANGUAGE_ALIASES |= {name: "console" for name in ("bash", "cmd", "sh", "shell", "terminal")}
+LANGUAGE_ALIASES |= {name: "text" for name in ("notrust", "txt")}
 ITEM_CLASSES = {"method", "associatedtype", "variant", "structfield", "impl"}
 ASCII_PUNCTUATION = str.maketrans({
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2026": "...", "\u00a0": " ",
@@ -66,7 +69,7 @@ class PageParser(HTMLParser):
             self.root = len(self.stack)
         if tag in VOID_TAGS:
             if tag == "br":
-                self.text.append("\n" if self.inside("pre", "h3", "h4") else " ")
+                self.text.append("\n" if self.inside("pre", "code-header") else " ")
             return
         dropped = tag in DROPPED_TAGS or bool(classes & DROPPED_CLASSES) or self.dropping()
         if self.root is not None and not dropped:
@@ -170,10 +173,11 @@ class PageParser(HTMLParser):
     def end_code(self, element):
         text = self.take_raw()
         named = sorted(name.removeprefix("language-") for name in element.classes if name.startswith("language-"))
-        language = named[0] if named else "rust" if "rust" in element.classes else "text"
+        language = named[0].lower() if named else "rust" if "rust" in element.classes else "text"
         if text.strip():
             kind = "declaration" if "item-decl" in element.classes else "code"
-            self.blocks.append(Block(kind, self.indent() + text.replace("\n", "\n" + self.indent()), language))
+            text = self.indent() + text.replace("\n", "\n" + self.indent())
+            self.blocks.append(Block(kind, text, LANGUAGE_ALIASES.get(language, language)))
 
     def end_text(self):
         line = self.take_line()

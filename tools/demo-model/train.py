@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
-VOCABULARY, CONTEXT, END_OF_TEXT = 8192, 512, 0
+from gpt2 import CONTEXT, VOCABULARY, Gpt2
+
+END_OF_TEXT = 0  # token id
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -38,75 +40,10 @@ class Recipe:
     seed: int = 1
 
 
-class Conv1D(nn.Module):
-    """y = x W + b with W (inputs, outputs): GPT-2 stores its weights in this orientation."""
-
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(inputs, outputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-
-    def forward(self, x):
-        return F.linear(x, self.weight.t(), self.bias)
-
-
-class Attention(nn.Module):
-    def __init__(self, r):
-        super().__init__()
-        self.heads, self.dropout = r.heads, r.dropout
-        self.c_attn = Conv1D(r.width, 3 * r.width)
-        self.c_proj = Conv1D(r.width, r.width)
-
-    def forward(self, x):
-        batch, length, width = x.shape
-        q, k, v = (t.view(batch, length, self.heads, -1).transpose(1, 2) for t in self.c_attn(x).split(width, dim=2))
-        dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-        return self.c_proj(y.transpose(1, 2).reshape(batch, length, width))
-
-
-class Mlp(nn.Module):
-    def __init__(self, r):
-        super().__init__()
-        self.c_fc = Conv1D(r.width, 4 * r.width)
-        self.c_proj = Conv1D(4 * r.width, r.width)
-
-    def forward(self, x):
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
-
-
-class Layer(nn.Module):
-    def __init__(self, r):
-        super().__init__()
-        self.ln_1, self.attn = nn.LayerNorm(r.width), Attention(r)
-        self.ln_2, self.mlp = nn.LayerNorm(r.width), Mlp(r)
-        self.drop = nn.Dropout(r.dropout)
-
-    def forward(self, x):
-        x = x + self.drop(self.attn(self.ln_1(x)))
-        return x + self.drop(self.mlp(self.ln_2(x)))
-
-
-class Gpt2(nn.Module):
-    """The names of the parameters are those of transformers' GPT2Model."""
-
-    def __init__(self, r):
-        super().__init__()
-        self.wte = nn.Embedding(VOCABULARY, r.width)
-        self.wpe = nn.Embedding(CONTEXT, r.width)
-        self.drop = nn.Dropout(r.dropout)
-        self.h = nn.ModuleList(Layer(r) for _ in range(r.layers))
-        self.ln_f = nn.LayerNorm(r.width)
-        for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                residual = name.endswith("c_proj.weight")
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * r.layers) if residual else 0.02)
-
-    def forward(self, ids):
-        x = self.drop(self.wte(ids) + self.wpe.weight[: ids.shape[1]])
-        for layer in self.h:
-            x = layer(x)
-        return F.linear(self.ln_f(x), self.wte.weight)
+TEACHER = Recipe(layers=6, width=512, heads=8, dropout=0.3, weight_decay=3.0, learning_rate=3e-3, steps=3000)
+TEACHER_SEEDS = (1, 2, 3)
+DEMO = Recipe(layers=6, width=256, heads=4, dropout=0.1, weight_decay=1.5, learning_rate=4e-3, steps=7500)
+TEXT_SHARE = 0.3  # weight of the text in the demo model's loss; the rest is the teachers'
 
 
 def load_tokens(path):
@@ -154,34 +91,35 @@ def schedule(step, r):
 
 
 @torch.no_grad()
-def teachers_log_mean(teachers, ids):
+def mean_prediction(teachers, ids):
     with autocast():
         return torch.stack([F.softmax(teacher(ids).float(), dim=-1) for teacher in teachers]).mean(dim=0)
 
 
-def batch_loss(model, ids, targets, teachers, text_share):
-    """The cross-entropy against the text, mixed with the one against the teachers' mean prediction."""
+def batch_loss(model, ids, targets, teachers):
+    """Returns the loss to minimize and its part against the text: the cross-entropy against the text is mixed with
+    the one against the teachers' mean prediction."""
     with autocast():
         logits = model(ids)
     log_p = F.log_softmax(logits.float().flatten(0, 1), dim=-1)
     loss = F.nll_loss(log_p, targets.flatten())
     if not teachers:
         return loss, loss
-    soft = -(teachers_log_mean(teachers, ids).flatten(0, 1) * log_p).sum(dim=-1).mean()
-    return text_share * loss + (1 - text_share) * soft, loss
+    soft = -(mean_prediction(teachers, ids).flatten(0, 1) * log_p).sum(dim=-1).mean()
+    return TEXT_SHARE * loss + (1 - TEXT_SHARE) * soft, loss
 
 
-def train(name, r, data, teachers=(), text_share=0.3, on_best=None):
+def train(name, r, data, teachers=(), on_best=None):
     """Returns the model with the weights that were best on the validation split, and that loss."""
     torch.manual_seed(r.seed)
-    model = Gpt2(r).to(DEVICE)
+    model = Gpt2(r.layers, r.width, r.heads, r.dropout).to(DEVICE)
     optimizer = make_optimizer(model, r)
     compiled_loss = torch.compile(batch_loss)
     best_loss, best, started, text_losses = math.inf, None, time.time(), []
     for step in range(r.steps):
         for group in optimizer.param_groups:
             group["lr"] = r.learning_rate * schedule(step, r)
-        loss, text_loss = compiled_loss(model, *random_batch(data["train"], r.batch), teachers, text_share)
+        loss, text_loss = compiled_loss(model, *random_batch(data["train"], r.batch), teachers)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -239,3 +177,28 @@ def write_configuration(r, model_dir):
     write_json(model_dir / "generation_config.json", {
         "do_sample": True, "temperature": 0.7, "top_k": 40, "top_p": 0.95, **ids,
     })
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("model", type=Path)
+    options = parser.parse_args()
+    options.model.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    data = {split: load_tokens(options.corpus / f"{split}.bin") for split in ("train", "valid")}
+    teachers = []
+    for seed in TEACHER_SEEDS:
+        teacher, _ = train(f"teacher {seed}", replace(TEACHER, seed=seed), data)
+        teachers.append(teacher.eval().requires_grad_(False))
+    write_configuration(DEMO, options.model)
+    demo, _ = train("demo", DEMO, data, tuple(teachers), on_best=lambda state: export(state, options.model))
+    rounded = {name: value.to(torch.bfloat16) for name, value in demo.state_dict().items()}
+    demo.load_state_dict(rounded)
+    parameters = sum(p.numel() for p in demo.parameters())
+    print(f"{parameters} parameters, valid {validate(demo, data['valid']):.4f} after rounding to bf16, "
+          f"{(time.time() - started) / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -22,8 +22,21 @@ pub(crate) enum CliError {
     #[error("{input}: wanted {wanted}, found {found}")]
     Content { input: String, wanted: String, found: String },
     /// A text, and nothing to turn it into tokens.
-    #[error("{model}: wanted a tokenizer (tokenizer.json, vocab.json with merges.txt, or vocab.txt), found none: {hint}")]
+    #[error(
+        "{model}: wanted a tokenizer (tokenizer.json, vocab.json with merges.txt, or vocab.txt), found none: {hint}"
+    )]
     NoTokenizer { model: String, hint: &'static str },
+    /// A prompt that leaves no room for new tokens.
+    #[error(
+        "prompt{which} has {tokens} tokens; the model's context has {context}, of which one must be left for a new token: \
+         shorten the prompt, or let the text slide through with --sliding-window"
+    )]
+    PromptTooLong {
+        /// Empty, or a space and its number.
+        which: String,
+        tokens: usize,
+        context: usize,
+    },
     /// Flags or arguments that make no sense together; those that make none alone are refused by clap.
     #[error("{0}")]
     Misuse(String),

@@ -1,5 +1,6 @@
 //! `cke eval`: how well a model predicts a text.
 
+use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
 use crate::model::{LanguageModel, ModelArgs, ThreadArgs};
@@ -17,32 +18,36 @@ use std::time::Instant;
 /// The text is taken as it is, its last line break included, and nothing is put before it. Of its n tokens the n - 1 after the
 /// first are predicted, each from those before it.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EvalArgs {
     /// File with the text; - or nothing is standard input
     #[arg(value_name = "FILE", conflicts_with = "tokens_file")]
     file: Option<PathBuf>,
-    /// File with a JSON list of token ids in place of a text; - is standard input
+    /// File with a JSON list of token ids in place of a text
     #[arg(long, value_name = "FILE")]
     tokens_file: Option<PathBuf>,
-    /// Read longer texts in pieces of N tokens, each beginning with the last token of the one before, and forget the rest
+    /// Read a text that is longer than the model's context in pieces of N tokens
+    ///
+    /// Each begins with the last token of the one before, and nothing else is remembered.
     #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
     window: Option<usize>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Print one JSON object: tokens, nll (mean), perplexity, nll_total, per_token (list of n - 1 numbers)
+    /// Print a JSON object: tokens, nll, perplexity, nll_total, per_token
     #[arg(long)]
     json: bool,
-    /// No lines about speed on standard error
+    /// Nothing on standard error but errors
     #[arg(short, long)]
     quiet: bool,
 }
 
 const EXAMPLES: &str = "\
 Measures (ln is the natural logarithm):
-  nll         mean of -ln p(token | tokens before it) over the n - 1 predicted tokens
+  per_token   -ln p(token | those before it) of each token after the first
+  nll         mean of per_token
+  nll_total   sum of per_token
   perplexity  e to the power of nll
 
 Examples:
@@ -99,7 +104,7 @@ pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     Evaluation::new(per_token).print(args.json)?;
     if !args.quiet {
         let rate = tokens.len() as f64 / seconds;
-        note(&format!("{} tokens in {seconds:.2} s ({rate:.1} tokens/s)", tokens.len()));
+        note(&format!("{} tokens in {seconds:.3} s, {rate:.1} tokens/s", tokens.len()));
         note(&model.summary());
     }
     Ok(())

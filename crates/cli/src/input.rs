@@ -73,7 +73,7 @@ impl<'a> Source<'a> {
     /// A list of texts: a JSON list of strings where the file's name ends in `.json`, otherwise its lines.
     ///
     /// # Errors
-    /// As [`Source::lines`], or where a file named `….json` holds something else.
+    /// As [`Source::lines`], or where a file named `*.json` holds something else.
     pub(crate) fn texts(self) -> Result<Vec<String>, CliError> {
         match self {
             Source::File(path) if path.extension().is_some_and(|extension| extension == "json") => {

@@ -9,6 +9,7 @@ mod bench;
 mod completions;
 mod doctor;
 mod embed;
+mod environment;
 mod error;
 mod eval;
 mod generate;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 /// Runs GPT-2 and BERT models on the CPU.
 #[derive(Debug, Parser)]
-#[command(name = "cke", version, after_help = ENVIRONMENT, after_long_help = ENVIRONMENT)]
+#[command(name = "cke", version, after_help = environment::program_help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,16 +44,6 @@ enum Command {
     Bench(bench::BenchArgs),
     Completions(completions::CompletionsArgs),
 }
-
-/// What `--help` ends with.
-const ENVIRONMENT: &str = "\
-Environment:
-  CKE_MODEL        model directory, as --model
-  CKE_THREADS      number of threads, as --threads
-  CKE_ISA          scalar, avx2 or avx512: use no instruction set above it
-  CKE_REQUIRE_ISA  scalar, avx2 or avx512: fail where another one is in use
-
-Exit status: 0 done (also where the reader of the output went away), 1 failed, 2 misused, 130 interrupted.";
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();

@@ -2,10 +2,12 @@
 
 use crate::error::CliError;
 use crate::numbers;
+use crate::output::counted;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
+use cke_engine::models::bert::Bert;
 use cke_engine::models::gpt2::Gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::Tokenizer;
@@ -15,7 +17,9 @@ use std::time::Instant;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory: config.json, model.safetensors or its shards, tokenizer files [default: the demo model]
+    /// Model directory [default: the demo model]
+    ///
+    /// It holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files.
     #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
     pub(crate) model: Option<PathBuf>,
 }
@@ -92,8 +96,7 @@ impl LanguageModel {
             Err(LoadError::NoTokenizer { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let progress = Progress::of_bytes(f32_bytes(&bundle));
-        let gpt2 = bundle.into_gpt2(&runtime, &|bytes| progress.add(bytes))?;
+        let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok(LanguageModel { name, gpt2, tokenizer, generation, runtime, load_seconds })
     }
@@ -114,16 +117,38 @@ impl LanguageModel {
         self.gpt2.config().n_positions
     }
 
-    /// Model, load time, threads and ISA in one line.
+    /// What [`load_summary`] says of it.
     pub(crate) fn summary(&self) -> String {
-        let (threads, isa) = (self.runtime.threads(), self.runtime.cpu().isa());
-        let s = if threads == 1 { "" } else { "s" };
-        format!("{}: loaded in {:.2} s; {threads} thread{s}, {isa}", self.name, self.load_seconds)
+        load_summary(&self.name, self.load_seconds, &self.runtime)
     }
 }
 
+/// Model, load time, threads and ISA in one line.
+pub(crate) fn load_summary(name: &str, load_seconds: f64, runtime: &Runtime) -> String {
+    let threads = counted(runtime.threads(), "thread");
+    format!("model {name}: loaded in {load_seconds:.2} s; {threads}, {}", runtime.cpu().isa())
+}
+
+/// Packs the weights of a GPT-2, with a progress bar where that takes long.
+///
+/// # Errors
+/// Where it is no GPT-2, its tensors are not those of its configuration, or memory cannot be had.
+pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliError> {
+    let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
+    Ok(bundle.into_gpt2(runtime, &|bytes| progress.add(bytes))?)
+}
+
+/// Packs the weights of a BERT, with a progress bar where that takes long.
+///
+/// # Errors
+/// Where it is no BERT, its tensors are not those of its configuration, or memory cannot be had.
+pub(crate) fn load_bert(bundle: Bundle, runtime: &Runtime) -> Result<Bert, CliError> {
+    let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
+    Ok(bundle.into_bert(runtime, &|bytes| progress.add(bytes))?)
+}
+
 /// Bytes of all tensors as f32.
-pub(crate) fn f32_bytes(bundle: &Bundle) -> u64 {
+fn f32_bytes(bundle: &Bundle) -> u64 {
     let elements = bundle.checkpoint().infos().map(|tensor| tensor.shape.iter().product::<usize>());
     elements.map(|count| (count * size_of::<f32>()) as u64).sum()
 }

@@ -3,7 +3,10 @@
 /// Most threads that can be asked for.
 const MAX_THREADS: u64 = 1024;
 
-/// Most tokens, prompts and the like that can be asked for.
+/// Most sequences that can be decoded together: each has a cache and logits of its own.
+const MAX_BATCH: u64 = 1024;
+
+/// Most tokens, sampling candidates and the like that can be asked for.
 const MAX_COUNT: u64 = u32::MAX as u64;
 
 /// Parses a number of threads.
@@ -16,9 +19,9 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     whole(text, 0, MAX_COUNT)
 }
 
-/// Parses a number of things that must be some.
-pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
-    whole(text, 1, MAX_COUNT)
+/// Parses a number of prompts that are decoded together.
+pub(crate) fn batch_size(text: &str) -> Result<usize, String> {
+    whole(text, 1, MAX_BATCH)
 }
 
 /// Parses a number of tokens of which all but the first are predicted.

@@ -45,8 +45,16 @@ impl Output {
     /// # Errors
     /// As [`Output::write`].
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
-        serde_json::to_writer(&mut self.stdout, value).map_err(|error| failed(error.into()))?;
+        self.json_part(value)?;
         self.write("\n")
+    }
+
+    /// Writes a value as JSON, without a line break.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn json_part(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        serde_json::to_writer(&mut self.stdout, value).map_err(|error| failed(error.into()))
     }
 
     /// Sends on what was written. A command must end with it: errors of a later, implicit flush are lost.
@@ -61,4 +69,10 @@ impl Output {
 /// A line on standard error, for the user and not part of the result.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// `1 thing`, `2 things`.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
 }

@@ -20,9 +20,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The progress of loading so many bytes.
-    pub(crate) fn of_bytes(total: u64) -> Progress {
-        Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total)
+    /// The progress of loading so many bytes; `None` where that is not known.
+    pub(crate) fn of_bytes(total: Option<u64>) -> Progress {
+        match total {
+            Some(total) => Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total),
+            None => Progress::new("loading {bytes}", u64::MAX),
+        }
     }
 
     /// The progress of reading so many tokens.

@@ -46,12 +46,7 @@ impl Embedder {
     ///
     /// # Errors
     /// Where a file is missing, malformed or contradicts another, the model is no BERT, or memory cannot be had.
-    pub fn open(
-        dir: &Path,
-        options: EmbedOptions,
-        runtime: &Runtime,
-        loaded: &dyn Fn(u64),
-    ) -> Result<Embedder, Error> {
+    pub fn open(dir: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
         // Read once to find the model, then checked against its width.
         let bundle = match SentenceConfig::load(dir, None)? {
             Some(sentence) => Bundle::open(&sentence.model_dir)?,

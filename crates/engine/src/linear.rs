@@ -19,6 +19,16 @@ pub(crate) enum Layout {
     OutIn,
 }
 
+impl Layout {
+    /// Rows and columns of a stored matrix.
+    fn shape(self, inputs: usize, outputs: usize) -> (usize, usize) {
+        match self {
+            Layout::InOut => (inputs, outputs),
+            Layout::OutIn => (outputs, inputs),
+        }
+    }
+}
+
 /// y = act(x·W + bias) + residual with W (inputs, outputs) in packed form.
 #[derive(Debug)]
 pub(crate) struct Linear {
@@ -28,12 +38,6 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// Room for a layer whose weights are still to come.
-    pub(crate) fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
-        let plan = Linear::plan(cpu, inputs, outputs);
-        Ok(Linear { weights: plan.empty_b()?, plan, bias: None })
-    }
-
     /// A layer from `weight` and `bias` of a source.
     pub(crate) fn load(
         cpu: &Cpu,
@@ -42,19 +46,37 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let mut linear = Linear::empty(cpu, inputs, outputs)?;
-        linear.pack(source, "weight", layout, 0, outputs)?;
+        let mut linear = Linear::without_bias(cpu, source, "weight", layout, inputs, outputs)?;
         linear.bias = Some(source.vector(&["bias"], outputs)?);
         Ok(linear)
     }
 
-    /// Several (out, in) layers side by side, as one with the sum of their outputs.
+    /// A layer from the matrix `name` of a source.
+    pub(crate) fn without_bias(
+        cpu: &Cpu,
+        source: &Source<'_>,
+        name: &str,
+        layout: Layout,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear, Error> {
+        let (rows, cols) = layout.shape(inputs, outputs);
+        source.expect_matrix(name, rows, cols)?;
+        let mut linear = Linear::empty(cpu, inputs, outputs)?;
+        linear.pack(source, name, layout, 0, outputs)?;
+        Ok(linear)
+    }
+
+    /// Several (out, in) layers side by side, as one with the outputs of all.
     pub(crate) fn load_joined(
         cpu: &Cpu,
         sources: &[Source<'_>],
         inputs: usize,
         outputs_each: usize,
     ) -> Result<Linear, Error> {
+        for source in sources {
+            source.expect_matrix("weight", outputs_each, inputs)?;
+        }
         let mut linear = Linear::empty(cpu, inputs, outputs_each * sources.len())?;
         let mut bias = Vec::with_capacity(outputs_each * sources.len());
         for (i, source) in sources.iter().enumerate() {
@@ -65,8 +87,14 @@ impl Linear {
         Ok(linear)
     }
 
+    /// Room for a layer whose weights are known to exist.
+    fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
+        let plan = Linear::plan(cpu, inputs, outputs);
+        Ok(Linear { weights: plan.empty_b()?, plan, bias: None })
+    }
+
     /// Packs the matrix `name` as the outputs `first..first + outputs`.
-    pub(crate) fn pack(
+    fn pack(
         &mut self,
         source: &Source<'_>,
         name: &str,
@@ -74,11 +102,7 @@ impl Linear {
         first: usize,
         outputs: usize,
     ) -> Result<(), Error> {
-        let inputs = self.plan.k();
-        let (rows, cols) = match layout {
-            Layout::InOut => (inputs, outputs),
-            Layout::OutIn => (outputs, inputs),
-        };
+        let (rows, cols) = layout.shape(self.plan.k(), outputs);
         let weights = &mut self.weights;
         source.slabs(name, rows, cols, |row, slab| {
             let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;

@@ -37,6 +37,17 @@ impl Pooling {
         ("pooling_mode_weightedmean_tokens", "weightedmean", None),
     ];
 
+    /// Its name, as newer files of the layout have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Cls => "cls",
+            Self::Max => "max",
+            Self::MeanSqrtLen => "mean_sqrt_len_tokens",
+            Self::LastToken => "lasttoken",
+        }
+    }
+
     /// Reads a pooling module's `config.json`; its vectors must have the width of the model.
     fn read(json: &JsonObject, width: Option<usize>) -> Result<Self, LoadError> {
         let declared = json.size("word_embedding_dimension", usize::MAX)?;

@@ -44,14 +44,21 @@ impl<'a> Source<'a> {
 
     /// A vector of `len` elements under the first of `names` that exists.
     pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, LoadError> {
+        let array = self.array(names, &[len])?;
         let mut out = vec![0.0; len];
-        self.array(names, &[len])?.read(0..len, &mut out)?;
+        array.read(0..len, &mut out)?;
         Ok(out)
+    }
+
+    /// Checks that there is a (rows, cols) matrix of that name, so that memory for it may be asked for.
+    pub(crate) fn expect_matrix(&self, name: &str, rows: usize, cols: usize) -> Result<(), LoadError> {
+        self.array(&[name], &[rows, cols]).map(drop)
     }
 
     /// All of a (rows, cols) matrix.
     pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Vec<f32>, LoadError> {
-        let mut out = Vec::new();
+        self.expect_matrix(name, rows, cols)?;
+        let mut out = Vec::with_capacity(rows * cols);
         self.slabs(name, rows, cols, |_, slab| {
             out.extend_from_slice(slab);
             Ok(())

@@ -1,6 +1,7 @@
 //! Text to token ids and back.
 
 mod error;
+mod frame;
 mod json;
 mod legacy;
 mod special_tokens;
@@ -9,11 +10,12 @@ mod vocabulary;
 
 use std::path::Path;
 
-use tokenizers::utils::truncation::TruncationDirection;
+use tokenizers::PostProcessorWrapper;
 
 pub use self::error::{TokenizeError, TokenizerFileError};
 pub use self::special_tokens::SpecialTokens;
 
+use self::frame::Frame;
 use self::special_tokens::SpecialNames;
 use self::token_bytes::TokenBytes;
 use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded};
@@ -27,6 +29,7 @@ use crate::load_error::LoadError;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    frame: Frame,
     token_bytes: TokenBytes,
     special: SpecialTokens,
     /// Ids of all tokens that are no part of a text, sorted.
@@ -49,7 +52,7 @@ impl Tokenizer {
         let names = SpecialNames::read(dir, &SpecialNames::usual())?;
         let json = dir.join("tokenizer.json");
         let has = |name: &str| dir.join(name).exists();
-        let inner = if json.exists() {
+        let built = if json.exists() {
             json::read(&read_bounded(&json, TOKENIZER_LIMIT)?, &json, model_vocab)?
         } else if has(legacy::BPE_VOCABULARY) && has(legacy::BPE_MERGES) {
             legacy::byte_level_bpe(dir, model_vocab)?
@@ -58,7 +61,7 @@ impl Tokenizer {
         } else {
             return Err(LoadError::NoTokenizer { dir: dir.to_owned() });
         };
-        Self::new(inner, &names, dir, model_vocab)
+        Self::new(built, &names, dir, model_vocab)
     }
 
     /// Reads the content of a `tokenizer.json`; `name` stands for its path in messages.
@@ -68,12 +71,12 @@ impl Tokenizer {
     /// As [`Tokenizer::load`].
     pub fn from_bytes(tokenizer_json: &[u8], name: &str, model_vocab: usize) -> Result<Self, LoadError> {
         let file = Path::new(name);
-        let inner = json::read(tokenizer_json, file, model_vocab)?;
-        Self::new(inner, &SpecialNames::usual(), file, model_vocab)
+        let built = json::read(tokenizer_json, file, model_vocab)?;
+        Self::new(built, &SpecialNames::usual(), file, model_vocab)
     }
 
     fn new(
-        mut inner: tokenizers::Tokenizer,
+        (mut inner, frame): (tokenizers::Tokenizer, Frame),
         names: &SpecialNames,
         file: &Path,
         model_vocab: usize,
@@ -81,6 +84,8 @@ impl Tokenizer {
         let rejected = |error: tokenizers::Error| TokenizerFileError::Rejected { reason: error.to_string() };
         inner.with_truncation(None).map_err(|error| LoadError::tokenizer(file, rejected(error)))?;
         inner.with_padding(None);
+        // The frame takes its place.
+        inner.with_post_processor(None::<PostProcessorWrapper>);
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let tokens = (0..vocab_size as u32).map(|id| inner.id_to_token(id));
         let token_bytes = TokenBytes::new(tokens, json::is_byte_level(&inner));
@@ -89,7 +94,7 @@ impl Tokenizer {
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();
         let special = names.resolve(|name| inner.token_to_id(name));
-        Ok(Self { inner, token_bytes, special, special_ids, vocab_size, model_vocab })
+        Ok(Self { inner, frame, token_bytes, special, special_ids, vocab_size, model_vocab })
     }
 
     /// The ids of a text. With `special`, the tokens that the model wants round a text are added (`[CLS] … [SEP]` for
@@ -109,18 +114,16 @@ impl Tokenizer {
     ///
     /// The tokenizer's rules fail on the text, or `max_len` has no room for the special tokens.
     pub fn encode_truncated(&self, text: &str, special: bool, max_len: usize) -> Result<Vec<u32>, TokenizeError> {
-        let failed = |error: tokenizers::Error| TokenizeError::Failed { reason: error.to_string() };
-        let added = if special { self.special_per_text() } else { 0 };
+        let (before, after): (&[u32], &[u32]) =
+            if special { (&self.frame.before, &self.frame.after) } else { (&[], &[]) };
+        let added = before.len() + after.len();
         let room = max_len.checked_sub(added).ok_or(TokenizeError::NoRoom { special: added, max_len })?;
-        let mut encoding = self.inner.encode_fast(text, false).map_err(failed)?;
-        encoding.truncate(room, 0, TruncationDirection::Right);
-        encoding.take_overflowing();
-        if special {
-            encoding = self.inner.post_process(encoding, None, true).map_err(failed)?;
-        }
+        let encoding =
+            self.inner.encode_fast(text, false).map_err(|error| TokenizeError::Failed { reason: error.to_string() })?;
         let ids = encoding.get_ids();
+        let ids = &ids[..ids.len().min(room)];
         ids.iter().try_for_each(|&id| self.check_id(id))?;
-        Ok(ids.to_vec())
+        Ok([before, ids, after].concat())
     }
 
     /// [`Tokenizer::encode_truncated`] for each text.
@@ -139,8 +142,7 @@ impl Tokenizer {
 
     /// How many special tokens are added to each text.
     pub fn special_per_text(&self) -> usize {
-        use tokenizers::PostProcessor;
-        self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false))
+        self.frame.len()
     }
 
     /// The text of `ids`; with `skip_special`, without the special tokens. Bytes that are no UTF-8 become U+FFFD.

@@ -168,8 +168,11 @@ fn static_bytes_are_read_where_they_lie() {
     assert_eq!(checkpoint.tensor("w").unwrap().read_f32().unwrap(), [1.0]);
 }
 
-/// What our reader says of a file: each tensor's name, type, shape and size, by name.
-fn ours(file: &[u8]) -> Option<Vec<(String, Dtype, Vec<usize>, usize)>> {
+/// Name, type, shape and size in bytes of a tensor.
+type Listed = (String, Dtype, Vec<usize>, usize);
+
+/// What our reader says of a file, by name.
+fn ours(file: &[u8]) -> Option<Vec<Listed>> {
     let checkpoint = Checkpoint::from_bytes(file.to_vec(), "fuzzed").ok()?;
     let infos = checkpoint.infos();
     let mut infos: Vec<_> =
@@ -179,7 +182,7 @@ fn ours(file: &[u8]) -> Option<Vec<(String, Dtype, Vec<usize>, usize)>> {
 }
 
 /// What the format's own library says.
-fn theirs(file: &[u8]) -> Option<Vec<(String, Dtype, Vec<usize>, usize)>> {
+fn theirs(file: &[u8]) -> Option<Vec<Listed>> {
     let file = SafeTensors::deserialize(file).ok()?;
     let views = file.tensors().into_iter();
     let mut views: Vec<_> =

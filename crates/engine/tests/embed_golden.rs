@@ -67,7 +67,8 @@ fn cosine_distance(a: &[f32], b: &[f32]) -> f64 {
 fn minilm_dir() -> Option<PathBuf> {
     let dir = std::env::var_os("CKE_MINILM_DIR").map(PathBuf::from);
     if dir.is_none() {
-        assert!(!std::env::var("CKE_REQUIRE_MINILM").is_ok_and(|v| v == "1"), "CKE_REQUIRE_MINILM=1 needs CKE_MINILM_DIR");
+        let is_required = std::env::var("CKE_REQUIRE_MINILM").is_ok_and(|value| value == "1");
+        assert!(!is_required, "CKE_REQUIRE_MINILM=1 needs CKE_MINILM_DIR");
         eprintln!("ignored: CKE_MINILM_DIR is not set (tools/golden/fetch_minilm.sh fetches it)");
     }
     dir
@@ -149,6 +150,20 @@ fn plain_copy(case: &str, into: &Path) {
     }
 }
 
+/// `st-cls` with the transformer in a folder of its own and another `sentence_bert_config.json`.
+fn foldered_copy(settings: &str, into: &Path) {
+    let (transformer, pooling) = (into.join("0_Transformer"), into.join("1_Pooling"));
+    for folder in [&transformer, &pooling] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    plain_copy("st-cls", &transformer);
+    std::fs::copy(golden_dir("st-cls").join("1_Pooling/config.json"), pooling.join("config.json")).unwrap();
+    let modules = r#"[{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+                      {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#;
+    std::fs::write(into.join("modules.json"), modules).unwrap();
+    std::fs::write(transformer.join("sentence_bert_config.json"), settings).unwrap();
+}
+
 #[test]
 fn model_without_sentence_files_takes_mean_normalize_and_all_positions() {
     let runtime = Runtime::new(Some(1)).unwrap();
@@ -165,33 +180,30 @@ fn model_without_sentence_files_takes_mean_normalize_and_all_positions() {
 fn transformer_in_a_folder_of_its_own_is_found() {
     let runtime = Runtime::new(Some(1)).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    for folder in ["0_Transformer", "1_Pooling"] {
-        std::fs::create_dir(dir.path().join(folder)).unwrap();
-    }
-    plain_copy("st-cls", &dir.path().join("0_Transformer"));
-    let pooling = "1_Pooling/config.json";
-    std::fs::copy(golden_dir("st-cls").join(pooling), dir.path().join(pooling)).unwrap();
-    let modules = r#"[{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
-                      {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]"#;
-    std::fs::write(dir.path().join("modules.json"), modules).unwrap();
-    // Upper case and lower case are one to this tokenizer, so lowercasing beforehand must change nothing.
-    let settings = r#"{"max_seq_length": 24, "do_lower_case": true}"#;
-    std::fs::write(dir.path().join("0_Transformer/sentence_bert_config.json"), settings).unwrap();
+    foldered_copy(r#"{"max_seq_length": 24}"#, dir.path());
     let embedder = open(dir.path(), EmbedOptions::default(), &runtime);
     let wanted = Golden::open("st-cls").floats("embeddings");
     assert_near(&embed(&embedder, &texts("st-cls"), &runtime), &wanted, "st-cls in folders");
 }
 
 #[test]
+fn lowercasing_comes_before_special_tokens_are_found() {
+    let runtime = Runtime::new(Some(1)).unwrap();
+    let [plain, lowering] = [false, true].map(|lower| {
+        let dir = tempfile::tempdir().unwrap();
+        foldered_copy(&format!(r#"{{"max_seq_length": 24, "do_lower_case": {lower}}}"#), dir.path());
+        open(dir.path(), EmbedOptions::default(), &runtime)
+    });
+    let text = "The [MASK] RIVER";
+    assert_ne!(plain.tokens(text).unwrap(), plain.tokens(&text.to_lowercase()).unwrap());
+    assert_eq!(lowering.tokens(text).unwrap(), plain.tokens(&text.to_lowercase()).unwrap());
+}
+
+#[test]
 fn longest_input_beyond_the_positions_is_bounded_by_them() {
     let runtime = Runtime::new(Some(1)).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    plain_copy("st-cls", dir.path());
-    std::fs::create_dir(dir.path().join("1_Pooling")).unwrap();
-    for name in ["modules.json", "1_Pooling/config.json"] {
-        std::fs::copy(golden_dir("st-cls").join(name), dir.path().join(name)).unwrap();
-    }
-    std::fs::write(dir.path().join("sentence_bert_config.json"), r#"{"max_seq_length": 1000}"#).unwrap();
+    foldered_copy(r#"{"max_seq_length": 1000}"#, dir.path());
     let embedder = open(dir.path(), EmbedOptions::default(), &runtime);
     assert_eq!(embedder.max_tokens(), 32);
     assert_eq!(embedder.tokens(&"river ".repeat(1000)).unwrap().len(), 32);

@@ -52,7 +52,8 @@ fn estimate_gpt2_equals_what_the_model_holds() {
     for runtime in runtimes() {
         for is_tied in [true, false] {
             let config = gpt2_config(is_tied);
-            let estimate = MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.cpu(), 1).expect("valid sizes");
+            let estimate =
+                MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.cpu(), 1).expect("valid sizes");
             let model = Gpt2::random(&config, 1, &runtime).expect("a tiny model");
             assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
             assert_eq!(estimate.kv_cache, model.cache(config.n_positions).expect("the context").bytes());

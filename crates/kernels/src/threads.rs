@@ -15,7 +15,7 @@ pub trait Parallel: Sync {
     fn threads(&self) -> usize;
 
     /// Calls `work(task, worker)` exactly once for each task in `0..tasks`, in any order, and returns when all are done.
-    /// `worker` is below [`Parallel::threads`], and no two calls that run at once have the same one.
+    /// `worker` is below [`Parallel::threads`], and no two calls of `work` that run at once have the same one.
     fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync));
 }
 

@@ -1,11 +1,228 @@
-//! `cke generate`.
+//! `cke generate`: continues texts.
 
+mod continuation;
+mod decode;
+mod prompt;
+mod report;
+mod sampling;
+
+use self::continuation::Continuation;
+use self::decode::{Work, decode};
+use self::prompt::{Prompt, PromptArgs};
+use self::report::{Report, Timings, print_summary};
+use self::sampling::SamplingArgs;
+use crate::environment::command_help;
 use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use crate::model::{LanguageModel, ModelArgs, ThreadArgs};
+use crate::numbers;
+use crate::output::{Output, note};
+use cke_engine::generate::{Batch, Finish, GenerateOptions, Overflow};
+use cke_engine::sampler::SamplerConfig;
+use clap::builder::NonEmptyStringValueParser;
 
-/// Continues a text with a GPT-2 model.
+/// Tokens to generate where neither the user nor the model says.
+const MAX_TOKENS: usize = 128;
+
+/// Continues a text with a GPT-2 model
+///
+/// The continuation goes to standard output while it grows, how fast it was to standard error.
 #[derive(Debug, clap::Args)]
-pub(crate) struct GenerateArgs {}
+#[command(after_long_help = command_help(EXAMPLES))]
+pub(crate) struct GenerateArgs {
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Most tokens to generate [default: the model's max_new_tokens, else 128]
+    #[arg(short = 'n', long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    max_tokens: Option<usize>,
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "STRING", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
+    stop: Vec<String>,
+    /// Go on after an end-of-text token
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Go on when the model's context is full, forgetting the older half
+    ///
+    /// Allows prompts that are longer than the context, too: the model sees their end.
+    #[arg(long)]
+    sliding_window: bool,
+    /// Prompts of --prompts-file that are decoded together, 1 to 1024
+    ///
+    /// More are faster and take more memory; the results are the same.
+    #[arg(long, value_name = "N", default_value = "8", requires = "prompts_file", conflicts_with_all = ["prompt", "tokens_file"])]
+    #[arg(value_parser = numbers::batch_size, allow_negative_numbers = true)]
+    batch_size: usize,
+    /// Print the prompt before its continuation
+    #[arg(long, conflicts_with = "json")]
+    echo: bool,
+    /// Print a line with a JSON object for each prompt, when it is complete
+    #[arg(long)]
+    json: bool,
+    /// Nothing on standard error but errors
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
 
-pub(crate) fn run(_args: GenerateArgs, _interrupt: &crate::interrupt::Interrupt) -> Result<(), CliError> {
-    Ok(())
+const EXAMPLES: &str = "\
+The keys of --json: prompt, text, tokens (ids), prompt_tokens (how many), finish (end, stop, length, context or interrupted),
+seed, timings. The texts of --prompts-file come in order, each under a line \"==> prompt 1 <==\". Ctrl-C ends the text and keeps
+what there is.
+
+Examples:
+  cke generate \"A vector is\"
+  cke generate --model gpt2 -n 50 --temperature 0.7 --seed 3 \"Once upon a time\"
+  echo \"The iterator\" | cke generate --greedy --stop . --echo
+  cke generate --prompts-file prompts.txt --json > continuations.jsonl";
+
+pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
+    let prompts = args.prompt.read()?;
+    let model = LanguageModel::load(&args.model, &args.threads)?;
+    if model.tokenizer.is_none() && !args.stop.is_empty() {
+        return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
+    }
+    let tokens = tokenize(&prompts, &model, &args)?;
+    let mut session = Session { args: &args, model: &model, output: Output::new(), work: Work::default() };
+    let mut outcome = Ok(());
+    for (first, prompts) in (0..).step_by(args.batch_size).zip(prompts.chunks(args.batch_size)) {
+        let tokens = &tokens[first..first + prompts.len()];
+        outcome = session.run_group(first, prompts, tokens, interrupt);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
+        print_summary(&model, &session.work, args.sampling.seed);
+    }
+    outcome
+}
+
+/// The tokens of each prompt, checked against the context.
+fn tokenize(prompts: &[Prompt], model: &LanguageModel, args: &GenerateArgs) -> Result<Vec<Vec<u32>>, CliError> {
+    let (context, new) = (model.context(), usize::from(args.max_tokens != Some(0)));
+    let tokenize_one = |(index, prompt): (usize, &Prompt)| {
+        let tokens = prompt.tokens(model)?;
+        if tokens.len() + new > context && !args.sliding_window {
+            let which = if args.prompt.is_list() { format!(" {}", index + 1) } else { String::new() };
+            return Err(CliError::PromptTooLong { which, tokens: tokens.len(), context });
+        }
+        Ok(tokens)
+    };
+    prompts.iter().enumerate().map(tokenize_one).collect()
+}
+
+/// A run of the command, with its model loaded.
+struct Session<'a> {
+    args: &'a GenerateArgs,
+    model: &'a LanguageModel,
+    output: Output,
+    work: Work,
+}
+
+impl Session<'_> {
+    /// Continues some prompts together, the first of which is number `first` of all, and prints the results.
+    fn run_group(
+        &mut self,
+        first: usize,
+        prompts: &[Prompt],
+        tokens: &[Vec<u32>],
+        interrupt: &Interrupt,
+    ) -> Result<(), CliError> {
+        let (model, args) = (self.model, self.args);
+        let mut batch = Batch::new(&model.gpt2, &model.runtime, tokens.to_vec(), self.options(first))?;
+        let new = |_| Continuation::new(model.tokenizer.as_ref(), &args.stop);
+        let mut continuations = prompts.iter().map(new).collect::<Result<Vec<_>, _>>()?;
+
+        let is_streaming = !args.json && !args.prompt.is_list();
+        if is_streaming {
+            self.write(&self.opening(&prompts[0])?)?;
+        }
+        let work = decode(&mut batch, &mut continuations, interrupt, &mut |text| {
+            if is_streaming { self.write(text) } else { Ok(()) }
+        })?;
+        self.work.add(&work);
+        for (i, continuation) in continuations.iter().enumerate() {
+            let (prompt, finish) = (&prompts[i], finish(&batch, i, continuation));
+            if args.json {
+                let report = Report {
+                    prompt: prompt.text(),
+                    text: model.tokenizer.is_some().then_some(continuation.text()),
+                    tokens: batch.generated(i),
+                    prompt_tokens: tokens[i].len(),
+                    finish: finish.map_or("interrupted", Finish::name),
+                    seed: self.seed(first + i),
+                    timings: Timings::new(model, &work),
+                };
+                self.output.json(&report)?;
+            } else {
+                self.print_rest(first + i, prompt, continuation)?;
+            }
+            self.output.flush()?;
+            if finish == Some(Finish::Context) && !args.quiet {
+                note(&format!("the context of {} tokens is full; --sliding-window would go on", model.context()));
+            }
+        }
+        let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());
+        if is_interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+    }
+
+    /// How to generate, for a group of prompts whose first is number `first`.
+    fn options(&self, first: usize) -> GenerateOptions {
+        let GenerateArgs { sampling, max_tokens, ignore_eos, sliding_window, .. } = self.args;
+        let LanguageModel { generation, tokenizer, .. } = self.model;
+        let mut end_tokens = generation.eos_token_ids.clone();
+        if end_tokens.is_empty() {
+            end_tokens.extend(tokenizer.as_ref().and_then(|tokenizer| tokenizer.special_tokens().eos));
+        }
+        if *ignore_eos {
+            end_tokens.clear();
+        }
+        GenerateOptions {
+            max_tokens: max_tokens.or(generation.max_new_tokens).unwrap_or(MAX_TOKENS),
+            sampler: SamplerConfig { seed: self.seed(first), ..sampling.config(generation) },
+            end_tokens,
+            overflow: if *sliding_window { Overflow::Slide } else { Overflow::Stop },
+        }
+    }
+
+    /// The seed of prompt number `index`.
+    fn seed(&self, index: usize) -> u64 {
+        self.args.sampling.seed.wrapping_add(index as u64)
+    }
+
+    /// What is printed before a continuation.
+    fn opening(&self, prompt: &Prompt) -> Result<String, CliError> {
+        if self.args.echo { prompt.display(self.model) } else { Ok(String::new()) }
+    }
+
+    /// Prints a continuation as far as it has not been, and ends its line.
+    fn print_rest(&mut self, index: usize, prompt: &Prompt, continuation: &Continuation<'_>) -> Result<(), CliError> {
+        let opening = self.opening(prompt)?;
+        if self.args.prompt.is_list() {
+            self.output.line(&format!("==> prompt {} <==", index + 1))?;
+            self.output.write(&opening)?;
+            self.output.write(continuation.text())?;
+        }
+        let last = continuation.text().chars().last().or(opening.chars().last());
+        if last.is_some_and(|last| last != '\n') { self.output.write("\n") } else { Ok(()) }
+    }
+
+    /// Writes a text that the user sees at once.
+    fn write(&mut self, text: &str) -> Result<(), CliError> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.output.write(text)?;
+        self.output.flush()
+    }
+}
+
+/// Why a continuation ended; `None` where it was interrupted. A stop string counts where it ends just at the length.
+fn finish(batch: &Batch<'_>, sequence: usize, continuation: &Continuation<'_>) -> Option<Finish> {
+    if continuation.is_stopped() { Some(Finish::Stopped) } else { batch.finish(sequence) }
 }

@@ -227,7 +227,8 @@ impl Bert {
 impl Layer {
     fn load(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Layer, Error> {
         let (cpu, width, inner) = (runtime.cpu(), config.hidden_size, config.intermediate_size);
-        let linear = |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
+        let linear =
+            |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
         let norm = |name: &str| LayerNorm::load(&source.child(name), width, config.layer_norm_eps);
         let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
         Ok(Layer {

@@ -9,6 +9,7 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
+use super::plus;
 use crate::activations::Activations;
 use crate::config::Gpt2Config;
 use crate::error::Error;
@@ -95,14 +96,10 @@ impl Gpt2 {
 
     fn build(model: &Source<'_>, root: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Gpt2, Error> {
         let (cpu, width, vocabulary) = (runtime.cpu(), config.n_embd, config.vocab_size);
-        let mut head = Linear::empty(cpu, width, vocabulary)?;
-        let token_table = if config.tie_word_embeddings {
-            head.pack(model, "wte.weight", Layout::OutIn, 0, vocabulary)?;
-            None
-        } else {
-            head.pack(root, "lm_head.weight", Layout::OutIn, 0, vocabulary)?;
-            Some(model.table("wte.weight", vocabulary, width)?)
-        };
+        let tied = config.tie_word_embeddings;
+        let (head, name) = if tied { (model, "wte.weight") } else { (root, "lm_head.weight") };
+        let head = Linear::without_bias(cpu, head, name, Layout::OutIn, width, vocabulary)?;
+        let token_table = if tied { None } else { Some(model.table("wte.weight", vocabulary, width)?) };
         let position_table = model.table("wpe.weight", config.n_positions, width)?;
         let mut blocks = Vec::with_capacity(config.n_layer);
         let mut attention = Vec::with_capacity(config.n_layer);
@@ -296,9 +293,4 @@ impl Block {
         self.up.run(normed, inner, Epilogue { activation: self.activation, ..Epilogue::default() }, ctx)?;
         self.down.run(inner, x, plus(MatRef::new(x_next, rows, width)?), ctx)
     }
-}
-
-/// The epilogue that adds `residual`.
-fn plus(residual: MatRef<'_, f32>) -> Epilogue<'_> {
-    Epilogue { residual: Some(residual), ..Epilogue::default() }
 }

@@ -9,6 +9,10 @@ pub enum TokenizerFileError {
     UnsupportedModel { found: String },
     #[error("wanted a BPE model with a ByteLevel decoder, found decoder `{found}`")]
     NotByteLevel { found: String },
+    #[error("{section}: wanted one of {}; found {found}", known.join(", "))]
+    UnsupportedPart { section: &'static str, known: &'static [&'static str], found: String },
+    #[error("post_processor: {reason}")]
+    PostProcessor { reason: String },
     #[error("token {token:?}: listed twice")]
     DuplicateToken { token: String },
     #[error("token id {id}: belongs to both {first:?} and {second:?}")]

@@ -3,17 +3,43 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::DecoderWrapper;
 
 use super::error::TokenizerFileError;
+use super::frame::Frame;
 use super::vocabulary::{Vocabulary, WrittenMerge, WrittenVocabulary};
+use crate::formats::bounded_file::utf8;
 use crate::load_error::LoadError;
+
+/// The kinds of part that GPT-2's and BERT's tokenizers are made of. The crate knows more; some of those panic on
+/// malformed settings.
+const NORMALIZERS: &[&str] = &[
+    "Sequence",
+    "BertNormalizer",
+    "ByteLevel",
+    "Lowercase",
+    "NFC",
+    "NFD",
+    "NFKC",
+    "NFKD",
+    "Replace",
+    "Strip",
+    "StripAccents",
+];
+const PRE_TOKENIZERS: &[&str] =
+    &["Sequence", "BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Split", "Whitespace", "WhitespaceSplit"];
+const DECODERS: &[&str] = &["ByteLevel", "WordPiece"];
 
 /// The parts of the file that the crate would take on trust.
 #[derive(Deserialize)]
 struct TokenizerJson {
     #[serde(default)]
     added_tokens: Vec<AddedTokenJson>,
+    normalizer: Option<Value>,
+    pre_tokenizer: Option<Value>,
+    post_processor: Option<Value>,
+    decoder: Option<Value>,
     model: ModelJson,
 }
 
@@ -40,20 +66,29 @@ impl ModelJson {
     }
 }
 
-/// Builds the tokenizer that `json` describes, for a model with `model_vocab` embedding rows; `file` is for messages.
-pub(super) fn read(json: &[u8], file: &Path, model_vocab: usize) -> Result<tokenizers::Tokenizer, LoadError> {
+/// Builds the tokenizer that `json` describes, and the special tokens round a text, for a model with `model_vocab` embedding rows; `file` is for messages.
+pub(super) fn read(json: &[u8], file: &Path, model_vocab: usize) -> Result<(tokenizers::Tokenizer, Frame), LoadError> {
+    // The crate panics on a malformed string in some places, so the text is checked first, and its parts parsed here.
     let written: TokenizerJson =
-        serde_json::from_slice(json).map_err(|source| LoadError::Json { file: file.to_owned(), source })?;
+        serde_json::from_str(utf8(json, file)?).map_err(|source| LoadError::Json { file: file.to_owned(), source })?;
     build(json, written, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
 }
 
-fn build(json: &[u8], written: TokenizerJson, model_vocab: usize) -> Result<tokenizers::Tokenizer, TokenizerFileError> {
+fn build(
+    json: &[u8],
+    written: TokenizerJson,
+    model_vocab: usize,
+) -> Result<(tokenizers::Tokenizer, Frame), TokenizerFileError> {
     let is_bpe = match written.model.kind() {
         "BPE" => true,
         "WordPiece" => false,
         other => return Err(TokenizerFileError::UnsupportedModel { found: other.to_owned() }),
     };
+    check_part("normalizer", written.normalizer.as_ref(), NORMALIZERS)?;
+    check_part("pre_tokenizer", written.pre_tokenizer.as_ref(), PRE_TOKENIZERS)?;
+    check_part("decoder", written.decoder.as_ref(), DECODERS)?;
     check_model(written.model, model_vocab)?;
+    let frame = Frame::read(written.post_processor, model_vocab)?;
     let tokenizer = tokenizers::Tokenizer::from_bytes(json)
         .map_err(|error| TokenizerFileError::Rejected { reason: error.to_string() })?;
     if is_bpe && !is_byte_level(&tokenizer) {
@@ -61,7 +96,26 @@ fn build(json: &[u8], written: TokenizerJson, model_vocab: usize) -> Result<toke
         return Err(TokenizerFileError::NotByteLevel { found });
     }
     check_added_tokens(&tokenizer, written.added_tokens, model_vocab)?;
-    Ok(tokenizer)
+    Ok((tokenizer, frame))
+}
+
+/// Checks that a part, and each part of a `Sequence`, is of a kind in `known`.
+fn check_part(
+    section: &'static str,
+    part: Option<&Value>,
+    known: &'static [&'static str],
+) -> Result<(), TokenizerFileError> {
+    let Some(part) = part else { return Ok(()) };
+    let kind = part.get("type").and_then(Value::as_str);
+    if !kind.is_some_and(|kind| known.contains(&kind)) {
+        let found = kind.unwrap_or("no type").to_owned();
+        return Err(TokenizerFileError::UnsupportedPart { section, known, found });
+    }
+    let members = part.as_object().into_iter().flat_map(|object| object.values()).filter_map(Value::as_array);
+    match kind {
+        Some("Sequence") => members.flatten().try_for_each(|member| check_part(section, Some(member), known)),
+        _ => Ok(()),
+    }
 }
 
 fn check_model(model: ModelJson, model_vocab: usize) -> Result<(), TokenizerFileError> {

@@ -8,10 +8,10 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::error::TokenizerFileError;
+use super::frame::Frame;
 use super::special_tokens::SpecialNames;
 use super::vocabulary::{Merge, Vocabulary, WrittenVocabulary};
 use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded, utf8};
@@ -26,7 +26,7 @@ pub(super) const WORD_PIECES: &str = "vocab.txt";
 const CONTINUATION: &str = "##";
 
 /// The byte-level BPE tokenizer of `vocab.json` and `merges.txt` in `dir`.
-pub(super) fn byte_level_bpe(dir: &Path, model_vocab: usize) -> Result<Tokenizer, LoadError> {
+pub(super) fn byte_level_bpe(dir: &Path, model_vocab: usize) -> Result<(Tokenizer, Frame), LoadError> {
     let settings = settings(dir)?;
     if settings.flag("add_bos_token")? == Some(true) {
         return Err(settings.wrong("add_bos_token", "false (the true form is not supported)"));
@@ -40,14 +40,13 @@ pub(super) fn byte_level_bpe(dir: &Path, model_vocab: usize) -> Result<Tokenizer
     let mut tokenizer = Tokenizer::new(model);
     tokenizer
         .with_pre_tokenizer(Some(ByteLevel::new(settings.flag("add_prefix_space")?.unwrap_or(false), true, true)))
-        .with_decoder(Some(ByteLevel::default()))
-        .with_post_processor(Some(ByteLevel::new(true, false, true)));
+        .with_decoder(Some(ByteLevel::default()));
     add_tokens(&mut tokenizer, dir, &settings, model_vocab)?;
-    Ok(tokenizer)
+    Ok((tokenizer, Frame::default()))
 }
 
 /// The BERT tokenizer of `vocab.txt` in `dir`.
-pub(super) fn word_piece(dir: &Path, model_vocab: usize) -> Result<Tokenizer, LoadError> {
+pub(super) fn word_piece(dir: &Path, model_vocab: usize) -> Result<(Tokenizer, Frame), LoadError> {
     let settings = settings(dir)?;
     let file = dir.join(WORD_PIECES);
     let names = SpecialNames::read(dir, &SpecialNames::usual())?;
@@ -70,10 +69,9 @@ pub(super) fn word_piece(dir: &Path, model_vocab: usize) -> Result<Tokenizer, Lo
         .with_normalizer(Some(bert_normalizer(&settings)?))
         .map_err(|error| rejected(&file, &error))?
         .with_pre_tokenizer(Some(BertPreTokenizer))
-        .with_decoder(Some(WordPieceDecoder::new(CONTINUATION.to_owned(), true)))
-        .with_post_processor(Some(BertProcessing::new((names.sep, sep), (names.cls, cls))));
+        .with_decoder(Some(WordPieceDecoder::new(CONTINUATION.to_owned(), true)));
     add_tokens(&mut tokenizer, dir, &settings, model_vocab)?;
-    Ok(tokenizer)
+    Ok((tokenizer, Frame { before: vec![cls], after: vec![sep] }))
 }
 
 /// `tokenizer_config.json`, or an empty object where there is none.

@@ -87,11 +87,23 @@ fn tokenizer_of_an_unsupported_kind_is_refused() {
     let unigram = r#"{"model":{"type":"Unigram","unk_id":0,"vocab":[["a",-1.0]]}}"#;
     assert!(matches!(tokenizer_error(unigram, 9), TokenizerFileError::UnsupportedModel { .. }));
     let json = bpe_json(r#"{"a":0}"#, "[]", "[]");
-    let metaspace = json.replace(
-        r#""decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"#,
-        r#""decoder":{"type":"Fuse"}"#,
+    let byte_level = r#""decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}"#;
+    assert!(
+        matches!(tokenizer_error(&json.replace(byte_level, r#""decoder":null"#), 9), TokenizerFileError::NotByteLevel { found } if found == "none")
     );
-    assert!(matches!(tokenizer_error(&metaspace, 9), TokenizerFileError::NotByteLevel { found } if found == "Fuse"));
+    let precompiled = r#"{"type":"Precompiled","precompiled_charsmap":"AAAA"}"#;
+    for (section, part, kind) in [
+        ("normalizer", precompiled.to_owned(), "Precompiled"),
+        ("normalizer", format!(r#"{{"type":"Sequence","normalizers":[{precompiled}]}}"#), "Precompiled"),
+        ("normalizer", r#"{"type":"Sequence","normalizers":[1]}"#.to_owned(), "no type"),
+    ] {
+        let json = json.replace(&format!("\"{section}\":null"), &format!("\"{section}\":{part}"));
+        let error = tokenizer_error(&json, 9);
+        assert!(
+            matches!(&error, TokenizerFileError::UnsupportedPart { section: s, found, .. } if *s == section && found == kind),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -101,9 +113,19 @@ fn tokenizer_of_wrong_form_is_refused() {
         let error = Tokenizer::from_bytes(json.as_bytes(), "tokenizer.json", 9).unwrap_err();
         assert!(matches!(error, LoadError::Json { .. }), "{json:.40}: {error}");
     }
-    let malformed = b"{\"model\":{\"vocab\":{\"\xff\":0}}}";
-    assert!(matches!(Tokenizer::from_bytes(malformed, "x", 9).unwrap_err(), LoadError::Json { .. }));
-    let no_version = bpe_json(r#"{"a":0}"#, "[]", "[]").replace("1.0", "2.0");
+    let json = bpe_json(r#"{"a":0}"#, "[]", "[]");
+    // In the decoder, a malformed byte or escape would reach a part of the `tokenizers` crate that panics.
+    for key in ["use_regex", "dropout", "model"] {
+        let at = json.rfind(key).unwrap();
+        let mut malformed = json.clone().into_bytes();
+        malformed[at] = 0xFF;
+        let error = Tokenizer::from_bytes(&malformed, "x", 9).unwrap_err();
+        assert!(matches!(error, LoadError::NotUtf8 { at: found, .. } if found == at), "{error}");
+        let surrogate = format!("{}\\ud800{}", &json[..at], &json[at..]);
+        let error = Tokenizer::from_bytes(surrogate.as_bytes(), "x", 9).unwrap_err();
+        assert!(matches!(error, LoadError::Json { .. }), "{error}");
+    }
+    let no_version = json.replace("1.0", "2.0");
     assert!(matches!(tokenizer_error(&no_version, 9), TokenizerFileError::Rejected { .. }));
 }
 
@@ -142,13 +164,21 @@ fn token_id_outside_the_vocabulary_cannot_be_decoded() {
 }
 
 #[test]
-fn post_processor_that_adds_ids_outside_the_vocabulary_is_an_error_when_used() {
-    let json = bpe_json(r#"{"a":0}"#, "[]", "[]").replace(
-        r#""post_processor":null"#,
-        r#""post_processor":{"type":"BertProcessing","sep":["[SEP]",900],"cls":["[CLS]",901]}"#,
-    );
-    let tokenizer = Tokenizer::from_bytes(json.as_bytes(), "x", 4).unwrap();
-    assert_eq!(tokenizer.encode("a", false).unwrap(), [0]);
-    assert!(matches!(tokenizer.encode("a", true), Err(TokenizeError::UnknownId { id: 901, .. })));
+fn post_processor_that_cannot_be_applied_is_refused() {
+    let json = bpe_json(r#"{"a":0,"b":1}"#, "[]", "[]");
+    let with = |part: &str| json.replace(r#""post_processor":null"#, &format!("\"post_processor\":{part}"));
+    for (part, reason) in [
+        (r#"{"type":"BertProcessing","sep":["[SEP]",2],"cls":["[CLS]",1]}"#, "vocabulary of 2, found 2"),
+        (r#"{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{}}"#, "no \"x\""),
+        (r#"{"type":"TemplateProcessing","single":[{"Sequence":{"id":"B"}}],"special_tokens":{}}"#, "found \"B\""),
+        (r#"{"cls":["a",0],"sep":["a",0]}"#, "missing field `type`"),
+    ] {
+        let error = tokenizer_error(&with(part), 2);
+        assert!(matches!(error, TokenizerFileError::PostProcessor { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    let bert = with(r#"{"type":"BertProcessing","sep":["b",1],"cls":["a",0]}"#);
+    let tokenizer = Tokenizer::from_bytes(bert.as_bytes(), "x", 2).unwrap();
+    assert_eq!(tokenizer.encode("b", true).unwrap(), [0, 1, 1]);
     assert!(matches!(tokenizer.encode_truncated("a", true, 1), Err(TokenizeError::NoRoom { special: 2, max_len: 1 })));
 }

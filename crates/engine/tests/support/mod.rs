@@ -47,7 +47,8 @@ pub(crate) fn runtimes() -> Vec<Runtime> {
 pub(crate) fn assert_near(found: &[f32], wanted: &[f32], what: &str) {
     assert_eq!(found.len(), wanted.len(), "{what}: number of elements");
     let largest = wanted.iter().fold(0f32, |m, x| m.max(x.abs()));
-    let worst = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0f32, |m, x| if x > m || x.is_nan() { x } else { m });
+    let worst =
+        found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0f32, |m, x| if x > m || x.is_nan() { x } else { m });
     assert!(worst <= 2e-5 * largest, "{what}: off by {worst:e} of {largest:e}");
 }
 

@@ -1,0 +1,53 @@
+//! What the machine can do: the ceilings that a model's rates are set against.
+
+use crate::error::CliError;
+use cke_kernels::Isa;
+use cke_perf::bandwidth::measure_read_bandwidth;
+use cke_perf::peak::measure_peak;
+use std::fmt;
+
+/// The best multiply-add peak and read bandwidth seen so far with one number of threads.
+///
+/// Rates of a shared machine change from minute to minute, so both are measured again before each repetition of the tests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ceiling {
+    isa: Isa,
+    threads: usize,
+    /// Size of the buffer to read; `None` where nothing needs the bandwidth.
+    buffer_bytes: Option<usize>,
+    /// GFLOP/s.
+    pub(super) peak_gflops: f64,
+    /// GB/s; 0 where it was not wanted.
+    pub(super) bandwidth_gb_per_s: f64,
+}
+
+impl Ceiling {
+    /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it.
+    pub(super) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> Ceiling {
+        Ceiling { isa, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
+    }
+
+    /// Measures once more, on the CPUs that the calling thread may run on.
+    ///
+    /// # Errors
+    /// Where threads or memory cannot be had.
+    pub(super) fn measure(&mut self) -> Result<(), CliError> {
+        let failed = |error: cke_perf::throughput::MeasureError| CliError::Failed(error.to_string());
+        let peak = measure_peak(self.isa, self.threads).map_err(failed)?;
+        self.peak_gflops = self.peak_gflops.max(peak.gflops);
+        if let Some(bytes) = self.buffer_bytes {
+            let bandwidth = measure_read_bandwidth(self.threads, bytes).map_err(failed)?;
+            self.bandwidth_gb_per_s = self.bandwidth_gb_per_s.max(bandwidth.gb_per_s);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Ceiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.threads == 1 { "" } else { "s" };
+        let Ceiling { isa, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s ({isa})")?;
+        if self.buffer_bytes.is_some() { write!(f, ", {bandwidth_gb_per_s:.1} GB/s read from memory") } else { Ok(()) }
+    }
+}

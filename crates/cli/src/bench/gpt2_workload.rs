@@ -1,0 +1,208 @@
+//! Reading prompts and generating tokens with GPT-2.
+
+use super::test_plan::{Test, TestKind};
+use super::workload::{Workload, token_ids};
+use cke_engine::activations::Activations;
+use cke_engine::error::Error;
+use cke_engine::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use cke_engine::runtime::Runtime;
+use std::hint::black_box;
+
+/// Rows whose logits are computed at a time where all are wanted: enough of them to read the head's weights seldom.
+const LOGIT_ROWS: usize = 128;
+
+/// `test.batch` sequences of `test.tokens` tokens from an empty context on.
+#[derive(Debug)]
+pub(super) struct Gpt2Workload<'m> {
+    model: &'m Gpt2,
+    test: Test,
+    all_logits: bool,
+    /// Each sequence reads the same tokens.
+    ids: Vec<u32>,
+    sequences: Vec<Sequence>,
+    state: Activations,
+    /// (rows at a time, vocabulary)
+    logits: Vec<f32>,
+}
+
+impl<'m> Gpt2Workload<'m> {
+    /// Makes the test ready; `all_logits` gives every position of a prompt its logits, else only the last one has them.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub(super) fn new(model: &'m Gpt2, test: Test, all_logits: bool) -> Result<Gpt2Workload<'m>, Error> {
+        let vocabulary = model.config().vocab_size;
+        let sequence = || -> Result<Sequence, Error> {
+            Ok(Sequence { pending: Vec::with_capacity(MAX_ROWS), cache: model.cache(test.tokens)? })
+        };
+        let logit_rows = match test.kind {
+            TestKind::Prompt if all_logits => LOGIT_ROWS.min(test.total_tokens()),
+            TestKind::Prompt => 1,
+            TestKind::Generation => test.batch,
+        };
+        Ok(Gpt2Workload {
+            model,
+            test,
+            all_logits,
+            ids: token_ids(test.tokens, vocabulary),
+            sequences: (0..test.batch).map(|_| sequence()).collect::<Result<_, _>>()?,
+            state: model.activations()?,
+            logits: vec![0.0; logit_rows * vocabulary],
+        })
+    }
+
+    /// Reads the prompts: short ones together, long ones in pieces.
+    fn read_prompts(&mut self, runtime: &Runtime) -> Result<(), Error> {
+        let together = (MAX_ROWS / self.test.tokens).clamp(1, self.test.batch);
+        for first in (0..self.test.batch).step_by(together) {
+            let group = first..self.test.batch.min(first + together);
+            for start in (0..self.test.tokens).step_by(MAX_ROWS) {
+                let piece = start..self.test.tokens.min(start + MAX_ROWS);
+                let sequences = &mut self.sequences[group.clone()];
+                sequences.iter_mut().for_each(|sequence| sequence.pending.extend_from_slice(&self.ids[piece.clone()]));
+                self.model.forward(sequences, &mut self.state, runtime)?;
+                if self.all_logits {
+                    self.logits_of_all(group.len() * piece.len(), runtime)?;
+                } else if piece.end == self.test.tokens {
+                    self.logits_of_last(group.len(), piece.len(), runtime)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Logits of every row of the last pass, a part of them at a time.
+    fn logits_of_all(&mut self, rows: usize, runtime: &Runtime) -> Result<(), Error> {
+        for first in (0..rows).step_by(LOGIT_ROWS) {
+            self.logits_of(first..rows.min(first + LOGIT_ROWS), runtime)?;
+        }
+        Ok(())
+    }
+
+    /// Logits of the last row of each sequence of the last pass.
+    fn logits_of_last(&mut self, sequences: usize, rows_each: usize, runtime: &Runtime) -> Result<(), Error> {
+        (1..=sequences).map(|i| i * rows_each).try_for_each(|end| self.logits_of(end - 1..end, runtime))
+    }
+
+    fn logits_of(&mut self, rows: std::ops::Range<usize>, runtime: &Runtime) -> Result<(), Error> {
+        let logits = &mut self.logits[..rows.len() * self.model.config().vocab_size];
+        self.model.logits(rows, logits, &mut self.state, runtime)?;
+        black_box(logits);
+        Ok(())
+    }
+
+    /// Reads the tokens one after the other, as generation does.
+    fn generate(&mut self, runtime: &Runtime) -> Result<(), Error> {
+        for i in 0..self.test.tokens {
+            self.sequences.iter_mut().for_each(|sequence| sequence.pending.push(self.ids[i]));
+            self.model.forward(&mut self.sequences, &mut self.state, runtime)?;
+            self.logits_of(0..self.test.batch, runtime)?;
+        }
+        Ok(())
+    }
+}
+
+impl Workload for Gpt2Workload<'_> {
+    fn run(&mut self, runtime: &Runtime) -> Result<(), Error> {
+        self.sequences.iter_mut().for_each(|sequence| sequence.cache.truncate(0));
+        match self.test.kind {
+            TestKind::Prompt => self.read_prompts(runtime),
+            TestKind::Generation => self.generate(runtime),
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        let tokens = self.test.tokens;
+        let has_all = self.all_logits || self.test.kind == TestKind::Generation;
+        self.test.batch as u64 * self.model.flops(tokens, 0, if has_all { tokens } else { 1 })
+    }
+
+    fn weight_bytes_read(&self) -> Option<u64> {
+        let is_generation = self.test.kind == TestKind::Generation;
+        is_generation.then(|| (self.test.tokens * self.model.bytes_per_token()) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cke_engine::config::{Gpt2Config, ModelConfig};
+    use cke_engine::synthetic;
+
+    /// A GPT-2 that costs nothing, with a context longer than one pass.
+    fn tiny(runtime: &Runtime) -> Gpt2 {
+        let Some(ModelConfig::Gpt2(usual)) = synthetic::config("gpt2") else { panic!("gpt2 is a GPT-2") };
+        let n_positions = MAX_ROWS + 88;
+        let config =
+            Gpt2Config { vocab_size: 53, n_positions, n_embd: 12, n_layer: 2, n_head: 3, n_inner: 20, ..usual };
+        Gpt2::random(&config, 1, runtime).expect("a tiny model")
+    }
+
+    /// The last logits that a workload computed.
+    fn logits_after_run(model: &Gpt2, test: Test, all_logits: bool, runtime: &Runtime) -> Vec<f32> {
+        let mut workload = Gpt2Workload::new(model, test, all_logits).expect("little memory");
+        for _ in 0..2 {
+            workload.run(runtime).expect("a valid test");
+            let lengths: Vec<usize> = workload.sequences.iter().map(|sequence| sequence.cache.len()).collect();
+            assert_eq!(lengths, vec![test.tokens; test.batch], "{test}");
+        }
+        let vocabulary = model.config().vocab_size;
+        let last_rows = if all_logits && test.kind == TestKind::Prompt {
+            let rows_of_last_pass = match test.total_tokens() {
+                rows if test.batch == 1 => (rows - 1) % MAX_ROWS + 1,
+                rows => rows,
+            };
+            (rows_of_last_pass - 1) % LOGIT_ROWS + 1
+        } else {
+            workload.logits.len() / vocabulary
+        };
+        workload.logits[(last_rows - 1) * vocabulary..][..vocabulary].to_vec()
+    }
+
+    #[test]
+    fn workload_every_way_of_reading_gives_the_same_last_logits() {
+        let runtime = Runtime::new(Some(1)).expect("one thread");
+        let model = tiny(&runtime);
+        for tokens in [1, 7, MAX_ROWS, MAX_ROWS + 88] {
+            let prompt = Test { kind: TestKind::Prompt, tokens, batch: 1 };
+            let expected = logits_after_run(&model, prompt, false, &runtime);
+            assert_eq!(logits_after_run(&model, prompt, true, &runtime), expected, "{tokens} tokens, all logits");
+            let generation = Test { kind: TestKind::Generation, ..prompt };
+            assert_eq!(logits_after_run(&model, generation, false, &runtime), expected, "{tokens} tokens generated");
+        }
+    }
+
+    #[test]
+    fn workload_batch_gives_each_sequence_the_same() {
+        let runtime = Runtime::new(Some(2)).expect("two threads");
+        let model = tiny(&runtime);
+        let alone = Test { kind: TestKind::Prompt, tokens: 30, batch: 1 };
+        let expected = logits_after_run(&model, alone, false, &runtime);
+        for kind in [TestKind::Prompt, TestKind::Generation] {
+            let test = Test { kind, batch: 3, ..alone };
+            assert_eq!(logits_after_run(&model, test, false, &runtime), expected, "{test}");
+            assert_eq!(logits_after_run(&model, test, true, &runtime), expected, "{test}, all logits");
+        }
+        let beyond_one_pass = Test { batch: 40, ..alone };
+        assert_eq!(logits_after_run(&model, beyond_one_pass, false, &runtime), expected);
+    }
+
+    #[test]
+    fn workload_counts_the_work_of_its_kind() {
+        let runtime = Runtime::new(Some(1)).expect("one thread");
+        let model = tiny(&runtime);
+        let test = |kind, batch| Test { kind, tokens: 20, batch };
+        let workload = |test, all_logits| Gpt2Workload::new(&model, test, all_logits).expect("little memory");
+        let (prompt, generation) = (test(TestKind::Prompt, 1), test(TestKind::Generation, 1));
+        let last = workload(prompt, false);
+        assert_eq!(last.flops(), model.flops(20, 0, 1));
+        assert_eq!(last.weight_bytes_read(), None);
+        assert_eq!(workload(prompt, true).flops(), model.flops(20, 0, 20));
+        let steps: u64 = (0..20).map(|before| model.flops(1, before, 1)).sum();
+        assert_eq!(workload(generation, false).flops(), steps);
+        assert_eq!(workload(generation, false).weight_bytes_read(), Some(20 * model.bytes_per_token() as u64));
+        let batch = workload(test(TestKind::Generation, 3), false);
+        assert_eq!(batch.flops(), 3 * steps);
+        assert_eq!(batch.weight_bytes_read(), Some(20 * model.bytes_per_token() as u64));
+    }
+}

@@ -1,0 +1,125 @@
+//! The rows of `cke bench model`.
+
+use super::ceiling::Ceiling;
+use super::measure::Outcome;
+use super::test_plan::TestKind;
+use cke_perf::report::{Align, Column, Record, format_bytes};
+use serde::Serialize;
+
+/// What is the same in all rows of a model.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Subject {
+    /// The model's name.
+    pub(super) model: String,
+    pub(super) architecture: &'static str,
+    /// Where the weights are from: `stored` or `random`.
+    pub(super) weights: &'static str,
+    /// Bytes of the weights as they are held.
+    pub(super) weight_bytes: usize,
+    /// Number format of the weights as they are held.
+    pub(super) dtype: &'static str,
+    /// Instruction set in use.
+    pub(super) isa: &'static str,
+}
+
+/// A test with a number of threads. Rates that are set against a ceiling are the best ones, as the ceilings are.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    pub(super) subject: Subject,
+    pub(super) threads: usize,
+    pub(super) test: String,
+    /// Tokens of each sequence, and sequences that run together.
+    pub(super) tokens: usize,
+    pub(super) batch: usize,
+    /// Of which positions logits are computed: `last` or `all`; `None` for an encoder.
+    pub(super) logits: Option<&'static str>,
+    pub(super) repetitions: usize,
+    /// Mean, and what the other two words say.
+    pub(super) tokens_per_second: f64,
+    pub(super) best: f64,
+    pub(super) stddev: f64,
+    /// Rate of the best repetition, the measured peak, and their ratio.
+    pub(super) gflops: f64,
+    pub(super) peak_gflops: f64,
+    pub(super) share_of_peak: f64,
+    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only where tokens come one by one.
+    pub(super) weights_gb_per_s: Option<f64>,
+    pub(super) bandwidth_gb_per_s: Option<f64>,
+    pub(super) share_of_bandwidth: Option<f64>,
+}
+
+impl Row {
+    /// The row of an outcome.
+    pub(super) fn new(
+        subject: &Subject,
+        threads: usize,
+        all_logits: bool,
+        outcome: &Outcome,
+        ceiling: &Ceiling,
+    ) -> Row {
+        let Outcome { test, rate, flops_per_token, weight_bytes_per_token } = *outcome;
+        let gflops = rate.max * flops_per_token / 1e9;
+        let weights_gb_per_s = weight_bytes_per_token.map(|bytes| rate.max * bytes / 1e9);
+        let has_all_logits = all_logits || test.kind == TestKind::Generation;
+        let logits = if has_all_logits { "all" } else { "last" };
+        Row {
+            threads,
+            test: test.to_string(),
+            tokens: test.tokens,
+            batch: test.batch,
+            logits: (subject.architecture != "bert").then_some(logits),
+            repetitions: rate.n,
+            tokens_per_second: rate.mean,
+            best: rate.max,
+            stddev: rate.stddev,
+            gflops,
+            peak_gflops: ceiling.peak_gflops,
+            share_of_peak: gflops / ceiling.peak_gflops,
+            weights_gb_per_s,
+            bandwidth_gb_per_s: weights_gb_per_s.map(|_| ceiling.bandwidth_gb_per_s),
+            share_of_bandwidth: weights_gb_per_s.map(|rate| rate / ceiling.bandwidth_gb_per_s),
+            subject: subject.clone(),
+        }
+    }
+}
+
+impl Record for Row {
+    fn columns() -> Vec<Column> {
+        let left = |title| Column::new(title, Align::Left);
+        let right = |title| Column::new(title, Align::Right);
+        vec![
+            left("model"),
+            right("size"),
+            left("dtype"),
+            left("isa"),
+            right("threads"),
+            left("test"),
+            right("t/s"),
+            right("best"),
+            right("GFLOP/s"),
+            right("of peak"),
+            right("GB/s"),
+            right("of bandwidth"),
+        ]
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let Subject { model, weights, weight_bytes, dtype, isa, .. } = &self.subject;
+        let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+        vec![
+            if *weights == "random" { format!("{model} (random)") } else { model.clone() },
+            format_bytes(*weight_bytes as u64),
+            (*dtype).to_owned(),
+            (*isa).to_owned(),
+            self.threads.to_string(),
+            self.test.clone(),
+            format!("{:.2} ± {:.2}", self.tokens_per_second, self.stddev),
+            format!("{:.2}", self.best),
+            format!("{:.1}", self.gflops),
+            percent(self.share_of_peak),
+            self.weights_gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(),
+            self.share_of_bandwidth.map(percent).unwrap_or_default(),
+        ]
+    }
+}

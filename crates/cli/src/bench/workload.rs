@@ -1,0 +1,101 @@
+//! What is timed: one test of one model, made ready so that a repetition is nothing but the model's work.
+
+use super::bert_workload::BertWorkload;
+use super::gpt2_workload::Gpt2Workload;
+use super::test_plan::Test;
+use crate::error::CliError;
+use crate::model::{load_bert, load_gpt2};
+use cke_engine::bundle::Bundle;
+use cke_engine::config::ModelConfig;
+use cke_engine::error::Error;
+use cke_engine::models::bert::Bert;
+use cke_engine::models::gpt2::Gpt2;
+use cke_engine::runtime::Runtime;
+
+/// One test of one model.
+pub(super) trait Workload {
+    /// Does the work once.
+    ///
+    /// # Errors
+    /// Where the model fails.
+    fn run(&mut self, runtime: &Runtime) -> Result<(), Error>;
+
+    /// Operations of one run; a multiply-add counts as two.
+    fn flops(&self) -> u64;
+
+    /// Bytes of the weights that one run reads from memory, where it reads them once for each token.
+    fn weight_bytes_read(&self) -> Option<u64>;
+}
+
+/// A model of any architecture, loaded.
+#[derive(Debug)]
+pub(super) enum Model {
+    Gpt2(Gpt2),
+    Bert(Bert),
+}
+
+/// Seed of random weights: their values do not matter as long as none is zero or denormal.
+const SEED: u64 = 1;
+
+impl Model {
+    /// The model of a directory, or the demo model.
+    ///
+    /// # Errors
+    /// Where its files cannot be used or memory cannot be had.
+    pub(super) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
+        match bundle.config() {
+            ModelConfig::Gpt2(_) => load_gpt2(bundle, runtime).map(Model::Gpt2),
+            ModelConfig::Bert(_) => load_bert(bundle, runtime).map(Model::Bert),
+        }
+    }
+
+    /// A model of these sizes with random weights.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    pub(super) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
+        Ok(match config {
+            ModelConfig::Gpt2(config) => Model::Gpt2(Gpt2::random(config, SEED, runtime)?),
+            ModelConfig::Bert(config) => Model::Bert(Bert::random(config, SEED, runtime)?),
+        })
+    }
+
+    /// Bytes of the weights as they are held.
+    pub(super) fn weight_bytes(&self) -> usize {
+        match self {
+            Model::Gpt2(model) => model.weight_bytes(),
+            Model::Bert(model) => model.weight_bytes(),
+        }
+    }
+
+    /// A test of this model, with the memory that it needs.
+    ///
+    /// # Errors
+    /// Where that cannot be had.
+    pub(super) fn workload(&self, test: Test, all_logits: bool) -> Result<Box<dyn Workload + '_>, Error> {
+        Ok(match self {
+            Model::Gpt2(model) => Box::new(Gpt2Workload::new(model, test, all_logits)?),
+            Model::Bert(model) => Box::new(BertWorkload::new(model, test)?),
+        })
+    }
+}
+
+/// `count` token ids below `vocabulary`, spread over all of it and the same every time.
+pub(super) fn token_ids(count: usize, vocabulary: usize) -> Vec<u32> {
+    // Multiplying by a large odd number walks through the residues in leaps (Knuth, TAOCP volume 3, section 6.4).
+    let leap = 0x9E37_79B9_7F4A_7C15_u64;
+    (1..=count as u64).map(|i| (i.wrapping_mul(leap) % vocabulary as u64) as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_ids_are_below_the_vocabulary() {
+        for vocabulary in [1, 2, 211, 50_257] {
+            assert!(token_ids(600, vocabulary).iter().all(|&id| (id as usize) < vocabulary));
+        }
+        assert!(token_ids(0, 7).is_empty());
+    }
+}

@@ -1,0 +1,174 @@
+//! What keeps this machine from its speed, and what to do about it.
+
+use cke_perf::host::Host;
+
+/// Memory below which even small models may not fit.
+const LITTLE_MEMORY: u64 = 1 << 30;
+
+/// One sentence or two for each thing that is missing; none where all is well. `threads_wanted` is what `CKE_THREADS` says.
+pub(super) fn advice(machine: &Host, threads_wanted: Option<usize>, is_release_build: bool) -> Vec<String> {
+    let found = [
+        build(is_release_build),
+        capped_isa(machine),
+        narrow_isa(machine),
+        single_cpu(machine),
+        affinity(machine),
+        quota(machine),
+        few_threads(machine, threads_wanted),
+        huge_pages(machine),
+        memory(machine),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn build(is_release: bool) -> Option<String> {
+    let advice = "This program was built for debugging and is slower than it could be: build it with --release.";
+    (!is_release).then(|| advice.to_owned())
+}
+
+fn capped_isa(machine: &Host) -> Option<String> {
+    let Host { isa_used, isa_detected, .. } = machine;
+    (isa_used != isa_detected)
+        .then(|| format!("CKE_ISA={isa_used} leaves {isa_detected} unused: unset it for full speed."))
+}
+
+fn narrow_isa(machine: &Host) -> Option<String> {
+    match (machine.architecture, machine.isa_detected) {
+        ("x86_64", "scalar") => Some(
+            "This CPU shows no AVX2 and no AVX-512, so kernels run one number at a time, many times slower. On a virtual \
+             machine, let the host pass its CPU through (in QEMU and libvirt: CPU model \"host\")."
+                .to_owned(),
+        ),
+        ("x86_64", "avx2") => Some(
+            "This CPU shows AVX2 but no AVX-512 (F, VL, BW and DQ). That is normal for many; where the CPU should have it, \
+             look in the firmware's or the hypervisor's settings."
+                .to_owned(),
+        ),
+        ("x86_64", _) => None,
+        (architecture, _) => {
+            Some(format!("There are no vector kernels for {architecture} yet: everything runs one number at a time."))
+        }
+    }
+}
+
+fn single_cpu(machine: &Host) -> Option<String> {
+    let advice = "This machine shows a single CPU, so there is nothing to spread work over. Give a virtual machine more of them.";
+    (machine.online_cpus? == 1).then(|| advice.to_owned())
+}
+
+fn few_threads(machine: &Host, wanted: Option<usize>) -> Option<String> {
+    let (wanted, usable) = (wanted?, machine.usable_threads);
+    (wanted < usable).then(|| {
+        format!("CKE_THREADS={wanted} leaves {} of {usable} threads unused: unset it for full speed.", usable - wanted)
+    })
+}
+
+fn affinity(machine: &Host) -> Option<String> {
+    let (allowed, online) = (machine.allowed_cpus?, machine.online_cpus?);
+    (allowed < online).then(|| {
+        format!(
+            "This process may run on {allowed} of {online} CPUs: its affinity (taskset, cpuset) forbids the others."
+        )
+    })
+}
+
+fn quota(machine: &Host) -> Option<String> {
+    let (quota, allowed) = (machine.cpu_quota?, machine.allowed_cpus?);
+    (quota < allowed as f64).then(|| {
+        format!(
+            "The control group allows {quota:.2} CPUs' worth of time on {allowed} CPUs: more threads than that are stopped in \
+             turns. Raise the limit (in Docker: --cpus) or use fewer threads."
+        )
+    })
+}
+
+fn huge_pages(machine: &Host) -> Option<String> {
+    (machine.huge_pages.as_deref()? == "never").then(|| {
+        "Transparent huge pages are off, which costs speed with large weights. To let programs ask for them: \
+         echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
+            .to_owned()
+    })
+}
+
+fn memory(machine: &Host) -> Option<String> {
+    let available = machine.memory_available_bytes?;
+    (available < LITTLE_MEMORY).then(|| {
+        let available = cke_perf::report::format_bytes(available);
+        format!("Only {available} of memory are available; `cke inspect MODEL` tells how much a model takes.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine on which nothing is missing.
+    fn machine() -> Host {
+        Host {
+            architecture: "x86_64",
+            cpu: None,
+            isa_detected: "avx512",
+            isa_used: "avx512",
+            l1d_bytes: 48 << 10,
+            l2_bytes: 1 << 20,
+            l3_bytes: 32 << 20,
+            last_level_cache_bytes: None,
+            online_cpus: Some(8),
+            allowed_cpus: Some(8),
+            cpu_quota: None,
+            usable_threads: 8,
+            frequency_mhz: None,
+            memory_total_bytes: Some(16 << 30),
+            memory_available_bytes: Some(8 << 30),
+            huge_pages: Some("madvise".to_owned()),
+            os: None,
+            kernel: None,
+        }
+    }
+
+    fn only_advice(machine: &Host) -> String {
+        let lines = advice(machine, None, true);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.into_iter().next().expect("one line")
+    }
+
+    #[test]
+    fn advice_good_machine_is_none() {
+        assert!(advice(&machine(), Some(8), true).is_empty());
+        let unknown =
+            Host { online_cpus: None, allowed_cpus: None, memory_available_bytes: None, huge_pages: None, ..machine() };
+        assert!(advice(&unknown, None, true).is_empty());
+    }
+
+    #[test]
+    fn advice_each_lack_has_its_own_line() {
+        let cases = [
+            (Host { isa_used: "avx2", ..machine() }, "CKE_ISA=avx2"),
+            (Host { isa_used: "scalar", isa_detected: "scalar", ..machine() }, "no AVX2 and no AVX-512"),
+            (Host { isa_used: "avx2", isa_detected: "avx2", ..machine() }, "no AVX-512 (F"),
+            (
+                Host { architecture: "aarch64", isa_used: "scalar", isa_detected: "scalar", ..machine() },
+                "no vector kernels for aarch64",
+            ),
+            (Host { allowed_cpus: Some(1), ..machine() }, "1 of 8 CPUs"),
+            (Host { online_cpus: Some(1), allowed_cpus: Some(1), usable_threads: 1, ..machine() }, "a single CPU"),
+            (Host { cpu_quota: Some(1.5), ..machine() }, "1.50 CPUs' worth"),
+            (Host { huge_pages: Some("never".to_owned()), ..machine() }, "echo madvise"),
+            (Host { memory_available_bytes: Some(1 << 20), ..machine() }, "Only 1 MiB"),
+        ];
+        for (machine, expected) in cases {
+            let found = only_advice(&machine);
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+
+    #[test]
+    fn advice_debug_build_is_named() {
+        assert!(advice(&machine(), None, false)[0].contains("--release"));
+    }
+    #[test]
+    fn advice_fewer_threads_than_usable_are_named() {
+        let lines = advice(&machine(), Some(2), true);
+        assert_eq!(lines, ["CKE_THREADS=2 leaves 6 of 8 threads unused: unset it for full speed."]);
+    }
+}

@@ -1,0 +1,26 @@
+//! What `--help` says about the environment.
+
+/// The variables that the kernels read; those beside a flag stand with it.
+const VARIABLES: &str = "  CKE_ISA          scalar, avx2 or avx512: use no instruction set above it
+  CKE_REQUIRE_ISA  scalar, avx2 or avx512: fail where another one is in use";
+
+/// What the help of the whole program ends with.
+pub(crate) fn program_help() -> String {
+    format!(
+        "\
+Environment:
+  CKE_MODEL        model directory, as --model
+  CKE_THREADS      number of threads, as --threads
+{VARIABLES}
+
+Exit status: 0 done, also where the reader of the output went away; 1 failed; 2 misused; 130 interrupted.
+
+Example:
+  cke generate \"A vector is\""
+    )
+}
+
+/// What the help of a command that runs kernels ends with: its own part, and the environment.
+pub(crate) fn command_help(own: &str) -> String {
+    format!("{own}\n\nEnvironment, besides that of the flags:\n{VARIABLES}")
+}

@@ -1,0 +1,107 @@
+//! The prompts: where they come from, and their tokens.
+
+use crate::error::CliError;
+use crate::input::Source;
+use crate::model::LanguageModel;
+use std::path::PathBuf;
+
+/// Where the prompts come from.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PromptArgs {
+    /// Text to continue; - or nothing is standard input
+    ///
+    /// One line break at the end of standard input is dropped. An empty text begins with the model's start-of-text token.
+    #[arg(value_name = "PROMPT", group = "source")]
+    prompt: Option<String>,
+    /// File with a JSON list of token ids in place of a text
+    ///
+    /// - is standard input. A model without a tokenizer takes nothing else, and its result is ids.
+    #[arg(long, value_name = "FILE", group = "source")]
+    tokens_file: Option<PathBuf>,
+    /// File with a prompt on each line, or a JSON list of strings
+    ///
+    /// It is JSON where its name ends in .json. - is standard input. An empty line is an empty prompt.
+    #[arg(long, value_name = "FILE", group = "source")]
+    prompts_file: Option<PathBuf>,
+}
+
+/// What to continue.
+#[derive(Debug, PartialEq)]
+pub(super) enum Prompt {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
+impl PromptArgs {
+    /// Whether the prompts are those of a file, however few.
+    pub(super) fn is_list(&self) -> bool {
+        self.prompts_file.is_some()
+    }
+
+    /// The prompts, at least one.
+    ///
+    /// # Errors
+    /// Where a file or standard input cannot be read or is not what it should be.
+    pub(super) fn read(&self) -> Result<Vec<Prompt>, CliError> {
+        if let Some(file) = &self.tokens_file {
+            return Ok(vec![Prompt::Tokens(Source::new(Some(file)).tokens()?)]);
+        }
+        if let Some(file) = &self.prompts_file {
+            return Ok(Source::new(Some(file)).texts()?.into_iter().map(Prompt::Text).collect());
+        }
+        let text = match self.prompt.as_deref() {
+            Some(text) if text != "-" => text.to_owned(),
+            _ => {
+                let text = Source::Stdin.text()?;
+                let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+                line.unwrap_or(&text).to_owned()
+            }
+        };
+        Ok(vec![Prompt::Text(text)])
+    }
+}
+
+impl Prompt {
+    /// The text, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Prompt::Text(text) => Some(text),
+            Prompt::Tokens(_) => None,
+        }
+    }
+
+    /// It as text, or where that cannot be had as ids with a space after each.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails on the tokens.
+    pub(super) fn display(&self, model: &LanguageModel) -> Result<String, CliError> {
+        match (self, &model.tokenizer) {
+            (Prompt::Text(text), _) => Ok(text.clone()),
+            (Prompt::Tokens(tokens), Some(tokenizer)) => Ok(tokenizer.decode(tokens, true)?),
+            (Prompt::Tokens(tokens), None) => Ok(tokens.iter().map(|token| format!("{token} ")).collect()),
+        }
+    }
+
+    /// Its tokens, at least one.
+    ///
+    /// # Errors
+    /// Where the model has no tokenizer, or no token to begin an empty text with.
+    pub(super) fn tokens(&self, model: &LanguageModel) -> Result<Vec<u32>, CliError> {
+        let tokens = match self {
+            Prompt::Text(text) => model.encode(text)?,
+            Prompt::Tokens(tokens) => tokens.clone(),
+        };
+        if !tokens.is_empty() {
+            return Ok(tokens);
+        }
+        let special = model.tokenizer.as_ref().map(|tokenizer| *tokenizer.special_tokens()).unwrap_or_default();
+        let start = model.generation.bos_token_id.or(special.bos).or(model.generation.eos_token_ids.first().copied());
+        match start {
+            Some(start) => Ok(vec![start]),
+            None => Err(CliError::Failed(format!(
+                "{}: wanted a prompt, found an empty one, and the model has no start-of-text token",
+                model.name
+            ))),
+        }
+    }
+}

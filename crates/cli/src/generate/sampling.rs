@@ -1,0 +1,91 @@
+//! The flags that say how the next token is picked.
+
+use crate::numbers;
+use cke_engine::generation_config::GenerationConfig;
+use cke_engine::sampler::SamplerConfig;
+
+/// How the next token is picked.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Sampling")]
+pub(super) struct SamplingArgs {
+    /// Below 1 likely tokens become likelier, 0 is --greedy [default: the model's, else 0.8]
+    #[arg(long, value_name = "T", value_parser = numbers::not_negative, allow_negative_numbers = true)]
+    temperature: Option<f32>,
+    /// Only the K likeliest tokens; 0 is off [default: the model's, else 40]
+    #[arg(long, value_name = "K", value_parser = numbers::count, allow_negative_numbers = true)]
+    top_k: Option<usize>,
+    /// Only the likeliest tokens of P together; 1 is off [default: the model's, else 0.95]
+    #[arg(long, value_name = "P", value_parser = numbers::probability, allow_negative_numbers = true)]
+    top_p: Option<f32>,
+    /// Only tokens at least P times as likely as the likeliest [default: the model's, else 0]
+    #[arg(long, value_name = "P", value_parser = numbers::share, allow_negative_numbers = true)]
+    min_p: Option<f32>,
+    /// Above 1 tokens of the text so far become less likely [default: the model's, else 1]
+    #[arg(long, value_name = "R", value_parser = numbers::positive, allow_negative_numbers = true)]
+    repetition_penalty: Option<f32>,
+    /// Always the likeliest token: temperature 0
+    #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p", "min_p"])]
+    greedy: bool,
+    /// Start of the random sequence: the same seed gives the same text
+    ///
+    /// The prompts of a file have the seeds S, S + 1, and so on.
+    #[arg(long, value_name = "S", default_value = "0", value_parser = numbers::seed, allow_negative_numbers = true)]
+    pub(super) seed: u64,
+}
+
+impl SamplingArgs {
+    /// The flags, then what the model's `generation_config.json` says, then a default. Where the model asks for sampling, what
+    /// it leaves out is off; where it does not, the defaults are ours.
+    pub(super) fn config(&self, model: &GenerationConfig) -> SamplerConfig {
+        let off = SamplerConfig { seed: self.seed, ..SamplerConfig::default() };
+        let ours = SamplerConfig { temperature: 0.8, top_k: 40, top_p: 0.95, ..off };
+        let default = if model.do_sample { off } else { ours };
+        let temperature = if self.greedy { Some(0.0) } else { self.temperature.or(model.temperature) };
+        let penalty = self.repetition_penalty.or(model.repetition_penalty);
+        SamplerConfig {
+            temperature: temperature.unwrap_or(default.temperature),
+            top_k: self.top_k.or(model.top_k).unwrap_or(default.top_k),
+            top_p: self.top_p.or(model.top_p).unwrap_or(default.top_p),
+            min_p: self.min_p.or(model.min_p).unwrap_or(default.min_p),
+            repetition_penalty: penalty.unwrap_or(default.repetition_penalty),
+            seed: self.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        sampling: SamplingArgs,
+    }
+
+    fn config(flags: &[&str], model: &GenerationConfig) -> SamplerConfig {
+        let args = [&["cke"], flags].concat();
+        Command::parse_from(args).sampling.config(model)
+    }
+
+    #[test]
+    fn flag_comes_before_the_model_and_the_model_before_the_default() {
+        let model = GenerationConfig { temperature: Some(0.5), top_k: Some(3), ..GenerationConfig::default() };
+        let found = config(&["--temperature", "0.7", "--seed", "9"], &model);
+        let wanted = SamplerConfig { temperature: 0.7, top_k: 3, top_p: 0.95, seed: 9, ..SamplerConfig::default() };
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn model_that_samples_turns_off_what_it_leaves_out() {
+        let model = GenerationConfig { do_sample: true, top_p: Some(0.9), ..GenerationConfig::default() };
+        assert_eq!(config(&[], &model), SamplerConfig { top_p: 0.9, ..SamplerConfig::default() });
+    }
+
+    #[test]
+    fn greedy_flag_comes_before_the_model() {
+        let model = GenerationConfig { do_sample: true, temperature: Some(0.5), ..GenerationConfig::default() };
+        assert_eq!(config(&["--greedy"], &model), SamplerConfig::greedy());
+    }
+}

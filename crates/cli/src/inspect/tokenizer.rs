@@ -1,0 +1,41 @@
+//! What tokenizer a model has.
+
+use cke_engine::bundle::Bundle;
+use cke_engine::load_error::LoadError;
+use serde::Serialize;
+use std::fmt;
+
+/// A tokenizer, or why there is none.
+#[derive(Debug, Serialize)]
+pub(super) struct TokenizerReport {
+    /// `byte-level BPE` or `WordPiece`.
+    kind: Option<&'static str>,
+    /// Largest id plus one.
+    vocabulary: Option<usize>,
+    /// Why it cannot be used, where there is one.
+    error: Option<String>,
+}
+
+impl TokenizerReport {
+    /// The tokenizer of a model. That it is missing or malformed is part of the report.
+    pub(super) fn new(bundle: &Bundle) -> TokenizerReport {
+        match bundle.tokenizer() {
+            Ok(tokenizer) => {
+                let (kind, vocabulary) = (Some(tokenizer.kind()), Some(tokenizer.vocab_size()));
+                TokenizerReport { kind, vocabulary, error: None }
+            }
+            Err(LoadError::NoTokenizer { .. }) => TokenizerReport { kind: None, vocabulary: None, error: None },
+            Err(error) => TokenizerReport { kind: None, vocabulary: None, error: Some(error.to_string()) },
+        }
+    }
+}
+
+impl fmt::Display for TokenizerReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, self.vocabulary, &self.error) {
+            (Some(kind), Some(tokens), _) => write!(f, "{kind}, {tokens} tokens"),
+            (.., Some(error)) => write!(f, "cannot be used: {error}"),
+            _ => write!(f, "none: text needs one, lists of tokens do not"),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `cke embed`.
+
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_floats, run};
+use cke_testkit::tiny_models::Bert;
+use serde_json::Value;
+
+/// Every text of `st-mean` with the vector that the transformers library computes.
+fn expected() -> (Vec<String>, Vec<f32>) {
+    let texts = std::fs::read_to_string(golden("st-mean").join("texts.json")).unwrap();
+    (serde_json::from_str(&texts).unwrap(), golden_floats("st-mean", "embeddings"))
+}
+
+#[track_caller]
+fn assert_close(found: &[f32], wanted: &[f32]) {
+    assert_eq!(found.len(), wanted.len());
+    found.iter().zip(wanted).for_each(|(f, w)| assert!((f - w).abs() < 1e-5, "{f} for {w}"));
+}
+
+#[test]
+fn embed_golden_texts_as_json_gives_the_vectors_of_the_transformers_library() {
+    let (texts, wanted) = expected();
+    let list = golden("st-mean").join("texts.json");
+    let found = cke(&["embed", "-m", arg(&golden("st-mean")), "--file", arg(&list), "--json"]).json();
+    let found: Vec<(String, Vec<f32>)> = found
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| {
+            let embedding = serde_json::from_value(entry["embedding"].clone()).expect("a list of numbers");
+            (entry["text"].as_str().expect("a text").to_owned(), embedding)
+        })
+        .collect();
+    assert_eq!(found.iter().map(|(text, _)| text).collect::<Vec<_>>(), texts.iter().collect::<Vec<_>>());
+    assert_close(&found.into_iter().flat_map(|(_, vector)| vector).collect::<Vec<_>>(), &wanted);
+}
+
+#[test]
+fn embed_text_output_is_a_line_of_numbers_for_each_text() {
+    let (texts, wanted) = expected();
+    let width = wanted.len() / texts.len();
+    let model = golden("st-mean");
+    // Texts with line breaks cannot be lines.
+    let lines: Vec<(&String, &[f32])> =
+        texts.iter().zip(wanted.chunks(width)).filter(|(text, _)| !text.contains(['\n', '\r'])).collect();
+    let stdin: String = lines.iter().map(|(text, _)| format!("{text}\n")).collect();
+    let outcome = run(command(&["embed", "-m", arg(&model)]), stdin.as_bytes());
+    assert!(outcome.stderr.contains("texts/s"), "{outcome:?}");
+    let found: Vec<Vec<f32>> = outcome
+        .success()
+        .lines()
+        .map(|line| line.split(' ').map(|number| number.parse().expect("a number")).collect())
+        .collect();
+    assert_eq!(found.len(), lines.len());
+    found.iter().zip(&lines).for_each(|(found, (_, wanted))| assert_close(found, wanted));
+
+    let first = cke(&["embed", "-m", arg(&model), "-q", lines[0].0]);
+    assert_eq!(first.success().lines().next(), outcome.success().lines().next());
+    assert_eq!(first.stderr, "");
+}
+
+#[test]
+fn embed_flags_come_before_the_files() {
+    let model = golden("st-mean");
+    let vector = |flags: &[&str]| {
+        let report = cke(&[&["embed", "-m", arg(&model), "--json", "some text"], flags].concat()).json();
+        serde_json::from_value::<Vec<f32>>(report[0]["embedding"].clone()).unwrap()
+    };
+    let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let (mean, raw) = (vector(&[]), vector(&["--no-normalize"]));
+    assert!((length(&mean) - 1.0).abs() < 1e-5 && (length(&raw) - 1.0).abs() > 1e-2);
+    assert_eq!(vector(&["--pooling", "mean"]), mean);
+    assert_ne!(vector(&["--pooling", "cls"]), mean);
+    assert_ne!(vector(&["--pooling", "max"]), vector(&["--pooling", "cls"]));
+}
+
+#[test]
+fn embed_more_texts_than_go_together_keeps_their_order() {
+    let model = Bert::default().write().unwrap();
+    let stdin: String = (0..600).map(|i| format!("text {i}\n")).collect();
+    let all = run(command(&["embed", "-m", arg(model.path())]), stdin.as_bytes());
+    let one = cke(&["embed", "-m", arg(model.path()), "text 599"]);
+    assert_eq!(all.success().lines().count(), 600);
+    assert_eq!(all.success().lines().last(), one.success().lines().last());
+    let json = run(command(&["embed", "-m", arg(model.path()), "--json"]), stdin.as_bytes()).json();
+    assert_eq!(json[300]["text"], "text 300");
+    assert_eq!(json.as_array().map(Vec::len), Some(600));
+}
+
+#[test]
+fn embed_empty_line_is_a_text() {
+    let model = Bert::default().write().unwrap();
+    let outcome = run(command(&["embed", "-m", arg(model.path()), "--json"]), b"a\n\nb\n");
+    let texts: Vec<Value> = outcome.json().as_array().unwrap().iter().map(|entry| entry["text"].clone()).collect();
+    assert_eq!(texts, ["a", "", "b"]);
+}
+
+#[test]
+fn embed_without_texts_fails() {
+    let model = Bert::default().write().unwrap();
+    cke(&["embed", "-m", arg(model.path())]).failure(1, &["standard input", "at least one line", "none"]);
+    let empty = file(".json", "[]");
+    let outcome = cke(&["embed", "-m", arg(model.path()), "--file", arg(empty.path())]);
+    outcome.failure(1, &["a JSON list of strings", "an empty one"]);
+}
+
+#[test]
+fn embed_with_a_gpt2_or_no_model_fails() {
+    let model = byte_gpt2();
+    cke(&["embed", "-m", arg(model.path()), "a"]).failure(1, &["gpt2", "BERT"]);
+    cke(&["embed", "a"]).failure(2, &["--model <DIR>"]);
+}

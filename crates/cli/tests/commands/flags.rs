@@ -1,0 +1,103 @@
+//! Misuse of flags: exit status 2 and a message that names the flag.
+
+use crate::support::{arg, byte_gpt2, cke, command, file, run};
+
+#[test]
+fn generate_flag_out_of_range_is_misuse() {
+    let whole = "wanted a whole number from";
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("--max-tokens", &["-1", "-5000000000", "4294967296", "99999999999999999999999", "1.5", "many", ""], whole),
+        ("--threads", &["0", "-1", "1025", "18446744073709551616", "two", "nan"], whole),
+        ("--top-k", &["-1", "1e3", "4294967296"], whole),
+        ("--seed", &["-1", "18446744073709551616", "0x10"], whole),
+        ("--temperature", &["-0.1", "nan", "NaN", "inf", "-inf", "1e39", "hot"], "wanted a finite number, 0 or above"),
+        ("--top-p", &["0", "-1", "1.01", "nan", "inf"], "wanted a number above 0 and up to 1"),
+        ("--min-p", &["-0.1", "1", "nan"], "wanted a number from 0 to below 1"),
+        ("--repetition-penalty", &["0", "-1", "nan", "inf"], "wanted a finite number above 0"),
+    ];
+    // Also as a word of its own, where it could be taken for a flag.
+    cke(&["generate", "x", "-n", "-1"]).failure(2, &["--max-tokens", whole]);
+    for (flag, values, wanted) in cases {
+        for value in *values {
+            cke(&["generate", "x", &format!("{flag}={value}")]).failure(2, &[flag, wanted, value]);
+        }
+    }
+}
+
+#[test]
+fn other_flag_out_of_range_is_misuse() {
+    let model = byte_gpt2();
+    let model = arg(model.path());
+    cke(&["generate", "-m", model, "x", "--stop", ""]).failure(2, &["--stop"]);
+    for size in ["0", "-1", "1025"] {
+        let args = ["generate", "-m", model, "--prompts-file", "x", "--batch-size", size];
+        cke(&args).failure(2, &["--batch-size", "from 1 to 1024"]);
+    }
+    cke(&["generate", "-m", model, "x", "--batch-size", "2"]).failure(2, &["cannot be used with"]);
+    cke(&["generate", "-m", model, "--batch-size", "2"]).failure(2, &["--prompts-file"]);
+    for window in ["-1", "0", "1", "4294967296", "nan"] {
+        cke(&["eval", "-m", model, "--window", window]).failure(2, &["--window", "from 2"]);
+    }
+    cke(&["embed", "-m", model, "--pooling", "median", "x"]).failure(2, &["--pooling", "mean, cls, max"]);
+}
+
+#[test]
+fn flags_that_exclude_each_other_are_misuse() {
+    let model = byte_gpt2();
+    let ids = file(".json", "[1, 2]");
+    let (model, ids) = (arg(model.path()), arg(ids.path()));
+    cke(&["generate", "-m", model, "x", "--tokens-file", ids]).failure(2, &["cannot be used with"]);
+    cke(&["generate", "-m", model, "x", "--prompts-file", ids]).failure(2, &["cannot be used with"]);
+    cke(&["generate", "-m", model, "--tokens-file", ids, "--prompts-file", ids]).failure(2, &["cannot be used with"]);
+    cke(&["generate", "-m", model, "x", "--greedy", "--temperature", "1"]).failure(2, &["cannot be used with"]);
+    cke(&["generate", "-m", model, "x", "--echo", "--json"]).failure(2, &["cannot be used with"]);
+    cke(&["eval", "-m", model, ids, "--tokens-file", ids]).failure(2, &["cannot be used with"]);
+    cke(&["embed", "-m", model, "x", "--file", ids]).failure(2, &["cannot be used with"]);
+}
+
+#[test]
+fn unknown_command_and_flag_are_misuse() {
+    cke(&["dance"]).failure(2, &["dance"]);
+    cke(&["generate", "--warmth", "1"]).failure(2, &["--warmth"]);
+    cke(&["generate", "two", "prompts"]).failure(2, &["prompts"]);
+    assert_eq!(cke(&[] as &[&str]).code, Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn prompt_that_is_not_utf8_is_misuse() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let args = ["generate".as_ref(), std::ffi::OsStr::from_bytes(b"\xff\xfe")];
+    let outcome = cke(&args);
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+}
+
+#[test]
+fn environment_variables_stand_for_flags_and_are_checked() {
+    let model = byte_gpt2();
+    let with = |variable: &str, value: &str| {
+        let mut command = command(&["generate", "-n", "2", "x"]);
+        command.env("CKE_MODEL", model.path()).env(variable, value);
+        run(command, b"")
+    };
+    let outcome = with("CKE_THREADS", "3");
+    outcome.success();
+    assert!(outcome.stderr.contains("3 threads"), "{outcome:?}");
+    with("CKE_THREADS", "0").failure(2, &["--threads", "from 1 to 1024"]);
+    with("CKE_ISA", "sse9").failure(1, &["CKE_ISA", "sse9", "scalar, avx2 or avx512"]);
+    with("CKE_REQUIRE_ISA", "mmx").failure(1, &["CKE_REQUIRE_ISA", "mmx"]);
+    assert!(with("CKE_ISA", "scalar").stderr.contains("scalar") || std::env::var("CKE_REQUIRE_ISA").is_ok());
+}
+
+#[test]
+fn help_names_flags_and_environment() {
+    for (args, parts) in [
+        (&["--help"][..], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
+        (&["generate", "--help"], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
+        (&["eval", "--help"], &["CKE_MODEL", "CKE_REQUIRE_ISA", "Examples:", "per_token"]),
+        (&["embed", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--no-normalize"]),
+    ] {
+        let outcome = cke(args);
+        parts.iter().for_each(|part| assert!(outcome.success().contains(part), "no {part} for {args:?}"));
+    }
+}

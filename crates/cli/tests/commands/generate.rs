@@ -1,0 +1,216 @@
+//! `cke generate`.
+
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_ids, run};
+use serde_json::Value;
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).expect("a list of token ids")
+}
+
+/// The greedy continuation that `cke` makes of a golden prompt.
+fn continue_golden(prompt: &str, tokens: usize, flags: &[&str]) -> Vec<u32> {
+    let prompt = golden_ids("gpt2-odd", prompt);
+    let prompt_file = file(".json", serde_json::to_string(&prompt).unwrap());
+    let (model, count) = (golden("gpt2-odd"), tokens.to_string());
+    let fixed = ["generate", "--greedy", "--json", "--ignore-eos", "-n", &count, "--model", arg(&model)];
+    let outcome = cke(&[&fixed[..], &["--tokens-file", arg(prompt_file.path())], flags].concat());
+    let report = outcome.json();
+    assert_eq!(report["prompt_tokens"], prompt.len());
+    assert_eq!((&report["prompt"], &report["text"]), (&Value::Null, &Value::Null));
+    ids(&report["tokens"])
+}
+
+#[test]
+fn generate_golden_prompts_gives_the_tokens_of_the_transformers_library() {
+    for i in 0..2 {
+        let wanted = golden_ids("gpt2-odd", &format!("greedy{i}.tokens"));
+        assert_eq!(continue_golden(&format!("greedy{i}.prompt"), wanted.len(), &[]), wanted);
+        let wanted = golden_ids("gpt2-odd", &format!("penalty{i}.tokens"));
+        let flags = ["--repetition-penalty", "1.3"];
+        assert_eq!(continue_golden(&format!("penalty{i}.prompt"), wanted.len(), &flags), wanted);
+    }
+}
+
+#[test]
+fn generate_without_tokenizer_prints_ids() {
+    let wanted = golden_ids("gpt2-odd", "greedy0.tokens")[..3].to_vec();
+    let prompt = serde_json::to_string(&golden_ids("gpt2-odd", "greedy0.prompt")).unwrap();
+    let model = golden("gpt2-odd");
+    let args = ["generate", "--greedy", "--ignore-eos", "-n3", "--tokens-file", "-", "--model", arg(&model)];
+    let outcome = run(command(&args), prompt.as_bytes());
+    let line = wanted.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(outcome.success(), format!("{line}\n"));
+}
+
+#[test]
+fn generate_text_goes_to_stdout_and_speed_to_stderr() {
+    let model = byte_gpt2();
+    let outcome = cke(&["generate", "--model", arg(model.path()), "-n", "6", "--ignore-eos", "abc"]);
+    assert!(outcome.success().ends_with('\n'), "{outcome:?}");
+    let stderr: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(stderr.len(), 2, "{outcome:?}");
+    assert!(stderr[0].starts_with("prompt: 3 tokens in "), "{outcome:?}");
+    assert!(stderr[0].contains("generation: 6 tokens in ") && stderr[0].contains("tokens/s"), "{outcome:?}");
+    assert!(stderr[1].contains("loaded in ") && stderr[1].contains("thread"), "{outcome:?}");
+}
+
+#[test]
+fn generate_quiet_leaves_stderr_empty() {
+    let model = byte_gpt2();
+    let outcome = cke(&["generate", "--model", arg(model.path()), "-n", "4294967295", "--quiet", "abc"]);
+    outcome.success();
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn generate_json_has_its_keys_and_the_text_of_its_tokens() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "5", "--seed", "7", "--ignore-eos", "--json", "Hi"];
+    let report = cke(&args).json();
+    let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["finish", "prompt", "prompt_tokens", "seed", "text", "timings", "tokens"]);
+    assert_eq!((&report["prompt"], &report["finish"]), (&"Hi".into(), &"length".into()));
+    assert_eq!((&report["prompt_tokens"], &report["seed"]), (&2.into(), &7.into()));
+    assert!(report["timings"]["generation_tokens_per_second"].as_f64().unwrap() > 0.0);
+    // A token of this model is the byte of its id; 256 and above are no text.
+    let bytes: Vec<u8> = ids(&report["tokens"]).into_iter().filter_map(|id| u8::try_from(id).ok()).collect();
+    assert_eq!(report["text"], String::from_utf8_lossy(&bytes).into_owned());
+}
+
+#[test]
+fn generate_prompt_from_stdin_and_argument_agree() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "8", "abc"];
+    let wanted = cke(&args);
+    for stdin in ["abc", "abc\n", "abc\r\n"] {
+        assert_eq!(run(command(&args[..5]), stdin.as_bytes()).success(), wanted.success());
+    }
+    let dash = [&args[..5], &["-"]].concat();
+    assert_eq!(run(command(&dash), b"abc").success(), wanted.success());
+}
+
+#[test]
+fn generate_empty_prompt_begins_with_the_start_token() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "4", "--json"];
+    let empty = cke(&[&args[..], &[""]].concat()).json();
+    let start = file(".json", "[256]");
+    let explicit = cke(&[&args[..], &["--tokens-file", arg(start.path())]].concat()).json();
+    assert_eq!(empty["tokens"], explicit["tokens"]);
+    assert_eq!(empty["prompt_tokens"], 1);
+}
+
+#[test]
+fn generate_same_seed_same_text_for_any_threads() {
+    let model = byte_gpt2();
+    let text = |flags: &[&str]| {
+        let args = [&["generate", "--model", arg(model.path()), "-n", "30", "--ignore-eos", "x"], flags].concat();
+        cke(&args).success().to_owned()
+    };
+    let wanted = text(&["--seed", "3"]);
+    assert_eq!(text(&["--seed", "3", "--threads", "1"]), wanted);
+    assert_eq!(text(&["--seed", "3", "--threads", "3"]), wanted);
+    assert_ne!(text(&["--seed", "4"]), wanted);
+}
+
+#[test]
+fn generate_stop_string_ends_the_text_before_it() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "30", "--ignore-eos", "--json", "stop"];
+    let whole = cke(&args).json()["text"].as_str().unwrap().to_owned();
+    let stop: String = whole.chars().skip(5).take(2).collect();
+    let report = cke(&[&args[..], &["--stop", "no such text", "--stop", &stop]].concat()).json();
+    assert_eq!(report["text"], whole[..whole.find(&stop).unwrap()]);
+    assert_eq!(report["finish"], "stop");
+}
+
+#[test]
+fn generate_max_tokens_0_prints_nothing() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "--max-tokens", "0", "abc"];
+    assert_eq!(cke(&args).success(), "");
+    let report = cke(&[&args[..], &["--json"]].concat()).json();
+    assert_eq!((&report["text"], &report["tokens"]), (&"".into(), &Value::Array(Vec::new())));
+}
+
+#[test]
+fn generate_echo_prints_the_prompt_first() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "4", "abc"];
+    let continuation = cke(&args);
+    let outcome = cke(&[&args[..], &["--echo"]].concat());
+    assert_eq!(outcome.success().trim_end(), format!("abc{}", continuation.success()).trim_end());
+}
+
+#[test]
+fn generate_full_context_stops_with_a_note_or_slides() {
+    let model = byte_gpt2();
+    let prompt = "0123456789".repeat(3);
+    let args = ["generate", "--model", arg(model.path()), "-n", "20", "--ignore-eos", "--json", &prompt];
+    let outcome = cke(&args);
+    let report = outcome.json();
+    assert_eq!(report["finish"], "context");
+    // The last token needs no position: nothing is predicted from it.
+    assert_eq!(ids(&report["tokens"]).len(), 40 - 30 + 1);
+    assert!(outcome.stderr.contains("context of 40 tokens is full; --sliding-window"), "{outcome:?}");
+    let report = cke(&[&args[..], &["--sliding-window"]].concat()).json();
+    assert_eq!((&report["finish"], ids(&report["tokens"]).len()), (&"length".into(), 20));
+}
+
+#[test]
+fn generate_prompt_beyond_the_context_fails_or_slides() {
+    let model = byte_gpt2();
+    let prompt = "x".repeat(41);
+    let args = ["generate", "--model", arg(model.path()), "-n", "3", &prompt];
+    cke(&args).failure(1, &["prompt has 41 tokens", "context has 40", "--sliding-window"]);
+    cke(&[&args[..], &["--sliding-window"]].concat()).success();
+}
+
+#[test]
+fn generate_prompts_file_gives_what_each_prompt_gets_alone() {
+    let model = byte_gpt2();
+    let prompts = ["one", "", "three of them", "4"];
+    let lines = file(".txt", prompts.join("\n"));
+    let list = file(".json", serde_json::to_string(&prompts).unwrap());
+    let args = ["generate", "--model", arg(model.path()), "-n", "9", "--json"];
+    let alone: Vec<Value> = (5..)
+        .zip(prompts)
+        .map(|(seed, prompt)| cke(&[&args[..], &["--seed", &format!("{seed}"), prompt]].concat()).json())
+        .collect();
+    for (file, batch) in [(&lines, "3"), (&list, "1"), (&list, "1024")] {
+        let flags = ["--seed", "5", "--batch-size", batch, "--prompts-file", arg(file.path())];
+        let outcome = cke(&[&args[..], &flags].concat());
+        let together: Vec<Value> =
+            outcome.success().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        assert_eq!(together.len(), prompts.len());
+        for (together, alone) in together.iter().zip(&alone) {
+            for key in ["prompt", "text", "tokens", "finish", "seed"] {
+                assert_eq!(together[key], alone[key], "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn generate_prompts_file_as_text_has_a_head_for_each() {
+    let model = byte_gpt2();
+    let prompts = file(".txt", "a\nb\n");
+    let outcome =
+        cke(&["generate", "-m", arg(model.path()), "-n", "0", "--echo", "--prompts-file", arg(prompts.path())]);
+    assert_eq!(outcome.success(), "==> prompt 1 <==\na\n==> prompt 2 <==\nb\n");
+}
+
+#[test]
+fn generate_prompt_of_a_file_beyond_the_context_is_named() {
+    let model = byte_gpt2();
+    let prompts = file(".txt", format!("a\n{}\n", "x".repeat(40)));
+    let outcome = cke(&["generate", "-m", arg(model.path()), "--prompts-file", arg(prompts.path())]);
+    outcome.failure(1, &["prompt 2 has 40 tokens", "context has 40"]);
+}
+
+#[cfg(feature = "demo-model")]
+#[test]
+fn generate_demo_model_writes_text() {
+    let outcome = cke(&["generate", "A vector is"]);
+    assert!(outcome.success().split_whitespace().count() > 20, "{outcome:?}");
+}

@@ -1,0 +1,122 @@
+//! Models and inputs that cannot be used: exit status 1 and one line that names the file.
+
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, run};
+use cke_testkit::tiny_models::{Gpt2, safetensors_bytes};
+
+#[test]
+fn missing_model_is_named() {
+    for command in ["generate", "embed", "eval"] {
+        cke(&[command, "-m", "/no/such/model"]).failure(1, &[]);
+    }
+    cke(&["generate", "-m", "/no/such/model", "x"]).failure(1, &["/no/such/model/config.json", "No such file"]);
+    let empty = tempfile::tempdir().unwrap();
+    cke(&["generate", "-m", arg(empty.path()), "x"]).failure(1, &["config.json", "No such file"]);
+}
+
+#[test]
+fn spoilt_weights_are_refused() {
+    let sizes = r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#;
+    let beyond = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;
+    let whole = std::fs::read(byte_gpt2().path().join("model.safetensors")).unwrap();
+    let cases: [(&[u8], &str); 6] = [
+        (b"", "8"),
+        (&u64::MAX.to_le_bytes(), "header"),
+        (&safetensors_bytes("not json", b""), "JSON"),
+        (&safetensors_bytes(sizes, &[0; 8]), "`a`"),
+        (&safetensors_bytes(beyond, &[0; 8]), "`a`"),
+        (&whole[..whole.len() - 1], "end"),
+    ];
+    for (bytes, part) in cases {
+        let model = byte_gpt2();
+        model.replace("model.safetensors", bytes).unwrap();
+        cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &["model.safetensors", part]);
+    }
+}
+
+#[test]
+fn configuration_that_does_not_fit_is_refused() {
+    let good = Gpt2 { vocabulary: 260, ..Gpt2::default() }.config();
+    let cases = [
+        (good.replace(r#""n_head":3"#, r#""n_head":4"#), "n_head"),
+        (good.replace(r#""n_embd":39"#, r#""n_embd":999999999999"#), "n_embd"),
+        (good.replace(r#""n_layer":2"#, r#""n_layer":3"#), "h.2"),
+        (good.replace(r#""vocab_size":260"#, r#""vocab_size":261"#), "wte.weight"),
+        (good.replace("1e-05", "0"), "layer_norm_epsilon"),
+        (good.replace("gpt2", "gpt9"), "model_type"),
+        (good.replace('{', "["), "config.json"),
+    ];
+    for (config, part) in cases {
+        let model = byte_gpt2();
+        model.replace("config.json", config).unwrap();
+        cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &[part]);
+    }
+}
+
+#[test]
+fn spoilt_tokenizer_is_refused() {
+    let model = byte_gpt2();
+    model.replace("vocab.json", r#"{"a":0,"b":260}"#).unwrap();
+    cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &["vocab.json", "260"]);
+    model.replace("vocab.json", b"\xff{}").unwrap();
+    cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &["vocab.json", "line 1"]);
+}
+
+#[test]
+fn weights_of_nan_fail_without_a_result() {
+    let model = byte_gpt2();
+    let mut bytes = std::fs::read(model.path().join("model.safetensors")).unwrap();
+    let start = bytes.len() - 39 * 4; // the shift of the last normalisation
+    bytes[start..start + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    model.replace("model.safetensors", bytes).unwrap();
+    cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &["NaN"]);
+    run(command(&["eval", "-m", arg(model.path())]), b"text").failure(1, &["NaN"]);
+}
+
+#[test]
+fn model_without_tokenizer_takes_no_text() {
+    let model = golden("gpt2-odd");
+    cke(&["generate", "-m", arg(&model), "x"]).failure(1, &["tokenizer", "--tokens-file"]);
+    run(command(&["eval", "-m", arg(&model)]), b"text").failure(1, &["tokenizer", "--tokens-file"]);
+    let ids = file(".json", "[1]");
+    let args = ["generate", "-m", arg(&model), "--tokens-file", arg(ids.path()), "--stop", "x"];
+    cke(&args).failure(1, &["tokenizer", "--stop"]);
+}
+
+#[test]
+fn model_of_another_kind_is_refused() {
+    let outcome = cke(&["generate", "-m", arg(&golden("st-mean")), "x"]);
+    outcome.failure(1, &["st-mean", "bert", "GPT-2"]);
+}
+
+#[test]
+fn tokens_file_that_is_none_is_refused() {
+    let model = golden("gpt2-odd");
+    let run = |path: &str| cke(&["generate", "-m", arg(&model), "--tokens-file", path]);
+    for content in ["", "text", "{}", "[1, 2", "[-1]", "[1.5]", "[\"1\"]", "[[1]]", "[4294967296]", "[]", "null"] {
+        let ids = file(".json", content);
+        run(arg(ids.path())).failure(1, &[arg(ids.path()), "wanted a JSON list of token ids"]);
+    }
+    let deep = file(".json", "[".repeat(100_000));
+    run(arg(deep.path())).failure(1, &["wanted a JSON list of token ids"]);
+    let unknown = file(".json", "[1, 211]");
+    run(arg(unknown.path())).failure(1, &["token 211", "211"]);
+    run("/no/such/file").failure(1, &["/no/such/file", "No such file"]);
+    run(arg(&model)).failure(1, &["directory"]);
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused() {
+    let model = byte_gpt2();
+    for name in ["generate", "eval"] {
+        let outcome = run(command(&[name, "-m", arg(model.path())]), b"ab\xff");
+        outcome.failure(1, &["standard input", "UTF-8", "offset 2"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn endless_input_is_refused() {
+    let model = byte_gpt2();
+    let outcome = cke(&["eval", "-m", arg(model.path()), "/dev/zero"]);
+    outcome.failure(1, &["/dev/zero", "at most 67108864 bytes", "more"]);
+}

@@ -1,0 +1,137 @@
+//! Starting `cke`, and files for it.
+
+use cke_testkit::tiny_models::{Gpt2, ModelDir};
+use serde_json::Value;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A command that runs longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Asserts success, and gives standard output.
+    #[track_caller]
+    pub(crate) fn success(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+
+    /// Asserts success, and gives standard output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(self.success()).expect("standard output is one JSON document")
+    }
+
+    /// Asserts that it failed with this status, wrote no result, and said why in a line or two that hold `parts`.
+    #[track_caller]
+    pub(crate) fn failure(&self, code: i32, parts: &[&str]) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
+        // clap's messages go on with usage and a pointer to --help.
+        let lines = self.stderr.lines().count();
+        assert!(lines <= 2 || self.stderr.contains("try '--help'"), "{lines} lines: {self:?}");
+        parts.iter().for_each(|part| assert!(self.stderr.contains(part), "no {part:?} in {self:?}"));
+    }
+}
+
+/// `cke` with these arguments, without the caller's model and threads.
+pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cke"));
+    command.args(args).env_remove("CKE_MODEL").env_remove("CKE_THREADS");
+    command
+}
+
+/// Runs `cke` with nothing on standard input.
+pub(crate) fn cke<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Outcome {
+    run(command(args), b"")
+}
+
+/// Runs a command with these bytes on standard input.
+pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Outcome {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cke starts");
+    let mut pipe = child.stdin.take().expect("standard input is a pipe");
+    let bytes = stdin.to_owned();
+    // A command that fails early does not read its input.
+    thread::spawn(move || pipe.write_all(&bytes));
+    let stdout = collect(child.stdout.take().expect("standard output is a pipe"));
+    let stderr = collect(child.stderr.take().expect("standard error is a pipe"));
+    let status = wait(&mut child);
+    let text = |reader: thread::JoinHandle<Vec<u8>>| {
+        String::from_utf8(reader.join().expect("a reader ends")).expect("cke writes UTF-8")
+    };
+    Outcome { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
+}
+
+/// Waits for the end of a child, but not for ever.
+#[track_caller]
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return status;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("a child can be killed");
+    panic!("cke still ran after {PATIENCE:?}");
+}
+
+/// A tiny GPT-2 with a tokenizer of bytes and a context of 40 tokens.
+pub(crate) fn byte_gpt2() -> ModelDir {
+    Gpt2 { vocabulary: 260, ..Gpt2::default() }.write().expect("a model can be written")
+}
+
+/// A model of the golden files.
+pub(crate) fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden").join(name)
+}
+
+/// A tensor of integers among the expected outputs of a golden model.
+pub(crate) fn golden_ids(model: &str, tensor: &str) -> Vec<u32> {
+    let numbers = golden_bytes(model, tensor);
+    numbers.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()) as u32).collect()
+}
+
+/// A tensor of f32 among the expected outputs of a golden model.
+pub(crate) fn golden_floats(model: &str, tensor: &str) -> Vec<f32> {
+    let numbers = golden_bytes(model, tensor);
+    numbers.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+fn golden_bytes(model: &str, tensor: &str) -> Vec<u8> {
+    let file = std::fs::read(golden(model).join("golden.safetensors")).expect("golden files are in the repository");
+    let tensors = safetensors::SafeTensors::deserialize(&file).expect("golden files are intact");
+    tensors.tensor(tensor).expect("the tensor is in the golden file").data().to_owned()
+}
+
+/// A file with this content, gone when dropped.
+pub(crate) fn file(suffix: &str, content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(suffix).tempfile().expect("a file can be made");
+    std::fs::write(file.path(), content).expect("a file can be written");
+    file
+}
+
+/// A path as an argument.
+pub(crate) fn arg(path: &Path) -> &str {
+    path.to_str().expect("temporary files have names in UTF-8")
+}

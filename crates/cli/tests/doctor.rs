@@ -1,0 +1,63 @@
+//! `cke doctor` as a user runs it.
+
+mod binary;
+
+use binary::{cke, command, finish, keys};
+use serde_json::Value;
+
+#[test]
+fn doctor_json_has_every_fact() {
+    let report = cke(["doctor", "--no-measure", "--json"]).json();
+    assert_eq!(keys(&report), ["advice", "environment", "kernels", "machine", "measured", "release_build", "version"]);
+    assert_eq!((&report["version"], &report["measured"]), (&Value::from(env!("CARGO_PKG_VERSION")), &Value::Null));
+    assert!(report["machine"]["usable_threads"].as_u64() >= Some(1));
+    let kernel = &report["kernels"][0];
+    assert_eq!(keys(kernel), ["k", "kernel", "m", "n", "rivals", "scheme"]);
+    assert_eq!(kernel["scheme"], "f32");
+    let rivals = kernel["rivals"].as_array().expect("a list");
+    assert!(rivals.iter().any(|rival| rival["kernel"] == kernel["kernel"]), "{kernel}");
+}
+
+#[test]
+fn doctor_text_has_every_section() {
+    let text = cke(["doctor", "--no-measure"]).text();
+    for expected in ["| machine", "level-2 cache", "transparent huge pages", "| scheme", "128 3072 768", "_f32_"] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    assert!(!text.contains("multiply-add peak"));
+}
+
+#[test]
+fn doctor_measures_one_thread_and_all() {
+    let measured = cke(["doctor", "--json"]).json()["measured"].clone();
+    let measured = measured.as_array().expect("a list");
+    assert_eq!(measured[0]["threads"], 1);
+    for row in measured {
+        assert_eq!(keys(row), ["isa", "peak_gflops", "read_gb_per_s", "threads"]);
+        assert!(row["peak_gflops"].as_f64() > Some(0.0) && row["read_gb_per_s"].as_f64() > Some(0.0), "{row}");
+    }
+}
+
+#[test]
+fn doctor_capped_isa_is_shown_and_advised_against() {
+    let report = finish(command(["doctor", "--no-measure", "--json"]).env("CKE_ISA", "scalar")).json();
+    assert_eq!(
+        (&report["environment"]["CKE_ISA"], &report["machine"]["isa_used"]),
+        (&"scalar".into(), &"scalar".into())
+    );
+    assert!(report["kernels"].as_array().expect("a list").iter().all(|choice| choice["kernel"] == "scalar_f32_4x4"));
+    let is_capped = report["machine"]["isa_detected"] != "scalar";
+    let is_advised = report["advice"].to_string().contains("CKE_ISA=scalar");
+    assert_eq!(is_advised, is_capped);
+}
+
+#[test]
+fn doctor_unknown_isa_is_an_error() {
+    let error = finish(command(["doctor"]).env("CKE_ISA", "sse9")).error(1);
+    assert!(error.contains("CKE_ISA=\"sse9\"") && error.contains("scalar, avx2 or avx512"), "{error}");
+}
+
+#[test]
+fn doctor_unknown_flag_is_misuse() {
+    assert!(cke(["doctor", "--fast"]).error(2).contains("--fast"));
+}
