@@ -28,7 +28,9 @@ SKIPPED_FOLDERS = {
 }
 SKIPPED_PAGES = {"404.html", "CHANGELOG.html", "all.html", "print.html", "SUMMARY.html", "title-page.html", "toc.html"}
 # Beginnings of section ids; the methods reached through Deref stand on the page of the target type too.
-SKIPPED_ZONES = ("synthetic-implementations", "blanket-implementations", "implementors", "foreign-impls", "deref-methods")
+SKIPPED_ZONES = (
+    "synthetic-implementations", "blanket-implementations", "implementors", "foreign-impls", "deref-methods",
+)
 BOILERPLATE = re.compile(r"The tracking issue for this feature is|This feature has no tracking issue|.* Read more$")
 DIAGNOSTIC = re.compile(r"^\s*--> ", re.M)  # compiler messages with their source excerpts
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 
 VOID_TAGS = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-DROPPED_TAGS = {"button", "form", "nav", "script", "style", "svg", "table", "template", "noscript", "rustdoc-toolbar"}
+DROPPED_TAGS = {
+    "button", "form", "nav", "noscript", "rustdoc-toolbar", "script", "style", "svg", "table", "template",
+}
 DROPPED_CLASSES = {
     "anchor", "blockquote-tag-title", "boring", "buttons", "doc-anchor", "footnote-definition", "footnote-reference",
     "grammar-container", "hideme", "item-info", "item-table", "multi-column", "out-of-band", "railroad-production",

@@ -54,7 +54,9 @@ def main():
     for name, documents in splits.items():
         ids = encode(tokenizer, documents)
         ids.tofile(options.corpus / f"{name}.bin")
-        print(f"{name}: {len(documents)} documents, {len(ids)} tokens, {sum(map(len, documents)) / len(ids):.2f} characters each")
+        characters = sum(map(len, documents))
+        ratio = characters / len(ids)
+        print(f"{name}: {len(documents)} documents, {len(ids)} tokens, {ratio:.2f} characters per token")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def validate(model, tokens):
     for start in range(0, count, 32):
         with autocast():
             logits = model(ids[start : start + 32])
-        total += F.cross_entropy(logits.float().flatten(0, 1), targets[start : start + 32].flatten(), reduction="sum").item()
+        logits = logits.float().flatten(0, 1)
+        total += F.cross_entropy(logits, targets[start : start + 32].flatten(), reduction="sum").item()
     model.train()
     return total / targets.numel()
 
@@ -128,7 +129,8 @@ def train(name, r, data, teachers=(), on_best=None):
         if (step + 1) % 250 == 0 or step + 1 == r.steps:
             valid = validate(model, data["valid"])
             text = torch.stack(text_losses).mean().item()
-            print(f"{name} step {step + 1}/{r.steps} train {text:.4f} valid {valid:.4f} {time.time() - started:.0f} s", flush=True)
+            seconds = time.time() - started
+            print(f"{name} step {step + 1}/{r.steps} train {text:.4f} valid {valid:.4f} {seconds:.0f} s", flush=True)
             text_losses = []
             if valid < best_loss:
                 best_loss, best = valid, {key: value.clone() for key, value in model.state_dict().items()}
@@ -175,7 +177,7 @@ def write_configuration(r, model_dir):
         **ids,
     })
     write_json(model_dir / "generation_config.json", {
-        "do_sample": True, "temperature": 0.7, "top_k": 40, "top_p": 0.95, **ids,
+        "do_sample": True, "temperature": 0.8, "top_k": 40, "top_p": 0.95, "repetition_penalty": 1.05, **ids,
     })
 
 

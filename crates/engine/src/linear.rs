@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 use crate::source::Source;
+use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::F32;
 use cke_kernels::view::{MatMut, MatRef};
-use cke_kernels::Cpu;
 
 /// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
 const TYPICAL_ROWS: usize = 128;
@@ -140,13 +140,7 @@ impl Linear {
     }
 
     /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
-    pub(crate) fn run(
-        &self,
-        x: &[f32],
-        y: &mut [f32],
-        epilogue: Epilogue<'_>,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) fn run(&self, x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         let rows = y.len() / self.plan.n().max(1);
         let x = MatRef::new(x, rows, self.plan.k())?;
         let y = MatMut::new(y, rows, self.plan.n())?;

@@ -8,7 +8,8 @@ use crate::models::gpt2::MAX_ROWS;
 use cke_kernels::Cpu;
 use cke_kernels::ops::attention::AttentionPlan;
 
-/// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are left out.
+/// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
+/// left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
     /// Packed weights with their biases, and embedding tables, all in f32.

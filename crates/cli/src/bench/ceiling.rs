@@ -8,7 +8,8 @@ use std::fmt;
 
 /// The best multiply-add peak and read bandwidth seen so far with one number of threads.
 ///
-/// Rates of a shared machine change from minute to minute, so both are measured again before each repetition of the tests.
+/// Rates of a shared machine change from minute to minute, so both are measured again before each repetition of the
+/// tests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ceiling {
     isa: Isa,

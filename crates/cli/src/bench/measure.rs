@@ -123,7 +123,6 @@ impl ProgressLine {
             turn => format!("{turn}/{}", self.repetitions),
         };
         self.line.set_message(format!("{} thread{plural}, {test}, {turn}", self.threads));
-        self.line.tick();
     }
 }
 

@@ -22,11 +22,11 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser
 
 /// Measures tokens per second of a model
 ///
-/// Tests are named as by llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one by one; pp128x8 reads 8
-/// sequences of 128 tokens together. They run in turns, after a warm-up that does not count. The machine's multiply-add peak
-/// (and read bandwidth, for tg) is measured before each turn with the same number of threads; shares set the best repetition
-/// against the best measurement. Weights that stay in a cache are read faster than from memory: more than 100% of the bandwidth.
-/// A single thread is bound to one CPU.
+/// Tests are named as by llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one by one; pp128x8
+/// reads 8 sequences of 128 tokens together. They run in turns, after a warm-up that does not count. The machine's
+/// multiply-add peak (and read bandwidth, for tg) is measured before each turn with the same number of threads; shares
+/// set the best repetition against the best measurement. Weights that stay in a cache are read faster than from memory:
+/// more than 100% of the bandwidth. A single thread is bound to one CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ModelBenchArgs {
@@ -36,19 +36,56 @@ pub(crate) struct ModelBenchArgs {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(synthetic::NAMES))]
     synthetic: Option<String>,
     /// Lengths of prompts, 0 for none; without it 128 and 512 as far as the context goes
-    #[arg(short, long, value_name = "N,…", value_delimiter = ',', value_parser = numbers::count)]
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        value_parser = numbers::count,
+    )]
     prompt_tokens: Option<Vec<usize>>,
     /// Numbers of tokens to generate, 0 for none; without it 64 as far as the context goes
-    #[arg(short, long, value_name = "N,…", value_delimiter = ',', value_parser = numbers::count)]
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        value_parser = numbers::count,
+    )]
     generate_tokens: Option<Vec<usize>>,
     /// Numbers of sequences that run together, 1 to 512
-    #[arg(short, long, value_name = "N,…", value_delimiter = ',', default_value = "1", value_parser = up_to(MAX_BATCH))]
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        default_value = "1",
+        value_parser = up_to(MAX_BATCH),
+    )]
     batch: Vec<usize>,
     /// Numbers of threads, 1 to 1024; without it 1 and as many as the process may use
-    #[arg(short, long, value_name = "N,…", value_delimiter = ',', env = "CKE_THREADS", value_parser = numbers::threads)]
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        env = "CKE_THREADS",
+        value_parser = numbers::threads,
+    )]
     threads: Option<Vec<usize>>,
     /// Repetitions of each test, 1 to 10000
-    #[arg(short, long, value_name = "N", default_value = "5", value_parser = up_to(MAX_REPETITIONS))]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value = "5",
+        value_parser = up_to(MAX_REPETITIONS),
+    )]
     repetitions: usize,
     /// Compute the logits of every position of a prompt, not of the last one only
     #[arg(long)]
@@ -79,7 +116,7 @@ fn format() -> impl TypedValueParser<Value = Format> {
 
 /// Where the weights come from.
 enum Origin {
-    Stored(Bundle),
+    Stored(Box<Bundle>),
     Random(&'static str, ModelConfig),
 }
 
@@ -89,7 +126,7 @@ impl Origin {
             args.synthetic.as_deref().and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
         match named.and_then(|name| Some(Origin::Random(name, synthetic::config(name)?))) {
             Some(random) => Ok(random),
-            None => args.model.open().map(Origin::Stored),
+            None => args.model.open().map(|bundle| Origin::Stored(Box::new(bundle))),
         }
     }
 
@@ -103,7 +140,7 @@ impl Origin {
     fn load(self, runtime: &Runtime) -> Result<(Model, Subject), CliError> {
         let architecture = self.config().architecture();
         let (name, weights, model) = match self {
-            Origin::Stored(bundle) => (bundle.name(), "stored", Model::load(bundle, runtime)?),
+            Origin::Stored(bundle) => (bundle.name(), "stored", Model::load(*bundle, runtime)?),
             Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
         };
         let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());

@@ -43,7 +43,8 @@ pub(super) struct Row {
     pub(super) gflops: f64,
     pub(super) peak_gflops: f64,
     pub(super) share_of_peak: f64,
-    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only where tokens come one by one.
+    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only where tokens come one by
+    /// one.
     pub(super) weights_gb_per_s: Option<f64>,
     pub(super) bandwidth_gb_per_s: Option<f64>,
     pub(super) share_of_bandwidth: Option<f64>,

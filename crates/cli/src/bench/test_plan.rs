@@ -13,8 +13,8 @@ pub(super) enum TestKind {
     Generation,
 }
 
-/// One thing to time; displayed as llama-bench names it: `pp512` reads 512 tokens, `tg64` generates 64; with several sequences
-/// their number follows, as in `pp128x8`.
+/// One thing to time; displayed as llama-bench names it: `pp512` reads 512 tokens, `tg64` generates 64; with several
+/// sequences their number follows, as in `pp128x8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Test {
     pub(super) kind: TestKind,
@@ -42,7 +42,8 @@ impl fmt::Display for Test {
     }
 }
 
-/// The flags that say what to time. Of the first two, `None` leaves the choice to the model and a length of 0 stands for no test.
+/// The flags that say what to time. Of the first two, `None` leaves the choice to the model and a length of 0 stands for
+/// no test.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wishes<'a> {
     pub(super) prompts: Option<&'a [usize]>,

@@ -5,7 +5,8 @@ use cke_perf::host::Host;
 /// Memory below which even small models may not fit.
 const LITTLE_MEMORY: u64 = 1 << 30;
 
-/// One sentence or two for each thing that is missing; none where all is well. `threads_wanted` is what `CKE_THREADS` says.
+/// One sentence or two for each thing that is missing; none where all is well. `threads_wanted` is what `CKE_THREADS`
+/// says.
 pub(super) fn advice(machine: &Host, threads_wanted: Option<usize>, is_release_build: bool) -> Vec<String> {
     let found = [
         build(is_release_build),
@@ -35,13 +36,13 @@ fn capped_isa(machine: &Host) -> Option<String> {
 fn narrow_isa(machine: &Host) -> Option<String> {
     match (machine.architecture, machine.isa_detected) {
         ("x86_64", "scalar") => Some(
-            "This CPU shows no AVX2 and no AVX-512, so kernels run one number at a time, many times slower. On a virtual \
-             machine, let the host pass its CPU through (in QEMU and libvirt: CPU model \"host\")."
+            "This CPU shows no AVX2 and no AVX-512, so kernels run one number at a time, many times slower. On a \
+             virtual machine, let the host pass its CPU through (in QEMU and libvirt: CPU model \"host\")."
                 .to_owned(),
         ),
         ("x86_64", "avx2") => Some(
-            "This CPU shows AVX2 but no AVX-512 (F, VL, BW and DQ). That is normal for many; where the CPU should have it, \
-             look in the firmware's or the hypervisor's settings."
+            "This CPU shows AVX2 but no AVX-512 (F, VL, BW and DQ). That is normal for many; where the CPU should have \
+             it, look in the firmware's or the hypervisor's settings."
                 .to_owned(),
         ),
         ("x86_64", _) => None,
@@ -52,7 +53,7 @@ fn narrow_isa(machine: &Host) -> Option<String> {
 }
 
 fn single_cpu(machine: &Host) -> Option<String> {
-    let advice = "This machine shows a single CPU, so there is nothing to spread work over. Give a virtual machine more of them.";
+    let advice = "This machine shows a single CPU: there is nothing to spread work over. Give a virtual machine more.";
     (machine.online_cpus? == 1).then(|| advice.to_owned())
 }
 
@@ -76,8 +77,8 @@ fn quota(machine: &Host) -> Option<String> {
     let (quota, allowed) = (machine.cpu_quota?, machine.allowed_cpus?);
     (quota < allowed as f64).then(|| {
         format!(
-            "The control group allows {quota:.2} CPUs' worth of time on {allowed} CPUs: more threads than that are stopped in \
-             turns. Raise the limit (in Docker: --cpus) or use fewer threads."
+            "The control group allows {quota:.2} CPUs' worth of time on {allowed} CPUs: more threads than that are stopped \
+             in turns. Raise the limit (in Docker: --cpus) or use fewer threads."
         )
     })
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct DoctorArgs {
-    /// Do not measure the multiply-add peak and the read bandwidth, which takes about a second
+    /// Do not measure the multiply-add peak and the read bandwidth, which takes a second or so
     #[arg(long)]
     no_measure: bool,
     /// Write one JSON object
@@ -36,6 +36,9 @@ Examples:
   cke doctor
   CKE_ISA=avx2 cke doctor --no-measure
   cke doctor --json | jq .advice";
+
+/// Smallest buffer to read, bytes: systems do not always tell of every cache.
+const LEAST_BUFFER: usize = 64 << 20;
 
 /// Environment variables that change how models run.
 const VARIABLES: [&str; 4] = ["CKE_ISA", "CKE_REQUIRE_ISA", "CKE_THREADS", "CKE_MODEL"];
@@ -120,7 +123,10 @@ fn threads_wanted() -> Option<usize> {
 fn measure(cpu: &Cpu, machine: &Host) -> Result<Vec<Measurement>, CliError> {
     let mut counts = vec![1, machine.usable_threads];
     counts.dedup();
-    let buffer_bytes = buffer_bytes(machine.last_level_cache_bytes, machine.memory_available_bytes);
+    let usual = buffer_bytes(machine.last_level_cache_bytes, machine.memory_available_bytes);
+    // Filling the usual buffer would take longer than reading it; four times the caches is as much as is needed.
+    let needed = machine.last_level_cache_bytes.map_or(usual, |caches| (4 * caches as usize).max(LEAST_BUFFER));
+    let buffer_bytes = usual.min(needed);
     let measurement = |threads| -> Result<Measurement, MeasureError> {
         let peak = measure_peak(cpu.detected_isa(), threads)?;
         let bandwidth = measure_read_bandwidth(threads, buffer_bytes)?;

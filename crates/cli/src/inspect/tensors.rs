@@ -30,7 +30,8 @@ impl TensorRow<'_> {
     }
 }
 
-/// Whether a tensor holds a constant of the architecture that older exporters wrote out: GPT-2's causal mask, BERT's positions.
+/// Whether a tensor holds a constant of the architecture that older exporters wrote out: GPT-2's causal mask, BERT's
+/// positions.
 pub(super) fn is_buffer(name: &str) -> bool {
     [".attn.bias", ".attn.masked_bias", "position_ids"].iter().any(|suffix| name.ends_with(suffix))
 }

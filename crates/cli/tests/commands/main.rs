@@ -1,9 +1,13 @@
 //! Runs the real `cke` on tiny models: exit statuses, what goes where, and bad input.
 
+mod bench;
+mod completions;
+mod doctor;
 mod embed;
 mod eval;
 mod flags;
 mod generate;
+mod inspect;
 mod models;
 mod process;
 mod support;

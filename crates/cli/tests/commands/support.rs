@@ -135,3 +135,9 @@ pub(crate) fn file(suffix: &str, content: impl AsRef<[u8]>) -> tempfile::NamedTe
 pub(crate) fn arg(path: &Path) -> &str {
     path.to_str().expect("temporary files have names in UTF-8")
 }
+
+/// The keys of a JSON object, sorted.
+#[track_caller]
+pub(crate) fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}

@@ -132,7 +132,7 @@ impl Gpt2 {
     /// logits of `logits` of them.
     pub fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64 {
         let Gpt2Config { n_embd, n_layer, n_inner, vocab_size, .. } = self.config;
-                let linear = tokens * n_layer * (4 * n_embd * n_embd + 2 * n_embd * n_inner);
+        let linear = tokens * n_layer * (4 * n_embd * n_embd + 2 * n_embd * n_inner);
         let pairs = tokens * before + tokens * (tokens + 1) / 2;
         let attention = pairs * n_layer * 2 * n_embd;
         2 * (linear + attention + logits * n_embd * vocab_size) as u64
@@ -165,15 +165,12 @@ impl Gpt2 {
     ///
     /// # Errors
     /// Where a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
-    pub fn forward(
-        &self,
-        sequences: &mut [Sequence],
-        state: &mut Activations,
-        runtime: &Runtime,
-    ) -> Result<(), Error> {
+    pub fn forward(&self, sequences: &mut [Sequence], state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
         let rows = sequences.iter().map(|sequence| sequence.pending.len()).sum::<usize>();
         if rows == 0 || rows > MAX_ROWS {
-            return Err(cke_kernels::Error::Size { what: "rows of a forward pass", wanted: MAX_ROWS, found: rows }.into());
+            return Err(
+                cke_kernels::Error::Size { what: "rows of a forward pass", wanted: MAX_ROWS, found: rows }.into()
+            );
         }
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;

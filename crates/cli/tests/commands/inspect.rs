@@ -1,14 +1,11 @@
-//! `cke inspect` as a user runs it, on tiny models.
+//! `cke inspect`.
 
-mod binary;
-
-use binary::{cke, keys};
+use crate::support::{Outcome, arg, cke, keys};
 use cke_testkit::tiny_models::{Bert, Dtype, Gpt2, ModelDir};
 use serde_json::{Value, json};
 
-fn inspect(model: &ModelDir, flags: &[&str]) -> binary::Finished {
-    let path = model.path().to_str().expect("a temporary directory in UTF-8");
-    cke(["inspect", path].iter().chain(flags))
+fn inspect(model: &ModelDir, flags: &[&str]) -> Outcome {
+    cke(&[&["inspect", arg(model.path())], flags].concat())
 }
 
 fn elements(model: &ModelDir) -> usize {
@@ -80,16 +77,16 @@ fn inspect_memory_holds_the_weights_in_f32() {
 #[test]
 fn inspect_text_shares_lines_between_layers_unless_all_are_wanted() {
     let model = Gpt2::default().write().expect("a directory");
-    let short = inspect(&model, &[]).text();
+    let short = inspect(&model, &[]).success().to_owned();
     assert!(short.contains("h.{0…1}.attn.c_attn.weight") && !short.contains("h.1.attn"), "{short}");
-    let long = inspect(&model, &["--tensors"]).text();
+    let long = inspect(&model, &["--tensors"]).success().to_owned();
     assert!(long.contains("| h.0.attn.c_attn.weight") && long.contains("| h.1.attn.c_attn.weight"), "{long}");
 }
 
 #[test]
 fn inspect_model_without_tokenizer_says_so() {
     let model = Gpt2::default().write().expect("a directory");
-    assert!(inspect(&model, &[]).text().contains("none: text needs one"));
+    assert!(inspect(&model, &[]).success().to_owned().contains("none: text needs one"));
     let report = inspect(&model, &["--json"]).json();
     assert_eq!(report["tokenizer"], json!({ "kind": null, "vocabulary": null, "error": null }));
 }
@@ -111,7 +108,7 @@ fn inspect_bert_has_its_own_facts() {
     assert_eq!(report["parameters"], elements(&model));
     assert_eq!((&report["config"]["inner"], &report["config"]["tied_embeddings"]), (&json!(77), &Value::Null));
     assert_eq!((&report["memory"]["kv_cache"], &report["sentence"]), (&json!(0), &Value::Null));
-    assert!(inspect(&model, &[]).text().contains("bert.encoder.layer.{0…1}.output.dense.weight"));
+    assert!(inspect(&model, &[]).success().to_owned().contains("bert.encoder.layer.{0…1}.output.dense.weight"));
 }
 
 #[test]
@@ -125,14 +122,12 @@ fn inspect_sentence_layout_tells_the_pooling() {
     model.replace("1_Pooling/config.json", r#"{"pooling_mode_cls_token":true}"#).expect("a file");
     let report = inspect(&model, &["--json"]).json();
     assert_eq!(report["sentence"], json!({ "pooling": "cls", "normalize": false, "max_tokens": 32 }));
-    assert!(inspect(&model, &[]).text().contains("cls, not normalized, at most 32 tokens"));
+    assert!(inspect(&model, &[]).success().to_owned().contains("cls, not normalized, at most 32 tokens"));
 }
 
 #[test]
 fn inspect_no_such_model_names_the_file() {
-    let error = cke(["inspect", "/nonexistent/model"]).error(1);
-    assert!(error.starts_with("error: ") && error.contains("/nonexistent/model/config.json"), "{error}");
-    assert_eq!(error.lines().count(), 1);
+    cke(&["inspect", "/nonexistent/model"]).failure(1, &["/nonexistent/model/config.json"]);
 }
 
 #[test]
@@ -141,6 +136,5 @@ fn inspect_contradicting_config_is_an_error() {
     model
         .replace("config.json", r#"{"model_type":"gpt2","vocab_size":211,"n_embd":39,"n_layer":2,"n_head":2}"#)
         .expect("a file");
-    let error = inspect(&model, &[]).error(1);
-    assert!(error.contains("n_head"), "{error}");
+    inspect(&model, &[]).failure(1, &["n_head"]);
 }

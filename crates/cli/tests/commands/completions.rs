@@ -1,14 +1,12 @@
-//! `cke completions` as a user runs it.
+//! `cke completions`.
 
-mod binary;
-
-use binary::{cke, command};
+use crate::support::{cke, command};
 use std::process::Stdio;
 
 #[test]
 fn completions_every_shell_names_every_subcommand() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = cke(["completions", shell]).text();
+        let script = cke(&["completions", shell]).success().to_owned();
         for subcommand in ["generate", "embed", "eval", "inspect", "doctor", "bench", "completions"] {
             assert!(script.contains(subcommand), "{shell} knows no {subcommand}");
         }
@@ -17,25 +15,24 @@ fn completions_every_shell_names_every_subcommand() {
 
 #[test]
 fn completions_offer_the_values_of_a_flag() {
-    let script = cke(["completions", "bash"]).text();
+    let script = cke(&["completions", "bash"]).success().to_owned();
     assert!(script.contains("gpt2-medium") && script.contains("md csv json"));
 }
 
 #[test]
 fn completions_unknown_shell_is_misuse() {
-    let error = cke(["completions", "command.com"]).error(2);
-    assert!(error.contains("bash") && error.contains("powershell"), "{error}");
+    cke(&["completions", "command.com"]).failure(2, &["bash", "powershell"]);
 }
 
 #[test]
 fn completions_no_shell_is_misuse() {
-    assert!(cke(["completions"]).error(2).contains("<SHELL>"));
+    cke(&["completions"]).failure(2, &["<SHELL>"]);
 }
 
 #[cfg(unix)]
 #[test]
 fn completions_closed_pipe_ends_quietly() {
-    let mut child = command(["completions", "zsh"])
+    let mut child = command(&["completions", "zsh"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

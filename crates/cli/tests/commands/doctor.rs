@@ -1,13 +1,11 @@
-//! `cke doctor` as a user runs it.
+//! `cke doctor`.
 
-mod binary;
-
-use binary::{cke, command, finish, keys};
+use crate::support::{cke, command, keys, run};
 use serde_json::Value;
 
 #[test]
 fn doctor_json_has_every_fact() {
-    let report = cke(["doctor", "--no-measure", "--json"]).json();
+    let report = cke(&["doctor", "--no-measure", "--json"]).json();
     assert_eq!(keys(&report), ["advice", "environment", "kernels", "machine", "measured", "release_build", "version"]);
     assert_eq!((&report["version"], &report["measured"]), (&Value::from(env!("CARGO_PKG_VERSION")), &Value::Null));
     assert!(report["machine"]["usable_threads"].as_u64() >= Some(1));
@@ -20,7 +18,7 @@ fn doctor_json_has_every_fact() {
 
 #[test]
 fn doctor_text_has_every_section() {
-    let text = cke(["doctor", "--no-measure"]).text();
+    let text = cke(&["doctor", "--no-measure"]).success().to_owned();
     for expected in ["| machine", "level-2 cache", "transparent huge pages", "| scheme", "128 3072 768", "_f32_"] {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
@@ -29,7 +27,7 @@ fn doctor_text_has_every_section() {
 
 #[test]
 fn doctor_measures_one_thread_and_all() {
-    let measured = cke(["doctor", "--json"]).json()["measured"].clone();
+    let measured = cke(&["doctor", "--json"]).json()["measured"].clone();
     let measured = measured.as_array().expect("a list");
     assert_eq!(measured[0]["threads"], 1);
     for row in measured {
@@ -40,7 +38,9 @@ fn doctor_measures_one_thread_and_all() {
 
 #[test]
 fn doctor_capped_isa_is_shown_and_advised_against() {
-    let report = finish(command(["doctor", "--no-measure", "--json"]).env("CKE_ISA", "scalar")).json();
+    let mut command = command(&["doctor", "--no-measure", "--json"]);
+    command.env("CKE_ISA", "scalar").env_remove("CKE_REQUIRE_ISA");
+    let report = run(command, b"").json();
     assert_eq!(
         (&report["environment"]["CKE_ISA"], &report["machine"]["isa_used"]),
         (&"scalar".into(), &"scalar".into())
@@ -53,11 +53,12 @@ fn doctor_capped_isa_is_shown_and_advised_against() {
 
 #[test]
 fn doctor_unknown_isa_is_an_error() {
-    let error = finish(command(["doctor"]).env("CKE_ISA", "sse9")).error(1);
-    assert!(error.contains("CKE_ISA=\"sse9\"") && error.contains("scalar, avx2 or avx512"), "{error}");
+    let mut command = command(&["doctor"]);
+    command.env("CKE_ISA", "sse9");
+    run(command, b"").failure(1, &["CKE_ISA=\"sse9\"", "scalar, avx2 or avx512"]);
 }
 
 #[test]
 fn doctor_unknown_flag_is_misuse() {
-    assert!(cke(["doctor", "--fast"]).error(2).contains("--fast"));
+    cke(&["doctor", "--fast"]).failure(2, &["--fast"]);
 }

@@ -1,8 +1,6 @@
-//! `cke bench model` as a user runs it, on tiny models. Nothing here depends on how fast the machine is.
+//! `cke bench model`. Nothing here depends on how fast the machine is.
 
-mod binary;
-
-use binary::{Finished, cke, command, finish, keys};
+use crate::support::{Outcome, arg, cke, command, keys, run};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
@@ -34,9 +32,8 @@ fn gpt2() -> ModelDir {
     Gpt2::default().write().expect("a directory")
 }
 
-fn bench(model: &ModelDir, flags: &[&str]) -> Finished {
-    let path = model.path().to_str().expect("a temporary directory in UTF-8");
-    cke(["bench", "model", "--model", path].iter().chain(flags))
+fn bench(model: &ModelDir, flags: &[&str]) -> Outcome {
+    cke(&[&["bench", "model", "--model", arg(model.path())], flags].concat())
 }
 
 fn texts<'a>(rows: &'a Value, key: &str) -> Vec<&'a str> {
@@ -70,7 +67,7 @@ fn bench_usual_tests_stay_within_the_context() {
 
 #[test]
 fn bench_csv_has_a_header_and_a_line_for_each_row() {
-    let csv = bench(&gpt2(), &["-p", "3", "-g", "2", "-t", "1", "-r", "1", "-o", "csv"]).text();
+    let csv = bench(&gpt2(), &["-p", "3", "-g", "2", "-t", "1", "-r", "1", "-o", "csv"]).success().to_owned();
     let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 3, "{csv}");
     assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{csv}");
@@ -83,7 +80,7 @@ fn bench_csv_has_a_header_and_a_line_for_each_row() {
 fn bench_markdown_names_tests_and_ceiling() {
     let finished = bench(&gpt2(), &["-p", "3", "-g", "0", "-t", "1", "-r", "2"]);
     assert!(finished.stderr.contains("this machine with 1 thread:"), "{}", finished.stderr);
-    let table = finished.text();
+    let table = finished.success().to_owned();
     assert!(table.contains("| pp3 ") && table.contains(" ± ") && table.contains("of peak"), "{table}");
     assert_eq!(table.lines().count(), 3, "{table}");
 }
@@ -100,48 +97,48 @@ fn bench_bert_reads_batches_and_does_not_generate() {
     let rows = bench(&model, &["-p", "16", "-b", "1,8", "-t", "1", "-r", "1", "-o", "json"]).json();
     assert_eq!(texts(&rows, "test"), ["pp16", "pp16x8"]);
     assert_eq!((&rows[1]["batch"], &rows[1]["logits"]), (&8.into(), &Value::Null));
-    assert!(bench(&model, &["-g", "4"]).error(2).contains("-g: wanted a model that generates"));
-    assert!(bench(&model, &["--all-logits"]).error(2).contains("--all-logits"));
+    bench(&model, &["-g", "4"]).failure(2, &["-g: wanted a model that generates"]);
+    bench(&model, &["--all-logits"]).failure(2, &["--all-logits"]);
 }
 
 #[test]
 fn bench_synthetic_model_needs_no_files() {
     let flags = ["bench", "model", "--synthetic", "minilm", "-p", "8", "-t", "1", "-r", "1", "-o", "json"];
-    let rows = cke(flags).json();
+    let rows = cke(&flags).json();
     assert_eq!((texts(&rows, "model"), texts(&rows, "weights")), (vec!["minilm"], vec!["random"]));
 }
 
 #[test]
 fn bench_environment_names_model_and_threads() {
     let model = gpt2();
-    let mut command = command(["bench", "model", "-p", "3", "-g", "0", "-r", "1", "-o", "json"]);
-    let rows = finish(command.env("CKE_MODEL", model.path()).env("CKE_THREADS", "1,2")).json();
+    let mut command = command(&["bench", "model", "-p", "3", "-g", "0", "-r", "1", "-o", "json"]);
+    command.env("CKE_MODEL", model.path()).env("CKE_THREADS", "1,2");
+    let rows = run(command, b"").json();
     assert_eq!(rows.as_array().map(Vec::len), Some(2));
 }
 
 #[test]
 fn bench_lengths_beyond_the_context_are_misuse() {
-    let prompt = bench(&gpt2(), &["-p", "8,41"]).error(2);
-    assert_eq!(prompt, "error: -p 41: wanted at most 40 tokens, the model's context\n");
-    assert!(bench(&gpt2(), &["-g", "4000000000"]).error(2).contains("-g 4000000000"));
+    bench(&gpt2(), &["-p", "8,41"]).failure(2, &["-p 41: wanted at most 40 tokens, the model's context"]);
+    bench(&gpt2(), &["-g", "4000000000"]).failure(2, &["-g 4000000000"]);
 }
 
 #[test]
 fn bench_nothing_to_measure_is_misuse() {
-    assert!(bench(&gpt2(), &["-p", "0", "-g", "0"]).error(2).contains("no -p and no -g above 0"));
+    bench(&gpt2(), &["-p", "0", "-g", "0"]).failure(2, &["no -p and no -g above 0"]);
 }
 
 #[test]
 fn bench_absurd_flags_are_misuse() {
     let cases = [
-        ["-r", "0"],
+        ["--repetitions", "0"],
         ["-r", "1000000000"],
         ["-t", "0"],
         ["-t", "1,0"],
         ["-t", "100000"],
         ["-b", "0"],
         ["-b", "99999"],
-        ["-p", "-5"],
+        ["--prompt-tokens", "-5"],
         ["-p", "8,"],
         ["-p", "99999999999999999999"],
         ["-g", "many"],
@@ -149,7 +146,6 @@ fn bench_absurd_flags_are_misuse() {
         ["--synthetic", "gpt5"],
     ];
     for case in cases {
-        let error = bench(&gpt2(), &case).error(2);
-        assert!(error.starts_with("error: "), "{case:?}: {error}");
+        bench(&gpt2(), &case).failure(2, &[case[0]]);
     }
 }
