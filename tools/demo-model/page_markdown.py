@@ -13,10 +13,10 @@ DROPPED_TAGS = {
     "button", "form", "nav", "noscript", "rustdoc-toolbar", "script", "style", "svg", "table", "template",
 }
 DROPPED_CLASSES = {
-    "anchor", "blockquote-tag-title", "boring", "buttons", "doc-anchor", "footnote-definition", "footnote-reference",
-    "grammar-container", "hideme", "item-info", "item-table", "multi-column", "out-of-band", "railroad-production",
-    "rightside", "rule", "rustdoc-breadcrumbs", "since", "src", "stab", "sub-heading", "test-arrow", "test-link", "tooltip",
-    "type-contents-toggle",
+    "anchor", "blockquote-tag-title", "boring", "buttons", "doc-anchor", "footnote-definition",
+    "footnote-reference", "grammar-container", "hideme", "item-info", "item-table", "multi-column", "out-of-band",
+    "railroad-production", "rightside", "rule", "rustdoc-breadcrumbs", "since", "src", "stab", "sub-heading",
+    "test-arrow", "test-link", "tooltip", "type-contents-toggle",
 }
 TEXT_BLOCK_TAGS = {"p", "dt", "dd", "figcaption", "summary", "div", "section", "ul", "ol", "li", "blockquote"}
 INLINE_MARKS = {"em": "*", "i": "*", "strong": "**", "b": "**", "sup": "^", "sub": "_"}

@@ -65,7 +65,7 @@ Examples:
 enum PoolingArg {
     /// Their mean
     Mean,
-    /// The first token's, [CLS]
+    /// The first token's, `[CLS]`
     Cls,
     /// Their maximum, element by element
     Max,

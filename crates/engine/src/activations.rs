@@ -6,7 +6,6 @@ use cke_kernels::scratch::{AlignedBuf, Scratch};
 /// Buffers of a transformer's forward pass; they grow to the largest number of rows seen and stay.
 #[derive(Debug)]
 pub struct Activations {
-    rows: usize,
     /// The residual stream and its successor: (rows, width) each.
     pub(crate) stream: AlignedBuf<f32>,
     pub(crate) next_stream: AlignedBuf<f32>,
@@ -25,7 +24,6 @@ impl Activations {
     pub(crate) fn new() -> Result<Activations, Error> {
         let empty = || AlignedBuf::zeroed(0);
         Ok(Activations {
-            rows: 0,
             stream: empty()?,
             next_stream: empty()?,
             normed: empty()?,
@@ -43,10 +41,6 @@ impl Activations {
 
     /// Room for `rows` rows; what the buffers held is lost where they grow.
     pub(crate) fn reserve(&mut self, rows: usize, width: usize, inner: usize) -> Result<(), Error> {
-        if rows <= self.rows {
-            return Ok(());
-        }
-        self.rows = 0;
         let buffers = [
             &mut self.stream,
             &mut self.next_stream,
@@ -56,11 +50,36 @@ impl Activations {
             &mut self.inner,
         ];
         for (buffer, row) in buffers.into_iter().zip(row_lengths(width, inner)) {
-            *buffer = AlignedBuf::zeroed(rows * row)?;
+            if buffer.len() < rows * row {
+                *buffer = AlignedBuf::zeroed(rows * row)?;
+            }
         }
-        self.rows = rows;
         Ok(())
     }
+
+    /// The first `rows` rows of every buffer, for which there is room.
+    pub(crate) fn rows(&mut self, rows: usize, width: usize, inner: usize) -> Rows<'_> {
+        Rows {
+            stream: &mut self.stream[..rows * width],
+            next_stream: &mut self.next_stream[..rows * width],
+            normed: &mut self.normed[..rows * width],
+            attended: &mut self.attended[..rows * width],
+            qkv: &mut self.qkv[..rows * 3 * width],
+            inner: &mut self.inner[..rows * inner],
+            scratch: &mut self.scratch,
+        }
+    }
+}
+
+/// The buffers of [`Activations`] cut to the rows of one forward pass.
+pub(crate) struct Rows<'a> {
+    pub(crate) stream: &'a mut [f32],
+    pub(crate) next_stream: &'a mut [f32],
+    pub(crate) normed: &'a mut [f32],
+    pub(crate) attended: &'a mut [f32],
+    pub(crate) qkv: &'a mut [f32],
+    pub(crate) inner: &'a mut [f32],
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 /// Elements of a row in each buffer, in the order of the fields.

@@ -1,12 +1,9 @@
 //! How well a model predicts a text: negative log-likelihoods and perplexity.
 
 use crate::error::Error;
-use crate::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use crate::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Sequence};
 use crate::runtime::Runtime;
 use cke_kernels::ops::softmax::log_sum_exp;
-
-/// Rows whose logits are held at a time.
-const LOGIT_ROWS: usize = 32;
 
 /// −ln p(token t + 1 given tokens 0…t) in natural logarithm, for each t: one number less than there are tokens.
 ///
@@ -26,7 +23,7 @@ pub fn negative_log_likelihoods(
     let vocabulary = model.config().vocab_size;
     let mut sequences = [Sequence { pending: Vec::new(), cache: model.cache(tokens.len())? }];
     let mut state = model.activations()?;
-    let mut logits = vec![0.0; LOGIT_ROWS * vocabulary];
+    let mut logits = vec![0.0; LOGIT_ROWS.min(tokens.len()) * vocabulary];
     let mut result = Vec::with_capacity(tokens.len() - 1);
     for piece in tokens.chunks(MAX_ROWS) {
         sequences[0].pending.extend_from_slice(piece);

@@ -4,12 +4,9 @@ use super::test_plan::{Test, TestKind};
 use super::workload::{Workload, token_ids};
 use cke_engine::activations::Activations;
 use cke_engine::error::Error;
-use cke_engine::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use cke_engine::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Sequence};
 use cke_engine::runtime::Runtime;
 use std::hint::black_box;
-
-/// Rows whose logits are computed at a time where all are wanted: enough of them to read the head's weights seldom.
-const LOGIT_ROWS: usize = 128;
 
 /// `test.batch` sequences of `test.tokens` tokens from an empty context on.
 #[derive(Debug)]

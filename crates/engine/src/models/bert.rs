@@ -11,8 +11,8 @@
 //! A batch has no padding: the rows of its sequences stand one after the other in every product, and attention alone looks at
 //! one sequence at a time.
 
-use super::plus;
-use crate::activations::Activations;
+use super::{attend, plus};
+use crate::activations::{Activations, Rows};
 use crate::config::BertConfig;
 use crate::error::Error;
 use crate::layer_norm::LayerNorm;
@@ -22,10 +22,10 @@ use crate::source::Source;
 use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::{self, AttentionPlan, Mask};
+use cke_kernels::ops::attention::{self, AttentionPlan};
 use cke_kernels::ops::elementwise::add;
 use cke_kernels::ops::embedding::gather_rows;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::view::MatRef;
 
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
 #[derive(Debug)]
@@ -254,23 +254,19 @@ impl Layer {
         runtime: &Runtime,
     ) -> Result<(), Error> {
         let BertActivations { activations, cache, rows } = state;
-        let (rows, width) = (*rows, self.attention_out.outputs());
-        let Activations { stream, next_stream, normed, attended, qkv, inner, scratch, .. } = activations;
-        let (x, sum) = (&mut stream[..rows * width], &mut next_stream[..rows * width]);
-        let (normed, attended) = (&mut normed[..rows * width], &mut attended[..rows * width]);
-        let (qkv, inner) = (&mut qkv[..rows * 3 * width], &mut inner[..rows * self.up.outputs()]);
+        let (rows, width) = (*rows, plan.width());
+        let Rows { stream: x, next_stream: sum, normed, attended, qkv, inner, scratch } =
+            activations.rows(rows, width, self.up.outputs());
         let ctx = &mut runtime.ctx(scratch);
 
         self.qkv.run(x, qkv, Epilogue::default(), ctx)?;
         let mut row = 0;
-        for count in batch.iter().map(|input| input.ids.len()) {
-            let part = &qkv[row * 3 * width..];
-            let view = |which: usize| MatRef::with_strides(&part[which * width..], count, width, 3 * width, 1);
+        for input in batch {
+            let end = row + input.ids.len();
+            let (qkv, out) = (&qkv[row * 3 * width..end * 3 * width], &mut attended[row * width..end * width]);
             cache.truncate(0);
-            plan.append(cache, view(1)?, view(2)?, runtime.pool())?;
-            let out = MatMut::new(&mut attended[row * width..], count, width)?;
-            plan.run(view(0)?, cache, Mask::Full, out, ctx)?;
-            row += count;
+            attend(plan, qkv, out, cache, false, ctx)?;
+            row = end;
         }
         self.attention_out.run(attended, sum, plus(MatRef::new(x, rows, width)?), ctx)?;
         self.attention_norm.run(sum, normed, runtime)?;

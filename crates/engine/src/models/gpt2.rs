@@ -9,8 +9,8 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
-use super::plus;
-use crate::activations::Activations;
+use super::{attend, plus};
+use crate::activations::{Activations, Rows};
 use crate::config::Gpt2Config;
 use crate::error::Error;
 use crate::kv_cache::KvCache;
@@ -21,11 +21,14 @@ use crate::source::Source;
 use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::{AttentionPlan, Mask};
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::ops::attention::AttentionPlan;
+use cke_kernels::view::MatRef;
 
 /// Rows of one forward pass at most: longer prompts go through in pieces, which bounds the memory of activations.
 pub const MAX_ROWS: usize = 512;
+
+/// Rows whose logits are computed at a time where all are wanted: enough of them to read the head's weights seldom.
+pub const LOGIT_ROWS: usize = 128;
 
 /// A GPT-2 of any size, its weights packed.
 #[derive(Debug)]
@@ -263,26 +266,19 @@ impl Block {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let width = self.attention_out.outputs();
-        let Activations { stream, next_stream, normed, attended, qkv, inner, scratch, .. } = state;
-        let (x, x_next) = (&mut stream[..rows * width], &mut next_stream[..rows * width]);
-        let (normed, attended) = (&mut normed[..rows * width], &mut attended[..rows * width]);
-        let (qkv, inner) = (&mut qkv[..rows * 3 * width], &mut inner[..rows * self.up.outputs()]);
+        let width = plan.width();
+        let Rows { stream: x, next_stream: x_next, normed, attended, qkv, inner, scratch } =
+            state.rows(rows, width, self.up.outputs());
         let ctx = &mut runtime.ctx(scratch);
 
         self.norm_1.run(x, normed, runtime)?;
         self.qkv.run(normed, qkv, Epilogue::default(), ctx)?;
         let mut row = 0;
         for sequence in sequences.iter_mut().filter(|sequence| !sequence.pending.is_empty()) {
-            let count = sequence.pending.len();
-            let part = &qkv[row * 3 * width..];
-            let view = |which: usize| MatRef::with_strides(&part[which * width..], count, width, 3 * width, 1);
-            let cache = sequence.cache.layer(layer);
-            let first = cache.len();
-            plan.append(cache, view(1)?, view(2)?, runtime.pool())?;
-            let out = MatMut::new(&mut attended[row * width..], count, width)?;
-            plan.run(view(0)?, cache, Mask::Causal { first }, out, ctx)?;
-            row += count;
+            let end = row + sequence.pending.len();
+            let (qkv, out) = (&qkv[row * 3 * width..end * 3 * width], &mut attended[row * width..end * width]);
+            attend(plan, qkv, out, sequence.cache.layer(layer), true, ctx)?;
+            row = end;
         }
         self.attention_out.run(attended, x_next, plus(MatRef::new(x, rows, width)?), ctx)?;
 

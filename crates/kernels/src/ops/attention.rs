@@ -108,6 +108,11 @@ impl AttentionPlan {
         self.kernel
     }
 
+    /// Columns of the queries and of the output: heads · head_dim.
+    pub fn width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
     fn nr(&self) -> usize {
         self.kernel.tile().nr
     }
@@ -214,7 +219,7 @@ impl AttentionPlan {
         mut out: MatMut<'_, f32>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
-        let (m, width) = (queries.rows(), self.heads * self.head_dim);
+        let (m, width) = (queries.rows(), self.width());
         expect_size("columns of the queries", width, queries.cols())?;
         expect_size("rows of the attention's output", m, out.rows())?;
         expect_size("columns of the attention's output", width, out.cols())?;

@@ -59,28 +59,13 @@ impl Simd<f32> for Avx512 {
         unsafe { _mm512_mask_storeu_ps(p, mask, v) }
     }
 
-    #[inline(always)]
-    fn add(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn sub(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn mul(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn div(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_div_ps(a, b) }
+    binary! {
+        add => _mm512_add_ps,
+        sub => _mm512_sub_ps,
+        mul => _mm512_mul_ps,
+        div => _mm512_div_ps,
+        max => _mm512_max_ps,
+        min => _mm512_min_ps,
     }
 
     #[inline(always)]
@@ -93,18 +78,6 @@ impl Simd<f32> for Avx512 {
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: see the head of this block.
         unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn max(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_max_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn min(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_min_ps(a, b) }
     }
 
     #[inline(always)]

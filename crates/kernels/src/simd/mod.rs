@@ -8,6 +8,18 @@ mod dispatch;
 pub mod math;
 mod scalar;
 
+/// Methods of two vectors that are one intrinsic each, whose instruction set `self` proves.
+#[cfg(target_arch = "x86_64")]
+macro_rules! binary {
+    ($($name:ident => $intrinsic:ident),* $(,)?) => {$(
+        #[inline(always)]
+        fn $name(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
+            // SAFETY: `self` proves the instruction set; nothing else is asked.
+            unsafe { $intrinsic(a, b) }
+        }
+    )*};
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
