@@ -1,5 +1,6 @@
 //! How far each loop goes before the next one out takes a step: sizes that keep each operand in its cache level.
 
+use super::dispatch::Shape;
 use super::registry::Tile;
 use crate::cpu::Caches;
 
@@ -22,15 +23,8 @@ impl Blocking {
     ///
     /// One panel of B (kc × nr) shares L2 with one block of A (mc × kc): the panel is read once for each tile of rows, the block
     /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again.
-    pub fn choose(
-        tile: Tile,
-        element_bytes: usize,
-        caches: Caches,
-        threads: usize,
-        m: usize,
-        n: usize,
-        k: usize,
-    ) -> Blocking {
+    pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, shape: Shape) -> Blocking {
+        let Shape { m, n, k } = shape;
         let elements = |bytes: usize| bytes / element_bytes;
         let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
         let mc = even_part(m, elements(caches.l2 * 2 / 5) / kc, tile.mr);
@@ -66,7 +60,7 @@ mod tests {
         let tile = Tile { mr: 6, nr: 64 };
         let tiny = Caches { l1d: 1, l2: 1, l3: 0 };
         for (m, n, k) in [(0, 0, 0), (1, 1, 1), (7, 100, 1_000_000), (1_000_000, 1, 1)] {
-            let Blocking { mc, kc, nc } = Blocking::choose(tile, 4, tiny, 3, m, n, k);
+            let Blocking { mc, kc, nc } = Blocking::choose(tile, 4, tiny, 3, Shape { m, n, k });
             assert!(mc > 0 && kc > 0 && nc > 0 && nc % 64 == 0, "{m} {n} {k}");
         }
     }

@@ -1,7 +1,9 @@
 //! What happens to a tile of sums before it is stored, as data: C = act(scale · sums + bias) + residual.
 
+use super::registry::TileArgs;
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
+use crate::scheme::F32;
 use crate::simd::{Op, Simd};
 use crate::view::MatRef;
 
@@ -90,27 +92,23 @@ pub(super) struct FinishTile<'a> {
     sums: *const f32,
     sums_row_stride: usize,
     rows: usize,
-    cols: usize,
-    c: *mut f32,
-    c_row_stride: usize,
+    args: &'a TileArgs<'a, F32>,
     finish: &'a TileFinish,
 }
 
 impl<'a> FinishTile<'a> {
     /// # Safety
-    /// For i < rows: `sums` is valid for reads of whole vectors that cover `cols` elements at `i · sums_row_stride`, `c` for
-    /// writes of `cols` elements at `i · c_row_stride`; the pointers of `finish` are valid for a rows × cols tile.
+    /// For i < rows, `sums` is valid for reads of whole vectors that cover `args.cols` elements at `i · sums_row_stride`; C and the
+    /// pointers of `finish` are valid for a tile of that size, as [`TileFn`](super::registry::TileFn) says.
     #[inline(always)]
     pub(super) unsafe fn new(
         sums: *const f32,
         sums_row_stride: usize,
         rows: usize,
-        cols: usize,
-        c: *mut f32,
-        c_row_stride: usize,
+        args: &'a TileArgs<'a, F32>,
         finish: &'a TileFinish,
     ) -> Self {
-        FinishTile { sums, sums_row_stride, rows, cols, c, c_row_stride, finish }
+        FinishTile { sums, sums_row_stride, rows, args, finish }
     }
 }
 
@@ -120,8 +118,9 @@ impl Op for FinishTile<'_> {
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) {
         let TileFinish { factor, scale, bias, activation, residual } = *self.finish;
-        for j in (0..self.cols).step_by(S::LANES) {
-            let mask = s.mask(self.cols - j);
+        let TileArgs { c, c_row_stride, cols, .. } = *self.args;
+        for j in (0..cols).step_by(S::LANES) {
+            let mask = s.mask(cols - j);
             // SAFETY: j < cols, the mask covers columns below cols and i < rows: all inside what `new` was promised.
             unsafe {
                 let scale = scale.map_or(s.splat(factor), |scale| s.load_masked(scale.add(j), mask));
@@ -132,7 +131,7 @@ impl Op for FinishTile<'_> {
                     if let Some((residual, row_stride)) = residual {
                         x = s.add(x, s.load_masked(residual.add(i * row_stride + j), mask));
                     }
-                    s.store_masked(self.c.add(i * self.c_row_stride + j), x, mask);
+                    s.store_masked(c.add(i * c_row_stride + j), x, mask);
                 }
             }
         }

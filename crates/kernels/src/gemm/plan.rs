@@ -139,7 +139,7 @@ impl<S: Scheme> GemmPlan<S> {
             epilogue,
         };
         let blocking = self.blocking.unwrap_or_else(|| {
-            Blocking::choose(record.tile, size_of::<S::B>(), self.caches, ctx.pool.threads(), m, n, k)
+            Blocking::choose(record.tile, size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
         });
         // SAFETY: the views vouch for A and C, PackedB for the panels, and all sizes were checked; C is borrowed exclusively.
         unsafe { product.run(blocking, ctx.pool) };

@@ -173,6 +173,7 @@ mod tests {
             assert_eq!(kernel.name, format!("{}_{}_{mr}x{nr}", kernel.isa, F32::NAME));
             assert_eq!(kernel.functions.len(), mr);
             assert!(kernel.functions.iter().all(|row| row.len() * kernel.lanes == nr), "{}", kernel.name);
+            assert!(mr * nr <= super::super::macro_kernel::MAX_TILE, "{}", kernel.name);
         }
     }
 

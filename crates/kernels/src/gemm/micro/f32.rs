@@ -103,9 +103,7 @@ unsafe fn finish_tile<S: Simd<f32>, const MR: usize, const NV: usize>(
         }
     }
     // SAFETY: the copy holds MR rows of NV · LANES elements; the rest is promised by the caller.
-    s.outline(unsafe {
-        FinishTile::new(copy.as_ptr().cast(), NV * S::LANES, MR, args.cols, args.c, args.c_row_stride, finish)
-    });
+    s.outline(unsafe { FinishTile::new(copy.as_ptr().cast(), NV * S::LANES, MR, args, finish) });
 }
 
 /// # Safety
