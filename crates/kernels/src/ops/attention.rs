@@ -152,7 +152,7 @@ impl AttentionPlan {
         TILES_PER_TASK * self.kernel.tile().mr
     }
 
-    /// Appends the keys and values (t, kv_heads · head_dim) of the next t positions.
+    /// Appends the keys and values (t, kv_heads · head_dim), columns next to each other, of the next t positions.
     ///
     /// # Errors
     /// Where sizes do not belong together or the cache has no room; it is then unchanged.
@@ -167,6 +167,8 @@ impl AttentionPlan {
         expect_size("columns of the keys", width, keys.cols())?;
         expect_size("columns of the values", width, values.cols())?;
         expect_size("rows of the values", count, values.rows())?;
+        expect_size("column stride of the keys", 1, keys.col_stride())?;
+        expect_size("column stride of the values", 1, values.col_stride())?;
         if count > cache.capacity - first {
             return Err(Error::Size {
                 what: "free positions in the cache",
@@ -179,24 +181,21 @@ impl AttentionPlan {
         }
         let (nr, dim) = (self.nr(), self.head_dim);
         let (keys_len, values_len) = (self.keys_len(cache.capacity), self.values_len(cache.capacity));
+        // Positions outside, so that a row is read once, in order, while the panel that it is scattered over stays in L1.
         for_each_chunk(pool, &mut cache.keys, keys_len, |head, panels| {
-            for (index, panel) in panels.chunks_exact_mut(dim * nr).enumerate() {
-                let start = first.max(index * nr);
-                let end = (first + count).min((index + 1) * nr);
-                for (j, row) in panel.chunks_exact_mut(nr).enumerate() {
-                    for position in start..end {
-                        row[position % nr] = element(&keys, position - first, head * dim + j);
-                    }
+            for position in first..first + count {
+                let panel = &mut panels[position / nr * dim * nr..][..dim * nr];
+                let key = &row(&keys, position - first)[head * dim..][..dim];
+                for (x, line) in key.iter().zip(panel.chunks_exact_mut(nr)) {
+                    line[position % nr] = *x;
                 }
             }
         });
         for_each_chunk(pool, &mut cache.values, values_len, |head, panels| {
             for (index, panel) in panels.chunks_exact_mut(values_len / dim.div_ceil(nr)).enumerate() {
-                let columns = index * nr..dim.min((index + 1) * nr);
-                for (i, row) in panel.chunks_exact_mut(nr).skip(first).take(count).enumerate() {
-                    for (x, j) in row.iter_mut().zip(columns.clone()) {
-                        *x = element(&values, i, head * dim + j);
-                    }
+                let columns = head * dim + index * nr..head * dim + dim.min((index + 1) * nr);
+                for (i, line) in panel.chunks_exact_mut(nr).skip(first).take(count).enumerate() {
+                    line[..columns.len()].copy_from_slice(&row(&values, i)[columns.clone()]);
                 }
             }
         });
@@ -254,11 +253,11 @@ impl AttentionPlan {
     }
 }
 
-#[inline(always)]
-fn element(x: &MatRef<'_, f32>, i: usize, j: usize) -> f32 {
-    debug_assert!(i < x.rows() && j < x.cols());
-    // SAFETY: callers stay inside the view, whose sizes they checked.
-    unsafe { *x.as_ptr().add(i * x.row_stride() + j * x.col_stride()) }
+/// Row `i` of a matrix whose columns are next to each other.
+fn row<'a>(x: &MatRef<'a, f32>, i: usize) -> &'a [f32] {
+    assert!(i < x.rows() && x.col_stride() == 1);
+    // SAFETY: the row lies inside the view, whose elements are borrowed for 'a.
+    unsafe { std::slice::from_raw_parts(x.as_ptr().add(i * x.row_stride()), x.cols()) }
 }
 
 /// What the tasks of one call share.

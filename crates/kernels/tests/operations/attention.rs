@@ -163,6 +163,8 @@ fn impossible_calls_are_errors() {
     assert!(plan.append(&mut cache, view(5, 16), view(5, 16), &pool).is_err(), "no room");
     assert!(plan.append(&mut cache, view(2, 15), view(2, 16), &pool).is_err(), "width of the keys");
     assert!(plan.append(&mut cache, view(2, 16), view(3, 16), &pool).is_err(), "rows of the values");
+    let strided = MatRef::with_strides(&data, 2, 16, 16, 2).unwrap();
+    assert!(plan.append(&mut cache, strided, view(2, 16), &pool).is_err(), "column stride of the keys");
     assert!(cache.is_empty());
 
     let mut out = vec![7.0; 16];
