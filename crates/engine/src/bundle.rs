@@ -1,6 +1,6 @@
 //! A model as a user has it: a directory with configuration, weights and tokenizer, or the demo model inside this library.
 
-use crate::config::ModelConfig;
+use crate::config::{BertConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
 use crate::generation_config::GenerationConfig;
 use crate::load_error::LoadError;
@@ -106,10 +106,7 @@ impl Bundle {
     /// # Errors
     /// Where it is no GPT-2, a tensor is missing or misshapen, or memory cannot be had.
     pub fn into_gpt2(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Gpt2, Error> {
-        match &self.config {
-            ModelConfig::Gpt2(config) => Gpt2::load(&self.checkpoint, config, runtime, loaded),
-            other => Err(self.wrong_architecture("GPT-2", other)),
-        }
+        Gpt2::load(&self.checkpoint, self.gpt2_config()?, runtime, loaded)
     }
 
     /// Packs the weights of a BERT and lets go of the files. `loaded` hears of the bytes of f32 as they are packed.
@@ -117,8 +114,19 @@ impl Bundle {
     /// # Errors
     /// Where it is no BERT, a tensor is missing or misshapen, or memory cannot be had.
     pub fn into_bert(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Bert, Error> {
+        Bert::load(&self.checkpoint, self.bert_config()?, runtime, loaded)
+    }
+
+    fn gpt2_config(&self) -> Result<&Gpt2Config, Error> {
         match &self.config {
-            ModelConfig::Bert(config) => Bert::load(&self.checkpoint, config, runtime, loaded),
+            ModelConfig::Gpt2(config) => Ok(config),
+            other => Err(self.wrong_architecture("GPT-2", other)),
+        }
+    }
+
+    pub(crate) fn bert_config(&self) -> Result<&BertConfig, Error> {
+        match &self.config {
+            ModelConfig::Bert(config) => Ok(config),
             other => Err(self.wrong_architecture("BERT", other)),
         }
     }

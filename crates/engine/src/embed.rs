@@ -60,7 +60,7 @@ impl Embedder {
             max_seq_length: None,
             do_lower_case: false,
         });
-        let positions = bundle.config().max_positions();
+        let positions = bundle.bert_config()?.max_position_embeddings;
         Ok(Embedder {
             tokenizer: bundle.tokenizer()?,
             model: bundle.into_bert(runtime, loaded)?,
