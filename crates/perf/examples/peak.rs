@@ -1,7 +1,7 @@
 //! Prints the multiply-add peak and the read bandwidth of this machine, for one thread and for all.
 //!
 //! Run with `cargo run --release -p cke-perf --example peak`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "an example prints its result")]
 
 use cke_kernels::Cpu;
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};

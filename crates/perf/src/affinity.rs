@@ -1,6 +1,6 @@
 //! On which CPUs this thread may run.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "system calls that have no safe form in std")]
 
 /// The CPUs that the calling thread may run on, ascending; `None` where the system does not tell.
 #[cfg(target_os = "linux")]

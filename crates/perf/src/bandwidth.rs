@@ -3,7 +3,7 @@
 //! Threads read a buffer far larger than the last-level cache, each its own part, over and over in order, so that every
 //! line has left the caches before it is read again.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "wide loads by intrinsics, and huge pages by a system call")]
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::hint::black_box;

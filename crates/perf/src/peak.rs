@@ -7,7 +7,7 @@
 //! Each accumulator runs `acc ← acc·½ + 1`, which converges to 2 from any start, so that operands are never zero,
 //! denormal or infinite, however long it runs.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "multiply-adds by intrinsics")]
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The one place where files are mapped into memory.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "the one module that maps files")]
 
 use std::fs::{File, Metadata};
 use std::io;

@@ -24,7 +24,7 @@ use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{self, AttentionPlan};
 use cke_kernels::ops::elementwise::add;
-use cke_kernels::ops::embedding::gather_rows;
+use cke_kernels::ops::embedding::{add_rows, gather_rows};
 use cke_kernels::view::MatRef;
 
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
@@ -213,9 +213,9 @@ impl Bert {
         for Input { ids, type_ids } in batch {
             let x = &mut state.next_stream[end..end + ids.len() * width];
             gather_rows(&self.word_table, width, ids, x)?;
-            for (i, x) in x.chunks_exact_mut(width).enumerate() {
-                let token_type = type_ids.map_or(0, |type_ids| type_ids[i] as usize);
-                add(cpu, x, &self.type_table[token_type * width..][..width])?;
+            match type_ids {
+                Some(type_ids) => add_rows(cpu, &self.type_table, width, type_ids, x)?,
+                None => x.chunks_exact_mut(width).try_for_each(|x| add(cpu, x, &self.type_table[..width]))?,
             }
             add(cpu, x, &self.position_table[..x.len()])?;
             end += x.len();

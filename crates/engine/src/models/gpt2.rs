@@ -22,6 +22,7 @@ use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::AttentionPlan;
+use cke_kernels::ops::elementwise::add;
 use cke_kernels::view::MatRef;
 
 /// Rows of one forward pass at most: longer prompts go through in pieces, which bounds the memory of activations.
@@ -178,7 +179,7 @@ impl Gpt2 {
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;
         state.reserve(rows, width, self.config.n_inner)?;
-        self.embed(sequences, &mut state.stream[..rows * width])?;
+        self.embed(sequences, &mut state.stream[..rows * width], runtime)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             block.run(&self.attention[layer], layer, sequences, rows, state, runtime)?;
         }
@@ -221,7 +222,7 @@ impl Gpt2 {
     }
 
     /// x = wte[token] + wpe[position] for every pending token.
-    fn embed(&self, sequences: &[Sequence], x: &mut [f32]) -> Result<(), Error> {
+    fn embed(&self, sequences: &[Sequence], x: &mut [f32], runtime: &Runtime) -> Result<(), Error> {
         let width = self.config.n_embd;
         let tokens = sequences.iter().flat_map(|s| s.pending.iter().zip(s.cache.len()..));
         for (x, (&token, position)) in x.chunks_exact_mut(width).zip(tokens) {
@@ -229,8 +230,7 @@ impl Gpt2 {
                 Some(table) => x.copy_from_slice(&table[token as usize * width..][..width]),
                 None => self.head.copy_output(token as usize, x)?,
             }
-            let position = &self.position_table[position * width..][..width];
-            x.iter_mut().zip(position).for_each(|(x, p)| *x += p);
+            add(runtime.cpu(), x, &self.position_table[position * width..][..width])?;
         }
         Ok(())
     }
