@@ -2,6 +2,8 @@
 
 use crate::gemm::Microkernel;
 use crate::scratch::Zeroable;
+use std::fmt;
+use std::ops::{Add, Mul};
 
 /// One choice of types for A, B and the accumulator of a matrix product.
 pub trait Scheme: Copy + Sync + 'static {
@@ -10,13 +12,23 @@ pub trait Scheme: Copy + Sync + 'static {
     /// Elements of B.
     type B: Zeroable;
     /// Elements of the sums and of C.
-    type Acc: Zeroable;
+    type Acc: Real;
     /// The name used in kernel names and reports.
     const NAME: &'static str;
 
     /// The scheme's part of the registry.
     fn kernels() -> &'static [Microkernel<Self>];
 }
+
+/// Numbers that sums, α and β are made of.
+pub trait Real: Zeroable + PartialEq + From<f32> + Add<Output = Self> + Mul<Output = Self> + fmt::Debug {
+    /// 1.
+    fn one() -> Self {
+        Self::from(1.0)
+    }
+}
+impl Real for f32 {}
+impl Real for f64 {}
 
 /// f32 · f32 summed in f32.
 #[derive(Clone, Copy, Debug)]
@@ -30,5 +42,20 @@ impl Scheme for F32 {
 
     fn kernels() -> &'static [Microkernel<F32>] {
         crate::gemm::registry::F32_KERNELS
+    }
+}
+
+/// f64 · f64 summed in f64.
+#[derive(Clone, Copy, Debug)]
+pub struct F64;
+
+impl Scheme for F64 {
+    type A = f64;
+    type B = f64;
+    type Acc = f64;
+    const NAME: &'static str = "f64";
+
+    fn kernels() -> &'static [Microkernel<F64>] {
+        crate::gemm::registry::F64_KERNELS
     }
 }

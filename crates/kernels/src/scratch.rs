@@ -24,6 +24,8 @@ pub unsafe trait Zeroable: Copy + Send + Sync + 'static {
 }
 // SAFETY: 0.0.
 unsafe impl Zeroable for f32 {}
+// SAFETY: 0.0.
+unsafe impl Zeroable for f64 {}
 // SAFETY: 0.
 unsafe impl Zeroable for u32 {}
 

@@ -76,6 +76,15 @@ impl<'a, T> MatRef<'a, T> {
         Ok(MatRef { data: data.as_ptr(), rows, cols, row_stride, col_stride, borrow: PhantomData })
     }
 
+    /// A matrix at an address, as a foreign caller passes it.
+    ///
+    /// # Safety
+    /// Every element (i, j), `i · row_stride + j · col_stride` elements after `data`, is valid for reads during 'a and written by
+    /// nobody meanwhile. `data` may be anything where the matrix is empty.
+    pub unsafe fn from_raw(data: *const T, rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
+        MatRef { data, rows, cols, row_stride, col_stride, borrow: PhantomData }
+    }
+
     /// The transposed matrix: the same elements, nothing moved.
     pub fn transposed(self) -> Self {
         MatRef { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
@@ -135,6 +144,20 @@ impl<'a, T> MatMut<'a, T> {
             return Err(Error::ViewOverlaps { rows, cols, row_stride, col_stride });
         }
         Ok(MatMut { data: data.as_mut_ptr(), rows, cols, row_stride, col_stride, borrow: PhantomData })
+    }
+
+    /// A matrix at an address, as a foreign caller passes it.
+    ///
+    /// # Safety
+    /// The elements (i, j), `i · row_stride + j · col_stride` elements after `data`, are distinct, valid for reads and writes during
+    /// 'a and used by nobody else meanwhile. `data` may be anything where the matrix is empty.
+    pub unsafe fn from_raw(data: *mut T, rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
+        MatMut { data, rows, cols, row_stride, col_stride, borrow: PhantomData }
+    }
+
+    /// The transposed matrix: the same elements, nothing moved.
+    pub fn transposed(self) -> Self {
+        MatMut { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
     /// A shorter borrow of the same matrix.

@@ -4,7 +4,7 @@
 
 use super::micro;
 use crate::cpu::{Cpu, Isa};
-use crate::scheme::{F32, Scheme};
+use crate::scheme::{F32, F64, Scheme};
 
 /// The size of the block of C that a microkernel keeps in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +161,9 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
         functions: functions!(scalar, 4, [1 2 3 4], [1 2 3 4]),
     },
 ];
+
+/// Microkernels for f64, the most capable ISA first.
+pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[];
 
 #[cfg(test)]
 mod tests {
