@@ -11,22 +11,22 @@ pub(crate) const LINE: usize = 64;
 /// Buffers of at least this many bytes start on a huge page and ask for more of them.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Types whose all-zero bytes are a value, so that fresh zeroed memory may be used as it is.
+/// Types of which any bytes are a value, so that zeroed or reused memory may be used as it is.
 ///
 /// # Safety
-/// The all-zero bit pattern is a valid value, and the type has no drop glue.
-pub unsafe trait Zeroable: Copy + Send + Sync + 'static {
+/// Every bit pattern is a valid value, and the type has no drop glue and no stricter alignment than a cache line.
+pub unsafe trait Zeroable: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// The value whose bytes are all zero.
     fn zero() -> Self {
         // SAFETY: promised by the implementation.
         unsafe { std::mem::zeroed() }
     }
 }
-// SAFETY: 0.0.
+// SAFETY: a plain number.
 unsafe impl Zeroable for f32 {}
-// SAFETY: 0.0.
+// SAFETY: a plain number.
 unsafe impl Zeroable for f64 {}
-// SAFETY: 0.
+// SAFETY: a plain number.
 unsafe impl Zeroable for u32 {}
 
 /// A fixed-length zeroed buffer on a cache line, or on huge pages where it is large.
@@ -120,44 +120,54 @@ impl Scratch {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where it has to grow and cannot.
-    pub fn take(&mut self, len: usize) -> Result<&mut [f32], Error> {
-        if self.buffer.len < len {
-            self.buffer = AlignedBuf::zeroed(len)?;
+    pub fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
+        let words = len.saturating_mul(size_of::<T>()).div_ceil(size_of::<f32>());
+        if self.buffer.len < words {
+            self.buffer = AlignedBuf::zeroed(words)?;
         }
-        Ok(&mut self.buffer[..len])
+        // SAFETY: the buffer starts on a cache line, is long enough, initialised, and any bytes are a T; the borrow is exclusive.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.buffer.as_mut_ptr().cast(), len) })
     }
 }
 
 /// One buffer per worker of a pool, borrowed from a [`Scratch`].
 #[derive(Debug)]
-pub struct PerWorker<'a> {
-    data: *mut f32,
+pub struct PerWorker<'a, T> {
+    data: *mut T,
     len: usize,
-    borrow: PhantomData<&'a mut [f32]>,
+    borrow: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: an exclusive borrow of a slice of f32, whose parts are handed out under the contract of `get`.
-unsafe impl Sync for PerWorker<'_> {}
+// SAFETY: an exclusive borrow of a slice, whose parts are handed out under the contract of `get`.
+unsafe impl<T: Send> Sync for PerWorker<'_, T> {}
 
 impl Scratch {
     /// For each of `workers` a buffer of `len` elements with unspecified contents.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where it has to grow and cannot.
-    pub fn take_per_worker(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_>, Error> {
-        let len = len.next_multiple_of(LINE / size_of::<f32>());
-        let data = self.take(workers.saturating_mul(len))?.as_mut_ptr();
-        Ok(PerWorker { data, len, borrow: PhantomData })
+    pub fn take_per_worker<T: Zeroable>(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_, T>, Error> {
+        Ok(PerWorker::new(self.take(workers.saturating_mul(PerWorker::<T>::padded(len)))?, len))
     }
 }
 
-impl PerWorker<'_> {
+impl<'a, T> PerWorker<'a, T> {
+    /// As many buffers of `len` elements as `data` has room for.
+    pub(crate) fn new(data: &'a mut [T], len: usize) -> Self {
+        PerWorker { data: data.as_mut_ptr(), len: Self::padded(len), borrow: PhantomData }
+    }
+
+    /// `len` rounded up to whole cache lines.
+    pub(crate) fn padded(len: usize) -> usize {
+        len.next_multiple_of(LINE / size_of::<T>())
+    }
+
     /// The buffer of one worker.
     ///
     /// # Safety
     /// `worker` is below the number of workers asked for, and its buffer is in use nowhere else.
     #[allow(clippy::mut_from_ref, reason = "each worker has a buffer of its own, as the contract says")]
-    pub unsafe fn get(&self, worker: usize) -> &mut [f32] {
+    pub unsafe fn get(&self, worker: usize) -> &mut [T] {
         // SAFETY: the scratch holds `len` elements for each worker; exclusive by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(worker * self.len), self.len) }
     }
@@ -193,8 +203,8 @@ mod tests {
     #[test]
     fn scratch_keeps_its_memory() {
         let mut scratch = Scratch::new();
-        let first = scratch.take(1000).unwrap().as_ptr();
-        assert_eq!(scratch.take(10).unwrap().as_ptr(), first);
-        assert_eq!(scratch.take(1000).unwrap().as_ptr(), first);
+        let first = scratch.take::<f32>(1000).unwrap().as_ptr();
+        assert_eq!(scratch.take::<f32>(10).unwrap().as_ptr(), first);
+        assert_eq!(scratch.take::<f32>(1000).unwrap().as_ptr(), first);
     }
 }

@@ -1,7 +1,7 @@
 //! How far each loop goes before the next one out takes a step: sizes that keep each operand in its cache level.
 
 use super::dispatch::Shape;
-use super::registry::Tile;
+use super::microkernel::Tile;
 use crate::cpu::Caches;
 
 /// Block sizes of loops 3 (rows of A), 4 (K) and 5 (columns of B).

@@ -1,6 +1,6 @@
 //! Shape → kernel: a pure function with a cost model.
 
-use super::registry::{Microkernel, Supported};
+use super::microkernel::{Form, Microkernel, Supported};
 use crate::cpu::Cpu;
 use crate::scheme::Scheme;
 
@@ -26,16 +26,29 @@ const ROW_OVERHEAD: usize = 10;
 
 /// The kernel with the lowest estimate among those that `cpu` can run on the best ISA it has; the first of equals.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
-    let best_isa = rivals::<S>(cpu).map(|kernel| kernel.record().isa).max();
     rivals::<S>(cpu)
-        .filter(|kernel| Some(kernel.record().isa) == best_isa)
+        .filter(|kernel| kernel.record().isa == cpu.isa() && kernel.tile().mr > 1)
         .min_by_key(|kernel| cycles(kernel.record(), shape))
         .expect("every scheme has a scalar kernel")
 }
 
-/// Every kernel of the scheme that `cpu` can run.
+/// The kernel of that form for operands that are read in place, in which panels may be of any width: the narrowest that takes
+/// all columns at once, and for wider products the one with the lowest estimate. `None` where the ISA in use has none.
+#[inline(always)]
+pub(super) fn choose_in_place<S: Scheme>(cpu: &Cpu, form: Form, shape: Shape) -> Option<Supported<S>> {
+    let is_candidate = |kernel: &&Microkernel<S>| kernel.isa == cpu.isa() && kernel.form == form;
+    let candidates = S::kernels().iter().skip_while(|k| !is_candidate(k)).take_while(is_candidate);
+    let fits = |kernel: &&Microkernel<S>| (shape.m == 1) == (kernel.tile.mr == 1);
+    let narrowest = candidates.clone().filter(fits).filter(|k| k.tile.nr >= shape.n).min_by_key(|k| k.tile.nr);
+    narrowest
+        .or_else(|| candidates.clone().filter(fits).min_by_key(|kernel| cycles(kernel, shape)))
+        .or_else(|| candidates.min_by_key(|kernel| cycles(kernel, shape)))
+        .and_then(|kernel| kernel.on(cpu))
+}
+
+/// Every kernel of the scheme that `cpu` can run on packed panels of B.
 pub fn rivals<S: Scheme>(cpu: &Cpu) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
-    S::kernels().iter().filter_map(|kernel| kernel.on(cpu))
+    S::kernels().iter().filter(|kernel| kernel.form == Form::Outer).filter_map(|kernel| kernel.on(cpu))
 }
 
 /// Estimated cycles of one core for the whole product with its operands in L2.

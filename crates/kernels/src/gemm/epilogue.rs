@@ -1,11 +1,10 @@
 //! What happens to a tile of sums before it is stored, as data: C = act(scale · sums + bias) + residual.
 
-use super::registry::TileArgs;
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
-use crate::scheme::F32;
 use crate::simd::{Op, Simd};
 use crate::view::MatRef;
+use std::fmt;
 
 /// A factor on the sums.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +50,7 @@ impl Epilogue<'_> {
         Ok(())
     }
 
-    fn is_identity(&self) -> bool {
+    pub(super) fn is_identity(&self) -> bool {
         matches!(self.scale, Scale::One)
             && self.bias.is_none()
             && self.activation == Activation::None
@@ -61,7 +60,7 @@ impl Epilogue<'_> {
     /// The part for the tile whose first element is (row, col); `None` where nothing is to be done.
     ///
     /// The sizes were checked and the tile lies inside the product, so the pointers are valid for what it covers.
-    pub(super) fn at(&self, row: usize, col: usize) -> Option<TileFinish> {
+    fn at(&self, row: usize, col: usize) -> Option<TileFinish> {
         if self.is_identity() {
             return None;
         }
@@ -87,29 +86,68 @@ pub struct TileFinish {
     residual: Option<(*const f32, usize)>,
 }
 
-/// The epilogue on one tile of sums, to be run by [`Simd::outline`].
-pub(super) struct FinishTile<'a> {
-    sums: *const f32,
-    sums_row_stride: usize,
-    rows: usize,
-    args: &'a TileArgs<'a, F32>,
-    finish: &'a TileFinish,
+/// Where a microkernel left its sums, and where they go.
+#[derive(Clone, Copy, Debug)]
+pub struct Sums<E> {
+    /// Sum (0, 0).
+    pub sums: *const E,
+    /// Elements from one row of sums to the next.
+    pub sums_row_stride: usize,
+    /// Rows of the tile.
+    pub rows: usize,
+    /// Columns of the tile.
+    pub cols: usize,
+    /// Element (0, 0) of the tile in C; its rows are contiguous.
+    pub c: *mut E,
+    /// Elements of C from one row to the next.
+    pub c_row_stride: usize,
 }
 
-impl<'a> FinishTile<'a> {
+/// An epilogue cut to one tile.
+pub trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
+    /// The part of `epilogue` for the tile whose first element is (row, col); `None` where nothing is to be done.
+    ///
+    /// Its sizes were checked and the tile lies inside the product, so pointers are valid for what it covers.
+    fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<Self>;
+
+    /// C ← finish(sums).
+    ///
     /// # Safety
-    /// For i < rows, `sums` is valid for reads of whole vectors that cover `args.cols` elements at `i · sums_row_stride`; C and the
-    /// pointers of `finish` are valid for a tile of that size, as [`TileFn`](super::registry::TileFn) says.
-    #[inline(always)]
-    pub(super) unsafe fn new(
-        sums: *const f32,
-        sums_row_stride: usize,
-        rows: usize,
-        args: &'a TileArgs<'a, F32>,
-        finish: &'a TileFinish,
-    ) -> Self {
-        FinishTile { sums, sums_row_stride, rows, args, finish }
+    /// For i < rows, `sums` is valid for reads of whole vectors that cover `cols` elements at `i · sums_row_stride`, C for writes of
+    /// `cols` elements at `i · c_row_stride`, and the epilogue was cut for a tile of that size.
+    unsafe fn apply<S: Simd<E>>(&self, s: S, sums: Sums<E>);
+}
+
+/// For schemes without epilogues.
+#[derive(Clone, Copy, Debug)]
+pub enum NoFinish {}
+
+impl<E: Copy> TileEpilogue<E> for NoFinish {
+    fn cut(_epilogue: &Epilogue<'_>, _row: usize, _col: usize) -> Option<NoFinish> {
+        None
     }
+
+    unsafe fn apply<S: Simd<E>>(&self, _s: S, _sums: Sums<E>) {
+        match *self {}
+    }
+}
+
+impl TileEpilogue<f32> for TileFinish {
+    fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<TileFinish> {
+        epilogue.at(row, col)
+    }
+
+    /// In a function of its own: repeated inside every microkernel it would be most of their code.
+    #[inline(always)]
+    unsafe fn apply<S: Simd<f32>>(&self, s: S, sums: Sums<f32>) {
+        s.outline(FinishTile { sums, finish: self });
+    }
+}
+
+/// The epilogue on one tile of sums; made only under the contract of [`TileEpilogue::apply`].
+struct FinishTile<'a> {
+    sums: Sums<f32>,
+    finish: &'a TileFinish,
 }
 
 impl Op for FinishTile<'_> {
@@ -118,16 +156,16 @@ impl Op for FinishTile<'_> {
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) {
         let TileFinish { factor, scale, bias, activation, residual } = *self.finish;
-        let TileArgs { c, c_row_stride, cols, .. } = *self.args;
+        let Sums { sums, sums_row_stride, rows, cols, c, c_row_stride } = self.sums;
         for j in (0..cols).step_by(S::LANES) {
             let mask = s.mask(cols - j);
-            // SAFETY: j < cols, the mask covers columns below cols and i < rows: all inside what `new` was promised.
+            // SAFETY: j < cols, the mask covers columns below cols and i < rows: all inside what `apply` was promised.
             unsafe {
                 let scale = scale.map_or(s.splat(factor), |scale| s.load_masked(scale.add(j), mask));
                 let bias = bias.map_or(s.splat(0.0), |bias| s.load_masked(bias.add(j), mask));
-                for i in 0..self.rows {
-                    let sums = s.load(self.sums.add(i * self.sums_row_stride + j));
-                    let mut x = activate(s, activation, s.mul_add(sums, scale, bias));
+                for i in 0..rows {
+                    let sum = s.load(sums.add(i * sums_row_stride + j));
+                    let mut x = activate(s, activation, s.mul_add(sum, scale, bias));
                     if let Some((residual, row_stride)) = residual {
                         x = s.add(x, s.load_masked(residual.add(i * row_stride + j), mask));
                     }

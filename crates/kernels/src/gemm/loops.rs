@@ -1,16 +1,81 @@
-//! Loops 5 to 3: the product cut into blocks, which are spread over the threads.
+//! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
 use super::blocking::Blocking;
-use super::macro_kernel::{Block, Product};
+use super::macro_kernel::{ABlock, BBlock, Block, Product};
 use crate::scheme::Scheme;
 use crate::threads::Parallel;
 
+/// A whole operand, in place.
+pub(crate) struct WholeA<T> {
+    /// Valid for reads at `i · row_stride + p · col_stride`.
+    pub(crate) data: *const T,
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
+}
+
+impl<T> Clone for WholeA<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for WholeA<T> {}
+
+// SAFETY: the pointer stands for a shared borrow of Sync elements.
+unsafe impl<T: Sync> Sync for WholeA<T> {}
+
+impl<T> WholeA<T> {
+    pub(crate) fn transposed(self) -> Self {
+        WholeA { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+    }
+
+    /// The rows from `row` on, from their element `k` on.
+    pub(crate) fn from(&self, row: usize, k: usize) -> ABlock<T> {
+        let data = self.data.wrapping_add(row * self.row_stride + k * self.col_stride);
+        ABlock::in_place(data, self.row_stride, self.col_stride)
+    }
+}
+
+/// A whole B in panels, or seen as such.
+#[derive(Clone, Copy)]
+pub(crate) struct WholeB<T> {
+    /// Element (0, 0).
+    pub(crate) data: *const T,
+    /// Elements from one panel to the next.
+    pub(crate) panel_stride: usize,
+    /// Elements from one row of a panel to the next.
+    pub(crate) row_stride: usize,
+    /// As [`TileArgs::b_stride`](super::microkernel::TileArgs::b_stride).
+    pub(crate) stride: usize,
+}
+
+// SAFETY: the pointer stands for a shared borrow of Sync elements.
+unsafe impl<T: Sync> Sync for WholeB<T> {}
+
+impl<T> WholeB<T> {
+    /// The panels from `panel` on, from their row `k` on.
+    pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
+        let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
+        BBlock { data, panel_stride: self.panel_stride, stride: self.stride }
+    }
+}
+
 impl<S: Scheme> Product<'_, S> {
+    /// Computes the whole product on this thread, in one block.
+    ///
+    /// # Safety
+    /// As [`Product::run`].
+    #[inline(always)]
+    pub(crate) unsafe fn run_alone(&self, a: WholeA<S::A>, b: WholeB<S::B>) {
+        let panels = 0..self.n.div_ceil(self.kernel.tile().nr);
+        // SAFETY: promised by the caller.
+        unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks: 0..self.k }, a.from(0, 0), b.from(0, 0)) }
+    }
+
     /// Computes the whole product. Each task is one block of C with all of its K, so no sum is ever split between threads.
     ///
     /// # Safety
-    /// The fields are valid as they say, and nobody else uses C meanwhile.
-    pub(crate) unsafe fn run(&self, blocking: Blocking, pool: &dyn Parallel) {
+    /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
+    pub(crate) unsafe fn run(&self, a: WholeA<S::A>, b: WholeB<S::B>, blocking: Blocking, pool: &dyn Parallel) {
         let Blocking { mc, kc, nc } = blocking;
         if self.m == 0 || self.n == 0 {
             return;
@@ -27,9 +92,11 @@ impl<S: Scheme> Product<'_, S> {
             let panels = column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block);
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
-                let ks = start..self.k.min(start + kc);
+                let block =
+                    Block { rows: rows.clone(), panels: panels.clone(), ks: start..self.k.min(start + kc) };
+                let (a, b) = (a.from(rows.start, start), b.from(panels.start, start));
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
-                unsafe { self.run_block(Block { rows: rows.clone(), panels: panels.clone(), ks }) };
+                unsafe { self.run_block(&block, a, b) };
             }
         });
     }

@@ -1,99 +1,181 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
-use super::epilogue::Epilogue;
-use super::pack::Panels;
-use super::registry::{Pair, Supported, TileArgs};
-use crate::scheme::Scheme;
+use super::epilogue::{Epilogue, TileEpilogue};
+use super::microkernel::{Pair, Store, Supported, TileArgs};
+use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::ops::Range;
 
-/// A whole product C (m, n) = finish(C₀ + A (m, k) · B (k, n)), as the loops see it: checked, with raw operands, so that threads
-/// can write disjoint parts of C.
+/// C (m, n) ← finish(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
+/// parts of C.
+#[derive(Clone, Copy)]
 pub(crate) struct Product<'a, S: Scheme> {
     pub(crate) kernel: Supported<S>,
     pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) k: usize,
-    /// Valid for reads at `i · a_row_stride + p · a_col_stride`.
-    pub(crate) a: *const S::A,
-    pub(crate) a_row_stride: usize,
-    pub(crate) a_col_stride: usize,
-    pub(crate) b: Panels<'a, S>,
     /// Valid for reads and writes at `i · c_row_stride + j · c_col_stride`, all distinct.
     pub(crate) c: *mut S::Acc,
     pub(crate) c_row_stride: usize,
     pub(crate) c_col_stride: usize,
-    /// Whether C₀ is what C holds; zero otherwise.
-    pub(crate) accumulate: bool,
-    /// Sizes checked against (m, n).
-    pub(crate) epilogue: &'a Epilogue<'a>,
+    pub(crate) alpha: S::Acc,
+    pub(crate) beta: S::Acc,
+    /// Sizes checked against (m, n). With one, α is 1 and β is 0.
+    pub(crate) epilogue: Option<&'a Epilogue<'a>>,
 }
 
-// SAFETY: the pointers stand for borrows of Send + Sync elements, and each part of C is written by one task.
+// SAFETY: the pointer stands for an exclusive borrow of Send + Sync elements, each of which is written by one task.
 unsafe impl<S: Scheme> Sync for Product<'_, S> {}
 
 /// The part of a product that one call of the macro-kernel computes.
+#[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) rows: Range<usize>,
     pub(crate) panels: Range<usize>,
     pub(crate) ks: Range<usize>,
 }
 
-impl<S: Scheme> Product<'_, S> {
-    /// Computes the whole product on this thread, in one block.
-    ///
-    /// # Safety
-    /// The fields are valid as they say, and nobody else uses C meanwhile.
-    pub(crate) unsafe fn run_alone(&self) {
-        let panels = 0..self.n.div_ceil(self.kernel.tile().nr);
-        // SAFETY: promised by the caller.
-        unsafe { self.run_block(Block { rows: 0..self.m, panels, ks: 0..self.k }) }
-    }
+/// The rows of A that belong to a block, from the block's first element of K on.
+#[derive(Clone, Copy)]
+pub(crate) struct ABlock<T> {
+    /// Element (0, 0) of the block.
+    pub(crate) data: *const T,
+    pub(crate) layout: ALayout,
+}
 
+/// Where the elements of a block of A stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ALayout {
+    /// As the caller has them.
+    InPlace { row_stride: usize, col_stride: usize },
+    /// Tile after tile: for each, its rows next to each other, column after column.
+    Packed,
+}
+
+/// The columns of B that belong to a block, from the block's first element of K on: panels of nr columns, which in a packed B
+/// follow each other, and of a B in place are parts of the same rows.
+#[derive(Clone, Copy)]
+pub(crate) struct BBlock<T> {
+    /// Element (0, 0) of the block's first panel.
+    pub(crate) data: *const T,
+    /// Elements from one panel to the next.
+    pub(crate) panel_stride: usize,
+    /// As [`TileArgs::b_stride`].
+    pub(crate) stride: usize,
+}
+
+// SAFETY: the pointers stand for shared borrows of Sync elements.
+unsafe impl<T: Sync> Sync for ABlock<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for BBlock<T> {}
+
+impl<T> ABlock<T> {
+    pub(crate) fn in_place(data: *const T, row_stride: usize, col_stride: usize) -> Self {
+        ABlock { data, layout: ALayout::InPlace { row_stride, col_stride } }
+    }
+}
+
+/// A range cut into parts that differ by at most one, in order.
+pub(crate) struct EvenParts {
+    start: usize,
+    part: usize,
+    longer: usize,
+    left: usize,
+}
+
+impl EvenParts {
+    pub(crate) fn new(whole: usize, limit: usize) -> EvenParts {
+        let parts = whole.div_ceil(limit).max(1);
+        EvenParts { start: 0, part: whole / parts, longer: whole % parts, left: parts }
+    }
+}
+
+impl Iterator for EvenParts {
+    type Item = Range<usize>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Range<usize>> {
+        self.left = self.left.checked_sub(1)?;
+        let start = self.start;
+        self.start += self.part + usize::from(self.longer > 0);
+        self.longer = self.longer.saturating_sub(1);
+        Some(start..self.start)
+    }
+}
+
+impl<S: Scheme> Product<'_, S> {
     /// Adds the block's share of K to its part of C, and finishes it where that share is the last.
     ///
     /// # Safety
-    /// The fields are valid as they say, and nobody else uses the block's part of C meanwhile.
-    pub(crate) unsafe fn run_block(&self, block: Block) {
+    /// The fields are valid as they say, nobody else uses the block's part of C meanwhile, and the two operands are valid for reads
+    /// where the block's tiles need them.
+    pub(crate) unsafe fn run_block(&self, block: &Block, a: ABlock<S::A>, b: BBlock<S::B>) {
         let tile = self.kernel.tile();
-        let (height, tiles) = (block.rows.len(), block.rows.len().div_ceil(tile.mr));
-        let k = block.ks.len();
-        for panel in block.panels.clone() {
-            let b = self.b.rows(panel, block.ks.start, k);
-            // A panel that is read once is a stream that the hardware sees by itself.
-            let has_next = panel + 1 < block.panels.end && tiles > 1;
-            let next = if has_next { self.b.rows(panel + 1, block.ks.start, k) } else { b };
+        let (height, k) = (block.rows.len(), block.ks.len());
+        let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
+        let epilogue = self.epilogue.filter(|_| is_last);
+        let store = self.store(is_first);
+        let lines_per_row = (tile.nr * size_of::<S::B>() / LINE).max(1);
+        for (index, panel) in block.panels.clone().enumerate() {
+            let b_data = b.data.wrapping_add(index * b.panel_stride);
+            let has_next = panel + 1 < block.panels.end && height > tile.mr;
             let col = panel * tile.nr;
             let cols = tile.nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
-            for index in 0..tiles {
-                let row = block.rows.start + index * height / tiles;
-                let rows = block.rows.start + (index + 1) * height / tiles - row;
-                let a = self.a.wrapping_add(row * self.a_row_stride + block.ks.start * self.a_col_stride);
-                let finish = if block.ks.end == self.k { self.epilogue.at(row, col) } else { None };
-                let lines = index * k * LINE / size_of::<S::B>();
-                let prefetch = if lines < k * tile.nr { next.wrapping_add(lines) } else { b };
+            for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
+                let row = block.rows.start + part.start;
+                let (a_data, a_row_stride, a_col_stride) = match a.layout {
+                    ALayout::InPlace { row_stride, col_stride } => {
+                        (a.data.wrapping_add(part.start * row_stride), row_stride, col_stride)
+                    }
+                    ALayout::Packed => (a.data.wrapping_add(part.start * k), 1, part.len()),
+                };
+                let finish = epilogue.and_then(|epilogue| S::Finish::cut(epilogue, row, col));
+                let store = match &finish {
+                    Some(finish) => Store::Finish { accumulate: !is_first, finish },
+                    None => store,
+                };
+                // The tiles of a panel ask for the next one, each for one line of every row.
+                let prefetch = if has_next && tile_index < lines_per_row {
+                    b_data.wrapping_add(b.panel_stride + tile_index * LINE / size_of::<S::B>())
+                } else {
+                    std::ptr::null()
+                };
                 let args = TileArgs {
-                    pairs: &[Pair { a, b }],
+                    pairs: &[Pair { a: a_data, b: b_data }],
                     k,
-                    a_row_stride: self.a_row_stride,
-                    a_col_stride: self.a_col_stride,
+                    a_row_stride,
+                    a_col_stride,
+                    b_stride: b.stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     prefetch,
+                    prefetch_stride: b.stride,
                     cols,
-                    accumulate: self.accumulate || block.ks.start > 0,
-                    finish: finish.as_ref(),
+                    store,
                 };
-                // SAFETY: the tile lies inside the product, whose fields the caller vouches for; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
+                // SAFETY: the tile lies inside the block, whose operands the caller vouches for; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
                 unsafe {
                     if self.c_col_stride == 1 {
-                        self.kernel.run(rows, &args);
+                        self.kernel.run(part.len(), &args);
                     } else {
-                        self.run_strided(rows, args);
+                        self.run_strided(part.len(), args);
                     }
                 }
             }
+        }
+    }
+
+    /// What a tile without an epilogue does with its sums in the first, or a later, block of K.
+    fn store(&self, is_first: bool) -> Store<'static, S> {
+        let (zero, one) = (S::Acc::zero(), S::Acc::one());
+        let beta = if is_first { self.beta } else { one };
+        if self.alpha == one && beta == zero {
+            Store::Overwrite
+        } else if self.alpha == one && beta == one {
+            Store::Accumulate
+        } else {
+            Store::Scale { alpha: self.alpha, beta }
         }
     }
 
@@ -109,7 +191,7 @@ impl<S: Scheme> Product<'_, S> {
         let each = || (0..rows).flat_map(|i| (0..args.cols).map(move |j| (i, j)));
         // SAFETY: the copy holds mr × nr elements (tested for every record); places of C are vouched for by the caller.
         unsafe {
-            if args.accumulate {
+            if args.store.reads_c() {
                 each().for_each(|(i, j)| copy[i * nr + j] = *place(i, j));
             }
             self.kernel.run(rows, &TileArgs { c: copy.as_mut_ptr(), c_row_stride: nr, ..args });

@@ -2,21 +2,30 @@
 //!
 //! [`GemmPlan`] chooses a microkernel for a shape, packs B once and runs it for any number of rows of A.
 
+mod batch;
 mod blocking;
+mod brgemm;
 mod dispatch;
 mod epilogue;
-mod loops;
+pub(crate) mod loops;
 pub(crate) mod macro_kernel;
+mod matrices;
 mod micro;
+pub(crate) mod microkernel;
 mod multiply;
+mod one_off;
 pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
 
+pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
+pub use brgemm::{BlocksOfB, Brgemm, BrgemmPlan};
 pub use dispatch::{Shape, choose, cycles, rivals};
-pub use epilogue::{Epilogue, Scale};
+pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
+pub use matrices::{Layout, Matrices, MatricesMut};
+pub use microkernel::{Form, Microkernel, PackArgs, PackFn, Pair, Store, Supported, Tile, TileArgs, TileFn};
 pub use multiply::Gemm;
 pub use pack::PackedB;
 pub use plan::{Ctx, GemmPlan};
-pub use registry::{Microkernel, Pair, Supported, Tile, TileArgs, TileFn};
+pub use one_off::TUNE;

@@ -1,13 +1,17 @@
 //! One-off products: nothing is planned or packed ahead.
 
+use super::one_off::OneOff;
 use super::plan::Ctx;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::scheme::{Real, Scheme};
+use crate::scheme::{Real, Scheme, Uniform};
 use crate::scratch::Zeroable;
 use crate::view::{MatMut, MatRef};
 
 /// C (m, n) ← α · A (m, k) · B (k, n) + β · C, with any strides.
+///
+/// Results have the same bits for any number of threads and any alignment; the form of the computation, and with it the order of
+/// summation, follows from the shape and from which dimension of each operand is contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {
     /// Factor on the product; where it is 0, A and B are not read.
@@ -20,42 +24,46 @@ pub struct Gemm<'a, S: Scheme> {
     pub beta: S::Acc,
 }
 
-impl<'a, S: Scheme<A = <S as Scheme>::Acc, B = <S as Scheme>::Acc>> Gemm<'a, S> {
+impl<'a, S: Uniform> Gemm<'a, S> {
     /// A · B, with α = 1 and β = 0.
-    pub fn new(a: MatRef<'a, S::A>, b: MatRef<'a, S::B>) -> Self {
-        Gemm { alpha: S::Acc::one(), a, b, beta: S::Acc::zero() }
+    pub fn new(a: MatRef<'a, S::E>, b: MatRef<'a, S::E>) -> Self {
+        Gemm { alpha: S::E::one(), a, b, beta: S::E::zero() }
     }
 
     /// C ← α · A · B + β · C.
     ///
+    /// Where memory for packing cannot be had, the product is computed without it, more slowly.
+    ///
     /// # Errors
     /// Where the sizes do not belong together. C is then untouched.
-    pub fn run(&self, _cpu: &Cpu, mut c: MatMut<'_, S::Acc>, _ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         let (m, n, k) = (self.a.rows(), self.b.cols(), self.a.cols());
         expect_size("rows of B", k, self.b.rows())?;
         expect_size("rows of C", m, c.rows())?;
         expect_size("columns of C", n, c.cols())?;
-        for i in 0..m {
-            for j in 0..n {
-                let mut sum = S::Acc::zero();
-                if self.alpha != S::Acc::zero() {
-                    for p in 0..k {
-                        // SAFETY: inside the views.
-                        let (a, b) = unsafe {
-                            (
-                                *self.a.as_ptr().add(i * self.a.row_stride() + p * self.a.col_stride()),
-                                *self.b.as_ptr().add(p * self.b.row_stride() + j * self.b.col_stride()),
-                            )
-                        };
-                        sum = sum + a * b;
-                    }
-                    sum = self.alpha * sum;
-                }
-                // SAFETY: inside the view.
-                let place = unsafe { &mut *c.as_mut_ptr().add(i * c.row_stride() + j * c.col_stride()) };
-                *place = if self.beta == S::Acc::zero() { sum } else { self.beta * *place + sum };
-            }
+        if m == 0 || n == 0 {
+            return Ok(());
         }
+        if k == 0 || self.alpha == S::E::zero() {
+            scale(self.beta, &mut c);
+            return Ok(());
+        }
+        // SAFETY: the sizes belong together, and the views vouch for their elements.
+        unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
         Ok(())
+    }
+}
+
+/// C ← β · C.
+fn scale<E: Real>(beta: E, c: &mut MatMut<'_, E>) {
+    if beta == E::one() {
+        return;
+    }
+    for i in 0..c.rows() {
+        for j in 0..c.cols() {
+            let place = c.as_mut_ptr().wrapping_add(i * c.row_stride() + j * c.col_stride());
+            // SAFETY: an element of the view.
+            unsafe { *place = if beta == E::zero() { beta } else { beta * *place } };
+        }
     }
 }

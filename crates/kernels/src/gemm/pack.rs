@@ -2,30 +2,20 @@
 //!
 //! The rule depends on nr alone, so every kernel with panels of that width reads the same packed weights.
 
-use super::registry::{Supported, Tile};
+use super::loops::WholeB;
+use super::microkernel::{PackArgs, Supported, Tile};
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
 use crate::scratch::AlignedBuf;
 use crate::view::MatRef;
-use std::ops::Range;
-
-/// Elements of K that are transposed at a time: a block of them for nr columns stays in the first cache level.
-const TRANSPOSE_BLOCK: usize = 32;
 
 /// B (k, n) in panels, owned.
 #[derive(Debug)]
 pub struct PackedB<S: Scheme> {
     data: AlignedBuf<S::B>,
+    kernel: Supported<S>,
     k: usize,
     n: usize,
-    nr: usize,
-}
-
-/// B (k, n) in panels, borrowed; the panels may stand further apart than they are long.
-#[derive(Clone, Copy)]
-pub(crate) struct Panels<'a, S: Scheme> {
-    data: &'a [S::B],
-    panel_stride: usize,
     nr: usize,
 }
 
@@ -35,7 +25,7 @@ impl<S: Scheme> PackedB<S> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
-        Ok(PackedB { data: AlignedBuf::zeroed(Self::len_for(kernel, k, n))?, k, n, nr: kernel.tile().nr })
+        Ok(PackedB { data: AlignedBuf::zeroed(Self::len_for(kernel, k, n))?, kernel, k, n, nr: kernel.tile().nr })
     }
 
     /// Elements of all panels, the columns past n included.
@@ -91,7 +81,18 @@ impl<S: Scheme> PackedB<S> {
         while col < n0 + block.cols() {
             let end = (col - col % nr + nr).min(n0 + block.cols());
             let panel = &mut self.data[(col / nr) * nr * k..][..nr * k];
-            write_panel(&mut panel[k0 * nr..], nr, col % nr, &block, col - n0..end - n0);
+            let out = &mut panel[k0 * nr + col % nr..];
+            let args = PackArgs {
+                source: block.as_ptr().wrapping_add((col - n0) * block.col_stride()),
+                rows: block.rows(),
+                cols: end - col,
+                row_stride: block.row_stride(),
+                col_stride: block.col_stride(),
+                out: out.as_mut_ptr(),
+                out_stride: nr,
+            };
+            // SAFETY: rows and columns lie inside the block, and, as was checked, inside B, of whose panel `out` is the rest.
+            unsafe { self.kernel.pack(&args) };
             col = end;
         }
         Ok(())
@@ -113,43 +114,7 @@ impl<S: Scheme> PackedB<S> {
         Ok(())
     }
 
-    pub(crate) fn panels(&self) -> Panels<'_, S> {
-        Panels { data: &self.data, panel_stride: self.nr.saturating_mul(self.k), nr: self.nr }
-    }
-}
-
-/// Writes the columns `cols` of `block` into the rows of a panel, starting at its column `at`.
-fn write_panel<T: Copy>(panel: &mut [T], nr: usize, at: usize, block: &MatRef<'_, T>, cols: Range<usize>) {
-    let (row_stride, col_stride) = (block.row_stride(), block.col_stride());
-    // SAFETY: p < rows and j < cols, so the element lies inside the view.
-    let element = |p: usize, j: usize| unsafe { *block.as_ptr().add(p * row_stride + j * col_stride) };
-    if col_stride == 1 {
-        for (p, row) in panel.chunks_exact_mut(nr).enumerate().take(block.rows()) {
-            for (x, j) in row[at..].iter_mut().zip(cols.clone()) {
-                *x = element(p, j);
-            }
-        }
-        return;
-    }
-    for p0 in (0..block.rows()).step_by(TRANSPOSE_BLOCK) {
-        let rows = p0..block.rows().min(p0 + TRANSPOSE_BLOCK);
-        for (i, j) in cols.clone().enumerate() {
-            for p in rows.clone() {
-                panel[p * nr + at + i] = element(p, j);
-            }
-        }
-    }
-}
-
-impl<'a, S: Scheme> Panels<'a, S> {
-    /// Panels of `nr` columns that start `panel_stride` elements apart in `data`.
-    pub(crate) fn new(data: &'a [S::B], panel_stride: usize, nr: usize) -> Self {
-        Panels { data, panel_stride, nr }
-    }
-
-    /// Row `p` of panel `index`; that and the rows up to `p + rows` are checked to exist.
-    #[inline]
-    pub(crate) fn rows(&self, index: usize, p: usize, rows: usize) -> *const S::B {
-        self.data[index * self.panel_stride + p * self.nr..][..rows * self.nr].as_ptr()
+    pub(crate) fn whole(&self) -> WholeB<S::B> {
+        WholeB { data: self.data.as_ptr(), panel_stride: self.nr * self.k, row_stride: self.nr, stride: self.nr }
     }
 }

@@ -3,13 +3,15 @@
 use super::blocking::Blocking;
 use super::dispatch::{Shape, choose};
 use super::epilogue::Epilogue;
+use super::loops::WholeA;
 use super::macro_kernel::Product;
 use super::pack::PackedB;
-use super::registry::Supported;
+use super::epilogue::TileFinish;
+use super::microkernel::Supported;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
-use crate::scheme::Scheme;
-use crate::scratch::Scratch;
+use crate::scheme::{Real, Scheme};
+use crate::scratch::{Scratch, Zeroable};
 use crate::threads::Parallel;
 use crate::view::{MatMut, MatRef};
 
@@ -99,7 +101,9 @@ impl<S: Scheme> GemmPlan<S> {
     pub fn packed_b_bytes(&self) -> usize {
         PackedB::<S>::len_for(self.kernel, self.k, self.n).saturating_mul(size_of::<S::B>())
     }
+}
 
+impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
     /// C = act(scale · A·B + bias) + residual. A (m, k) and C (m, n) may have any strides; C is not read.
     ///
     /// # Errors
@@ -128,21 +132,19 @@ impl<S: Scheme> GemmPlan<S> {
             m,
             n,
             k,
-            a: a.as_ptr(),
-            a_row_stride: a.row_stride(),
-            a_col_stride: a.col_stride(),
-            b: b.panels(),
             c: c.as_mut_ptr(),
             c_row_stride: c.row_stride(),
             c_col_stride: c.col_stride(),
-            accumulate: false,
-            epilogue,
+            alpha: S::Acc::one(),
+            beta: S::Acc::zero(),
+            epilogue: Some(epilogue),
         };
+        let a = WholeA { data: a.as_ptr(), row_stride: a.row_stride(), col_stride: a.col_stride() };
         let blocking = self.blocking.unwrap_or_else(|| {
             Blocking::choose(record.tile, size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
         });
         // SAFETY: the views vouch for A and C, PackedB for the panels, and all sizes were checked; C is borrowed exclusively.
-        unsafe { product.run(blocking, ctx.pool) };
+        unsafe { product.run(a, b.whole(), blocking, ctx.pool) };
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use super::softmax::softmax_row;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::gemm::macro_kernel::Product;
-use crate::gemm::pack::Panels;
-use crate::gemm::{Ctx, Epilogue, Shape, Supported, cycles, rivals};
+use crate::gemm::loops::{WholeA, WholeB};
+use crate::gemm::{Ctx, Shape, Supported, cycles, rivals};
 use crate::scheme::F32;
 use crate::scratch::AlignedBuf;
 use crate::simd::{Op, Simd, dispatch};
@@ -294,25 +294,27 @@ impl HeadTask<'_> {
         let scores = &mut scores[..m * n];
         let query = rows.start * self.queries.row_stride() + head * head_dim * self.queries.col_stride();
         let out = rows.start * self.out_row_stride + head * head_dim * self.out_col_stride;
-        let epilogue = &Epilogue::default();
 
         let score = Product {
             kernel,
             m,
             n,
             k: head_dim,
-            a: self.queries.as_ptr().wrapping_add(query),
-            a_row_stride: self.queries.row_stride(),
-            a_col_stride: self.queries.col_stride(),
-            b: Panels::new(keys, nr * head_dim, nr),
             c: scores.as_mut_ptr(),
             c_row_stride: n,
             c_col_stride: 1,
-            accumulate: false,
-            epilogue,
+            alpha: 1.0,
+            beta: 0.0,
+            epilogue: None,
         };
-        // SAFETY: the queries exist by the caller's promise, and the scores are m rows of n.
-        unsafe { score.run_alone() };
+        let a = WholeA {
+            data: self.queries.as_ptr().wrapping_add(query),
+            row_stride: self.queries.row_stride(),
+            col_stride: self.queries.col_stride(),
+        };
+        let b = WholeB { data: keys.as_ptr(), panel_stride: nr * head_dim, row_stride: nr, stride: nr };
+        // SAFETY: the queries exist by the caller's promise, the keys are one head's panels, and the scores are m rows of n.
+        unsafe { score.run_alone(a, b) };
 
         let step = usize::from(self.mask != Mask::Full);
         dispatch(&cpu, MaskedSoftmax { scores, n, first_key_count, step, scale });
@@ -322,18 +324,17 @@ impl HeadTask<'_> {
             m,
             n: head_dim,
             k: n,
-            a: scores.as_ptr(),
-            a_row_stride: n,
-            a_col_stride: 1,
-            b: Panels::new(values, nr * self.cache.capacity, nr),
             c: self.out.wrapping_add(out),
             c_row_stride: self.out_row_stride,
             c_col_stride: self.out_col_stride,
-            accumulate: false,
-            epilogue,
+            alpha: 1.0,
+            beta: 0.0,
+            epilogue: None,
         };
-        // SAFETY: the scores are m rows of n, and `out` is valid for this block by the caller's promise.
-        unsafe { weigh.run_alone() };
+        let a = WholeA { data: scores.as_ptr(), row_stride: n, col_stride: 1 };
+        let b = WholeB { data: values.as_ptr(), panel_stride: nr * self.cache.capacity, row_stride: nr, stride: nr };
+        // SAFETY: the scores are m rows of n, the values one head's panels, and `out` is valid for this block by the caller's promise.
+        unsafe { weigh.run_alone(a, b) };
     }
 }
 

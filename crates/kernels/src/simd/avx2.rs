@@ -1,7 +1,7 @@
 //! 256-bit vectors with fused multiply-add.
 
 use super::dispatch::run_avx2;
-use super::{Op, Simd};
+use super::{Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -17,136 +17,264 @@ impl Avx2 {
     }
 }
 
-/// Eight set lanes followed by eight clear ones: the mask of n lanes starts 8 − n elements in.
+/// 32 set bytes followed by 32 clear ones: the mask of n bytes starts 32 − n bytes in.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// The vectors of one element type: one intrinsic for most operations, a function of this file for the others.
 // SAFETY of every intrinsic below: `self` proves AVX2 and FMA; what memory accesses need is promised by the caller.
-impl Simd<f32> for Avx2 {
-    const LANES: usize = 8;
-    type Reg = __m256;
-    type Mask = __m256i;
-    type Cond = __m256;
+macro_rules! vectors {
+    (
+        $element:ty, $lanes:literal, $reg:ty;
+        splat: $splat:ident,
+        load: $load:ident,
+        load_masked: $load_masked:ident,
+        store: $store:ident,
+        store_masked: $store_masked:ident,
+        binary: { $($binary:tt)* },
+        sqrt: $sqrt:ident,
+        mul_add: $mul_add:ident,
+        round: $round:ident,
+        scale_by_power: $scale_by_power:ident,
+        compare: $compare:ident,
+        blend: $blend:ident,
+        sum: $sum:ident,
+        largest: $largest:ident,
+        transpose: $transpose:ident,
+    ) => {
+        impl Simd<$element> for Avx2 {
+            const LANES: usize = $lanes;
+            type Reg = $reg;
+            type Mask = __m256i;
+            type Cond = $reg;
 
-    #[inline(always)]
-    fn mask(self, lanes: usize) -> __m256i {
-        let start = 8 - lanes.min(8);
-        // SAFETY: start <= 8, so eight elements follow in the table.
-        unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(start).cast()) }
-    }
+            #[inline(always)]
+            fn mask(self, lanes: usize) -> __m256i {
+                let start = 8 - lanes.min($lanes) * (8 / $lanes);
+                // SAFETY: start <= 8, so eight elements follow in the table.
+                unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(start).cast()) }
+            }
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_set1_ps(x) }
-    }
+            #[inline(always)]
+            fn splat(self, x: $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $splat(x) }
+            }
 
-    #[inline(always)]
-    unsafe fn load(self, p: *const f32) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_loadu_ps(p) }
-    }
+            #[inline(always)]
+            unsafe fn load(self, p: *const $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $load(p) }
+            }
 
-    #[inline(always)]
-    unsafe fn load_masked(self, p: *const f32, mask: __m256i) -> __m256 {
-        // SAFETY: see the head of this block; lanes outside the mask are not accessed.
-        unsafe { _mm256_maskload_ps(p, mask) }
-    }
+            #[inline(always)]
+            unsafe fn load_masked(self, p: *const $element, mask: __m256i) -> $reg {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $load_masked(p, mask) }
+            }
 
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32, v: __m256) {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_storeu_ps(p, v) }
-    }
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $element, v: $reg) {
+                // SAFETY: see the head of this macro.
+                unsafe { $store(p, v) }
+            }
 
-    #[inline(always)]
-    unsafe fn store_masked(self, p: *mut f32, v: __m256, mask: __m256i) {
-        // SAFETY: see the head of this block; lanes outside the mask are not accessed.
-        unsafe { _mm256_maskstore_ps(p, mask, v) }
-    }
+            #[inline(always)]
+            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: __m256i) {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $store_masked(p, mask, v) }
+            }
 
-    binary! {
+            binary! { $($binary)* }
+
+            #[inline(always)]
+            fn sqrt(self, a: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $sqrt(a) }
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: $reg, b: $reg, c: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $mul_add(a, b, c) }
+            }
+
+            #[inline(always)]
+            fn round(self, a: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+            }
+
+            #[inline(always)]
+            fn scale_by_power(self, a: $reg, n: $reg) -> $reg {
+                $scale_by_power(self, a, n)
+            }
+
+            #[inline(always)]
+            fn less(self, a: $reg, b: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $compare::<_CMP_LT_OQ>(a, b) }
+            }
+
+            #[inline(always)]
+            fn select(self, cond: $reg, a: $reg, b: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $blend(b, a, cond) }
+            }
+
+            #[inline(always)]
+            fn sum(self, a: $reg) -> $element {
+                $sum(self, a)
+            }
+
+            #[inline(always)]
+            fn largest(self, a: $reg) -> $element {
+                $largest(self, a)
+            }
+
+            #[inline(always)]
+            fn prefetch(self, p: *const $element) {
+                // SAFETY: a prefetch never faults.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(
+                self,
+                p: *const $element,
+                row_stride: usize,
+                rows: usize,
+                cols: usize,
+                out: *mut $element,
+                out_stride: usize,
+            ) {
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let mut block = transpose::load(self, p, row_stride, rows, cols);
+                    transpose::$transpose(self, &mut block);
+                    transpose::store(self, &block, out, out_stride, cols, rows);
+                }
+            }
+
+            #[inline(always)]
+            fn outline<O: Op>(self, op: O) -> O::Output {
+                // SAFETY: see the head of this macro.
+                unsafe { run_avx2(op) }
+            }
+        }
+    };
+}
+
+vectors! {
+    f32, 8, __m256;
+    splat: _mm256_set1_ps,
+    load: _mm256_loadu_ps,
+    load_masked: _mm256_maskload_ps,
+    store: _mm256_storeu_ps,
+    store_masked: _mm256_maskstore_ps,
+    binary: {
         add => _mm256_add_ps,
         sub => _mm256_sub_ps,
         mul => _mm256_mul_ps,
         div => _mm256_div_ps,
         max => _mm256_max_ps,
         min => _mm256_min_ps,
-    }
+    },
+    sqrt: _mm256_sqrt_ps,
+    mul_add: _mm256_fmadd_ps,
+    round: _mm256_round_ps,
+    scale_by_power: scale_f32,
+    compare: _mm256_cmp_ps,
+    blend: _mm256_blendv_ps,
+    sum: sum_f32,
+    largest: largest_f32,
+    transpose: f32x8,
+}
 
-    #[inline(always)]
-    fn sqrt(self, a: __m256) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_sqrt_ps(a) }
-    }
+vectors! {
+    f64, 4, __m256d;
+    splat: _mm256_set1_pd,
+    load: _mm256_loadu_pd,
+    load_masked: _mm256_maskload_pd,
+    store: _mm256_storeu_pd,
+    store_masked: _mm256_maskstore_pd,
+    binary: {
+        add => _mm256_add_pd,
+        sub => _mm256_sub_pd,
+        mul => _mm256_mul_pd,
+        div => _mm256_div_pd,
+        max => _mm256_max_pd,
+        min => _mm256_min_pd,
+    },
+    sqrt: _mm256_sqrt_pd,
+    mul_add: _mm256_fmadd_pd,
+    round: _mm256_round_pd,
+    scale_by_power: scale_f64,
+    compare: _mm256_cmp_pd,
+    blend: _mm256_blendv_pd,
+    sum: sum_f64,
+    largest: largest_f64,
+    transpose: f64x4,
+}
 
-    #[inline(always)]
-    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_fmadd_ps(a, b, c) }
+#[inline(always)]
+fn scale_f32(s: Avx2, a: __m256, n: __m256) -> __m256 {
+    // In three steps, so that each factor is a normal number and, for a near 1, only the last one rounds.
+    // SAFETY: `s` proves AVX2.
+    unsafe {
+        let third = Simd::<f32>::round(s, _mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));
+        let rest = _mm256_sub_ps(n, _mm256_add_ps(third, third));
+        let bias = _mm256_set1_epi32(127);
+        let power =
+            |n: __m256| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), bias)));
+        let p = power(third);
+        _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(a, p), p), power(rest))
     }
+}
 
-    #[inline(always)]
-    fn round(self, a: __m256) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+#[inline(always)]
+fn scale_f64(_: Avx2, a: __m256d, n: __m256d) -> __m256d {
+    // The factor is a normal number for all n allowed.
+    // SAFETY: the first argument proves AVX2.
+    unsafe {
+        let exponent = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n)), _mm256_set1_epi64x(1023));
+        _mm256_mul_pd(a, _mm256_castsi256_pd(_mm256_slli_epi64::<52>(exponent)))
     }
+}
 
-    #[inline(always)]
-    fn scale_by_power(self, a: __m256, n: __m256) -> __m256 {
-        // In three steps, so that each factor is a normal number and, for a near 1, only the last one rounds.
-        // SAFETY: see the head of this block.
-        unsafe {
-            let third = self.round(_mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));
-            let rest = _mm256_sub_ps(n, _mm256_add_ps(third, third));
-            let bias = _mm256_set1_epi32(127);
-            let power =
-                |n: __m256| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_cvtps_epi32(n), bias)));
-            let p = power(third);
-            _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(a, p), p), power(rest))
-        }
+#[inline(always)]
+fn sum_f32(_: Avx2, a: __m256) -> f32 {
+    // SAFETY: the first argument proves AVX2.
+    unsafe {
+        let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+        _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
     }
+}
 
-    #[inline(always)]
-    fn less(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+#[inline(always)]
+fn sum_f64(_: Avx2, a: __m256d) -> f64 {
+    // SAFETY: the first argument proves AVX2.
+    unsafe {
+        let two = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
+        _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
     }
+}
 
-    #[inline(always)]
-    fn select(self, cond: __m256, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm256_blendv_ps(b, a, cond) }
+#[inline(always)]
+fn largest_f32(_: Avx2, a: __m256) -> f32 {
+    // SAFETY: the first argument proves AVX2.
+    unsafe {
+        let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+        let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+        _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
     }
+}
 
-    #[inline(always)]
-    fn sum(self, a: __m256) -> f32 {
-        // SAFETY: see the head of this block.
-        unsafe {
-            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-        }
-    }
-
-    #[inline(always)]
-    fn largest(self, a: __m256) -> f32 {
-        // SAFETY: see the head of this block.
-        unsafe {
-            let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
-        }
-    }
-
-    #[inline(always)]
-    fn outline<O: Op>(self, op: O) -> O::Output {
-        // SAFETY: see the head of this block.
-        unsafe { run_avx2(op) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        // SAFETY: a prefetch never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+#[inline(always)]
+fn largest_f64(_: Avx2, a: __m256d) -> f64 {
+    // SAFETY: the first argument proves AVX2.
+    unsafe {
+        let two = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
+        _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
     }
 }

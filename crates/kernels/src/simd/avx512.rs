@@ -1,7 +1,7 @@
 //! 512-bit vectors with a mask for every operation.
 
 use super::dispatch::run_avx512;
-use super::{Op, Simd};
+use super::{Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, VL, BW and DQ.
@@ -17,114 +17,199 @@ impl Avx512 {
     }
 }
 
+/// The vectors of one element type: every operation is one intrinsic.
 // SAFETY of every intrinsic below: `self` proves AVX-512 F, VL, BW and DQ; what memory accesses need is promised by the caller.
-impl Simd<f32> for Avx512 {
-    const LANES: usize = 16;
-    type Reg = __m512;
-    type Mask = __mmask16;
-    type Cond = __mmask16;
+macro_rules! vectors {
+    (
+        $element:ty, $lanes:literal, $reg:ty, $mask:ty;
+        splat: $splat:ident,
+        load: $load:ident,
+        load_masked: $load_masked:ident,
+        store: $store:ident,
+        store_masked: $store_masked:ident,
+        binary: { $($binary:tt)* },
+        sqrt: $sqrt:ident,
+        mul_add: $mul_add:ident,
+        round: $round:ident,
+        scale_by_power: $scale_by_power:ident,
+        compare: $compare:ident,
+        blend: $blend:ident,
+        sum: $sum:ident,
+        largest: $largest:ident,
+        transpose: $transpose:ident,
+    ) => {
+        impl Simd<$element> for Avx512 {
+            const LANES: usize = $lanes;
+            type Reg = $reg;
+            type Mask = $mask;
+            type Cond = $mask;
 
-    #[inline(always)]
-    fn mask(self, lanes: usize) -> __mmask16 {
-        if lanes >= 16 { !0 } else { (1 << lanes) - 1 }
-    }
+            #[inline(always)]
+            fn mask(self, lanes: usize) -> $mask {
+                if lanes >= $lanes { !0 } else { (1 << lanes) - 1 }
+            }
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_set1_ps(x) }
-    }
+            #[inline(always)]
+            fn splat(self, x: $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $splat(x) }
+            }
 
-    #[inline(always)]
-    unsafe fn load(self, p: *const f32) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_loadu_ps(p) }
-    }
+            #[inline(always)]
+            unsafe fn load(self, p: *const $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $load(p) }
+            }
 
-    #[inline(always)]
-    unsafe fn load_masked(self, p: *const f32, mask: __mmask16) -> __m512 {
-        // SAFETY: see the head of this block; lanes outside the mask are not accessed.
-        unsafe { _mm512_maskz_loadu_ps(mask, p) }
-    }
+            #[inline(always)]
+            unsafe fn load_masked(self, p: *const $element, mask: $mask) -> $reg {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $load_masked(mask, p) }
+            }
 
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32, v: __m512) {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_storeu_ps(p, v) }
-    }
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $element, v: $reg) {
+                // SAFETY: see the head of this macro.
+                unsafe { $store(p, v) }
+            }
 
-    #[inline(always)]
-    unsafe fn store_masked(self, p: *mut f32, v: __m512, mask: __mmask16) {
-        // SAFETY: see the head of this block; lanes outside the mask are not accessed.
-        unsafe { _mm512_mask_storeu_ps(p, mask, v) }
-    }
+            #[inline(always)]
+            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: $mask) {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $store_masked(p, mask, v) }
+            }
 
-    binary! {
+            binary! { $($binary)* }
+
+            #[inline(always)]
+            fn sqrt(self, a: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $sqrt(a) }
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: $reg, b: $reg, c: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $mul_add(a, b, c) }
+            }
+
+            #[inline(always)]
+            fn round(self, a: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $round::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+            }
+
+            #[inline(always)]
+            fn scale_by_power(self, a: $reg, n: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $scale_by_power(a, n) }
+            }
+
+            #[inline(always)]
+            fn less(self, a: $reg, b: $reg) -> $mask {
+                // SAFETY: see the head of this macro.
+                unsafe { $compare::<_CMP_LT_OQ>(a, b) }
+            }
+
+            #[inline(always)]
+            fn select(self, cond: $mask, a: $reg, b: $reg) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $blend(cond, b, a) }
+            }
+
+            #[inline(always)]
+            fn sum(self, a: $reg) -> $element {
+                // SAFETY: see the head of this macro.
+                unsafe { $sum(a) }
+            }
+
+            #[inline(always)]
+            fn largest(self, a: $reg) -> $element {
+                // SAFETY: see the head of this macro.
+                unsafe { $largest(a) }
+            }
+
+            #[inline(always)]
+            fn prefetch(self, p: *const $element) {
+                // SAFETY: a prefetch never faults.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(
+                self,
+                p: *const $element,
+                row_stride: usize,
+                rows: usize,
+                cols: usize,
+                out: *mut $element,
+                out_stride: usize,
+            ) {
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let mut block = transpose::load(self, p, row_stride, rows, cols);
+                    transpose::$transpose(self, &mut block);
+                    transpose::store(self, &block, out, out_stride, cols, rows);
+                }
+            }
+
+            #[inline(always)]
+            fn outline<O: Op>(self, op: O) -> O::Output {
+                // SAFETY: see the head of this macro.
+                unsafe { run_avx512(op) }
+            }
+        }
+    };
+}
+
+vectors! {
+    f32, 16, __m512, __mmask16;
+    splat: _mm512_set1_ps,
+    load: _mm512_loadu_ps,
+    load_masked: _mm512_maskz_loadu_ps,
+    store: _mm512_storeu_ps,
+    store_masked: _mm512_mask_storeu_ps,
+    binary: {
         add => _mm512_add_ps,
         sub => _mm512_sub_ps,
         mul => _mm512_mul_ps,
         div => _mm512_div_ps,
         max => _mm512_max_ps,
         min => _mm512_min_ps,
-    }
+    },
+    sqrt: _mm512_sqrt_ps,
+    mul_add: _mm512_fmadd_ps,
+    round: _mm512_roundscale_ps,
+    scale_by_power: _mm512_scalef_ps,
+    compare: _mm512_cmp_ps_mask,
+    blend: _mm512_mask_blend_ps,
+    sum: _mm512_reduce_add_ps,
+    largest: _mm512_reduce_max_ps,
+    transpose: f32x16,
+}
 
-    #[inline(always)]
-    fn sqrt(self, a: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_sqrt_ps(a) }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn round(self, a: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
-    }
-
-    #[inline(always)]
-    fn scale_by_power(self, a: __m512, n: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_scalef_ps(a, n) }
-    }
-
-    #[inline(always)]
-    fn less(self, a: __m512, b: __m512) -> __mmask16 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
-    }
-
-    #[inline(always)]
-    fn select(self, cond: __mmask16, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_mask_blend_ps(cond, b, a) }
-    }
-
-    #[inline(always)]
-    fn sum(self, a: __m512) -> f32 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_reduce_add_ps(a) }
-    }
-
-    #[inline(always)]
-    fn largest(self, a: __m512) -> f32 {
-        // SAFETY: see the head of this block.
-        unsafe { _mm512_reduce_max_ps(a) }
-    }
-
-    #[inline(always)]
-    fn outline<O: Op>(self, op: O) -> O::Output {
-        // SAFETY: see the head of this block.
-        unsafe { run_avx512(op) }
-    }
-
-    #[inline(always)]
-    fn prefetch(self, p: *const f32) {
-        // SAFETY: a prefetch never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
-    }
+vectors! {
+    f64, 8, __m512d, __mmask8;
+    splat: _mm512_set1_pd,
+    load: _mm512_loadu_pd,
+    load_masked: _mm512_maskz_loadu_pd,
+    store: _mm512_storeu_pd,
+    store_masked: _mm512_mask_storeu_pd,
+    binary: {
+        add => _mm512_add_pd,
+        sub => _mm512_sub_pd,
+        mul => _mm512_mul_pd,
+        div => _mm512_div_pd,
+        max => _mm512_max_pd,
+        min => _mm512_min_pd,
+    },
+    sqrt: _mm512_sqrt_pd,
+    mul_add: _mm512_fmadd_pd,
+    round: _mm512_roundscale_pd,
+    scale_by_power: _mm512_scalef_pd,
+    compare: _mm512_cmp_pd_mask,
+    blend: _mm512_mask_blend_pd,
+    sum: _mm512_reduce_add_pd,
+    largest: _mm512_reduce_max_pd,
+    transpose: f64x8,
 }

@@ -24,6 +24,8 @@ macro_rules! binary {
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 
 pub use dispatch::{Op, dispatch};
 pub use scalar::Scalar;
@@ -90,8 +92,8 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
     fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// To the nearest integer, ties to even.
     fn round(self, a: Self::Reg) -> Self::Reg;
-    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity. Rounded once for |a| from 1/2 to
-    /// 2; a denormal result of other a may be off by one step.
+    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity. Rounded once in f64, and
+    /// in f32 for |a| from 1/2 to 2; a denormal f32 result of other a may be off by one step.
     fn scale_by_power(self, a: Self::Reg, n: Self::Reg) -> Self::Reg;
     /// a < b; false where either is NaN.
     fn less(self, a: Self::Reg, b: Self::Reg) -> Self::Cond;
@@ -104,6 +106,13 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
 
     /// Asks for the cache line at `p` to come to the second level. A hint: any address is allowed.
     fn prefetch(self, p: *const E);
+
+    /// Writes the transpose of a block of rows × cols elements, both at most `LANES`:
+    /// `out[j·out_stride + i] = p[i·row_stride + j]` for i < rows and j < cols. No other memory is touched.
+    ///
+    /// # Safety
+    /// `rows` and `cols` are at most `LANES`, and the elements named are valid for reads and for writes, respectively.
+    unsafe fn transpose(self, p: *const E, row_stride: usize, rows: usize, cols: usize, out: *mut E, out_stride: usize);
 
     /// Loads the first `LANES` elements of `x`, or all of them followed by zeros where it is shorter.
     #[inline(always)]

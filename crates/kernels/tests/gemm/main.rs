@@ -2,6 +2,8 @@
 //!
 //! A record that it cannot run is named on stderr; `CKE_REQUIRE_ISA` makes the suite fail unless that ISA is in use.
 
+mod batch;
+mod brgemm;
 mod determinism;
 mod epilogue;
 mod errors;

@@ -2,12 +2,14 @@
 
 mod activation;
 mod attention;
+mod element;
 mod embedding;
 mod lanes;
 mod math;
 mod norm;
 mod pooling;
 mod softmax;
+mod transpose;
 
 use cke_kernels::{Cpu, Isa};
 use cke_testkit::Data;

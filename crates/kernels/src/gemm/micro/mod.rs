@@ -1,3 +1,5 @@
 //! Microkernels: one file per family.
 
-pub(super) mod f32;
+pub(super) mod dot;
+pub(super) mod outer;
+pub(super) mod pack;

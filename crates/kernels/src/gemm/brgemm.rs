@@ -1,0 +1,287 @@
+//! Batch-reduce products: many small products summed into one C, which stays in registers meanwhile.
+//!
+//! Source: E. Georganas et al., "High-Performance Deep Learning via a Single Building Block", 2019 (arXiv:1906.06440).
+
+use super::dispatch::{Shape, choose};
+use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
+use super::macro_kernel::EvenParts;
+use super::matrices::{Layout, Matrices};
+use super::microkernel::{Form, Pair, Store, Supported, Tile, TileArgs};
+use super::pack::PackedB;
+use crate::cpu::Cpu;
+use crate::error::{Error, expect_size};
+use crate::scheme::{Real, Scheme};
+use crate::scratch::Zeroable;
+use crate::threads::{Parallel, Serial};
+use crate::view::MatMut;
+use std::ops::Range;
+
+/// The kernel for C (m, n) ← β · C + Σ Aᵢ (m, k) · Bᵢ (k, n).
+///
+/// Blocks are summed in their order and each from k = 0 up, in one chain per element that begins with β · C: with β = 0 the bits
+/// are those of one long product, A₀A₁… · B₀B₁… side by side and one below the other, through a
+/// [`GemmPlan`](super::GemmPlan), for any number of threads.
+#[derive(Clone, Copy, Debug)]
+pub struct BrgemmPlan<S: Scheme> {
+    kernel: Supported<S>,
+    shape: Shape,
+    blocks_per_pass: usize,
+}
+
+/// The operands of a batch-reduce product, and the factor on what C holds.
+#[derive(Clone, Copy)]
+pub struct Brgemm<'a, S: Scheme> {
+    /// Each (m, k), with any strides.
+    pub a: Matrices<'a, S::A>,
+    /// As many, each (k, n).
+    pub b: BlocksOfB<'a, S>,
+    /// Where it is 0, C is not read.
+    pub beta: S::Acc,
+}
+
+/// The blocks of B.
+#[derive(Clone, Copy)]
+pub enum BlocksOfB<'a, S: Scheme> {
+    /// In place; their columns are next to each other.
+    RowMajor(Matrices<'a, S::B>),
+    /// Each packed for the plan's kernel.
+    Packed(&'a [&'a PackedB<S>]),
+}
+
+/// Blocks that one call of the microkernel reduces: their addresses are collected on the stack.
+const PAIRS: usize = 64;
+/// A product of so few multiply-adds is done before another thread has woken.
+const SMALL: usize = 1 << 16;
+/// Tasks per thread that keep the threads busy to the end when one of them is slower.
+const TASKS_PER_THREAD: usize = 4;
+
+impl<S: Scheme> BrgemmPlan<S> {
+    /// The plan for blocks A (m, k) and B (k, n).
+    pub fn new(cpu: &Cpu, shape: Shape) -> Self {
+        Self::with_kernel(cpu, choose(cpu, shape), shape)
+    }
+
+    /// As [`BrgemmPlan::new`], with a kernel of the caller's choice.
+    ///
+    /// # Panics
+    /// Where it is no kernel of [`Form::Outer`].
+    pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
+        assert_eq!(kernel.record().form, Form::Outer, "{} reads B along k", kernel.record().name);
+        // The panels of B that a pass reads for every tile of rows take half of L2 at most.
+        let panel_bytes = kernel.tile().nr.saturating_mul(shape.k).saturating_mul(size_of::<S::B>()).max(1);
+        let blocks_per_pass = (cpu.caches().l2 / 2 / panel_bytes).clamp(1, PAIRS);
+        BrgemmPlan { kernel, shape, blocks_per_pass }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> Supported<S> {
+        self.kernel
+    }
+
+    /// Rows and columns of C, and length of each product.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// C ← β · C + Σ Aᵢ · Bᵢ. The columns of C (m, n) are next to each other; no blocks at all are fine.
+    ///
+    /// # Errors
+    /// Where the sizes do not belong together, or a B was packed for another kernel. C is then untouched.
+    pub fn run(&self, operands: &Brgemm<'_, S>, c: MatMut<'_, S::Acc>, pool: &dyn Parallel) -> Result<(), Error> {
+        self.run_all(operands, None, c, pool)
+    }
+
+    fn run_all(
+        &self,
+        operands: &Brgemm<'_, S>,
+        epilogue: Option<&Epilogue<'_>>,
+        mut c: MatMut<'_, S::Acc>,
+        pool: &dyn Parallel,
+    ) -> Result<(), Error> {
+        self.check(operands, &c)?;
+        let Shape { m, n, k } = self.shape;
+        if m == 0 || n == 0 {
+            return Ok(());
+        }
+        let job = Job { plan: self, operands, epilogue, c: c.as_mut_ptr(), c_row_stride: c.row_stride() };
+        let Tile { mr, nr } = self.kernel.tile();
+        let work = m.saturating_mul(n).saturating_mul(k).saturating_mul(operands.a.count());
+        let pool = if work < SMALL { &Serial } else { pool };
+        let (threads, panels) = (pool.threads(), n.div_ceil(nr));
+        let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
+        let rows_per_task = m.div_ceil(tasks.div_ceil(panels)).next_multiple_of(mr);
+        let row_blocks = m.div_ceil(rows_per_task);
+        pool.run(panels * row_blocks, &|task, _worker| {
+            let (panel, start) = (task / row_blocks, task % row_blocks * rows_per_task);
+            // SAFETY: the sizes were checked, C is borrowed exclusively, and tasks own disjoint parts of it.
+            unsafe { job.run_panel(panel, start..m.min(start + rows_per_task)) }
+        });
+        Ok(())
+    }
+
+    fn check(&self, operands: &Brgemm<'_, S>, c: &MatMut<'_, S::Acc>) -> Result<(), Error> {
+        let Shape { m, n, k } = self.shape;
+        expect_size("rows of C", m, c.rows())?;
+        expect_size("columns of C", n, c.cols())?;
+        if n > 1 {
+            expect_size("column stride of C", 1, c.col_stride())?;
+        }
+        let count = operands.a.count();
+        if count > 0 {
+            expect_size("rows of each A", m, operands.a.layout().rows)?;
+            expect_size("columns of each A", k, operands.a.layout().cols)?;
+        }
+        match operands.b {
+            BlocksOfB::RowMajor(b) => {
+                expect_size("matrices B", count, b.count())?;
+                if count > 0 {
+                    let Layout { rows, cols, col_stride, .. } = b.layout();
+                    expect_size("rows of each B", k, rows)?;
+                    expect_size("columns of each B", n, cols)?;
+                    if n > 1 {
+                        expect_size("column stride of each B", 1, col_stride)?;
+                    }
+                }
+                Ok(())
+            }
+            BlocksOfB::Packed(packed) => {
+                expect_size("packed matrices B", count, packed.len())?;
+                packed.iter().try_for_each(|b| self.check_packed(b))
+            }
+        }
+    }
+
+    fn check_packed(&self, b: &PackedB<S>) -> Result<(), Error> {
+        expect_size("rows of each packed B", self.shape.k, b.k())?;
+        expect_size("columns of each packed B", self.shape.n, b.n())?;
+        let (record, found) = (self.kernel.record(), b.nr());
+        let wanted = record.tile.nr;
+        if found == wanted { Ok(()) } else { Err(Error::PackedForAnotherKernel { kernel: record.name, wanted, found }) }
+    }
+}
+
+impl<S: Scheme<Finish = TileFinish>> BrgemmPlan<S> {
+    /// C ← act(scale · (β · C + Σ Aᵢ · Bᵢ) + bias) + residual, otherwise as [`BrgemmPlan::run`].
+    ///
+    /// # Errors
+    /// As [`BrgemmPlan::run`], and where the sizes of the epilogue are not those of C.
+    pub fn run_with_epilogue(
+        &self,
+        operands: &Brgemm<'_, S>,
+        epilogue: &Epilogue<'_>,
+        c: MatMut<'_, S::Acc>,
+        pool: &dyn Parallel,
+    ) -> Result<(), Error> {
+        epilogue.check(self.shape.m, self.shape.n)?;
+        self.run_all(operands, Some(epilogue), c, pool)
+    }
+}
+
+/// A checked call, with C as an address, so that threads can write disjoint parts of it.
+struct Job<'a, S: Scheme> {
+    plan: &'a BrgemmPlan<S>,
+    operands: &'a Brgemm<'a, S>,
+    epilogue: Option<&'a Epilogue<'a>>,
+    /// Valid for reads and writes at `i · c_row_stride + j`, i < m, j < n.
+    c: *mut S::Acc,
+    c_row_stride: usize,
+}
+
+// SAFETY: the pointer stands for an exclusive borrow of Send + Sync elements, each of which is written by one task.
+unsafe impl<S: Scheme> Sync for Job<'_, S> {}
+
+impl<S: Scheme> Job<'_, S> {
+    /// Computes the rows `rows` of one panel of C.
+    ///
+    /// # Safety
+    /// The operands fit the plan, and nobody else uses this part of C meanwhile.
+    unsafe fn run_panel(&self, panel: usize, rows: Range<usize>) {
+        let BrgemmPlan { kernel, blocks_per_pass, .. } = *self.plan;
+        let count = self.operands.a.count();
+        let mut pairs = [Pair { a: std::ptr::null(), b: std::ptr::null() }; PAIRS];
+        // No blocks still make one pass, which finishes a tile of β · C.
+        for start in (0..count.max(1)).step_by(blocks_per_pass) {
+            let blocks = start..count.min(start + blocks_per_pass);
+            for part in EvenParts::new(rows.len(), kernel.tile().mr) {
+                let part = rows.start + part.start..rows.start + part.end;
+                let pairs = self.pairs(&mut pairs, &blocks, panel, part.start);
+                // SAFETY: promised by the caller.
+                unsafe { self.run_tile(pairs, &blocks, panel, part) }
+            }
+        }
+    }
+
+    /// The pairs of `blocks` for the tile at `row` and `panel`.
+    fn pairs<'p>(
+        &self,
+        pairs: &'p mut [Pair<S>; PAIRS],
+        blocks: &Range<usize>,
+        panel: usize,
+        row: usize,
+    ) -> &'p [Pair<S>] {
+        let Brgemm { a, b, .. } = self.operands;
+        let (from_a, from_b) = (row * a.layout().row_stride, panel * self.plan.kernel.tile().nr);
+        for (pair, index) in pairs.iter_mut().zip(blocks.clone()) {
+            pair.a = a.address(index).wrapping_add(from_a);
+            pair.b = match b {
+                BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(from_b),
+                BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
+            };
+        }
+        &pairs[..blocks.len()]
+    }
+
+    /// Adds `pairs`, the products of `blocks`, to one tile.
+    ///
+    /// # Safety
+    /// As [`Job::run_panel`].
+    unsafe fn run_tile(&self, pairs: &[Pair<S>], blocks: &Range<usize>, panel: usize, rows: Range<usize>) {
+        let BrgemmPlan { kernel, shape, .. } = *self.plan;
+        let Brgemm { a, b, beta } = self.operands;
+        let (nr, col) = (kernel.tile().nr, panel * kernel.tile().nr);
+        let cols = nr.min(shape.n - col);
+        let c = self.c.wrapping_add(rows.start * self.c_row_stride + col);
+        let (is_first, is_last) = (blocks.start == 0, blocks.end == a.count());
+        let accumulate = !is_first || *beta != S::Acc::zero();
+        if is_first && accumulate && *beta != S::Acc::one() {
+            // SAFETY: the tile lies inside C.
+            unsafe { scale(c, self.c_row_stride, rows.len(), cols, *beta) };
+        }
+        let finish = self.epilogue.filter(|_| is_last).and_then(|whole| S::Finish::cut(whole, rows.start, col));
+        let store = match &finish {
+            Some(finish) => Store::Finish { accumulate, finish },
+            None if accumulate => Store::Accumulate,
+            None => Store::Overwrite,
+        };
+        let args = TileArgs {
+            pairs,
+            k: shape.k,
+            a_row_stride: a.layout().row_stride,
+            a_col_stride: a.layout().col_stride,
+            b_stride: match b {
+                BlocksOfB::RowMajor(b) => b.layout().row_stride,
+                BlocksOfB::Packed(_) => nr,
+            },
+            c,
+            c_row_stride: self.c_row_stride,
+            prefetch: std::ptr::null(),
+            prefetch_stride: 0,
+            cols,
+            store,
+        };
+        // SAFETY: the blocks are as large as the plan says, so the tile's parts of them and of C exist; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
+        unsafe { kernel.run(rows.len(), &args) }
+    }
+}
+
+/// C ← β · C for one tile.
+///
+/// # Safety
+/// `c` is valid for reads and writes at `i · row_stride + j`, i < rows, j < cols.
+unsafe fn scale<E: Real>(c: *mut E, row_stride: usize, rows: usize, cols: usize, beta: E) {
+    for i in 0..rows {
+        // SAFETY: promised by the caller; the elements of a row are next to each other.
+        let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), cols) };
+        row.iter_mut().for_each(|x| *x = beta * *x);
+    }
+}

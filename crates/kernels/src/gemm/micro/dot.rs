@@ -1,0 +1,177 @@
+//! The microkernels of the dot form: rows of A times columns of B that are both contiguous in memory, as a row-major A and a
+//! transposed B are.
+//!
+//! ```text
+//! tile[i][j] = 0                                        i < MR rows, j < NC columns, each a vector of partial sums
+//! for (A, B) in pairs, for p in 0..k by LANES:
+//!     tile[i][j] += A[i][p .. p + LANES] · B[p .. p + LANES][j]
+//! C[i][j] = store(sum over the lanes of tile[i][j])
+//! ```
+//! The order of summation depends on k and the ISA alone.
+
+use super::super::epilogue::{Sums, TileEpilogue};
+use super::super::microkernel::{Pair, Store, TileArgs};
+use crate::scheme::{Real, Uniform};
+use crate::scratch::{LINE, Zeroable};
+use crate::simd::Simd;
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+
+/// Elements that a row of sums is padded to, so that an epilogue may read it by whole vectors.
+const ROW: usize = LINE / size_of::<f32>();
+
+/// # Safety
+/// As [`TileFn`](super::super::microkernel::TileFn), for MR rows and NC columns.
+#[inline(always)]
+unsafe fn tile<P, S, const MR: usize, const NC: usize>(s: S, args: &TileArgs<'_, P>)
+where
+    P: Uniform,
+    S: Simd<P::E>,
+{
+    let mut lanes = [[s.splat(P::E::zero()); NC]; MR];
+    for pair in args.pairs {
+        // SAFETY: promised by the caller.
+        unsafe { multiply::<P, S, MR, NC>(s, args, pair, &mut lanes) };
+    }
+    let mut sums = [[P::E::zero(); ROW]; MR];
+    for i in 0..MR {
+        for j in 0..NC {
+            sums[i][j] = s.sum(lanes[i][j]);
+        }
+    }
+    // SAFETY: rows < MR and columns < NC of C, promised by the caller; the sums are MR rows of ROW elements.
+    unsafe { store::<P, S, MR, NC>(s, args, &mut sums) }
+}
+
+/// lanes += A·B for one pair, lane by lane.
+///
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
+    s: S,
+    args: &TileArgs<'_, P>,
+    pair: &Pair<P>,
+    lanes: &mut [[S::Reg; NC]; MR],
+) where
+    P: Uniform,
+    S: Simd<P::E>,
+{
+    let mut p = 0;
+    // A few rows wait for memory, which comes faster when each stream gives two lines at a time.
+    if MR <= 2 {
+        while p + 2 * S::LANES <= args.k {
+            // SAFETY: two vectors from p on end at or before k; rows and columns as promised by the caller.
+            unsafe { step::<P, S, MR, NC, 2>(args, pair, p, |x| unsafe { s.load(x) }, s, lanes) };
+            p += 2 * S::LANES;
+        }
+    }
+    while p + S::LANES <= args.k {
+        // SAFETY: a vector from p on ends at or before k; rows and columns as promised by the caller.
+        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| unsafe { s.load(x) }, s, lanes) };
+        p += S::LANES;
+    }
+    if p < args.k {
+        let rest = s.mask(args.k - p);
+        // SAFETY: the mask covers p to k; rows and columns as promised by the caller.
+        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| unsafe { s.load_masked(x, rest) }, s, lanes) };
+    }
+}
+
+/// The products of U vectors along k, from `p` on.
+///
+/// # Safety
+/// As [`tile`], and `load` may load from all of their addresses.
+#[inline(always)]
+unsafe fn step<P, S, const MR: usize, const NC: usize, const U: usize>(
+    args: &TileArgs<'_, P>,
+    pair: &Pair<P>,
+    p: usize,
+    load: impl Fn(*const P::E) -> S::Reg,
+    s: S,
+    lanes: &mut [[S::Reg; NC]; MR],
+) where
+    P: Uniform,
+    S: Simd<P::E>,
+{
+    let mut a = [[s.splat(P::E::zero()); U]; MR];
+    for i in 0..MR {
+        for u in 0..U {
+            a[i][u] = load(pair.a.wrapping_add(i * args.a_row_stride + p + u * S::LANES));
+        }
+    }
+    for j in 0..NC {
+        for u in 0..U {
+            let b = load(pair.b.wrapping_add(j * args.b_stride + p + u * S::LANES));
+            for i in 0..MR {
+                lanes[i][j] = s.mul_add(a[i][u], b, lanes[i][j]);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile`].
+#[inline(always)]
+unsafe fn store<P, S, const MR: usize, const NC: usize>(s: S, args: &TileArgs<'_, P>, sums: &mut [[P::E; ROW]; MR])
+where
+    P: Uniform,
+    S: Simd<P::E>,
+{
+    let (alpha, beta) = match args.store {
+        Store::Overwrite | Store::Finish { accumulate: false, .. } => (P::E::one(), P::E::zero()),
+        Store::Accumulate | Store::Finish { accumulate: true, .. } => (P::E::one(), P::E::one()),
+        Store::Scale { alpha, beta } => (alpha, beta),
+    };
+    for i in 0..MR {
+        for j in 0..NC {
+            // SAFETY: promised by the caller.
+            let c = unsafe { args.c.add(i * args.c_row_stride + j) };
+            let mut sum = sums[i][j];
+            if alpha != P::E::one() {
+                sum = alpha * sum;
+            }
+            if beta != P::E::zero() {
+                // SAFETY: promised by the caller.
+                sum = sum + beta * unsafe { *c };
+            }
+            sums[i][j] = sum;
+            // SAFETY: promised by the caller.
+            unsafe { *c = sum };
+        }
+    }
+    if let Store::Finish { finish, .. } = args.store {
+        let (c, c_row_stride) = (args.c, args.c_row_stride);
+        let sums =
+            Sums { sums: sums.as_ptr().cast(), sums_row_stride: ROW, rows: MR, cols: args.cols, c, c_row_stride };
+        // SAFETY: the sums are MR rows of at least one vector, and NC ≤ ROW; the rest is promised by the caller.
+        unsafe { finish.apply(s, sums) }
+    }
+}
+
+/// # Safety
+/// As [`tile`], on a CPU with AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NC: usize>(
+    args: &TileArgs<'_, P>,
+) where
+    Avx512: Simd<P::E>,
+{
+    // SAFETY: promised by the caller.
+    unsafe { tile::<P, _, MR, NC>(Avx512::assume(), args) }
+}
+
+/// # Safety
+/// As [`tile`], on a CPU with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NC: usize>(
+    args: &TileArgs<'_, P>,
+) where
+    Avx2: Simd<P::E>,
+{
+    // SAFETY: promised by the caller.
+    unsafe { tile::<P, _, MR, NC>(Avx2::assume(), args) }
+}

@@ -1,0 +1,197 @@
+//! The contract that every microkernel follows, and the proof that a CPU can run one.
+
+use crate::cpu::{Cpu, Isa};
+use crate::scheme::Scheme;
+use crate::scratch::Zeroable;
+
+/// The size of the block of C that a microkernel keeps in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// Rows.
+    pub mr: usize,
+    /// Columns, which is also the width of a packed panel of B.
+    pub nr: usize,
+}
+
+/// How a microkernel reads B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Vectors lie across the columns of B, whose rows are contiguous; elements of A are broadcast. Sums of an element of C run over
+    /// k in one chain.
+    Outer,
+    /// Vectors lie along k, in which the rows of A and the columns of B are contiguous. Each lane sums every LANES-th product; the
+    /// lanes are added in the end.
+    Dot,
+}
+
+/// One A and one B block whose product is added to a tile.
+#[derive(Clone, Copy)]
+pub struct Pair<S: Scheme> {
+    /// Element (0, 0) of the A block, strided as [`TileArgs`] says.
+    pub a: *const S::A,
+    /// Element (0, 0) of the B block, strided as [`TileArgs`] says.
+    pub b: *const S::B,
+}
+
+/// What happens to a tile of sums.
+#[derive(Clone, Copy)]
+pub enum Store<'a, S: Scheme> {
+    /// C ← sums. C is not read.
+    Overwrite,
+    /// C ← C + sums, the sums going on from what C holds.
+    Accumulate,
+    /// C ← α · sums + β · C. C is not read where β is 0.
+    Scale {
+        /// Factor on the sums.
+        alpha: S::Acc,
+        /// Factor on what C holds.
+        beta: S::Acc,
+    },
+    /// C ← finish(sums), or finish(C + sums) where the sums go on from what C holds.
+    Finish {
+        /// Whether they do; otherwise C is not read.
+        accumulate: bool,
+        /// The epilogue, cut to this tile.
+        finish: &'a S::Finish,
+    },
+}
+
+impl<S: Scheme> Store<'_, S> {
+    /// Whether the tile's old contents matter.
+    pub(super) fn reads_c(&self) -> bool {
+        match *self {
+            Store::Overwrite => false,
+            Store::Accumulate => true,
+            Store::Scale { beta, .. } => beta != S::Acc::zero(),
+            Store::Finish { accumulate, .. } => accumulate,
+        }
+    }
+}
+
+/// What a microkernel is asked to do: store(Σ Aᵢ·Bᵢ) for one tile of C.
+#[derive(Clone, Copy)]
+pub struct TileArgs<'a, S: Scheme> {
+    /// The batch that is reduced into the tile, summed in this order, each from k = 0 up.
+    pub pairs: &'a [Pair<S>],
+    /// Length of each product.
+    pub k: usize,
+    /// Elements of A from one row to the next.
+    pub a_row_stride: usize,
+    /// Elements of A from one column to the next; 1 for a kernel of [`Form::Dot`].
+    pub a_col_stride: usize,
+    /// Elements of B from one row to the next, its columns next to each other. For a kernel of [`Form::Dot`]: from one column to
+    /// the next, its rows next to each other.
+    pub b_stride: usize,
+    /// Element (0, 0) of the tile in C; its rows are contiguous.
+    pub c: *mut S::Acc,
+    /// Elements of C from one row to the next.
+    pub c_row_stride: usize,
+    /// Memory that a later tile will read: a cache line of it is asked for with each step of k. A hint; null for none. Kernels of
+    /// [`Form::Dot`] leave it to the hardware.
+    pub prefetch: *const S::B,
+    /// Elements from one of those lines to the next.
+    pub prefetch_stride: usize,
+    /// Columns of the tile that exist: 1 to nr.
+    pub cols: usize,
+    /// What happens to the sums.
+    pub store: Store<'a, S>,
+}
+
+/// A microkernel for one number of rows and of vectors across.
+///
+/// # Safety
+/// The CPU has the kernel's ISA. With `rows` the number of rows that the function is for and w its number of vectors times the
+/// record's lanes: w ≥ `cols` > w − lanes; for i < rows, p < k, j < cols every pair's `a` is valid for reads at
+/// `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at `j·b_stride + p`), `c` for reads and
+/// writes at `i·c_row_stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
+pub type TileFn<S> = unsafe fn(&TileArgs<'_, S>);
+
+/// A block of an operand, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].
+#[derive(Clone, Copy)]
+pub struct PackArgs<T> {
+    /// Element (0, 0).
+    pub source: *const T,
+    /// Rows of the block.
+    pub rows: usize,
+    /// Columns of the block.
+    pub cols: usize,
+    /// Elements of the source from one row to the next.
+    pub row_stride: usize,
+    /// Elements of the source from one column to the next.
+    pub col_stride: usize,
+    /// Where element (0, 0) goes.
+    pub out: *mut T,
+    /// Elements of the copy from one row to the next; its columns are next to each other.
+    pub out_stride: usize,
+}
+
+/// Copies a block so that its rows become contiguous.
+///
+/// # Safety
+/// The CPU has the ISA that the function was made for; for i < rows, j < cols the source is valid for reads and `out` for writes at
+/// the places that [`PackArgs`] names, and the two do not overlap.
+pub type PackFn<S> = unsafe fn(&PackArgs<<S as Scheme>::B>);
+
+/// One record of the registry.
+#[derive(Debug)]
+pub struct Microkernel<S: Scheme> {
+    /// ISA, scheme, rows × columns: `avx512_f32_6x64`.
+    pub name: &'static str,
+    /// What it needs of the CPU.
+    pub isa: Isa,
+    /// How it reads B.
+    pub form: Form,
+    /// The largest tile.
+    pub tile: Tile,
+    /// Columns by which the tile can be narrowed: those of a vector, or one.
+    pub lanes: usize,
+    /// `functions[rows − 1][vectors − 1]`: the same tile cut to fewer rows and columns, all reading the same panels.
+    pub(super) functions: &'static [&'static [TileFn<S>]],
+    /// Copies a block of an operand to where the kernel wants it.
+    pub(super) pack: PackFn<S>,
+}
+
+/// A microkernel together with the proof that the CPU can run it.
+#[derive(Clone, Copy, Debug)]
+pub struct Supported<S: Scheme>(&'static Microkernel<S>);
+
+impl<S: Scheme> Microkernel<S> {
+    /// The proof that `cpu` can run this kernel, where it can.
+    pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
+        cpu.has(self.isa).then_some(Supported(self))
+    }
+}
+
+impl<S: Scheme> Supported<S> {
+    /// The record.
+    pub fn record(self) -> &'static Microkernel<S> {
+        self.0
+    }
+
+    /// The tile.
+    pub fn tile(self) -> Tile {
+        self.0.tile
+    }
+
+    /// Copies a block of an operand.
+    ///
+    /// # Safety
+    /// As [`PackFn`], but for the ISA.
+    #[inline]
+    pub unsafe fn pack(self, args: &PackArgs<S::B>) {
+        // SAFETY: promised by the caller; the ISA by our constructor.
+        unsafe { (self.0.pack)(args) }
+    }
+
+    /// Computes a tile of `rows` rows.
+    ///
+    /// # Safety
+    /// As [`TileFn`], but for the ISA, with 1 ≤ rows ≤ mr and 1 ≤ `args.cols` ≤ nr.
+    #[inline(always)]
+    pub unsafe fn run(self, rows: usize, args: &TileArgs<'_, S>) {
+        debug_assert!((1..=self.0.tile.mr).contains(&rows) && (1..=self.0.tile.nr).contains(&args.cols));
+        let function = self.0.functions[rows - 1][(args.cols - 1) / self.0.lanes];
+        // SAFETY: promised by the caller; the ISA by our constructor; the function is the one for these rows and columns.
+        unsafe { function(args) }
+    }
+}
