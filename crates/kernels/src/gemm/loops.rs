@@ -1,7 +1,7 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
 use super::blocking::Blocking;
-use super::macro_kernel::{ABlock, BBlock, Block, Product};
+use super::macro_kernel::{ABlock, Ahead, BBlock, Block, Product};
 use crate::scheme::Scheme;
 use crate::threads::Parallel;
 
@@ -55,7 +55,7 @@ impl<T> WholeB<T> {
     /// The panels from `panel` on, from their row `k` on.
     pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
         let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
-        BBlock { data, panel_stride: self.panel_stride, stride: self.stride }
+        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE }
     }
 }
 

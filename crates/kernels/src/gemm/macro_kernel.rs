@@ -62,6 +62,37 @@ pub(crate) struct BBlock<T> {
     pub(crate) panel_stride: usize,
     /// As [`TileArgs::b_stride`].
     pub(crate) stride: usize,
+    /// What is read after the block's last panel.
+    pub(crate) ahead: Ahead<T>,
+}
+
+/// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<T> {
+    /// The first line; null for none.
+    pub(crate) data: *const T,
+    /// Elements from the first line of one tile to that of the next.
+    pub(crate) tile_stride: usize,
+    /// Elements from the line of one step to that of the next.
+    pub(crate) stride: usize,
+    /// Tiles that have something to ask for.
+    pub(crate) tiles: usize,
+}
+
+impl<T> Ahead<T> {
+    pub(crate) const NONE: Ahead<T> = Ahead { data: std::ptr::null(), tile_stride: 0, stride: 0, tiles: 0 };
+
+    /// k rows of a panel of nr columns, `stride` elements apart: line after line where they follow each other, and otherwise one
+    /// line of every row for each tile.
+    fn panel(data: *const T, nr: usize, k: usize, stride: usize) -> Ahead<T> {
+        let line = (LINE / size_of::<T>()).min(nr);
+        let tiles = nr / line;
+        if stride == nr {
+            Ahead { data, tile_stride: k * line, stride: line, tiles }
+        } else {
+            Ahead { data, tile_stride: line, stride, tiles }
+        }
+    }
 }
 
 // SAFETY: the pointers stand for shared borrows of Sync elements.
@@ -115,10 +146,15 @@ impl<S: Scheme> Product<'_, S> {
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = self.store(is_first);
-        let lines_per_row = (tile.nr * size_of::<S::B>() / LINE).max(1);
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
-            let has_next = panel + 1 < block.panels.end && height > tile.mr;
+            let ahead = if panel + 1 < block.panels.end {
+                Ahead::panel(b_data.wrapping_add(b.panel_stride), tile.nr, k, b.stride)
+            } else {
+                b.ahead
+            };
+            // A panel that is read once is a stream that the hardware sees by itself.
+            let ahead = if height > tile.mr { ahead } else { Ahead::NONE };
             let col = panel * tile.nr;
             let cols = tile.nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
@@ -135,9 +171,8 @@ impl<S: Scheme> Product<'_, S> {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                // The tiles of a panel ask for the next one, each for one line of every row.
-                let prefetch = if has_next && tile_index < lines_per_row {
-                    b_data.wrapping_add(b.panel_stride + tile_index * LINE / size_of::<S::B>())
+                let prefetch = if tile_index < ahead.tiles {
+                    ahead.data.wrapping_add(tile_index * ahead.tile_stride)
                 } else {
                     std::ptr::null()
                 };
@@ -150,7 +185,7 @@ impl<S: Scheme> Product<'_, S> {
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     prefetch,
-                    prefetch_stride: b.stride,
+                    prefetch_stride: ahead.stride,
                     cols,
                     store,
                 };

@@ -29,3 +29,4 @@ pub use multiply::Gemm;
 pub use pack::PackedB;
 pub use plan::{Ctx, GemmPlan};
 pub use one_off::TUNE;
+pub use blocking::TUNE as BTUNE;

@@ -3,15 +3,16 @@
 use super::blocking::Blocking;
 use super::dispatch::{Shape, choose_in_place};
 use super::loops::{WholeA, WholeB};
-use super::macro_kernel::{ABlock, ALayout, BBlock, Block, EvenParts, Product};
+use super::macro_kernel::{ABlock, ALayout, Ahead, BBlock, Block, EvenParts, Product};
 use super::microkernel::{Form, PackArgs, Supported};
 use super::multiply::Gemm;
 use super::plan::Ctx;
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
-use crate::scratch::{PerWorker, Zeroable};
+use crate::scratch::{LINE, PerWorker, Zeroable};
 use crate::threads::{Parallel, Serial};
 use crate::view::MatMut;
+use std::ops::Range;
 
 /// A product whose operands are turned so that C's columns are contiguous, with the way that it will be computed.
 pub(super) struct OneOff<'a, S: Uniform> {
@@ -26,10 +27,8 @@ pub(super) struct OneOff<'a, S: Uniform> {
 enum Way {
     /// Both operands are read where they are.
     InPlace,
-    /// Each panel of B is packed by the worker that multiplies it with all of A.
-    PackPanels,
-    /// Blocks of B are packed by all workers together; A is read in place, or packed block by block.
-    PackBlocks { pack_a: bool },
+    /// Each panel of B is packed by the worker that multiplies it, with an A in place or packed before by all of them together.
+    PackPanels { pack_a: bool },
 }
 
 /// Elements of the buffer on the stack that takes the place of scratch memory that cannot be had.
@@ -63,8 +62,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe {
             match self.way {
                 Way::InPlace => self.run_in_place(ctx.pool),
-                Way::PackPanels => self.run_pack_panels(ctx),
-                Way::PackBlocks { pack_a } => self.run_pack_blocks(ctx, pack_a),
+                Way::PackPanels { pack_a } => self.run_pack_panels(ctx, pack_a),
             }
         }
     }
@@ -100,74 +98,102 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 
     /// # Safety
     /// As [`OneOff::run`].
-    unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>) {
-        let Product { kernel, n, k, .. } = self.product;
-        let (nr, kc) = (kernel.tile().nr, self.blocking(1).kc);
-        let panels = n.div_ceil(nr);
-        let mut stack = [S::E::zero(); STACK];
-        let (pool, kc, buffers): (&dyn Parallel, _, _) =
-            match ctx.scratch.take_per_worker(ctx.pool.threads(), kc * nr) {
-                Ok(buffers) => (ctx.pool, kc, buffers),
-                Err(_) => (&Serial, STACK / nr, PerWorker::new(&mut stack, STACK)),
-            };
-        pool.run(panels, &|panel, worker| {
-            for start in (0..k).step_by(kc) {
-                let ks = start..k.min(start + kc);
-                // SAFETY: a worker runs one task at a time; the rest is promised by the caller.
-                unsafe {
-                    let buffer = buffers.get(worker);
-                    self.pack_b(panel, start, ks.len(), buffer);
-                    let b = BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr };
-                    let block = Block { rows: 0..self.product.m, panels: panel..panel + 1, ks };
-                    self.product.run_block(&block, self.a.from(0, start), b);
+    unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>, pack_a: bool) {
+        let Product { kernel, m, n, k, .. } = self.product;
+        let (nr, threads) = (kernel.tile().nr, ctx.pool.threads());
+        let kc = self.blocking(1).kc;
+        let b_len = PerWorker::<S::E>::padded(kc * nr);
+        let a_len = if pack_a { PerWorker::<S::E>::padded(m * k) } else { 0 };
+        let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
+            let mut stack = [S::E::zero(); STACK];
+            let steps = Steps { kc: STACK / nr, rows: m, panels: n.div_ceil(nr) };
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_steps(steps, None, PerWorker::new(&mut stack, STACK), &Serial) };
+        };
+        let (a, b) = scratch.split_at_mut(a_len);
+        let steps = Steps::choose(m, n.div_ceil(nr), kc, kernel.tile().mr, threads);
+        // SAFETY: promised by the caller.
+        unsafe {
+            let a = pack_a.then(|| self.pack_whole_a(steps, a, ctx.pool));
+            self.run_steps(steps, a, PerWorker::new(b, b_len), ctx.pool);
+        }
+    }
+
+    /// # Safety
+    /// As [`OneOff::run`]; `a` is A packed in the same steps.
+    unsafe fn run_steps(
+        &self,
+        steps: Steps,
+        a: Option<Shared<S::E>>,
+        buffers: PerWorker<'_, S::E>,
+        pool: &dyn Parallel,
+    ) {
+        let Product { kernel, m, n, k, .. } = self.product;
+        let panels = n.div_ceil(kernel.tile().nr);
+        let column_steps = panels.div_ceil(steps.panels);
+        pool.run(m.div_ceil(steps.rows) * column_steps, &|task, worker| {
+            let (row, panel) = (task / column_steps * steps.rows, task % column_steps * steps.panels);
+            let rows = row..m.min(row + steps.rows);
+            let last = panels.min(panel + steps.panels);
+            for panel in panel..last {
+                for start in (0..k).step_by(steps.kc) {
+                    let ks = start..k.min(start + steps.kc);
+                    // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
+                    unsafe {
+                        let buffer = buffers.get(worker);
+                        self.pack_b(panel, start, ks.len(), buffer);
+                        let ahead = self.next_source(panel, &ks, steps.kc, last);
+                        let b = BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: kernel.tile().nr, ahead };
+                        let a = match &a {
+                            Some(a) => {
+                                let data = a.at(row * k + ks.start * rows.len());
+                                ABlock { data: data.cast_const(), layout: ALayout::Packed }
+                            }
+                            None => self.a.from(row, start),
+                        };
+                        let block = Block { rows: rows.clone(), panels: panel..panel + 1, ks };
+                        self.product.run_block(&block, a, b);
+                    }
                 }
             }
         });
     }
 
-    /// # Safety
-    /// As [`OneOff::run`].
-    unsafe fn run_pack_blocks(&self, ctx: &mut Ctx<'_>, pack_a: bool) {
-        let Product { kernel, m, n, k, .. } = self.product;
-        let nr = kernel.tile().nr;
-        let threads = ctx.pool.threads();
-        let Blocking { mc, kc, .. } = self.blocking(threads);
-        let nc = nc(self.caches, kc, nr, size_of::<S::E>()).min(n.next_multiple_of(nr));
-        let a_len = if pack_a { PerWorker::<S::E>::padded(mc * kc) } else { 0 };
-        let Ok(scratch) = ctx.scratch.take::<S::E>(kc * nc + threads * a_len) else {
-            // SAFETY: promised by the caller.
-            return unsafe { self.run_pack_panels(ctx) };
-        };
-        let (b_block, a_blocks) = scratch.split_at_mut(kc * nc);
-        let b_block = Shared(b_block.as_mut_ptr());
-        let a_blocks = PerWorker::new(a_blocks, a_len);
-        for first in (0..n.div_ceil(nr)).step_by(nc / nr) {
-            let panels = first..n.div_ceil(nr).min(first + nc / nr);
-            for start in (0..k).step_by(kc) {
-                let ks = start..k.min(start + kc);
-                let panel_len = nr * ks.len();
-                ctx.pool.run(panels.len(), &|index, _worker| {
-                    // SAFETY: each task writes one panel of the block.
-                    unsafe {
-                        let out = std::slice::from_raw_parts_mut(b_block.at(index * panel_len), panel_len);
-                        self.pack_b(first + index, start, ks.len(), out);
-                    }
-                });
-                ctx.pool.run(m.div_ceil(mc), &|index, worker| {
-                    let rows = index * mc..m.min((index + 1) * mc);
-                    let b = BBlock { data: b_block.at(0), panel_stride: panel_len, stride: nr };
-                    // SAFETY: a worker runs one task at a time, and tasks own disjoint rows of C; the rest is promised by the caller.
-                    unsafe {
-                        let a = if pack_a {
-                            self.pack_a(rows.start, rows.len(), start, ks.len(), a_blocks.get(worker))
-                        } else {
-                            self.a.from(rows.start, start)
-                        };
-                        self.product.run_block(&Block { rows, panels: panels.clone(), ks: ks.clone() }, a, b);
-                    }
-                });
-            }
+    /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile.
+    fn next_source(&self, panel: usize, ks: &Range<usize>, kc: usize, last: usize) -> Ahead<S::E> {
+        let Product { kernel, k, .. } = self.product;
+        let (panel, start) = if ks.end < k { (panel, ks.end) } else { (panel + 1, 0) };
+        if panel >= last {
+            return Ahead::NONE;
         }
+        let nr = kernel.tile().nr;
+        let line = LINE / size_of::<S::E>();
+        let WholeA { data, row_stride, col_stride } = self.b;
+        let data = data.wrapping_add(start * row_stride + panel * nr * col_stride);
+        let tiles = (nr / line).max(1);
+        if col_stride == 1 {
+            Ahead { data, tile_stride: line, stride: row_stride, tiles }
+        } else {
+            let rows = (k - start).min(kc);
+            Ahead { data, tile_stride: nr / tiles * col_stride, stride: line * col_stride / rows.max(1), tiles }
+        }
+    }
+
+    /// A, cut as `steps` say, block of rows after block of rows, of which each is packed block of K after block of K.
+    ///
+    /// # Safety
+    /// As [`OneOff::run`]; `out` has room for m · k elements.
+    unsafe fn pack_whole_a(&self, steps: Steps, out: &mut [S::E], pool: &dyn Parallel) -> Shared<S::E> {
+        let Product { m, k, .. } = self.product;
+        let out = Shared(out.as_mut_ptr());
+        let k_steps = k.div_ceil(steps.kc);
+        pool.run(m.div_ceil(steps.rows) * k_steps, &|task, _worker| {
+            let (row, start) = (task / k_steps * steps.rows, task % k_steps * steps.kc);
+            let (rows, kc) = ((m - row).min(steps.rows), (k - start).min(steps.kc));
+            // SAFETY: each task packs a block of its own; the rest is promised by the caller.
+            unsafe { self.pack_a(row, rows, start, kc, out.at(row * k + start * rows)) };
+        });
+        out
     }
 
     /// Rows `k0 .. k0 + k` of a panel of B into `out`.
@@ -191,28 +217,63 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe { self.product.kernel.pack(&args) }
     }
 
-    /// The block of A into `out`, tile after tile.
+    /// The block of A to `out`, tile after tile, a few elements of k at a time: of an A whose columns are contiguous each line holds
+    /// elements of several tiles.
     ///
     /// # Safety
     /// It exists, A is valid for reads, and `out` has room for rows · k elements.
-    unsafe fn pack_a(&self, row: usize, rows: usize, k0: usize, k: usize, out: &mut [S::E]) -> ABlock<S::E> {
+    unsafe fn pack_a(&self, row: usize, rows: usize, k0: usize, k: usize, out: *mut S::E) {
         let WholeA { data, row_stride, col_stride } = self.a;
-        for part in EvenParts::new(rows, self.product.kernel.tile().mr) {
-            let args = PackArgs {
-                source: data.wrapping_add((row + part.start) * row_stride + k0 * col_stride),
-                rows: k,
-                cols: part.len(),
-                row_stride: col_stride,
-                col_stride: row_stride,
-                out: out[part.start * k..][..part.len() * k].as_mut_ptr(),
-                out_stride: part.len(),
-            };
-            // SAFETY: promised by the caller.
-            unsafe { self.product.kernel.pack(&args) }
+        for start in (0..k).step_by(PACK_DEPTH) {
+            for part in EvenParts::new(rows, self.product.kernel.tile().mr) {
+                let args = PackArgs {
+                    source: data.wrapping_add((row + part.start) * row_stride + (k0 + start) * col_stride),
+                    rows: PACK_DEPTH.min(k - start),
+                    cols: part.len(),
+                    row_stride: col_stride,
+                    col_stride: row_stride,
+                    out: out.wrapping_add(part.start * k + start * part.len()),
+                    out_stride: part.len(),
+                };
+                // SAFETY: promised by the caller.
+                unsafe { self.product.kernel.pack(&args) }
+            }
         }
-        ABlock { data: out.as_ptr(), layout: ALayout::Packed }
     }
 }
+
+/// Elements of k that are packed of all tiles of A before the next ones.
+const PACK_DEPTH: usize = 32;
+
+/// How far the loops go at a time.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    /// Elements of K that a panel of B is packed for.
+    kc: usize,
+    /// Rows of C that a task computes.
+    rows: usize,
+    /// Panels that a task computes, one after the other.
+    panels: usize,
+}
+
+impl Steps {
+    /// Tasks enough for all threads, of whole panels as long as there are enough of them: each further block of rows packs B again.
+    fn choose(m: usize, panels: usize, kc: usize, mr: usize, threads: usize) -> Steps {
+        if threads == 1 {
+            return Steps { kc, rows: m, panels };
+        }
+        let tasks = threads * TASKS_PER_THREAD;
+        let row_blocks = (tasks / panels).clamp(1, m.div_ceil(mr));
+        Steps {
+            kc,
+            rows: m.div_ceil(row_blocks).next_multiple_of(mr),
+            panels: (panels * row_blocks / tasks).max(1),
+        }
+    }
+}
+
+/// Tasks for each thread, so that one that is held up leaves work to the others.
+const TASKS_PER_THREAD: usize = 4;
 
 /// A buffer whose parts are written by one task each.
 struct Shared<E>(*mut E);
@@ -224,12 +285,6 @@ impl<E> Shared<E> {
     fn at(&self, offset: usize) -> *mut E {
         self.0.wrapping_add(offset)
     }
-}
-
-/// Columns of a block of B that leave half of the last cache level to everything else.
-fn nc(caches: Caches, kc: usize, nr: usize, element_bytes: usize) -> usize {
-    let bytes = caches.l3.max(2 * caches.l2) / 2;
-    (bytes / element_bytes / kc / nr).max(1) * nr
 }
 
 /// The kernel and the way for an (m, n, k) product: a function of the shape and of which strides are 1, so that results do not
@@ -249,9 +304,8 @@ fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E
     return match way {
         1 if along_k => (kernel(Form::Dot), Way::InPlace),
         2 if b.col_stride == 1 => (kernel(Form::Outer), Way::InPlace),
-        3 => (kernel(Form::Outer), Way::PackPanels),
-        4 => (kernel(Form::Outer), Way::PackBlocks { pack_a: false }),
-        _ => (kernel(Form::Outer), Way::PackBlocks { pack_a: true }),
+        3 => (kernel(Form::Outer), Way::PackPanels{pack_a:false}),
+        _ => (kernel(Form::Outer), Way::PackPanels { pack_a: true }),
     }
     }
     let Shape { m, n, k } = shape;
@@ -261,14 +315,11 @@ fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E
     }
     let kernel = choose_in_place(cpu, Form::Outer, shape).expect("every scheme has a scalar kernel of the outer form");
     let tile = kernel.tile();
-    let a_bytes = m * k * size_of::<S::E>();
     let b_bytes = n * k * size_of::<S::E>();
     let way = if b.col_stride == 1 && (m <= 4 * tile.mr || b_bytes <= cpu.caches().l2 / 2) {
         Way::InPlace
-    } else if a_bytes <= cpu.caches().l2 / 2 {
-        Way::PackPanels
     } else {
-        Way::PackBlocks { pack_a: n > 4 * tile.nr }
+        Way::PackPanels { pack_a: a.col_stride != 1 }
     };
     (kernel, way)
 }
