@@ -26,9 +26,8 @@ impl Blocking {
     pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, shape: Shape) -> Blocking {
         let Shape { m, n, k } = shape;
         let elements = |bytes: usize| bytes / element_bytes;
-        let t = |i: usize| TUNE[i].load(std::sync::atomic::Ordering::Relaxed);
-        let kc = even_part(k, (elements(t(0)*1024) / tile.nr).max(16), 1);
-        let mc = even_part(m, elements(t(1)*1024) / kc, tile.mr);
+        let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
+        let mc = even_part(m, elements(caches.l2 * 2 / 5) / kc, tile.mr);
         let row_blocks = m.div_ceil(mc).max(1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
         let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
@@ -43,7 +42,6 @@ fn even_part(whole: usize, limit: usize, unit: usize) -> usize {
     whole.div_ceil(parts).next_multiple_of(unit).max(unit)
 }
 
-pub static TUNE: [std::sync::atomic::AtomicUsize; 2] = [std::sync::atomic::AtomicUsize::new(341), std::sync::atomic::AtomicUsize::new(409)];
 #[cfg(test)]
 mod tests {
     use super::*;

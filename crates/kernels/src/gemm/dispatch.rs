@@ -1,6 +1,6 @@
 //! Shape → kernel: a pure function with a cost model.
 
-use super::microkernel::{Form, Microkernel, Supported};
+use super::microkernel::{Form, Microkernel, Supported, Tile};
 use crate::cpu::Cpu;
 use crate::scheme::Scheme;
 
@@ -32,18 +32,48 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
         .expect("every scheme has a scalar kernel")
 }
 
-/// The kernel of that form for operands that are read in place, in which panels may be of any width: the narrowest that takes
-/// all columns at once, and for wider products the one with the lowest estimate. `None` where the ISA in use has none.
+/// The kernel of that form for a one-off product, whose panels may be of any width. `None` where the ISA in use has none.
 #[inline(always)]
-pub(super) fn choose_in_place<S: Scheme>(cpu: &Cpu, form: Form, shape: Shape) -> Option<Supported<S>> {
-    let is_candidate = |kernel: &&Microkernel<S>| kernel.isa == cpu.isa() && kernel.form == form;
-    let candidates = S::kernels().iter().skip_while(|k| !is_candidate(k)).take_while(is_candidate);
-    let fits = |kernel: &&Microkernel<S>| (shape.m == 1) == (kernel.tile.mr == 1);
-    let narrowest = candidates.clone().filter(fits).filter(|k| k.tile.nr >= shape.n).min_by_key(|k| k.tile.nr);
-    narrowest
-        .or_else(|| candidates.clone().filter(fits).min_by_key(|kernel| cycles(kernel, shape)))
-        .or_else(|| candidates.min_by_key(|kernel| cycles(kernel, shape)))
-        .and_then(|kernel| kernel.on(cpu))
+pub(super) fn choose_one_off<S: Scheme>(cpu: &Cpu, form: Form, shape: Shape) -> Option<Supported<S>> {
+    let a_in_l2 = shape.m * shape.k * size_of::<S::A>() <= cpu.caches().l2 * 2 / 3;
+    let mut best: Option<(&'static Microkernel<S>, usize)> = None;
+    // A loop, not iterator adapters: it is a good part of the time of a tiny product.
+    for kernel in S::kernels() {
+        if kernel.isa == cpu.isa() && kernel.form == form {
+            let rank = rank(kernel, shape, a_in_l2);
+            if best.is_none_or(|(_, lowest)| rank < lowest) {
+                best = Some((kernel, rank));
+            }
+        } else if best.is_some() {
+            break;
+        }
+    }
+    best.and_then(|(kernel, _)| kernel.on(cpu))
+}
+
+/// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
+const SHALLOW: usize = 16;
+
+/// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
+/// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
+#[inline(always)]
+fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
+    let Tile { mr, nr } = kernel.tile;
+    let is_for_single_rows = mr == 1;
+    // One vector of columns makes a load for every multiply-add.
+    let is_too_narrow = kernel.form == Form::Outer && nr == kernel.lanes && kernel.lanes > 1;
+    const CLASS: usize = 1 << 16;
+    let narrow_first = nr;
+    let wide_first = CLASS - nr;
+    let rank = match (n <= nr, m <= mr) {
+        (true, _) => narrow_first,
+        _ if k <= SHALLOW => wide_first,
+        _ if is_too_narrow => 3 * CLASS,
+        (_, true) => CLASS + wide_first,
+        _ if a_in_l2 && kernel.form == Form::Outer => 2 * CLASS + narrow_first,
+        _ => 2 * CLASS + wide_first,
+    };
+    if (m == 1) == is_for_single_rows { rank } else { rank + 4 * CLASS }
 }
 
 /// Every kernel of the scheme that `cpu` can run on packed panels of B.

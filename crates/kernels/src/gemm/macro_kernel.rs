@@ -1,9 +1,10 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
 use super::epilogue::{Epilogue, TileEpilogue};
-use super::microkernel::{Pair, Store, Supported, TileArgs};
+use super::microkernel::{PackArgs, Pair, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// C (m, n) ← finish(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
@@ -145,7 +146,14 @@ impl<S: Scheme> Product<'_, S> {
         let (height, k) = (block.rows.len(), block.ks.len());
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
-        let store = self.store(is_first);
+        let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
+        // The next rows of a large A whose rows follow each other.
+        let stream_a = match a.layout {
+            ALayout::InPlace { row_stride, col_stride: 1 } => {
+                row_stride <= k + k / 4 && height * k * size_of::<S::A>() > STREAM && height > tile.mr && k > 0
+            }
+            _ => false,
+        };
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let ahead = if panel + 1 < block.panels.end {
@@ -171,10 +179,12 @@ impl<S: Scheme> Product<'_, S> {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                let prefetch = if tile_index < ahead.tiles {
-                    ahead.data.wrapping_add(tile_index * ahead.tile_stride)
+                let (prefetch, prefetch_stride) = if tile_index < ahead.tiles {
+                    (ahead.data.wrapping_add(tile_index * ahead.tile_stride), ahead.stride)
+                } else if stream_a {
+                    (a_data.wrapping_add(part.len() * a_row_stride).cast(), part.len() * a_row_stride / k)
                 } else {
-                    std::ptr::null()
+                    (std::ptr::null(), 0)
                 };
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
@@ -185,7 +195,7 @@ impl<S: Scheme> Product<'_, S> {
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     prefetch,
-                    prefetch_stride: ahead.stride,
+                    prefetch_stride,
                     cols,
                     store,
                 };
@@ -201,39 +211,67 @@ impl<S: Scheme> Product<'_, S> {
         }
     }
 
-    /// What a tile without an epilogue does with its sums in the first, or a later, block of K.
-    fn store(&self, is_first: bool) -> Store<'static, S> {
-        let (zero, one) = (S::Acc::zero(), S::Acc::one());
-        let beta = if is_first { self.beta } else { one };
-        if self.alpha == one && beta == zero {
-            Store::Overwrite
-        } else if self.alpha == one && beta == one {
-            Store::Accumulate
-        } else {
-            Store::Scale { alpha: self.alpha, beta }
-        }
-    }
-
     /// A tile of a C whose columns are not next to each other, by way of a contiguous copy.
     ///
     /// # Safety
     /// As [`Product::run_block`].
-    #[cold]
+    #[inline(never)]
     unsafe fn run_strided(&self, rows: usize, args: TileArgs<'_, S>) {
-        let mut copy = [S::Acc::zero(); MAX_TILE];
+        let mut copy = [MaybeUninit::<S::Acc>::uninit(); MAX_TILE];
+        let copy: *mut S::Acc = copy.as_mut_ptr().cast();
         let nr = self.kernel.tile().nr;
-        let place = |i: usize, j: usize| args.c.wrapping_add(i * self.c_row_stride + j * self.c_col_stride);
-        let each = || (0..rows).flat_map(|i| (0..args.cols).map(move |j| (i, j)));
-        // SAFETY: the copy holds mr × nr elements (tested for every record); places of C are vouched for by the caller.
+        // SAFETY: the copy holds mr × nr elements (tested for every record); the tile of C is vouched for by the caller.
         unsafe {
             if args.store.reads_c() {
-                each().for_each(|(i, j)| copy[i * nr + j] = *place(i, j));
+                self.kernel.move_block(&PackArgs {
+                    source: args.c.cast_const(),
+                    rows,
+                    cols: args.cols,
+                    row_stride: self.c_row_stride,
+                    col_stride: self.c_col_stride,
+                    out: copy,
+                    out_stride: nr,
+                });
             }
-            self.kernel.run(rows, &TileArgs { c: copy.as_mut_ptr(), c_row_stride: nr, ..args });
-            each().for_each(|(i, j)| *place(i, j) = copy[i * nr + j]);
+            self.kernel.run(rows, &TileArgs { c: copy, c_row_stride: nr, ..args });
+            if self.c_row_stride == 1 {
+                // Rows of Cᵀ.
+                self.kernel.move_block(&PackArgs {
+                    source: copy.cast_const(),
+                    rows: args.cols,
+                    cols: rows,
+                    row_stride: 1,
+                    col_stride: nr,
+                    out: args.c,
+                    out_stride: self.c_col_stride,
+                });
+            } else {
+                for i in 0..rows {
+                    for j in 0..args.cols {
+                        *args.c.add(i * self.c_row_stride + j * self.c_col_stride) = *copy.add(i * nr + j);
+                    }
+                }
+            }
         }
     }
 }
+
+/// C ← α · sums + β · C.
+#[inline(always)]
+pub(super) fn store<S: Scheme>(alpha: S::Acc, beta: S::Acc) -> Store<'static, S> {
+    if alpha != S::Acc::one() {
+        Store::Scale { alpha, beta }
+    } else if beta == S::Acc::zero() {
+        Store::Overwrite
+    } else if beta == S::Acc::one() {
+        Store::Accumulate
+    } else {
+        Store::Scale { alpha, beta }
+    }
+}
+
+/// Bytes of A from which on it is taken to come from beyond the second cache level.
+const STREAM: usize = 512 << 10;
 
 /// Elements of the largest tile in the registry.
 pub(super) const MAX_TILE: usize = 384;

@@ -130,7 +130,7 @@ pub struct PackArgs<T> {
 /// # Safety
 /// The CPU has the ISA that the function was made for; for i < rows, j < cols the source is valid for reads and `out` for writes at
 /// the places that [`PackArgs`] names, and the two do not overlap.
-pub type PackFn<S> = unsafe fn(&PackArgs<<S as Scheme>::B>);
+pub type PackFn<T> = unsafe fn(&PackArgs<T>);
 
 /// One record of the registry.
 #[derive(Debug)]
@@ -148,7 +148,9 @@ pub struct Microkernel<S: Scheme> {
     /// `functions[rows − 1][vectors − 1]`: the same tile cut to fewer rows and columns, all reading the same panels.
     pub(super) functions: &'static [&'static [TileFn<S>]],
     /// Copies a block of an operand to where the kernel wants it.
-    pub(super) pack: PackFn<S>,
+    pub(super) pack: PackFn<S::B>,
+    /// Copies a block of C to or from where the kernel wants it.
+    pub(super) move_block: PackFn<S::Acc>,
 }
 
 /// A microkernel together with the proof that the CPU can run it.
@@ -181,6 +183,16 @@ impl<S: Scheme> Supported<S> {
     pub unsafe fn pack(self, args: &PackArgs<S::B>) {
         // SAFETY: promised by the caller; the ISA by our constructor.
         unsafe { (self.0.pack)(args) }
+    }
+
+    /// Copies a block of C.
+    ///
+    /// # Safety
+    /// As [`PackFn`], but for the ISA.
+    #[inline]
+    pub unsafe fn move_block(self, args: &PackArgs<S::Acc>) {
+        // SAFETY: promised by the caller; the ISA by our constructor.
+        unsafe { (self.0.move_block)(args) }
     }
 
     /// Computes a tile of `rows` rows.

@@ -17,6 +17,7 @@ mod one_off;
 pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
+mod small;
 
 pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
@@ -28,5 +29,3 @@ pub use microkernel::{Form, Microkernel, PackArgs, PackFn, Pair, Store, Supporte
 pub use multiply::Gemm;
 pub use pack::PackedB;
 pub use plan::{Ctx, GemmPlan};
-pub use one_off::TUNE;
-pub use blocking::TUNE as BTUNE;

@@ -1,6 +1,7 @@
 //! One-off products: nothing is planned or packed ahead.
 
 use super::one_off::OneOff;
+use super::small;
 use super::plan::Ctx;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
@@ -49,7 +50,11 @@ impl<'a, S: Uniform> Gemm<'a, S> {
             return Ok(());
         }
         // SAFETY: the sizes belong together, and the views vouch for their elements.
-        unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
+        unsafe {
+            if !small::run(cpu, self, &mut c) {
+                OneOff::new(cpu, self, &mut c).run(ctx);
+            }
+        }
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The ways through a one-off product: which operand is packed, when, and by whom.
 
 use super::blocking::Blocking;
-use super::dispatch::{Shape, choose_in_place};
+use super::dispatch::{Shape, choose_one_off};
 use super::loops::{WholeA, WholeB};
 use super::macro_kernel::{ABlock, ALayout, Ahead, BBlock, Block, EvenParts, Product};
 use super::microkernel::{Form, PackArgs, Supported};
@@ -43,6 +43,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let (mut c_row_stride, mut c_col_stride) = (c.row_stride(), c.col_stride());
         if (c_col_stride != 1 && c_row_stride == 1) || n == 1 {
             // Cᵀ = Bᵀ · Aᵀ
+            (m, n) = (n, m);
+            (a, b) = (b.transposed(), a.transposed());
+            (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
+        }
+        if a.col_stride == 1 && b.row_stride == 1 && packing_a_pays(m, n, k) {
             (m, n) = (n, m);
             (a, b) = (b.transposed(), a.transposed());
             (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
@@ -101,7 +106,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>, pack_a: bool) {
         let Product { kernel, m, n, k, .. } = self.product;
         let (nr, threads) = (kernel.tile().nr, ctx.pool.threads());
-        let kc = self.blocking(1).kc;
+        let kc = self.depth();
         let b_len = PerWorker::<S::E>::padded(kc * nr);
         let a_len = if pack_a { PerWorker::<S::E>::padded(m * k) } else { 0 };
         let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
@@ -157,6 +162,16 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 }
             }
         });
+    }
+
+    /// How much of K a panel of B is packed for: with the panel, the source of the next one and, where it is small, A in L2.
+    fn depth(&self) -> usize {
+        let Product { kernel, m, n, k, .. } = self.product;
+        let (nr, elements) = (kernel.tile().nr, self.caches.l2 / size_of::<S::E>());
+        let panel_alone = if n <= nr { elements / 2 } else { elements / 3 } / nr;
+        let with_a = elements * 3 / 4 / (m + 2 * nr);
+        let limit = if with_a >= SHALLOW { panel_alone.min(with_a) } else { panel_alone };
+        k.div_ceil(k.div_ceil(limit.max(16)))
     }
 
     /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile.
@@ -291,29 +306,12 @@ impl<E> Shared<E> {
 /// depend on alignment or threads.
 #[inline(always)]
 fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E>) -> (Supported<S>, Way) {
-    let tune = TUNE.load(std::sync::atomic::Ordering::Relaxed);
-    if tune%16 != 15 {
-    let (way, kern) = (tune % 16, tune / 16);
-    let along_k = a.col_stride == 1 && b.row_stride == 1;
-    let kernel = |form: Form| -> Supported<S> {
-        S::kernels().iter().filter_map(|k| k.on(cpu))
-            .filter(|x| x.record().isa == cpu.isa() && x.record().form == form)
-            .enumerate().filter(|(i,_)| kern == 99 || *i == kern).map(|x| x.1)
-            .min_by_key(|x| super::dispatch::cycles(x.record(), shape)).unwrap()
-    };
-    return match way {
-        1 if along_k => (kernel(Form::Dot), Way::InPlace),
-        2 if b.col_stride == 1 => (kernel(Form::Outer), Way::InPlace),
-        3 => (kernel(Form::Outer), Way::PackPanels{pack_a:false}),
-        _ => (kernel(Form::Outer), Way::PackPanels { pack_a: true }),
-    }
-    }
     let Shape { m, n, k } = shape;
     let along_k = a.col_stride == 1 && b.row_stride == 1;
-    if along_k && m <= DOT_ROWS && let Some(kernel) = choose_in_place(cpu, Form::Dot, shape) {
+    if along_k && m <= DOT_ROWS && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape) {
         return (kernel, Way::InPlace);
     }
-    let kernel = choose_in_place(cpu, Form::Outer, shape).expect("every scheme has a scalar kernel of the outer form");
+    let kernel = choose_one_off(cpu, Form::Outer, shape).expect("every scheme has a scalar kernel of the outer form");
     let tile = kernel.tile();
     let b_bytes = n * k * size_of::<S::E>();
     let way = if b.col_stride == 1 && (m <= 4 * tile.mr || b_bytes <= cpu.caches().l2 / 2) {
@@ -324,7 +322,19 @@ fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E
     (kernel, way)
 }
 
-/// Rows up to which the products of rows with columns that lie along k beat the packing of B.
-const DOT_ROWS: usize = 12;
+/// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
+/// which costs as much as some six rows of A, and pays for it with lanes that lie idle and with C written through a copy.
+fn packing_a_pays(m: usize, n: usize, k: usize) -> bool {
+    let idle = m.next_multiple_of(LANES) as f32 / m as f32;
+    let turned = idle * (1.0 + 42.0 / k as f32);
+    m > DOT_ROWS && m <= n && turned < 1.0 + 6.4 / m as f32
+}
 
-pub static TUNE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(15);
+/// Lanes of the widest vectors.
+const LANES: usize = 16;
+
+/// Elements of K below which a panel is too short to be worth another pass over C.
+const SHALLOW: usize = 512;
+
+/// Rows up to which the products of rows with columns that lie along k beat the packing of B.
+const DOT_ROWS: usize = 8;

@@ -5,7 +5,7 @@
 use super::micro;
 use super::microkernel::{Form, Microkernel, Tile};
 use crate::cpu::Isa;
-use crate::scheme::{F32, F64};
+use crate::scheme::{F32, F64, Scheme};
 
 /// `record!(name, scheme, isa, form, lanes, rows, vectors)`: one record, its table made of the instances of `micro::form::isa`
 /// for each number of rows and of vectors. A kernel of the dot form is narrowed by columns: its lanes count as one.
@@ -18,7 +18,8 @@ macro_rules! record {
             tile: Tile { mr: [$($rows),*].len(), nr: $lanes * record!(@count $vectors) },
             lanes: $lanes,
             functions: &[$(record!(@row $scheme, $isa_fn, $form_mod, $rows, $vectors)),*],
-            pack: micro::pack::$isa_fn::<$scheme>,
+            pack: micro::pack::$isa_fn::<<$scheme as Scheme>::B>,
+            move_block: micro::pack::$isa_fn::<<$scheme as Scheme>::Acc>,
         }
     };
     (@count [$($vectors:literal)*]) => { [$($vectors),*].len() };
@@ -38,6 +39,8 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
     record!("avx512_f32_12x32", F32, Avx512 avx512, Outer outer, 16, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_16x16", F32, Avx512 avx512, Outer outer, 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx512_f32_4x96", F32, Avx512 avx512, Outer outer, 16, [1 2 3 4], [1 2 3 4 5 6]),
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_1x256", F32, Avx512 avx512, Outer outer, 16, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
     #[cfg(target_arch = "x86_64")]
@@ -71,6 +74,8 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_16x8", F64, Avx512 avx512, Outer outer, 8, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
     #[cfg(target_arch = "x86_64")]
+    record!("avx512_f64_4x48", F64, Avx512 avx512, Outer outer, 8, [1 2 3 4], [1 2 3 4 5 6]),
+    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_1x128", F64, Avx512 avx512, Outer outer, 8, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_6x4", F64, Avx512 avx512, Dot dot, 1, [1 2 3 4 5 6], [1 2 3 4]),
@@ -94,7 +99,6 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::Scheme;
 
     #[test]
     fn records_agree_with_their_names() {

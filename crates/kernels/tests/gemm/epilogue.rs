@@ -117,7 +117,7 @@ impl EpilogueOperands {
     ///
     /// The sum and the affine step make k + 2 roundings; no activation is steeper than 1.13, and none of the library's is
     /// further than 1e-5 of its value from the function; the residual's addition rounds once more.
-    fn element(&self, i: usize, j: usize, k: usize, sum: f64, magnitude: f64) -> (f64, f64) {
+    pub(crate) fn element(&self, i: usize, j: usize, k: usize, sum: f64, magnitude: f64) -> (f64, f64) {
         let scale = match self.kind.scale {
             ScaleKind::One => 1.0,
             ScaleKind::All => f64::from(self.factor),

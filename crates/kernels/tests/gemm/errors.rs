@@ -110,7 +110,7 @@ fn pack_of_a_b_with_other_sizes_is_refused() {
 
 #[test]
 fn packed_b_beyond_all_memory_is_refused() {
-    for kernel in kernels() {
+    for kernel in kernels::<F32>() {
         for (k, n) in [(usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (usize::MAX, usize::MAX)] {
             let plan = GemmPlan::with_kernel(cpu(), kernel, Shape { m: 1, n, k });
             let error = plan.empty_b().expect_err("no machine has so much");
@@ -140,7 +140,7 @@ fn blocking_of_nothing_or_of_broken_panels_is_refused() {
 
 #[test]
 fn product_with_no_elements_and_absurd_sizes_returns_at_once() {
-    for kernel in kernels() {
+    for kernel in kernels::<F32>() {
         for (m, n, k) in [(usize::MAX, 0, 0), (0, usize::MAX, 0), (0, 0, usize::MAX)] {
             let plan = GemmPlan::with_kernel(cpu(), kernel, Shape { m, n, k });
             let a = MatRef::new(&[], m, k).expect("an empty A");

@@ -1,8 +1,10 @@
 //! The registry as the tests see it: what can be run, and that nothing is passed over in silence.
 
+use crate::numbers::Tested;
 use cke_kernels::cpu::{Cpu, Isa};
-use cke_kernels::gemm::{Supported, TileArgs, rivals};
-use cke_kernels::scheme::{F32, Scheme};
+use cke_kernels::gemm::{Form, Store, Supported, TileArgs, rivals};
+use cke_kernels::scheme::{F32, F64, Scheme};
+use cke_kernels::scratch::Zeroable;
 use std::io::Write;
 use std::process::{Command, Output};
 use std::sync::Once;
@@ -15,20 +17,37 @@ pub(crate) fn cpu() -> &'static Cpu {
     Cpu::host().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every kernel that this machine can run.
-pub(crate) fn kernels() -> Vec<Supported<F32>> {
-    static REPORT: Once = Once::new();
-    REPORT.call_once(|| name_ignored_records(cpu()));
-    rivals::<F32>(cpu()).collect()
+/// The CPU with each ISA that it has, the most capable one first.
+pub(crate) fn cpus() -> Vec<Cpu> {
+    Isa::ALL.into_iter().rev().filter(|&isa| cpu().has(isa)).map(|isa| cpu().capped(isa)).collect()
+}
+
+/// Every kernel for packed panels that this machine can run.
+pub(crate) fn kernels<S: Scheme>() -> Vec<Supported<S>> {
+    name_ignored_records_once();
+    rivals(cpu()).collect()
+}
+
+/// Every record of either form that this machine can run.
+pub(crate) fn records<S: Scheme>() -> Vec<Supported<S>> {
+    name_ignored_records_once();
+    S::kernels().iter().filter_map(|record| record.on(cpu())).collect()
 }
 
 /// One line for each record that cannot be run, written past the capture of the test harness.
-fn name_ignored_records(cpu: &Cpu) {
-    let mut lines = String::new();
-    for record in F32::kernels().iter().filter(|record| !cpu.has(record.isa)) {
-        lines += &format!("\nignored: {} needs {}, in use is {}\n", record.name, record.isa, cpu.isa());
-    }
-    std::io::stderr().write_all(lines.as_bytes()).expect("stderr takes a few lines");
+fn name_ignored_records_once() {
+    static REPORT: Once = Once::new();
+    REPORT.call_once(|| {
+        let lines = ignored_records::<F32>() + &ignored_records::<F64>();
+        std::io::stderr().write_all(lines.as_bytes()).expect("stderr takes a few lines");
+    });
+}
+
+fn ignored_records<S: Scheme>() -> String {
+    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.isa));
+    ignored
+        .map(|record| format!("\nignored: {} needs {}, in use is {}\n", record.name, record.isa, cpu().isa()))
+        .collect()
 }
 
 /// Runs the smallest test that asks for every kernel, in a process with these variables set.
@@ -43,26 +62,37 @@ fn run_again(variables: &[(&str, &str)]) -> Output {
         .expect("the test starts again")
 }
 
-#[test]
-fn every_kernel_runs_an_empty_product() {
-    for kernel in kernels() {
-        let mut c = f32::NAN;
-        let args = TileArgs::<F32> {
+fn run_empty_products<S: Tested>() {
+    for kernel in records::<S>() {
+        let mut c = S::E::from(f32::NAN);
+        let args = TileArgs::<S> {
             pairs: &[],
             k: 0,
             a_row_stride: 0,
-            a_col_stride: 0,
+            a_col_stride: 1,
+            b_stride: 0,
             c: &mut c,
             c_row_stride: 1,
-            cols: 1,
             prefetch: std::ptr::null(),
-            accumulate: false,
-            finish: None,
+            prefetch_stride: 0,
+            cols: 1,
+            store: Store::Overwrite,
         };
         // SAFETY: one row and one column, whose only place is `c`; no pairs, so nothing else is read.
         unsafe { kernel.run(1, &args) };
-        assert_eq!(c, 0.0, "{}", kernel.record().name);
+        assert_eq!(c, S::E::zero(), "{}", kernel.record().name);
     }
+}
+
+#[test]
+fn every_kernel_runs_an_empty_product() {
+    run_empty_products::<F32>();
+    run_empty_products::<F64>();
+}
+
+/// The name and the ISA of every record.
+fn names<S: Scheme>() -> impl Iterator<Item = (&'static str, Isa)> {
+    S::kernels().iter().map(|record| (record.name, record.isa))
 }
 
 #[test]
@@ -71,15 +101,31 @@ fn records_beyond_the_capped_isa_are_named() {
         let output = run_again(&[("CKE_ISA", cap.name())]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{cap}: {stderr}");
-        for record in F32::kernels() {
-            let line = format!("ignored: {} needs {}", record.name, record.isa);
-            assert_eq!(
-                stderr.contains(&line),
-                record.isa > cap.min(cpu().detected_isa()),
-                "{line} under {cap}: {stderr}"
-            );
+        for (name, isa) in names::<F32>().chain(names::<F64>()) {
+            let line = format!("ignored: {name} needs {isa}");
+            assert_eq!(stderr.contains(&line), isa > cap.min(cpu().detected_isa()), "{line} under {cap}: {stderr}");
         }
     }
+}
+
+/// Asserts that each vector ISA has kernels of both forms, and that a narrower tile can be had for every size.
+fn check_records<S: Scheme>() {
+    for isa in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar && cfg!(target_arch = "x86_64")) {
+        for form in [Form::Outer, Form::Dot] {
+            assert!(S::kernels().iter().any(|record| record.isa == isa && record.form == form), "{isa} {form:?}");
+        }
+    }
+    assert!(S::kernels().iter().any(|record| record.isa == Isa::Scalar && record.form == Form::Outer));
+    for record in S::kernels() {
+        assert_eq!(record.tile.nr % record.lanes, 0, "{}", record.name);
+        assert!(record.name.contains(S::NAME), "{}", record.name);
+    }
+}
+
+#[test]
+fn schemes_have_kernels_for_every_isa_and_form() {
+    check_records::<F32>();
+    check_records::<F64>();
 }
 
 #[test]

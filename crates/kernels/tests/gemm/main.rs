@@ -10,8 +10,14 @@ mod errors;
 mod kernels;
 mod memory_bounds;
 mod microkernel;
+mod numbers;
+mod one_off;
 mod operands;
 mod packing;
 mod products;
 mod properties;
+mod refusing_allocator;
 mod special_values;
+
+#[global_allocator]
+static ALLOCATOR: refusing_allocator::RefusingAllocator = refusing_allocator::RefusingAllocator;

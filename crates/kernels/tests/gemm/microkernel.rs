@@ -1,145 +1,223 @@
-//! Direct calls of every microkernel: each number of rows and columns that its tile can be cut to.
+//! Direct calls of every microkernel: each number of rows and columns that its tile can be cut to, in both forms.
 
-use crate::kernels::kernels;
-use cke_kernels::gemm::{Pair, Supported, TileArgs};
-use cke_kernels::scheme::F32;
+use crate::epilogue::{EpilogueKind, EpilogueOperands};
+use crate::kernels::records;
+use crate::numbers::{Exact, Expected, Number, Tested, assert_same_bits};
+use crate::operands::{uniform, unwritten};
+use cke_kernels::Isa;
+use cke_kernels::gemm::{Form, Pair, Store, Supported, TileArgs, TileEpilogue};
+use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::Storage;
-use cke_testkit::{Data, Element, Guarded, Layout, Matrix, PageGuarded, View, oracle, tolerance};
+use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
 
-/// Depths of one pair: none, one step, and more than any unrolled loop takes at a time.
-const DEPTHS: [usize; 5] = [0, 1, 2, 3, 17];
 /// Canaries after each row of C. More than a vector, so that no masked store of one row hides in the next one.
 const C_GAP: usize = 19;
 
+/// Depths of one pair: none, one step, and both sides of the borders of loops along k.
+fn depths(form: Form) -> &'static [usize] {
+    match form {
+        Form::Outer => &[0, 1, 2, 3, 17],
+        Form::Dot => &[0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 67],
+    }
+}
+
+/// What is done with the sums.
+#[derive(Clone, Copy, Debug)]
+enum Stored {
+    Overwritten,
+    Accumulated,
+    Scaled { alpha: f32, beta: f32 },
+    Finished { accumulate: bool, kind: EpilogueKind },
+}
+
+impl Stored {
+    /// Every way that the scheme has.
+    fn all<S: Tested>() -> Vec<Stored> {
+        let mut all = vec![Stored::Overwritten, Stored::Accumulated];
+        for (alpha, beta) in [(0.7, 0.0), (1.0, -1.0), (-1.0, 1.0), (0.7, 0.7), (0.0, 0.3), (0.0, 0.0)] {
+            all.push(Stored::Scaled { alpha, beta });
+        }
+        let extra = EpilogueOperands::new(EpilogueKind::FULL, 1, 1, 0);
+        if S::Finish::cut(&extra.epilogue(), 0, 0).is_some() {
+            for kind in [EpilogueKind::FULL, EpilogueKind { bias: true, ..EpilogueKind::NONE }] {
+                all.extend([false, true].map(|accumulate| Stored::Finished { accumulate, kind }));
+            }
+        }
+        all
+    }
+
+    fn factors(self) -> (f32, f32) {
+        match self {
+            Stored::Overwritten | Stored::Finished { accumulate: false, .. } => (1.0, 0.0),
+            Stored::Accumulated | Stored::Finished { accumulate: true, .. } => (1.0, 1.0),
+            Stored::Scaled { alpha, beta } => (alpha, beta),
+        }
+    }
+}
+
 /// One call: what is multiplied, and where the operands lie.
-struct TileCase {
-    kernel: Supported<F32>,
+#[derive(Clone, Copy)]
+struct TileCase<S: Tested> {
+    kernel: Supported<S>,
     rows: usize,
     cols: usize,
-    k: usize,
     batch: usize,
-    a_layout: Layout,
-    accumulate: bool,
+    a: Layout,
+    b: Layout,
+    stored: Stored,
+    prefetch: bool,
 }
 
-impl std::fmt::Display for TileCase {
+impl<S: Tested> std::fmt::Display for TileCase<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TileCase { rows, cols, k, batch, accumulate, .. } = self;
+        let TileCase { rows, cols, batch, a, b, stored, prefetch, .. } = self;
         let name = self.kernel.record().name;
-        write!(f, "{name}: {rows}x{cols}, k = {k}, {batch} pairs, accumulate {accumulate}, A {:?}", self.a_layout)
+        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, prefetch {prefetch}")
     }
 }
 
-impl TileCase {
-    fn nr(&self) -> usize {
-        self.kernel.tile().nr
+/// The blocks of A and B, canaries in their gaps, and what C holds before.
+struct Blocks<E: Number> {
+    a: Vec<Matrix<E>>,
+    b: Vec<Matrix<E>>,
+    c: Matrix<E>,
+}
+
+/// The layouts of a block of A (rows, k) that a form can read.
+fn a_layouts(form: Form, rows: usize, k: usize) -> Vec<Layout> {
+    let repeated = Layout { row_stride: 0, ..Layout::row_major(rows, k) };
+    let mut layouts = vec![Layout::row_major(rows, k), Layout::padded(rows, k, 5), repeated];
+    if form == Form::Outer {
+        let packed = Layout::col_major(rows, k);
+        layouts.extend([packed, Storage::Strided.layout(rows, k), Layout::strided(k, rows, 3, 7).transposed()]);
+    }
+    layouts
+}
+
+/// The layouts of a block of B (k, cols) that a kernel can read: a panel, in place in a wider matrix, and just as wide as the tile.
+fn b_layouts<S: Tested>(kernel: Supported<S>, k: usize, cols: usize) -> Vec<Layout> {
+    match kernel.record().form {
+        Form::Outer => [kernel.tile().nr - cols, 101, 0].map(|gap| Layout::padded(k, cols, gap)).into(),
+        Form::Dot => [0, 5].map(|gap| Layout::padded(cols, k, gap).transposed()).into(),
+    }
+}
+
+impl<S: Tested> TileCase<S> {
+    /// A tile of one pair whose operands have no gaps.
+    fn plain(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), stored: Stored) -> Self {
+        let b = b_layouts(kernel, k, cols)[0];
+        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, prefetch: false }
     }
 
-    /// The A blocks side by side, (rows, batch · k).
-    fn a_values(&self, data: &mut Data) -> Vec<f32> {
-        data.uniform(self.rows * self.batch * self.k)
+    /// A tile with layouts of the operands, store and prefetching drawn by lot.
+    fn any(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), batch: usize, data: &mut Data) -> Self {
+        let a = data.choose(&a_layouts(kernel.record().form, rows, k));
+        let b = data.choose(&b_layouts(kernel, k, cols));
+        let stored = data.choose(&Stored::all::<S>());
+        TileCase { kernel, rows, cols, batch, a, b, stored, prefetch: data.choose(&[false, true]) }
     }
 
-    /// The B blocks one below the other, (batch · k, cols).
-    fn b_values(&self, data: &mut Data) -> Vec<f32> {
-        data.uniform(self.batch * self.k * self.cols)
-    }
-
-    /// Block `index` of A in its layout, canaries in the gaps.
-    fn a_block(&self, values: &[f32], index: usize) -> Matrix<f32> {
-        let all = View::row_major(values, self.rows, self.batch * self.k);
-        let block: Vec<f32> =
-            (0..self.rows).flat_map(|i| (0..self.k).map(move |p| all.at(i, index * self.k + p))).collect();
-        Matrix::with_layout(self.a_layout, &block)
-    }
-
-    /// Block `index` of B as a panel (k, nr). The columns past the tile's are NaN: none of them may reach C.
-    fn b_panel(&self, values: &[f32], index: usize) -> Vec<f32> {
-        let mut panel = vec![f32::NAN; self.k * self.nr()];
-        for (p, row) in panel.chunks_exact_mut(self.nr()).enumerate() {
-            let start = (index * self.k + p) * self.cols;
-            row[..self.cols].copy_from_slice(&values[start..start + self.cols]);
+    fn blocks(&self, data: &mut Data) -> Blocks<S::E> {
+        let c = Layout::padded(self.rows, self.cols, C_GAP);
+        Blocks {
+            a: (0..self.batch).map(|_| uniform(self.a, data)).collect(),
+            b: (0..self.batch).map(|_| uniform(self.b, data)).collect(),
+            c: if self.stored.factors().1 == 0.0 { unwritten(c) } else { uniform(c, data) },
         }
-        panel
     }
 
-    /// What C holds before: values where they count, NaN where they must not be read.
-    fn c_before(&self, data: &mut Data) -> Matrix<f32> {
-        let layout = Layout::padded(self.rows, self.cols, C_GAP);
-        let len = self.rows * self.cols;
-        let values = if self.accumulate { data.uniform(len) } else { vec![f32::CANARY; len] };
-        Matrix::with_layout(layout, &values)
+    fn epilogue(&self) -> EpilogueOperands {
+        let kind = if let Stored::Finished { kind, .. } = self.stored { kind } else { EpilogueKind::NONE };
+        EpilogueOperands::new(kind, self.rows, self.cols, 26)
     }
 
     /// Calls the microkernel.
     ///
     /// # Safety
-    /// `pairs` are A blocks in this case's layout and B panels; `c` is valid for this case's tile with rows that stand
-    /// `C_GAP` further apart than they are long.
-    unsafe fn run(&self, pairs: &[Pair<F32>], c: *mut f32) {
+    /// `pairs` are blocks in this case's layouts; `c` is valid for this case's tile with rows that stand `C_GAP` further apart than
+    /// they are long.
+    unsafe fn run(&self, pairs: &[Pair<S>], c: *mut S::E) {
+        let extra = self.epilogue();
+        let finish = S::Finish::cut(&extra.epilogue(), 0, 0);
+        let store = match (self.stored, &finish) {
+            (Stored::Finished { accumulate, .. }, Some(finish)) => Store::Finish { accumulate, finish },
+            (Stored::Finished { .. }, None) => panic!("{self}: the scheme has no such epilogue"),
+            (Stored::Overwritten, _) => Store::Overwrite,
+            (Stored::Accumulated, _) => Store::Accumulate,
+            (Stored::Scaled { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
+        };
         let args = TileArgs {
             pairs,
-            k: self.k,
-            a_row_stride: self.a_layout.row_stride,
-            a_col_stride: self.a_layout.col_stride,
+            k: self.a.cols,
+            a_row_stride: self.a.row_stride,
+            a_col_stride: self.a.col_stride,
+            b_stride: if self.kernel.record().form == Form::Outer { self.b.row_stride } else { self.b.col_stride },
             c,
             c_row_stride: self.cols + C_GAP,
+            // A hint may name memory that nobody has.
+            prefetch: if self.prefetch { std::ptr::dangling() } else { std::ptr::null() },
+            prefetch_stride: self.b.row_stride,
             cols: self.cols,
-            prefetch: std::ptr::null(),
-            accumulate: self.accumulate,
-            finish: None,
+            store,
         };
         // SAFETY: the operands are promised by the caller; 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr by the loops below.
         unsafe { self.kernel.run(self.rows, &args) }
     }
 
+    /// C after a call on `blocks`, whose surroundings are checked.
+    fn run_on(&self, blocks: &Blocks<S::E>) -> Vec<S::E> {
+        let pairs: Vec<_> = blocks
+            .a
+            .iter()
+            .zip(&blocks.b)
+            .map(|(a, b)| Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() })
+            .collect();
+        let mut after = Matrix::with_layout(blocks.c.layout(), &blocks.c.to_row_major());
+        // SAFETY: the blocks and C are laid out as `run` asks.
+        unsafe { self.run(&pairs, after.as_mut_slice().as_mut_ptr()) };
+        after.check();
+        after.to_row_major()
+    }
+
     /// Compares C after the call with the oracle.
     #[track_caller]
-    fn check(&self, a: &[f32], b: &[f32], before: View<'_, f32>, after: &[f32]) {
-        let k = self.batch * self.k;
-        let (a, b) = (View::row_major(a, self.rows, k), View::row_major(b, k, self.cols));
-        let beta = if self.accumulate { 1.0 } else { 0.0 };
-        let wanted = oracle::Gemm { alpha: 1.0, a, b, beta, c: before };
-        tolerance::assert_close(&self.to_string(), after, &wanted.exact(), &wanted.bound());
+    fn check(&self, blocks: &Blocks<S::E>, after: &[S::E]) {
+        let (alpha, beta) = self.stored.factors();
+        let pairs = blocks.a.iter().zip(&blocks.b).map(|(a, b)| (a.view(), b.view())).collect();
+        let exact = Exact { alpha: alpha.into(), pairs, beta: beta.into(), c: blocks.c.view() };
+        if !matches!(self.stored, Stored::Finished { .. }) {
+            return exact.check(&self.to_string(), View::row_major(after, self.rows, self.cols));
+        }
+        let extra = self.epilogue();
+        for (index, &found) in after.iter().enumerate() {
+            let (i, j) = (index / self.cols, index % self.cols);
+            let sum = exact.element(i, j);
+            let (value, bound) = extra.element(i, j, self.batch * self.a.cols, sum.value, sum.magnitude);
+            Expected { value, rest: 0.0, bound, ..sum }.check(&format_args!("{self}: ({i}, {j})"), found);
+        }
     }
 
     /// Runs on operands between canaries, the rows of C included.
     fn run_between_canaries(&self, data: &mut Data) {
-        let (a, b) = (self.a_values(data), self.b_values(data));
-        let a_blocks: Vec<_> = (0..self.batch).map(|index| self.a_block(&a, index)).collect();
-        let b_panels: Vec<_> = (0..self.batch).map(|index| Guarded::new(&self.b_panel(&b, index))).collect();
-        let pairs: Vec<_> = a_blocks
-            .iter()
-            .zip(&b_panels)
-            .map(|(a, b)| Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() })
-            .collect();
-        let before = self.c_before(data);
-        let mut after = Matrix::with_layout(before.layout(), &before.to_row_major());
-        // SAFETY: blocks, panels and C are laid out as `run` asks.
-        unsafe { self.run(&pairs, after.as_mut_slice().as_mut_ptr()) };
-        after.check();
-        self.check(&a, &b, before.view(), &after.to_row_major());
+        let blocks = self.blocks(data);
+        self.check(&blocks, &self.run_on(&blocks));
     }
 
     /// Runs on operands that end, or begin, at a page without access.
-    fn run_at_page_border(&self, guard: fn(&[f32]) -> PageGuarded<f32>, data: &mut Data) {
-        assert_eq!(self.batch, 1, "one pair tells as much as several");
-        let (a, b) = (self.a_values(data), self.b_values(data));
-        let a_block = guard(self.a_block(&a, 0).as_slice());
-        let b_panel = guard(&self.b_panel(&b, 0));
-        let before = self.c_before(data);
-        let mut after = guard(before.as_slice());
-        let pair = Pair { a: a_block.as_slice().as_ptr(), b: b_panel.as_slice().as_ptr() };
-        // SAFETY: block, panel and C are laid out as `run` asks.
+    fn run_at_page_border(&self, guard: fn(&[S::E]) -> PageGuarded<S::E>, data: &mut Data) {
+        let blocks = self.blocks(data);
+        let [a, b] = [&blocks.a[0], &blocks.b[0]].map(|block| guard(block.as_slice()));
+        let mut after = guard(blocks.c.as_slice());
+        let pair = Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() };
+        // SAFETY: the blocks and C are laid out as `run` asks.
         unsafe { self.run(&[pair], after.as_mut_slice().as_mut_ptr()) };
-        let after = View::new(after.as_slice(), before.layout()).to_row_major();
-        self.check(&a, &b, before.view(), &after);
+        self.check(&blocks, &View::new(after.as_slice(), blocks.c.layout()).to_row_major());
     }
 }
 
-/// Every kernel with every number of rows and of columns that its tile can be cut to.
-fn for_each_tile(mut test: impl FnMut(Supported<F32>, usize, usize)) {
-    for kernel in kernels() {
+/// Every record with every number of rows and of columns that its tile can be cut to.
+fn for_each_tile<S: Tested>(mut test: impl FnMut(Supported<S>, usize, usize)) {
+    for kernel in records::<S>() {
         let tile = kernel.tile();
         for rows in 1..=tile.mr {
             (1..=tile.nr).for_each(|cols| test(kernel, rows, cols));
@@ -147,63 +225,190 @@ fn for_each_tile(mut test: impl FnMut(Supported<F32>, usize, usize)) {
     }
 }
 
-#[test]
-fn tile_of_every_size_depth_and_batch_matches_the_oracle() {
+fn check_every_size_depth_and_batch<S: Tested>() {
     let mut data = Data::new(21);
-    for_each_tile(|kernel, rows, cols| {
-        for k in DEPTHS {
+    for_each_tile::<S>(|kernel, rows, cols| {
+        for &k in depths(kernel.record().form) {
             for batch in 0..=3 {
-                let a_layout = Storage::ALL[(rows + cols + k + batch) % Storage::ALL.len()].layout(rows, k);
-                for accumulate in [false, true] {
-                    TileCase { kernel, rows, cols, k, batch, a_layout, accumulate }.run_between_canaries(&mut data);
-                }
+                TileCase::any(kernel, (rows, cols, k), batch, &mut data).run_between_canaries(&mut data);
             }
         }
     });
 }
 
 #[test]
-fn tile_with_every_stride_of_a_matches_the_oracle() {
+fn tile_of_every_size_depth_and_batch_matches_the_oracle() {
+    check_every_size_depth_and_batch::<F32>();
+    check_every_size_depth_and_batch::<F64>();
+}
+
+fn check_every_store<S: Tested>() {
     let mut data = Data::new(22);
-    for kernel in kernels() {
-        let (rows, cols) = (kernel.tile().mr, kernel.tile().nr);
-        for k in DEPTHS {
-            let far = Layout { rows, cols: k, row_stride: 3, col_stride: 3 * rows + 7 };
-            for a_layout in Storage::ALL.map(|storage| storage.layout(rows, k)).into_iter().chain([far]) {
-                let case = TileCase { kernel, rows, cols, k, batch: 2, a_layout, accumulate: true };
-                case.run_between_canaries(&mut data);
+    for_each_tile::<S>(|kernel, rows, cols| {
+        for stored in Stored::all::<S>() {
+            let case = TileCase::any(kernel, (rows, cols, 3), 1, &mut data);
+            TileCase { stored, ..case }.run_between_canaries(&mut data);
+        }
+    });
+}
+
+#[test]
+fn tile_of_every_size_with_every_store_matches_the_oracle() {
+    check_every_store::<F32>();
+    check_every_store::<F64>();
+}
+
+fn check_every_stride<S: Tested>() {
+    let mut data = Data::new(23);
+    for kernel in records::<S>() {
+        let (form, tile) = (kernel.record().form, kernel.tile());
+        for (rows, cols) in [(tile.mr, tile.nr), (tile.mr.div_ceil(2), tile.nr.div_ceil(2))] {
+            for &k in depths(form) {
+                let case = TileCase { batch: 2, ..TileCase::plain(kernel, (rows, cols, k), Stored::Accumulated) };
+                for a in a_layouts(form, rows, k) {
+                    for b in b_layouts(kernel, k, cols) {
+                        TileCase { a, b, ..case }.run_between_canaries(&mut data);
+                    }
+                }
             }
         }
     }
 }
 
 #[test]
-fn tile_at_a_page_border_touches_nothing_beyond() {
-    let mut data = Data::new(23);
-    for_each_tile(|kernel, rows, cols| {
-        for (k, storage) in [(1, Storage::RowMajor), (3, Storage::ColMajor), (3, Storage::RowMajor)] {
-            let accumulate = (rows + cols + k) % 2 == 0;
-            let case = TileCase { kernel, rows, cols, k, batch: 1, a_layout: storage.layout(rows, k), accumulate };
+fn tile_with_every_stride_of_a_and_b_matches_the_oracle() {
+    check_every_stride::<F32>();
+    check_every_stride::<F64>();
+}
+
+fn check_page_borders<S: Tested>() {
+    let mut data = Data::new(24);
+    for_each_tile::<S>(|kernel, rows, cols| {
+        for k in [1, 3] {
+            let case = TileCase::any(kernel, (rows, cols, k), 1, &mut data);
             case.run_at_page_border(PageGuarded::at_end, &mut data);
             case.run_at_page_border(PageGuarded::at_start, &mut data);
+        }
+    });
+    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form == Form::Dot) {
+        for &k in depths(Form::Dot).iter().filter(|&&k| k > 0) {
+            let case = TileCase::any(kernel, (kernel.tile().mr, kernel.tile().nr, k), 1, &mut data);
+            case.run_at_page_border(PageGuarded::at_end, &mut data);
+        }
+    }
+}
+
+#[test]
+fn tile_at_a_page_border_touches_nothing_beyond() {
+    check_page_borders::<F32>();
+    check_page_borders::<F64>();
+}
+
+fn check_without_terms<S: Tested>() {
+    let mut data = Data::new(25);
+    for_each_tile::<S>(|kernel, rows, cols| {
+        for stored in [Stored::Overwritten, Stored::Accumulated] {
+            let case = TileCase { batch: 0, ..TileCase::plain(kernel, (rows, cols, 5), stored) };
+            let blocks = case.blocks(&mut data);
+            let zeros = vec![S::E::from(0.0); rows * cols];
+            let wanted = if let Stored::Accumulated = stored { blocks.c.to_row_major() } else { zeros };
+            assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
         }
     });
 }
 
 #[test]
 fn tile_without_terms_is_zero_or_the_old_c_bit_for_bit() {
-    let mut data = Data::new(24);
-    for_each_tile(|kernel, rows, cols| {
-        for accumulate in [false, true] {
-            let case =
-                TileCase { kernel, rows, cols, k: 5, batch: 0, a_layout: Layout::row_major(rows, 5), accumulate };
-            let before = case.c_before(&mut data);
-            let mut after = Matrix::with_layout(before.layout(), &before.to_row_major());
-            // SAFETY: no pairs; C is laid out as `run` asks.
-            unsafe { case.run(&[], after.as_mut_slice().as_mut_ptr()) };
-            let wanted = if accumulate { before.to_row_major() } else { vec![0.0; rows * cols] };
-            tolerance::assert_identical(&case.to_string(), &after.to_row_major(), &wanted);
-            after.check();
+    check_without_terms::<F32>();
+    check_without_terms::<F64>();
+}
+
+fn check_chains<S: Tested>() {
+    let mut data = Data::new(27);
+    for_each_tile::<S>(|kernel, rows, cols| {
+        if kernel.record().form == Form::Dot {
+            return;
+        }
+        // The scalar ISA rounds the product and the sum, the others the sum alone.
+        let fuses = kernel.record().isa != Isa::Scalar;
+        let step = |sum: S::E, x: S::E, y: S::E| if fuses { x.fused(y, sum) } else { x * y + sum };
+        for stored in [Stored::Overwritten, Stored::Accumulated] {
+            let case = TileCase { stored, ..TileCase::any(kernel, (rows, cols, 9), 2, &mut data) };
+            let blocks = case.blocks(&mut data);
+            let element = |i: usize, j: usize| {
+                let start = if let Stored::Accumulated = stored { blocks.c.view().at(i, j) } else { 0.0.into() };
+                blocks.a.iter().zip(&blocks.b).fold(start, |sum, (a, b)| {
+                    (0..a.layout().cols).fold(sum, |sum, p| step(sum, a.view().at(i, p), b.view().at(p, j)))
+                })
+            };
+            let wanted: Vec<_> = (0..rows * cols).map(|index| element(index / cols, index % cols)).collect();
+            assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
         }
     });
+}
+
+#[test]
+fn element_of_the_outer_form_is_one_chain_of_multiply_adds_in_the_order_of_k() {
+    check_chains::<F32>();
+    check_chains::<F64>();
+}
+
+/// The kernels of the dot form that have to agree with this one.
+fn dot_rivals<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported<S>> {
+    let isa = kernel.record().isa;
+    records::<S>().into_iter().filter(move |other| other.record().form == Form::Dot && other.record().isa == isa)
+}
+
+/// Row `i` of A times column `j` of B, as a tile of one element.
+fn dot_alone<S: Tested>(case: TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: usize) -> S::E {
+    let start = |block: &Matrix<S::E>, i, j| block.as_slice().as_ptr().wrapping_add(block.layout().index(i, j));
+    let pair = |(a, b)| Pair { a: start(a, i, 0), b: start(b, 0, j) };
+    let pairs: Vec<_> = blocks.a.iter().zip(&blocks.b).map(pair).collect();
+    let mut c = unwritten(Layout::row_major(1, 1));
+    // SAFETY: a row of A and a column of B in their layouts, and a C of one element.
+    unsafe { TileCase { rows: 1, cols: 1, ..case }.run(&pairs, c.as_mut_slice().as_mut_ptr()) };
+    c.as_slice()[0]
+}
+
+fn check_dots<S: Tested>() {
+    let mut data = Data::new(28);
+    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form == Form::Dot) {
+        let (rows, cols) = (kernel.tile().mr, kernel.tile().nr);
+        for &k in depths(Form::Dot) {
+            let any = TileCase::any(kernel, (rows, cols, k), 2, &mut data);
+            let case = TileCase { stored: Stored::Overwritten, ..any };
+            let blocks = case.blocks(&mut data);
+            let whole = case.run_on(&blocks);
+            for other in dot_rivals(kernel) {
+                let element =
+                    |index| dot_alone(TileCase { kernel: other, ..case }, &blocks, index / cols, index % cols);
+                let alone: Vec<_> = (0..rows * cols).map(element).collect();
+                assert_same_bits(&format!("{case}, {}", other.record().name), &alone, &whole);
+            }
+        }
+    }
+}
+
+#[test]
+fn element_of_the_dot_form_has_the_same_bits_in_any_tile() {
+    check_dots::<F32>();
+    check_dots::<F64>();
+}
+
+fn check_prefetching<S: Tested>() {
+    let mut data = Data::new(29);
+    for kernel in records::<S>() {
+        for stored in Stored::all::<S>() {
+            let case = TileCase::plain(kernel, (kernel.tile().mr, kernel.tile().nr, 17), stored);
+            let blocks = case.blocks(&mut data);
+            let wanted = case.run_on(&blocks);
+            assert_same_bits(&case.to_string(), &TileCase { prefetch: true, ..case }.run_on(&blocks), &wanted);
+        }
+    }
+}
+
+#[test]
+fn tile_has_the_same_bits_with_and_without_prefetching() {
+    check_prefetching::<F32>();
+    check_prefetching::<F64>();
 }

@@ -1,6 +1,7 @@
 //! Operands of a product, seeded and guarded, and the comparison with the `f64` oracle.
 
 use crate::kernels::cpu;
+use crate::numbers::Number;
 use cke_kernels::Error;
 use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, Shape, Supported};
 use cke_kernels::scheme::F32;
@@ -11,36 +12,36 @@ use cke_testkit::shapes::GemmCase;
 use cke_testkit::{Data, Element, Layout, Matrix, oracle, tolerance};
 
 /// The matrix as the library's view.
-pub(crate) fn view(matrix: &Matrix<f32>) -> MatRef<'_, f32> {
+pub(crate) fn view<E: Element>(matrix: &Matrix<E>) -> MatRef<'_, E> {
     view_of(matrix.as_slice(), matrix.layout())
 }
 
 /// `data`, laid out as given, as the library's view.
-pub(crate) fn view_of(data: &[f32], layout: Layout) -> MatRef<'_, f32> {
+pub(crate) fn view_of<E>(data: &[E], layout: Layout) -> MatRef<'_, E> {
     let Layout { rows, cols, row_stride, col_stride } = layout;
     MatRef::with_strides(data, rows, cols, row_stride, col_stride).expect("the data covers the layout")
 }
 
 /// The matrix as the library's mutable view.
-pub(crate) fn view_mut(matrix: &mut Matrix<f32>) -> MatMut<'_, f32> {
+pub(crate) fn view_mut<E: Element>(matrix: &mut Matrix<E>) -> MatMut<'_, E> {
     let layout = matrix.layout();
     view_mut_of(matrix.as_mut_slice(), layout)
 }
 
 /// `data`, laid out as given, as the library's mutable view.
-pub(crate) fn view_mut_of(data: &mut [f32], layout: Layout) -> MatMut<'_, f32> {
+pub(crate) fn view_mut_of<E>(data: &mut [E], layout: Layout) -> MatMut<'_, E> {
     let Layout { rows, cols, row_stride, col_stride } = layout;
     MatMut::with_strides(data, rows, cols, row_stride, col_stride).expect("the data covers the layout, no overlap")
 }
 
 /// A matrix of canaries, which are NaN: what is not overwritten can be told.
-pub(crate) fn unwritten(layout: Layout) -> Matrix<f32> {
-    Matrix::with_layout(layout, &vec![f32::CANARY; layout.rows * layout.cols])
+pub(crate) fn unwritten<E: Element>(layout: Layout) -> Matrix<E> {
+    Matrix::with_layout(layout, &vec![E::CANARY; layout.rows * layout.cols])
 }
 
 /// A matrix of values uniform in (−1, 1), with canaries in its gaps.
-pub(crate) fn uniform(layout: Layout, data: &mut Data) -> Matrix<f32> {
-    Matrix::with_layout(layout, &data.uniform(layout.rows * layout.cols))
+pub(crate) fn uniform<E: Number>(layout: Layout, data: &mut Data) -> Matrix<E> {
+    Matrix::with_layout(layout, &E::uniform(data, layout.rows * layout.cols))
 }
 
 /// The plan of one kernel for a case, with blocks of the library's choice or the caller's.

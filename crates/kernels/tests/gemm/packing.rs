@@ -1,19 +1,20 @@
 //! Packed B: panels written at once or in pieces, and read back.
 
-use crate::kernels::kernels;
-use crate::operands::{Operands, plan, view, view_of};
+use crate::kernels::{kernels, records};
+use crate::numbers::Tested;
+use crate::operands::{Operands, plan, uniform, unwritten, view, view_of};
 use cke_kernels::Error;
-use cke_kernels::gemm::{GemmPlan, PackedB, Supported};
-use cke_kernels::scheme::F32;
+use cke_kernels::gemm::{GemmPlan, PackArgs, PackedB, Supported};
+use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::{GemmCase, Storage};
-use cke_testkit::{Data, Layout, Matrix, PageGuarded};
+use cke_testkit::{Data, Element, Layout, Matrix, PageGuarded};
 
 /// Depths round the block in which transposed operands are packed.
 const DEPTHS: [usize; 7] = [0, 1, 5, 31, 32, 33, 70];
 
 /// All columns, one after the other.
-fn columns(packed: &PackedB<F32>) -> Vec<f32> {
-    let mut all = vec![f32::NAN; packed.k() * packed.n()];
+fn columns<S: Tested>(packed: &PackedB<S>) -> Vec<S::E> {
+    let mut all = vec![S::E::CANARY; packed.k() * packed.n()];
     for (j, column) in all.chunks_exact_mut(packed.k().max(1)).enumerate() {
         packed.copy_column(j, column).expect("the column exists");
     }
@@ -26,19 +27,62 @@ fn plan_and_b(kernel: Supported<F32>, k: usize, n: usize, storage: Storage) -> (
     (plan(kernel, &case, None), Operands::new(case, 31).b)
 }
 
-#[test]
-fn packed_columns_read_back_as_those_of_b() {
-    for kernel in kernels() {
+fn check_columns<S: Tested>() {
+    let mut data = Data::new(33);
+    for kernel in kernels::<S>() {
         let nr = kernel.tile().nr;
         for (k, n) in DEPTHS.into_iter().flat_map(|k| [0, 1, nr - 1, nr, 2 * nr + 3].map(|n| (k, n))) {
             for storage in Storage::ALL {
-                let (plan, b) = plan_and_b(kernel, k, n, storage);
-                let packed = plan.pack_b(view(&b)).expect("sizes agree");
+                let b = uniform(storage.layout(k, n), &mut data);
+                let mut packed = PackedB::<S>::zeroed(kernel, k, n).expect("memory is there");
+                packed.write(0, 0, view(&b)).expect("inside B");
                 let wanted = b.view().transposed().to_row_major();
                 assert_eq!(columns(&packed), wanted, "{}: {k}x{n} {storage:?}", kernel.record().name);
             }
         }
     }
+}
+
+#[test]
+fn packed_columns_read_back_as_those_of_b() {
+    check_columns::<F32>();
+    check_columns::<F64>();
+}
+
+/// Copies a block of each size and storage between canaries, from operands that end, or begin, at a page without access.
+fn check_copies<S: Tested>() {
+    let mut data = Data::new(34);
+    let lengths = [0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 33];
+    for kernel in records::<S>() {
+        for (rows, cols) in lengths.into_iter().flat_map(|rows| lengths.map(|cols| (rows, cols))) {
+            let storage = data.choose(&Storage::ALL);
+            let source = uniform::<S::E>(storage.layout(rows, cols), &mut data);
+            let guard = data.choose(&[PageGuarded::at_end, PageGuarded::at_start]);
+            let guarded = guard(source.as_slice());
+            let gap = data.choose(&[0, 1, 19]);
+            let mut copy = unwritten::<S::E>(Layout::padded(rows, cols, gap));
+            let args = PackArgs {
+                source: guarded.as_slice().as_ptr(),
+                rows,
+                cols,
+                row_stride: source.layout().row_stride,
+                col_stride: source.layout().col_stride,
+                out: copy.as_mut_slice().as_mut_ptr(),
+                out_stride: cols + gap,
+            };
+            // SAFETY: the source and the copy are laid out as the arguments say.
+            unsafe { kernel.pack(&args) };
+            copy.check();
+            let name = kernel.record().name;
+            assert_eq!(copy.to_row_major(), source.to_row_major(), "{name}: {rows}x{cols} {storage:?}, gap {gap}");
+        }
+    }
+}
+
+#[test]
+fn block_of_every_size_and_storage_is_copied_and_nothing_beside_it_is_touched() {
+    check_copies::<F32>();
+    check_copies::<F64>();
 }
 
 #[test]
@@ -53,23 +97,28 @@ fn packed_sizes_count_whole_panels() {
     }
 }
 
-#[test]
-fn packing_in_pieces_equals_packing_at_once() {
+fn check_pieces<S: Tested>() {
     let mut data = Data::new(32);
-    for kernel in kernels() {
+    for kernel in kernels::<S>() {
         let (k, n) = (41, 3 * kernel.tile().nr + 5);
         for storage in Storage::ALL {
-            let (plan, b) = plan_and_b(kernel, k, n, storage);
-            let whole = plan.pack_b(view(&b)).expect("sizes agree");
-            let mut pieces = plan.empty_b().expect("memory is there");
+            let b = uniform(storage.layout(k, n), &mut data);
+            let mut pieces = PackedB::<S>::zeroed(kernel, k, n).expect("memory is there");
             write_in_pieces(&mut pieces, &b, &mut data);
-            assert_eq!(columns(&pieces), columns(&whole), "{}: {storage:?}", kernel.record().name);
+            let wanted = b.view().transposed().to_row_major();
+            assert_eq!(columns(&pieces), wanted, "{}: {storage:?}", kernel.record().name);
         }
     }
 }
 
+#[test]
+fn packing_in_pieces_equals_packing_at_once() {
+    check_pieces::<F32>();
+    check_pieces::<F64>();
+}
+
 /// Writes B in blocks of random height and width, from the last to the first.
-fn write_in_pieces(packed: &mut PackedB<F32>, b: &Matrix<f32>, data: &mut Data) {
+fn write_in_pieces<S: Tested>(packed: &mut PackedB<S>, b: &Matrix<S::E>, data: &mut Data) {
     let layout = b.layout();
     let mut row_end = layout.rows;
     while row_end > 0 {

@@ -1,7 +1,6 @@
 //! Copies a block of an operand so that its rows become contiguous: by vectors, whatever the layout it comes from.
 
 use super::super::microkernel::PackArgs;
-use crate::scheme::Scheme;
 use crate::simd::{Scalar, Simd};
 
 #[cfg(target_arch = "x86_64")]
@@ -79,9 +78,9 @@ unsafe fn gather<E: Copy>(args: &PackArgs<E>) {
 /// As [`pack`], on a CPU with AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Scheme>(args: &PackArgs<P::B>)
+pub(in crate::gemm) unsafe fn avx512<E: Copy>(args: &PackArgs<E>)
 where
-    Avx512: Simd<P::B>,
+    Avx512: Simd<E>,
 {
     // SAFETY: promised by the caller.
     unsafe { pack(Avx512::assume(), args) }
@@ -91,9 +90,9 @@ where
 /// As [`pack`], on a CPU with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Scheme>(args: &PackArgs<P::B>)
+pub(in crate::gemm) unsafe fn avx2<E: Copy>(args: &PackArgs<E>)
 where
-    Avx2: Simd<P::B>,
+    Avx2: Simd<E>,
 {
     // SAFETY: promised by the caller.
     unsafe { pack(Avx2::assume(), args) }
@@ -101,9 +100,9 @@ where
 
 /// # Safety
 /// As [`pack`].
-pub(in crate::gemm) unsafe fn scalar<P: Scheme>(args: &PackArgs<P::B>)
+pub(in crate::gemm) unsafe fn scalar<E: Copy>(args: &PackArgs<E>)
 where
-    Scalar: Simd<P::B>,
+    Scalar: Simd<E>,
 {
     // SAFETY: promised by the caller.
     unsafe { pack(Scalar, args) }
