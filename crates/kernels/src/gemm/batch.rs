@@ -74,11 +74,7 @@ impl<S: Uniform> Gemm<'_, S> {
     ///
     /// # Errors
     /// As [`GemmBatch::run`].
-    pub fn run_each(
-        products: &mut [(Self, MatMut<'_, S::E>)],
-        cpu: &Cpu,
-        ctx: &mut BatchCtx<'_>,
-    ) -> Result<(), Error> {
+    pub fn run_each(products: &mut [(Self, MatMut<'_, S::E>)], cpu: &Cpu, ctx: &mut BatchCtx<'_>) -> Result<(), Error> {
         let mut work = 0usize;
         for (Gemm { a, b, .. }, c) in products.iter() {
             check_shapes((a.rows(), a.cols()), (b.rows(), b.cols()), (c.rows(), c.cols()))?;

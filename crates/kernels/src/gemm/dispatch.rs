@@ -32,10 +32,18 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
         .expect("every scheme has a scalar kernel")
 }
 
-/// The kernel of that form for a one-off product, whose panels may be of any width. `None` where the ISA in use has none.
+/// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
+/// contiguous. `None` where the ISA in use has none.
 #[inline(always)]
-pub(super) fn choose_one_off<S: Scheme>(cpu: &Cpu, form: Form, shape: Shape) -> Option<Supported<S>> {
-    let a_in_l2 = shape.m * shape.k * size_of::<S::A>() <= cpu.caches().l2 * 2 / 3;
+pub(super) fn choose_one_off<S: Scheme>(
+    cpu: &Cpu,
+    form: Form,
+    shape: Shape,
+    has_rows_of_b: bool,
+) -> Option<Supported<S>> {
+    // Narrow pieces of the rows of a large B come slowly.
+    let room_for_a = if has_rows_of_b { cpu.caches().l2 / 3 } else { cpu.caches().l2 * 2 / 3 };
+    let a_in_l2 = shape.m * shape.k * size_of::<S::A>() <= room_for_a;
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop, not iterator adapters: it is a good part of the time of a tiny product.
     for kernel in S::kernels() {
@@ -62,6 +70,8 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
     let is_too_narrow = kernel.form == Form::Outer && nr == kernel.lanes && kernel.lanes > 1;
+    // Few rows share what is loaded of B: too much for L2 to deliver.
+    let is_too_flat = 2 * kernel.lanes * size_of::<S::B>() > 24 * mr;
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
@@ -70,6 +80,7 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
         _ if k <= SHALLOW => wide_first,
         _ if is_too_narrow => 3 * CLASS,
         (_, true) => CLASS + wide_first,
+        _ if is_too_flat => 3 * CLASS,
         _ if a_in_l2 && kernel.form == Form::Outer => 2 * CLASS + narrow_first,
         _ => 2 * CLASS + wide_first,
     };

@@ -31,7 +31,7 @@ impl<T> WholeA<T> {
     /// The rows from `row` on, from their element `k` on.
     pub(crate) fn from(&self, row: usize, k: usize) -> ABlock<T> {
         let data = self.data.wrapping_add(row * self.row_stride + k * self.col_stride);
-        ABlock::in_place(data, self.row_stride, self.col_stride)
+        ABlock { data, row_stride: self.row_stride, col_stride: self.col_stride }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
 use super::epilogue::{Epilogue, TileEpilogue};
-use super::microkernel::{PackArgs, Pair, Store, Supported, TileArgs};
+use super::microkernel::{PackArgs, Pair, Prefetch, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::mem::MaybeUninit;
@@ -41,16 +41,8 @@ pub(crate) struct Block {
 pub(crate) struct ABlock<T> {
     /// Element (0, 0) of the block.
     pub(crate) data: *const T,
-    pub(crate) layout: ALayout,
-}
-
-/// Where the elements of a block of A stand.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ALayout {
-    /// As the caller has them.
-    InPlace { row_stride: usize, col_stride: usize },
-    /// Tile after tile: for each, its rows next to each other, column after column.
-    Packed,
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
 }
 
 /// The columns of B that belong to a block, from the block's first element of K on: panels of nr columns, which in a packed B
@@ -101,12 +93,6 @@ unsafe impl<T: Sync> Sync for ABlock<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for BBlock<T> {}
 
-impl<T> ABlock<T> {
-    pub(crate) fn in_place(data: *const T, row_stride: usize, col_stride: usize) -> Self {
-        ABlock { data, layout: ALayout::InPlace { row_stride, col_stride } }
-    }
-}
-
 /// A range cut into parts that differ by at most one, in order.
 pub(crate) struct EvenParts {
     start: usize,
@@ -147,13 +133,8 @@ impl<S: Scheme> Product<'_, S> {
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
-        // The next rows of a large A whose rows follow each other.
-        let stream_a = match a.layout {
-            ALayout::InPlace { row_stride, col_stride: 1 } => {
-                row_stride <= k + k / 4 && height * k * size_of::<S::A>() > STREAM && height > tile.mr && k > 0
-            }
-            _ => false,
-        };
+        // The rows that the next tile reads, where A is large.
+        let stream_a = a.col_stride == 1 && height * k * size_of::<S::A>() > STREAM;
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let ahead = if panel + 1 < block.panels.end {
@@ -168,34 +149,28 @@ impl<S: Scheme> Product<'_, S> {
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
             for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
                 let row = block.rows.start + part.start;
-                let (a_data, a_row_stride, a_col_stride) = match a.layout {
-                    ALayout::InPlace { row_stride, col_stride } => {
-                        (a.data.wrapping_add(part.start * row_stride), row_stride, col_stride)
-                    }
-                    ALayout::Packed => (a.data.wrapping_add(part.start * k), 1, part.len()),
-                };
+                let a_data = a.data.wrapping_add(part.start * a.row_stride);
                 let finish = epilogue.and_then(|epilogue| S::Finish::cut(epilogue, row, col));
                 let store = match &finish {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                let (prefetch, prefetch_stride) = if tile_index < ahead.tiles {
-                    (ahead.data.wrapping_add(tile_index * ahead.tile_stride), ahead.stride)
+                let prefetch = if tile_index < ahead.tiles {
+                    Prefetch::each_step(ahead.data.wrapping_add(tile_index * ahead.tile_stride), ahead.stride)
                 } else if stream_a {
-                    (a_data.wrapping_add(part.len() * a_row_stride).cast(), part.len() * a_row_stride / k)
+                    Prefetch::rows(a_data.wrapping_add(part.len() * a.row_stride), part.len(), a.row_stride)
                 } else {
-                    (std::ptr::null(), 0)
+                    Prefetch::NONE
                 };
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
                     k,
-                    a_row_stride,
-                    a_col_stride,
+                    a_row_stride: a.row_stride,
+                    a_col_stride: a.col_stride,
                     b_stride: b.stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     prefetch,
-                    prefetch_stride,
                     cols,
                     store,
                 };

@@ -36,6 +36,9 @@ impl Layout {
     /// Where two share one, or could only be told apart by a closer look.
     pub fn check_distinct(self, stride: usize, count: usize) -> Result<(), Error> {
         let Layout { rows, cols, row_stride, col_stride } = self;
+        if count == 0 {
+            return Ok(());
+        }
         if !are_distinct([(row_stride, rows), (col_stride, cols), (0, 1)]) {
             return Err(Error::ViewOverlaps { rows, cols, row_stride, col_stride });
         }
@@ -169,7 +172,8 @@ impl<'a, T> Matrices<'a, T> {
     pub fn get(&self, index: usize) -> Option<MatRef<'a, T>> {
         let Layout { rows, cols, row_stride, col_stride } = self.layout;
         // SAFETY: every matrix below `count` was checked, or vouched for, when the batch was made.
-        (index < self.count).then(|| unsafe { MatRef::from_raw(self.address(index), rows, cols, row_stride, col_stride) })
+        (index < self.count)
+            .then(|| unsafe { MatRef::from_raw(self.address(index), rows, cols, row_stride, col_stride) })
     }
 
     /// The first element of matrix `index`, which is below `count`.
@@ -335,10 +339,13 @@ mod tests {
         assert!(MatricesMut::by_stride(&mut data, heads, 3, 4).is_ok(), "four heads side by side");
         assert!(MatricesMut::by_stride(&mut data, heads.transposed(), 3, 4).is_ok(), "and transposed");
         let flat = Layout { row_stride: 0, ..TWO_BY_THREE };
-        for (layout, stride, count) in [(heads, 2, 4), (heads, 3, 5), (TWO_BY_THREE, 5, 2), (TWO_BY_THREE, 0, 2), (flat, 6, 2)] {
+        for (layout, stride, count) in
+            [(heads, 2, 4), (heads, 3, 5), (TWO_BY_THREE, 5, 2), (TWO_BY_THREE, 0, 2), (flat, 6, 2)]
+        {
             let error = MatricesMut::by_stride(&mut data, layout, stride, count).unwrap_err();
             assert!(matches!(error, Error::Size { .. } | Error::ViewOverlaps { .. }), "{error}");
         }
         assert!(MatricesMut::by_stride(&mut data, TWO_BY_THREE, 0, 1).is_ok(), "one matrix needs no stride");
+        assert!(MatricesMut::by_stride(&mut data, flat, 0, 0).is_ok(), "none needs nothing");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cpu::{Cpu, Isa};
 use crate::scheme::Scheme;
-use crate::scratch::Zeroable;
+use crate::scratch::{LINE, Zeroable};
 
 /// The size of the block of C that a microkernel keeps in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,38 @@ impl<S: Scheme> Store<'_, S> {
     }
 }
 
+/// Cache lines that a microkernel asks for while it works, at most one in each step of k: in steps 0 to rows − 1 of every period
+/// the lines `row_stride` bytes apart, from one period to the next `advance` bytes further on. A hint: any address will do.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefetch {
+    /// The first line; null for none at all.
+    pub first: *const u8,
+    /// Lines of one period.
+    pub rows: usize,
+    /// Bytes from one of them to the next.
+    pub row_stride: usize,
+    /// Steps of k that a period takes.
+    pub period: usize,
+    /// Bytes from a line to that of the next period.
+    pub advance: usize,
+}
+
+impl Prefetch {
+    /// Nothing.
+    pub const NONE: Prefetch = Prefetch { first: std::ptr::null(), rows: 0, row_stride: 0, period: 1, advance: 0 };
+
+    /// One line in each step, `advance` bytes apart.
+    pub(super) fn each_step<T>(first: *const T, advance: usize) -> Prefetch {
+        Prefetch { first: first.cast(), rows: 1, row_stride: 0, period: 1, advance: advance * size_of::<T>() }
+    }
+
+    /// The lines of rows that are contiguous, each as soon as its elements would be reached.
+    pub(super) fn rows<T>(first: *const T, rows: usize, row_stride: usize) -> Prefetch {
+        let row_stride = row_stride * size_of::<T>();
+        Prefetch { first: first.cast(), rows, row_stride, period: LINE / size_of::<T>(), advance: LINE }
+    }
+}
+
 /// What a microkernel is asked to do: store(Σ Aᵢ·Bᵢ) for one tile of C.
 #[derive(Clone, Copy)]
 pub struct TileArgs<'a, S: Scheme> {
@@ -86,11 +118,8 @@ pub struct TileArgs<'a, S: Scheme> {
     pub c: *mut S::Acc,
     /// Elements of C from one row to the next.
     pub c_row_stride: usize,
-    /// Memory that a later tile will read: a cache line of it is asked for with each step of k. A hint; null for none. Kernels of
-    /// [`Form::Dot`] leave it to the hardware.
-    pub prefetch: *const S::B,
-    /// Elements from one of those lines to the next.
-    pub prefetch_stride: usize,
+    /// Memory that a later tile will read. Kernels of [`Form::Dot`] leave it to the hardware.
+    pub prefetch: Prefetch,
     /// Columns of the tile that exist: 1 to nr.
     pub cols: usize,
     /// What happens to the sums.

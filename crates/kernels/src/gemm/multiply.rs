@@ -38,24 +38,32 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// # Errors
     /// Where the sizes do not belong together. C is then untouched.
     pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+        if !self.run_if_small(cpu, c.reborrow())? {
+            // SAFETY: the sizes belong together, as was checked, and the views vouch for their elements.
+            unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
+        }
+        Ok(())
+    }
+
+    /// As [`Gemm::run`], but only where the product is so small that it needs neither threads nor memory; says whether it did.
+    ///
+    /// # Errors
+    /// As [`Gemm::run`].
+    #[inline]
+    pub fn run_if_small(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>) -> Result<bool, Error> {
         let (m, n, k) = (self.a.rows(), self.b.cols(), self.a.cols());
         expect_size("rows of B", k, self.b.rows())?;
         expect_size("rows of C", m, c.rows())?;
         expect_size("columns of C", n, c.cols())?;
         if m == 0 || n == 0 {
-            return Ok(());
+            return Ok(true);
         }
         if k == 0 || self.alpha == S::E::zero() {
             scale(self.beta, &mut c);
-            return Ok(());
+            return Ok(true);
         }
         // SAFETY: the sizes belong together, and the views vouch for their elements.
-        unsafe {
-            if !small::run(cpu, self, &mut c) {
-                OneOff::new(cpu, self, &mut c).run(ctx);
-            }
-        }
-        Ok(())
+        Ok(unsafe { small::run(cpu, self, &mut c) })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::blocking::Blocking;
 use super::dispatch::{Shape, choose_one_off};
 use super::loops::{WholeA, WholeB};
-use super::macro_kernel::{ABlock, ALayout, Ahead, BBlock, Block, EvenParts, Product};
+use super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::microkernel::{Form, PackArgs, Supported};
 use super::multiply::Gemm;
 use super::plan::Ctx;
@@ -27,8 +27,8 @@ pub(super) struct OneOff<'a, S: Uniform> {
 enum Way {
     /// Both operands are read where they are.
     InPlace,
-    /// Each panel of B is packed by the worker that multiplies it, with an A in place or packed before by all of them together.
-    PackPanels { pack_a: bool },
+    /// Each panel of B is packed by the worker that multiplies it with an A in place.
+    PackPanels,
 }
 
 /// Elements of the buffer on the stack that takes the place of scratch memory that cannot be had.
@@ -67,7 +67,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe {
             match self.way {
                 Way::InPlace => self.run_in_place(ctx.pool),
-                Way::PackPanels { pack_a } => self.run_pack_panels(ctx, pack_a),
+                Way::PackPanels => self.run_pack_panels(ctx),
             }
         }
     }
@@ -103,36 +103,28 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 
     /// # Safety
     /// As [`OneOff::run`].
-    unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>, pack_a: bool) {
-        let Product { kernel, m, n, k, .. } = self.product;
+    unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>) {
+        let Product { kernel, m, n, .. } = self.product;
         let (nr, threads) = (kernel.tile().nr, ctx.pool.threads());
         let kc = self.depth();
         let b_len = PerWorker::<S::E>::padded(kc * nr);
-        let a_len = if pack_a { PerWorker::<S::E>::padded(m * k) } else { 0 };
-        let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
-            let mut stack = [S::E::zero(); STACK];
-            let steps = Steps { kc: STACK / nr, rows: m, panels: n.div_ceil(nr) };
-            // SAFETY: promised by the caller.
-            return unsafe { self.run_steps(steps, None, PerWorker::new(&mut stack, STACK), &Serial) };
-        };
-        let (a, b) = scratch.split_at_mut(a_len);
         let steps = Steps::choose(m, n.div_ceil(nr), kc, kernel.tile().mr, threads);
         // SAFETY: promised by the caller.
         unsafe {
-            let a = pack_a.then(|| self.pack_whole_a(steps, a, ctx.pool));
-            self.run_steps(steps, a, PerWorker::new(b, b_len), ctx.pool);
+            match ctx.scratch.take::<S::E>(threads * b_len) {
+                Ok(scratch) => self.run_steps(steps, PerWorker::new(scratch, b_len), ctx.pool),
+                Err(_) => {
+                    let mut stack = [S::E::zero(); STACK];
+                    let steps = Steps { kc: STACK / nr, rows: m, panels: n.div_ceil(nr) };
+                    self.run_steps(steps, PerWorker::new(&mut stack, STACK), &Serial);
+                }
+            }
         }
     }
 
     /// # Safety
-    /// As [`OneOff::run`]; `a` is A packed in the same steps.
-    unsafe fn run_steps(
-        &self,
-        steps: Steps,
-        a: Option<Shared<S::E>>,
-        buffers: PerWorker<'_, S::E>,
-        pool: &dyn Parallel,
-    ) {
+    /// As [`OneOff::run`]; a buffer has room for steps.kc rows of a panel.
+    unsafe fn run_steps(&self, steps: Steps, buffers: PerWorker<'_, S::E>, pool: &dyn Parallel) {
         let Product { kernel, m, n, k, .. } = self.product;
         let panels = n.div_ceil(kernel.tile().nr);
         let column_steps = panels.div_ceil(steps.panels);
@@ -149,15 +141,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                         self.pack_b(panel, start, ks.len(), buffer);
                         let ahead = self.next_source(panel, &ks, steps.kc, last);
                         let b = BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: kernel.tile().nr, ahead };
-                        let a = match &a {
-                            Some(a) => {
-                                let data = a.at(row * k + ks.start * rows.len());
-                                ABlock { data: data.cast_const(), layout: ALayout::Packed }
-                            }
-                            None => self.a.from(row, start),
-                        };
                         let block = Block { rows: rows.clone(), panels: panel..panel + 1, ks };
-                        self.product.run_block(&block, a, b);
+                        self.product.run_block(&block, self.a.from(row, start), b);
                     }
                 }
             }
@@ -168,7 +153,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     fn depth(&self) -> usize {
         let Product { kernel, m, n, k, .. } = self.product;
         let (nr, elements) = (kernel.tile().nr, self.caches.l2 / size_of::<S::E>());
-        let panel_alone = if n <= nr { elements / 2 } else { elements / 3 } / nr;
+        // Few panels: A is read as seldom as possible.
+        let panel_alone = if n <= FEW_PANELS * nr { elements / 2 } else { elements / 3 } / nr;
         let with_a = elements * 3 / 4 / (m + 2 * nr);
         let limit = if with_a >= SHALLOW { panel_alone.min(with_a) } else { panel_alone };
         k.div_ceil(k.div_ceil(limit.max(16)))
@@ -194,23 +180,6 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         }
     }
 
-    /// A, cut as `steps` say, block of rows after block of rows, of which each is packed block of K after block of K.
-    ///
-    /// # Safety
-    /// As [`OneOff::run`]; `out` has room for m · k elements.
-    unsafe fn pack_whole_a(&self, steps: Steps, out: &mut [S::E], pool: &dyn Parallel) -> Shared<S::E> {
-        let Product { m, k, .. } = self.product;
-        let out = Shared(out.as_mut_ptr());
-        let k_steps = k.div_ceil(steps.kc);
-        pool.run(m.div_ceil(steps.rows) * k_steps, &|task, _worker| {
-            let (row, start) = (task / k_steps * steps.rows, task % k_steps * steps.kc);
-            let (rows, kc) = ((m - row).min(steps.rows), (k - start).min(steps.kc));
-            // SAFETY: each task packs a block of its own; the rest is promised by the caller.
-            unsafe { self.pack_a(row, rows, start, kc, out.at(row * k + start * rows)) };
-        });
-        out
-    }
-
     /// Rows `k0 .. k0 + k` of a panel of B into `out`.
     ///
     /// # Safety
@@ -231,34 +200,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // SAFETY: promised by the caller.
         unsafe { self.product.kernel.pack(&args) }
     }
-
-    /// The block of A to `out`, tile after tile, a few elements of k at a time: of an A whose columns are contiguous each line holds
-    /// elements of several tiles.
-    ///
-    /// # Safety
-    /// It exists, A is valid for reads, and `out` has room for rows · k elements.
-    unsafe fn pack_a(&self, row: usize, rows: usize, k0: usize, k: usize, out: *mut S::E) {
-        let WholeA { data, row_stride, col_stride } = self.a;
-        for start in (0..k).step_by(PACK_DEPTH) {
-            for part in EvenParts::new(rows, self.product.kernel.tile().mr) {
-                let args = PackArgs {
-                    source: data.wrapping_add((row + part.start) * row_stride + (k0 + start) * col_stride),
-                    rows: PACK_DEPTH.min(k - start),
-                    cols: part.len(),
-                    row_stride: col_stride,
-                    col_stride: row_stride,
-                    out: out.wrapping_add(part.start * k + start * part.len()),
-                    out_stride: part.len(),
-                };
-                // SAFETY: promised by the caller.
-                unsafe { self.product.kernel.pack(&args) }
-            }
-        }
-    }
 }
-
-/// Elements of k that are packed of all tiles of A before the next ones.
-const PACK_DEPTH: usize = 32;
 
 /// How far the loops go at a time.
 #[derive(Clone, Copy, Debug)]
@@ -290,37 +232,27 @@ impl Steps {
 /// Tasks for each thread, so that one that is held up leaves work to the others.
 const TASKS_PER_THREAD: usize = 4;
 
-/// A buffer whose parts are written by one task each.
-struct Shared<E>(*mut E);
-
-// SAFETY: stands for an exclusive borrow of a slice; tasks write disjoint parts.
-unsafe impl<E: Send> Sync for Shared<E> {}
-
-impl<E> Shared<E> {
-    fn at(&self, offset: usize) -> *mut E {
-        self.0.wrapping_add(offset)
-    }
-}
-
 /// The kernel and the way for an (m, n, k) product: a function of the shape and of which strides are 1, so that results do not
 /// depend on alignment or threads.
 #[inline(always)]
 fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E>) -> (Supported<S>, Way) {
     let Shape { m, n, k } = shape;
     let along_k = a.col_stride == 1 && b.row_stride == 1;
-    if along_k && m <= DOT_ROWS && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape) {
+    if along_k && m <= DOT_ROWS && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false) {
         return (kernel, Way::InPlace);
     }
-    let kernel = choose_one_off(cpu, Form::Outer, shape).expect("every scheme has a scalar kernel of the outer form");
-    let tile = kernel.tile();
+    let kernel = choose_one_off(cpu, Form::Outer, shape, b.col_stride == 1).expect("every scheme has a scalar kernel of the outer form");
     let b_bytes = n * k * size_of::<S::E>();
-    let way = if b.col_stride == 1 && (m <= 4 * tile.mr || b_bytes <= cpu.caches().l2 / 2) {
+    let way = if b.col_stride == 1 && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
         Way::InPlace
     } else {
-        Way::PackPanels { pack_a: a.col_stride != 1 }
+        Way::PackPanels
     };
     (kernel, way)
 }
+
+/// Panels up to which the reading of A weighs more than that of B.
+const FEW_PANELS: usize = 4;
 
 /// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
 /// which costs as much as some six rows of A, and pays for it with lanes that lie idle and with C written through a copy.
@@ -335,6 +267,9 @@ const LANES: usize = 16;
 
 /// Elements of K below which a panel is too short to be worth another pass over C.
 const SHALLOW: usize = 512;
+
+/// Rows up to which a B whose rows are contiguous is not worth packing.
+const IN_PLACE_ROWS: usize = 192;
 
 /// Rows up to which the products of rows with columns that lie along k beat the packing of B.
 const DOT_ROWS: usize = 8;

@@ -2,7 +2,7 @@
 
 use super::dispatch::{Shape, choose_one_off};
 use super::macro_kernel::{EvenParts, store};
-use super::microkernel::{Form, Pair, TileArgs};
+use super::microkernel::{Form, Pair, Prefetch, TileArgs};
 use super::multiply::Gemm;
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
@@ -23,7 +23,7 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
     if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > LARGEST {
         return false;
     }
-    let Some(kernel) = choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }) else {
+    let Some(kernel) = choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }, true) else {
         return false;
     };
     let (tile, row_stride) = (kernel.tile(), c.row_stride());
@@ -35,8 +35,7 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
         b_stride: b.row_stride(),
         c: c.as_mut_ptr(),
         c_row_stride: row_stride,
-        prefetch: std::ptr::null(),
-        prefetch_stride: 0,
+        prefetch: Prefetch::NONE,
         cols: n,
         store: store(alpha, beta),
     };

@@ -63,19 +63,19 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
     if MR <= 2 {
         while p + 2 * S::LANES <= args.k {
             // SAFETY: two vectors from p on end at or before k; rows and columns as promised by the caller.
-            unsafe { step::<P, S, MR, NC, 2>(args, pair, p, |x| unsafe { s.load(x) }, s, lanes) };
+            unsafe { step::<P, S, MR, NC, 2>(args, pair, p, |x| s.load(x), s, lanes) };
             p += 2 * S::LANES;
         }
     }
     while p + S::LANES <= args.k {
         // SAFETY: a vector from p on ends at or before k; rows and columns as promised by the caller.
-        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| unsafe { s.load(x) }, s, lanes) };
+        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| s.load(x), s, lanes) };
         p += S::LANES;
     }
     if p < args.k {
         let rest = s.mask(args.k - p);
         // SAFETY: the mask covers p to k; rows and columns as promised by the caller.
-        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| unsafe { s.load_masked(x, rest) }, s, lanes) };
+        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| s.load_masked(x, rest), s, lanes) };
     }
 }
 

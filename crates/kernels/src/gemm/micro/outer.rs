@@ -12,7 +12,7 @@
 
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::microkernel::{Pair, Store, TileArgs};
-use crate::scheme::{Real, Uniform};
+use crate::scheme::Uniform;
 use crate::scratch::Zeroable;
 use crate::simd::{Scalar, Simd};
 
@@ -43,7 +43,7 @@ where
             }
         }
         for pair in args.pairs {
-            if args.prefetch.is_null() {
+            if args.prefetch.first.is_null() {
                 multiply::<P, S, MR, NV, false>(s, args, pair, last, &mut sums);
             } else {
                 multiply::<P, S, MR, NV, true>(s, args, pair, last, &mut sums);
@@ -85,7 +85,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
     for group in 0..MR.div_ceil(4) {
         a[group] = opaque(pair.a.wrapping_add(4 * group * stride));
     }
-    let (mut b, mut later) = (pair.b, args.prefetch);
+    let (mut b, mut later, mut step) = (pair.b, args.prefetch.first, 0);
     for _ in 0..args.k {
         // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
         unsafe {
@@ -102,8 +102,14 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
                 }
             }
             if AHEAD {
-                s.prefetch(later);
-                later = later.wrapping_add(args.prefetch_stride);
+                if step < args.prefetch.rows {
+                    s.prefetch(later.wrapping_add(step * args.prefetch.row_stride).cast());
+                }
+                step += 1;
+                if step == args.prefetch.period {
+                    step = 0;
+                    later = later.wrapping_add(args.prefetch.advance);
+                }
             }
             for group in 0..MR.div_ceil(4) {
                 a[group] = opaque(a[group].wrapping_add(args.a_col_stride));
