@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod audit;
 mod bench;
 mod completions;
 mod doctor;
@@ -42,6 +43,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
+    Audit(audit::AuditArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -65,6 +67,7 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

@@ -1,17 +1,16 @@
 //! The read bandwidth from memory, measured.
 //!
 //! Threads read a buffer far larger than the last-level cache, each its own part, over and over in order, so that every
-//! line has left the caches before it is read again.
+//! line has left the caches before it is read again. [`crate::cache_bandwidth`] reads smaller ones.
 
-#![allow(unsafe_code, reason = "wide loads by intrinsics, and huge pages by a system call")]
+#![allow(unsafe_code, reason = "wide loads by intrinsics")]
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::hint::black_box;
-use std::ptr::NonNull;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::buffer::{Buffer, HUGE_PAGE, Pages};
 use crate::throughput::{Effort, MeasureError, best_rate, check_threads};
 
 /// A measured read bandwidth.
@@ -26,9 +25,7 @@ pub struct Bandwidth {
 }
 
 const MIB: usize = 1 << 20;
-/// Size and alignment of a huge page; alignment lets the kernel use them from the first byte.
-const HUGE_PAGE: usize = 2 * MIB;
-/// What a thread reads between two looks at the clock: about 30 µs or more.
+/// What a thread reads between two looks at the clock where all of it comes from memory: about 30 µs or more.
 const CHUNK_BYTES: usize = MIB;
 const EFFORT: Effort = Effort { rounds: 30, window: Duration::from_millis(5) };
 
@@ -43,8 +40,8 @@ pub fn buffer_bytes(last_level_cache: Option<u64>, available_memory: Option<u64>
 /// Measures the read bandwidth of `threads` threads at once from a buffer of `bytes` (see [`buffer_bytes`]), rounded up
 /// so that each thread has an equal part of whole MiB: the best of 30 rounds of 5 ms.
 ///
-/// The buffer is written once before, in huge pages where the system gives them. It counts towards the process's peak
-/// memory: read that figure before.
+/// Each thread writes its part once before, in huge pages where the system gives them. It counts towards the process's
+/// peak memory: read that figure before.
 ///
 /// # Errors
 ///
@@ -53,90 +50,63 @@ pub fn measure_read_bandwidth(threads: usize, bytes: usize) -> Result<Bandwidth,
     check_threads(threads)?;
     let part_bytes = bytes.div_ceil(threads).max(1).checked_next_multiple_of(CHUNK_BYTES);
     let total = part_bytes.and_then(|part| part.checked_mul(threads)).ok_or(MeasureError::Memory { bytes })?;
-    let buffer = Buffer::filled(total)?;
-    let sum = best_sum();
-    let readers = buffer.words().chunks_exact(total / threads / size_of::<u64>()).map(|part| {
-        let mut chunks = part.chunks_exact(CHUNK_BYTES / size_of::<u64>()).cycle();
-        move || {
-            let chunk = chunks.next().unwrap_or_default();
-            black_box(sum(chunk));
-            size_of_val(chunk) as u64
-        }
-    });
-    let rate = best_rate(readers.collect(), EFFORT)?;
+    let rate = read_rate(threads, total / threads, CHUNK_BYTES, EFFORT)?;
     Ok(Bandwidth { gb_per_s: rate / 1e9, threads, buffer_bytes: total })
 }
 
-/// Memory of our own, written once so that every page is a real one, not the kernel's shared page of zeros.
-struct Buffer {
-    start: NonNull<u64>,
-    layout: Layout,
-}
-
-impl Buffer {
-    fn filled(bytes: usize) -> Result<Self, MeasureError> {
-        let refused = MeasureError::Memory { bytes };
-        let Ok(layout) = Layout::from_size_align(bytes.max(1), HUGE_PAGE) else { return Err(refused) };
-        // SAFETY: the size of `layout` is at least 1.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { return Err(refused) };
-        advise_huge_pages(start, bytes);
-        let start = start.cast::<u64>();
-        for i in 0..bytes / size_of::<u64>() {
-            // SAFETY: word `i` lies within the allocation, which is aligned for u64.
-            unsafe { start.add(i).write(i as u64) };
+/// Bytes per second of `threads` threads that each read `part_bytes` of their own over and over. Between two looks at the
+/// clock a thread reads at most `chunk_bytes`: equal slices of a part that is larger, repetitions of one that is smaller.
+pub(crate) fn read_rate(
+    threads: usize,
+    part_bytes: usize,
+    chunk_bytes: usize,
+    effort: Effort,
+) -> Result<f64, MeasureError> {
+    check_threads(threads)?;
+    let sum = best_sum();
+    let reader = |mut part: Buffer| {
+        let mut next = 0;
+        move || {
+            let (words, chunk) = (part.words(), chunk_bytes / size_of::<u64>());
+            let length = words.len() / words.len().div_ceil(chunk);
+            let repeats = (chunk / length).max(1);
+            next = if next + length > words.len() { 0 } else { next };
+            let slice = &words[next..next + length];
+            next += length;
+            black_box(sum(slice, repeats));
+            (size_of_val(slice) * repeats) as u64
         }
-        Ok(Self { start, layout })
-    }
-
-    fn words(&self) -> &[u64] {
-        // SAFETY: `filled` allocated and wrote all these words; they live and stay unchanged as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.layout.size() / size_of::<u64>()) }
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: `filled` got this pointer from `alloc` with this layout, and nothing borrows it any more.
-        unsafe { dealloc(self.start.as_ptr().cast(), self.layout) }
-    }
-}
-
-/// Asks for huge pages; a refusal changes only the speed.
-fn advise_huge_pages(start: NonNull<u8>, bytes: usize) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the range is one live allocation of ours, and the advice changes no contents.
-    unsafe {
-        libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (start, bytes);
+    };
+    let parts: Result<Vec<Buffer>, _> = (0..threads).map(|_| Buffer::reserve(part_bytes, Pages::Huge)).collect();
+    best_rate(parts?.into_iter().map(reader).collect(), effort)
 }
 
 /// The loop with the widest loads that this CPU has. Several streams at once and software prefetch bring nothing over
 /// one stream in order, which the hardware's own prefetch follows.
-fn best_sum() -> fn(&[u64]) -> u64 {
+fn best_sum() -> fn(&[u64], usize) -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
             // SAFETY: the CPU has AVX-512F.
-            return |words| unsafe { x86::sum_avx512(words) };
+            return |words, repeats| unsafe { x86::sum_avx512(words, repeats) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the CPU has AVX2.
-            return |words| unsafe { x86::sum_avx2(words) };
+            return |words, repeats| unsafe { x86::sum_avx2(words, repeats) };
         }
     }
     sum
 }
 
-/// Wrapping sum of all words.
-fn sum(words: &[u64]) -> u64 {
-    words.iter().fold(0, |sum, &word| sum.wrapping_add(word))
+/// Wrapping sum of all words, read `repeats` times.
+fn sum(words: &[u64], repeats: usize) -> u64 {
+    let once = |words: &[u64]| words.iter().fold(0u64, |sum, &word| sum.wrapping_add(word));
+    (0..repeats).fold(0, |total: u64, _| total.wrapping_add(once(black_box(words))))
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::sum;
+    use super::{black_box, sum};
     use std::arch::x86_64::{
         __m256i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi64,
         _mm512_loadu_si512, _mm512_reduce_add_epi64, _mm512_setzero_si512,
@@ -147,39 +117,44 @@ mod x86 {
 
     /// [`sum`] in 512-bit loads.
     #[target_feature(enable = "avx512f")]
-    pub(super) fn sum_avx512(words: &[u64]) -> u64 {
+    pub(super) fn sum_avx512(words: &[u64], repeats: usize) -> u64 {
         const LANES: usize = 8;
         let (blocks, rest) = words.as_chunks::<{ LANES * SUMS }>();
         let mut sums = [_mm512_setzero_si512(); SUMS];
-        for block in blocks {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the 8 words from `LANES * i` lie within the block of `LANES * SUMS`.
-                let loaded = unsafe { _mm512_loadu_si512(block.as_ptr().add(LANES * i).cast()) };
-                *sum = _mm512_add_epi64(*sum, loaded);
+        for _ in 0..repeats {
+            for block in black_box(blocks) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: the 8 words from `LANES * i` lie within the block of `LANES * SUMS`.
+                    let loaded = unsafe { _mm512_loadu_si512(block.as_ptr().add(LANES * i).cast()) };
+                    *sum = _mm512_add_epi64(*sum, loaded);
+                }
             }
         }
-        sums.into_iter().fold(sum(rest), |total, sum| total.wrapping_add(_mm512_reduce_add_epi64(sum) as u64))
+        let total = sum(rest, repeats);
+        sums.into_iter().fold(total, |total, sum| total.wrapping_add(_mm512_reduce_add_epi64(sum) as u64))
     }
 
     /// [`sum`] in 256-bit loads.
     #[target_feature(enable = "avx2")]
-    pub(super) fn sum_avx2(words: &[u64]) -> u64 {
+    pub(super) fn sum_avx2(words: &[u64], repeats: usize) -> u64 {
         const LANES: usize = 4;
         let (blocks, rest) = words.as_chunks::<{ LANES * SUMS }>();
         let mut sums = [_mm256_setzero_si256(); SUMS];
-        for block in blocks {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the 4 words from `LANES * i` lie within the block of `LANES * SUMS`.
-                let loaded = unsafe { _mm256_loadu_si256(block.as_ptr().add(LANES * i).cast::<__m256i>()) };
-                *sum = _mm256_add_epi64(*sum, loaded);
+        for _ in 0..repeats {
+            for block in black_box(blocks) {
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    // SAFETY: the 4 words from `LANES * i` lie within the block of `LANES * SUMS`.
+                    let loaded = unsafe { _mm256_loadu_si256(block.as_ptr().add(LANES * i).cast::<__m256i>()) };
+                    *sum = _mm256_add_epi64(*sum, loaded);
+                }
             }
         }
-        let mut total = sum(rest);
+        let mut total = sum(rest, repeats);
         for lanes in sums {
             let mut words = [0u64; LANES];
             // SAFETY: `words` is 32 bytes that we own.
             unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast::<__m256i>(), lanes) };
-            total = total.wrapping_add(sum(&words));
+            total = total.wrapping_add(sum(&words, 1));
         }
         total
     }
@@ -221,15 +196,16 @@ mod tests {
     #[test]
     fn sum_of_every_width_equals_plain_sum() {
         let words: Vec<u64> = (0..201u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-        for length in [0, 1, 31, 32, 33, 63, 64, 65, 128, 201] {
+        for (length, repeats) in [(0, 1), (1, 3), (31, 1), (32, 2), (33, 1), (63, 1), (64, 2), (65, 3), (201, 1)] {
             let words = &words[..length];
-            let expected = (words.iter().map(|&word| u128::from(word)).sum::<u128>() & u128::from(u64::MAX)) as u64;
-            assert_eq!(sum(words), expected, "{length} words");
-            assert_eq!(best_sum()(words), expected, "{length} words");
+            let once = words.iter().map(|&word| u128::from(word)).sum::<u128>();
+            let expected = (once * repeats as u128 & u128::from(u64::MAX)) as u64;
+            assert_eq!(sum(words, repeats), expected, "{length} words");
+            assert_eq!(best_sum()(words, repeats), expected, "{length} words");
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx2") {
                 // SAFETY: the CPU has AVX2.
-                assert_eq!(unsafe { x86::sum_avx2(words) }, expected, "{length} words");
+                assert_eq!(unsafe { x86::sum_avx2(words, repeats) }, expected, "{length} words");
             }
         }
     }

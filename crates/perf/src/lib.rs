@@ -7,10 +7,18 @@
 //! | [`stats`] | mean, deviation, median of repeated runs |
 //! | [`throughput`] | the best total rate of several threads that work at once |
 //! | [`peak`] | the f32 multiply-add peak, GFLOP/s |
+//! | [`arithmetic`] | the multiply-add peak of each number format |
+//! | [`core_clock`] | the clock that a core really runs at, GHz |
 //! | [`bandwidth`] | the read bandwidth from memory, GB/s |
+//! | [`cache_bandwidth`] | the read bandwidth of each cache level |
+//! | [`latency`] | the time of a load that waits for the load before, on small and on huge pages |
+//! | [`tlb`] | how many pages the CPU remembers |
+//! | [`counters`] | hardware counters: instructions per cycle, cache misses |
+//! | [`peers`] | matrix products of rival libraries, timed in turns with ours |
 //! | [`roofline`] | work (flops and bytes) set against peak and bandwidth |
 //! | [`host`] | the machine's description for reports |
 //! | [`report`] | rows as Markdown, CSV or JSON |
+//! | [`chart`] | pictures as SVG |
 //!
 //! Rates of a shared machine change from minute to minute, so a share of the peak means something only where peak and
 //! work were measured close together, best in turns.
@@ -33,11 +41,20 @@
 #![deny(unsafe_code)]
 
 pub mod affinity;
+pub mod arithmetic;
 pub mod bandwidth;
+mod buffer;
+pub mod cache_bandwidth;
+pub mod chart;
 pub mod clock;
+pub mod core_clock;
+pub mod counters;
 pub mod host;
+pub mod latency;
 pub mod peak;
+pub mod peers;
 pub mod report;
 pub mod roofline;
 pub mod stats;
 pub mod throughput;
+pub mod tlb;

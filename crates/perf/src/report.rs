@@ -200,8 +200,12 @@ fn markdown_cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 
-/// A header of field names and a line of values per row.
-fn csv<R: Serialize>(rows: &[R]) -> Result<String, ReportError> {
+/// A header of field names and a line of values per row, as [`Format::Csv`] says.
+///
+/// # Errors
+///
+/// [`ReportError::Row`] where a row does not serialise to an object.
+pub fn csv<R: Serialize>(rows: &[R]) -> Result<String, ReportError> {
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
         let Fields(fields) = serde_json::from_str(&serde_json::to_string(row)?)?;

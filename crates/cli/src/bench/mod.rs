@@ -2,6 +2,7 @@
 
 mod bert_workload;
 mod ceiling;
+pub(crate) mod gemm;
 mod gpt2_workload;
 mod measure;
 mod model;
@@ -21,10 +22,19 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
     Model(model::ModelBenchArgs),
+    Gemm(gemm::GemmBenchArgs),
+    /// Computes matrix products for another process of this program
+    #[command(name = GEMM_WORKER, hide = true)]
+    GemmWorker,
 }
+
+/// The name of the subcommand that `cke bench gemm` starts.
+const GEMM_WORKER: &str = "gemm-worker";
 
 pub(crate) fn run(args: BenchArgs) -> Result<(), CliError> {
     match args.subject {
         Subject::Model(args) => model::run(args),
+        Subject::Gemm(args) => gemm::run(args),
+        Subject::GemmWorker => gemm::run_worker(),
     }
 }

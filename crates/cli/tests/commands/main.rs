@@ -1,6 +1,8 @@
 //! Runs the real `cke` on tiny models: exit statuses, what goes where, and bad input.
 
+mod audit;
 mod bench;
+mod bench_gemm;
 mod completions;
 mod doctor;
 mod embed;

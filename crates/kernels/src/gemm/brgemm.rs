@@ -264,6 +264,8 @@ impl<S: Scheme> Job<'_, S> {
             },
             c,
             c_row_stride: self.c_row_stride,
+            b_copy: std::ptr::null_mut(),
+            b_copy_stride: 0,
             prefetch: Prefetch::NONE,
             cols,
             store,

@@ -28,10 +28,14 @@ impl<T> WholeA<T> {
         WholeA { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 
+    /// Element (row, col).
+    pub(crate) fn at(&self, row: usize, col: usize) -> *const T {
+        self.data.wrapping_add(row * self.row_stride + col * self.col_stride)
+    }
+
     /// The rows from `row` on, from their element `k` on.
     pub(crate) fn from(&self, row: usize, k: usize) -> ABlock<T> {
-        let data = self.data.wrapping_add(row * self.row_stride + k * self.col_stride);
-        ABlock { data, row_stride: self.row_stride, col_stride: self.col_stride }
+        ABlock { data: self.at(row, k), row_stride: self.row_stride, col_stride: self.col_stride }
     }
 }
 
@@ -55,7 +59,7 @@ impl<T> WholeB<T> {
     /// The panels from `panel` on, from their row `k` on.
     pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
         let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
-        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE }
+        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE, copy: std::ptr::null_mut() }
     }
 }
 

@@ -57,6 +57,9 @@ pub(crate) struct BBlock<T> {
     pub(crate) stride: usize,
     /// What is read after the block's last panel.
     pub(crate) ahead: Ahead<T>,
+    /// Where the first tile of a panel leaves a packed copy of it, for the others to read; null where they all read the same. Of
+    /// blocks of one panel only.
+    pub(crate) copy: *mut T,
 }
 
 /// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
@@ -147,6 +150,7 @@ impl<S: Scheme> Product<'_, S> {
             let col = panel * tile.nr;
             let cols = tile.nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
+            let first_ahead = usize::from(!b.copy.is_null());
             for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
                 let row = block.rows.start + part.start;
                 let a_data = a.data.wrapping_add(part.start * a.row_stride);
@@ -155,19 +159,29 @@ impl<S: Scheme> Product<'_, S> {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                let prefetch = if tile_index < ahead.tiles {
-                    Prefetch::each_step(ahead.data.wrapping_add(tile_index * ahead.tile_stride), ahead.stride)
+                // A tile that copies has no time to fetch.
+                let asks = tile_index.wrapping_sub(first_ahead);
+                let prefetch = if asks < ahead.tiles {
+                    Prefetch::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride)
                 } else if stream_a {
                     Prefetch::rows(a_data.wrapping_add(part.len() * a.row_stride), part.len(), a.row_stride)
                 } else {
                     Prefetch::NONE
+                };
+                let copies = tile_index == 0 && !b.copy.is_null() && height > tile.mr;
+                let (b_data, b_stride) = if tile_index > 0 && !b.copy.is_null() {
+                    (b.copy.cast_const(), tile.nr)
+                } else {
+                    (b_data, b.stride)
                 };
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
                     k,
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
-                    b_stride: b.stride,
+                    b_stride,
+                    b_copy: if copies { b.copy } else { std::ptr::null_mut() },
+                    b_copy_stride: tile.nr,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     prefetch,

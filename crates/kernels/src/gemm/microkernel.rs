@@ -118,6 +118,10 @@ pub struct TileArgs<'a, S: Scheme> {
     pub c: *mut S::Acc,
     /// Elements of C from one row to the next.
     pub c_row_stride: usize,
+    /// Where a kernel of [`Form::Outer`] leaves a copy of B as it reads it; null for none. Of one pair only.
+    pub b_copy: *mut S::B,
+    /// Elements of the copy from one row to the next.
+    pub b_copy_stride: usize,
     /// Memory that a later tile will read. Kernels of [`Form::Dot`] leave it to the hardware.
     pub prefetch: Prefetch,
     /// Columns of the tile that exist: 1 to nr.
@@ -132,7 +136,8 @@ pub struct TileArgs<'a, S: Scheme> {
 /// The CPU has the kernel's ISA. With `rows` the number of rows that the function is for and w its number of vectors times the
 /// record's lanes: w ≥ `cols` > w − lanes; for i < rows, p < k, j < cols every pair's `a` is valid for reads at
 /// `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at `j·b_stride + p`), `c` for reads and
-/// writes at `i·c_row_stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
+/// writes at `i·c_row_stride + j`; a `b_copy` for writes at
+/// `p·b_copy_stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
 pub type TileFn<S> = unsafe fn(&TileArgs<'_, S>);
 
 /// A block of an operand, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].

@@ -13,6 +13,7 @@ use crate::scratch::{LINE, PerWorker, Zeroable};
 use crate::threads::{Parallel, Serial};
 use crate::view::MatMut;
 use std::ops::Range;
+use std::ptr::null_mut;
 
 /// A product whose operands are turned so that C's columns are contiguous, with the way that it will be computed.
 pub(super) struct OneOff<'a, S: Uniform> {
@@ -126,7 +127,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// As [`OneOff::run`]; a buffer has room for steps.kc rows of a panel.
     unsafe fn run_steps(&self, steps: Steps, buffers: PerWorker<'_, S::E>, pool: &dyn Parallel) {
         let Product { kernel, m, n, k, .. } = self.product;
-        let panels = n.div_ceil(kernel.tile().nr);
+        let nr = kernel.tile().nr;
+        let panels = n.div_ceil(nr);
         let column_steps = panels.div_ceil(steps.panels);
         pool.run(m.div_ceil(steps.rows) * column_steps, &|task, worker| {
             let (row, panel) = (task / column_steps * steps.rows, task % column_steps * steps.panels);
@@ -138,9 +140,14 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
                     unsafe {
                         let buffer = buffers.get(worker);
-                        self.pack_b(panel, start, ks.len(), buffer);
                         let ahead = self.next_source(panel, &ks, steps.kc, last);
-                        let b = BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: kernel.tile().nr, ahead };
+                        let b = if self.b.col_stride == 1 {
+                            let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
+                            BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr() }
+                        } else {
+                            self.pack_b(panel, start, ks.len(), buffer);
+                            BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr, ahead, copy: null_mut() }
+                        };
                         let block = Block { rows: rows.clone(), panels: panel..panel + 1, ks };
                         self.product.run_block(&block, self.a.from(row, start), b);
                     }
@@ -269,7 +276,7 @@ const LANES: usize = 16;
 const SHALLOW: usize = 512;
 
 /// Rows up to which a B whose rows are contiguous is not worth packing.
-const IN_PLACE_ROWS: usize = 192;
+const IN_PLACE_ROWS: usize = 12;
 
 /// Rows up to which the products of rows with columns that lie along k beat the packing of B.
 const DOT_ROWS: usize = 8;

@@ -35,6 +35,8 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
         b_stride: b.row_stride(),
         c: c.as_mut_ptr(),
         c_row_stride: row_stride,
+        b_copy: std::ptr::null_mut(),
+        b_copy_stride: 0,
         prefetch: Prefetch::NONE,
         cols: n,
         store: store(alpha, beta),

@@ -38,7 +38,8 @@ impl Blocks {
     }
 
     fn a(&self) -> Matrices<'_, f32> {
-        let layout = Layout { rows: self.shape.m, cols: self.shape.k, row_stride: self.a.layout().row_stride, col_stride: 1 };
+        let layout =
+            Layout { rows: self.shape.m, cols: self.shape.k, row_stride: self.a.layout().row_stride, col_stride: 1 };
         Matrices::by_stride(self.a.as_slice(), layout, self.shape.k, self.count).expect("A fits")
     }
 
@@ -138,9 +139,8 @@ fn packed_blocks_give_the_bits_of_blocks_in_place() {
         for count in [1, 5, MANY] {
             let blocks = Blocks::new((2 * mr + 1, 2 * nr + 3, 6), count, 71);
             let one = GemmPlan::with_kernel(cpu(), kernel, blocks.shape);
-            let packed: Vec<_> = (0..count)
-                .map(|index| one.pack_b(blocks.b().get(index).expect("a block")).expect("memory"))
-                .collect();
+            let packed: Vec<_> =
+                (0..count).map(|index| one.pack_b(blocks.b().get(index).expect("a block")).expect("memory")).collect();
             let packed: Vec<_> = packed.iter().collect();
             let operands = Brgemm { b: BlocksOfB::Packed(&packed), ..blocks.operands(0.5) };
             let plan = plan(kernel, &blocks);

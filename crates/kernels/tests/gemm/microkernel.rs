@@ -1,17 +1,18 @@
 //! Direct calls of every microkernel: each number of rows and columns that its tile can be cut to, in both forms.
 
+mod bits;
+
 use crate::epilogue::{EpilogueKind, EpilogueOperands};
 use crate::kernels::records;
-use crate::numbers::{Exact, Expected, Number, Tested, assert_same_bits};
+use crate::numbers::{Exact, Expected, Number, Tested};
 use crate::operands::{uniform, unwritten};
-use cke_kernels::Isa;
-use cke_kernels::gemm::{Form, Pair, Store, Supported, TileArgs, TileEpilogue};
+use cke_kernels::gemm::{Form, Pair, Prefetch, Store, Supported, TileArgs, TileEpilogue};
 use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::Storage;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
 
-/// Canaries after each row of C. More than a vector, so that no masked store of one row hides in the next one.
-const C_GAP: usize = 19;
+/// Canaries after each row that is written. More than a vector, so that no masked store of one row hides in the next one.
+const GAP: usize = 19;
 
 /// Depths of one pair: none, one step, and both sides of the borders of loops along k.
 fn depths(form: Form) -> &'static [usize] {
@@ -55,6 +56,18 @@ impl Stored {
     }
 }
 
+/// None, one line in each step, the lines of a few rows and more of them than a period has steps: of memory that nobody has, which
+/// a hint may name.
+fn prefetches() -> [Prefetch; 4] {
+    let some = Prefetch { first: std::ptr::dangling(), ..Prefetch::NONE };
+    [
+        Prefetch::NONE,
+        Prefetch { rows: 1, advance: 4096, ..some },
+        Prefetch { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some },
+        Prefetch { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some },
+    ]
+}
+
 /// One call: what is multiplied, and where the operands lie.
 #[derive(Clone, Copy)]
 struct TileCase<S: Tested> {
@@ -65,14 +78,14 @@ struct TileCase<S: Tested> {
     a: Layout,
     b: Layout,
     stored: Stored,
-    prefetch: bool,
+    prefetch: Prefetch,
 }
 
 impl<S: Tested> std::fmt::Display for TileCase<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let TileCase { rows, cols, batch, a, b, stored, prefetch, .. } = self;
         let name = self.kernel.record().name;
-        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, prefetch {prefetch}")
+        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {prefetch:?}")
     }
 }
 
@@ -106,7 +119,7 @@ impl<S: Tested> TileCase<S> {
     /// A tile of one pair whose operands have no gaps.
     fn plain(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), stored: Stored) -> Self {
         let b = b_layouts(kernel, k, cols)[0];
-        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, prefetch: false }
+        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, prefetch: Prefetch::NONE }
     }
 
     /// A tile with layouts of the operands, store and prefetching drawn by lot.
@@ -114,11 +127,11 @@ impl<S: Tested> TileCase<S> {
         let a = data.choose(&a_layouts(kernel.record().form, rows, k));
         let b = data.choose(&b_layouts(kernel, k, cols));
         let stored = data.choose(&Stored::all::<S>());
-        TileCase { kernel, rows, cols, batch, a, b, stored, prefetch: data.choose(&[false, true]) }
+        TileCase { kernel, rows, cols, batch, a, b, stored, prefetch: data.choose(&prefetches()) }
     }
 
     fn blocks(&self, data: &mut Data) -> Blocks<S::E> {
-        let c = Layout::padded(self.rows, self.cols, C_GAP);
+        let c = Layout::padded(self.rows, self.cols, GAP);
         Blocks {
             a: (0..self.batch).map(|_| uniform(self.a, data)).collect(),
             b: (0..self.batch).map(|_| uniform(self.b, data)).collect(),
@@ -134,9 +147,9 @@ impl<S: Tested> TileCase<S> {
     /// Calls the microkernel.
     ///
     /// # Safety
-    /// `pairs` are blocks in this case's layouts; `c` is valid for this case's tile with rows that stand `C_GAP` further apart than
-    /// they are long.
-    unsafe fn run(&self, pairs: &[Pair<S>], c: *mut S::E) {
+    /// `pairs` are blocks in this case's layouts; `c` is valid for this case's tile, and `b_copy`, unless it is null, for a block of
+    /// B, each with rows that stand `GAP` further apart than they are long.
+    unsafe fn run(&self, pairs: &[Pair<S>], c: *mut S::E, b_copy: *mut S::E) {
         let extra = self.epilogue();
         let finish = S::Finish::cut(&extra.epilogue(), 0, 0);
         let store = match (self.stored, &finish) {
@@ -153,10 +166,10 @@ impl<S: Tested> TileCase<S> {
             a_col_stride: self.a.col_stride,
             b_stride: if self.kernel.record().form == Form::Outer { self.b.row_stride } else { self.b.col_stride },
             c,
-            c_row_stride: self.cols + C_GAP,
-            // A hint may name memory that nobody has.
-            prefetch: if self.prefetch { std::ptr::dangling() } else { std::ptr::null() },
-            prefetch_stride: self.b.row_stride,
+            c_row_stride: self.cols + GAP,
+            b_copy,
+            b_copy_stride: self.cols + GAP,
+            prefetch: self.prefetch,
             cols: self.cols,
             store,
         };
@@ -174,7 +187,7 @@ impl<S: Tested> TileCase<S> {
             .collect();
         let mut after = Matrix::with_layout(blocks.c.layout(), &blocks.c.to_row_major());
         // SAFETY: the blocks and C are laid out as `run` asks.
-        unsafe { self.run(&pairs, after.as_mut_slice().as_mut_ptr()) };
+        unsafe { self.run(&pairs, after.as_mut_slice().as_mut_ptr(), std::ptr::null_mut()) };
         after.check();
         after.to_row_major()
     }
@@ -210,7 +223,7 @@ impl<S: Tested> TileCase<S> {
         let mut after = guard(blocks.c.as_slice());
         let pair = Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() };
         // SAFETY: the blocks and C are laid out as `run` asks.
-        unsafe { self.run(&[pair], after.as_mut_slice().as_mut_ptr()) };
+        unsafe { self.run(&[pair], after.as_mut_slice().as_mut_ptr(), std::ptr::null_mut()) };
         self.check(&blocks, &View::new(after.as_slice(), blocks.c.layout()).to_row_major());
     }
 }
@@ -302,113 +315,4 @@ fn check_page_borders<S: Tested>() {
 fn tile_at_a_page_border_touches_nothing_beyond() {
     check_page_borders::<F32>();
     check_page_borders::<F64>();
-}
-
-fn check_without_terms<S: Tested>() {
-    let mut data = Data::new(25);
-    for_each_tile::<S>(|kernel, rows, cols| {
-        for stored in [Stored::Overwritten, Stored::Accumulated] {
-            let case = TileCase { batch: 0, ..TileCase::plain(kernel, (rows, cols, 5), stored) };
-            let blocks = case.blocks(&mut data);
-            let zeros = vec![S::E::from(0.0); rows * cols];
-            let wanted = if let Stored::Accumulated = stored { blocks.c.to_row_major() } else { zeros };
-            assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
-        }
-    });
-}
-
-#[test]
-fn tile_without_terms_is_zero_or_the_old_c_bit_for_bit() {
-    check_without_terms::<F32>();
-    check_without_terms::<F64>();
-}
-
-fn check_chains<S: Tested>() {
-    let mut data = Data::new(27);
-    for_each_tile::<S>(|kernel, rows, cols| {
-        if kernel.record().form == Form::Dot {
-            return;
-        }
-        // The scalar ISA rounds the product and the sum, the others the sum alone.
-        let fuses = kernel.record().isa != Isa::Scalar;
-        let step = |sum: S::E, x: S::E, y: S::E| if fuses { x.fused(y, sum) } else { x * y + sum };
-        for stored in [Stored::Overwritten, Stored::Accumulated] {
-            let case = TileCase { stored, ..TileCase::any(kernel, (rows, cols, 9), 2, &mut data) };
-            let blocks = case.blocks(&mut data);
-            let element = |i: usize, j: usize| {
-                let start = if let Stored::Accumulated = stored { blocks.c.view().at(i, j) } else { 0.0.into() };
-                blocks.a.iter().zip(&blocks.b).fold(start, |sum, (a, b)| {
-                    (0..a.layout().cols).fold(sum, |sum, p| step(sum, a.view().at(i, p), b.view().at(p, j)))
-                })
-            };
-            let wanted: Vec<_> = (0..rows * cols).map(|index| element(index / cols, index % cols)).collect();
-            assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
-        }
-    });
-}
-
-#[test]
-fn element_of_the_outer_form_is_one_chain_of_multiply_adds_in_the_order_of_k() {
-    check_chains::<F32>();
-    check_chains::<F64>();
-}
-
-/// The kernels of the dot form that have to agree with this one.
-fn dot_rivals<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported<S>> {
-    let isa = kernel.record().isa;
-    records::<S>().into_iter().filter(move |other| other.record().form == Form::Dot && other.record().isa == isa)
-}
-
-/// Row `i` of A times column `j` of B, as a tile of one element.
-fn dot_alone<S: Tested>(case: TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: usize) -> S::E {
-    let start = |block: &Matrix<S::E>, i, j| block.as_slice().as_ptr().wrapping_add(block.layout().index(i, j));
-    let pair = |(a, b)| Pair { a: start(a, i, 0), b: start(b, 0, j) };
-    let pairs: Vec<_> = blocks.a.iter().zip(&blocks.b).map(pair).collect();
-    let mut c = unwritten(Layout::row_major(1, 1));
-    // SAFETY: a row of A and a column of B in their layouts, and a C of one element.
-    unsafe { TileCase { rows: 1, cols: 1, ..case }.run(&pairs, c.as_mut_slice().as_mut_ptr()) };
-    c.as_slice()[0]
-}
-
-fn check_dots<S: Tested>() {
-    let mut data = Data::new(28);
-    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form == Form::Dot) {
-        let (rows, cols) = (kernel.tile().mr, kernel.tile().nr);
-        for &k in depths(Form::Dot) {
-            let any = TileCase::any(kernel, (rows, cols, k), 2, &mut data);
-            let case = TileCase { stored: Stored::Overwritten, ..any };
-            let blocks = case.blocks(&mut data);
-            let whole = case.run_on(&blocks);
-            for other in dot_rivals(kernel) {
-                let element =
-                    |index| dot_alone(TileCase { kernel: other, ..case }, &blocks, index / cols, index % cols);
-                let alone: Vec<_> = (0..rows * cols).map(element).collect();
-                assert_same_bits(&format!("{case}, {}", other.record().name), &alone, &whole);
-            }
-        }
-    }
-}
-
-#[test]
-fn element_of_the_dot_form_has_the_same_bits_in_any_tile() {
-    check_dots::<F32>();
-    check_dots::<F64>();
-}
-
-fn check_prefetching<S: Tested>() {
-    let mut data = Data::new(29);
-    for kernel in records::<S>() {
-        for stored in Stored::all::<S>() {
-            let case = TileCase::plain(kernel, (kernel.tile().mr, kernel.tile().nr, 17), stored);
-            let blocks = case.blocks(&mut data);
-            let wanted = case.run_on(&blocks);
-            assert_same_bits(&case.to_string(), &TileCase { prefetch: true, ..case }.run_on(&blocks), &wanted);
-        }
-    }
-}
-
-#[test]
-fn tile_has_the_same_bits_with_and_without_prefetching() {
-    check_prefetching::<F32>();
-    check_prefetching::<F64>();
 }

@@ -43,10 +43,12 @@ where
             }
         }
         for pair in args.pairs {
-            if args.prefetch.first.is_null() {
-                multiply::<P, S, MR, NV, false>(s, args, pair, last, &mut sums);
+            if !args.b_copy.is_null() {
+                multiply::<P, S, MR, NV, COPYING>(s, args, pair, last, &mut sums);
+            } else if args.prefetch.first.is_null() {
+                multiply::<P, S, MR, NV, PLAIN>(s, args, pair, last, &mut sums);
             } else {
-                multiply::<P, S, MR, NV, true>(s, args, pair, last, &mut sums);
+                multiply::<P, S, MR, NV, PREFETCHING>(s, args, pair, last, &mut sums);
             }
         }
         match args.store {
@@ -63,12 +65,17 @@ where
     }
 }
 
-/// sums += A·B for one pair, with or without prefetching: a load more in each step is much for a narrow tile.
+/// What the inner loop does besides: nothing, prefetch (a load more in each step is much for a narrow tile), or copy B.
+const PLAIN: u8 = 0;
+const PREFETCHING: u8 = 1;
+const COPYING: u8 = 2;
+
+/// sums += A·B for one pair.
 ///
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
+unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
     s: S,
     args: &TileArgs<'_, P>,
     pair: &Pair<P>,
@@ -85,6 +92,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
     for group in 0..MR.div_ceil(4) {
         a[group] = opaque(pair.a.wrapping_add(4 * group * stride));
     }
+    let mut copy = args.b_copy;
     let (mut b, mut later, mut step) = (pair.b, args.prefetch.first, 0);
     for _ in 0..args.k {
         // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
@@ -94,6 +102,13 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
                 let b = b.add(j * S::LANES);
                 row[j] = if j == NV - 1 { s.load_masked(b, last) } else { s.load(b) };
             }
+            if MODE == COPYING {
+                for j in 0..NV {
+                    let copy = copy.add(j * S::LANES);
+                    if j == NV - 1 { s.store_masked(copy, row[j], last) } else { s.store(copy, row[j]) }
+                }
+                copy = copy.add(args.b_copy_stride);
+            }
             for i in 0..MR {
                 let offset = [0, stride, 2 * stride, three_rows][i % 4];
                 let x = s.splat(*a[i / 4].add(offset));
@@ -101,7 +116,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const AHEAD: bool>(
                     sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                 }
             }
-            if AHEAD {
+            if MODE == PREFETCHING {
                 if step < args.prefetch.rows {
                     s.prefetch(later.wrapping_add(step * args.prefetch.row_stride).cast());
                 }

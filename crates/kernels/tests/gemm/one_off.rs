@@ -6,7 +6,7 @@ mod properties;
 mod special_values;
 
 use crate::kernels::{cpu, cpus};
-use crate::numbers::{Exact, Number, Tested};
+use crate::numbers::{Exact, Number, Tested, assert_same_bits};
 use crate::operands::{uniform, unwritten, view, view_mut};
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{Ctx, Gemm};
@@ -224,6 +224,26 @@ fn check_repeated_operands<S: Tested>() {
 fn product_of_repeated_rows_and_columns_matches_the_oracle() {
     check_repeated_operands::<F32>();
     check_repeated_operands::<F64>();
+}
+
+fn check_small<S: Tested>() {
+    let mut data = Data::new(106);
+    for cpu in cpus() {
+        let sizes = [(1, 1, 1), (5, 70, 13), (70, 5, 13), (40, 1, 20), (13, 70, 3000)];
+        for case in sizes.into_iter().flat_map(|size| [size; 6].map(|size| Case::any(size, &mut data))) {
+            let operands = Operands::<S::E>::new(case, &mut Data::new(107));
+            let mut c = operands.c();
+            let is_done = operands.gemm::<S>().run_if_small(&cpu, view_mut(&mut c)).expect("sizes agree");
+            let wanted = if is_done { operands.run::<S>(&cpu, &Serial) } else { operands.c() };
+            assert_same_bits(&format!("{is_done}, {case:?}"), c.as_slice(), wanted.as_slice());
+        }
+    }
+}
+
+#[test]
+fn product_run_if_small_has_the_bits_of_any_run_or_is_not_begun() {
+    check_small::<F32>();
+    check_small::<F64>();
 }
 
 #[test]

@@ -1,0 +1,31 @@
+//! The two number types, and what stands for each of them.
+
+use crate::calls::Routine;
+use cke_kernels::scheme::{F32, F64, Real, Uniform};
+
+/// `f32` or `f64`.
+pub(crate) trait Number: Real {
+    /// The kernels' scheme.
+    type Scheme: Uniform<E = Self>;
+    const GEMM: Routine;
+    const GEMV: Routine;
+    const GEMM_BATCH_STRIDED: Routine;
+    /// What a failed product leaves in C.
+    const NAN: Self;
+}
+
+impl Number for f32 {
+    type Scheme = F32;
+    const GEMM: Routine = Routine::Sgemm;
+    const GEMV: Routine = Routine::Sgemv;
+    const GEMM_BATCH_STRIDED: Routine = Routine::SgemmBatchStrided;
+    const NAN: f32 = f32::NAN;
+}
+
+impl Number for f64 {
+    type Scheme = F64;
+    const GEMM: Routine = Routine::Dgemm;
+    const GEMV: Routine = Routine::Dgemv;
+    const GEMM_BATCH_STRIDED: Routine = Routine::DgemmBatchStrided;
+    const NAN: f64 = f64::NAN;
+}

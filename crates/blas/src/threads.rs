@@ -1,0 +1,189 @@
+//! The threads of the process: one pool, made when the first large product asks for it, and lent to one caller at a time.
+//!
+//! Who finds it lent computes alone: many callers at once are threads enough. The result has the same bits either way.
+
+use crate::messages::say_once;
+use cke_kernels::Error;
+use cke_kernels::scratch::Scratch;
+use cke_kernels::threads::{Parallel, Serial, ThreadPool};
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::ptr::null_mut;
+use std::slice;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+/// Products of fewer multiply-adds stay on the caller's thread. They take less than some 20 µs there, which is little more than a
+/// sleeping worker takes to wake; and a program that computes nothing larger never starts a thread.
+const WORK_FOR_THREADS: usize = 1_000_000;
+
+/// More threads than this are a slip of the pen.
+const MOST_THREADS: usize = 1024;
+
+/// 0: not known yet.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// The threads that a large product may use.
+pub(crate) fn count() -> usize {
+    match COUNT.load(Ordering::Relaxed) {
+        0 => {
+            let threads = count_from_environment();
+            COUNT.store(threads, Ordering::Relaxed);
+            threads
+        }
+        threads => threads,
+    }
+}
+
+/// Sets [`count`]; below 1: as the environment says again.
+pub(crate) fn set_count(threads: c_int) {
+    COUNT.store(usize::try_from(threads).unwrap_or(0).min(MOST_THREADS), Ordering::Relaxed);
+}
+
+/// `CKE_NUM_THREADS`, or else `OMP_NUM_THREADS`, or else as many as this process may use at once. What is no number above 0 is
+/// passed over.
+fn count_from_environment() -> usize {
+    let named = |name| std::env::var(name).ok().and_then(|value| leading_count(&value));
+    let threads = named("CKE_NUM_THREADS").or_else(|| named("OMP_NUM_THREADS"));
+    threads.unwrap_or_else(ThreadPool::available).min(MOST_THREADS)
+}
+
+/// The first of a list of counts, one for each level of nesting, as OpenMP has it: "4" or "4,2".
+fn leading_count(value: &str) -> Option<usize> {
+    let first = value.split(',').next().unwrap_or(value);
+    first.trim().parse().ok().filter(|&threads| threads > 0)
+}
+
+/// Calls `multiply` with threads, and with as many scratch buffers: those of the pool where so many multiply-adds want them and
+/// nobody else has them, and else the caller's own thread.
+#[inline]
+pub(crate) fn run(work: usize, multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
+    if work >= WORK_FOR_THREADS
+        && count() > 1
+        && let Some(mut borrowed) = borrow(count())
+        && let Some(workers) = borrowed.as_mut()
+    {
+        return multiply(&workers.pool, &mut workers.scratch);
+    }
+    run_alone(multiply);
+}
+
+/// With the memory that this thread keeps from call to call.
+#[inline]
+fn run_alone(multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
+    thread_local! {
+        static KEPT: RefCell<Scratch> = RefCell::new(Scratch::new());
+    }
+    let mut multiply = Some(multiply);
+    let _ = KEPT.try_with(|kept| {
+        if let (Ok(mut scratch), Some(multiply)) = (kept.try_borrow_mut(), multiply.take()) {
+            multiply(&Serial, slice::from_mut(&mut *scratch));
+        }
+    });
+    // While the thread ends there is none to be had.
+    if let Some(multiply) = multiply {
+        multiply(&Serial, &mut [Scratch::new()]);
+    }
+}
+
+/// The pool, with a buffer for each of its threads.
+struct Workers {
+    pool: ThreadPool,
+    scratch: Vec<Scratch>,
+}
+
+impl Workers {
+    fn new(threads: usize) -> Result<Workers, Error> {
+        Ok(Workers { pool: ThreadPool::new(threads)?, scratch: (0..threads).map(|_| Scratch::new()).collect() })
+    }
+}
+
+/// The workers, `threads` of them, unless another caller has them or they cannot be had.
+fn borrow(threads: usize) -> Option<MutexGuard<'static, Option<Workers>>> {
+    let mut workers = match slot().try_lock() {
+        Ok(workers) => workers,
+        // A panic inside a job leaves the pool whole.
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    if workers.as_ref().is_none_or(|workers| workers.pool.threads() != threads) {
+        *workers = None; // the old ones end before the new ones start
+        match Workers::new(threads) {
+            Ok(fresh) => *workers = Some(fresh),
+            Err(error) => {
+                static SAID: AtomicBool = AtomicBool::new(false);
+                say_once(&SAID, &format!("{error}; going on with one thread"));
+                COUNT.store(1, Ordering::Relaxed);
+                return None;
+            }
+        }
+    }
+    Some(workers)
+}
+
+type Slot = Mutex<Option<Workers>>;
+
+/// Null before the first use, and again in a forked child.
+static SLOT: AtomicPtr<Slot> = AtomicPtr::new(null_mut());
+
+/// A forked child has none of the parent's workers, and a lock that another thread held stays locked there for ever. So the child
+/// forgets the whole slot (its memory is never freed) and makes a new one when it wants one.
+extern "C" fn forget_after_fork() {
+    SLOT.store(null_mut(), Ordering::Release);
+}
+
+fn slot() -> &'static Slot {
+    static FORK_HANDLED: AtomicBool = AtomicBool::new(false);
+    let known = SLOT.load(Ordering::Acquire);
+    if !known.is_null() {
+        // SAFETY: made by `Box::leak` below, so it lives for ever.
+        return unsafe { &*known };
+    }
+    // Before any pool can exist. Two threads that both get here register it twice, which does no harm.
+    if !FORK_HANDLED.load(Ordering::Acquire) {
+        // SAFETY: the handler stores one atomic and is never unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(forget_after_fork)) };
+        FORK_HANDLED.store(true, Ordering::Release);
+    }
+    let fresh = Box::into_raw(Box::new(Slot::new(None)));
+    match SLOT.compare_exchange(null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: given away above for ever.
+        Ok(_) => unsafe { &*fresh },
+        Err(other) => {
+            // SAFETY: nobody else has seen ours; theirs lives for ever.
+            unsafe {
+                drop(Box::from_raw(fresh));
+                &*other
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leading_count_takes_the_outer_level_and_no_nonsense() {
+        assert_eq!(leading_count("4"), Some(4));
+        assert_eq!(leading_count(" 3 ,2"), Some(3));
+        for nonsense in ["", "0", "-1", "many", ",2", "1e3", "99999999999999999999999"] {
+            assert_eq!(leading_count(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn run_while_the_pool_is_borrowed_is_alone() {
+        let threads = |work| {
+            let mut found = (0, 0);
+            run(work, |pool, scratch| found = (pool.threads(), scratch.len()));
+            found
+        };
+        set_count(2);
+        run(1 << 40, |pool, _| assert_eq!((pool.threads(), threads(1 << 40)), (2, (1, 1))));
+        assert_eq!(threads(1 << 40), (2, 2));
+        assert_eq!(threads(1000), (1, 1));
+        set_count(3);
+        assert_eq!(threads(1 << 40), (3, 3), "a new count gives new workers");
+    }
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# What a C programmer does, from installation to a running program: installs the library into a new directory, compiles every
+# example with all warnings as errors through pkg-config, against the shared and the static library, and runs it.
+# Needs: a Rust toolchain, cc and pkg-config; c++ to see that the header is C++ too.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+for tool in cargo cc c++ pkg-config; do
+  command -v "$tool" > /dev/null || { echo "check.sh: $tool is missing" >&2; exit 1; }
+done
+
+prefix=$(mktemp -d)
+trap 'rm -rf "$prefix"' EXIT
+bash install.sh "$prefix"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+read -r -a shared <<< "$(pkg-config --cflags --libs cke)"
+read -r -a header <<< "$(pkg-config --cflags cke)"
+system=$(pkg-config --static --libs-only-l cke)
+read -r -a system <<< "${system/-lcke/}"
+warnings=(-Wall -Wextra -Wpedantic -Werror)
+
+echo '#include <cke.h>' > "$prefix/header.c"
+for standard in c99 c11 c17; do
+  cc "-std=$standard" "${warnings[@]}" -fsyntax-only "$prefix/header.c" "${header[@]}"
+done
+for standard in c++11 c++20; do
+  c++ -x c++ "-std=$standard" "${warnings[@]}" -fsyntax-only "$prefix/header.c" "${header[@]}"
+done
+
+for source in examples/*.c; do
+  program=$prefix/$(basename "$source" .c)
+  cc -std=c11 -O2 "${warnings[@]}" "$source" -o "$program" "${shared[@]}" -lm -pthread
+  LD_LIBRARY_PATH=$prefix/lib "$program"
+  # The static library by its path, then what it needs of the system.
+  cc -std=c11 -O2 "${warnings[@]}" "$source" -o "$program-static" "${header[@]}" \
+    "$prefix/lib/libcke.a" "${system[@]}" -lm -pthread
+  "$program-static" > /dev/null
+done
+echo "the C interface is in order"

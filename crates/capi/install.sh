@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the C library and installs it: bash crates/capi/install.sh PREFIX
+# Afterwards programs find it with PKG_CONFIG_PATH=PREFIX/lib/pkgconfig pkg-config --cflags --libs cke
+# Needs: a Rust toolchain. DESTDIR, where set, is put before every path that is written, as packagers expect.
+set -euo pipefail
+
+if [ $# -ne 1 ] || [ "${1#/}" = "$1" ]; then
+  echo "usage: install.sh PREFIX, an absolute path" >&2
+  exit 2
+fi
+prefix=$1
+root=${DESTDIR:-}$prefix
+cd "$(dirname "$0")"
+
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' ../../Cargo.toml)
+soname=libcke.so.${version%.*}
+target=$(cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+# What a program has to add that links libcke.a, as the compiler says.
+private_libs=$(cargo rustc --locked --release --lib -- --print native-static-libs 2>&1 | tee /dev/stderr |
+  sed -n 's/^note: native-static-libs: //p' | head -n 1)
+
+install -d "$root/include" "$root/lib/pkgconfig"
+install -m 644 include/cke.h "$root/include/"
+install -m 644 "$target/release/libcke.a" "$root/lib/"
+install -m 755 "$target/release/libcke.so" "$root/lib/libcke.so.$version"
+ln -sf "libcke.so.$version" "$root/lib/$soname"
+ln -sf "$soname" "$root/lib/libcke.so"
+sed -e "s|@PREFIX@|$prefix|" -e "s|@VERSION@|$version|" -e "s|@PRIVATE_LIBS@|$private_libs|" cke.pc.in \
+  > "$root/lib/pkgconfig/cke.pc"
+echo "installed version $version under $root"

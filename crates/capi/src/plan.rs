@@ -1,0 +1,113 @@
+//! Products with weights packed once.
+
+use crate::context::cke_context;
+use crate::epilogue::{self, cke_epilogue};
+use crate::handle::{borrow, create, destroy};
+use crate::matrix::{cke_dtype, cke_matrix, cke_matrix_mut};
+use crate::status::{Failure, border, cke_status};
+use cke_kernels::Cpu;
+use cke_kernels::gemm::{Ctx, GemmPlan, PackedB, Shape};
+use cke_kernels::scheme::F32;
+use std::mem::MaybeUninit;
+
+/// The kernel for products with one B (k, n), chosen once. Constant: any number of threads may use it at once.
+pub struct cke_plan {
+    plan: GemmPlan<F32>,
+}
+
+/// B (k, n) as a plan's kernel reads it. Constant: any number of threads may use it at once. It does not refer to the plan or to the
+/// matrix that it was made from.
+pub struct cke_packed {
+    packed: PackedB<F32>,
+}
+
+/// A kernel for f32, which plans are for.
+pub(crate) fn shape_of_f32(dtype: MaybeUninit<cke_dtype>, m: usize, n: usize, k: usize) -> Result<Shape, Failure> {
+    match cke_dtype::known(dtype)? {
+        cke_dtype::CKE_F32 => Ok(Shape { m, n, k }),
+        other => Err(Failure::Unsupported { what: "dtype", found: other as i32 }),
+    }
+}
+
+/// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
+///
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_plan_create(
+    dtype: MaybeUninit<cke_dtype>,
+    m: usize,
+    n: usize,
+    k: usize,
+    out: *mut *mut cke_plan,
+) -> cke_status {
+    // SAFETY: promised by the caller.
+    unsafe { create(out, || Ok(cke_plan { plan: GemmPlan::new(Cpu::host()?, shape_of_f32(dtype, m, n, k)?) })) }
+}
+
+/// Destroys a plan. NULL is fine; packed weights stay.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_plan_destroy(plan: *mut cke_plan) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(plan) }
+}
+
+/// Packs B (k, n), with any strides, for a plan. B is not used afterwards.
+///
+/// Plans whose kernels have panels of the same width can share packed weights of the same k and n; other plans refuse them with
+/// CKE_ERROR_PACKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_pack_b(
+    plan: *const cke_plan,
+    b: *const cke_matrix,
+    out: *mut *mut cke_packed,
+) -> cke_status {
+    // SAFETY: promised by the caller.
+    unsafe { create(out, || Ok(cke_packed { packed: borrow(plan, "plan")?.plan.pack_b(borrow(b, "b")?.view("b")?)? })) }
+}
+
+/// Bytes of memory that packed weights hold; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_packed_bytes(packed: *const cke_packed) -> usize {
+    // SAFETY: promised by the caller.
+    unsafe { packed.as_ref() }.map_or(0, |packed| packed.packed.bytes())
+}
+
+/// Destroys packed weights. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_packed_destroy(packed: *mut cke_packed) {
+    // SAFETY: promised by the caller.
+    unsafe { destroy(packed) }
+}
+
+/// C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual. A and C have any strides and any m; C is not read.
+///
+/// epilogue may be NULL for C = A · B. A row of C has the same bits whatever the other rows are, for any number of threads and any
+/// alignment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_plan_run(
+    context: *const cke_context,
+    plan: *const cke_plan,
+    a: *const cke_matrix,
+    b: *const cke_packed,
+    epilogue: *const cke_epilogue,
+    c: *const cke_matrix_mut,
+) -> cke_status {
+    border(|| {
+        // SAFETY: promised by the caller.
+        let (context, plan, a, b, c) = unsafe {
+            (
+                borrow(context, "context")?,
+                &borrow(plan, "plan")?.plan,
+                borrow(a, "a")?.view("a")?,
+                &borrow(b, "b")?.packed,
+                borrow(c, "c")?.view("c")?,
+            )
+        };
+        // SAFETY: promised by the caller.
+        let epilogue = unsafe { epilogue::view(epilogue, a.rows(), plan.n()) }?;
+        context.with(|pool, scratch| {
+            let ctx = &mut Ctx { pool, scratch: &mut scratch[0] };
+            Ok(plan.run(a, b, c, &epilogue, ctx)?)
+        })
+    })
+}

@@ -1,0 +1,6 @@
+//! The functions of cke.h, called as C calls them.
+
+mod c;
+mod misuse;
+mod pools;
+mod products;

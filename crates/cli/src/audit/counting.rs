@@ -1,0 +1,119 @@
+//! Hardware counters over CKE's own products, where the system hands them out.
+
+use super::progress::Progress;
+use super::suite::{Case, label};
+use crate::error::CliError;
+use cke_kernels::Cpu;
+use cke_kernels::gemm::{Ctx, Gemm};
+use cke_kernels::scheme::F32;
+use cke_kernels::scratch::Scratch;
+use cke_kernels::threads::Serial;
+use cke_kernels::view::{MatMut, MatRef};
+use cke_perf::clock::Stopwatch;
+use cke_perf::counters::{Counters, Event};
+use cke_perf::peers::Product;
+use serde::Serialize;
+
+/// What the counters said.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(super) enum Counting {
+    /// They could be read.
+    Counted {
+        /// One for each product.
+        products: Vec<CountedProduct>,
+    },
+    /// They could not.
+    Unavailable {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// One product of CKE on one thread.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct CountedProduct {
+    pub(super) label: String,
+    pub(super) instructions_per_cycle: Option<f64>,
+    /// Flops per cycle of the core.
+    pub(super) flops_per_cycle: Option<f64>,
+    /// Misses per thousand instructions.
+    pub(super) l1d_misses: Option<f64>,
+    pub(super) last_level_misses: Option<f64>,
+    pub(super) tlb_misses: Option<f64>,
+}
+
+/// How long a product is repeated.
+const SECONDS: f64 = 0.03;
+/// Products of more flops would take long without telling more.
+const MOST_FLOPS: u64 = 3 << 30;
+
+/// Counts while CKE computes each of the `cases` on one thread.
+///
+/// # Errors
+/// Where a product cannot be computed.
+pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &Progress) -> Result<Counting, CliError> {
+    let mut counters = match Counters::open(&Event::HARDWARE) {
+        Ok(counters) => counters,
+        Err(error) => return Ok(Counting::Unavailable { reason: error.to_string() }),
+    };
+    let is_short = |case: &&Case| case.product.work(cke_perf::peers::Dtype::F32).flops <= MOST_FLOPS;
+    let counted = cases.iter().filter(is_short).map(|case| {
+        progress.show(&format!("hardware counters: {}", label(&case.product)));
+        count_product(cpu, &case.product, &mut counters)
+    });
+    Ok(Counting::Counted { products: counted.collect::<Result<_, cke_kernels::Error>>()? })
+}
+
+fn count_product(cpu: &Cpu, product: &Product, counters: &mut Counters) -> Result<CountedProduct, cke_kernels::Error> {
+    let Product { m, n, k, transpose_a, transpose_b } = *product;
+    let (a, b, mut c) = (numbers(m * k), numbers(k * n), vec![0.0; m * n]);
+    let stored = |data, rows, cols, is_transposed| -> Result<MatRef<'_, f32>, cke_kernels::Error> {
+        if is_transposed { MatRef::new(data, cols, rows).map(MatRef::transposed) } else { MatRef::new(data, rows, cols) }
+    };
+    let gemm = Gemm::<F32>::new(stored(&a, m, k, transpose_a)?, stored(&b, k, n, transpose_b)?);
+    let mut scratch = Scratch::new();
+    let mut ctx = Ctx { pool: &Serial, scratch: &mut scratch };
+    let mut run = || gemm.run(cpu, MatMut::new(&mut c, m, n)?, &mut ctx);
+    run()?;
+    let (calls, counts) = counters.count(|| {
+        let watch = Stopwatch::start();
+        let mut calls = 0u64;
+        while calls == 0 || watch.seconds() < SECONDS {
+            run()?;
+            calls += 1;
+        }
+        Ok::<u64, cke_kernels::Error>(calls)
+    });
+    let flops = (2 * m * n * k) as f64 * calls? as f64;
+    let per_thousand = |event| Some(1000.0 * counts.get(event)? / counts.get(Event::Instructions)?);
+    Ok(CountedProduct {
+        label: label(product),
+        instructions_per_cycle: counts.instructions_per_cycle(),
+        flops_per_cycle: counts.get(Event::Cycles).map(|cycles| flops / cycles),
+        l1d_misses: per_thousand(Event::L1dMisses),
+        last_level_misses: per_thousand(Event::LastLevelMisses),
+        tlb_misses: per_thousand(Event::TlbMisses),
+    })
+}
+
+/// Numbers between ½ and 1½, none of them zero or denormal.
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|i| 0.5 + (i % 97) as f32 / 97.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn count_gives_products_or_a_reason() {
+        let cpu = Cpu::host().expect("the environment names no bad ISA");
+        let case = |text: &str| Case { family: super::super::suite::Family::Odd, product: text.parse().expect("a product") };
+        let cases = [case("3 5 7"), case("4 6 8 t t")];
+        match count(cpu, &cases, &Progress::new()).expect("small products") {
+            Counting::Counted { products } => assert_eq!(products.len(), 2),
+            Counting::Unavailable { reason } => assert!(!reason.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Measuring the machine itself.
+
+use super::progress::Progress;
+use crate::error::CliError;
+use crate::output::counted;
+use cke_kernels::Cpu;
+use cke_perf::arithmetic::{Arithmetic, ArithmeticPeak};
+use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
+use cke_perf::cache_bandwidth::{BandwidthCurve, LevelBandwidth, working_sets};
+use cke_perf::core_clock::measure_core_clock;
+use cke_perf::host::Host;
+use cke_perf::latency::{Latency, Pages, measure_latency};
+use cke_perf::throughput::MeasureError;
+use cke_perf::tlb::DataTlb;
+use serde::Serialize;
+
+/// What the machine is and does.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Machine {
+    pub(super) host: Host,
+    /// Extensions of the instruction set that matter to matrix products.
+    pub(super) features: Vec<&'static str>,
+    pub(super) data_tlb: DataTlb,
+    /// For each number of threads that products are measured with, each format that the CPU multiplies in vectors.
+    pub(super) peaks: Vec<ArithmeticPeak>,
+    /// One for each of these numbers of threads.
+    pub(super) bandwidth_curves: Vec<BandwidthCurve>,
+    /// For each of these numbers of threads, each cache level and memory.
+    pub(super) bandwidths: Vec<LevelBandwidth>,
+    pub(super) latencies: Vec<Latency>,
+    /// Powers of two up to all threads.
+    pub(super) scaling: Vec<Scaling>,
+}
+
+/// What a number of threads does together.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Scaling {
+    pub(super) threads: usize,
+    /// Clock of each core, GHz; `None` on an architecture where it cannot be measured.
+    pub(super) clock_ghz: Option<f64>,
+    /// f32 multiply-add peak, GFLOP/s.
+    pub(super) peak_gflops: f64,
+    /// Read from memory, GB/s.
+    pub(super) memory_gb_per_s: f64,
+}
+
+/// Largest working set for the latency: beyond any cache but those of the largest servers.
+const LARGEST_CHAIN: usize = 256 << 20;
+const SMALLEST_CHAIN: usize = 16 << 10;
+/// What a quick audit looks at instead of the whole memory.
+const QUICK_BUFFER: usize = 64 << 20;
+
+impl Machine {
+    /// Measures with these numbers of threads.
+    ///
+    /// # Errors
+    /// Where threads or memory cannot be had.
+    pub(super) fn measure(
+        cpu: &Cpu,
+        thread_counts: &[usize],
+        is_quick: bool,
+        progress: &Progress,
+    ) -> Result<Machine, CliError> {
+        let host = Host::detect(cpu);
+        let usual = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
+        let effort = Effort { buffer: if is_quick { usual.min(QUICK_BUFFER) } else { usual }, is_quick };
+        let scaling = scaling(cpu, host.usable_threads, effort, progress)?;
+        let mut machine = Machine {
+            features: features(),
+            data_tlb: DataTlb::detect(),
+            peaks: Vec::new(),
+            bandwidth_curves: Vec::new(),
+            bandwidths: Vec::new(),
+            latencies: latencies(effort, progress)?,
+            scaling,
+            host,
+        };
+        for &threads in thread_counts {
+            machine.add(cpu, threads, effort, progress)?;
+        }
+        Ok(machine)
+    }
+
+    /// Adds peaks and bandwidths with `threads` threads.
+    fn add(&mut self, cpu: &Cpu, threads: usize, effort: Effort, progress: &Progress) -> Result<(), CliError> {
+        let with_threads = counted(threads, "thread");
+        for arithmetic in Arithmetic::ALL {
+            progress.show(&format!("multiply-add peak, {}, {with_threads}", arithmetic.name()));
+            match arithmetic.measure_peak(threads) {
+                Ok(peak) => self.peaks.push(peak),
+                Err(MeasureError::Unsupported { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        progress.show(&format!("read bandwidth by working set, {with_threads}"));
+        let (per_octave, rounds) = if effort.is_quick { (1, 3) } else { (2, 8) };
+        let sets = working_sets(effort.buffer / threads, per_octave);
+        let curve = BandwidthCurve::measure(threads, &sets, rounds).map_err(failed)?;
+        progress.show(&format!("read bandwidth from memory, {with_threads}"));
+        let memory = measure_read_bandwidth(threads, effort.buffer).map_err(failed)?;
+        self.bandwidths.extend(curve.levels(cpu.caches()));
+        self.bandwidths.push(LevelBandwidth { level: "memory", threads, gb_per_s: memory.gb_per_s });
+        self.bandwidth_curves.push(curve);
+        Ok(())
+    }
+
+    /// The peak of a format, where the CPU has it.
+    pub(super) fn peak(&self, arithmetic: Arithmetic, threads: usize) -> Option<f64> {
+        let found = self.peaks.iter().find(|peak| peak.arithmetic == arithmetic && peak.threads == threads);
+        found.map(|peak| peak.gflops)
+    }
+
+    /// The bandwidth of a level, GB/s.
+    pub(super) fn bandwidth(&self, level: &str, threads: usize) -> Option<f64> {
+        let found = self.bandwidths.iter().find(|entry| entry.level == level && entry.threads == threads);
+        found.map(|entry| entry.gb_per_s)
+    }
+
+    /// The cache levels that the CPU has, with their sizes in bytes.
+    pub(super) fn caches(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let Host { l1d_bytes, l2_bytes, l3_bytes, .. } = self.host;
+        [("L1", l1d_bytes), ("L2", l2_bytes), ("L3", l3_bytes)].into_iter().filter(|(_, bytes)| *bytes > 0)
+    }
+
+    /// The CPU's name.
+    pub(super) fn name(&self) -> &str {
+        self.host.cpu.as_deref().unwrap_or(self.host.architecture)
+    }
+}
+
+/// How much to measure.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// Bytes that stand for memory.
+    buffer: usize,
+    is_quick: bool,
+}
+
+/// Programs that run or wait to run, on average over the last minute; `None` where the system does not tell.
+///
+/// Source: proc_loadavg(5).
+pub(super) fn load_average() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+fn failed(error: MeasureError) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
+fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &Progress) -> Result<Vec<Scaling>, CliError> {
+    let powers = (0..usize::BITS).map(|power| 1usize << power).take_while(|&threads| threads < all);
+    let scaling = |threads: usize| {
+        progress.show(&format!("clock, peak and memory, {}", counted(threads, "thread")));
+        let peak_gflops = cke_perf::peak::measure_peak(cpu.detected_isa(), threads)?.gflops;
+        let clock_ghz = match measure_core_clock(threads) {
+            Ok(clock) => Some(clock.ghz),
+            Err(MeasureError::Unsupported { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let memory_gb_per_s = measure_read_bandwidth(threads, effort.buffer)?.gb_per_s;
+        Ok(Scaling { threads, clock_ghz, peak_gflops, memory_gb_per_s })
+    };
+    powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
+}
+
+fn latencies(effort: Effort, progress: &Progress) -> Result<Vec<Latency>, CliError> {
+    let largest = LARGEST_CHAIN.min(effort.buffer);
+    let sizes = std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);
+    let mut latencies = Vec::new();
+    for bytes in sizes {
+        progress.show(&format!("load latency, {}", cke_perf::report::format_bytes(bytes as u64)));
+        for pages in [Pages::Small, Pages::Huge] {
+            let rounds = if effort.is_quick { 2 } else { 5 };
+            latencies.push(measure_latency(bytes, pages, rounds).map_err(failed)?);
+        }
+    }
+    Ok(latencies)
+}
+
+/// Extensions that this CPU and its operating system have, of those that matter to matrix products.
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    macro_rules! present {
+        ($($name:tt),*) => { [$(($name, is_x86_feature_detected!($name))),*] };
+    }
+    let all = present![
+        "avx", "f16c", "fma", "avx2", "avxvnni", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512vnni", "avx512bf16",
+        "avx512fp16", "avx512vbmi", "gfni"
+    ];
+    all.into_iter().filter(|(_, is_present)| *is_present).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,164 @@
+//! `cke audit`.
+
+mod ceiling;
+mod cliffs;
+mod counting;
+mod date;
+mod entrants;
+#[cfg(test)]
+mod example;
+mod findings;
+mod machine;
+mod page;
+mod products;
+mod progress;
+mod report;
+mod standing;
+mod suite;
+mod summary;
+
+use self::entrants::{Entrants, Named};
+use self::machine::Machine;
+use self::products::Session;
+use self::progress::Progress;
+use self::report::{About, Contestant, Measured, Report, Skipped};
+use self::suite::suite;
+use crate::bench::gemm::launcher;
+use crate::environment::command_help;
+use crate::error::CliError;
+use crate::numbers;
+use crate::output::{Output, note};
+use cke_engine::error::Error;
+use cke_kernels::Cpu;
+use cke_kernels::threads::ThreadPool;
+use cke_perf::clock::Stopwatch;
+use std::path::{Path, PathBuf};
+
+/// Measures what this machine can do, and what its matrix libraries make of it
+///
+/// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
+/// is found, each in a process of its own, in turns, against the roofline; shapes on which a library falls off a cliff. The
+/// report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else should run meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = command_help(EXAMPLES))]
+pub(crate) struct AuditArgs {
+    /// Fewer products and rounds: some seconds instead of a minute or two
+    #[arg(long)]
+    quick: bool,
+    /// A library by name and file, besides those in the usual places
+    #[arg(short, long, value_name = "NAME=LIB", num_args = 1.., action = clap::ArgAction::Append)]
+    against: Vec<Named>,
+    /// Do not look for libraries in the usual places
+    #[arg(long)]
+    no_peers: bool,
+    /// Numbers of threads, 1 to 1024; without it 1 and as many as the process may use
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        env = "CKE_THREADS",
+        value_parser = numbers::threads,
+    )]
+    threads: Option<Vec<usize>>,
+    /// The page
+    #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
+    html: PathBuf,
+    /// The report as JSON; - for standard output, in place of the summary
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke audit
+  cke audit --quick --no-peers --json - | jq .machine.peaks
+  cke audit --against mkl=/opt/mkl/lib/libmkl_rt.so --html report.html";
+
+/// Seconds for all products with one number of threads.
+const SECONDS: f64 = 40.0;
+const QUICK_SECONDS: f64 = 8.0;
+const ROUNDS: usize = 3;
+
+pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
+    let report = measure(&args)?;
+    write_file(&args.html, &page::html(&report))?;
+    let mut output = Output::new();
+    match args.json.as_deref() {
+        Some(path) if path == Path::new("-") => output.json(&report)?,
+        other => {
+            if let Some(path) = other {
+                write_file(path, &json(&report)?)?;
+            }
+            output.write(&summary::text(&report))?;
+        }
+    }
+    output.flush()?;
+    note(&format!("{}: the report, for any browser", args.html.display()));
+    Ok(())
+}
+
+fn measure(args: &AuditArgs) -> Result<Report, CliError> {
+    let watch = Stopwatch::start();
+    // Before anything takes time: a page that cannot be written would waste it.
+    write_file(&args.html, "")?;
+    let load_average = machine::load_average();
+    let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, Progress::new());
+    let (launcher, cases) = (launcher()?, suite(args.quick));
+    let threads = args.threads.clone().unwrap_or_else(usual_thread_counts);
+
+    progress.show("looking for matrix libraries");
+    let Entrants { entrants, unusable } = Entrants::find(&args.against, !args.no_peers, &launcher)?;
+    let machine = Machine::measure(cpu, &threads, args.quick, &progress)?;
+    let session = Session {
+        launcher: &launcher,
+        machine: &machine,
+        entrants: &entrants,
+        cases: &cases,
+        rounds: ROUNDS,
+        seconds: if args.quick { QUICK_SECONDS } else { SECONDS } / threads.len() as f64 * 2.0,
+    };
+    let (products, skipped, contestants) = measure_products(&session, &threads, &progress)?;
+    let counters = counting::count(cpu, &cases, &progress)?;
+    let about = About {
+        cke_version: env!("CARGO_PKG_VERSION"),
+        release_build: !cfg!(debug_assertions),
+        date,
+        seconds: watch.seconds(),
+        is_quick: args.quick,
+        load_average,
+        rounds: ROUNDS,
+        threads,
+        skipped,
+    };
+    Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
+}
+
+type MeasuredProducts = (Vec<products::Row>, Vec<Skipped>, Vec<Contestant>);
+
+fn measure_products(session: &Session<'_>, threads: &[usize], progress: &Progress) -> Result<MeasuredProducts, CliError> {
+    let (mut rows, mut skipped, mut contestants) = (Vec::new(), Vec::new(), Vec::new());
+    for &threads in threads {
+        let outcome = session.measure(threads, progress)?;
+        rows.extend(outcome.rows);
+        skipped.extend(outcome.skipped.into_iter().map(|label| Skipped { label, threads }));
+        let names = session.entrants.iter().map(|entrant| entrant.name.clone());
+        contestants = names.zip(outcome.libraries).map(|(name, library)| Contestant { name, library }).collect();
+    }
+    Ok((rows, skipped, contestants))
+}
+
+fn usual_thread_counts() -> Vec<usize> {
+    let mut counts = vec![1, ThreadPool::available()];
+    counts.dedup();
+    counts
+}
+
+fn json(report: &Report) -> Result<String, CliError> {
+    serde_json::to_string_pretty(report).map(|text| text + "\n").map_err(|error| CliError::Failed(error.to_string()))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text).map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,102 @@
+//! Who is compared.
+
+use crate::error::CliError;
+use crate::output::note;
+use cke_kernels::Cpu;
+use cke_kernels::gemm::{Form, Supported, rivals};
+use cke_kernels::scheme::F32;
+use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What `--against` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rival {
+    /// Every library in the usual places.
+    Auto,
+    /// This one.
+    Library {
+        /// Its name in the report.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+    },
+}
+
+impl FromStr for Rival {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rival, String> {
+        match text.split_once('=') {
+            _ if text == "auto" => Ok(Rival::Auto),
+            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+                Ok(Rival::Library { name: name.to_owned(), path: path.into() })
+            }
+            _ => Err("wanted NAME=LIB or auto".to_owned()),
+        }
+    }
+}
+
+/// Our own product.
+pub(super) fn own(is_packed: bool) -> Entrant {
+    if is_packed { Entrant::new("cke-packed", Subject::Plan) } else { Entrant::new("cke", Subject::Gemm) }
+}
+
+/// The libraries that are named, then those that are found; of the latter none whose name is taken.
+///
+/// # Errors
+/// Where two have the same name.
+pub(super) fn libraries(wanted: &[Rival], own: &Entrant, dtype: Dtype, launcher: &Launcher) -> Result<Vec<Entrant>, CliError> {
+    let mut entrants: Vec<Entrant> = Vec::new();
+    for rival in wanted {
+        if let Rival::Library { name, path } = rival {
+            if entrants.iter().chain([own]).any(|other| other.name == *name) {
+                return Err(CliError::Misuse(format!("--against: wanted names that differ, found {name} twice")));
+            }
+            entrants.push(Entrant::new(name, Subject::Library(path.clone())));
+        }
+    }
+    if wanted.contains(&Rival::Auto) {
+        let found = find(launcher).entrants(dtype);
+        if found.is_empty() {
+            note("no matrix library found in the usual places");
+        }
+        let is_new = |entrant: &Entrant| entrants.iter().all(|other| other.name != entrant.name);
+        let new: Vec<Entrant> = found.into_iter().filter(is_new).collect();
+        entrants.extend(new);
+    }
+    Ok(entrants)
+}
+
+/// Our kernels for packed B, for the best instruction set in use.
+pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
+    let records = || rivals::<F32>(cpu).map(Supported::record).filter(|record| record.form == Form::Outer);
+    let best = records().map(|record| record.isa).max();
+    let of_best = records().filter(|record| Some(record.isa) == best);
+    of_best.map(|record| Entrant::new(record.name, Subject::Kernel(record.name.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rival_is_a_name_with_a_path_or_auto() {
+        assert_eq!("auto".parse(), Ok(Rival::Auto));
+        let library = Rival::Library { name: "mkl".to_owned(), path: "/opt/a=b.so".into() };
+        assert_eq!("mkl=/opt/a=b.so".parse(), Ok(library));
+        for text in ["", "mkl", "=x", "mkl="] {
+            assert!(text.parse::<Rival>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn libraries_of_one_name_are_refused() {
+        let launcher = Launcher::new("no-such-program", [""; 0]);
+        let rival = |name: &str| Rival::Library { name: name.to_owned(), path: "/x.so".into() };
+        let of = |rivals: &[Rival]| libraries(rivals, &own(false), Dtype::F32, &launcher);
+        assert_eq!(of(&[rival("a"), rival("b")]).expect("two names").len(), 2);
+        assert!(of(&[rival("a"), rival("a")]).is_err());
+        assert!(of(&[rival("cke")]).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! `cke bench gemm`.
+
+mod against;
+mod chart;
+mod measure;
+mod report;
+mod shapes;
+mod table;
+
+use crate::environment::command_help;
+use crate::error::CliError;
+use crate::numbers;
+use crate::output::{Output, counted, note};
+use against::Rival;
+use cke_kernels::Cpu;
+use cke_perf::host::Host;
+use cke_perf::peers::worker::serve_process;
+use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
+use cke_perf::report::format_bytes;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use measure::Session;
+use report::Style;
+
+/// Measures matrix products, beside other libraries and what the machine can do
+///
+/// Row-major C (M, N) = op(A) (M, K) · op(B) (K, N). Every contestant runs in a process of its own; in each round the
+/// machine's multiply-add peak is measured and then every contestant runs for a moment while the others stand still. Rates
+/// are those of the fastest call. Every product is checked; a wrong one is marked WRONG and ends with exit status 1.
+/// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is. A single
+/// thread is bound to one CPU.
+#[derive(Debug, clap::Args)]
+#[command(after_help = command_help(EXAMPLES))]
+pub(crate) struct GemmBenchArgs {
+    /// Products: MxNxK with nn, nt, tn or tt for transposes, or a file of lines "M N K [ta tb]"; without it a suite
+    #[arg(short, long, value_name = "FILE|MxNxK[tn],…")]
+    shapes: Option<String>,
+    /// Format of the numbers
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype())]
+    dtype: Dtype,
+    /// Numbers of threads, 1 to 1024
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        env = "CKE_THREADS",
+        default_value = "1",
+        value_parser = numbers::threads,
+    )]
+    threads: Vec<usize>,
+    /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
+    #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
+    against: Vec<Rival>,
+    /// Pack B ahead of the time that is measured, as models do with their weights
+    #[arg(long)]
+    packed: bool,
+    /// Time every kernel that dispatch chooses from too, with B packed ahead
+    #[arg(long)]
+    kernels: bool,
+    /// Rounds for each product, 1 to 1000
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "5", value_parser = rounds())]
+    rounds: usize,
+    /// Seconds that a contestant runs in each round, up to 60; it finishes at least one product
+    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = seconds)]
+    secs: f64,
+    /// How results are written
+    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = style())]
+    output: Style,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke bench gemm
+  cke bench gemm --shapes 64x64x64,128x3072x768nt --against auto -t 1,2
+  cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
+  cke bench gemm --shapes layers.txt --packed --kernels
+  cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o svg > gemm.svg";
+
+/// Longest turn, seconds.
+const MAX_SECONDS: f64 = 60.0;
+
+fn dtype() -> impl TypedValueParser<Value = Dtype> {
+    named(Dtype::ALL, Dtype::name)
+}
+
+fn rounds() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1000)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= MAX_SECONDS);
+    seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
+}
+
+fn style() -> impl TypedValueParser<Value = Style> {
+    named(Style::ALL, Style::name)
+}
+
+/// A choice by name.
+fn named<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let is_named = move |text: String| all.into_iter().find(|&choice| name(choice) == text).ok_or("unknown");
+    PossibleValuesParser::new(all.map(name)).try_map(is_named)
+}
+
+/// How this program starts the processes of a contest: as the hidden subcommand [`run_worker`].
+///
+/// # Errors
+/// Where the system does not tell which program this is.
+pub(crate) fn launcher() -> Result<Launcher, CliError> {
+    let program = std::env::current_exe().map_err(|error| CliError::Failed(format!("the path of cke: {error}")))?;
+    Ok(Launcher::new(program, ["bench", super::GEMM_WORKER]))
+}
+
+/// The whole life of such a process.
+pub(crate) fn run_worker() -> Result<(), CliError> {
+    serve_process().map_err(|error| CliError::Failed(error.to_string()))
+}
+
+pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
+    for (flag, is_set) in [("--packed", args.packed), ("--kernels", args.kernels)] {
+        if is_set && args.dtype != Dtype::F32 {
+            return Err(CliError::Misuse(format!("{flag}: wanted f32, found {}", args.dtype)));
+        }
+    }
+    let products = shapes::products(args.shapes.as_deref())?;
+    let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
+    let (launcher, own) = (launcher()?, against::own(args.packed));
+    let libraries = against::libraries(&args.against, &own, args.dtype, &launcher)?;
+    let kernels = if args.kernels { against::kernels(cpu) } else { Vec::new() };
+    let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
+    check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;
+
+    let settings =
+        Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
+    let session = Session { launcher: &launcher, cpu, products: &products, entrants: &entrants };
+    let report = session.measure(&args.threads, settings)?;
+    let mut output = Output::new();
+    output.write(&report.render(args.output)?)?;
+    output.flush()?;
+    let failures: Vec<String> = report.failures().collect();
+    failures.iter().for_each(|failure| note(failure));
+    match failures.len() {
+        0 => Ok(()),
+        count => Err(CliError::Failed(format!("{} wrong or not computed", counted(count, "product")))),
+    }
+}
+
+/// Refuses products that would drive the machine out of memory: systems promise more of it than they have.
+fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, host: &Host) -> Result<(), CliError> {
+    let Some(available) = host.memory_available_bytes else { return Ok(()) };
+    for product in products {
+        // B may be there twice, the second time packed.
+        let wanted = product.work(dtype).bytes.saturating_mul(2 * entrants as u64);
+        if wanted > available {
+            let (wanted, available) = (format_bytes(wanted), format_bytes(available));
+            return Err(CliError::Failed(format!(
+                "{product} wants about {wanted} of memory for {}, found {available} available",
+                counted(entrants, "contestant")
+            )));
+        }
+    }
+    Ok(())
+}

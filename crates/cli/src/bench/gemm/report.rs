@@ -1,0 +1,262 @@
+//! What `cke bench gemm` found, and how it is written.
+
+use super::{chart, table};
+use crate::error::CliError;
+use cke_kernels::Cpu;
+use cke_perf::peers::result::geometric_mean;
+use cke_perf::peers::{Dtype, Entrant, Entry, Library, Product, Settings, ShapeResult, Subject, Verdict};
+use cke_perf::report::{Format, csv};
+use serde::Serialize;
+
+/// All results, and what they are from.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) cpu: String,
+    /// Instruction set that our own kernels use.
+    isa: &'static str,
+    pub(super) dtype: Dtype,
+    rounds: usize,
+    seconds_per_round: f64,
+    pub(super) contestants: Vec<Contestant>,
+    /// Every number of threads, and for each every product.
+    pub(super) rows: Vec<Row>,
+    /// One for each number of threads.
+    pub(super) summaries: Vec<Summary>,
+}
+
+/// Who took part.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Contestant {
+    pub(super) name: String,
+    pub(super) role: Role,
+    /// What it says of itself.
+    pub(super) library: Option<Library>,
+}
+
+/// As what a contestant took part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Role {
+    /// Our own product, with the kernel that dispatch chooses.
+    Own,
+    Library,
+    /// One of our kernels.
+    Kernel,
+}
+
+/// One product with one number of threads.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    pub(super) result: ShapeResult,
+    /// Our best rate over the measured peak.
+    pub(super) share_of_peak: Option<f64>,
+    /// The best of the libraries, and our best rate over its.
+    pub(super) fastest_library: Option<String>,
+    pub(super) ratio: Option<f64>,
+    /// A, B and C moved once in our best time, GB/s, and over the measured read bandwidth.
+    pub(super) gb_per_s: Option<f64>,
+    pub(super) share_of_bandwidth: Option<f64>,
+}
+
+/// All products with one number of threads.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) threads: usize,
+    /// Geometric mean of the best rates of each contestant, GFLOP/s, over its right products.
+    pub(super) gflops: Vec<Option<f64>>,
+    /// Geometric means of ours.
+    pub(super) share_of_peak: Option<f64>,
+    pub(super) ratio: Option<f64>,
+    /// The product on which we do worst against the libraries, or without them against the peak.
+    pub(super) worst: Option<Worst>,
+}
+
+/// Where we do worst.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Worst {
+    pub(super) product: Product,
+    pub(super) share_of_peak: Option<f64>,
+    pub(super) ratio: Option<f64>,
+}
+
+/// A line of the CSV file: one contestant on one product.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    threads: usize,
+    #[serde(flatten)]
+    product: Product,
+    dtype: Dtype,
+    contestant: &'a str,
+    role: Role,
+    version: Option<&'a str>,
+    kernel: Option<&'a str>,
+    verdict: &'static str,
+    best_gflops: Option<f64>,
+    median_gflops: Option<f64>,
+    spread: Option<f64>,
+    peak_gflops: f64,
+    share_of_peak: Option<f64>,
+    gb_per_s: Option<f64>,
+    read_gb_per_s: Option<f64>,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Text(Format),
+    Svg,
+}
+
+impl Style {
+    pub(super) const ALL: [Style; 4] =
+        [Style::Text(Format::Markdown), Style::Text(Format::Csv), Style::Text(Format::Json), Style::Svg];
+
+    /// The name used in flags.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Style::Text(format) => format.name(),
+            Style::Svg => "svg",
+        }
+    }
+}
+
+impl Report {
+    /// A report without results.
+    pub(super) fn new(cpu: &Cpu, settings: Settings, entrants: &[Entrant]) -> Report {
+        let role = |subject: &Subject| match subject {
+            Subject::Gemm | Subject::Plan => Role::Own,
+            Subject::Library(_) => Role::Library,
+            Subject::Kernel(_) => Role::Kernel,
+        };
+        let contestant = |entrant: &Entrant| Contestant {
+            name: entrant.name.clone(),
+            role: role(&entrant.subject),
+            library: None,
+        };
+        Report {
+            cpu: cpu.brand().to_owned(),
+            isa: cpu.isa().name(),
+            dtype: settings.dtype,
+            rounds: settings.rounds,
+            seconds_per_round: settings.seconds,
+            contestants: entrants.iter().map(contestant).collect(),
+            rows: Vec::new(),
+            summaries: Vec::new(),
+        }
+    }
+
+    /// Adds the results with one number of threads.
+    pub(super) fn add(&mut self, threads: usize, results: Vec<ShapeResult>) {
+        let rows: Vec<Row> = results.into_iter().map(|result| self.row(result)).collect();
+        self.summaries.push(self.summary(threads, &rows));
+        self.rows.extend(rows);
+    }
+
+    /// The best rate of each contestant of this role.
+    fn rates<'r>(&self, role: Role, result: &'r ShapeResult) -> impl Iterator<Item = (&'r str, f64)> {
+        let entries = self.contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
+        entries.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?)))
+    }
+
+    fn row(&self, result: ShapeResult) -> Row {
+        let own = self.rates(Role::Own, &result).next().map(|(_, rate)| rate);
+        let library = self.rates(Role::Library, &result).max_by(|x, y| x.1.total_cmp(&y.1));
+        let bandwidth = result.read_gb_per_s;
+        let gb_per_s = own.filter(|_| bandwidth.is_some()).map(|rate| result.gb_per_s(rate));
+        Row {
+            share_of_peak: own.map(|rate| result.share_of_peak(rate)),
+            fastest_library: library.map(|(name, _)| name.to_owned()),
+            ratio: own.zip(library).map(|(own, (_, library))| own / library),
+            gb_per_s,
+            share_of_bandwidth: gb_per_s.zip(bandwidth).map(|(rate, most)| rate / most),
+            result,
+        }
+    }
+
+    fn summary(&self, threads: usize, rows: &[Row]) -> Summary {
+        let entries = |i: usize| rows.iter().filter_map(move |row| row.result.entries[i].valid_rate());
+        let score = |row: &Row| row.ratio.or(row.share_of_peak);
+        let worst = rows.iter().filter(|row| score(row).is_some()).min_by(|x, y| {
+            let score = |row| score(row).unwrap_or(f64::INFINITY);
+            score(x).total_cmp(&score(y))
+        });
+        Summary {
+            threads,
+            gflops: (0..self.contestants.len()).map(|i| geometric_mean(entries(i))).collect(),
+            share_of_peak: geometric_mean(rows.iter().filter_map(|row| row.share_of_peak)),
+            ratio: geometric_mean(rows.iter().filter_map(|row| row.ratio)),
+            worst: worst.map(|row| Worst {
+                product: row.result.product,
+                share_of_peak: row.share_of_peak,
+                ratio: row.ratio,
+            }),
+        }
+    }
+
+    /// What was wrong or not computed, a text for each.
+    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+        let of_row = |row: &Row| row.result.entries.iter().filter_map(|entry| failure(&row.result, entry)).collect::<Vec<_>>();
+        self.rows.iter().flat_map(of_row)
+    }
+
+    /// The report in this style.
+    ///
+    /// # Errors
+    /// None but for errors of ours.
+    pub(super) fn render(&self, style: Style) -> Result<String, CliError> {
+        let failed = |error: &dyn std::error::Error| CliError::Failed(error.to_string());
+        match style {
+            Style::Text(Format::Markdown) => Ok(table::markdown(self)),
+            Style::Text(Format::Csv) => csv(&self.lines()).map_err(|error| failed(&error)),
+            Style::Text(Format::Json) => {
+                serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| failed(&error))
+            }
+            Style::Svg => Ok(chart::svg(self)),
+        }
+    }
+
+    fn lines(&self) -> Vec<Line<'_>> {
+        let of_row = |row| self.contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, row, i));
+        self.rows.iter().flat_map(of_row).collect()
+    }
+}
+
+fn line<'a>(contestant: &'a Contestant, row: &'a Row, i: usize) -> Line<'a> {
+    let ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, ref entries } = row.result;
+    let Entry { ref name, ref kernel, rate, ref verdict } = entries[i];
+    Line {
+        threads,
+        product,
+        dtype,
+        contestant: name,
+        role: contestant.role,
+        version: contestant.library.as_ref().and_then(|library| library.version.as_deref()),
+        kernel: kernel.as_deref(),
+        verdict: match verdict {
+            Verdict::Right => "right",
+            Verdict::Wrong { .. } => "wrong",
+            Verdict::Failed { .. } => "failed",
+        },
+        best_gflops: rate.map(|rate| rate.best),
+        median_gflops: rate.map(|rate| rate.median),
+        spread: rate.map(|rate| rate.spread),
+        peak_gflops,
+        share_of_peak: rate.map(|rate| row.result.share_of_peak(rate.best)),
+        gb_per_s: rate.filter(|_| read_gb_per_s.is_some()).map(|rate| row.result.gb_per_s(rate.best)),
+        read_gb_per_s,
+    }
+}
+
+fn failure(result: &ShapeResult, entry: &Entry) -> Option<String> {
+    let ShapeResult { product, threads, .. } = result;
+    let Entry { name, verdict, .. } = entry;
+    let what = match verdict {
+        Verdict::Right => return None,
+        Verdict::Wrong { error: Some(error) } => format!("WRONG, off by {error:.1} times what rounding explains"),
+        Verdict::Wrong { error: None } => "WRONG, with elements that are not finite or were not written".to_owned(),
+        // It begins with the name.
+        Verdict::Failed { reason } => return Some(format!("{reason} ({product}, threads: {threads})")),
+    };
+    Some(format!("{name}: {what} ({product}, threads: {threads})"))
+}

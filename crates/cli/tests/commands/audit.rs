@@ -1,0 +1,100 @@
+//! `cke audit`. Nothing here depends on how fast the machine is.
+
+use crate::support::{arg, cke, keys};
+use serde_json::Value;
+
+/// A quick audit of CKE alone with one thread.
+const QUICK: [&str; 5] = ["audit", "--quick", "--no-peers", "-t", "1"];
+
+fn array<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().expect("a list")
+}
+
+#[test]
+fn audit_writes_a_page_a_document_and_a_summary() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (html, json) = (directory.path().join("audit.html"), directory.path().join("audit.json"));
+    let outcome = cke(&[&QUICK[..], &["--html", arg(&html), "--json", arg(&json)]].concat());
+    let summary = outcome.success();
+    for expected in ["One core multiplies and adds ", "| CKE ", " memory GB/s |"] {
+        assert!(summary.contains(expected), "no {expected} in {summary}");
+    }
+    assert_page(&std::fs::read_to_string(&html).expect("the page"));
+    let report = serde_json::from_slice(&std::fs::read(&json).expect("the document")).expect("JSON");
+    assert_report(&report);
+}
+
+/// One page that loads nothing and runs nothing.
+fn assert_page(page: &str) {
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    let without_namespace = page.replace("http://www.w3.org/2000/svg", "");
+    for forbidden in ["http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<script", "NaN"] {
+        assert!(!without_namespace.contains(forbidden), "{forbidden} in the page");
+    }
+    for expected in ["prefers-color-scheme: dark", "@media print", "Roofline, 1 thread", "Read bandwidth by working set"] {
+        assert!(page.contains(expected), "no {expected} in the page");
+    }
+}
+
+fn assert_report(report: &Value) {
+    let sections = [
+        "about",
+        "cliffs",
+        "contestants",
+        "counters",
+        "findings",
+        "format",
+        "machine",
+        "products",
+        "standings",
+        "unusable_libraries",
+    ];
+    assert_eq!(keys(report), sections);
+    assert_eq!((&report["format"], &report["about"]["is_quick"]), (&1.into(), &true.into()));
+    assert_eq!(report["about"]["threads"], serde_json::json!([1]));
+    let machine = &report["machine"];
+    assert!(array(machine, "scaling")[0]["peak_gflops"].as_f64() > Some(0.0));
+    assert_eq!(array(machine, "peaks")[0]["arithmetic"], "f32");
+    assert_eq!(array(machine, "bandwidths").last().expect("memory")["level"], "memory");
+    assert!(array(&array(machine, "bandwidth_curves")[0], "points").len() > 5);
+    for row in array(report, "products") {
+        let entry = &array(row, "entries")[0];
+        assert_eq!((&entry["name"], &entry["verdict"]["is"]), (&"CKE".into(), &"right".into()), "{row}");
+        let (rate, share) = (entry["gflops"].as_f64().expect("a rate"), entry["share_of_ceiling"].as_f64());
+        let ceiling = row["ceiling"]["gflops"].as_f64().expect("a ceiling");
+        assert!(rate > 0.0 && (share.expect("a share") - rate / ceiling).abs() < 1e-9, "{row}");
+    }
+    assert!(array(report, "findings").iter().all(|finding| keys(finding) == ["detail", "headline", "kind"]));
+    assert!(["counted", "unavailable"].contains(&report["counters"]["is"].as_str().expect("a word")));
+}
+
+#[test]
+fn audit_json_to_stdout_is_nothing_but_json() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let html = directory.path().join("audit.html");
+    let report = cke(&[&QUICK[..], &["--html", arg(&html), "--json", "-"]].concat()).json();
+    assert_eq!(report["contestants"][0]["name"], "CKE");
+}
+
+#[test]
+fn audit_page_that_cannot_be_written_fails_before_measuring() {
+    cke(&["audit", "--html", "/no/such/directory/page.html"]).failure(1, &["/no/such/directory/page.html: "]);
+}
+
+#[test]
+fn audit_library_that_cannot_be_opened_is_an_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let html = directory.path().join("audit.html");
+    let flags = ["--against", "none=/no/such/library.so", "--html", arg(&html)];
+    let outcome = cke(&[&QUICK[..], &flags].concat());
+    outcome.failure(1, &["none: it cannot be loaded"]);
+}
+
+#[test]
+fn audit_absurd_flags_are_misuse() {
+    for case in [["--against", "mkl"], ["-t", "0"], ["-t", "1,0"], ["--against", "=x.so"]] {
+        cke(&[&["audit"][..], &case].concat()).failure(2, &[case[0]]);
+    }
+    let same = ["audit", "--no-peers", "--html", "/dev/null", "--against", "a=x.so", "a=y.so"];
+    cke(&same).failure(2, &["--against: wanted names that differ, found a twice"]);
+}

@@ -1,0 +1,111 @@
+//! A library with one function, a matrix product by the definition, compiled by the tests of `cke bench gemm`.
+//!
+//! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
+//! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `crash`, or nothing of these.
+#![allow(unexpected_cfgs)]
+
+/// C = op(A)·op(B), row-major without gaps.
+struct Product {
+    m: usize,
+    n: usize,
+    k: usize,
+    transpose_a: bool,
+    transpose_b: bool,
+}
+
+impl Product {
+    /// # Safety
+    /// The pointers are those of matrices of these sizes.
+    unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
+        let Product { m, n, k, .. } = *self;
+        static GREETING: std::sync::Once = std::sync::Once::new();
+        GREETING.call_once(|| println!("libraries print what they like"));
+        let fault = std::env::var("TOY_BLAS").unwrap_or_default();
+        match fault.as_str() {
+            "nothing_written" => return,
+            "crash" => std::process::abort(),
+            _ => {}
+        }
+        for i in 0..m {
+            for j in 0..n {
+                let mut sum = 0.0;
+                for p in 0..k {
+                    let a_at = if self.transpose_a { p * m + i } else { i * k + p };
+                    let b_at = if self.transpose_b { j * k + p } else { p * n + j };
+                    // SAFETY: both lie inside their matrices.
+                    sum += unsafe { *a.add(a_at) * *b.add(b_at) };
+                }
+                // SAFETY: as above.
+                unsafe { *c.add(i * n + j) = sum };
+            }
+        }
+        if fault == "one_element" {
+            // SAFETY: the last element of C.
+            unsafe { *c.add(m * n - 1) += 0.01 };
+        }
+    }
+}
+
+macro_rules! cblas_gemm {
+    ($name:ident, $integer:ty) => {
+        /// # Safety
+        /// As CBLAS demands of row-major matrices without gaps.
+        #[unsafe(no_mangle)]
+        #[allow(clippy::too_many_arguments)]
+        pub unsafe extern "C" fn $name(
+            order: i32,
+            op_a: i32,
+            op_b: i32,
+            m: $integer,
+            n: $integer,
+            k: $integer,
+            alpha: f32,
+            a: *const f32,
+            lda: $integer,
+            b: *const f32,
+            ldb: $integer,
+            beta: f32,
+            c: *mut f32,
+            ldc: $integer,
+        ) {
+            let (transpose_a, transpose_b) = (op_a == 112, op_b == 112);
+            assert_eq!((order, alpha, beta, ldc), (101, 1.0, 0.0, n));
+            assert_eq!((lda, ldb), (if transpose_a { m } else { k }, if transpose_b { k } else { n }));
+            let product = Product { m: m as usize, n: n as usize, k: k as usize, transpose_a, transpose_b };
+            // SAFETY: promised by the caller.
+            unsafe { product.run(a, b, c) }
+        }
+    };
+}
+
+#[cfg(cblas)]
+cblas_gemm!(cblas_sgemm, i32);
+#[cfg(wide)]
+cblas_gemm!(scipy_cblas_sgemm64_, i64);
+
+/// # Safety
+/// As oneDNN demands of matrices without gaps.
+#[cfg(onednn)]
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments)]
+pub unsafe extern "C" fn dnnl_sgemm(
+    op_a: std::ffi::c_char,
+    op_b: std::ffi::c_char,
+    m: i64,
+    n: i64,
+    k: i64,
+    _alpha: f32,
+    a: *const f32,
+    _lda: i64,
+    b: *const f32,
+    _ldb: i64,
+    _beta: f32,
+    c: *mut f32,
+    _ldc: i64,
+) -> i32 {
+    let (transpose_a, transpose_b) = (op_a as u8 == b'T', op_b as u8 == b'T');
+    let product = Product { m: m as usize, n: n as usize, k: k as usize, transpose_a, transpose_b };
+    // SAFETY: promised by the caller.
+    unsafe { product.run(a, b, c) }
+    0
+}

@@ -1,0 +1,346 @@
+//! Hardware performance counters of the calling thread: cycles, instructions, cache and TLB misses.
+//!
+//! Linux hands them out through perf_event_open(2), where the kernel, its settings and the hypervisor allow it; elsewhere, and
+//! often in virtual machines and containers, there are none, and [`CounterError`] says which of these it is.
+//!
+//! ```
+//! use cke_perf::counters::{Counters, Event};
+//!
+//! match Counters::open(&Event::HARDWARE) {
+//!     Ok(mut counters) => {
+//!         let (sum, counts) = counters.count(|| (0..1000u64).sum::<u64>());
+//!         println!("{sum}: {:?} instructions per cycle", counts.instructions_per_cycle());
+//!     }
+//!     Err(error) => println!("no counters: {error}"),
+//! }
+//! ```
+
+#![allow(unsafe_code, reason = "system calls that have no safe form in std")]
+
+use std::io;
+
+use serde::Serialize;
+
+/// What can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Cycles of the core at the clock it runs at.
+    Cycles,
+    /// Instructions that were retired.
+    Instructions,
+    /// Loads that missed the first-level data cache.
+    L1dMisses,
+    /// Accesses that missed the last-level cache.
+    LastLevelMisses,
+    /// Loads that missed the data TLB.
+    TlbMisses,
+    /// Pages that the kernel had to provide; counted by software.
+    PageFaults,
+    /// Times that the thread was taken off its CPU; counted by software.
+    ContextSwitches,
+}
+
+impl Event {
+    /// Those that the CPU counts.
+    pub const HARDWARE: [Self; 5] =
+        [Self::Cycles, Self::Instructions, Self::L1dMisses, Self::LastLevelMisses, Self::TlbMisses];
+}
+
+/// Why nothing can be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum CounterError {
+    /// Not this operating system.
+    #[error("performance counters are read on Linux only")]
+    System,
+    /// Settings forbid it.
+    #[error(
+        "the kernel does not allow it ({}): as root, `sysctl kernel.perf_event_paranoid=2` does; in a container its security \
+         profile must allow perf_event_open too",
+        paranoid.map_or("perf_event_open is refused".to_owned(), |level| format!("kernel.perf_event_paranoid is {level}"))
+    )]
+    Forbidden {
+        /// The setting `kernel.perf_event_paranoid`.
+        paranoid: Option<i32>,
+    },
+    /// The CPU, as far as this system sees it, has none.
+    #[error("this machine shows no hardware counters, as is usual for virtual machines")]
+    NoHardware,
+    /// The kernel was built without them.
+    #[error("this kernel has no performance events")]
+    NoKernelSupport,
+    /// Anything else.
+    #[error("perf_event_open: {0}")]
+    Failed(#[from] io::Error),
+}
+
+/// What was counted during one piece of work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Counts {
+    counts: Vec<(Event, f64)>,
+}
+
+impl Counts {
+    /// The count of one event; `None` where it was not counted. Where the CPU has fewer counters than events, they take turns,
+    /// and this is an estimate from the time that the event had one.
+    pub fn get(&self, event: Event) -> Option<f64> {
+        self.counts.iter().find(|(counted, _)| *counted == event).map(|&(_, count)| count)
+    }
+
+    /// Instructions / cycles.
+    pub fn instructions_per_cycle(&self) -> Option<f64> {
+        let cycles = self.get(Event::Cycles).filter(|&cycles| cycles > 0.0)?;
+        Some(self.get(Event::Instructions)? / cycles)
+    }
+}
+
+/// Counters of the thread that opened them, user mode only for what the hardware counts.
+#[derive(Debug)]
+pub struct Counters {
+    open: Vec<(Event, system::Counter)>,
+}
+
+impl Counters {
+    /// Opens a counter for each of `events` that can be had.
+    ///
+    /// # Errors
+    ///
+    /// Where none can be had, why the first cannot.
+    pub fn open(events: &[Event]) -> Result<Self, CounterError> {
+        let mut refusal = None;
+        let mut open = Vec::with_capacity(events.len());
+        for &event in events {
+            match system::Counter::open(event) {
+                Ok(counter) => open.push((event, counter)),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        match refusal {
+            Some(error) if open.is_empty() => Err(error),
+            _ => Ok(Self { open }),
+        }
+    }
+
+    /// Does `work` on this thread and counts meanwhile. Work of other threads is not counted.
+    pub fn count<R>(&mut self, work: impl FnOnce() -> R) -> (R, Counts) {
+        self.open.iter().for_each(|(_, counter)| counter.start());
+        let result = work();
+        self.open.iter().for_each(|(_, counter)| counter.stop());
+        let counts = self.open.iter().filter_map(|(event, counter)| Some((*event, counter.read()?)));
+        (result, Counts { counts: counts.collect() })
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    //! perf_event_open(2). The structure and constants are those of the kernel's `include/uapi/linux/perf_event.h`.
+
+    use super::{CounterError, Event};
+    use std::io;
+    use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+    /// `struct perf_event_attr` in its first published version, 64 bytes.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attributes {
+        kind: u32,
+        size: u32,
+        config: u64,
+        sample_period: u64,
+        sample_type: u64,
+        read_format: u64,
+        flags: u64,
+        wakeup_events: u32,
+        breakpoint_kind: u32,
+        breakpoint_address: u64,
+    }
+
+    const KIND_HARDWARE: u32 = 0;
+    const KIND_SOFTWARE: u32 = 1;
+    const KIND_CACHE: u32 = 3;
+    /// Time enabled and time running follow the count.
+    const READ_TIMES: u64 = 1 | 2;
+    const FLAG_DISABLED: u64 = 1;
+    const FLAG_EXCLUDE_KERNEL: u64 = 1 << 5;
+    const FLAG_EXCLUDE_HYPERVISOR: u64 = 1 << 6;
+    const OPEN_CLOSE_ON_EXEC: libc::c_ulong = 8;
+    const REQUEST_ENABLE: libc::Ioctl = 0x2400;
+    const REQUEST_DISABLE: libc::Ioctl = 0x2401;
+    const REQUEST_RESET: libc::Ioctl = 0x2403;
+
+    impl Event {
+        /// Kind and number.
+        fn code(self) -> (u32, u64) {
+            /// A miss by a load.
+            const READ_MISS: u64 = 1 << 16;
+            match self {
+                Self::Cycles => (KIND_HARDWARE, 0),
+                Self::Instructions => (KIND_HARDWARE, 1),
+                Self::LastLevelMisses => (KIND_HARDWARE, 3),
+                Self::L1dMisses => (KIND_CACHE, READ_MISS),
+                Self::TlbMisses => (KIND_CACHE, READ_MISS | 3),
+                Self::PageFaults => (KIND_SOFTWARE, 2),
+                Self::ContextSwitches => (KIND_SOFTWARE, 3),
+            }
+        }
+    }
+
+    /// One counter of the calling thread.
+    #[derive(Debug)]
+    pub(super) struct Counter(OwnedFd);
+
+    impl Counter {
+        pub(super) fn open(event: Event) -> Result<Self, CounterError> {
+            let (kind, config) = event.code();
+            // What software counts happens in the kernel.
+            let modes = if kind == KIND_SOFTWARE { 0 } else { FLAG_EXCLUDE_KERNEL | FLAG_EXCLUDE_HYPERVISOR };
+            let attributes = Attributes {
+                kind,
+                size: size_of::<Attributes>() as u32,
+                config,
+                read_format: READ_TIMES,
+                flags: FLAG_DISABLED | modes,
+                ..Attributes::default()
+            };
+            let (this_thread, any_cpu, no_group): (libc::pid_t, libc::c_int, libc::c_int) = (0, -1, -1);
+            // SAFETY: the structure is of the size it says and outlives the call, which only reads it.
+            let fd = unsafe {
+                libc::syscall(
+                    libc::SYS_perf_event_open,
+                    &raw const attributes,
+                    this_thread,
+                    any_cpu,
+                    no_group,
+                    OPEN_CLOSE_ON_EXEC,
+                )
+            };
+            match i32::try_from(fd) {
+                // SAFETY: the call succeeded, so the descriptor is new and ours alone.
+                Ok(fd) if fd >= 0 => Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) })),
+                _ => Err(refusal(io::Error::last_os_error())),
+            }
+        }
+
+        pub(super) fn start(&self) {
+            self.request(REQUEST_RESET);
+            self.request(REQUEST_ENABLE);
+        }
+
+        pub(super) fn stop(&self) {
+            self.request(REQUEST_DISABLE);
+        }
+
+        fn request(&self, request: libc::Ioctl) {
+            // SAFETY: the descriptor is open, and these requests take no pointer.
+            unsafe { libc::ioctl(self.0.as_raw_fd(), request, 0) };
+        }
+
+        /// The count, scaled to the whole time where the counter ran for a part of it; `None` where it never ran.
+        pub(super) fn read(&self) -> Option<f64> {
+            let mut values = [0u64; 3];
+            let size = size_of_val(&values);
+            // SAFETY: `values` is ours and as large as the size given.
+            let read = unsafe { libc::read(self.0.as_raw_fd(), values.as_mut_ptr().cast(), size) };
+            let [count, enabled, running] = values;
+            let is_complete = read == size as isize && running > 0;
+            is_complete.then(|| count as f64 * (enabled as f64 / running as f64))
+        }
+    }
+
+    fn refusal(error: io::Error) -> CounterError {
+        match error.raw_os_error() {
+            Some(libc::EACCES | libc::EPERM) => CounterError::Forbidden { paranoid: paranoid_level() },
+            Some(libc::ENOENT | libc::ENODEV | libc::EOPNOTSUPP) => CounterError::NoHardware,
+            Some(libc::ENOSYS) => CounterError::NoKernelSupport,
+            _ => CounterError::Failed(error),
+        }
+    }
+
+    fn paranoid_level() -> Option<i32> {
+        std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn attributes_have_the_size_of_their_first_version() {
+            assert_eq!(size_of::<Attributes>(), 64);
+        }
+
+        #[test]
+        fn refusal_says_which_thing_is_missing() {
+            let of = |code| refusal(io::Error::from_raw_os_error(code)).to_string();
+            assert!(of(libc::EACCES).contains("does not allow it"));
+            assert!(of(libc::ENOENT).contains("virtual machines"));
+            assert!(of(libc::ENOSYS).contains("no performance events"));
+            assert!(of(libc::EMFILE).starts_with("perf_event_open: "));
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{CounterError, Event};
+
+    #[derive(Debug)]
+    pub(super) struct Counter;
+
+    impl Counter {
+        pub(super) fn open(_event: Event) -> Result<Self, CounterError> {
+            Err(CounterError::System)
+        }
+
+        pub(super) fn start(&self) {}
+
+        pub(super) fn stop(&self) {}
+
+        pub(super) fn read(&self) -> Option<f64> {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Touches pages that no process has touched before.
+    fn fault(pages: usize) -> Vec<u8> {
+        std::hint::black_box(vec![1u8; pages * 4096])
+    }
+
+    #[test]
+    fn count_page_faults_sees_new_pages() {
+        // Where the system counts nothing at all, there is nothing to test.
+        let Ok(mut counters) = Counters::open(&[Event::PageFaults]) else { return };
+        let (memory, counts) = counters.count(|| fault(4096));
+        assert_eq!(memory.len(), 4096 * 4096);
+        let faults = counts.get(Event::PageFaults).expect("it ran");
+        // Huge pages need fewer faults.
+        assert!((1.0..10_000.0).contains(&faults), "{faults}");
+        let (_, nothing) = counters.count(|| ());
+        assert!(nothing.get(Event::PageFaults).is_none_or(|faults| faults < 10.0), "{nothing:?}");
+    }
+
+    #[test]
+    fn count_hardware_events_is_plausible_or_refused_in_words() {
+        match Counters::open(&Event::HARDWARE) {
+            Ok(mut counters) => {
+                let (_, counts) = counters.count(|| (0..1_000_000u64).map(std::hint::black_box).sum::<u64>());
+                assert!(counts.instructions_per_cycle().is_none_or(|ratio| (0.01..20.0).contains(&ratio)), "{counts:?}");
+            }
+            Err(error) => assert!(error.to_string().len() > 20, "{error}"),
+        }
+    }
+
+    #[test]
+    fn instructions_per_cycle_needs_both_counts() {
+        let counts = |counts: &[(Event, f64)]| Counts { counts: counts.to_vec() };
+        let both = counts(&[(Event::Instructions, 30.0), (Event::Cycles, 10.0)]);
+        assert_eq!(both.instructions_per_cycle(), Some(3.0));
+        assert_eq!(counts(&[(Event::Instructions, 30.0)]).instructions_per_cycle(), None);
+        assert_eq!(counts(&[(Event::Instructions, 30.0), (Event::Cycles, 0.0)]).instructions_per_cycle(), None);
+    }
+}

@@ -1,0 +1,186 @@
+//! Rounds in turns.
+//!
+//! In each round the machine's multiply-add peak is measured, then every contestant runs for a moment while the others stand
+//! still. Rates of one contest may be compared with each other, and with its peak; rates of two contests may not.
+
+use super::contestant::{Chatter, Contestant, Launcher, PeerError};
+use super::library::{Library, Subject};
+use super::product::{Dtype, Product};
+use super::result::{Entry, Rate, ShapeResult, Verdict};
+use crate::affinity;
+use crate::stats::Summary;
+
+/// Who wants to take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrant {
+    /// A name for tables.
+    pub name: String,
+    /// What runs.
+    pub subject: Subject,
+}
+
+impl Entrant {
+    /// An entrant of this name.
+    pub fn new(name: impl Into<String>, subject: Subject) -> Entrant {
+        Entrant { name: name.into(), subject }
+    }
+}
+
+impl From<&Library> for Entrant {
+    fn from(library: &Library) -> Entrant {
+        Entrant::new(library.short_name(), Subject::Library(library.path.clone()))
+    }
+}
+
+/// What holds for all contestants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The numbers.
+    pub dtype: Dtype,
+    /// Threads of each contestant; a single one is bound to one CPU, the same for all.
+    pub threads: usize,
+    /// Rounds for each product, at least 1.
+    pub rounds: usize,
+    /// How long a contestant runs in a round, seconds; it finishes at least one product.
+    pub seconds: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { dtype: Dtype::F32, threads: 1, rounds: 5, seconds: 0.03 }
+    }
+}
+
+/// Contestants that are ready.
+#[derive(Debug)]
+pub struct Contest {
+    settings: Settings,
+    /// Measures the peak.
+    machine: Contestant,
+    seats: Vec<Seat>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    contestant: Contestant,
+    library: Option<Library>,
+    /// Why it has no result for the present product, and where its process is gone, for none after it.
+    failure: Option<PeerError>,
+}
+
+impl Contest {
+    /// Starts a process for each entrant, and one for the machine. To be called from the thread that stays until the contest
+    /// is over: the processes end with the thread that started them.
+    ///
+    /// # Errors
+    /// Where a process cannot be started, or an entrant cannot be opened or does not know the dtype.
+    pub fn start(launcher: &Launcher, entrants: &[Entrant], settings: Settings) -> Result<Contest, PeerError> {
+        let Settings { dtype, threads, .. } = settings;
+        // The last one: interrupts mostly go to the first.
+        let cpu = affinity::allowed_cpus().and_then(|cpus| cpus.last().copied()).filter(|_| threads == 1);
+        let mut machine = Contestant::spawn(launcher, "the machine", threads, None, Chatter::Shown)?;
+        machine.bind(cpu)?;
+        let seat = |entrant| {
+            let (contestant, library) = Contestant::open(launcher, entrant, dtype, threads, cpu, Chatter::Shown)?;
+            Ok(Seat { contestant, library, failure: None })
+        };
+        let seats = entrants.iter().map(seat).collect::<Result<_, PeerError>>()?;
+        Ok(Contest { settings, machine, seats })
+    }
+
+    /// What the entrants' libraries said of themselves, in the order of the entrants; `None` for our own products.
+    pub fn libraries(&self) -> impl Iterator<Item = Option<&Library>> {
+        self.seats.iter().map(|seat| seat.library.as_ref())
+    }
+
+    /// Has every contestant compute, check and time one product.
+    ///
+    /// # Errors
+    /// Where the peak cannot be measured. A contestant that fails is reported in the result.
+    pub fn measure(&mut self, product: Product) -> Result<ShapeResult, PeerError> {
+        let Settings { dtype, threads, rounds, seconds } = self.settings;
+        let mut turns: Vec<Turns> = self.seats.iter_mut().map(|seat| Turns::prepare(seat, product)).collect();
+        let mut peak_gflops: f64 = 0.0;
+        for round in 0..rounds {
+            peak_gflops = peak_gflops.max(self.machine.peak(dtype, threads)?);
+            // Another one begins each time, so that nobody always follows the same.
+            for i in 0..self.seats.len() {
+                let i = (i + round) % self.seats.len();
+                turns[i].run(&mut self.seats[i], seconds);
+            }
+        }
+        let has_vector = product.has_vector();
+        let read_gb_per_s = has_vector.then(|| self.machine.bandwidth(threads)).transpose()?;
+        let flops = product.work(dtype).flops as f64;
+        let entries = self.seats.iter_mut().zip(turns).map(|(seat, turns)| turns.entry(seat, flops)).collect();
+        Ok(ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, entries })
+    }
+}
+
+impl Seat {
+    /// The result of a request, or `None` and the reason kept.
+    fn attempt<T>(&mut self, request: impl FnOnce(&mut Contestant) -> Result<T, PeerError>) -> Option<T> {
+        if self.failure.is_some() {
+            return None;
+        }
+        request(&mut self.contestant).map_err(|error| self.failure = Some(error)).ok()
+    }
+
+    /// Forgets that it refused the product before; a process that is gone stays gone.
+    fn forgive(&mut self) {
+        self.failure.take_if(|failure| matches!(failure, PeerError::Refused { .. }));
+    }
+}
+
+/// What one contestant did on one product.
+struct Turns {
+    /// As the check after the first call said.
+    first_error: Option<f64>,
+    kernel: Option<String>,
+    /// Seconds of the best and of the median call of each round.
+    rounds: Vec<(f64, f64)>,
+}
+
+impl Turns {
+    fn prepare(seat: &mut Seat, product: Product) -> Turns {
+        seat.forgive();
+        let (first_error, kernel) = seat.attempt(|contestant| contestant.prepare(product)).unwrap_or_default();
+        Turns { first_error, kernel, rounds: Vec::new() }
+    }
+
+    fn run(&mut self, seat: &mut Seat, seconds: f64) {
+        self.rounds.extend(seat.attempt(|contestant| contestant.time(seconds)));
+    }
+
+    fn entry(self, seat: &mut Seat, flops: f64) -> Entry {
+        let last_error = seat.attempt(Contestant::check).flatten();
+        let name = seat.contestant.name().to_owned();
+        if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {
+            return Entry { name, kernel: self.kernel, rate: None, verdict: Verdict::Failed { reason } };
+        }
+        let error = self.first_error.zip(last_error).map(|(first, last)| first.max(last));
+        let verdict = if error.is_some_and(|error| error <= 1.0) { Verdict::Right } else { Verdict::Wrong { error } };
+        Entry { name, kernel: self.kernel, rate: rate(&self.rounds, flops), verdict }
+    }
+}
+
+fn rate(rounds: &[(f64, f64)], flops: f64) -> Option<Rate> {
+    let gflops = |seconds: f64| flops / seconds / 1e9;
+    let medians: Vec<f64> = rounds.iter().map(|&(_, median)| gflops(median)).collect();
+    let summary = Summary::from_samples(&medians)?;
+    let best = rounds.iter().map(|&(best, _)| gflops(best)).fold(0.0, f64::max);
+    Some(Rate { best, median: summary.median, spread: (summary.max - summary.min) / summary.median })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_takes_the_best_call_and_the_median_round() {
+        let rounds = [(1.0, 2.0), (0.5, 1.0), (1.0, 4.0)];
+        let rate = rate(&rounds, 2e9).expect("three rounds");
+        assert_eq!(rate, Rate { best: 4.0, median: 1.0, spread: 1.5 });
+        assert_eq!(super::rate(&[], 2e9), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! What takes part in a contest.
+
+use super::product::Dtype;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a contestant's process runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A library at this path, by the interface that its symbols tell.
+    Library(PathBuf),
+    /// `cke_kernels::gemm::Gemm`: nothing planned or packed ahead.
+    Gemm,
+    /// `cke_kernels::gemm::GemmPlan` with B packed ahead, by the kernel that dispatch chooses.
+    Plan,
+    /// `cke_kernels::gemm::GemmPlan` with B packed ahead, by the kernel of this name.
+    Kernel(String),
+}
+
+/// How a library is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interface {
+    /// `<prefix>cblas_sgemm<suffix>` and `<prefix>cblas_dgemm<suffix>`.
+    Cblas {
+        /// Before the standard name: empty, or `scipy_` in the wheels of NumPy and SciPy.
+        prefix: String,
+        /// After it: empty, or `64_` or `_64` where integers have 64 bits.
+        suffix: String,
+        /// Whether integers have 64 bits.
+        wide: bool,
+    },
+    /// `dnnl_sgemm`: oneDNN, f32 alone.
+    Onednn,
+}
+
+impl Interface {
+    /// Whether it has products of this format.
+    pub fn knows(&self, dtype: Dtype) -> bool {
+        matches!(self, Interface::Cblas { .. }) || dtype == Dtype::F32
+    }
+}
+
+/// A library that was opened once and found usable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// What it is: `OpenBLAS`, `MKL`, `BLIS`, `oneDNN`; the stem of the file name where it does not tell.
+    pub name: String,
+    /// What it says of its version.
+    pub version: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// How it is called.
+    pub interface: Interface,
+}
+
+impl Library {
+    /// A short name for tables, in lower case without blanks: `openblas`.
+    pub fn short_name(&self) -> String {
+        self.name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-")
+    }
+}

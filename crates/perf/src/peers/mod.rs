@@ -1,0 +1,50 @@
+//! Matrix products of this project and of rival libraries, timed in turns and checked.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`product`] | what is computed: sizes, transposes, number format |
+//! | [`library`] | what a rival library is, and how it is called |
+//! | [`find`](mod@find) | the libraries that are installed in the usual places |
+//! | [`contest`] | rounds in turns, each contestant in a process of its own, the machine's peak beside them |
+//! | [`result`] | rates, verdicts, shares of the peak |
+//! | [`worker`] | what such a process does |
+//!
+//! Libraries are loaded into child processes only: two of them in one process disturb each other (threads, symbols, memory),
+//! and one that crashes must not take the measurement with it. A [`Launcher`] says how to start a child; the child has to
+//! end up in [`worker::serve_process`].
+//!
+//! ```no_run
+//! use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Settings, Subject, find};
+//!
+//! let launcher = Launcher::new(std::env::current_exe()?, ["bench", "gemm-worker"]);
+//! let mut entrants = vec![Entrant::new("cke", Subject::Gemm)];
+//! entrants.extend(find(&launcher).libraries.iter().map(Entrant::from));
+//! let mut contest = Contest::start(&launcher, &entrants, Settings { dtype: Dtype::F32, threads: 1, ..Settings::default() })?;
+//! let result = contest.measure("128x3072x768nt".parse()?)?;
+//! for entry in &result.entries {
+//!     let share = entry.rate.map(|rate| rate.best / result.peak_gflops);
+//!     eprintln!("{}: {share:?} of the peak, {:?}", entry.name, entry.verdict);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod contest;
+mod contestant;
+pub mod find;
+mod foreign;
+pub mod library;
+mod native;
+mod operands;
+pub mod product;
+mod protocol;
+pub mod result;
+mod session;
+mod turn;
+pub mod worker;
+
+pub use contest::{Contest, Entrant, Settings};
+pub use contestant::{Launcher, PeerError};
+pub use find::{Refused, Survey, find, probe};
+pub use library::{Interface, Library, Subject};
+pub use product::{Dtype, Product, ProductError};
+pub use result::{Entry, Rate, ShapeResult, Verdict};

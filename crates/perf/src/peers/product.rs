@@ -1,0 +1,166 @@
+//! What is computed: C (m, n) = op(A) (m, k) · op(B) (k, n), all row-major without gaps.
+
+use crate::roofline::Work;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The format of all numbers of a product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// IEEE binary32.
+    #[default]
+    F32,
+    /// IEEE binary64.
+    F64,
+}
+
+impl Dtype {
+    /// Every format.
+    pub const ALL: [Dtype; 2] = [Dtype::F32, Dtype::F64];
+
+    /// The name used in flags and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F64 => "f64",
+        }
+    }
+
+    /// Bytes of a number.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// C (m, n) = op(A) (m, k) · op(B) (k, n), where op is nothing or the transpose of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Rows of C.
+    pub m: usize,
+    /// Columns of C.
+    pub n: usize,
+    /// Length of each sum.
+    pub k: usize,
+    /// Whether A is stored as (k, m).
+    pub transpose_a: bool,
+    /// Whether B is stored as (n, k), as the weights of most checkpoints are.
+    pub transpose_b: bool,
+}
+
+/// A text that names no product.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("wanted a product as MxNxK or \"M N K\", then nn, nt, tn or tt or nothing, sizes from 1 to {MAX_SIZE}, found {found:?}")]
+pub struct ProductError {
+    /// The text.
+    pub found: String,
+}
+
+/// The largest m, n or k: C libraries with 32-bit integers know no larger one.
+pub const MAX_SIZE: usize = i32::MAX as usize;
+
+impl Product {
+    /// Flops, and the bytes of A, B and C once each. Saturates.
+    pub fn work(&self, dtype: Dtype) -> Work {
+        let (m, n, k) = (self.m as u64, self.n as u64, self.k as u64);
+        let of = |rows: u64, cols: u64| rows.saturating_mul(cols);
+        let elements = of(m, k).saturating_add(of(k, n)).saturating_add(of(m, n));
+        Work { flops: of(of(2, m), of(n, k)), bytes: elements.saturating_mul(dtype.bytes() as u64) }
+    }
+
+    /// Whether A or B is a vector, so that speed is a matter of bandwidth.
+    pub fn has_vector(&self) -> bool {
+        self.m == 1 || self.n == 1
+    }
+}
+
+impl fmt::Display for Product {
+    /// `128x3072x768nt`; the letters are left out where nothing is transposed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = |transposed| if transposed { 't' } else { 'n' };
+        write!(f, "{}x{}x{}", self.m, self.n, self.k)?;
+        if self.transpose_a || self.transpose_b {
+            write!(f, "{}{}", letter(self.transpose_a), letter(self.transpose_b))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Product {
+    type Err = ProductError;
+
+    /// Reads `MxNxK`, `MxNxKnt`, `M N K` and `M N K n t`.
+    fn from_str(text: &str) -> Result<Product, ProductError> {
+        parse(text).ok_or_else(|| ProductError { found: text.to_owned() })
+    }
+}
+
+fn parse(text: &str) -> Option<Product> {
+    let text = text.trim();
+    let sizes_end = text.trim_end_matches(|c: char| c == 'n' || c == 't' || c.is_whitespace()).len();
+    let (sizes, letters) = text.split_at(sizes_end);
+    let mut sizes = sizes.split(|c: char| c == 'x' || c.is_whitespace()).filter(|word| !word.is_empty()).map(size);
+    let (m, n, k) = (sizes.next()??, sizes.next()??, sizes.next()??);
+    if sizes.next().is_some() {
+        return None;
+    }
+    let letters: Vec<char> = letters.chars().filter(|c| !c.is_whitespace()).collect();
+    let (transpose_a, transpose_b) = match letters[..] {
+        [] => (false, false),
+        [a, b] => (a == 't', b == 't'),
+        _ => return None,
+    };
+    Some(Product { m, n, k, transpose_a, transpose_b })
+}
+
+fn size(word: &str) -> Option<usize> {
+    word.parse().ok().filter(|size| (1..=MAX_SIZE).contains(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn product_texts_parse_and_print() {
+        let product = |transpose_a, transpose_b| Product { m: 128, n: 3072, k: 768, transpose_a, transpose_b };
+        for (text, expected, printed) in [
+            ("128x3072x768", product(false, false), "128x3072x768"),
+            ("128x3072x768nn", product(false, false), "128x3072x768"),
+            ("128x3072x768nt", product(false, true), "128x3072x768nt"),
+            ("128 3072 768", product(false, false), "128x3072x768"),
+            (" 128\t3072 768  t n ", product(true, false), "128x3072x768tn"),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text:?}");
+            assert_eq!(expected.to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn product_other_texts_are_refused() {
+        let texts = ["", "x", "8", "8x8", "8x8x8x8", "8x8x0", "8x-1x8", "8x8x8n", "8x8x8ntn", "8x8x8q", "8x8x2147483648", "nt"];
+        for text in texts {
+            let error = text.parse::<Product>().expect_err(text);
+            assert_eq!(error.found, text);
+        }
+    }
+
+    #[test]
+    fn product_work_counts_each_operand_once() {
+        let product: Product = "2x3x4".parse().expect("a product");
+        assert_eq!(product.work(Dtype::F32), Work { flops: 48, bytes: 4 * (8 + 12 + 6) });
+        assert_eq!(product.work(Dtype::F64).bytes, 8 * (8 + 12 + 6));
+        let largest = Product { m: MAX_SIZE, n: MAX_SIZE, k: MAX_SIZE, ..product };
+        assert_eq!(largest.work(Dtype::F64).flops, u64::MAX);
+    }
+}

@@ -1,0 +1,47 @@
+//! What a contest and its processes say to each other: one line of JSON each way.
+
+use super::library::{Library, Subject};
+use super::product::{Dtype, Product};
+use serde::{Deserialize, Serialize};
+
+/// To the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Request {
+    /// Stay on one CPU from now on.
+    Bind { cpu: usize },
+    /// Become a contestant. Answer: [`Answer::Opened`].
+    Open { subject: Subject, dtype: Dtype, threads: usize },
+    /// Make operands and compute the product. Answer: [`Answer::Prepared`].
+    Prepare(Product),
+    /// Compute the product again and again for about so long. Answer: [`Answer::Timed`].
+    Time { seconds: f64 },
+    /// Check what the timing left. Answer: [`Answer::Checked`].
+    Check,
+    /// Measure the machine's multiply-add peak. Answer: [`Answer::Peak`].
+    Peak { dtype: Dtype, threads: usize },
+    /// Measure the machine's read bandwidth. Answer: [`Answer::Bandwidth`].
+    Bandwidth { threads: usize },
+}
+
+/// From the process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    /// Nothing to say.
+    Done,
+    /// The library, where the subject is one.
+    Opened(Option<Library>),
+    /// As [`Answer::Checked`], and the name of our kernel.
+    Prepared { error: Option<f64>, kernel: Option<String> },
+    /// As [`super::operands::Operands::error`] says.
+    Checked { error: Option<f64> },
+    /// Seconds of the fastest call, and of the median one.
+    Timed { best: f64, median: f64 },
+    /// GFLOP/s.
+    Peak { gflops: f64 },
+    /// GB/s.
+    Bandwidth { gb_per_s: f64 },
+    /// The request cannot be carried out.
+    Failed { reason: String },
+}

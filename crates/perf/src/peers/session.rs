@@ -1,0 +1,146 @@
+//! What a contestant's process keeps: a subject, and the product that it computes.
+
+use super::foreign::Opened;
+use super::library::{Library, Subject};
+use super::native::Unpacked;
+use super::operands::{Element, Operands};
+use super::product::{Dtype, Product};
+use super::protocol::Answer;
+use super::worker::WorkerError;
+use crate::stats::Summary;
+use std::time::{Duration, Instant};
+
+/// A way to compute products.
+pub(super) trait Multiply<T: Element> {
+    /// Does what can be done once B is known.
+    ///
+    /// # Errors
+    /// Where memory cannot be had.
+    fn prepare(&mut self, _operands: &mut Operands<T>) -> Result<(), WorkerError> {
+        Ok(())
+    }
+
+    /// The kernel that the product prepared last runs on, where it tells.
+    fn kernel(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// C = op(A)·op(B), so many times.
+    ///
+    /// # Errors
+    /// Where the library refuses.
+    fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError>;
+}
+
+/// A subject with numbers of some format.
+pub(super) trait Session {
+    /// Makes operands, computes the product and checks it.
+    ///
+    /// # Errors
+    /// Where memory cannot be had or the library refuses.
+    fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError>;
+
+    /// Computes the product again and again for about so long.
+    ///
+    /// # Errors
+    /// Where the library refuses, or there is no product yet.
+    fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError>;
+
+    /// Checks what the timing left.
+    ///
+    /// # Errors
+    /// Where there is no product yet.
+    fn check(&mut self) -> Result<Answer, WorkerError>;
+}
+
+/// A subject, and the product that it computes.
+struct Contender<T: Element> {
+    multiply: Box<dyn Multiply<T>>,
+    operands: Option<Operands<T>>,
+    /// Calls between two looks at the clock.
+    calls_per_sample: usize,
+}
+
+/// Opens a subject for products of this format; says what it is where it is a library.
+///
+/// # Errors
+/// Where it cannot be opened or does not have the format.
+pub(super) fn open(
+    subject: Subject,
+    dtype: Dtype,
+    threads: usize,
+) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
+    match dtype {
+        Dtype::F32 => open_as::<f32>(subject, threads),
+        Dtype::F64 => open_as::<f64>(subject, threads),
+    }
+}
+
+fn open_as<T: Element>(
+    subject: Subject,
+    threads: usize,
+) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
+    let mut library = None;
+    let multiply: Box<dyn Multiply<T>> = match subject {
+        Subject::Library(path) => {
+            let opened = Opened::open(&path)?;
+            library = Some(opened.description().clone());
+            opened.product()?
+        }
+        Subject::Gemm => Box::new(Unpacked::new(threads)?),
+        Subject::Plan => T::packed(threads, None)?,
+        Subject::Kernel(name) => T::packed(threads, Some(&name))?,
+    };
+    Ok((Box::new(Contender { multiply, operands: None, calls_per_sample: 1 }), library))
+}
+
+/// A sample lasts at least so long: reading the clock then costs less than 1%.
+const SAMPLE: Duration = Duration::from_micros(10);
+const MAX_SAMPLES: usize = 1 << 16;
+
+impl<T: Element> Session for Contender<T> {
+    fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError> {
+        // The operands of the product before go first: both together may not fit.
+        self.operands = None;
+        let operands = self.operands.insert(Operands::new(product)?);
+        self.multiply.prepare(operands)?;
+        self.multiply.repeat(operands, 1)?;
+        let error = operands.error();
+        self.calls_per_sample = calls_per_sample(self.multiply.as_mut(), operands)?;
+        Ok(Answer::Prepared { error, kernel: self.multiply.kernel().map(str::to_owned) })
+    }
+
+    fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError> {
+        let operands = self.operands.as_mut().ok_or(WorkerError::NotPrepared)?;
+        let mut samples = Vec::new();
+        let start = Instant::now();
+        let mut sample_start = start;
+        while samples.is_empty() || (samples.len() < MAX_SAMPLES && (sample_start - start).as_secs_f64() < seconds) {
+            self.multiply.repeat(operands, self.calls_per_sample)?;
+            let now = Instant::now();
+            samples.push((now - sample_start).as_secs_f64() / self.calls_per_sample as f64);
+            sample_start = now;
+        }
+        let summary = Summary::from_samples(&samples).ok_or(WorkerError::NotPrepared)?;
+        Ok(Answer::Timed { best: summary.min, median: summary.median })
+    }
+
+    fn check(&mut self) -> Result<Answer, WorkerError> {
+        let operands = self.operands.as_ref().ok_or(WorkerError::NotPrepared)?;
+        Ok(Answer::Checked { error: operands.error() })
+    }
+}
+
+/// Doubles the number of calls until they last for a sample; this also warms up.
+fn calls_per_sample<T: Element>(multiply: &mut dyn Multiply<T>, operands: &mut Operands<T>) -> Result<usize, WorkerError> {
+    let mut calls = 1;
+    loop {
+        let start = Instant::now();
+        multiply.repeat(operands, calls)?;
+        if start.elapsed() >= SAMPLE {
+            return Ok(calls);
+        }
+        calls *= 2;
+    }
+}
+

@@ -1,0 +1,181 @@
+//! The life of a contestant's process: requests in, answers out.
+
+use super::product::Dtype;
+use super::protocol::{Answer, Request};
+use super::session::{Session, open};
+use super::turn;
+use crate::affinity;
+use crate::arithmetic::Arithmetic;
+use crate::bandwidth::{buffer_bytes, measure_read_bandwidth};
+use crate::host::Host;
+use cke_kernels::Cpu;
+use cke_kernels::cpu::CpuError;
+use std::io::{self, BufRead, Write};
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WorkerError {
+    #[error("it cannot be loaded: {reason}")]
+    Load { reason: String },
+    #[error("wanted a library with cblas_sgemm, scipy_cblas_sgemm or dnnl_sgemm, found none of them")]
+    NoProduct,
+    #[error("it has no {symbol}")]
+    NoRoutine { symbol: String },
+    #[error("this CPU has no kernel {name}")]
+    NoKernel { name: String },
+    #[error("wanted f32, the only format of products with B packed ahead")]
+    NotPacked,
+    #[error("its integers cannot hold the size {found}")]
+    Size { found: usize },
+    #[error("its product returned the error {status}")]
+    Status { status: i32 },
+    #[error("there is no product yet")]
+    NotPrepared,
+    #[error("nothing was opened yet")]
+    NotOpened,
+    #[error(transparent)]
+    Kernels(#[from] cke_kernels::Error),
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
+    #[error(transparent)]
+    Measure(#[from] crate::throughput::MeasureError),
+}
+
+/// Answers the requests of standard input on standard output, to be the whole life of a process that a
+/// [`Launcher`](super::Launcher) started. Whatever else the process prints goes to standard error, since libraries may print
+/// what they like.
+///
+/// # Errors
+/// Where standard input cannot be read or standard output not be written.
+pub fn serve_process() -> io::Result<()> {
+    turn::end_with_parent();
+    serve(io::stdin().lock(), turn::take_standard_output()?)
+}
+
+/// Answers requests, one on each line, until there are no more.
+///
+/// # Errors
+/// Where `requests` cannot be read or `answers` not be written.
+fn serve(requests: impl BufRead, mut answers: impl Write) -> io::Result<()> {
+    let mut session = None;
+    for line in requests.lines() {
+        let answer = match serde_json::from_str(&line?) {
+            Ok(request) => answer(request, &mut session).unwrap_or_else(|error| failed(&error)),
+            Err(error) => failed(&error),
+        };
+        serde_json::to_writer(&mut answers, &answer)?;
+        answers.write_all(b"\n")?;
+        answers.flush()?;
+    }
+    Ok(())
+}
+
+fn failed(error: &dyn std::error::Error) -> Answer {
+    Answer::Failed { reason: error.to_string() }
+}
+
+fn answer(request: Request, session: &mut Option<Box<dyn Session>>) -> Result<Answer, WorkerError> {
+    let opened = session.as_deref_mut().ok_or(WorkerError::NotOpened);
+    match request {
+        Request::Bind { cpu } => {
+            // A refusal leaves a valid, if noisier, measurement.
+            affinity::pin_to(cpu);
+            Ok(Answer::Done)
+        }
+        Request::Open { subject, dtype, threads } => {
+            let (made, library) = open(subject, dtype, threads)?;
+            *session = Some(made);
+            Ok(Answer::Opened(library))
+        }
+        Request::Prepare(product) => opened?.prepare(product),
+        Request::Time { seconds } => opened?.time(seconds),
+        Request::Check => opened?.check(),
+        Request::Peak { dtype, threads } => peak(dtype, threads),
+        Request::Bandwidth { threads } => bandwidth(threads),
+    }
+}
+
+fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
+    let arithmetic = match dtype {
+        Dtype::F32 => Arithmetic::F32,
+        Dtype::F64 => Arithmetic::F64,
+    };
+    Ok(Answer::Peak { gflops: arithmetic.measure_peak(threads)?.gflops })
+}
+
+fn bandwidth(threads: usize) -> Result<Answer, WorkerError> {
+    let host = Host::detect(Cpu::host()?);
+    let bytes = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
+    Ok(Answer::Bandwidth { gb_per_s: measure_read_bandwidth(threads, bytes)?.gb_per_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Subject;
+    use super::*;
+
+    /// The answers to these requests.
+    fn answers(requests: &[Request]) -> Vec<Answer> {
+        let lines = requests.iter().map(|request| serde_json::to_string(request).expect("plain") + "\n");
+        let mut output = Vec::new();
+        serve(lines.collect::<String>().as_bytes(), &mut output).expect("memory does not fail");
+        output.split_inclusive(|&byte| byte == b'\n').map(|line| serde_json::from_slice(line).expect("plain")).collect()
+    }
+
+    fn opening(subject: Subject, dtype: Dtype) -> Request {
+        Request::Open { subject, dtype, threads: 1 }
+    }
+
+    #[test]
+    fn worker_own_products_are_right_before_and_after_timing() {
+        for (subject, dtype) in [(Subject::Gemm, Dtype::F32), (Subject::Gemm, Dtype::F64), (Subject::Plan, Dtype::F32)] {
+            let product = "9x8x7tn".parse().expect("a product");
+            let requests =
+                [opening(subject.clone(), dtype), Request::Prepare(product), Request::Time { seconds: 1e-4 }, Request::Check];
+            let found = answers(&requests);
+            let [Answer::Opened(None), Answer::Prepared { error: first, .. }, Answer::Timed { best, median }, last] = &found[..]
+            else {
+                panic!("{subject:?} {dtype}: {found:?}")
+            };
+            assert!(first.is_some_and(|error| error < 1.0), "{subject:?} {dtype}: {found:?}");
+            assert!(*best > 0.0 && median >= best, "{found:?}");
+            assert!(matches!(last, Answer::Checked { error: Some(error) } if *error < 1.0), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn worker_named_kernel_is_the_one_that_runs() {
+        let cpu = Cpu::host().expect("CKE_ISA is valid");
+        let name = cke_kernels::gemm::choose::<cke_kernels::scheme::F32>(cpu, shape(3, 4, 5)).record().name;
+        let product = "3x4x5".parse().expect("a product");
+        let found = answers(&[opening(Subject::Kernel(name.to_owned()), Dtype::F32), Request::Prepare(product)]);
+        assert!(matches!(&found[1], Answer::Prepared { kernel: Some(kernel), .. } if kernel == name), "{found:?}");
+    }
+
+    fn shape(m: usize, n: usize, k: usize) -> cke_kernels::gemm::Shape {
+        cke_kernels::gemm::Shape { m, n, k }
+    }
+
+    #[test]
+    fn worker_what_it_cannot_do_is_answered_with_the_reason() {
+        let library = |path: &str| opening(Subject::Library(path.into()), Dtype::F32);
+        for (request, part) in [
+            (Request::Check, "nothing was opened"),
+            (library("/no/such/libblas.so"), "cannot be loaded"),
+            (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
+            (opening(Subject::Plan, Dtype::F64), "wanted f32"),
+        ] {
+            let found = answers(std::slice::from_ref(&request));
+            assert!(matches!(&found[..], [Answer::Failed { reason }] if reason.contains(part)), "{request:?}: {found:?}");
+        }
+        let found = answers(&[opening(Subject::Gemm, Dtype::F32), Request::Time { seconds: 1.0 }]);
+        assert!(matches!(&found[1], Answer::Failed { reason } if reason.contains("no product yet")), "{found:?}");
+    }
+
+    #[test]
+    fn worker_line_that_is_no_request_is_answered() {
+        let mut output = Vec::new();
+        serve(&b"hello\n"[..], &mut output).expect("memory does not fail");
+        assert!(String::from_utf8_lossy(&output).starts_with("{\"failed\""));
+    }
+}
