@@ -78,6 +78,9 @@ impl<T: Number> Product<T> {
             )
         };
         let gemm = Gemm::<T::Scheme> { alpha, a, b, beta };
+        if let Ok(Ok(true)) = catch_unwind(AssertUnwindSafe(|| gemm.run_if_small(cpu(), c.reborrow()))) {
+            return;
+        }
         let outcome = attempt(self.work(), |pool, scratch| {
             gemm.run(cpu(), c.reborrow(), &mut Ctx { pool, scratch: &mut scratch[0] })
         });

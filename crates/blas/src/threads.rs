@@ -72,7 +72,7 @@ pub(crate) fn run(work: usize, multiply: impl FnOnce(&dyn Parallel, &mut [Scratc
 #[inline]
 fn run_alone(multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
     thread_local! {
-        static KEPT: RefCell<Scratch> = RefCell::new(Scratch::new());
+        static KEPT: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
     }
     let mut multiply = Some(multiply);
     let _ = KEPT.try_with(|kept| {

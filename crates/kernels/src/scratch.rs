@@ -112,7 +112,7 @@ pub struct Scratch {
 
 impl Scratch {
     /// Scratch that holds nothing yet.
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Scratch { buffer: AlignedBuf { data: NonNull::dangling(), len: 0 } }
     }
 

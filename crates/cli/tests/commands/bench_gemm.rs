@@ -125,7 +125,9 @@ fn bench_gemm_markdown_and_svg_show_all_contestants() {
     let library = toy("cblas");
     let flags = ["--shapes", "3x4x5,1x9x9", "--against", &library];
     let table = bench(&flags).success().to_owned();
-    for part in ["| cke", "| cblas", "| 3x4x5", "geometric mean", "worst: ", "of peak", "ratio", "of bandwidth", "toy_cblas"] {
+    for part in
+        ["| cke", "| cblas", "| 3x4x5", "geometric mean", "worst: ", "of peak", "ratio", "of bandwidth", "toy_cblas"]
+    {
         assert!(table.contains(part), "no {part}: {table}");
     }
     let svg = bench(&[&flags[..], &["-o", "svg"]].concat()).success().to_owned();

@@ -10,7 +10,7 @@ use super::plan::Ctx;
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker, Zeroable};
-use crate::threads::{Parallel, Serial};
+use crate::threads::{Parallel, Serial, for_each_chunk};
 use crate::view::MatMut;
 use std::ops::Range;
 use std::ptr::null_mut;
@@ -94,45 +94,89 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         };
         // SAFETY: promised by the caller.
         unsafe {
-            if pool.threads() == 1 {
-                self.product.run_alone(self.a, whole);
-            } else {
-                self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
-            }
+            self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
         }
     }
 
     /// # Safety
     /// As [`OneOff::run`].
     unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>) {
-        let Product { kernel, m, n, .. } = self.product;
-        let (nr, threads) = (kernel.tile().nr, ctx.pool.threads());
+        let Product { kernel, m, n, k, .. } = self.product;
+        let (tile, threads) = (kernel.tile(), ctx.pool.threads());
         let kc = self.depth();
-        let b_len = PerWorker::<S::E>::padded(kc * nr);
-        let steps = Steps::choose(m, n.div_ceil(nr), kc, kernel.tile().mr, threads);
+        let b_len = PerWorker::<S::E>::padded(kc * tile.nr);
+        let a_stride = padded_row::<S::E>(k);
+        let copies_a = self.copies_a();
+        let rows = if copies_a { (LARGEST_COPY / size_of::<S::E>() / a_stride).clamp(tile.mr, m) } else { m };
+        let a_len = if copies_a { rows * a_stride } else { 0 };
+        let panels = n.div_ceil(tile.nr);
         // SAFETY: promised by the caller.
         unsafe {
-            match ctx.scratch.take::<S::E>(threads * b_len) {
-                Ok(scratch) => self.run_steps(steps, PerWorker::new(scratch, b_len), ctx.pool),
-                Err(_) => {
-                    let mut stack = [S::E::zero(); STACK];
-                    let steps = Steps { kc: STACK / nr, rows: m, panels: n.div_ceil(nr) };
-                    self.run_steps(steps, PerWorker::new(&mut stack, STACK), &Serial);
-                }
+            let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
+                let mut stack = [S::E::zero(); STACK];
+                let steps = Steps { kc: STACK / tile.nr, rows: m, panels };
+                return self.run_steps(0..m, self.a, steps, &PerWorker::new(&mut stack, STACK), &Serial);
+            };
+            let (copy, buffers) = scratch.split_at_mut(a_len);
+            let buffers = PerWorker::new(buffers, b_len);
+            for start in (0..m).step_by(rows) {
+                let block = start..m.min(start + rows);
+                let a = if copies_a {
+                    self.copy_a(block.clone(), copy, a_stride, ctx.pool)
+                } else {
+                    WholeA { data: self.a.at(start, 0), ..self.a }
+                };
+                let steps = Steps::choose(block.len(), panels, kc, tile.mr, threads);
+                self.run_steps(block, a, steps, &buffers, ctx.pool);
             }
         }
     }
 
+    /// Whether A is copied to rows that are contiguous, which costs as much as a few columns of B.
+    fn copies_a(&self) -> bool {
+        self.a.col_stride != 1 && self.product.n > COLUMNS_FOR_COPY && self.product.m > self.product.kernel.tile().mr
+    }
+
+    /// The block of rows of A in `copy`, its rows `stride` apart.
+    ///
     /// # Safety
-    /// As [`OneOff::run`]; a buffer has room for steps.kc rows of a panel.
-    unsafe fn run_steps(&self, steps: Steps, buffers: PerWorker<'_, S::E>, pool: &dyn Parallel) {
-        let Product { kernel, m, n, k, .. } = self.product;
+    /// As [`OneOff::run`]; the copy has room for the block.
+    unsafe fn copy_a(&self, rows: Range<usize>, copy: &mut [S::E], stride: usize, pool: &dyn Parallel) -> WholeA<S::E> {
+        let k = self.product.k;
+        for_each_chunk(pool, &mut copy[..rows.len() * stride], ROWS_PER_COPY * stride, |chunk, out| {
+            let first = chunk * ROWS_PER_COPY;
+            let args = PackArgs {
+                source: self.a.at(rows.start + first, 0),
+                rows: ROWS_PER_COPY.min(rows.len() - first),
+                cols: k,
+                row_stride: self.a.row_stride,
+                col_stride: self.a.col_stride,
+                out: out.as_mut_ptr(),
+                out_stride: stride,
+            };
+            // SAFETY: the rows exist and A is valid for reads, promised by the caller; `out` has a stride for each of them.
+            unsafe { self.product.kernel.pack(&args) };
+        });
+        WholeA { data: copy.as_ptr(), row_stride: stride, col_stride: 1 }
+    }
+
+    /// # Safety
+    /// As [`OneOff::run`] for these rows of C, of which `a` has the rows of A; a buffer has room for steps.kc rows of a panel.
+    unsafe fn run_steps(
+        &self,
+        rows: Range<usize>,
+        a: WholeA<S::E>,
+        steps: Steps,
+        buffers: &PerWorker<'_, S::E>,
+        pool: &dyn Parallel,
+    ) {
+        let Product { kernel, n, k, .. } = self.product;
         let nr = kernel.tile().nr;
         let panels = n.div_ceil(nr);
         let column_steps = panels.div_ceil(steps.panels);
-        pool.run(m.div_ceil(steps.rows) * column_steps, &|task, worker| {
+        pool.run(rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
             let (row, panel) = (task / column_steps * steps.rows, task % column_steps * steps.panels);
-            let rows = row..m.min(row + steps.rows);
+            let rows_of_c = rows.start + row..rows.end.min(rows.start + row + steps.rows);
             let last = panels.min(panel + steps.panels);
             for panel in panel..last {
                 for start in (0..k).step_by(steps.kc) {
@@ -148,8 +192,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                             self.pack_b(panel, start, ks.len(), buffer);
                             BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr, ahead, copy: null_mut() }
                         };
-                        let block = Block { rows: rows.clone(), panels: panel..panel + 1, ks };
-                        self.product.run_block(&block, self.a.from(row, start), b);
+                        let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
+                        self.product.run_block(&block, a.from(row, start), b);
                     }
                 }
             }
@@ -180,7 +224,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let data = data.wrapping_add(start * row_stride + panel * nr * col_stride);
         let tiles = (nr / line).max(1);
         if col_stride == 1 {
-            Ahead { data, tile_stride: line, stride: row_stride, tiles }
+            // One line more: rows need not start on one.
+            Ahead { data, tile_stride: line, stride: row_stride, tiles: tiles + 1 }
         } else {
             let rows = (k - start).min(kc);
             Ahead { data, tile_stride: nr / tiles * col_stride, stride: line * col_stride / rows.max(1), tiles }
@@ -208,6 +253,19 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe { self.product.kernel.pack(&args) }
     }
 }
+
+/// Elements from one row of a copy of A to the next: whole lines, and no power of two.
+fn padded_row<E>(k: usize) -> usize {
+    let line = LINE / size_of::<E>();
+    (k.div_ceil(line) | 1) * line
+}
+
+/// Bytes of a copy of A at a time.
+const LARGEST_COPY: usize = 16 << 20;
+/// Rows of A that are copied by one task.
+const ROWS_PER_COPY: usize = 64;
+/// Columns of B from which on the copying of A pays.
+const COLUMNS_FOR_COPY: usize = 256;
 
 /// How far the loops go at a time.
 #[derive(Clone, Copy, Debug)]
@@ -245,7 +303,7 @@ const TASKS_PER_THREAD: usize = 4;
 fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E>) -> (Supported<S>, Way) {
     let Shape { m, n, k } = shape;
     let along_k = a.col_stride == 1 && b.row_stride == 1;
-    if along_k && m <= DOT_ROWS && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false) {
+    if along_k && m <= DOT_ROWS && (k >= DOT_DEPTH || m <= 3) && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false) {
         return (kernel, Way::InPlace);
     }
     let kernel = choose_one_off(cpu, Form::Outer, shape, b.col_stride == 1).expect("every scheme has a scalar kernel of the outer form");
@@ -279,4 +337,6 @@ const SHALLOW: usize = 512;
 const IN_PLACE_ROWS: usize = 12;
 
 /// Rows up to which the products of rows with columns that lie along k beat the packing of B.
-const DOT_ROWS: usize = 8;
+const DOT_ROWS: usize = 12;
+/// Elements of K below which the adding of lanes makes them too dear.
+const DOT_DEPTH: usize = 192;

@@ -35,6 +35,7 @@ macro_rules! vectors {
         compare: $compare:ident,
         blend: $blend:ident,
         sum: $sum:ident,
+        sum_four: $sum_four:ident,
         largest: $largest:ident,
         transpose: $transpose:ident,
     ) => {
@@ -124,6 +125,12 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
+            fn sum_four(self, a: [$reg; 4]) -> [$element; 4] {
+                // SAFETY: see the head of this macro.
+                unsafe { $sum_four(a) }
+            }
+
+            #[inline(always)]
             fn largest(self, a: $reg) -> $element {
                 // SAFETY: see the head of this macro.
                 unsafe { $largest(a) }
@@ -184,6 +191,7 @@ vectors! {
     compare: _mm512_cmp_ps_mask,
     blend: _mm512_mask_blend_ps,
     sum: _mm512_reduce_add_ps,
+    sum_four: sum_four_f32,
     largest: _mm512_reduce_max_ps,
     transpose: f32x16,
 }
@@ -210,6 +218,47 @@ vectors! {
     compare: _mm512_cmp_pd_mask,
     blend: _mm512_mask_blend_pd,
     sum: _mm512_reduce_add_pd,
+    sum_four: sum_four_f64,
     largest: _mm512_reduce_max_pd,
     transpose: f64x8,
+}
+
+/// Adds pairs of vectors into one, and again, so that the sums meet in one vector of four.
+///
+/// # Safety
+/// The CPU has AVX-512 F.
+#[inline(always)]
+unsafe fn sum_four_f32([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+    let mut sums = [0.0; 4];
+    // SAFETY: promised by the caller; the array holds four elements.
+    unsafe {
+        let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        let abcd = _mm512_add_ps(_mm512_shuffle_ps::<0b01_00_01_00>(ab, cd), _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd));
+        let half = _mm512_add_ps(abcd, _mm512_shuffle_f32x4::<0b11_10_11_10>(abcd, abcd));
+        let quarter = _mm512_add_ps(half, _mm512_shuffle_f32x4::<0b01_01_01_01>(half, half));
+        _mm_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps128(quarter));
+    }
+    sums
+}
+
+/// As [`sum_four_f32`], in pairs.
+///
+/// # Safety
+/// The CPU has AVX-512 F.
+#[inline(always)]
+unsafe fn sum_four_f64([a, b, c, d]: [__m512d; 4]) -> [f64; 4] {
+    let mut sums = [0.0; 4];
+    // SAFETY: promised by the caller; the array holds four elements.
+    unsafe {
+        let ab = _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+        let cd = _mm512_add_pd(_mm512_unpacklo_pd(c, d), _mm512_unpackhi_pd(c, d));
+        let lower = _mm512_shuffle_f64x2::<0b01_00_01_00>(ab, cd);
+        let upper = _mm512_shuffle_f64x2::<0b11_10_11_10>(ab, cd);
+        let half = _mm512_add_pd(lower, upper);
+        let ones = _mm512_shuffle_f64x2::<0b10_00_10_00>(half, half);
+        let others = _mm512_shuffle_f64x2::<0b11_01_11_01>(half, half);
+        _mm256_storeu_pd(sums.as_mut_ptr(), _mm512_castpd512_pd256(_mm512_add_pd(ones, others)));
+    }
+    sums
 }

@@ -101,6 +101,12 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
     fn select(self, cond: Self::Cond, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// The sum of all lanes, in an order fixed by the instruction set.
     fn sum(self, a: Self::Reg) -> E;
+    /// The sum of all lanes of each, in an order fixed by the instruction set and the same for all four.
+    #[inline(always)]
+    fn sum_four(self, a: [Self::Reg; 4]) -> [E; 4] {
+        [self.sum(a[0]), self.sum(a[1]), self.sum(a[2]), self.sum(a[3])]
+    }
+
     /// The largest of all lanes; unspecified which where some are NaN.
     fn largest(self, a: Self::Reg) -> E;
 

@@ -62,7 +62,8 @@ const USUAL_PLACES: [&str; 14] = [
 ];
 
 /// Where the packages of a Python prefix keep libraries.
-const PYTHON_PLACES: [&str; 4] = ["lib", "lib*/python3*/site-packages/*.libs", "lib*/python3*/*-packages/*/lib", "local/lib"];
+const PYTHON_PLACES: [&str; 4] =
+    ["lib", "lib*/python3*/site-packages/*.libs", "lib*/python3*/*-packages/*/lib", "local/lib"];
 
 /// Every library in the usual places that can be used.
 pub fn find(launcher: &Launcher) -> Survey {

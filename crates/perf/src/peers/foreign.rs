@@ -17,21 +17,8 @@ use std::path::Path;
 /// `cblas_?gemm`, with integers of 32 or 64 bits.
 type CblasGemm<T, I> = unsafe extern "C" fn(c_int, c_int, c_int, I, I, I, T, *const T, I, *const T, I, T, *mut T, I);
 /// `dnnl_?gemm`.
-type DnnlGemm<T> = unsafe extern "C" fn(
-    c_char,
-    c_char,
-    i64,
-    i64,
-    i64,
-    T,
-    *const T,
-    i64,
-    *const T,
-    i64,
-    T,
-    *mut T,
-    i64,
-) -> c_int;
+type DnnlGemm<T> =
+    unsafe extern "C" fn(c_char, c_char, i64, i64, i64, T, *const T, i64, *const T, i64, T, *mut T, i64) -> c_int;
 
 const ROW_MAJOR: c_int = 101;
 const NO_TRANSPOSE: c_int = 111;
@@ -134,7 +121,8 @@ fn has_symbol(library: &libloading::Library, symbol: &str) -> bool {
 }
 
 fn interface(library: &libloading::Library, path: &Path) -> Option<Interface> {
-    let naming = NAMINGS.iter().find(|(prefix, suffix, _)| has_symbol(library, &format!("{prefix}cblas_sgemm{suffix}")));
+    let naming =
+        NAMINGS.iter().find(|(prefix, suffix, _)| has_symbol(library, &format!("{prefix}cblas_sgemm{suffix}")));
     if let Some(&(prefix, suffix, wide)) = naming {
         let wide = wide || file_name_is_wide(path);
         return Some(Interface::Cblas { prefix: prefix.to_owned(), suffix: suffix.to_owned(), wide });
@@ -174,7 +162,9 @@ fn mkl_version(library: &libloading::Library) -> Option<String> {
     const LEN: c_int = 256;
     let mut text = [0 as c_char; LEN as usize];
     // SAFETY: `void mkl_get_version_string(char *buffer, int length)` writes at most that much.
-    unsafe { function::<unsafe extern "C" fn(*mut c_char, c_int)>(library, "mkl_get_version_string")?(text.as_mut_ptr(), LEN) };
+    unsafe {
+        function::<unsafe extern "C" fn(*mut c_char, c_int)>(library, "mkl_get_version_string")?(text.as_mut_ptr(), LEN)
+    };
     text[LEN as usize - 1] = 0;
     // SAFETY: the array ends with a zero.
     Some(unsafe { CStr::from_ptr(text.as_ptr()) }.to_string_lossy().into_owned())

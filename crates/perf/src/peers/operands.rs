@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn error_of_a_right_product_is_small() {
-        for product in ["1x1x1", "7x5x3", "33x65x129tn", "64x64x64nt", "17x9x500tt", "1x300x700nt", "300x1x7", "2x2x20000"] {
+        for product in
+            ["1x1x1", "7x5x3", "33x65x129tn", "64x64x64nt", "17x9x500tt", "1x300x700nt", "300x1x7", "2x2x20000"]
+        {
             assert_right::<f32>(product);
             assert_right::<f64>(product);
         }

@@ -60,7 +60,9 @@ pub struct Product {
 
 /// A text that names no product.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wanted a product as MxNxK or \"M N K\", then nn, nt, tn or tt or nothing, sizes from 1 to {MAX_SIZE}, found {found:?}")]
+#[error(
+    "wanted a product as MxNxK or \"M N K\", then nn, nt, tn or tt or nothing, sizes from 1 to {MAX_SIZE}, found {found:?}"
+)]
 pub struct ProductError {
     /// The text.
     pub found: String,
@@ -148,7 +150,8 @@ mod tests {
 
     #[test]
     fn product_other_texts_are_refused() {
-        let texts = ["", "x", "8", "8x8", "8x8x8x8", "8x8x0", "8x-1x8", "8x8x8n", "8x8x8ntn", "8x8x8q", "8x8x2147483648", "nt"];
+        let texts =
+            ["", "x", "8", "8x8", "8x8x8x8", "8x8x0", "8x-1x8", "8x8x8n", "8x8x8ntn", "8x8x8q", "8x8x2147483648", "nt"];
         for text in texts {
             let error = text.parse::<Product>().expect_err(text);
             assert_eq!(error.found, text);

@@ -76,10 +76,7 @@ pub(super) fn open(
     }
 }
 
-fn open_as<T: Element>(
-    subject: Subject,
-    threads: usize,
-) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
+fn open_as<T: Element>(subject: Subject, threads: usize) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
     let mut library = None;
     let multiply: Box<dyn Multiply<T>> = match subject {
         Subject::Library(path) => {
@@ -132,7 +129,10 @@ impl<T: Element> Session for Contender<T> {
 }
 
 /// Doubles the number of calls until they last for a sample; this also warms up.
-fn calls_per_sample<T: Element>(multiply: &mut dyn Multiply<T>, operands: &mut Operands<T>) -> Result<usize, WorkerError> {
+fn calls_per_sample<T: Element>(
+    multiply: &mut dyn Multiply<T>,
+    operands: &mut Operands<T>,
+) -> Result<usize, WorkerError> {
     let mut calls = 1;
     loop {
         let start = Instant::now();
@@ -143,4 +143,3 @@ fn calls_per_sample<T: Element>(multiply: &mut dyn Multiply<T>, operands: &mut O
         calls *= 2;
     }
 }
-

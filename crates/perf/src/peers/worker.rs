@@ -128,12 +128,18 @@ mod tests {
 
     #[test]
     fn worker_own_products_are_right_before_and_after_timing() {
-        for (subject, dtype) in [(Subject::Gemm, Dtype::F32), (Subject::Gemm, Dtype::F64), (Subject::Plan, Dtype::F32)] {
+        for (subject, dtype) in [(Subject::Gemm, Dtype::F32), (Subject::Gemm, Dtype::F64), (Subject::Plan, Dtype::F32)]
+        {
             let product = "9x8x7tn".parse().expect("a product");
-            let requests =
-                [opening(subject.clone(), dtype), Request::Prepare(product), Request::Time { seconds: 1e-4 }, Request::Check];
+            let requests = [
+                opening(subject.clone(), dtype),
+                Request::Prepare(product),
+                Request::Time { seconds: 1e-4 },
+                Request::Check,
+            ];
             let found = answers(&requests);
-            let [Answer::Opened(None), Answer::Prepared { error: first, .. }, Answer::Timed { best, median }, last] = &found[..]
+            let [Answer::Opened(None), Answer::Prepared { error: first, .. }, Answer::Timed { best, median }, last] =
+                &found[..]
             else {
                 panic!("{subject:?} {dtype}: {found:?}")
             };
@@ -166,7 +172,10 @@ mod tests {
             (opening(Subject::Plan, Dtype::F64), "wanted f32"),
         ] {
             let found = answers(std::slice::from_ref(&request));
-            assert!(matches!(&found[..], [Answer::Failed { reason }] if reason.contains(part)), "{request:?}: {found:?}");
+            assert!(
+                matches!(&found[..], [Answer::Failed { reason }] if reason.contains(part)),
+                "{request:?}: {found:?}"
+            );
         }
         let found = answers(&[opening(Subject::Gemm, Dtype::F32), Request::Time { seconds: 1.0 }]);
         assert!(matches!(&found[1], Answer::Failed { reason } if reason.contains("no product yet")), "{found:?}");

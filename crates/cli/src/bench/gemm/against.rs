@@ -46,7 +46,12 @@ pub(super) fn own(is_packed: bool) -> Entrant {
 ///
 /// # Errors
 /// Where two have the same name.
-pub(super) fn libraries(wanted: &[Rival], own: &Entrant, dtype: Dtype, launcher: &Launcher) -> Result<Vec<Entrant>, CliError> {
+pub(super) fn libraries(
+    wanted: &[Rival],
+    own: &Entrant,
+    dtype: Dtype,
+    launcher: &Launcher,
+) -> Result<Vec<Entrant>, CliError> {
     let mut entrants: Vec<Entrant> = Vec::new();
     for rival in wanted {
         if let Rival::Library { name, path } = rival {

@@ -129,11 +129,8 @@ impl Report {
             Subject::Library(_) => Role::Library,
             Subject::Kernel(_) => Role::Kernel,
         };
-        let contestant = |entrant: &Entrant| Contestant {
-            name: entrant.name.clone(),
-            role: role(&entrant.subject),
-            library: None,
-        };
+        let contestant =
+            |entrant: &Entrant| Contestant { name: entrant.name.clone(), role: role(&entrant.subject), library: None };
         Report {
             cpu: cpu.brand().to_owned(),
             isa: cpu.isa().name(),
@@ -155,7 +152,8 @@ impl Report {
 
     /// The best rate of each contestant of this role.
     fn rates<'r>(&self, role: Role, result: &'r ShapeResult) -> impl Iterator<Item = (&'r str, f64)> {
-        let entries = self.contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
+        let entries =
+            self.contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
         entries.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?)))
     }
 
@@ -196,7 +194,8 @@ impl Report {
 
     /// What was wrong or not computed, a text for each.
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
-        let of_row = |row: &Row| row.result.entries.iter().filter_map(|entry| failure(&row.result, entry)).collect::<Vec<_>>();
+        let of_row =
+            |row: &Row| row.result.entries.iter().filter_map(|entry| failure(&row.result, entry)).collect::<Vec<_>>();
         self.rows.iter().flat_map(of_row)
     }
 

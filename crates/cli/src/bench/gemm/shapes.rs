@@ -41,9 +41,9 @@ fn of_lines(input: &str, text: &str) -> Result<Vec<Product>, CliError> {
         let line = line.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
             let number = i + 1;
-            let product = line.parse().map_err(|_| {
-                unfit(format!("a product \"M N K [ta tb]\" on line {number}"), format!("{line:?}"))
-            })?;
+            let product = line
+                .parse()
+                .map_err(|_| unfit(format!("a product \"M N K [ta tb]\" on line {number}"), format!("{line:?}")))?;
             products.push(product);
         }
     }

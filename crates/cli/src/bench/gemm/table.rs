@@ -28,7 +28,8 @@ pub(super) fn markdown(report: &Report) -> String {
 fn libraries(report: &Report) -> Option<Table> {
     let left = |title| Column::new(title, Align::Left);
     let mut table = Table::new(vec![left("name"), left("library"), left("version"), left("file")]);
-    let known = report.contestants.iter().filter_map(|contestant| Some((&contestant.name, contestant.library.as_ref()?)));
+    let known =
+        report.contestants.iter().filter_map(|contestant| Some((&contestant.name, contestant.library.as_ref()?)));
     let mut is_empty = true;
     for (name, library) in known {
         is_empty = false;
@@ -70,7 +71,8 @@ impl Columns<'_> {
         cells.extend(self.rated().map(|(i, _)| rate_cell(&entries[i])));
         cells.extend([format!("{:.1}", row.result.peak_gflops), percent(row.share_of_peak)]);
         cells.extend(self.has_libraries.then(|| ratio_cell(row.ratio)));
-        let vectors = || [row.gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(), percent(row.share_of_bandwidth)];
+        let vectors =
+            || [row.gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(), percent(row.share_of_bandwidth)];
         cells.extend(self.has_vectors.then(vectors).into_iter().flatten());
         cells.push(entries[0].kernel.clone().unwrap_or_default());
         cells.extend(self.has_kernels.then(|| self.rivals(entries)));
@@ -84,7 +86,8 @@ impl Columns<'_> {
             of_kernels.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?))).collect();
         rates.sort_by(|x, y| y.1.total_cmp(&x.1));
         let chosen = entries[0].kernel.as_deref();
-        let base = rates.iter().find(|(name, _)| Some(*name) == chosen).or(rates.first()).map_or(1.0, |(_, rate)| *rate);
+        let base =
+            rates.iter().find(|(name, _)| Some(*name) == chosen).or(rates.first()).map_or(1.0, |(_, rate)| *rate);
         let text = |&(name, rate): &(&str, f64)| match Some(name) == chosen {
             true => format!("**{name}** {rate:.1}"),
             false => format!("{name} {:+.0}%", 100.0 * (rate / base - 1.0)),

@@ -36,8 +36,17 @@ where
     }
     let mut sums = [[P::E::zero(); ROW]; MR];
     for i in 0..MR {
-        for j in 0..NC {
-            sums[i][j] = s.sum(lanes[i][j]);
+        for j in (0..NC).step_by(4) {
+            let mut four = [s.splat(P::E::zero()); 4];
+            for l in 0..4 {
+                if j + l < NC {
+                    four[l] = lanes[i][j + l];
+                }
+            }
+            let four = s.sum_four(four);
+            for l in 0..4 {
+                sums[i][j + l] = four[l];
+            }
         }
     }
     // SAFETY: rows < MR and columns < NC of C, promised by the caller; the sums are MR rows of ROW elements.

@@ -48,8 +48,9 @@ unsafe fn copy<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
 /// As [`pack`].
 #[inline(always)]
 unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
-    for i in (0..args.rows).step_by(S::LANES) {
-        for j in (0..args.cols).step_by(S::LANES) {
+    // Along the contiguous columns of the source, as few of them at a time as a vector has lanes.
+    for j in (0..args.cols).step_by(S::LANES) {
+        for i in (0..args.rows).step_by(S::LANES) {
             let (rows, cols) = (S::LANES.min(args.rows - i), S::LANES.min(args.cols - j));
             // SAFETY: the block's part from (i, j) on, promised by the caller.
             unsafe {
