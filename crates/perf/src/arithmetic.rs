@@ -179,32 +179,42 @@ mod x86 {
     }
 
     multiply_adds!(
-        f64_avx512, "avx512f", 24 * 16,
+        f64_avx512,
+        "avx512f",
+        24 * 16,
         |i| _mm512_set1_pd(1.0 + f64::from(i)),
         (_mm512_set1_pd(black_box(0.5)), _mm512_set1_pd(black_box(1.0))),
         |sum, (half, one)| _mm512_fmadd_pd(sum, half, one)
     );
     multiply_adds!(
-        f64_avx2, "avx2,fma", 12 * 8,
+        f64_avx2,
+        "avx2,fma",
+        12 * 8,
         |i| _mm256_set1_pd(1.0 + f64::from(i)),
         (_mm256_set1_pd(black_box(0.5)), _mm256_set1_pd(black_box(1.0))),
         |sum, (half, one)| _mm256_fmadd_pd(sum, half, one)
     );
     multiply_adds!(
-        bf16_avx512, "avx512f,avx512bf16", 24 * 64,
+        bf16_avx512,
+        "avx512f,avx512bf16",
+        24 * 64,
         |i| _mm512_set1_ps(1.0 + f32::from(i)),
         // +½ and −½ in turns, so that sums stay where they are.
         (bf16_pairs(black_box(0.5), black_box(0.5)), bf16_pairs(black_box(0.5), black_box(-0.5))),
         |sum, (a, b)| _mm512_dpbf16_ps(sum, a, b)
     );
     multiply_adds!(
-        int8_avx512, "avx512f,avx512bw,avx512vnni", 24 * 128,
+        int8_avx512,
+        "avx512f,avx512bw,avx512vnni",
+        24 * 128,
         |i| _mm512_set1_epi8(i),
         (_mm512_set1_epi8(black_box(3)), _mm512_set1_epi8(black_box(-1))),
         |sum: __m512i, (a, b)| _mm512_dpbusd_epi32(sum, a, b)
     );
     multiply_adds!(
-        int8_avx2, "avx2,avxvnni", 12 * 64,
+        int8_avx2,
+        "avx2,avxvnni",
+        12 * 64,
         |i| _mm256_set1_epi8(i),
         (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(-1))),
         |sum: __m256i, (a, b)| _mm256_dpbusd_avx_epi32(sum, a, b)
@@ -230,7 +240,10 @@ mod tests {
                     assert_eq!((peak.arithmetic, peak.threads), (arithmetic, 1));
                 }
                 Err(error) => {
-                    assert!(matches!(error, MeasureError::Unsupported { .. }) && arithmetic != Arithmetic::F32, "{error}");
+                    assert!(
+                        matches!(error, MeasureError::Unsupported { .. }) && arithmetic != Arithmetic::F32,
+                        "{error}"
+                    );
                 }
             }
         }

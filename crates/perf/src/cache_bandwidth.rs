@@ -47,7 +47,11 @@ const SMALLEST_SET: usize = 8 << 10;
 /// Working sets from 8 KiB to `largest` in steps of `1/per_octave` octaves, each a multiple of 512 bytes.
 pub fn working_sets(largest: usize, per_octave: u32) -> Vec<usize> {
     let set = |step: u32| SMALLEST_SET as f64 * (f64::from(step) / f64::from(per_octave)).exp2();
-    (0..).map(set).take_while(|&bytes| bytes <= largest as f64 * 1.001).map(|bytes| bytes as usize / 512 * 512).collect()
+    (0..)
+        .map(set)
+        .take_while(|&bytes| bytes <= largest as f64 * 1.001)
+        .map(|bytes| bytes as usize / 512 * 512)
+        .collect()
 }
 
 impl BandwidthCurve {
@@ -85,7 +89,8 @@ impl BandwidthCurve {
     /// The best bandwidth of each level that has working sets of its own: sets between 1½ times the level before and ¾ of
     /// the level (¾ of an equal share of it for the third, which threads have in common).
     pub fn levels(&self, caches: Caches) -> Vec<LevelBandwidth> {
-        let bounds = [("L1", 0, caches.l1d), ("L2", caches.l1d, caches.l2), ("L3", caches.l2, caches.l3 / self.threads)];
+        let bounds =
+            [("L1", 0, caches.l1d), ("L2", caches.l1d, caches.l2), ("L3", caches.l2, caches.l3 / self.threads)];
         let best = |(level, below, size): (&'static str, usize, usize)| {
             let fits = |point: &&BandwidthPoint| {
                 2 * point.bytes_per_thread >= 3 * below && 4 * point.bytes_per_thread <= 3 * size
@@ -140,7 +145,14 @@ mod tests {
         let kib = |count: usize| count << 10;
         let curve = curve(
             2,
-            &[(kib(8), 390.0), (kib(16), 400.0), (kib(32), 300.0), (kib(256), 200.0), (kib(4096), 90.0), (kib(65536), 30.0)],
+            &[
+                (kib(8), 390.0),
+                (kib(16), 400.0),
+                (kib(32), 300.0),
+                (kib(256), 200.0),
+                (kib(4096), 90.0),
+                (kib(65536), 30.0),
+            ],
         );
         let levels: Vec<_> = curve.levels(caches).iter().map(|level| (level.level, level.gb_per_s)).collect();
         assert_eq!(levels, [("L1", 400.0), ("L2", 200.0), ("L3", 90.0)]);

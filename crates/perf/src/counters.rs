@@ -329,7 +329,10 @@ mod tests {
         match Counters::open(&Event::HARDWARE) {
             Ok(mut counters) => {
                 let (_, counts) = counters.count(|| (0..1_000_000u64).map(std::hint::black_box).sum::<u64>());
-                assert!(counts.instructions_per_cycle().is_none_or(|ratio| (0.01..20.0).contains(&ratio)), "{counts:?}");
+                assert!(
+                    counts.instructions_per_cycle().is_none_or(|ratio| (0.01..20.0).contains(&ratio)),
+                    "{counts:?}"
+                );
             }
             Err(error) => assert!(error.to_string().len() > 20, "{error}"),
         }

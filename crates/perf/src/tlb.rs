@@ -45,7 +45,8 @@ mod x86 {
     }
 
     pub(super) fn amd(first: CpuidResult, second: CpuidResult) -> DataTlb {
-        let field = |register: u32, bits: u32| Some((register >> 16) & ((1 << bits) - 1)).filter(|&entries| entries > 0);
+        let field =
+            |register: u32, bits: u32| Some((register >> 16) & ((1 << bits) - 1)).filter(|&entries| entries > 0);
         DataTlb {
             l1_small: field(first.ebx, 8),
             l1_huge: field(first.eax, 8),
@@ -64,11 +65,8 @@ mod x86 {
         if !matches!(kind, DATA | UNIFIED | LOADS) {
             return tlb;
         }
-        let (small, huge) = if level == 1 {
-            (&mut tlb.l1_small, &mut tlb.l1_huge)
-        } else {
-            (&mut tlb.l2_small, &mut tlb.l2_huge)
-        };
+        let (small, huge) =
+            if level == 1 { (&mut tlb.l1_small, &mut tlb.l1_huge) } else { (&mut tlb.l2_small, &mut tlb.l2_huge) };
         if leaf.ebx & 1 != 0 {
             *small = (*small).max(entries);
         }
@@ -104,7 +102,8 @@ mod tests {
             ecx: sets,
             edx: level << 5 | kind,
         };
-        let leaves = [leaf(1, 1, 0b01, 6, 16), leaf(4, 1, 0b10, 8, 4), leaf(3, 2, 0b11, 8, 128), leaf(2, 1, 0b11, 99, 9)];
+        let leaves =
+            [leaf(1, 1, 0b01, 6, 16), leaf(4, 1, 0b10, 8, 4), leaf(3, 2, 0b11, 8, 128), leaf(2, 1, 0b11, 99, 9)];
         let tlb = leaves.into_iter().fold(DataTlb::default(), x86::with_intel_leaf);
         let expected = DataTlb { l1_small: Some(96), l1_huge: Some(32), l2_small: Some(1024), l2_huge: Some(1024) };
         assert_eq!(tlb, expected);

@@ -98,9 +98,12 @@ mod tests {
     #[test]
     fn ceiling_of_a_vector_product_is_that_of_the_level_that_holds_it() {
         // Half a flop for each byte.
-        for (bytes, gflops, limit) in
-            [(16 << 10, 200.0, Limit::L1), (256 << 10, 100.0, Limit::L2), (8 << 20, 50.0, Limit::L3), (1 << 30, 20.0, Limit::Memory)]
-        {
+        for (bytes, gflops, limit) in [
+            (16 << 10, 200.0, Limit::L1),
+            (256 << 10, 100.0, Limit::L2),
+            (8 << 20, 50.0, Limit::L3),
+            (1 << 30, 20.0, Limit::Memory),
+        ] {
             let found = ceiling(&example::machine(), Work { flops: bytes / 2, bytes }, 1, 1e6);
             assert!((found.gflops - gflops).abs() < 1e-9 && found.limit == limit, "{bytes} bytes: {found:?}");
         }

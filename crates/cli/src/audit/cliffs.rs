@@ -55,7 +55,9 @@ pub(super) fn cliffs(rows: &[Row]) -> Vec<Cliff> {
     let mut cliffs: Vec<Cliff> = rows
         .iter()
         .enumerate()
-        .flat_map(|(i, row)| row.entries.iter().filter_map(move |entry| cliff(row, entry, || neighbour_share(rows, i, &entry.name))))
+        .flat_map(|(i, row)| {
+            row.entries.iter().filter_map(move |entry| cliff(row, entry, || neighbour_share(rows, i, &entry.name)))
+        })
         .collect();
     cliffs.sort_by(|x, y| x.share().total_cmp(&y.share()));
     cliffs
@@ -85,7 +87,8 @@ fn cliff(row: &Row, entry: &RowEntry, neighbours: impl FnOnce() -> Option<f64>) 
 /// at an end.
 fn neighbour_share(rows: &[Row], i: usize, name: &str) -> Option<f64> {
     let row = &rows[i];
-    let is_beside = |other: &&Row| other.family == row.family && other.family.is_ladder() && other.threads == row.threads;
+    let is_beside =
+        |other: &&Row| other.family == row.family && other.family.is_ladder() && other.threads == row.threads;
     let before = i.checked_sub(1).and_then(|before| rows.get(before));
     let neighbours = [before, rows.get(i + 1)].into_iter().flatten().filter(is_beside);
     let share = |row: &Row| row.entries.iter().find(|entry| entry.name == name)?.share_of_ceiling;
@@ -124,7 +127,10 @@ mod tests {
         };
         let found = cliffs(&rows(Family::Rows));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].label.as_str(), &found[0].reason), ("2×8×8", &Reason::BelowNeighbours { neighbours: 1.2 }));
+        assert_eq!(
+            (found[0].label.as_str(), &found[0].reason),
+            ("2×8×8", &Reason::BelowNeighbours { neighbours: 1.2 })
+        );
         assert_eq!(cliffs(&rows(Family::Odd)), []);
     }
 

@@ -69,7 +69,11 @@ fn count_product(cpu: &Cpu, product: &Product, counters: &mut Counters) -> Resul
     let Product { m, n, k, transpose_a, transpose_b } = *product;
     let (a, b, mut c) = (numbers(m * k), numbers(k * n), vec![0.0; m * n]);
     let stored = |data, rows, cols, is_transposed| -> Result<MatRef<'_, f32>, cke_kernels::Error> {
-        if is_transposed { MatRef::new(data, cols, rows).map(MatRef::transposed) } else { MatRef::new(data, rows, cols) }
+        if is_transposed {
+            MatRef::new(data, cols, rows).map(MatRef::transposed)
+        } else {
+            MatRef::new(data, rows, cols)
+        }
     };
     let gemm = Gemm::<F32>::new(stored(&a, m, k, transpose_a)?, stored(&b, k, n, transpose_b)?);
     let mut scratch = Scratch::new();
@@ -109,7 +113,8 @@ mod tests {
     #[test]
     fn count_gives_products_or_a_reason() {
         let cpu = Cpu::host().expect("the environment names no bad ISA");
-        let case = |text: &str| Case { family: super::super::suite::Family::Odd, product: text.parse().expect("a product") };
+        let case =
+            |text: &str| Case { family: super::super::suite::Family::Odd, product: text.parse().expect("a product") };
         let cases = [case("3 5 7"), case("4 6 8 t t")];
         match count(cpu, &cases, &Progress::new()).expect("small products") {
             Counting::Counted { products } => assert_eq!(products.len(), 2),

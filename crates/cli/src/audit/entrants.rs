@@ -54,7 +54,8 @@ impl Entrants {
             }
         }
         let unusable = survey.refused.into_iter();
-        let unusable = unusable.map(|refused| UnusableLibrary { path: refused.path, reason: refused.error.to_string() });
+        let unusable =
+            unusable.map(|refused| UnusableLibrary { path: refused.path, reason: refused.error.to_string() });
         Ok(Entrants { entrants, unusable: unusable.collect() })
     }
 }

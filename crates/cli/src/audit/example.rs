@@ -97,7 +97,8 @@ pub(super) fn report(rows: Vec<Row>) -> Report {
             names.push(&entry.name);
         }
     }
-    let contestant = |name: &&str| Contestant { name: (*name).to_owned(), library: (*name != OURS).then(|| library(name)) };
+    let contestant =
+        |name: &&str| Contestant { name: (*name).to_owned(), library: (*name != OURS).then(|| library(name)) };
     let about = About {
         cke_version: "0.0.0",
         release_build: true,

@@ -165,7 +165,8 @@ fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &Progress) -> Result
 
 fn latencies(effort: Effort, progress: &Progress) -> Result<Vec<Latency>, CliError> {
     let largest = LARGEST_CHAIN.min(effort.buffer);
-    let sizes = std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);
+    let sizes =
+        std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);
     let mut latencies = Vec::new();
     for bytes in sizes {
         progress.show(&format!("load latency, {}", cke_perf::report::format_bytes(bytes as u64)));
@@ -184,8 +185,20 @@ fn features() -> Vec<&'static str> {
         ($($name:tt),*) => { [$(($name, is_x86_feature_detected!($name))),*] };
     }
     let all = present![
-        "avx", "f16c", "fma", "avx2", "avxvnni", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512vnni", "avx512bf16",
-        "avx512fp16", "avx512vbmi", "gfni"
+        "avx",
+        "f16c",
+        "fma",
+        "avx2",
+        "avxvnni",
+        "avx512f",
+        "avx512dq",
+        "avx512bw",
+        "avx512vl",
+        "avx512vnni",
+        "avx512bf16",
+        "avx512fp16",
+        "avx512vbmi",
+        "gfni"
     ];
     all.into_iter().filter(|(_, is_present)| *is_present).map(|(name, _)| name).collect()
 }

@@ -137,7 +137,11 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
 
 type MeasuredProducts = (Vec<products::Row>, Vec<Skipped>, Vec<Contestant>);
 
-fn measure_products(session: &Session<'_>, threads: &[usize], progress: &Progress) -> Result<MeasuredProducts, CliError> {
+fn measure_products(
+    session: &Session<'_>,
+    threads: &[usize],
+    progress: &Progress,
+) -> Result<MeasuredProducts, CliError> {
     let (mut rows, mut skipped, mut contestants) = (Vec::new(), Vec::new(), Vec::new());
     for &threads in threads {
         let outcome = session.measure(threads, progress)?;

@@ -31,7 +31,9 @@ fn assert_page(page: &str) {
     for forbidden in ["http:", "https:", "//cdn", "src=", "href=", "url(", "@import", "<script", "NaN"] {
         assert!(!without_namespace.contains(forbidden), "{forbidden} in the page");
     }
-    for expected in ["prefers-color-scheme: dark", "@media print", "Roofline, 1 thread", "Read bandwidth by working set"] {
+    for expected in
+        ["prefers-color-scheme: dark", "@media print", "Roofline, 1 thread", "Read bandwidth by working set"]
+    {
         assert!(page.contains(expected), "no {expected} in the page");
     }
 }

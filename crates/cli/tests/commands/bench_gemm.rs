@@ -185,7 +185,9 @@ fn bench_gemm_products_beyond_memory_are_refused() {
 
 #[test]
 fn bench_gemm_auto_takes_part_with_what_is_there() {
-    let report = bench(&["--shapes", "8x8x8", "--against", "auto", "-o", "json"]).json();
+    // Whether all that is installed here computes well is not for this test to say.
+    let outcome = bench(&["--shapes", "8x8x8", "--against", "auto", "-o", "json"]);
+    let report: Value = serde_json::from_str(&outcome.stdout).expect("a report");
     let contestants = report["contestants"].as_array().expect("a list");
     assert_eq!(contestants[0]["name"], "cke");
     assert!(contestants[1..].iter().all(|contestant| contestant["library"]["path"].is_string()), "{report}");

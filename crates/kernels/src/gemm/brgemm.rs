@@ -6,7 +6,7 @@ use super::dispatch::{Shape, choose};
 use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
 use super::macro_kernel::EvenParts;
 use super::matrices::{Layout, Matrices};
-use super::microkernel::{Form, Pair, Store, Supported, Tile, Prefetch, TileArgs};
+use super::microkernel::{Form, Pair, Prefetch, Store, Supported, Tile, TileArgs};
 use super::pack::PackedB;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};

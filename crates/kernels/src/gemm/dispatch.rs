@@ -19,6 +19,8 @@ pub struct Shape {
 const PER_CYCLE: usize = 2;
 /// Cycles from a multiply-add to one that depends on it.
 const LATENCY: usize = 4;
+/// Bytes of B that come from L2 in a cycle without a stall, with all else that goes on.
+const L2_BYTES_PER_CYCLE: usize = 24;
 /// Cycles to enter a microkernel and leave it.
 const TILE_OVERHEAD: usize = 40;
 /// Cycles lost per row of A, which is a stream that the hardware prefetcher has to find.
@@ -71,7 +73,7 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
     // One vector of columns makes a load for every multiply-add.
     let is_too_narrow = kernel.form == Form::Outer && nr == kernel.lanes && kernel.lanes > 1;
     // Few rows share what is loaded of B: too much for L2 to deliver.
-    let is_too_flat = 2 * kernel.lanes * size_of::<S::B>() > 24 * mr;
+    let is_too_flat = PER_CYCLE * kernel.lanes * size_of::<S::B>() > L2_BYTES_PER_CYCLE * mr;
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
@@ -98,16 +100,19 @@ pub fn cycles<S: Scheme>(kernel: &Microkernel<S>, shape: Shape) -> usize {
     let (rows, taller) = (shape.m / row_tiles, shape.m % row_tiles);
     let full_panels = shape.n / kernel.tile.nr;
     let rest = (shape.n % kernel.tile.nr).div_ceil(kernel.lanes);
+    let vector_bytes = kernel.lanes * size_of::<S::B>();
     let column = |vectors: usize| {
-        taller * tile_cycles(rows + 1, vectors, shape.k) + (row_tiles - taller) * tile_cycles(rows, vectors, shape.k)
+        let tile = |rows: usize| tile_cycles(rows, vectors, vector_bytes, shape.k);
+        taller * tile(rows + 1) + (row_tiles - taller) * tile(rows)
     };
     full_panels * column(kernel.tile.nr / kernel.lanes) + if rest > 0 { column(rest) } else { 0 }
 }
 
-fn tile_cycles(rows: usize, vectors: usize, k: usize) -> usize {
+fn tile_cycles(rows: usize, vectors: usize, vector_bytes: usize, k: usize) -> usize {
     let multiply_adds = rows * vectors;
     let loads = rows + vectors;
+    let from_l2 = vectors * vector_bytes * PER_CYCLE / L2_BYTES_PER_CYCLE;
     // In half cycles, to stay exact.
-    let step = multiply_adds.max(loads).max(LATENCY * PER_CYCLE);
+    let step = multiply_adds.max(loads).max(from_l2).max(LATENCY * PER_CYCLE);
     k * step / PER_CYCLE + TILE_OVERHEAD + rows * ROW_OVERHEAD
 }

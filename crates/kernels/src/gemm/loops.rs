@@ -4,6 +4,7 @@ use super::blocking::Blocking;
 use super::macro_kernel::{ABlock, Ahead, BBlock, Block, Product};
 use crate::scheme::Scheme;
 use crate::threads::Parallel;
+use crate::view::MatRef;
 
 /// A whole operand, in place.
 pub(crate) struct WholeA<T> {
@@ -24,6 +25,10 @@ impl<T> Copy for WholeA<T> {}
 unsafe impl<T: Sync> Sync for WholeA<T> {}
 
 impl<T> WholeA<T> {
+    pub(crate) fn of(view: &MatRef<'_, T>) -> Self {
+        WholeA { data: view.as_ptr(), row_stride: view.row_stride(), col_stride: view.col_stride() }
+    }
+
     pub(crate) fn transposed(self) -> Self {
         WholeA { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
@@ -59,7 +64,13 @@ impl<T> WholeB<T> {
     /// The panels from `panel` on, from their row `k` on.
     pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
         let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
-        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE, copy: std::ptr::null_mut() }
+        BBlock {
+            data,
+            panel_stride: self.panel_stride,
+            stride: self.stride,
+            ahead: Ahead::NONE,
+            copy: std::ptr::null_mut(),
+        }
     }
 }
 
@@ -96,8 +107,7 @@ impl<S: Scheme> Product<'_, S> {
             let panels = column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block);
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
-                let block =
-                    Block { rows: rows.clone(), panels: panels.clone(), ks: start..self.k.min(start + kc) };
+                let block = Block { rows: rows.clone(), panels: panels.clone(), ks: start..self.k.min(start + kc) };
                 let (a, b) = (a.from(rows.start, start), b.from(panels.start, start));
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                 unsafe { self.run_block(&block, a, b) };

@@ -18,6 +18,7 @@ pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
 mod small;
+mod way;
 
 pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;

@@ -1,8 +1,8 @@
 //! One-off products: nothing is planned or packed ahead.
 
 use super::one_off::OneOff;
-use super::small;
 use super::plan::Ctx;
+use super::small;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme, Uniform};

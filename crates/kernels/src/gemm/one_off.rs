@@ -1,12 +1,13 @@
 //! The ways through a one-off product: which operand is packed, when, and by whom.
 
 use super::blocking::Blocking;
-use super::dispatch::{Shape, choose_one_off};
+use super::dispatch::Shape;
 use super::loops::{WholeA, WholeB};
 use super::macro_kernel::{Ahead, BBlock, Block, Product};
-use super::microkernel::{Form, PackArgs, Supported};
+use super::microkernel::{Form, PackArgs};
 use super::multiply::Gemm;
 use super::plan::Ctx;
+use super::way::{self, Contiguous, Way, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker, Zeroable};
@@ -24,38 +25,25 @@ pub(super) struct OneOff<'a, S: Uniform> {
     way: Way,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// Both operands are read where they are.
-    InPlace,
-    /// Each panel of B is packed by the worker that multiplies it with an A in place.
-    PackPanels,
-}
-
 /// Elements of the buffer on the stack that takes the place of scratch memory that cannot be had.
 const STACK: usize = 4096;
 
 impl<'a, S: Uniform> OneOff<'a, S> {
     #[inline(always)]
     pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> Self {
-        let (mut m, mut n, k) = (c.rows(), c.cols(), gemm.a.cols());
-        let mut a = WholeA { data: gemm.a.as_ptr(), row_stride: gemm.a.row_stride(), col_stride: gemm.a.col_stride() };
-        let mut b = WholeA { data: gemm.b.as_ptr(), row_stride: gemm.b.row_stride(), col_stride: gemm.b.col_stride() };
-        let (mut c_row_stride, mut c_col_stride) = (c.row_stride(), c.col_stride());
-        if (c_col_stride != 1 && c_row_stride == 1) || n == 1 {
+        let (alpha, beta, k, mut c) = (gemm.alpha, gemm.beta, gemm.a.cols(), c.reborrow());
+        let (mut a, mut b) = (WholeA::of(&gemm.a), WholeA::of(&gemm.b));
+        let is_turned = (c.col_stride() != 1 && c.row_stride() == 1) || c.cols() == 1;
+        let along_k = a.col_stride == 1 && b.row_stride == 1;
+        let (m, n) = if is_turned { (c.cols(), c.rows()) } else { (c.rows(), c.cols()) };
+        if is_turned != (along_k && packing_a_pays(m, n, k)) {
             // Cᵀ = Bᵀ · Aᵀ
-            (m, n) = (n, m);
             (a, b) = (b.transposed(), a.transposed());
-            (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
+            c = c.transposed();
         }
-        if a.col_stride == 1 && b.row_stride == 1 && packing_a_pays(m, n, k) {
-            (m, n) = (n, m);
-            (a, b) = (b.transposed(), a.transposed());
-            (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
-        }
-        let shape = Shape { m, n, k };
-        let (kernel, way) = choose::<S>(cpu, shape, &a, &b);
-        let (alpha, beta, c) = (gemm.alpha, gemm.beta, c.as_mut_ptr());
+        let (m, n) = (c.rows(), c.cols());
+        let (kernel, way) = way::choose::<S>(cpu, Shape { m, n, k }, Contiguous::of(&a, &b));
+        let (c_row_stride, c_col_stride, c) = (c.row_stride(), c.col_stride(), c.as_mut_ptr());
         let product = Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, epilogue: None };
         OneOff { product, a, b, caches: cpu.caches(), way }
     }
@@ -85,12 +73,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let nr = self.product.kernel.tile().nr;
         let b = self.b;
         let whole = match self.product.kernel.record().form {
-            Form::Outer => {
-                WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride }
-            }
-            Form::Dot => {
-                WholeB { data: b.data, panel_stride: nr * b.col_stride, row_stride: 1, stride: b.col_stride }
-            }
+            Form::Outer => WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride },
+            Form::Dot => WholeB { data: b.data, panel_stride: nr * b.col_stride, row_stride: 1, stride: b.col_stride },
         };
         // SAFETY: promised by the caller.
         unsafe {
@@ -260,6 +244,12 @@ fn padded_row<E>(k: usize) -> usize {
     (k.div_ceil(line) | 1) * line
 }
 
+/// Panels up to which the reading of A weighs more than that of B.
+const FEW_PANELS: usize = 4;
+
+/// Elements of K below which a panel is too short to be worth another pass over C.
+const SHALLOW: usize = 512;
+
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
 /// Rows of A that are copied by one task.
@@ -286,57 +276,9 @@ impl Steps {
         }
         let tasks = threads * TASKS_PER_THREAD;
         let row_blocks = (tasks / panels).clamp(1, m.div_ceil(mr));
-        Steps {
-            kc,
-            rows: m.div_ceil(row_blocks).next_multiple_of(mr),
-            panels: (panels * row_blocks / tasks).max(1),
-        }
+        Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), panels: (panels * row_blocks / tasks).max(1) }
     }
 }
 
 /// Tasks for each thread, so that one that is held up leaves work to the others.
 const TASKS_PER_THREAD: usize = 4;
-
-/// The kernel and the way for an (m, n, k) product: a function of the shape and of which strides are 1, so that results do not
-/// depend on alignment or threads.
-#[inline(always)]
-fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, a: &WholeA<S::E>, b: &WholeA<S::E>) -> (Supported<S>, Way) {
-    let Shape { m, n, k } = shape;
-    let along_k = a.col_stride == 1 && b.row_stride == 1;
-    if along_k && m <= DOT_ROWS && (k >= DOT_DEPTH || m <= 3) && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false) {
-        return (kernel, Way::InPlace);
-    }
-    let kernel = choose_one_off(cpu, Form::Outer, shape, b.col_stride == 1).expect("every scheme has a scalar kernel of the outer form");
-    let b_bytes = n * k * size_of::<S::E>();
-    let way = if b.col_stride == 1 && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
-        Way::InPlace
-    } else {
-        Way::PackPanels
-    };
-    (kernel, way)
-}
-
-/// Panels up to which the reading of A weighs more than that of B.
-const FEW_PANELS: usize = 4;
-
-/// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
-/// which costs as much as some six rows of A, and pays for it with lanes that lie idle and with C written through a copy.
-fn packing_a_pays(m: usize, n: usize, k: usize) -> bool {
-    let idle = m.next_multiple_of(LANES) as f32 / m as f32;
-    let turned = idle * (1.0 + 42.0 / k as f32);
-    m > DOT_ROWS && m <= n && turned < 1.0 + 6.4 / m as f32
-}
-
-/// Lanes of the widest vectors.
-const LANES: usize = 16;
-
-/// Elements of K below which a panel is too short to be worth another pass over C.
-const SHALLOW: usize = 512;
-
-/// Rows up to which a B whose rows are contiguous is not worth packing.
-const IN_PLACE_ROWS: usize = 12;
-
-/// Rows up to which the products of rows with columns that lie along k beat the packing of B.
-const DOT_ROWS: usize = 12;
-/// Elements of K below which the adding of lanes makes them too dear.
-const DOT_DEPTH: usize = 192;

@@ -3,11 +3,11 @@
 use super::blocking::Blocking;
 use super::dispatch::{Shape, choose};
 use super::epilogue::Epilogue;
+use super::epilogue::TileFinish;
 use super::loops::WholeA;
 use super::macro_kernel::Product;
-use super::pack::PackedB;
-use super::epilogue::TileFinish;
 use super::microkernel::Supported;
+use super::pack::PackedB;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme};
@@ -139,7 +139,7 @@ impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
             beta: S::Acc::zero(),
             epilogue: Some(epilogue),
         };
-        let a = WholeA { data: a.as_ptr(), row_stride: a.row_stride(), col_stride: a.col_stride() };
+        let a = WholeA::of(&a);
         let blocking = self.blocking.unwrap_or_else(|| {
             Blocking::choose(record.tile, size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
         });

@@ -52,8 +52,6 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_6x16", F32, Avx2 avx2, Outer outer, 8, [1 2 3 4 5 6], [1 2]),
     #[cfg(target_arch = "x86_64")]
-    record!("avx2_f32_4x24", F32, Avx2 avx2, Outer outer, 8, [1 2 3 4], [1 2 3]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_1x96", F32, Avx2 avx2, Outer outer, 8, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_4x3", F32, Avx2 avx2, Dot dot, 1, [1 2 3 4], [1 2 3]),
@@ -85,8 +83,6 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
     record!("avx512_f64_dot_2x4", F64, Avx512 avx512, Dot dot, 1, [1 2], [1 2 3 4]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_6x8", F64, Avx2 avx2, Outer outer, 4, [1 2 3 4 5 6], [1 2]),
-    #[cfg(target_arch = "x86_64")]
-    record!("avx2_f64_4x12", F64, Avx2 avx2, Outer outer, 4, [1 2 3 4], [1 2 3]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_1x48", F64, Avx2 avx2, Outer outer, 4, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
     #[cfg(target_arch = "x86_64")]

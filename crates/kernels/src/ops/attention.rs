@@ -6,8 +6,8 @@
 use super::softmax::softmax_row;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::gemm::macro_kernel::Product;
 use crate::gemm::loops::{WholeA, WholeB};
+use crate::gemm::macro_kernel::Product;
 use crate::gemm::{Ctx, Shape, Supported, cycles, rivals};
 use crate::scheme::F32;
 use crate::scratch::AlignedBuf;

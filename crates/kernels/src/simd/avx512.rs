@@ -234,7 +234,8 @@ unsafe fn sum_four_f32([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
     unsafe {
         let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
         let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-        let abcd = _mm512_add_ps(_mm512_shuffle_ps::<0b01_00_01_00>(ab, cd), _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd));
+        let abcd =
+            _mm512_add_ps(_mm512_shuffle_ps::<0b01_00_01_00>(ab, cd), _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd));
         let half = _mm512_add_ps(abcd, _mm512_shuffle_f32x4::<0b11_10_11_10>(abcd, abcd));
         let quarter = _mm512_add_ps(half, _mm512_shuffle_f32x4::<0b01_01_01_01>(half, half));
         _mm_storeu_ps(sums.as_mut_ptr(), _mm512_castps512_ps128(quarter));

@@ -73,7 +73,9 @@ impl BarChart {
             canvas.rect(&format!("i{}", ink.index()), area, 2.0, &format!("{}, {name}: {text}", group.label));
             // A number beside a limit of about the same height would lie on its stroke.
             let end = match group.limit.map(|limit| scale.at(limit)) {
-                Some(limit) if limit >= area.right() && limit < area.right() + text_width(&text, TEXT_SIZE) + 8.0 => limit,
+                Some(limit) if limit >= area.right() && limit < area.right() + text_width(&text, TEXT_SIZE) + 8.0 => {
+                    limit
+                }
                 _ => area.right(),
             };
             canvas.text("", Anchor::Start, (end + 6.0, y + BAR_HEIGHT - 3.5), &text);

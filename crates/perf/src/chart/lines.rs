@@ -73,9 +73,11 @@ impl LineChart {
     /// Draws it `width` pixels wide; the height follows.
     pub fn draw(&self, width: f64) -> Picture {
         let mut canvas = Canvas::default();
-        let items = self.series.iter().rev().map(|series| {
-            (series.name.as_str(), series.ink, Sample::Line { is_dashed: series.is_dashed })
-        });
+        let items = self
+            .series
+            .iter()
+            .rev()
+            .map(|series| (series.name.as_str(), series.ink, Sample::Line { is_dashed: series.is_dashed }));
         let top = legend::draw(&mut canvas, items, width);
         let plot = Area { x: 0.0, y: top, width, height: plot_height(width) };
         let points = self.series.iter().flat_map(|series| series.points.iter().map(|point| (point.x, point.y)));

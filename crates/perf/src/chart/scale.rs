@@ -90,7 +90,8 @@ impl Scale {
                 (first..).map(|i| i as f64 * step).take_while(|&tick| tick <= high + step * 1e-9).collect()
             }
             Spread::Log10 => {
-                let decades = || (low.log10().floor() as i32..=high.log10().ceil() as i32).map(|power| 10f64.powi(power));
+                let decades =
+                    || (low.log10().floor() as i32..=high.log10().ceil() as i32).map(|power| 10f64.powi(power));
                 let of = |factors: &[f64]| -> Vec<f64> {
                     decades().flat_map(|ten| factors.iter().map(move |factor| ten * factor)).filter(is_inside).collect()
                 };
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn format_writes_three_digits() {
-        let cases = [(0.0, "0"), (0.125, "0.125"), (1.0, "1"), (2.5, "2.5"), (49.96, "50"), (231.4, "231"), (2048.0, "2048")];
+        let cases =
+            [(0.0, "0"), (0.125, "0.125"), (1.0, "1"), (2.5, "2.5"), (49.96, "50"), (231.4, "231"), (2048.0, "2048")];
         for (value, text) in cases {
             assert_eq!(Format::Plain.text(value), text);
         }

@@ -15,7 +15,8 @@ fn ink(index: usize) -> Ink {
 fn lines() -> LineChart {
     let series = |i: usize| {
         let series = Series::new(NAMES[i], ink(i)).point(f64::NAN, 1.0, "never drawn");
-        (3..12).fold(series, |series, power| series.point(2f64.powi(power), (i + power as usize) as f64 * 10.0, "a < b"))
+        (3..12)
+            .fold(series, |series, power| series.point(2f64.powi(power), (i + power as usize) as f64 * 10.0, "a < b"))
     };
     LineChart {
         heading: Heading::new("Speed \"by\" size", "GFLOP/s & more"),
@@ -43,7 +44,9 @@ fn bars() -> BarChart {
 fn heat() -> HeatMap {
     let row = |i: usize| HeatRow {
         label: format!("{i}×3072×768"),
-        cells: (0..4).map(|j| (j != 2).then(|| HeatCell { share: (i * j) as f64 / 30.0, title: "tip".to_owned() })).collect(),
+        cells: (0..4)
+            .map(|j| (j != 2).then(|| HeatCell { share: (i * j) as f64 / 30.0, title: "tip".to_owned() }))
+            .collect(),
     };
     HeatMap {
         heading: Heading::new("Heat", "shares"),
@@ -54,9 +57,11 @@ fn heat() -> HeatMap {
 
 fn roofline() -> RooflineChart {
     let ceiling = |label: &str, value: f64| Ceiling { label: format!("{label} {value}"), value };
-    let series = |i: usize| (1..9).fold(Series::new(NAMES[i], ink(i)), |series, n| {
-        series.point(0.5 * f64::from(1 << n), (20 * n * (i as i32 + 1)).min(200).into(), "point")
-    });
+    let series = |i: usize| {
+        (1..9).fold(Series::new(NAMES[i], ink(i)), |series, n| {
+            series.point(0.5 * f64::from(1 << n), (20 * n * (i as i32 + 1)).min(200).into(), "point")
+        })
+    };
     RooflineChart {
         heading: Heading::new("Roofline", "one thread"),
         peak: ceiling("peak", 240.0),
@@ -90,7 +95,9 @@ fn draw_every_chart_stays_within_its_picture() {
         let (width, height) = picture.size();
         let svg = picture.inline();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: {svg}");
-        for (attribute, most) in [("x", width), ("x1", width), ("x2", width), ("cx", width), ("y", height), ("y2", height)] {
+        for (attribute, most) in
+            [("x", width), ("x1", width), ("x2", width), ("cx", width), ("y", height), ("y2", height)]
+        {
             for number in numbers(&svg, attribute) {
                 assert!((-0.1..=most + 0.1).contains(&number), "{name} {width}: {attribute}={number} of {most}");
             }

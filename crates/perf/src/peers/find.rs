@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(directories, std::slice::from_ref(&libs));
         let files = libraries_in(&libs);
         assert_eq!(files, ["libblis-mt.so.5.3.0", "libscipy_openblas64_-abc.so"].map(|name| libs.join(name)));
-        assert_eq!(libraries_in(&root.path().join("nowhere")), [PathBuf::new(); 0]);
+        assert!(libraries_in(&root.path().join("nowhere")).is_empty());
     }
 
     #[test]

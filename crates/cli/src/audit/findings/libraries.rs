@@ -34,7 +34,8 @@ pub(super) fn deepest_cliffs(report: &Report) -> Vec<Finding> {
         let deepest = of_name().max_by(|x, y| x.proven_factor().total_cmp(&y.proven_factor()))?;
         Some((deepest, of_name().count()))
     };
-    let mut deepest: Vec<(&Cliff, usize)> = report.contestants.iter().filter_map(|contestant| of(&contestant.name)).collect();
+    let mut deepest: Vec<(&Cliff, usize)> =
+        report.contestants.iter().filter_map(|contestant| of(&contestant.name)).collect();
     deepest.sort_by(|x, y| y.0.proven_factor().total_cmp(&x.0.proven_factor()));
     deepest.into_iter().map(|(cliff, count)| cliff_finding(report, cliff, count)).collect()
 }
@@ -49,7 +50,11 @@ fn cliff_finding(report: &Report, cliff: &Cliff, count: usize) -> Finding {
     );
     let proof = match &cliff.fastest_other {
         Some((other, rate)) if rate > gflops => {
-            format!("{other} does the same product at {}, {} times as fast. ", number(*rate), number(cliff.proven_factor()))
+            format!(
+                "{other} does the same product at {}, {} times as fast. ",
+                number(*rate),
+                number(cliff.proven_factor())
+            )
         }
         _ => String::new(),
     };
@@ -77,9 +82,10 @@ pub(super) fn narrow_vectors(report: &Report) -> Vec<Finding> {
     let of = |standing: &Standing| {
         let Standing { name, best_share_of_peak, .. } = standing;
         let headline = format!("{name} never exceeds {} of this CPU's multiply-add peak", percent(*best_share_of_peak));
-        let detail = "That is what a library reaches that computes in 256-bit vectors on a CPU with 512-bit ones: it may take \
+        let detail =
+            "That is what a library reaches that computes in 256-bit vectors on a CPU with 512-bit ones: it may take \
                       this CPU for an older one. See its settings for the instruction set, or use another library."
-            .to_owned();
+                .to_owned();
         finding(Kind::Loss, headline, detail)
     };
     report.standings.iter().filter(narrow).map(of).collect()
@@ -102,7 +108,10 @@ pub(super) fn slower_with_threads(report: &Report) -> Option<Finding> {
         }
     }
     let (ratio, name, label) = slower.iter().min_by(|x, y| x.0.total_cmp(&y.0))?;
-    let headline = format!("More threads make some products slower: {name} at {label} runs at {} of its own speed", percent(*ratio));
+    let headline = format!(
+        "More threads make some products slower: {name} at {label} runs at {} of its own speed",
+        percent(*ratio)
+    );
     let detail = format!(
         "With {many} threads instead of {few}, {} lost more than a fifth of the speed: handing out the work costs more than the \
          work, or threads wait for each other. Programs with many small products should run each on one thread.",
@@ -123,17 +132,15 @@ pub(super) fn best_library(report: &Report) -> Option<Finding> {
         percent(best.share_of_ceiling)
     );
     let rest = if others.is_empty() { String::new() } else { format!(" The others: {}.", others.join(", ")) };
-    let detail = format!(
-        "Geometric mean over {} with {}.{rest}",
-        counted(best.products, "product"),
-        counted(threads, "thread")
-    );
+    let detail =
+        format!("Geometric mean over {} with {}.{rest}", counted(best.products, "product"), counted(threads, "thread"));
     Some(finding(Kind::Fact, headline, detail))
 }
 
 fn no_library(report: &Report) -> Option<Finding> {
     (!report.has_libraries()).then(|| {
-        let detail = "CKE stands alone in this report. Name a library with --against, or leave out --no-peers.".to_owned();
+        let detail =
+            "CKE stands alone in this report. Name a library with --against, or leave out --no-peers.".to_owned();
         finding(Kind::Fact, "No other matrix library was measured".to_owned(), detail)
     })
 }
@@ -150,7 +157,11 @@ pub(super) fn our_standing(report: &Report) -> Option<Finding> {
         }
         Some(rival) => (
             Kind::Fact,
-            format!("CKE reaches {share} of what the machine allows, {} reaches {}", rival.name, percent(rival.share_of_ceiling)),
+            format!(
+                "CKE reaches {share} of what the machine allows, {} reaches {}",
+                rival.name,
+                percent(rival.share_of_ceiling)
+            ),
         ),
     };
     let fastest = match rival {

@@ -23,7 +23,9 @@ pub(super) fn busy(report: &Report) -> Option<Finding> {
     } else {
         return None;
     };
-    let detail = format!("{sign} Rates are lower than they could be, those of several threads most of all: repeat the audit in peace.");
+    let detail = format!(
+        "{sign} Rates are lower than they could be, those of several threads most of all: repeat the audit in peace."
+    );
     Some(finding(Kind::Alarm, "The machine was busy with other things".to_owned(), detail))
 }
 
@@ -88,7 +90,8 @@ pub(super) fn machine_speed(report: &Report) -> Option<Finding> {
             number(ghz),
             number(one.peak_gflops / ghz)
         ),
-        None => "Measured with multiply-adds on registers. Nothing on this machine can compute f32 products faster.".to_owned(),
+        None => "Measured with multiply-adds on registers. Nothing on this machine can compute f32 products faster."
+            .to_owned(),
     };
     Some(finding(Kind::Fact, headline, detail))
 }
@@ -120,7 +123,8 @@ pub(super) fn narrow_formats(report: &Report) -> Option<Finding> {
         return None;
     }
     let headline = format!("Narrower numbers multiply faster here: {}", factors.join(", "));
-    let detail = "Relative to f32, measured with multiply-adds on registers. Quantised models can use it, and read fewer bytes.";
+    let detail =
+        "Relative to f32, measured with multiply-adds on registers. Quantised models can use it, and read fewer bytes.";
     Some(finding(Kind::Fact, headline, detail.to_owned()))
 }
 

@@ -1,8 +1,8 @@
 //! Findings on results that were never measured.
 
+use super::super::example;
 use super::super::report::OURS;
 use super::super::suite::Family;
-use super::super::example;
 use super::*;
 use cke_perf::peers::Verdict;
 
@@ -51,7 +51,8 @@ fn findings_wrong_product_comes_first() {
 #[test]
 fn findings_without_libraries_still_describe_machine_and_pages() {
     let report = example::report(Vec::new());
-    let all: String = report.findings.iter().map(|finding| format!("{} {}\n", finding.headline, finding.detail)).collect();
+    let all: String =
+        report.findings.iter().map(|finding| format!("{} {}\n", finding.headline, finding.detail)).collect();
     for expected in [
         "One core multiplies and adds 200 GFLOP/s",
         "64 flops in each cycle",

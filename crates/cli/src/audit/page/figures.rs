@@ -88,11 +88,11 @@ fn point_title(row: &Row, name: &str, gflops: f64) -> String {
 
 fn roofline(report: &Report, threads: usize) -> String {
     let Some(peak) = report.machine.peak(Arithmetic::F32, threads) else { return String::new() };
-    let ceiling = |label: &str, value: f64, unit: &str| Ceiling { label: format!("{label} {} {unit}", number(value)), value };
+    let ceiling =
+        |label: &str, value: f64, unit: &str| Ceiling { label: format!("{label} {} {unit}", number(value)), value };
     let levels = ["L1", "L2", "L3", "memory"].into_iter();
-    let bandwidths: Vec<Ceiling> = levels
-        .filter_map(|level| Some(ceiling(level, report.machine.bandwidth(level, threads)?, "GB/s")))
-        .collect();
+    let bandwidths: Vec<Ceiling> =
+        levels.filter_map(|level| Some(ceiling(level, report.machine.bandwidth(level, threads)?, "GB/s"))).collect();
     let series = |name: &str| {
         let series = Series::new(name, ink(report, name));
         report.rows(threads).fold(series, |series, row| {
@@ -145,9 +145,7 @@ fn heat(report: &Report, threads: usize) -> String {
         &format!("Product by product, {}", counted(threads, "thread")),
         "share of what the machine allows; M×N×K, nt: B stored N×K, tn: A stored K×M",
         "Orange is a cliff: less than half of what is possible. Above 100%: operands stayed nearer than the model assumes.",
-        |heading, width| {
-            HeatMap { heading: heading.clone(), columns: columns.clone(), rows: rows.clone() }.draw(width)
-        },
+        |heading, width| HeatMap { heading: heading.clone(), columns: columns.clone(), rows: rows.clone() }.draw(width),
     )
 }
 
@@ -172,7 +170,10 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Strin
         Family::Squares => ("Squares", "GFLOP/s of N×N×N".to_owned()),
         _ => {
             let product = rows[0].product;
-            ("From one row to many", format!("GFLOP/s of M×{}×{}, a layer of a transformer, by M", product.n, product.k))
+            (
+                "From one row to many",
+                format!("GFLOP/s of M×{}×{}, a layer of a transformer, by M", product.n, product.k),
+            )
         }
     };
     shown(&format!("{title}, {}", counted(threads, "thread")), &subtitle, "", |heading, width| {
@@ -199,7 +200,10 @@ fn peaks(report: &Report) -> String {
 
 /// Where each cache level ends.
 fn cache_marks(report: &Report) -> Vec<Mark> {
-    let mark = |(level, bytes): (&str, usize)| Mark { x: bytes as f64, label: format!("{level} {}", format_bytes(bytes as u64)) };
+    let mark = |(level, bytes): (&str, usize)| Mark {
+        x: bytes as f64,
+        label: format!("{level} {}", format_bytes(bytes as u64)),
+    };
     report.machine.caches().map(mark).collect()
 }
 
@@ -253,7 +257,11 @@ fn scaling(report: &Report) -> String {
     let of = |name: &str, ink: Ink, value: &dyn Fn(usize) -> f64| {
         (0..scaling.len()).fold(Series::new(name, ink), |series, i| {
             let (threads, factor) = (scaling[i].threads, value(i) / value(0));
-            series.point(threads as f64, factor, format!("{name}, {}: {} times", counted(threads, "thread"), number(factor)))
+            series.point(
+                threads as f64,
+                factor,
+                format!("{name}, {}: {} times", counted(threads, "thread"), number(factor)),
+            )
         })
     };
     let ideal = scaling.iter().fold(Series::new("in proportion", Ink::REFERENCE).dashed(), |series, entry| {

@@ -71,8 +71,18 @@ fn tiles(report: &Report) -> String {
         if let Some(ghz) = one.clock_ghz {
             tiles.push(tile(&number(ghz), "GHz", "clock of a busy core", "measured"));
         }
-        tiles.push(tile(&number(one.peak_gflops), "GFLOP/s", "f32 peak of a core", &together(all.peak_gflops, "GFLOP/s")));
-        tiles.push(tile(&number(one.memory_gb_per_s), "GB/s", "read from memory", &together(all.memory_gb_per_s, "GB/s")));
+        tiles.push(tile(
+            &number(one.peak_gflops),
+            "GFLOP/s",
+            "f32 peak of a core",
+            &together(all.peak_gflops, "GFLOP/s"),
+        ));
+        tiles.push(tile(
+            &number(one.memory_gb_per_s),
+            "GB/s",
+            "read from memory",
+            &together(all.memory_gb_per_s, "GB/s"),
+        ));
     }
     if let Some(threads) = report.about.threads.first() {
         let best = report.standings(*threads).find(|standing| standing.name != OURS);
@@ -130,11 +140,15 @@ fn method(report: &Report) -> String {
             .to_owned(),
     ];
     if !about.release_build {
-        paragraphs.push("This program was built for debugging: CKE's own rates are lower than they could be.".to_owned());
+        paragraphs
+            .push("This program was built for debugging: CKE's own rates are lower than they could be.".to_owned());
     }
     if !about.skipped.is_empty() {
-        let skipped: Vec<String> =
-            about.skipped.iter().map(|skipped| format!("{} ({})", skipped.label, counted(skipped.threads, "thread"))).collect();
+        let skipped: Vec<String> = about
+            .skipped
+            .iter()
+            .map(|skipped| format!("{} ({})", skipped.label, counted(skipped.threads, "thread")))
+            .collect();
         paragraphs.push(format!("There was no time for {}.", skipped.join(", ")));
     }
     paragraphs.iter().map(|text| element("p", text)).collect()

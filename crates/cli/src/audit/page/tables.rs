@@ -29,17 +29,21 @@ pub(super) fn all(report: &Report) -> String {
 }
 
 fn standings(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.standings.iter().map(|standing| {
-        let of = |count: usize| Cell::number(format!("{count} of {}", standing.products));
-        vec![
-            Cell::number(standing.threads.to_string()),
-            Cell::text(&standing.name),
-            Cell::number(percent(standing.share_of_ceiling)),
-            Cell::number(percent(standing.best_share_of_peak)),
-            of(standing.fastest),
-            of(standing.cliffs),
-        ]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .standings
+        .iter()
+        .map(|standing| {
+            let of = |count: usize| Cell::number(format!("{count} of {}", standing.products));
+            vec![
+                Cell::number(standing.threads.to_string()),
+                Cell::text(&standing.name),
+                Cell::number(percent(standing.share_of_ceiling)),
+                Cell::number(percent(standing.best_share_of_peak)),
+                of(standing.fastest),
+                of(standing.cliffs),
+            ]
+        })
+        .collect();
     let heads = ["threads", "library", "of what is possible", "best share of the peak", "fastest", "cliffs"];
     table("Standings", &heads, &rows)
 }
@@ -55,7 +59,13 @@ fn products(report: &Report, threads: usize) -> String {
         let entry = |entry: &RowEntry| match (entry.gflops, &entry.verdict) {
             (Some(gflops), _) => {
                 let is_fastest = fastest.as_ref() == Some(&entry.name);
-                let class = if is_cliff(&entry.name) { "cliff" } else if is_fastest { "best" } else { "number" };
+                let class = if is_cliff(&entry.name) {
+                    "cliff"
+                } else if is_fastest {
+                    "best"
+                } else {
+                    "number"
+                };
                 Cell::marked(format!("{} ({})", number(gflops), percent(gflops / row.ceiling.gflops)), class)
             }
             (None, Verdict::Wrong { .. }) => Cell::marked("WRONG", "cliff"),
@@ -75,18 +85,23 @@ fn products(report: &Report, threads: usize) -> String {
 
 fn cliffs(report: &Report) -> String {
     const MOST: usize = 40;
-    let rows: Vec<Vec<Cell>> = report.cliffs.iter().take(MOST).map(|cliff| {
-        let other = cliff.fastest_other.as_ref();
-        vec![
-            Cell::text(&cliff.name),
-            Cell::text(&cliff.label),
-            Cell::number(cliff.threads.to_string()),
-            Cell::number(number(cliff.gflops)),
-            Cell::number(number(cliff.ceiling.gflops)),
-            Cell::number(percent(cliff.share())),
-            Cell::text(other.map(|(name, rate)| format!("{name}: {}", number(*rate))).unwrap_or_default()),
-        ]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .cliffs
+        .iter()
+        .take(MOST)
+        .map(|cliff| {
+            let other = cliff.fastest_other.as_ref();
+            vec![
+                Cell::text(&cliff.name),
+                Cell::text(&cliff.label),
+                Cell::number(cliff.threads.to_string()),
+                Cell::number(number(cliff.gflops)),
+                Cell::number(number(cliff.ceiling.gflops)),
+                Cell::number(percent(cliff.share())),
+                Cell::text(other.map(|(name, rate)| format!("{name}: {}", number(*rate))).unwrap_or_default()),
+            ]
+        })
+        .collect();
     let title = match report.cliffs.len() {
         count if count > MOST => format!("The {MOST} deepest of {count} cliffs, GFLOP/s"),
         _ => "Cliffs, GFLOP/s".to_owned(),
@@ -121,47 +136,68 @@ fn facts(report: &Report) -> String {
         ("kernel", host.kernel.clone()),
     ]);
     let known = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let rows: Vec<Vec<Cell>> = known.map(|(name, value)| vec![Cell::text(name), Cell::marked(value, "prose")]).collect();
+    let rows: Vec<Vec<Cell>> =
+        known.map(|(name, value)| vec![Cell::text(name), Cell::marked(value, "prose")]).collect();
     table("Machine", &["", ""], &rows)
 }
 
 fn peaks(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.machine.peaks.iter().map(|peak| {
-        vec![
-            Cell::text(peak.arithmetic.name()),
-            Cell::text(peak.instruction),
-            Cell::number(peak.threads.to_string()),
-            Cell::number(number(peak.gflops)),
-        ]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .machine
+        .peaks
+        .iter()
+        .map(|peak| {
+            vec![
+                Cell::text(peak.arithmetic.name()),
+                Cell::text(peak.instruction),
+                Cell::number(peak.threads.to_string()),
+                Cell::number(number(peak.gflops)),
+            ]
+        })
+        .collect();
     table("Multiply-add peak", &["format", "instruction", "threads", "10⁹ operations/s"], &rows)
 }
 
 fn bandwidths(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.machine.bandwidths.iter().map(|entry| {
-        vec![Cell::text(entry.level), Cell::number(entry.threads.to_string()), Cell::number(number(entry.gb_per_s))]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .machine
+        .bandwidths
+        .iter()
+        .map(|entry| {
+            vec![Cell::text(entry.level), Cell::number(entry.threads.to_string()), Cell::number(number(entry.gb_per_s))]
+        })
+        .collect();
     table("Read bandwidth", &["from", "threads", "GB/s"], &rows)
 }
 
 /// Pairs of small and huge pages, as they were measured.
 fn latencies(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.machine.latencies.chunks_exact(2).map(|pair| {
-        let size = format_bytes(pair[0].bytes as u64);
-        vec![Cell::text(size), Cell::number(number(pair[0].nanoseconds)), Cell::number(number(pair[1].nanoseconds))]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .machine
+        .latencies
+        .chunks_exact(2)
+        .map(|pair| {
+            let size = format_bytes(pair[0].bytes as u64);
+            vec![Cell::text(size), Cell::number(number(pair[0].nanoseconds)), Cell::number(number(pair[1].nanoseconds))]
+        })
+        .collect();
     table("Load latency, ns", &["working set", "small pages", "huge pages"], &rows)
 }
 
 fn scaling(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.machine.scaling.iter().map(|entry| {
-        vec![
-            Cell::number(entry.threads.to_string()),
-            Cell::number(entry.clock_ghz.map(number).unwrap_or_default()),
-            Cell::number(number(entry.peak_gflops)),
-            Cell::number(number(entry.memory_gb_per_s)),
-        ]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .machine
+        .scaling
+        .iter()
+        .map(|entry| {
+            vec![
+                Cell::number(entry.threads.to_string()),
+                Cell::number(entry.clock_ghz.map(number).unwrap_or_default()),
+                Cell::number(number(entry.peak_gflops)),
+                Cell::number(number(entry.memory_gb_per_s)),
+            ]
+        })
+        .collect();
     table("What more threads bring", &["threads", "clock, GHz", "f32 peak, GFLOP/s", "memory, GB/s"], &rows)
 }
 
@@ -173,31 +209,46 @@ fn counters(report: &Report) -> String {
         }
         Counting::Counted { products } => products,
     };
-    let rows: Vec<Vec<Cell>> = products.iter().map(|product| {
-        let CountedProduct { label, instructions_per_cycle, flops_per_cycle, l1d_misses, last_level_misses, tlb_misses } =
-            product;
-        let counts = [instructions_per_cycle, flops_per_cycle, l1d_misses, last_level_misses, tlb_misses];
-        let counts = counts.into_iter().map(|count| Cell::number(count.map(number).unwrap_or_default()));
-        [Cell::text(label)].into_iter().chain(counts).collect()
-    }).collect();
+    let rows: Vec<Vec<Cell>> = products
+        .iter()
+        .map(|product| {
+            let CountedProduct {
+                label,
+                instructions_per_cycle,
+                flops_per_cycle,
+                l1d_misses,
+                last_level_misses,
+                tlb_misses,
+            } = product;
+            let counts = [instructions_per_cycle, flops_per_cycle, l1d_misses, last_level_misses, tlb_misses];
+            let counts = counts.into_iter().map(|count| Cell::number(count.map(number).unwrap_or_default()));
+            [Cell::text(label)].into_iter().chain(counts).collect()
+        })
+        .collect();
     let heads = ["product", "instructions/cycle", "flops/cycle", "L1 misses", "last-level misses", "TLB misses"];
     table("Hardware counters: CKE with one thread, misses per 1000 instructions", &heads, &rows)
 }
 
 fn contestants(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.contestants.iter().map(|contestant| {
-        let (version, path) = match &contestant.library {
-            Some(library) => (library.version.clone().unwrap_or_default(), library.path.display().to_string()),
-            None => (report.about.cke_version.to_owned(), "this program".to_owned()),
-        };
-        vec![Cell::text(&contestant.name), Cell::marked(version, "prose"), Cell::text(path)]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .contestants
+        .iter()
+        .map(|contestant| {
+            let (version, path) = match &contestant.library {
+                Some(library) => (library.version.clone().unwrap_or_default(), library.path.display().to_string()),
+                None => (report.about.cke_version.to_owned(), "this program".to_owned()),
+            };
+            vec![Cell::text(&contestant.name), Cell::marked(version, "prose"), Cell::text(path)]
+        })
+        .collect();
     table("Libraries", &["name", "version", "file"], &rows)
 }
 
 fn unusable(report: &Report) -> String {
-    let rows: Vec<Vec<Cell>> = report.unusable_libraries.iter().map(|library| {
-        vec![Cell::text(library.path.display().to_string()), Cell::marked(&library.reason, "prose")]
-    }).collect();
+    let rows: Vec<Vec<Cell>> = report
+        .unusable_libraries
+        .iter()
+        .map(|library| vec![Cell::text(library.path.display().to_string()), Cell::marked(&library.reason, "prose")])
+        .collect();
     table("Files that look like libraries but cannot be used", &["file", "why"], &rows)
 }

@@ -36,7 +36,9 @@ fn page_has_every_section_and_no_raw_names() {
 #[test]
 fn page_elements_are_closed() {
     let page = page();
-    for name in ["section", "figure", "table", "tr", "td", "th", "ul", "li", "div", "p", "h2", "h3", "svg", "text", "title"] {
+    for name in
+        ["section", "figure", "table", "tr", "td", "th", "ul", "li", "div", "p", "h2", "h3", "svg", "text", "title"]
+    {
         let opened = page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
         assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "<{name}>");
     }

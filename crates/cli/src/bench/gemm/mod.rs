@@ -134,8 +134,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
     check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;
 
-    let settings =
-        Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
+    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
     let session = Session { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&args.threads, settings)?;
     let mut output = Output::new();

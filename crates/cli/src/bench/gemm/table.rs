@@ -9,6 +9,7 @@ pub(super) fn markdown(report: &Report) -> String {
     let columns = Columns {
         has_libraries: report.contestants.iter().any(|contestant| contestant.role == Role::Library),
         has_kernels: report.contestants.iter().any(|contestant| contestant.role == Role::Kernel),
+        has_choices: report.rows.iter().any(|row| row.result.entries[0].kernel.is_some()),
         has_vectors: report.rows.iter().any(|row| row.result.read_gb_per_s.is_some()),
         contestants: &report.contestants,
     };
@@ -44,6 +45,8 @@ struct Columns<'a> {
     contestants: &'a [Contestant],
     has_libraries: bool,
     has_kernels: bool,
+    /// Whether our own product tells its kernel.
+    has_choices: bool,
     has_vectors: bool,
 }
 
@@ -55,7 +58,7 @@ impl Columns<'_> {
         heads.extend([right("peak"), right("of peak")]);
         heads.extend(self.has_libraries.then(|| right("ratio")));
         heads.extend(self.has_vectors.then(|| [right("GB/s"), right("of bandwidth")]).into_iter().flatten());
-        heads.push(left("kernel"));
+        heads.extend(self.has_choices.then(|| left("kernel")));
         heads.extend(self.has_kernels.then(|| left("its rivals")));
         heads
     }
@@ -74,7 +77,7 @@ impl Columns<'_> {
         let vectors =
             || [row.gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(), percent(row.share_of_bandwidth)];
         cells.extend(self.has_vectors.then(vectors).into_iter().flatten());
-        cells.push(entries[0].kernel.clone().unwrap_or_default());
+        cells.extend(self.has_choices.then(|| entries[0].kernel.clone().unwrap_or_default()));
         cells.extend(self.has_kernels.then(|| self.rivals(entries)));
         cells
     }

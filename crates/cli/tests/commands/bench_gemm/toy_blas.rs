@@ -2,7 +2,7 @@
 //!
 //! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
 //! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `crash`, or nothing of these.
-#![allow(unexpected_cfgs)]
+#![allow(unexpected_cfgs, unused_macros)]
 
 /// C = op(A)·op(B), row-major without gaps.
 struct Product {

@@ -43,10 +43,7 @@ where
                     four[l] = lanes[i][j + l];
                 }
             }
-            let four = s.sum_four(four);
-            for l in 0..4 {
-                sums[i][j + l] = four[l];
-            }
+            sums[i][j..j + 4].copy_from_slice(&s.sum_four(four));
         }
     }
     // SAFETY: rows < MR and columns < NC of C, promised by the caller; the sums are MR rows of ROW elements.
@@ -163,9 +160,8 @@ where
 /// As [`tile`], on a CPU with AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NC: usize>(
-    args: &TileArgs<'_, P>,
-) where
+pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NC: usize>(args: &TileArgs<'_, P>)
+where
     Avx512: Simd<P::E>,
 {
     // SAFETY: promised by the caller.
@@ -176,9 +172,8 @@ pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NC: usiz
 /// As [`tile`], on a CPU with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NC: usize>(
-    args: &TileArgs<'_, P>,
-) where
+pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NC: usize>(args: &TileArgs<'_, P>)
+where
     Avx2: Simd<P::E>,
 {
     // SAFETY: promised by the caller.

@@ -138,7 +138,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
 #[inline(always)]
 fn opaque<T>(mut value: *const T) -> *const T {
     // SAFETY: no instruction at all.
-    unsafe { std::arch::asm!("/* {} */", inout(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { std::arch::asm!("/* {} */", inout(reg) value, options(pure, readonly, nostack, preserves_flags)) };
     value
 }
 
@@ -210,9 +210,8 @@ unsafe fn finish_tile<P, S, const MR: usize, const NV: usize>(
 /// As [`tile`], on a CPU with AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NV: usize>(
-    args: &TileArgs<'_, P>,
-) where
+pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
+where
     Avx512: Simd<P::E>,
 {
     // SAFETY: promised by the caller.
@@ -223,9 +222,8 @@ pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NV: usiz
 /// As [`tile`], on a CPU with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NV: usize>(
-    args: &TileArgs<'_, P>,
-) where
+pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
+where
     Avx2: Simd<P::E>,
 {
     // SAFETY: promised by the caller.
@@ -234,9 +232,8 @@ pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NV: usize>
 
 /// # Safety
 /// As [`tile`].
-pub(in crate::gemm) unsafe fn scalar<P: Uniform, const MR: usize, const NV: usize>(
-    args: &TileArgs<'_, P>,
-) where
+pub(in crate::gemm) unsafe fn scalar<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
+where
     Scalar: Simd<P::E>,
 {
     // SAFETY: promised by the caller.

@@ -55,7 +55,14 @@ unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
             // SAFETY: the block's part from (i, j) on, promised by the caller.
             unsafe {
                 let source = args.source.add(i + j * args.col_stride);
-                s.transpose(source, args.col_stride, cols, rows, args.out.add(i * args.out_stride + j), args.out_stride);
+                s.transpose(
+                    source,
+                    args.col_stride,
+                    cols,
+                    rows,
+                    args.out.add(i * args.out_stride + j),
+                    args.out_stride,
+                );
             }
         }
     }
