@@ -34,10 +34,10 @@ impl Limit {
     pub(super) fn name(self) -> &'static str {
         match self {
             Limit::Arithmetic => "arithmetic",
-            Limit::L1 => "L1 bandwidth",
-            Limit::L2 => "L2 bandwidth",
-            Limit::L3 => "L3 bandwidth",
-            Limit::Memory => "memory bandwidth",
+            Limit::L1 => "L1",
+            Limit::L2 => "L2",
+            Limit::L3 => "L3",
+            Limit::Memory => "memory",
         }
     }
 

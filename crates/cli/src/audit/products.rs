@@ -64,6 +64,11 @@ impl Row {
         Row { family, product, label, threads, intensity, peak_gflops, ceiling, entries }
     }
 
+    /// The rate of this contestant, where its product was right.
+    pub(super) fn rate(&self, name: &str) -> Option<f64> {
+        self.entries.iter().find(|entry| entry.name == name)?.gflops
+    }
+
     /// The fastest right entry that is not called `name`.
     pub(super) fn fastest_but(&self, name: &str) -> Option<(&str, f64)> {
         let others = self.entries.iter().filter(|entry| entry.name != name);

@@ -42,7 +42,7 @@ pub(super) fn standings(rows: &[Row], cliffs: &[Cliff]) -> Vec<Standing> {
 fn standing(rows: &[Row], cliffs: &[Cliff], threads: usize, name: &str) -> Option<Standing> {
     let of_name = || {
         let rows = rows.iter().filter(move |row| row.threads == threads);
-        rows.filter_map(move |row| Some((row, row.entries.iter().find(|entry| entry.name == name)?.gflops?)))
+        rows.filter_map(move |row| Some((row, row.rate(name)?)))
     };
     Some(Standing {
         name: name.to_owned(),

@@ -203,6 +203,20 @@ fn product_too_large_for_the_caches_matches_the_oracle() {
     check_large_sizes::<F64>();
 }
 
+/// A in columns and of more bytes than are copied at a time.
+fn check_huge_a<S: Tested>() {
+    let (m, n) = (150, 260);
+    let k = (17 << 20) / size_of::<S::E>() / m;
+    let case = Case::new((m, n, k), [Layout::col_major, Layout::col_major, Layout::row_major], (0.7, -1.0));
+    check::<S>(cpu(), case, &mut Data::new(108));
+}
+
+#[test]
+fn product_of_an_a_too_large_to_be_copied_at_once_matches_the_oracle() {
+    check_huge_a::<F32>();
+    check_huge_a::<F64>();
+}
+
 fn check_repeated_operands<S: Tested>() {
     let mut data = Data::new(105);
     let repeat_rows: Storage = |rows, cols| Layout { row_stride: 0, ..Layout::row_major(rows, cols) };

@@ -51,8 +51,8 @@ impl HeatMap {
         let label_width = self.rows.iter().map(|row| text_width(&row.label, TEXT_SIZE)).fold(0.0, f64::max) + 10.0;
         let columns = self.columns.len().max(1) as f64;
         let cell = ((width - label_width) / columns - CELL_GAP).clamp(24.0, WIDEST_CELL);
-        let title_rows = self.draw_columns(&mut canvas, label_width, cell);
-        let top = title_rows as f64 * LINE_HEIGHT + 6.0;
+        let right = label_width + columns * (cell + CELL_GAP) - CELL_GAP;
+        let top = self.draw_titles(&mut canvas, label_width, cell, right) + 6.0;
         for (i, row) in self.rows.iter().enumerate() {
             let y = top + i as f64 * (CELL_HEIGHT + CELL_GAP);
             canvas.text("", Anchor::Start, (0.0, y + CELL_HEIGHT - 6.5), &row.label);
@@ -62,22 +62,35 @@ impl HeatMap {
             }
         }
         let bottom = top + self.rows.len() as f64 * (CELL_HEIGHT + CELL_GAP);
-        let right = label_width + columns * (cell + CELL_GAP) - CELL_GAP;
         Picture::new(&self.heading, right.ceil(), bottom, canvas)
     }
 
-    /// Titles over their cells, within the picture, in two lines where one would be too wide; returns the number of lines.
-    fn draw_columns(&self, canvas: &mut Canvas, left: f64, cell: f64) -> usize {
-        let is_narrow = self.columns.iter().any(|title| text_width(title, TEXT_SIZE) > cell);
-        let lines = if is_narrow { 2 } else { 1 };
-        for (j, title) in self.columns.iter().enumerate() {
-            let right = left + self.columns.len() as f64 * (cell + CELL_GAP) - CELL_GAP;
-            let x = left + j as f64 * (cell + CELL_GAP) + cell / 2.0;
-            let x = x.min(right - text_width(title, TEXT_SIZE) / 2.0);
-            let baseline = (1 + j % lines) as f64 * LINE_HEIGHT - 3.0;
-            canvas.text(if j == 0 { "strong" } else { "" }, Anchor::Middle, (x, baseline), title);
+    /// Titles over their cells, in one line or two, or upright where they would still touch; returns the height.
+    fn draw_titles(&self, canvas: &mut Canvas, left: f64, cell: f64, right: f64) -> f64 {
+        let class = |j: usize| if j == 0 { "strong" } else { "" };
+        let widths: Vec<f64> = self.columns.iter().map(|title| text_width(title, TEXT_SIZE)).collect();
+        let centre = |j: usize| left + j as f64 * (cell + CELL_GAP) + cell / 2.0;
+        // The last ones move to the left as far as they would leave the picture.
+        let middle = |j: usize| centre(j).min(right - widths[j] / 2.0);
+        let fits = |lines: usize| {
+            (lines..widths.len()).all(|j| middle(j) - widths[j] / 2.0 >= middle(j - lines) + widths[j - lines] / 2.0 + 6.0)
+        };
+        match [1, 2].into_iter().find(|&lines| fits(lines)) {
+            Some(lines) => {
+                for (j, title) in self.columns.iter().enumerate() {
+                    let baseline = (1 + j % lines) as f64 * LINE_HEIGHT - 3.0;
+                    canvas.text(class(j), Anchor::Middle, (middle(j), baseline), title);
+                }
+                lines as f64 * LINE_HEIGHT
+            }
+            None => {
+                let height = widths.iter().copied().fold(0.0, f64::max);
+                for (j, title) in self.columns.iter().enumerate() {
+                    canvas.rising_text(class(j), (centre(j) + 4.0, height), 90.0, title);
+                }
+                height
+            }
         }
-        lines
     }
 }
 

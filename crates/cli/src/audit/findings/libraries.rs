@@ -91,26 +91,24 @@ pub(super) fn narrow_vectors(report: &Report) -> Vec<Finding> {
     report.standings.iter().filter(narrow).map(of).collect()
 }
 
-/// Libraries that lose by having more threads.
+/// A contestant that is slower on one product with more threads.
+struct Slower<'r> {
+    name: &'r str,
+    label: &'r str,
+    before: f64,
+    after: f64,
+}
+
+/// Contestants that lose by having more threads.
 pub(super) fn slower_with_threads(report: &Report) -> Option<Finding> {
-    const SLOWER: f64 = 0.8;
     let [few, .., many] = report.about.threads[..] else { return None };
-    let mut slower: Vec<(f64, String, &str)> = Vec::new();
-    for row in report.rows(few) {
-        let Some(with_many) = report.rows(many).find(|other| other.product == row.product) else { continue };
-        for entry in row.entries.iter().filter(|entry| entry.name != OURS) {
-            let same = with_many.entries.iter().find(|other| other.name == entry.name);
-            if let (Some(before), Some(after)) = (entry.gflops, same.and_then(|other| other.gflops)) {
-                if after < SLOWER * before {
-                    slower.push((after / before, entry.name.clone(), &row.label));
-                }
-            }
-        }
-    }
-    let (ratio, name, label) = slower.iter().min_by(|x, y| x.0.total_cmp(&y.0))?;
+    let slower = slower(report, few, many);
+    let deepest = slower.iter().min_by(|x, y| (x.after / x.before).total_cmp(&(y.after / y.before)))?;
+    let Slower { name, label, before, after } = deepest;
     let headline = format!(
-        "More threads make some products slower: {name} at {label} runs at {} of its own speed",
-        percent(*ratio)
+        "More threads make some products slower: {name} at {label} falls from {} to {} GFLOP/s",
+        number(*before),
+        number(*after)
     );
     let detail = format!(
         "With {many} threads instead of {few}, {} lost more than a fifth of the speed: handing out the work costs more than the \
@@ -118,6 +116,21 @@ pub(super) fn slower_with_threads(report: &Report) -> Option<Finding> {
         counted(slower.len(), "measurement")
     );
     Some(finding(Kind::Loss, headline, detail))
+}
+
+fn slower(report: &Report, few: usize, many: usize) -> Vec<Slower<'_>> {
+    const MOST_KEPT: f64 = 0.8;
+    let mut slower = Vec::new();
+    for row in report.rows(few) {
+        let Some(with_many) = report.rows(many).find(|other| other.product == row.product) else { continue };
+        for entry in &row.entries {
+            let (Some(before), Some(after)) = (entry.gflops, with_many.rate(&entry.name)) else { continue };
+            if after < MOST_KEPT * before {
+                slower.push(Slower { name: &entry.name, label: &row.label, before, after });
+            }
+        }
+    }
+    slower
 }
 
 pub(super) fn best_library(report: &Report) -> Option<Finding> {

@@ -96,7 +96,7 @@ fn roofline(report: &Report, threads: usize) -> String {
     let series = |name: &str| {
         let series = Series::new(name, ink(report, name));
         report.rows(threads).fold(series, |series, row| {
-            match row.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.gflops) {
+            match row.rate(name) {
                 Some(gflops) => series.point(row.intensity, gflops, point_title(row, name, gflops)),
                 None => series,
             }
@@ -135,7 +135,7 @@ fn heat(report: &Report, threads: usize) -> String {
     let columns: Vec<String> = report.contestants.iter().map(|contestant| contestant.name.clone()).collect();
     let row = |row: &Row| {
         let cell = |name: &String| {
-            let gflops = row.entries.iter().find(|entry| entry.name == *name)?.gflops?;
+            let gflops = row.rate(name)?;
             Some(HeatCell { share: gflops / row.ceiling.gflops, title: point_title(row, name, gflops) })
         };
         HeatRow { label: row.label.clone(), cells: columns.iter().map(cell).collect() }
@@ -158,7 +158,7 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Strin
     let limit = rows.iter().fold(limit, |series, row| series.point(row.product.m as f64, row.ceiling.gflops, ""));
     let of = |name: &str| {
         rows.iter().fold(Series::new(name, ink(report, name)), |series, row| {
-            match row.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.gflops) {
+            match row.rate(name) {
                 Some(gflops) => series.point(row.product.m as f64, gflops, point_title(row, name, gflops)),
                 None => series,
             }

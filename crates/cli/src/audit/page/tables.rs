@@ -84,7 +84,7 @@ fn products(report: &Report, threads: usize) -> String {
 }
 
 fn cliffs(report: &Report) -> String {
-    const MOST: usize = 40;
+    const MOST: usize = 25;
     let rows: Vec<Vec<Cell>> = report
         .cliffs
         .iter()
@@ -126,10 +126,10 @@ fn facts(report: &Report) -> String {
     facts.extend(report.machine.caches().map(|(level, bytes)| (level, size(Some(bytes as u64)))));
     let tlb = report.machine.data_tlb;
     facts.extend([
-        ("first-level TLB, 4 KiB pages", entries(tlb.l1_small)),
-        ("first-level TLB, 2 MiB pages", entries(tlb.l1_huge)),
-        ("second-level TLB, 4 KiB pages", entries(tlb.l2_small)),
-        ("second-level TLB, 2 MiB pages", entries(tlb.l2_huge)),
+        ("first-level TLB as reported, 4 KiB pages", entries(tlb.l1_small)),
+        ("first-level TLB as reported, 2 MiB pages", entries(tlb.l1_huge)),
+        ("second-level TLB as reported, 4 KiB pages", entries(tlb.l2_small)),
+        ("second-level TLB as reported, 2 MiB pages", entries(tlb.l2_huge)),
         ("memory", size(host.memory_total_bytes)),
         ("transparent huge pages", host.huge_pages.clone()),
         ("operating system", host.os.clone()),

@@ -136,10 +136,11 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
 
 /// The same value, about which the compiler knows nothing.
 #[inline(always)]
-fn opaque<T>(mut value: *const T) -> *const T {
+fn opaque<T>(value: *const T) -> *const T {
+    let mut address = value.addr();
     // SAFETY: no instruction at all.
-    unsafe { std::arch::asm!("/* {} */", inout(reg) value, options(pure, readonly, nostack, preserves_flags)) };
-    value
+    unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
+    value.with_addr(address)
 }
 
 /// sums ← α · sums + β · C.
