@@ -199,7 +199,7 @@ mod tests {
         for (length, repeats) in [(0, 1), (1, 3), (31, 1), (32, 2), (33, 1), (63, 1), (64, 2), (65, 3), (201, 1)] {
             let words = &words[..length];
             let once = words.iter().map(|&word| u128::from(word)).sum::<u128>();
-            let expected = (once * repeats as u128 & u128::from(u64::MAX)) as u64;
+            let expected = ((once * repeats as u128) & u128::from(u64::MAX)) as u64;
             assert_eq!(sum(words, repeats), expected, "{length} words");
             assert_eq!(best_sum()(words, repeats), expected, "{length} words");
             #[cfg(target_arch = "x86_64")]

@@ -6,7 +6,7 @@ use super::dispatch::{Shape, choose};
 use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
 use super::macro_kernel::EvenParts;
 use super::matrices::{Layout, Matrices};
-use super::microkernel::{Form, Pair, Prefetch, Store, Supported, Tile, TileArgs};
+use super::microkernel::{Extra, Form, Pair, Store, Supported, Tile, TileArgs};
 use super::pack::PackedB;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
@@ -264,9 +264,7 @@ impl<S: Scheme> Job<'_, S> {
             },
             c,
             c_row_stride: self.c_row_stride,
-            b_copy: std::ptr::null_mut(),
-            b_copy_stride: 0,
-            prefetch: Prefetch::NONE,
+            extra: Extra::Nothing,
             cols,
             store,
         };

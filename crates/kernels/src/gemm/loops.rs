@@ -55,6 +55,8 @@ pub(crate) struct WholeB<T> {
     pub(crate) row_stride: usize,
     /// As [`TileArgs::b_stride`](super::microkernel::TileArgs::b_stride).
     pub(crate) stride: usize,
+    /// As [`BBlock::is_far`].
+    pub(crate) is_far: bool,
 }
 
 // SAFETY: the pointer stands for a shared borrow of Sync elements.
@@ -64,13 +66,7 @@ impl<T> WholeB<T> {
     /// The panels from `panel` on, from their row `k` on.
     pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
         let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
-        BBlock {
-            data,
-            panel_stride: self.panel_stride,
-            stride: self.stride,
-            ahead: Ahead::NONE,
-            copy: std::ptr::null_mut(),
-        }
+        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE, copy: std::ptr::null_mut(), is_far: self.is_far }
     }
 }
 

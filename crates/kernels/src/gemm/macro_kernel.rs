@@ -1,7 +1,7 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
 use super::epilogue::{Epilogue, TileEpilogue};
-use super::microkernel::{PackArgs, Pair, Prefetch, Store, Supported, TileArgs};
+use super::microkernel::{Extra, Lines, PackArgs, Pair, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::mem::MaybeUninit;
@@ -60,6 +60,8 @@ pub(crate) struct BBlock<T> {
     /// Where the first tile of a panel leaves a packed copy of it, for the others to read; null where they all read the same. Of
     /// blocks of one panel only.
     pub(crate) copy: *mut T,
+    /// Whether it comes from memory, in pieces of rows that the hardware does not see coming.
+    pub(crate) is_far: bool,
 }
 
 /// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
@@ -150,7 +152,6 @@ impl<S: Scheme> Product<'_, S> {
             let col = panel * tile.nr;
             let cols = tile.nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
-            let first_ahead = usize::from(!b.copy.is_null());
             for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
                 let row = block.rows.start + part.start;
                 let a_data = a.data.wrapping_add(part.start * a.row_stride);
@@ -159,17 +160,20 @@ impl<S: Scheme> Product<'_, S> {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                // A tile that copies has no time to fetch.
-                let asks = tile_index.wrapping_sub(first_ahead);
-                let prefetch = if asks < ahead.tiles {
-                    Prefetch::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride)
+                let is_copied = !b.copy.is_null() && height > tile.mr;
+                let asks = tile_index.wrapping_sub(usize::from(is_copied));
+                let extra = if is_copied && tile_index == 0 {
+                    Extra::Copy { to: b.copy, stride: tile.nr }
+                } else if asks < ahead.tiles {
+                    Extra::Prefetch(Lines::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride))
                 } else if stream_a {
-                    Prefetch::rows(a_data.wrapping_add(part.len() * a.row_stride), part.len(), a.row_stride)
+                    Extra::Prefetch(Lines::rows(a_data.wrapping_add(part.len() * a.row_stride), part.len(), a.row_stride))
+                } else if b.is_far && tile_index == 0 {
+                    Extra::FetchRows
                 } else {
-                    Prefetch::NONE
+                    Extra::Nothing
                 };
-                let copies = tile_index == 0 && !b.copy.is_null() && height > tile.mr;
-                let (b_data, b_stride) = if tile_index > 0 && !b.copy.is_null() {
+                let (b_data, b_stride) = if is_copied && tile_index > 0 {
                     (b.copy.cast_const(), tile.nr)
                 } else {
                     (b_data, b.stride)
@@ -180,11 +184,9 @@ impl<S: Scheme> Product<'_, S> {
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
                     b_stride,
-                    b_copy: if copies { b.copy } else { std::ptr::null_mut() },
-                    b_copy_stride: tile.nr,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
-                    prefetch,
+                    extra,
                     cols,
                     store,
                 };

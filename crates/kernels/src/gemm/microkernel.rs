@@ -68,11 +68,29 @@ impl<S: Scheme> Store<'_, S> {
     }
 }
 
+/// What a kernel of [`Form::Outer`] does besides multiplying, in the same steps of k.
+#[derive(Clone, Copy, Debug)]
+pub enum Extra<T> {
+    /// Nothing.
+    Nothing,
+    /// Asks for memory that a later tile will read.
+    Prefetch(Lines),
+    /// Asks for rows of B, in the tile's columns, some steps before it reads them: for a B that no tile before has asked for.
+    FetchRows,
+    /// Leaves a copy of what it reads of B, rows `stride` elements apart, and asks for rows ahead as well. Of one pair only.
+    Copy {
+        /// Where element (0, 0) goes.
+        to: *mut T,
+        /// Elements from one row of the copy to the next.
+        stride: usize,
+    },
+}
+
 /// Cache lines that a microkernel asks for while it works, at most one in each step of k: in steps 0 to rows − 1 of every period
 /// the lines `row_stride` bytes apart, from one period to the next `advance` bytes further on. A hint: any address will do.
 #[derive(Clone, Copy, Debug)]
-pub struct Prefetch {
-    /// The first line; null for none at all.
+pub struct Lines {
+    /// The first line.
     pub first: *const u8,
     /// Lines of one period.
     pub rows: usize,
@@ -84,19 +102,19 @@ pub struct Prefetch {
     pub advance: usize,
 }
 
-impl Prefetch {
-    /// Nothing.
-    pub const NONE: Prefetch = Prefetch { first: std::ptr::null(), rows: 0, row_stride: 0, period: 1, advance: 0 };
+impl Lines {
+    /// No lines.
+    pub const NONE: Lines = Lines { first: std::ptr::null(), rows: 0, row_stride: 0, period: 1, advance: 0 };
 
     /// One line in each step, `advance` bytes apart.
-    pub(super) fn each_step<T>(first: *const T, advance: usize) -> Prefetch {
-        Prefetch { first: first.cast(), rows: 1, row_stride: 0, period: 1, advance: advance * size_of::<T>() }
+    pub(super) fn each_step<T>(first: *const T, advance: usize) -> Lines {
+        Lines { first: first.cast(), rows: 1, row_stride: 0, period: 1, advance: advance * size_of::<T>() }
     }
 
     /// The lines of rows that are contiguous, each as soon as its elements would be reached.
-    pub(super) fn rows<T>(first: *const T, rows: usize, row_stride: usize) -> Prefetch {
+    pub(super) fn rows<T>(first: *const T, rows: usize, row_stride: usize) -> Lines {
         let row_stride = row_stride * size_of::<T>();
-        Prefetch { first: first.cast(), rows, row_stride, period: LINE / size_of::<T>(), advance: LINE }
+        Lines { first: first.cast(), rows, row_stride, period: LINE / size_of::<T>(), advance: LINE }
     }
 }
 
@@ -118,12 +136,8 @@ pub struct TileArgs<'a, S: Scheme> {
     pub c: *mut S::Acc,
     /// Elements of C from one row to the next.
     pub c_row_stride: usize,
-    /// Where a kernel of [`Form::Outer`] leaves a copy of B as it reads it; null for none. Of one pair only.
-    pub b_copy: *mut S::B,
-    /// Elements of the copy from one row to the next.
-    pub b_copy_stride: usize,
-    /// Memory that a later tile will read. Kernels of [`Form::Dot`] leave it to the hardware.
-    pub prefetch: Prefetch,
+    /// What to do besides. Kernels of [`Form::Dot`] do nothing.
+    pub extra: Extra<S::B>,
     /// Columns of the tile that exist: 1 to nr.
     pub cols: usize,
     /// What happens to the sums.
@@ -136,8 +150,8 @@ pub struct TileArgs<'a, S: Scheme> {
 /// The CPU has the kernel's ISA. With `rows` the number of rows that the function is for and w its number of vectors times the
 /// record's lanes: w ≥ `cols` > w − lanes; for i < rows, p < k, j < cols every pair's `a` is valid for reads at
 /// `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at `j·b_stride + p`), `c` for reads and
-/// writes at `i·c_row_stride + j`; a `b_copy` for writes at
-/// `p·b_copy_stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
+/// writes at `i·c_row_stride + j`; an [`Extra::Copy`] for writes
+/// at `p·stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
 pub type TileFn<S> = unsafe fn(&TileArgs<'_, S>);
 
 /// A block of an operand, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].

@@ -73,8 +73,14 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let nr = self.product.kernel.tile().nr;
         let b = self.b;
         let whole = match self.product.kernel.record().form {
-            Form::Outer => WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride },
-            Form::Dot => WholeB { data: b.data, panel_stride: nr * b.col_stride, row_stride: 1, stride: b.col_stride },
+            Form::Outer => {
+                let is_far = self.product.n * self.product.k * size_of::<S::E>() > self.caches.l3 / 2;
+                WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
+            }
+            Form::Dot => {
+                let panel_stride = nr * b.col_stride;
+                WholeB { data: b.data, panel_stride, row_stride: 1, stride: b.col_stride, is_far: false }
+            }
         };
         // SAFETY: promised by the caller.
         unsafe {
@@ -171,10 +177,10 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                         let ahead = self.next_source(panel, &ks, steps.kc, last);
                         let b = if self.b.col_stride == 1 {
                             let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
-                            BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr() }
+                            BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
                         } else {
                             self.pack_b(panel, start, ks.len(), buffer);
-                            BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr, ahead, copy: null_mut() }
+                            BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr, ahead, copy: null_mut(), is_far: false }
                         };
                         let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
                         self.product.run_block(&block, a.from(row, start), b);

@@ -2,7 +2,7 @@
 
 use super::dispatch::{Shape, choose_one_off};
 use super::macro_kernel::{EvenParts, store};
-use super::microkernel::{Form, Pair, Prefetch, TileArgs};
+use super::microkernel::{Extra, Form, Pair, TileArgs};
 use super::multiply::Gemm;
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
@@ -35,9 +35,7 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
         b_stride: b.row_stride(),
         c: c.as_mut_ptr(),
         c_row_stride: row_stride,
-        b_copy: std::ptr::null_mut(),
-        b_copy_stride: 0,
-        prefetch: Prefetch::NONE,
+        extra: Extra::Nothing,
         cols: n,
         store: store(alpha, beta),
     };

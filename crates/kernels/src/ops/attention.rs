@@ -312,7 +312,7 @@ impl HeadTask<'_> {
             row_stride: self.queries.row_stride(),
             col_stride: self.queries.col_stride(),
         };
-        let b = WholeB { data: keys.as_ptr(), panel_stride: nr * head_dim, row_stride: nr, stride: nr };
+        let b = WholeB { data: keys.as_ptr(), panel_stride: nr * head_dim, row_stride: nr, stride: nr, is_far: false };
         // SAFETY: the queries exist by the caller's promise, the keys are one head's panels, and the scores are m rows of n.
         unsafe { score.run_alone(a, b) };
 
@@ -332,7 +332,7 @@ impl HeadTask<'_> {
             epilogue: None,
         };
         let a = WholeA { data: scores.as_ptr(), row_stride: n, col_stride: 1 };
-        let b = WholeB { data: values.as_ptr(), panel_stride: nr * self.cache.capacity, row_stride: nr, stride: nr };
+        let b = WholeB { data: values.as_ptr(), panel_stride: nr * self.cache.capacity, row_stride: nr, stride: nr, is_far: false };
         // SAFETY: the scores are m rows of n, the values one head's panels, and `out` is valid for this block by the caller's promise.
         unsafe { weigh.run_alone(a, b) };
     }

@@ -2,7 +2,7 @@
 
 use crate::numbers::Tested;
 use cke_kernels::cpu::{Cpu, Isa};
-use cke_kernels::gemm::{Form, Prefetch, Store, Supported, TileArgs, rivals};
+use cke_kernels::gemm::{Form, Store, Supported, TileArgs, rivals};
 use cke_kernels::scheme::{F32, F64, Scheme};
 use cke_kernels::scratch::Zeroable;
 use std::io::Write;
@@ -73,9 +73,7 @@ fn run_empty_products<S: Tested>() {
             b_stride: 0,
             c: &mut c,
             c_row_stride: 1,
-            b_copy: std::ptr::null_mut(),
-            b_copy_stride: 0,
-            prefetch: Prefetch::NONE,
+            extra: Extra::Nothing,
             cols: 1,
             store: Store::Overwrite,
         };

@@ -6,7 +6,7 @@ use crate::epilogue::{EpilogueKind, EpilogueOperands};
 use crate::kernels::records;
 use crate::numbers::{Exact, Expected, Number, Tested};
 use crate::operands::{uniform, unwritten};
-use cke_kernels::gemm::{Form, Pair, Prefetch, Store, Supported, TileArgs, TileEpilogue};
+use cke_kernels::gemm::{Form, Pair, Store, Supported, TileArgs, TileEpilogue};
 use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::Storage;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};

@@ -73,7 +73,8 @@ impl HeatMap {
         // The last ones move to the left as far as they would leave the picture.
         let middle = |j: usize| centre(j).min(right - widths[j] / 2.0);
         let fits = |lines: usize| {
-            (lines..widths.len()).all(|j| middle(j) - widths[j] / 2.0 >= middle(j - lines) + widths[j - lines] / 2.0 + 6.0)
+            (lines..widths.len())
+                .all(|j| middle(j) - widths[j] / 2.0 >= middle(j - lines) + widths[j - lines] / 2.0 + 6.0)
         };
         match [1, 2].into_iter().find(|&lines| fits(lines)) {
             Some(lines) => {

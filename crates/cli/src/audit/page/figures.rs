@@ -95,11 +95,9 @@ fn roofline(report: &Report, threads: usize) -> String {
         levels.filter_map(|level| Some(ceiling(level, report.machine.bandwidth(level, threads)?, "GB/s"))).collect();
     let series = |name: &str| {
         let series = Series::new(name, ink(report, name));
-        report.rows(threads).fold(series, |series, row| {
-            match row.rate(name) {
-                Some(gflops) => series.point(row.intensity, gflops, point_title(row, name, gflops)),
-                None => series,
-            }
+        report.rows(threads).fold(series, |series, row| match row.rate(name) {
+            Some(gflops) => series.point(row.intensity, gflops, point_title(row, name, gflops)),
+            None => series,
         })
     };
     // Later series lie above: ours last.
@@ -157,11 +155,9 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Strin
     let limit = Series::new("what the machine allows", Ink::REFERENCE).dashed();
     let limit = rows.iter().fold(limit, |series, row| series.point(row.product.m as f64, row.ceiling.gflops, ""));
     let of = |name: &str| {
-        rows.iter().fold(Series::new(name, ink(report, name)), |series, row| {
-            match row.rate(name) {
-                Some(gflops) => series.point(row.product.m as f64, gflops, point_title(row, name, gflops)),
-                None => series,
-            }
+        rows.iter().fold(Series::new(name, ink(report, name)), |series, row| match row.rate(name) {
+            Some(gflops) => series.point(row.product.m as f64, gflops, point_title(row, name, gflops)),
+            None => series,
         })
     };
     let ours_last = report.contestants.iter().rev().map(|contestant| of(&contestant.name));

@@ -11,13 +11,17 @@
 //! the same bits, and so does a product cut into blocks of K.
 
 use super::super::epilogue::{Sums, TileEpilogue};
-use super::super::microkernel::{Pair, Store, TileArgs};
+use super::super::microkernel::{Extra, Lines, Pair, Store, TileArgs};
 use crate::scheme::Uniform;
 use crate::scratch::Zeroable;
 use crate::simd::{Scalar, Simd};
+use std::ptr::null_mut;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
+
+/// How many rows of B ahead of the one in use are fetched: the time that memory takes, in steps.
+const ROWS_AHEAD: usize = 24;
 
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 16;
@@ -43,12 +47,11 @@ where
             }
         }
         for pair in args.pairs {
-            if !args.b_copy.is_null() {
-                multiply::<P, S, MR, NV, COPYING>(s, args, pair, last, &mut sums);
-            } else if args.prefetch.first.is_null() {
-                multiply::<P, S, MR, NV, PLAIN>(s, args, pair, last, &mut sums);
-            } else {
-                multiply::<P, S, MR, NV, PREFETCHING>(s, args, pair, last, &mut sums);
+            match args.extra {
+                Extra::Nothing => multiply::<P, S, MR, NV, NOTHING>(s, args, pair, last, &mut sums),
+                Extra::Prefetch(_) => multiply::<P, S, MR, NV, PREFETCH>(s, args, pair, last, &mut sums),
+                Extra::FetchRows => multiply::<P, S, MR, NV, FETCH_ROWS>(s, args, pair, last, &mut sums),
+                Extra::Copy { .. } => multiply::<P, S, MR, NV, COPY>(s, args, pair, last, &mut sums),
             }
         }
         match args.store {
@@ -65,17 +68,18 @@ where
     }
 }
 
-/// What the inner loop does besides: nothing, prefetch (a load more in each step is much for a narrow tile), or copy B.
-const PLAIN: u8 = 0;
-const PREFETCHING: u8 = 1;
-const COPYING: u8 = 2;
+/// The variants of [`Extra`] as constants, so that each has an inner loop of its own.
+const NOTHING: u8 = 0;
+const PREFETCH: u8 = 1;
+const FETCH_ROWS: u8 = 2;
+const COPY: u8 = 3;
 
 /// sums += A·B for one pair.
 ///
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
+unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
     s: S,
     args: &TileArgs<'_, P>,
     pair: &Pair<P>,
@@ -92,8 +96,10 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
     for group in 0..MR.div_ceil(4) {
         a[group] = opaque(pair.a.wrapping_add(4 * group * stride));
     }
-    let mut copy = args.b_copy;
-    let (mut b, mut later, mut step) = (pair.b, args.prefetch.first, 0);
+    let mut b = pair.b;
+    let lines = if let Extra::Prefetch(lines) = args.extra { lines } else { Lines::NONE };
+    let (mut later, mut step) = (lines.first, 0);
+    let (mut copy, copy_stride) = if let Extra::Copy { to, stride } = args.extra { (to, stride) } else { (null_mut(), 0) };
     for _ in 0..args.k {
         // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
         unsafe {
@@ -102,12 +108,17 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
                 let b = b.add(j * S::LANES);
                 row[j] = if j == NV - 1 { s.load_masked(b, last) } else { s.load(b) };
             }
-            if MODE == COPYING {
+            if EXTRA == FETCH_ROWS || EXTRA == COPY {
+                for j in 0..NV {
+                    s.prefetch(b.wrapping_add(ROWS_AHEAD * args.b_stride + j * S::LANES));
+                }
+            }
+            if EXTRA == COPY {
                 for j in 0..NV {
                     let copy = copy.add(j * S::LANES);
                     if j == NV - 1 { s.store_masked(copy, row[j], last) } else { s.store(copy, row[j]) }
                 }
-                copy = copy.add(args.b_copy_stride);
+                copy = copy.add(copy_stride);
             }
             for i in 0..MR {
                 let offset = [0, stride, 2 * stride, three_rows][i % 4];
@@ -116,14 +127,14 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const MODE: u8>(
                     sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                 }
             }
-            if MODE == PREFETCHING {
-                if step < args.prefetch.rows {
-                    s.prefetch(later.wrapping_add(step * args.prefetch.row_stride).cast());
+            if EXTRA == PREFETCH {
+                if step < lines.rows {
+                    s.prefetch(later.wrapping_add(step * lines.row_stride).cast());
                 }
                 step += 1;
-                if step == args.prefetch.period {
+                if step == lines.period {
                     step = 0;
-                    later = later.wrapping_add(args.prefetch.advance);
+                    later = later.wrapping_add(lines.advance);
                 }
             }
             for group in 0..MR.div_ceil(4) {
