@@ -1,7 +1,7 @@
 //! Shape → kernel: a pure function with a cost model.
 
 use super::microkernel::{Form, Microkernel, Supported, Tile};
-use crate::cpu::Cpu;
+use crate::cpu::{Caches, Cpu};
 use crate::scheme::Scheme;
 
 /// The size of a product: C (m, n) = A (m, k) · B (k, n).
@@ -43,8 +43,13 @@ pub(super) fn choose_one_off<S: Scheme>(
     shape: Shape,
     has_rows_of_b: bool,
 ) -> Option<Supported<S>> {
+    let Caches { l2, l3, .. } = cpu.caches();
     // Narrow pieces of the rows of a large B come slowly.
-    let room_for_a = if has_rows_of_b { cpu.caches().l2 / 3 } else { cpu.caches().l2 * 2 / 3 };
+    let room_for_a = match has_rows_of_b {
+        true if shape.n * shape.k * size_of::<S::B>() > l3 / 2 => 0,
+        true => l2 / 3,
+        false => l2 * 2 / 3,
+    };
     let a_in_l2 = shape.m * shape.k * size_of::<S::A>() <= room_for_a;
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop, not iterator adapters: it is a good part of the time of a tiny product.

@@ -66,7 +66,14 @@ impl<T> WholeB<T> {
     /// The panels from `panel` on, from their row `k` on.
     pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
         let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
-        BBlock { data, panel_stride: self.panel_stride, stride: self.stride, ahead: Ahead::NONE, copy: std::ptr::null_mut(), is_far: self.is_far }
+        BBlock {
+            data,
+            panel_stride: self.panel_stride,
+            stride: self.stride,
+            ahead: Ahead::NONE,
+            copy: std::ptr::null_mut(),
+            is_far: self.is_far,
+        }
     }
 }
 

@@ -167,17 +167,18 @@ impl<S: Scheme> Product<'_, S> {
                 } else if asks < ahead.tiles {
                     Extra::Prefetch(Lines::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride))
                 } else if stream_a {
-                    Extra::Prefetch(Lines::rows(a_data.wrapping_add(part.len() * a.row_stride), part.len(), a.row_stride))
+                    Extra::Prefetch(Lines::rows(
+                        a_data.wrapping_add(part.len() * a.row_stride),
+                        part.len(),
+                        a.row_stride,
+                    ))
                 } else if b.is_far && tile_index == 0 {
                     Extra::FetchRows
                 } else {
                     Extra::Nothing
                 };
-                let (b_data, b_stride) = if is_copied && tile_index > 0 {
-                    (b.copy.cast_const(), tile.nr)
-                } else {
-                    (b_data, b.stride)
-                };
+                let (b_data, b_stride) =
+                    if is_copied && tile_index > 0 { (b.copy.cast_const(), tile.nr) } else { (b_data, b.stride) };
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
                     k,

@@ -26,7 +26,9 @@ pub use brgemm::{BlocksOfB, Brgemm, BrgemmPlan};
 pub use dispatch::{Shape, choose, cycles, rivals};
 pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
 pub use matrices::{Layout, Matrices, MatricesMut};
-pub use microkernel::{Extra, Form, Lines, Microkernel, PackArgs, PackFn, Pair, Store, Supported, Tile, TileArgs, TileFn};
+pub use microkernel::{
+    Extra, Form, Lines, Microkernel, PackArgs, PackFn, Pair, Store, Supported, Tile, TileArgs, TileFn,
+};
 pub use multiply::Gemm;
 pub use pack::PackedB;
 pub use plan::{Ctx, GemmPlan};

@@ -33,7 +33,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> Self {
         let (alpha, beta, k, mut c) = (gemm.alpha, gemm.beta, gemm.a.cols(), c.reborrow());
         let (mut a, mut b) = (WholeA::of(&gemm.a), WholeA::of(&gemm.b));
-        let is_turned = (c.col_stride() != 1 && c.row_stride() == 1) || c.cols() == 1;
+        // A single column becomes a single row; else C is turned where that makes its rows contiguous.
+        let is_turned = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
         let along_k = a.col_stride == 1 && b.row_stride == 1;
         let (m, n) = if is_turned { (c.cols(), c.rows()) } else { (c.rows(), c.cols()) };
         if is_turned != (along_k && packing_a_pays(m, n, k)) {
@@ -180,7 +181,14 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                             BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
                         } else {
                             self.pack_b(panel, start, ks.len(), buffer);
-                            BBlock { data: buffer.as_ptr(), panel_stride: 0, stride: nr, ahead, copy: null_mut(), is_far: false }
+                            BBlock {
+                                data: buffer.as_ptr(),
+                                panel_stride: 0,
+                                stride: nr,
+                                ahead,
+                                copy: null_mut(),
+                                is_far: false,
+                            }
                         };
                         let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
                         self.product.run_block(&block, a.from(row, start), b);

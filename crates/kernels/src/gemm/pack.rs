@@ -115,6 +115,12 @@ impl<S: Scheme> PackedB<S> {
     }
 
     pub(crate) fn whole(&self) -> WholeB<S::B> {
-        WholeB { data: self.data.as_ptr(), panel_stride: self.nr.saturating_mul(self.k), row_stride: self.nr, stride: self.nr, is_far: false }
+        WholeB {
+            data: self.data.as_ptr(),
+            panel_stride: self.nr.saturating_mul(self.k),
+            row_stride: self.nr,
+            stride: self.nr,
+            is_far: false,
+        }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn packing_a_pays(m: usize, n: usize, k: usize) -> bool {
 const LANES: usize = 16;
 
 /// Rows up to which a B whose rows are contiguous is not worth packing.
-const IN_PLACE_ROWS: usize = 12;
+const IN_PLACE_ROWS: usize = 32;
 
 /// Rows up to which the products of rows with columns that lie along k beat the packing of B.
 const DOT_ROWS: usize = 12;

@@ -332,7 +332,13 @@ impl HeadTask<'_> {
             epilogue: None,
         };
         let a = WholeA { data: scores.as_ptr(), row_stride: n, col_stride: 1 };
-        let b = WholeB { data: values.as_ptr(), panel_stride: nr * self.cache.capacity, row_stride: nr, stride: nr, is_far: false };
+        let b = WholeB {
+            data: values.as_ptr(),
+            panel_stride: nr * self.cache.capacity,
+            row_stride: nr,
+            stride: nr,
+            is_far: false,
+        };
         // SAFETY: the scores are m rows of n, the values one head's panels, and `out` is valid for this block by the caller's promise.
         unsafe { weigh.run_alone(a, b) };
     }

@@ -99,7 +99,8 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
     let mut b = pair.b;
     let lines = if let Extra::Prefetch(lines) = args.extra { lines } else { Lines::NONE };
     let (mut later, mut step) = (lines.first, 0);
-    let (mut copy, copy_stride) = if let Extra::Copy { to, stride } = args.extra { (to, stride) } else { (null_mut(), 0) };
+    let (mut copy, copy_stride) =
+        if let Extra::Copy { to, stride } = args.extra { (to, stride) } else { (null_mut(), 0) };
     for _ in 0..args.k {
         // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
         unsafe {
@@ -118,7 +119,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
                     let copy = copy.add(j * S::LANES);
                     if j == NV - 1 { s.store_masked(copy, row[j], last) } else { s.store(copy, row[j]) }
                 }
-                copy = copy.add(copy_stride);
+                copy = copy.wrapping_add(copy_stride);
             }
             for i in 0..MR {
                 let offset = [0, stride, 2 * stride, three_rows][i % 4];
