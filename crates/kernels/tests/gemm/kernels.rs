@@ -2,7 +2,7 @@
 
 use crate::numbers::Tested;
 use cke_kernels::cpu::{Cpu, Isa};
-use cke_kernels::gemm::{Form, Store, Supported, TileArgs, rivals};
+use cke_kernels::gemm::{Extra, Form, Store, Supported, TileArgs, rivals};
 use cke_kernels::scheme::{F32, F64, Scheme};
 use cke_kernels::scratch::Zeroable;
 use std::io::Write;

@@ -6,7 +6,7 @@ use crate::epilogue::{EpilogueKind, EpilogueOperands};
 use crate::kernels::records;
 use crate::numbers::{Exact, Expected, Number, Tested};
 use crate::operands::{uniform, unwritten};
-use cke_kernels::gemm::{Form, Pair, Store, Supported, TileArgs, TileEpilogue};
+use cke_kernels::gemm::{Extra, Form, Lines, Pair, Store, Supported, TileArgs, TileEpilogue};
 use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::Storage;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
@@ -56,15 +56,16 @@ impl Stored {
     }
 }
 
-/// None, one line in each step, the lines of a few rows and more of them than a period has steps: of memory that nobody has, which
+/// Nothing, one line in each step, the lines of a few rows and more of them than a period has steps: of memory that nobody has, which
 /// a hint may name.
-fn prefetches() -> [Prefetch; 4] {
-    let some = Prefetch { first: std::ptr::dangling(), ..Prefetch::NONE };
+fn extras<T: Copy>() -> [Extra<T>; 5] {
+    let some = Lines { first: std::ptr::dangling(), ..Lines::NONE };
     [
-        Prefetch::NONE,
-        Prefetch { rows: 1, advance: 4096, ..some },
-        Prefetch { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some },
-        Prefetch { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some },
+        Extra::Nothing,
+        Extra::Prefetch(Lines { rows: 1, advance: 4096, ..some }),
+        Extra::Prefetch(Lines { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some }),
+        Extra::Prefetch(Lines { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some }),
+        Extra::FetchRows,
     ]
 }
 
@@ -78,14 +79,14 @@ struct TileCase<S: Tested> {
     a: Layout,
     b: Layout,
     stored: Stored,
-    prefetch: Prefetch,
+    extra: Extra<S::E>,
 }
 
 impl<S: Tested> std::fmt::Display for TileCase<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TileCase { rows, cols, batch, a, b, stored, prefetch, .. } = self;
+        let TileCase { rows, cols, batch, a, b, stored, extra, .. } = self;
         let name = self.kernel.record().name;
-        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {prefetch:?}")
+        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {extra:?}")
     }
 }
 
@@ -119,7 +120,7 @@ impl<S: Tested> TileCase<S> {
     /// A tile of one pair whose operands have no gaps.
     fn plain(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), stored: Stored) -> Self {
         let b = b_layouts(kernel, k, cols)[0];
-        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, prefetch: Prefetch::NONE }
+        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, extra: Extra::Nothing }
     }
 
     /// A tile with layouts of the operands, store and prefetching drawn by lot.
@@ -127,7 +128,7 @@ impl<S: Tested> TileCase<S> {
         let a = data.choose(&a_layouts(kernel.record().form, rows, k));
         let b = data.choose(&b_layouts(kernel, k, cols));
         let stored = data.choose(&Stored::all::<S>());
-        TileCase { kernel, rows, cols, batch, a, b, stored, prefetch: data.choose(&prefetches()) }
+        TileCase { kernel, rows, cols, batch, a, b, stored, extra: data.choose(&extras()) }
     }
 
     fn blocks(&self, data: &mut Data) -> Blocks<S::E> {
@@ -167,9 +168,7 @@ impl<S: Tested> TileCase<S> {
             b_stride: if self.kernel.record().form == Form::Outer { self.b.row_stride } else { self.b.col_stride },
             c,
             c_row_stride: self.cols + GAP,
-            b_copy,
-            b_copy_stride: self.cols + GAP,
-            prefetch: self.prefetch,
+            extra: if b_copy.is_null() { self.extra } else { Extra::Copy { to: b_copy, stride: self.cols + GAP } },
             cols: self.cols,
             store,
         };

@@ -1,6 +1,6 @@
 //! Bit for bit: the order of summation, and what must not change a result.
 
-use super::{Blocks, GAP, Stored, TileCase, depths, for_each_tile, prefetches};
+use super::{Blocks, GAP, Stored, TileCase, depths, extras, for_each_tile};
 use crate::kernels::records;
 use crate::numbers::{Number, Tested, assert_same_bits};
 use crate::operands::unwritten;
@@ -100,14 +100,14 @@ fn element_of_the_dot_form_has_the_same_bits_in_any_tile() {
     check_dots::<F64>();
 }
 
-fn check_prefetching<S: Tested>() {
+fn check_extras<S: Tested>() {
     let mut data = Data::new(29);
     for kernel in records::<S>() {
         for stored in Stored::all::<S>() {
             let case = TileCase::plain(kernel, (kernel.tile().mr, kernel.tile().nr, 17), stored);
             let blocks = case.blocks(&mut data);
             let wanted = case.run_on(&blocks);
-            for case in prefetches().map(|prefetch| TileCase { prefetch, ..case }) {
+            for case in extras().map(|extra| TileCase { extra, ..case }) {
                 assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
             }
         }
@@ -115,9 +115,9 @@ fn check_prefetching<S: Tested>() {
 }
 
 #[test]
-fn tile_has_the_same_bits_with_and_without_prefetching() {
-    check_prefetching::<F32>();
-    check_prefetching::<F64>();
+fn tile_has_the_same_bits_whatever_it_does_besides() {
+    check_extras::<F32>();
+    check_extras::<F64>();
 }
 
 /// Calls that leave a copy of B: the copy and nothing beside it is written, and C is what it is without.
