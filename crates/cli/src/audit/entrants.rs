@@ -44,8 +44,8 @@ impl Entrants {
     /// Where two have the same name, or a named one cannot be used.
     pub(super) fn find(named: &[Named], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
         let mut entrants = named_entrants(named)?;
-        for Named { name, path } in named {
-            probe(launcher, path).map_err(|error| CliError::Failed(format!("--against {name}: {error}")))?;
+        for library in named {
+            probe(launcher, &library.path)?;
         }
         let survey = if has_search { find(launcher) } else { Survey::default() };
         for entrant in found_entrants(&survey.libraries) {

@@ -89,7 +89,7 @@ fn audit_library_that_cannot_be_opened_is_an_error() {
     let html = directory.path().join("audit.html");
     let flags = ["--against", "none=/no/such/library.so", "--html", arg(&html)];
     let outcome = cke(&[&QUICK[..], &flags].concat());
-    outcome.failure(1, &["none: it cannot be loaded"]);
+    outcome.failure(1, &["/no/such/library.so: it cannot be loaded"]);
 }
 
 #[test]
