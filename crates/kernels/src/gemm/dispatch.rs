@@ -86,7 +86,6 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
         (true, _) => narrow_first,
         _ if k <= SHALLOW => wide_first,
         _ if is_too_narrow => 3 * CLASS,
-        (_, true) if kernel.form == Form::Dot => CLASS + mr,
         (_, true) => CLASS + wide_first,
         _ if is_too_flat => 3 * CLASS,
         _ if a_in_l2 && kernel.form == Form::Outer => 2 * CLASS + narrow_first,

@@ -1,7 +1,7 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
 use super::epilogue::{Epilogue, TileEpilogue};
-use super::microkernel::{Extra, Lines, PackArgs, Pair, Store, Supported, TileArgs};
+use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::mem::MaybeUninit;
@@ -138,11 +138,13 @@ impl<S: Scheme> Product<'_, S> {
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
+        let is_dot = self.kernel.record().form == Form::Dot;
         // The rows that the next tile reads, where A is large.
         let stream_a = a.col_stride == 1 && height * k * size_of::<S::A>() > STREAM;
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
-            let ahead = if panel + 1 < block.panels.end {
+            let has_next = panel + 1 < block.panels.end;
+            let ahead = if has_next {
                 Ahead::panel(b_data.wrapping_add(b.panel_stride), tile.nr, k, b.stride)
             } else {
                 b.ahead
@@ -162,7 +164,10 @@ impl<S: Scheme> Product<'_, S> {
                 };
                 let is_copied = !b.copy.is_null() && height > tile.mr;
                 let asks = tile_index.wrapping_sub(usize::from(is_copied));
-                let extra = if is_copied && tile_index == 0 {
+                let extra = if is_dot {
+                    let next = b_data.wrapping_add(b.panel_stride);
+                    if has_next { Extra::Prefetch(Lines::rows(next, tile.nr, b.stride)) } else { Extra::Nothing }
+                } else if is_copied && tile_index == 0 {
                     Extra::Copy { to: b.copy, stride: tile.nr }
                 } else if asks < ahead.tiles {
                     Extra::Prefetch(Lines::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride))

@@ -136,7 +136,7 @@ pub struct TileArgs<'a, S: Scheme> {
     pub c: *mut S::Acc,
     /// Elements of C from one row to the next.
     pub c_row_stride: usize,
-    /// What to do besides. Kernels of [`Form::Dot`] do nothing.
+    /// What to do besides. Kernels of [`Form::Dot`] only prefetch: the first lines of each row.
     pub extra: Extra<S::B>,
     /// Columns of the tile that exist: 1 to nr.
     pub cols: usize,

@@ -10,7 +10,7 @@
 //! The order of summation depends on k and the ISA alone.
 
 use super::super::epilogue::{Sums, TileEpilogue};
-use super::super::microkernel::{Pair, Store, TileArgs};
+use super::super::microkernel::{Extra, Pair, Store, TileArgs};
 use crate::scheme::{Real, Uniform};
 use crate::scratch::{LINE, Zeroable};
 use crate::simd::Simd;
@@ -21,6 +21,9 @@ use crate::simd::{Avx2, Avx512};
 /// Elements that a row of sums is padded to, so that an epilogue may read it by whole vectors.
 const ROW: usize = LINE / size_of::<f32>();
 
+/// Lines of each of the next columns that are fetched early; the hardware sees the rest coming.
+const LINES_AHEAD: usize = 4;
+
 /// # Safety
 /// As [`TileFn`](super::super::microkernel::TileFn), for MR rows and NC columns.
 #[inline(always)]
@@ -29,6 +32,13 @@ where
     P: Uniform,
     S: Simd<P::E>,
 {
+    if let Extra::Prefetch(lines) = args.extra {
+        for j in 0..NC {
+            for line in 0..LINES_AHEAD {
+                s.prefetch(lines.first.wrapping_add(j * lines.row_stride + line * LINE).cast());
+            }
+        }
+    }
     let mut lanes = [[s.splat(P::E::zero()); NC]; MR];
     for pair in args.pairs {
         // SAFETY: promised by the caller.
