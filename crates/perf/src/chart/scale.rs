@@ -34,9 +34,11 @@ fn plain(value: f64) -> String {
 /// How an axis spreads its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spread {
+    /// In equal steps.
     Linear,
-    /// Base of the numbers written: 10 with 2 and 5 between, or powers of 2.
+    /// In equal factors; powers of 10 are written, with 2 and 5 between where there is room.
     Log10,
+    /// In equal factors; powers of 2 are written.
     Log2,
 }
 

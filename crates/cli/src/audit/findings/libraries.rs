@@ -27,20 +27,20 @@ pub(super) fn wrong_products(report: &Report) -> Vec<Finding> {
     report.contestants.iter().filter_map(|contestant| of(&contestant.name)).collect()
 }
 
-/// For each contestant its deepest cliff, those that somebody else proves avoidable first.
+/// For each contestant its deepest cliff with the fewest threads, those that somebody else proves avoidable first.
 pub(super) fn deepest_cliffs(report: &Report) -> Vec<Finding> {
-    let of = |name: &str| {
-        let of_name = || report.cliffs.iter().filter(move |cliff| cliff.name == name);
-        let deepest = of_name().max_by(|x, y| x.proven_factor().total_cmp(&y.proven_factor()))?;
-        Some((deepest, of_name().count()))
+    let Some(&threads) = report.about.threads.first() else { return Vec::new() };
+    let of = |standing: &Standing| {
+        let cliffs = report.cliffs.iter().filter(|cliff| cliff.name == standing.name && cliff.threads == threads);
+        cliffs.max_by(|x, y| x.proven_factor().total_cmp(&y.proven_factor()))
     };
-    let mut deepest: Vec<(&Cliff, usize)> =
-        report.contestants.iter().filter_map(|contestant| of(&contestant.name)).collect();
+    let mut deepest: Vec<(&Cliff, &Standing)> =
+        report.standings(threads).filter_map(|standing| Some((of(standing)?, standing))).collect();
     deepest.sort_by(|x, y| y.0.proven_factor().total_cmp(&x.0.proven_factor()));
-    deepest.into_iter().map(|(cliff, count)| cliff_finding(report, cliff, count)).collect()
+    deepest.into_iter().map(|(cliff, standing)| cliff_finding(cliff, standing)).collect()
 }
 
-fn cliff_finding(report: &Report, cliff: &Cliff, count: usize) -> Finding {
+fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
     let Cliff { name, label, threads, gflops, ceiling, .. } = cliff;
     let headline = format!(
         "{name} reaches {} GFLOP/s at {label} where {} would allow {}",
@@ -64,10 +64,11 @@ fn cliff_finding(report: &Report, cliff: &Cliff, count: usize) -> Finding {
             format!("On the products beside it, it reaches at least {} of what is possible. ", percent(neighbours))
         }
     };
-    let total = report.products.iter().filter(|row| row.entries.iter().any(|entry| entry.name == *name)).count();
     let detail = format!(
-        "With {}. {proof}{reason}{name} stays below half of what it could reach on {count} of {total} measurements.",
-        counted(*threads, "thread")
+        "With {}. {proof}{reason}{name} stays below half of what it could reach on {} of {} products.",
+        counted(*threads, "thread"),
+        standing.cliffs,
+        standing.products
     );
     finding(Kind::Loss, headline, detail)
 }

@@ -24,7 +24,7 @@ fn findings_name_the_deepest_cliff_of_each_library_in_numbers() {
     );
     let detail = &report.findings.iter().find(|finding| finding.kind == Kind::Loss).expect("a loss").detail;
     assert!(detail.contains("CKE does the same product at 49, 7 times as fast."), "{detail}");
-    assert!(detail.ends_with("on 2 of 2 measurements."), "{detail}");
+    assert!(detail.ends_with("on 2 of 2 products."), "{detail}");
     assert_eq!(headlines(&report, Kind::Strength).len(), 1);
 }
 

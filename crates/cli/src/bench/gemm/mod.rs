@@ -27,7 +27,8 @@ use report::Style;
 /// machine's multiply-add peak is measured and then every contestant runs for a moment while the others stand still. Rates
 /// are those of the fastest call. Every product is checked; a wrong one is marked WRONG and ends with exit status 1.
 /// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is. A single
-/// thread is bound to one CPU.
+/// thread is bound to one CPU. Products with a vector are set against the read bandwidth from memory too: operands that stay
+/// in a cache reach more than 100% of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
