@@ -13,9 +13,10 @@ use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-/// Products of fewer multiply-adds stay on the caller's thread. They take less than some 20 µs there, which is little more than a
-/// sleeping worker takes to wake; and a program that computes nothing larger never starts a thread.
-const WORK_FOR_THREADS: usize = 1_000_000;
+/// Products of less work stay on the caller's thread. They take less than some 5 µs there: little more than it costs to wake a
+/// worker that sleeps, and many times what it costs to hand over to one that does not. A program that computes nothing larger never
+/// starts a thread.
+const WORK_FOR_THREADS: usize = 500_000;
 
 /// More threads than this are a slip of the pen.
 const MOST_THREADS: usize = 1024;

@@ -4,7 +4,7 @@ use crate::error::Error;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -78,10 +78,53 @@ struct Shared {
     job: UnsafeCell<Option<Job>>,
     next_task: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    workers: Vec<ThreadId>,
     stop: AtomicBool,
     sleepers: AtomicUsize,
     bed: Mutex<()>,
     wake: Condvar,
+}
+
+/// The operating system's name for a worker; 0 before it runs, and where there is none.
+#[derive(Default)]
+struct ThreadId(AtomicI32);
+
+#[cfg(target_os = "linux")]
+impl ThreadId {
+    fn set_to_this_thread(&self) {
+        // SAFETY: asks for a number.
+        self.0.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    }
+
+    /// Asks the operating system to run the worker, while it sleeps, on any of the caller's CPUs but the one that the caller is on:
+    /// where all others are busy it would be put there, and only take turns with the caller. A refusal does no harm.
+    fn keep_off_this_cpu(&self) {
+        let thread = self.0.load(Ordering::Relaxed);
+        if thread == 0 {
+            return;
+        }
+        let size = size_of::<libc::cpu_set_t>();
+        // SAFETY: a set of bits may be all zero; the calls read or write one such set and nothing else, and the CPU is checked to be
+        // a member of it. A thread that has ended is not found, and pools end theirs before they are dropped.
+        unsafe {
+            let mut cpus: libc::cpu_set_t = std::mem::zeroed();
+            let cpu = libc::sched_getcpu();
+            if cpu < 0 || libc::sched_getaffinity(0, size, &mut cpus) != 0 || !libc::CPU_ISSET(cpu as usize, &cpus) {
+                return;
+            }
+            libc::CPU_CLR(cpu as usize, &mut cpus);
+            if libc::CPU_COUNT(&cpus) > 0 {
+                libc::sched_setaffinity(thread, size, &cpus);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl ThreadId {
+    fn set_to_this_thread(&self) {}
+
+    fn keep_off_this_cpu(&self) {}
 }
 
 #[derive(Clone, Copy)]
@@ -117,6 +160,7 @@ impl ThreadPool {
             job: UnsafeCell::new(None),
             next_task: AtomicUsize::new(0),
             panic: Mutex::new(None),
+            workers: (1..threads).map(|_| ThreadId::default()).collect(),
             stop: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
             bed: Mutex::new(()),
@@ -186,6 +230,7 @@ impl Shared {
         let number = self.state.load(Ordering::Relaxed) & !(NEXT_JOB - 1);
         self.state.store(number.wrapping_add(NEXT_JOB) | OPEN, Ordering::SeqCst);
         if self.sleepers.load(Ordering::SeqCst) > 0 {
+            self.workers.iter().for_each(ThreadId::keep_off_this_cpu);
             drop(lock(&self.bed));
             self.wake.notify_all();
         }
@@ -220,6 +265,7 @@ impl Shared {
     }
 
     fn work_until_stopped(&self, worker: usize) {
+        self.workers[worker - 1].set_to_this_thread();
         let mut done = 0;
         while let Some(state) = self.wait_for_job(done) {
             if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {

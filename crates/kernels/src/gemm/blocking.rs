@@ -27,10 +27,12 @@ impl Blocking {
         let Shape { m, n, k } = shape;
         let elements = |bytes: usize| bytes / element_bytes;
         let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
-        let mc = even_part(m, elements(caches.l2 * 2 / 5) / kc, tile.mr);
-        let row_blocks = m.div_ceil(mc).max(1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
         let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
+        // Few panels: rows make up the number of tasks.
+        let rows_per_task = m.div_ceil((tasks / panels).max(1)).max(1);
+        let mc = even_part(m, rows_per_task.min(elements(caches.l2 * 2 / 5) / kc), tile.mr);
+        let row_blocks = m.div_ceil(mc).max(1);
         let panels_per_block = panels.div_ceil(tasks.div_ceil(row_blocks));
         Blocking { mc, kc, nc: panels_per_block * tile.nr }
     }

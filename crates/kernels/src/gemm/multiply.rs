@@ -38,7 +38,8 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// # Errors
     /// Where the sizes do not belong together. C is then untouched.
     pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
-        if !self.run_if_small(cpu, c.reborrow())? {
+        let small = if ctx.pool.threads() == 1 { SMALL_FOR_ONE_THREAD } else { SMALL };
+        if !self.run_up_to(small, cpu, c.reborrow())? {
             // SAFETY: the sizes belong together, as was checked, and the views vouch for their elements.
             unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
         }
@@ -50,7 +51,12 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// # Errors
     /// As [`Gemm::run`].
     #[inline]
-    pub fn run_if_small(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>) -> Result<bool, Error> {
+    pub fn run_if_small(&self, cpu: &Cpu, c: MatMut<'_, S::E>) -> Result<bool, Error> {
+        self.run_up_to(SMALL, cpu, c)
+    }
+
+    #[inline]
+    fn run_up_to(&self, largest: usize, cpu: &Cpu, mut c: MatMut<'_, S::E>) -> Result<bool, Error> {
         let (m, n, k) = (self.a.rows(), self.b.cols(), self.a.cols());
         expect_size("rows of B", k, self.b.rows())?;
         expect_size("rows of C", m, c.rows())?;
@@ -63,9 +69,14 @@ impl<'a, S: Uniform> Gemm<'a, S> {
             return Ok(true);
         }
         // SAFETY: the sizes belong together, and the views vouch for their elements.
-        Ok(unsafe { small::run(cpu, self, &mut c) })
+        Ok(unsafe { small::run(cpu, self, &mut c, largest) })
     }
 }
+
+/// Multiply-adds up to which a product is not worth sharing: some two microseconds.
+const SMALL: usize = 1 << 18;
+/// Multiply-adds up to which one thread has no use for blocks.
+const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
 
 /// C ← β · C.
 fn scale<E: Real>(beta: E, c: &mut MatMut<'_, E>) {

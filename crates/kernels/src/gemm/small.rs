@@ -8,19 +8,16 @@ use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;
 
-/// Multiply-adds up to which a product counts as small: some microseconds, too little to share with another thread.
-const LARGEST: usize = 1 << 20;
-
-/// Computes the product where it is small and has rows of B and C that are contiguous; otherwise returns false.
+/// Computes the product where it has at most `largest` multiply-adds and rows of B and C that are contiguous; otherwise returns false.
 ///
 /// # Safety
 /// The sizes of A, B and C belong together, and none is 0.
 #[inline]
-pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> bool {
+pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>, largest: usize) -> bool {
     let Gemm { alpha, a, b, beta } = *gemm;
     let (m, n, k) = (a.rows(), b.cols(), a.cols());
     let contiguous = b.col_stride() == 1 && c.col_stride() == 1;
-    if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > LARGEST {
+    if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > largest {
         return false;
     }
     let Some(kernel) = choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }, true) else {
