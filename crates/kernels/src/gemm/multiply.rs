@@ -76,7 +76,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
 /// Multiply-adds up to which a product is not worth sharing: some two microseconds.
 const SMALL: usize = 1 << 18;
 /// Multiply-adds up to which one thread has no use for blocks.
-const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
+pub(super) const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
 
 /// C ← β · C.
 fn scale<E: Real>(beta: E, c: &mut MatMut<'_, E>) {

@@ -5,7 +5,7 @@ use super::dispatch::Shape;
 use super::loops::{WholeA, WholeB};
 use super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::microkernel::{Form, PackArgs};
-use super::multiply::Gemm;
+use super::multiply::{Gemm, SMALL_FOR_ONE_THREAD};
 use super::plan::Ctx;
 use super::way::{self, Contiguous, Way, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
@@ -83,9 +83,15 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 WholeB { data: b.data, panel_stride, row_stride: 1, stride: b.col_stride, is_far: false }
             }
         };
+        let Product { m, n, k, .. } = self.product;
+        let mut blocking = self.blocking(pool.threads());
+        if m * n * k <= SMALL_FOR_ONE_THREAD {
+            // As one thread has it, which takes K whole: with α, the sums of blocks would round differently.
+            blocking.kc = k;
+        }
         // SAFETY: promised by the caller.
         unsafe {
-            self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
+            self.product.run(self.a, whole, blocking, pool);
         }
     }
 
