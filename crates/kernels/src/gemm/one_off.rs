@@ -111,7 +111,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe {
             let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
                 let mut stack = [S::E::zero(); STACK];
-                let steps = Steps { kc: STACK / tile.nr, rows: m, panels };
+                let steps = Steps { kc: STACK / tile.nr, rows: m, columns: 1 };
                 return self.run_steps(0..m, self.a, steps, &PerWorker::new(&mut stack, STACK), &Serial);
             };
             let (copy, buffers) = scratch.split_at_mut(a_len);
@@ -170,18 +170,23 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let Product { kernel, n, k, .. } = self.product;
         let nr = kernel.tile().nr;
         let panels = n.div_ceil(nr);
-        let column_steps = panels.div_ceil(steps.panels);
+        let column_steps = steps.columns;
         pool.run(rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
-            let (row, panel) = (task / column_steps * steps.rows, task % column_steps * steps.panels);
+            let (row, column) = (task / column_steps * steps.rows, task % column_steps);
+            let (panel, last) = (column * panels / column_steps, (column + 1) * panels / column_steps);
             let rows_of_c = rows.start + row..rows.end.min(rows.start + row + steps.rows);
-            let last = panels.min(panel + steps.panels);
+            // Where this worker will probably go on when all work at the same speed.
+            let next_task = (column + pool.threads()) * panels / column_steps;
             for panel in panel..last {
                 for start in (0..k).step_by(steps.kc) {
                     let ks = start..k.min(start + steps.kc);
                     // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
                     unsafe {
                         let buffer = buffers.get(worker);
-                        let ahead = self.next_source(panel, &ks, steps.kc, last);
+                        let ahead = {
+                            let next = if panel + 1 < last { panel + 1 } else { next_task };
+                            self.next_source(panel, &ks, steps.kc, next)
+                        };
                         let b = if self.b.col_stride == 1 {
                             let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
                             BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
@@ -215,11 +220,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         k.div_ceil(k.div_ceil(limit.max(16)))
     }
 
-    /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile.
-    fn next_source(&self, panel: usize, ks: &Range<usize>, kc: usize, last: usize) -> Ahead<S::E> {
-        let Product { kernel, k, .. } = self.product;
-        let (panel, start) = if ks.end < k { (panel, ks.end) } else { (panel + 1, 0) };
-        if panel >= last {
+    /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile; after the last one it is `next`.
+    fn next_source(&self, panel: usize, ks: &Range<usize>, kc: usize, next: usize) -> Ahead<S::E> {
+        let Product { kernel, n, k, .. } = self.product;
+        let (panel, start) = if ks.end < k { (panel, ks.end) } else { (next, 0) };
+        if panel * kernel.tile().nr >= n {
             return Ahead::NONE;
         }
         let nr = kernel.tile().nr;
@@ -284,21 +289,23 @@ struct Steps {
     kc: usize,
     /// Rows of C that a task computes.
     rows: usize,
-    /// Panels that a task computes, one after the other.
-    panels: usize,
+    /// Tasks that share the panels, each some that follow each other.
+    columns: usize,
 }
 
 impl Steps {
     /// Tasks enough for all threads, of whole panels as long as there are enough of them: each further block of rows packs B again.
     fn choose(m: usize, panels: usize, kc: usize, mr: usize, threads: usize) -> Steps {
         if threads == 1 {
-            return Steps { kc, rows: m, panels };
+            return Steps { kc, rows: m, columns: 1 };
         }
         let tasks = threads * TASKS_PER_THREAD;
-        let row_blocks = (tasks / panels).clamp(1, m.div_ceil(mr));
-        Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), panels: (panels * row_blocks / tasks).max(1) }
+        let row_blocks = (threads * ROW_BLOCKS_PER_THREAD / panels).clamp(1, m.div_ceil(mr));
+        Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), columns: panels.min(tasks) }
     }
 }
 
 /// Tasks for each thread, so that one that is held up leaves work to the others.
-const TASKS_PER_THREAD: usize = 4;
+const TASKS_PER_THREAD: usize = 16;
+/// Blocks of rows for each thread where there is but one panel.
+const ROW_BLOCKS_PER_THREAD: usize = 4;
