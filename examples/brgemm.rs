@@ -1,5 +1,5 @@
 //! A convolution without any copy of its input, as a sum of small products: one block of A and of B for each tap of the filter.
-//! out (width, filters) = ReLU(Σ over taps t: in[t .. t + width] (width, channels) · weights[t] (channels, filters)).
+//! out (width, filters) = ReLU(Σ over taps t: in(t .. t + width) (width, channels) · weights(t) (channels, filters)).
 //!
 //! cargo run --release -p cke-examples --bin brgemm
 

@@ -26,12 +26,24 @@ const TILE_OVERHEAD: usize = 40;
 /// Cycles lost per row of A, which is a stream that the hardware prefetcher has to find.
 const ROW_OVERHEAD: usize = 10;
 
-/// The kernel with the lowest estimate among those that `cpu` can run on the best ISA it has; the first of equals.
+/// The kernel for packed panels of B: with the lowest estimate among those that `cpu` can run on the best ISA it has, the first of
+/// equals; or, for a few rows, the one with the widest panels, which memory delivers fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     rivals::<S>(cpu)
-        .filter(|kernel| kernel.record().isa == cpu.isa() && kernel.tile().mr > 1)
-        .min_by_key(|kernel| cycles(kernel.record(), shape))
+        .filter(|kernel| kernel.record().isa == cpu.isa() && !is_too_flat(kernel.record()))
+        .min_by_key(|kernel| match kernel.tile() {
+            Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
+            _ => (0, cycles(kernel.record(), shape)),
+        })
         .expect("every scheme has a scalar kernel")
+}
+
+/// Rows up to which the reading of B takes longer than the arithmetic.
+const FEW_ROWS: usize = 6;
+
+/// Whether so few rows share what is loaded of B that L2 cannot deliver it.
+fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>) -> bool {
+    PER_CYCLE * kernel.lanes * size_of::<S::B>() > L2_BYTES_PER_CYCLE * kernel.tile.mr
 }
 
 /// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
@@ -77,8 +89,7 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
     let is_too_narrow = kernel.form == Form::Outer && nr == kernel.lanes && kernel.lanes > 1;
-    // Few rows share what is loaded of B: too much for L2 to deliver.
-    let is_too_flat = PER_CYCLE * kernel.lanes * size_of::<S::B>() > L2_BYTES_PER_CYCLE * mr;
+    let is_too_flat = is_too_flat(kernel);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
