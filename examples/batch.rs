@@ -1,4 +1,4 @@
-//! Many heads in one call, spread over the threads: scores[h] (tokens, tokens) = q[h] (tokens, width) · k[h]ᵀ, scaled, where the
+//! Many heads in one call, spread over the threads: scores of head h (tokens, tokens) = its q (tokens, width) · its kᵀ, scaled, where the
 //! heads lie side by side in the rows of q and k. Then products of different shapes, as a list.
 //!
 //! cargo run --release -p cke-examples --bin batch
