@@ -58,11 +58,11 @@ pub(super) fn choose_one_off<S: Scheme>(
     let Caches { l2, l3, .. } = cpu.caches();
     // Narrow pieces of the rows of a large B come slowly.
     let room_for_a = match has_rows_of_b {
-        true if shape.n * shape.k * size_of::<S::B>() > l3 / 2 => 0,
+        true if shape.n.saturating_mul(shape.k) > l3 / 2 / size_of::<S::B>() => 0,
         true => l2 / 3,
         false => l2 * 2 / 3,
     };
-    let a_in_l2 = shape.m * shape.k * size_of::<S::A>() <= room_for_a;
+    let a_in_l2 = shape.m.saturating_mul(shape.k) <= room_for_a / size_of::<S::A>();
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop, not iterator adapters: it is a good part of the time of a tiny product.
     for kernel in S::kernels() {

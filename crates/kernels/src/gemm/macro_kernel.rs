@@ -134,25 +134,40 @@ impl<S: Scheme> Product<'_, S> {
     /// where the block's tiles need them.
     pub(crate) unsafe fn run_block(&self, block: &Block, a: ABlock<S::A>, b: BBlock<S::B>) {
         let tile = self.kernel.tile();
+        let nr = tile.nr;
         let (height, k) = (block.rows.len(), block.ks.len());
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
         let is_dot = self.kernel.record().form == Form::Dot;
         // The rows that the next tile reads, where A is large.
-        let stream_a = a.col_stride == 1 && height * k * size_of::<S::A>() > STREAM;
+        let stream_a = !is_dot && a.col_stride == 1 && height.saturating_mul(k) > STREAM / size_of::<S::A>();
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
-            let ahead = if has_next {
-                Ahead::panel(b_data.wrapping_add(b.panel_stride), tile.nr, k, b.stride)
-            } else {
-                b.ahead
-            };
+            let ahead =
+                if has_next { Ahead::panel(b_data.wrapping_add(b.panel_stride), nr, k, b.stride) } else { b.ahead };
             // A panel that is read once is a stream that the hardware sees by itself.
-            let ahead = if height > tile.mr { ahead } else { Ahead::NONE };
-            let col = panel * tile.nr;
-            let cols = tile.nr.min(self.n - col);
+            let ahead = if height > tile.mr && !is_dot { ahead } else { Ahead::NONE };
+            let is_copied = !b.copy.is_null() && height > tile.mr;
+            let extra = |tile: usize, a_data: *const S::A, rows: usize| {
+                let asks = tile.wrapping_sub(usize::from(is_copied));
+                if is_dot && has_next {
+                    Extra::Prefetch(Lines::rows(b_data.wrapping_add(b.panel_stride), nr, b.stride))
+                } else if is_copied && tile == 0 {
+                    Extra::Copy { to: b.copy, stride: nr }
+                } else if asks < ahead.tiles {
+                    Extra::Prefetch(Lines::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride))
+                } else if stream_a {
+                    Extra::Prefetch(Lines::rows(a_data.wrapping_add(rows * a.row_stride), rows, a.row_stride))
+                } else if b.is_far && tile == 0 {
+                    Extra::FetchRows
+                } else {
+                    Extra::Nothing
+                }
+            };
+            let col = panel * nr;
+            let cols = nr.min(self.n - col);
             // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
             for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
                 let row = block.rows.start + part.start;
@@ -162,28 +177,9 @@ impl<S: Scheme> Product<'_, S> {
                     Some(finish) => Store::Finish { accumulate: !is_first, finish },
                     None => store,
                 };
-                let is_copied = !b.copy.is_null() && height > tile.mr;
-                let asks = tile_index.wrapping_sub(usize::from(is_copied));
-                let extra = if is_dot {
-                    let next = b_data.wrapping_add(b.panel_stride);
-                    if has_next { Extra::Prefetch(Lines::rows(next, tile.nr, b.stride)) } else { Extra::Nothing }
-                } else if is_copied && tile_index == 0 {
-                    Extra::Copy { to: b.copy, stride: tile.nr }
-                } else if asks < ahead.tiles {
-                    Extra::Prefetch(Lines::each_step(ahead.data.wrapping_add(asks * ahead.tile_stride), ahead.stride))
-                } else if stream_a {
-                    Extra::Prefetch(Lines::rows(
-                        a_data.wrapping_add(part.len() * a.row_stride),
-                        part.len(),
-                        a.row_stride,
-                    ))
-                } else if b.is_far && tile_index == 0 {
-                    Extra::FetchRows
-                } else {
-                    Extra::Nothing
-                };
+                let extra = extra(tile_index, a_data, part.len());
                 let (b_data, b_stride) =
-                    if is_copied && tile_index > 0 { (b.copy.cast_const(), tile.nr) } else { (b_data, b.stride) };
+                    if is_copied && tile_index > 0 { (b.copy.cast_const(), nr) } else { (b_data, b.stride) };
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
                     k,

@@ -11,7 +11,7 @@ use crate::view::{MatMut, MatRef};
 
 /// C (m, n) ← α · A (m, k) · B (k, n) + β · C, with any strides.
 ///
-/// Results have the same bits for any number of threads and any alignment; the form of the computation, and with it the order of
+/// Results have the same bits for any number of threads and any alignment (but where memory for packing cannot be had); the form of the computation, and with it the order of
 /// summation, follows from the shape and from which dimension of each operand is contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {

@@ -71,11 +71,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// As [`OneOff::run`].
     #[inline(always)]
     unsafe fn run_in_place(&self, pool: &dyn Parallel) {
-        let nr = self.product.kernel.tile().nr;
-        let b = self.b;
-        let whole = match self.product.kernel.record().form {
+        let Product { kernel, m, n, k, .. } = self.product;
+        let (nr, b) = (kernel.tile().nr, self.b);
+        let whole = match kernel.record().form {
             Form::Outer => {
-                let is_far = self.product.n * self.product.k * size_of::<S::E>() > self.caches.l3 / 2;
+                let is_far = n.saturating_mul(k) > self.caches.l3 / 2 / size_of::<S::E>();
                 WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
             }
             Form::Dot => {
@@ -83,9 +83,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 WholeB { data: b.data, panel_stride, row_stride: 1, stride: b.col_stride, is_far: false }
             }
         };
-        let Product { m, n, k, .. } = self.product;
         let mut blocking = self.blocking(pool.threads());
-        if m * n * k <= SMALL_FOR_ONE_THREAD {
+        if m.saturating_mul(n).saturating_mul(k) <= SMALL_FOR_ONE_THREAD {
             // As one thread has it, which takes K whole: with α, the sums of blocks would round differently.
             blocking.kc = k;
         }

@@ -44,7 +44,7 @@ pub(super) fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, contiguous: Contiguous
     }
     let kernel = choose_one_off(cpu, Form::Outer, shape, contiguous.rows_of_b)
         .expect("every scheme has a scalar kernel of the outer form");
-    let b_bytes = n * k * size_of::<S::E>();
+    let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
     let way = if contiguous.rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
         Way::InPlace
     } else {
