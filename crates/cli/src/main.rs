@@ -18,6 +18,7 @@ mod input;
 mod inspect;
 mod interrupt;
 mod model;
+mod named_library;
 mod numbers;
 mod output;
 mod progress;

@@ -2,29 +2,8 @@
 
 use super::report::{OURS, UnusableLibrary};
 use crate::error::CliError;
+use crate::named_library::{self, NamedLibrary};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Library, Subject, Survey, find, probe};
-use std::path::PathBuf;
-use std::str::FromStr;
-
-/// A library that `--against` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    name: String,
-    path: PathBuf,
-}
-
-impl FromStr for Named {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Named, &'static str> {
-        match text.split_once('=') {
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-                Ok(Named { name: name.to_owned(), path: path.into() })
-            }
-            _ => Err("wanted NAME=LIB"),
-        }
-    }
-}
 
 /// CKE and its rivals.
 pub(super) struct Entrants {
@@ -42,8 +21,8 @@ impl Entrants {
     ///
     /// # Errors
     /// Where two have the same name, or a named one cannot be used.
-    pub(super) fn find(named: &[Named], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
-        let mut entrants = named_entrants(named)?;
+    pub(super) fn find(named: &[NamedLibrary], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
+        let mut entrants = named_library::entrants(Entrant::new(OURS, Subject::Gemm), named)?;
         for library in named {
             probe(launcher, &library.path)?;
         }
@@ -58,18 +37,6 @@ impl Entrants {
             unusable.map(|refused| UnusableLibrary { path: refused.path, reason: refused.error.to_string() });
         Ok(Entrants { entrants, unusable: unusable.collect() })
     }
-}
-
-/// CKE, and the libraries that are named.
-fn named_entrants(named: &[Named]) -> Result<Vec<Entrant>, CliError> {
-    let mut entrants = vec![Entrant::new(OURS, Subject::Gemm)];
-    for Named { name, path } in named {
-        if entrants.iter().any(|entrant| entrant.name == *name) {
-            return Err(CliError::Misuse(format!("--against: wanted names that differ, found {name} twice")));
-        }
-        entrants.push(Entrant::new(name, Subject::Library(path.clone())));
-    }
-    Ok(entrants)
 }
 
 /// Libraries that know f32, under their own names; several of one name are told apart by their versions.
@@ -90,22 +57,6 @@ fn found_entrants(libraries: &[Library]) -> Vec<Entrant> {
 mod tests {
     use super::*;
     use cke_perf::peers::Interface;
-
-    #[test]
-    fn named_is_a_name_with_a_path() {
-        assert_eq!("mkl=/opt/a=b.so".parse(), Ok(Named { name: "mkl".to_owned(), path: "/opt/a=b.so".into() }));
-        for text in ["", "mkl", "=x", "mkl="] {
-            assert!(text.parse::<Named>().is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn named_entrants_of_one_name_are_refused() {
-        let named = |name: &str| Named { name: name.to_owned(), path: "/x.so".into() };
-        let of = |named: &[Named]| named_entrants(named).map(|entrants| entrants.len());
-        assert_eq!(of(&[named("a"), named("b")]).expect("two names"), 3);
-        assert!(of(&[named("a"), named("a")]).is_err() && of(&[named(OURS)]).is_err());
-    }
 
     #[test]
     fn found_entrants_of_one_name_show_their_versions() {

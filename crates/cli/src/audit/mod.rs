@@ -17,7 +17,7 @@ mod standing;
 mod suite;
 mod summary;
 
-use self::entrants::{Entrants, Named};
+use self::entrants::Entrants;
 use self::machine::Machine;
 use self::products::Session;
 use self::progress::Progress;
@@ -26,6 +26,7 @@ use self::suite::suite;
 use crate::bench::gemm::launcher;
 use crate::environment::command_help;
 use crate::error::CliError;
+use crate::named_library::NamedLibrary;
 use crate::numbers;
 use crate::output::{Output, note};
 use cke_engine::error::Error;
@@ -47,7 +48,7 @@ pub(crate) struct AuditArgs {
     quick: bool,
     /// A library by name and file, besides those in the usual places
     #[arg(short, long, value_name = "NAME=LIB", num_args = 1.., action = clap::ArgAction::Append)]
-    against: Vec<Named>,
+    against: Vec<NamedLibrary>,
     /// Do not look for libraries in the usual places
     #[arg(long)]
     no_peers: bool,

@@ -11,8 +11,9 @@ use crate::view::{MatMut, MatRef};
 
 /// C (m, n) ← α · A (m, k) · B (k, n) + β · C, with any strides.
 ///
-/// Results have the same bits for any number of threads and any alignment (but where memory for packing cannot be had); the form of the computation, and with it the order of
-/// summation, follows from the shape and from which dimension of each operand is contiguous.
+/// Results have the same bits for any number of threads and any alignment (but where memory for packing cannot be had): the form
+/// of the computation, and with it the order of summation, follows from the shape and from which dimension of each operand is
+/// contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {
     /// Factor on the product; where it is 0, A and B are not read.

@@ -222,14 +222,14 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile; after the last one it is `next`.
     fn next_source(&self, panel: usize, ks: &Range<usize>, kc: usize, next: usize) -> Ahead<S::E> {
         let Product { kernel, n, k, .. } = self.product;
+        let nr = kernel.tile().nr;
         let (panel, start) = if ks.end < k { (panel, ks.end) } else { (next, 0) };
-        if panel * kernel.tile().nr >= n {
+        if panel * nr >= n {
             return Ahead::NONE;
         }
-        let nr = kernel.tile().nr;
         let line = LINE / size_of::<S::E>();
-        let WholeA { data, row_stride, col_stride } = self.b;
-        let data = data.wrapping_add(start * row_stride + panel * nr * col_stride);
+        let WholeA { row_stride, col_stride, .. } = self.b;
+        let data = self.b.at(start, panel * nr);
         let tiles = (nr / line).max(1);
         if col_stride == 1 {
             // One line more: rows need not start on one.
@@ -246,14 +246,13 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// They exist, B is valid for reads, and `out` has room for k · nr elements.
     unsafe fn pack_b(&self, panel: usize, k0: usize, k: usize, out: &mut [S::E]) {
         let nr = self.product.kernel.tile().nr;
-        let WholeA { data, row_stride, col_stride } = self.b;
         let col = panel * nr;
         let args = PackArgs {
-            source: data.wrapping_add(k0 * row_stride + col * col_stride),
+            source: self.b.at(k0, col),
             rows: k,
             cols: nr.min(self.product.n - col),
-            row_stride,
-            col_stride,
+            row_stride: self.b.row_stride,
+            col_stride: self.b.col_stride,
             out: out.as_mut_ptr(),
             out_stride: nr,
         };

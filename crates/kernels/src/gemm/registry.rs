@@ -96,12 +96,11 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
 mod tests {
     use super::*;
 
-    #[test]
-    fn records_agree_with_their_names() {
-        for kernel in F32::kernels() {
+    fn check_records<S: Scheme>() {
+        for kernel in S::kernels() {
             let Tile { mr, nr } = kernel.tile;
             let form = if kernel.form == Form::Dot { "dot_" } else { "" };
-            assert_eq!(kernel.name, format!("{}_{}_{form}{mr}x{nr}", kernel.isa, F32::NAME));
+            assert_eq!(kernel.name, format!("{}_{}_{form}{mr}x{nr}", kernel.isa, S::NAME));
             assert_eq!(kernel.functions.len(), mr);
             assert!(kernel.functions.iter().all(|row| row.len() * kernel.lanes == nr), "{}", kernel.name);
             assert!(mr * nr <= super::super::macro_kernel::MAX_TILE, "{}", kernel.name);
@@ -109,9 +108,20 @@ mod tests {
     }
 
     #[test]
+    fn records_agree_with_their_names() {
+        check_records::<F32>();
+        check_records::<F64>();
+    }
+
+    fn isas<S: Scheme>() -> Vec<Isa> {
+        S::kernels().iter().map(|kernel| kernel.isa).collect()
+    }
+
+    #[test]
     fn every_isa_has_a_kernel() {
-        let isas: Vec<_> = F32::kernels().iter().map(|kernel| kernel.isa).collect();
         let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
-        assert!(wanted.iter().all(|isa| isas.contains(isa)));
+        for isas in [isas::<F32>(), isas::<F64>()] {
+            assert!(wanted.iter().all(|isa| isas.contains(isa)));
+        }
     }
 }

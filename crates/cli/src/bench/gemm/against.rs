@@ -1,12 +1,12 @@
 //! Who is compared.
 
 use crate::error::CliError;
+use crate::named_library::{self, NamedLibrary};
 use crate::output::note;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Form, Supported, rivals};
+use cke_kernels::gemm::{Supported, rivals};
 use cke_kernels::scheme::F32;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
-use std::path::PathBuf;
 use std::str::FromStr;
 
 /// What `--against` names.
@@ -15,25 +15,17 @@ pub(super) enum Rival {
     /// Every library in the usual places.
     Auto,
     /// This one.
-    Library {
-        /// Its name in the report.
-        name: String,
-        /// Its file.
-        path: PathBuf,
-    },
+    Library(NamedLibrary),
 }
 
 impl FromStr for Rival {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Rival, String> {
-        match text.split_once('=') {
-            _ if text == "auto" => Ok(Rival::Auto),
-            Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-                Ok(Rival::Library { name: name.to_owned(), path: path.into() })
-            }
-            _ => Err("wanted NAME=LIB or auto".to_owned()),
+        if text == "auto" {
+            return Ok(Rival::Auto);
         }
+        text.parse().map(Rival::Library).map_err(|wanted| format!("{wanted} or auto"))
     }
 }
 
@@ -52,15 +44,8 @@ pub(super) fn libraries(
     dtype: Dtype,
     launcher: &Launcher,
 ) -> Result<Vec<Entrant>, CliError> {
-    let mut entrants: Vec<Entrant> = Vec::new();
-    for rival in wanted {
-        if let Rival::Library { name, path } = rival {
-            if entrants.iter().chain([own]).any(|other| other.name == *name) {
-                return Err(CliError::Misuse(format!("--against: wanted names that differ, found {name} twice")));
-            }
-            entrants.push(Entrant::new(name, Subject::Library(path.clone())));
-        }
-    }
+    let named = wanted.iter().filter_map(|rival| if let Rival::Library(named) = rival { Some(named) } else { None });
+    let mut entrants = named_library::entrants(own.clone(), named)?.split_off(1);
     if wanted.contains(&Rival::Auto) {
         let found = find(launcher).entrants(dtype);
         if found.is_empty() {
@@ -75,7 +60,7 @@ pub(super) fn libraries(
 
 /// Our kernels for packed B, for the best instruction set in use.
 pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
-    let records = || rivals::<F32>(cpu).map(Supported::record).filter(|record| record.form == Form::Outer);
+    let records = || rivals::<F32>(cpu).map(Supported::record);
     let best = records().map(|record| record.isa).max();
     let of_best = records().filter(|record| Some(record.isa) == best);
     of_best.map(|record| Entrant::new(record.name, Subject::Kernel(record.name.to_owned()))).collect()
@@ -88,7 +73,7 @@ mod tests {
     #[test]
     fn rival_is_a_name_with_a_path_or_auto() {
         assert_eq!("auto".parse(), Ok(Rival::Auto));
-        let library = Rival::Library { name: "mkl".to_owned(), path: "/opt/a=b.so".into() };
+        let library = Rival::Library(NamedLibrary { name: "mkl".to_owned(), path: "/opt/a=b.so".into() });
         assert_eq!("mkl=/opt/a=b.so".parse(), Ok(library));
         for text in ["", "mkl", "=x", "mkl="] {
             assert!(text.parse::<Rival>().is_err(), "{text:?}");
@@ -98,7 +83,7 @@ mod tests {
     #[test]
     fn libraries_of_one_name_are_refused() {
         let launcher = Launcher::new("no-such-program", [""; 0]);
-        let rival = |name: &str| Rival::Library { name: name.to_owned(), path: "/x.so".into() };
+        let rival = |name: &str| Rival::Library(NamedLibrary { name: name.to_owned(), path: "/x.so".into() });
         let of = |rivals: &[Rival]| libraries(rivals, &own(false), Dtype::F32, &launcher);
         assert_eq!(of(&[rival("a"), rival("b")]).expect("two names").len(), 2);
         assert!(of(&[rival("a"), rival("a")]).is_err());

@@ -2,7 +2,7 @@
 //!
 //! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
 //! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `crash`, or nothing of these.
-#![allow(unexpected_cfgs, unused_macros)]
+#![allow(unexpected_cfgs, unused_macros, reason = "which interface it has is said by --cfg to rustc alone")]
 
 /// C = op(A)·op(B), row-major without gaps.
 struct Product {
@@ -51,7 +51,7 @@ macro_rules! cblas_gemm {
         /// # Safety
         /// As CBLAS demands of row-major matrices without gaps.
         #[unsafe(no_mangle)]
-        #[allow(clippy::too_many_arguments)]
+        #[allow(clippy::too_many_arguments, reason = "the interface is older than the rule")]
         pub unsafe extern "C" fn $name(
             order: i32,
             op_a: i32,
@@ -87,7 +87,7 @@ cblas_gemm!(scipy_cblas_sgemm64_, i64);
 /// As oneDNN demands of matrices without gaps.
 #[cfg(onednn)]
 #[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments, reason = "the interface is older than the rule")]
 pub unsafe extern "C" fn dnnl_sgemm(
     op_a: std::ffi::c_char,
     op_b: std::ffi::c_char,
