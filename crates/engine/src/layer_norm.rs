@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::load_error::LoadError;
+use crate::profile::Step;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::ops::norm::layer_norm;
@@ -16,6 +17,7 @@ pub(crate) struct LayerNorm {
     gain: Vec<f32>,
     bias: Vec<f32>,
     epsilon: f32,
+    layer: Option<usize>,
 }
 
 impl LayerNorm {
@@ -23,16 +25,24 @@ impl LayerNorm {
     pub(crate) fn load(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
         let gain = source.vector(&["weight", "gamma"], width)?;
         let bias = source.vector(&["bias", "beta"], width)?;
-        Ok(LayerNorm { gain, bias, epsilon })
+        Ok(LayerNorm { gain, bias, epsilon, layer: None })
+    }
+
+    /// The same norm, as part of a layer of the model.
+    pub(crate) fn in_layer(self, layer: usize) -> LayerNorm {
+        LayerNorm { layer: Some(layer), ..self }
     }
 
     /// y (m, width) from x (m, width).
     pub(crate) fn run(&self, x: &[f32], y: &mut [f32], runtime: &Runtime) -> Result<(), Error> {
         let width = self.gain.len();
         let chunk = ROWS_PER_TASK * width;
-        for_each_chunk(runtime.pool(), y, chunk, |index, y| {
-            let x = &x[index * chunk..][..y.len()];
-            layer_norm(runtime.cpu(), x, &self.gain, &self.bias, self.epsilon, y).expect("rows are whole");
+        let step = || Step::other("layer norm", self.layer, 2 * size_of_val(x));
+        runtime.step(step, || {
+            for_each_chunk(runtime.pool(), y, chunk, |index, y| {
+                let x = &x[index * chunk..][..y.len()];
+                layer_norm(runtime.cpu(), x, &self.gain, &self.bias, self.epsilon, y).expect("rows are whole");
+            });
         });
         Ok(())
     }

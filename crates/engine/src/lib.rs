@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`bundle`] | a model directory, opened and checked; the demo model |
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
-//! | [`runtime`] | the CPU and the threads that models run on |
+//! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
 //! | [`models`] | GPT-2 and BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
@@ -51,6 +51,7 @@ mod linear;
 pub mod load_error;
 pub mod memory;
 pub mod models;
+pub mod profile;
 pub mod runtime;
 pub mod sampler;
 pub mod sentence;

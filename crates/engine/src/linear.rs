@@ -1,10 +1,13 @@
 //! Linear layers: weights packed once for the kernel that reads them.
 
 use crate::error::Error;
+use crate::profile::{Kind, Step};
+use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
+use cke_kernels::gemm::{Epilogue, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::F32;
+use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
 
 /// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
@@ -35,6 +38,9 @@ pub(crate) struct Linear {
     plan: GemmPlan<F32>,
     weights: PackedB<F32>,
     bias: Option<Vec<f32>>,
+    /// What profiles call it, and the layer that it belongs to.
+    name: &'static str,
+    layer: Option<usize>,
 }
 
 impl Linear {
@@ -90,7 +96,12 @@ impl Linear {
     /// Room for a layer whose weights are known to exist.
     fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
         let plan = Linear::plan(cpu, inputs, outputs);
-        Ok(Linear { weights: plan.empty_b()?, plan, bias: None })
+        Ok(Linear { weights: plan.empty_b()?, plan, bias: None, name: "linear", layer: None })
+    }
+
+    /// The same layer under a name, as part of a layer of the model.
+    pub(crate) fn named(self, name: &'static str, layer: impl Into<Option<usize>>) -> Linear {
+        Linear { name, layer: layer.into(), ..self }
     }
 
     /// Packs the matrix `name` as the outputs `first..first + outputs`.
@@ -140,11 +151,33 @@ impl Linear {
     }
 
     /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
-    pub(crate) fn run(&self, x: &[f32], y: &mut [f32], epilogue: Epilogue<'_>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
+    pub(crate) fn run(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        runtime: &Runtime,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
         let rows = y.len() / self.plan.n().max(1);
         let x = MatRef::new(x, rows, self.plan.k())?;
         let y = MatMut::new(y, rows, self.plan.n())?;
         let epilogue = Epilogue { bias: self.bias.as_deref(), ..epilogue };
-        Ok(self.plan.run(x, &self.weights, y, &epilogue, ctx)?)
+        let ctx = &mut runtime.ctx(scratch);
+        Ok(runtime.step(|| self.step(rows), || self.plan.run(x, &self.weights, y, &epilogue, ctx))?)
+    }
+
+    /// One run over `m` rows.
+    fn step(&self, m: usize) -> Step {
+        let (n, k) = (self.plan.n(), self.plan.k());
+        Step {
+            name: self.name,
+            layer: self.layer,
+            kind: Kind::Product,
+            shape: Some(Shape { m, n, k }),
+            kernel: Some(self.plan.kernel().record().name),
+            flops: 2 * (m * n * k) as u64,
+            bytes: (self.bytes() + m * (n + k) * size_of::<f32>()) as u64,
+        }
     }
 }

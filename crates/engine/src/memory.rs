@@ -14,7 +14,7 @@ use cke_kernels::ops::attention::AttentionPlan;
 pub struct MemoryEstimate {
     /// Packed weights with their biases, and embedding tables, all in f32.
     pub weights: usize,
-    /// Keys and values of every layer. An encoder keeps those of one layer only, which count as activations.
+    /// Keys and values of every layer. An encoder keeps none.
     pub kv_cache: usize,
     /// Run state of a forward pass over as many rows as it takes at most, with the logits of one of them.
     pub activations: usize,
@@ -49,7 +49,7 @@ fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
     let attention = AttentionPlan::new(cpu, n_head, n_head, config.head_dim(), 1.0)?;
     let rows = MAX_ROWS.min(n_positions);
-    let scratch = attention.scratch_bytes(threads, rows, n_positions);
+    let scratch = attention.scratch_bytes(threads, rows, n_positions, true);
     Ok(MemoryEstimate {
         weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner),
         kv_cache: n_layer * attention.cache_bytes(n_positions),
@@ -61,12 +61,12 @@ fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     let BertConfig { hidden_size: width, intermediate_size: inner, num_attention_heads: heads, .. } = *config;
     let attention = AttentionPlan::new(cpu, heads, heads, config.head_dim(), 1.0)?;
     let rows = config.max_position_embeddings;
-    let cache_and_scratch = attention.cache_bytes(rows) + attention.scratch_bytes(threads, rows, rows);
+    let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
     Ok(MemoryEstimate {
         weights: tables + config.num_hidden_layers * block(cpu, width, inner),
         kv_cache: 0,
-        activations: Activations::bytes_for(rows, width, inner) + cache_and_scratch,
+        activations: Activations::bytes_for(rows, width, inner) + scratch,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What a model runs on: a CPU description and a pool of threads.
 
 use crate::error::Error;
+use crate::profile::{Profile, RecordedPool, Step};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
@@ -10,7 +11,13 @@ use cke_kernels::threads::{Parallel, ThreadPool};
 #[derive(Debug)]
 pub struct Runtime {
     cpu: Cpu,
-    pool: ThreadPool,
+    pool: Pool,
+}
+
+#[derive(Debug)]
+enum Pool {
+    Plain(ThreadPool),
+    Recorded(RecordedPool),
 }
 
 impl Runtime {
@@ -28,7 +35,24 @@ impl Runtime {
     /// Where a thread cannot be had.
     pub fn with_cpu(cpu: Cpu, threads: Option<usize>) -> Result<Runtime, cke_kernels::Error> {
         let pool = ThreadPool::new(threads.unwrap_or_else(ThreadPool::available))?;
-        Ok(Runtime { cpu, pool })
+        Ok(Runtime { cpu, pool: Pool::Plain(pool) })
+    }
+
+    /// The same runtime, from now on with notes of every operation that runs on it.
+    #[must_use]
+    pub fn recording(self) -> Runtime {
+        match self.pool {
+            Pool::Plain(pool) => Runtime { pool: Pool::Recorded(RecordedPool::new(pool)), ..self },
+            Pool::Recorded(_) => self,
+        }
+    }
+
+    /// What was recorded since the last call; nothing where the runtime does not record.
+    pub fn take_profile(&self) -> Profile {
+        match &self.pool {
+            Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), stretches: Vec::new() },
+            Pool::Recorded(pool) => pool.take(),
+        }
     }
 
     /// The CPU.
@@ -37,16 +61,27 @@ impl Runtime {
     }
 
     /// The threads.
-    pub fn pool(&self) -> &ThreadPool {
-        &self.pool
+    pub fn pool(&self) -> &dyn Parallel {
+        match &self.pool {
+            Pool::Plain(pool) => pool,
+            Pool::Recorded(pool) => pool,
+        }
     }
 
     /// How many threads work at once.
     pub fn threads(&self) -> usize {
-        self.pool.threads()
+        self.pool().threads()
     }
 
     pub(crate) fn ctx<'a>(&'a self, scratch: &'a mut Scratch) -> Ctx<'a> {
-        Ctx { pool: &self.pool, scratch }
+        Ctx { pool: self.pool(), scratch }
+    }
+
+    /// Runs `work` as one operation, described where somebody takes notes.
+    pub(crate) fn step<T>(&self, describe: impl FnOnce() -> Step, work: impl FnOnce() -> T) -> T {
+        match &self.pool {
+            Pool::Plain(_) => work(),
+            Pool::Recorded(pool) => pool.record(describe(), work),
+        }
     }
 }

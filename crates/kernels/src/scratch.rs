@@ -62,6 +62,11 @@ impl<T: Zeroable> AlignedBuf<T> {
         Ok(AlignedBuf { data, len })
     }
 
+    /// Where the elements are, for parts that are written by several threads.
+    pub(crate) fn as_raw(&self) -> *mut T {
+        self.data.as_ptr()
+    }
+
     fn layout(len: usize) -> Option<Layout> {
         let bytes = len.checked_mul(size_of::<T>())?;
         Layout::from_size_align(bytes, if bytes >= HUGE_PAGE { HUGE_PAGE } else { LINE }).ok()
@@ -107,13 +112,14 @@ impl<T: Zeroable> DerefMut for AlignedBuf<T> {
 /// Working memory that grows to the largest demand and is then reused: no allocation in the steady state.
 #[derive(Debug)]
 pub struct Scratch {
-    buffer: AlignedBuf<f32>,
+    list: Arena,
+    rest: Arena,
 }
 
 impl Scratch {
     /// Scratch that holds nothing yet.
     pub const fn new() -> Self {
-        Scratch { buffer: AlignedBuf { data: NonNull::dangling(), len: 0 } }
+        Scratch { list: Arena::new(), rest: Arena::new() }
     }
 
     /// `len` elements with unspecified contents.
@@ -121,12 +127,51 @@ impl Scratch {
     /// # Errors
     /// [`Error::OutOfMemory`] where it has to grow and cannot.
     pub fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
+        self.rest.take(len)
+    }
+
+    /// For each of `workers` a buffer of `len` elements with unspecified contents.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where it has to grow and cannot.
+    pub fn take_per_worker<T: Zeroable>(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_, T>, Error> {
+        self.rest.take_per_worker(workers, len)
+    }
+
+    /// Two parts: one for a list of what is to be done, which says how much the other has to hold.
+    pub(crate) fn list_and_rest(&mut self) -> (&mut Arena, &mut Arena) {
+        (&mut self.list, &mut self.rest)
+    }
+}
+
+/// One piece of memory of a [`Scratch`].
+#[derive(Debug)]
+pub(crate) struct Arena {
+    buffer: AlignedBuf<f32>,
+}
+
+impl Arena {
+    const fn new() -> Self {
+        Arena { buffer: AlignedBuf { data: NonNull::dangling(), len: 0 } }
+    }
+
+    /// As [`Scratch::take`].
+    pub(crate) fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
         let words = len.saturating_mul(size_of::<T>()).div_ceil(size_of::<f32>());
         if self.buffer.len < words {
             self.buffer = AlignedBuf::zeroed(words)?;
         }
         // SAFETY: the buffer starts on a cache line, is long enough, initialised, and any bytes are a T; the borrow is exclusive.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.buffer.as_mut_ptr().cast(), len) })
+    }
+
+    /// As [`Scratch::take_per_worker`].
+    pub(crate) fn take_per_worker<T: Zeroable>(
+        &mut self,
+        workers: usize,
+        len: usize,
+    ) -> Result<PerWorker<'_, T>, Error> {
+        Ok(PerWorker::new(self.take(workers.saturating_mul(PerWorker::<T>::padded(len)))?, len))
     }
 }
 
@@ -140,16 +185,6 @@ pub struct PerWorker<'a, T> {
 
 // SAFETY: an exclusive borrow of a slice, whose parts are handed out under the contract of `get`.
 unsafe impl<T: Send> Sync for PerWorker<'_, T> {}
-
-impl Scratch {
-    /// For each of `workers` a buffer of `len` elements with unspecified contents.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] where it has to grow and cannot.
-    pub fn take_per_worker<T: Zeroable>(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_, T>, Error> {
-        Ok(PerWorker::new(self.take(workers.saturating_mul(PerWorker::<T>::padded(len)))?, len))
-    }
-}
 
 impl<'a, T> PerWorker<'a, T> {
     /// As many buffers of `len` elements as `data` has room for.

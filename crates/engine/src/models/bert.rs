@@ -11,7 +11,7 @@
 //! A batch has no padding: the rows of its sequences stand one after the other in every product, and attention alone looks at
 //! one sequence at a time.
 
-use super::{attend, plus};
+use super::{attend, attention_step, plus};
 use crate::activations::{Activations, Rows};
 use crate::config::BertConfig;
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::source::Source;
 use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::{self, AttentionPlan};
+use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::elementwise::add;
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
 use cke_kernels::view::MatRef;
@@ -44,6 +44,7 @@ pub struct Bert {
 
 #[derive(Debug)]
 struct Layer {
+    index: usize,
     qkv: Linear,
     attention_out: Linear,
     attention_norm: LayerNorm,
@@ -68,25 +69,19 @@ impl<'a> From<&'a [u32]> for Input<'a> {
     }
 }
 
-/// Run state of one BERT; it grows to the largest batch and the longest sequence seen.
+/// Run state of one BERT; it grows to the largest batch seen.
 #[derive(Debug)]
 pub struct BertActivations {
     activations: Activations,
-    /// Keys and values of the sequence and the layer at hand.
-    cache: attention::KvCache,
     /// Rows of the last forward pass.
     rows: usize,
 }
 
 impl BertActivations {
-    fn reserve(&mut self, batch: &[Input<'_>], plan: &AttentionPlan, config: &BertConfig) -> Result<(), Error> {
+    fn reserve(&mut self, batch: &[Input<'_>], config: &BertConfig) -> Result<(), Error> {
         let rows = batch.iter().map(|input| input.ids.len()).sum();
-        let longest = batch.iter().map(|input| input.ids.len()).max().unwrap_or(0);
         self.rows = 0;
         self.activations.reserve(rows, config.hidden_size, config.intermediate_size)?;
-        if longest > self.cache.capacity() {
-            self.cache = plan.cache(longest)?;
-        }
         self.rows = rows;
         Ok(())
     }
@@ -124,7 +119,7 @@ impl Bert {
         let type_table = table("token_type_embeddings", config.type_vocab_size)?;
         let embedding_norm = LayerNorm::load(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
         let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), config, runtime))
+            .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), layer, config, runtime))
             .collect::<Result<_, _>>()?;
         let scale = 1.0 / (config.head_dim() as f32).sqrt();
         let attention = AttentionPlan::new(runtime.cpu(), heads, heads, config.head_dim(), scale)?;
@@ -158,7 +153,7 @@ impl Bert {
     /// # Errors
     /// Where memory cannot be had.
     pub fn activations(&self) -> Result<BertActivations, Error> {
-        Ok(BertActivations { activations: Activations::new()?, cache: self.attention.cache(0)?, rows: 0 })
+        Ok(BertActivations { activations: Activations::new()?, rows: 0 })
     }
 
     /// Runs every sequence of a batch through all layers; [`Bert::hidden`] then gives the result.
@@ -172,7 +167,10 @@ impl Bert {
         for (sequence, input) in batch.iter().enumerate() {
             self.check(input).map_err(|error| error.in_sequence(sequence))?;
         }
-        state.reserve(batch, &self.attention, &self.config)?;
+        state.reserve(batch, &self.config)?;
+        if state.rows == 0 {
+            return Ok(());
+        }
         self.embed(batch, &mut state.activations, runtime)?;
         self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, state, runtime))
     }
@@ -225,18 +223,21 @@ impl Bert {
 }
 
 impl Layer {
-    fn load(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Layer, Error> {
+    fn load(source: &Source<'_>, index: usize, config: &BertConfig, runtime: &Runtime) -> Result<Layer, Error> {
         let (cpu, width, inner) = (runtime.cpu(), config.hidden_size, config.intermediate_size);
         let linear =
             |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
-        let norm = |name: &str| LayerNorm::load(&source.child(name), width, config.layer_norm_eps);
+        let norm = |name: &str| {
+            LayerNorm::load(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
+        };
         let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
         Ok(Layer {
-            qkv: Linear::load_joined(cpu, &projections, width, width)?,
-            attention_out: linear("attention.output.dense", width, width)?,
+            index,
+            qkv: Linear::load_joined(cpu, &projections, width, width)?.named("qkv", index),
+            attention_out: linear("attention.output.dense", width, width)?.named("attention out", index),
             attention_norm: norm("attention.output.LayerNorm")?,
-            up: linear("intermediate.dense", width, inner)?,
-            down: linear("output.dense", inner, width)?,
+            up: linear("intermediate.dense", width, inner)?.named("up", index),
+            down: linear("output.dense", inner, width)?.named("down", index),
             output_norm: norm("output.LayerNorm")?,
             activation: config.activation.into(),
         })
@@ -253,26 +254,30 @@ impl Layer {
         state: &mut BertActivations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let BertActivations { activations, cache, rows } = state;
+        let BertActivations { activations, rows } = state;
         let (rows, width) = (*rows, plan.width());
         let Rows { stream: x, next_stream: sum, normed, attended, qkv, inner, scratch } =
             activations.rows(rows, width, self.up.outputs());
-        let ctx = &mut runtime.ctx(scratch);
-
-        self.qkv.run(x, qkv, Epilogue::default(), ctx)?;
-        let mut row = 0;
-        for input in batch {
-            let end = row + input.ids.len();
-            let (qkv, out) = (&qkv[row * 3 * width..end * 3 * width], &mut attended[row * width..end * width]);
-            cache.truncate(0);
-            attend(plan, qkv, out, cache, false, ctx)?;
-            row = end;
-        }
-        self.attention_out.run(attended, sum, plus(MatRef::new(x, rows, width)?), ctx)?;
+        self.qkv.run(x, qkv, Epilogue::default(), runtime, scratch)?;
+        let pairs = || batch.iter().map(|input| input.ids.len() * input.ids.len()).sum();
+        runtime.step(
+            || attention_step(plan, self.index, rows, pairs(), 0),
+            || {
+                let turns = batch.iter().map(|input| Turn { rows: input.ids.len(), cache: None });
+                attend(plan, turns, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
+            },
+        )?;
+        self.attention_out.run(attended, sum, plus(MatRef::new(x, rows, width)?), runtime, scratch)?;
         self.attention_norm.run(sum, normed, runtime)?;
 
-        self.up.run(normed, inner, Epilogue { activation: self.activation, ..Epilogue::default() }, ctx)?;
-        self.down.run(inner, sum, plus(MatRef::new(normed, rows, width)?), ctx)?;
+        self.up.run(
+            normed,
+            inner,
+            Epilogue { activation: self.activation, ..Epilogue::default() },
+            runtime,
+            scratch,
+        )?;
+        self.down.run(inner, sum, plus(MatRef::new(normed, rows, width)?), runtime, scratch)?;
         self.output_norm.run(sum, x, runtime)
     }
 }

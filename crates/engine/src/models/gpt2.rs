@@ -9,19 +9,20 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
-use super::{attend, plus};
+use super::{attend, attention_step, plus};
 use crate::activations::{Activations, Rows};
 use crate::config::Gpt2Config;
 use crate::error::Error;
 use crate::kv_cache::KvCache;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
+use crate::profile::Step;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::AttentionPlan;
+use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::elementwise::add;
 use cke_kernels::view::MatRef;
 
@@ -66,6 +67,13 @@ pub struct Sequence {
     pub cache: KvCache,
 }
 
+impl Sequence {
+    /// Its part in the attention of one layer.
+    fn turn(&mut self, layer: usize) -> Turn<'_> {
+        Turn { rows: self.pending.len(), cache: Some(self.cache.layer(layer)) }
+    }
+}
+
 /// Factor on the scores of a layer's attention.
 fn attention_scale(config: &Gpt2Config, layer: usize) -> f32 {
     let by_width = if config.scale_attn_weights { (config.head_dim() as f32).sqrt() } else { 1.0 };
@@ -102,13 +110,13 @@ impl Gpt2 {
         let (cpu, width, vocabulary) = (runtime.cpu(), config.n_embd, config.vocab_size);
         let tied = config.tie_word_embeddings;
         let (head, name) = if tied { (model, "wte.weight") } else { (root, "lm_head.weight") };
-        let head = Linear::without_bias(cpu, head, name, Layout::OutIn, width, vocabulary)?;
+        let head = Linear::without_bias(cpu, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
         let token_table = if tied { None } else { Some(model.table("wte.weight", vocabulary, width)?) };
         let position_table = model.table("wpe.weight", config.n_positions, width)?;
         let mut blocks = Vec::with_capacity(config.n_layer);
         let mut attention = Vec::with_capacity(config.n_layer);
         for layer in 0..config.n_layer {
-            blocks.push(Block::load(&model.child(format_args!("h.{layer}")), config, runtime)?);
+            blocks.push(Block::load(&model.child(format_args!("h.{layer}")), layer, config, runtime)?);
             let scale = attention_scale(config, layer);
             attention.push(AttentionPlan::new(cpu, config.n_head, config.n_head, config.head_dim(), scale)?);
         }
@@ -179,7 +187,11 @@ impl Gpt2 {
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;
         state.reserve(rows, width, self.config.n_inner)?;
-        self.embed(sequences, &mut state.stream[..rows * width], runtime)?;
+        let stream = &mut state.stream[..rows * width];
+        runtime.step(
+            || Step::other("embed", None, 3 * rows * width * size_of::<f32>()),
+            || self.embed(sequences, stream, runtime),
+        )?;
         for (layer, block) in self.blocks.iter().enumerate() {
             block.run(&self.attention[layer], layer, sequences, rows, state, runtime)?;
         }
@@ -205,7 +217,7 @@ impl Gpt2 {
     ) -> Result<(), Error> {
         let width = self.config.n_embd;
         let hidden = &state.normed[rows.start * width..rows.end * width];
-        self.head.run(hidden, out, Epilogue::default(), &mut runtime.ctx(&mut state.scratch))
+        self.head.run(hidden, out, Epilogue::default(), runtime, &mut state.scratch)
     }
 
     fn check_sequence(&self, sequence: &Sequence) -> Result<(), Error> {
@@ -237,18 +249,18 @@ impl Gpt2 {
 }
 
 impl Block {
-    fn load(source: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Block, Error> {
+    fn load(source: &Source<'_>, layer: usize, config: &Gpt2Config, runtime: &Runtime) -> Result<Block, Error> {
         let (width, inner, epsilon) = (config.n_embd, config.n_inner, config.layer_norm_epsilon);
         let linear = |name: &str, inputs, outputs| {
             Linear::load(runtime.cpu(), &source.child(name), Layout::InOut, inputs, outputs)
         };
         Ok(Block {
-            norm_1: LayerNorm::load(&source.child("ln_1"), width, epsilon)?,
-            qkv: linear("attn.c_attn", width, 3 * width)?,
-            attention_out: linear("attn.c_proj", width, width)?,
-            norm_2: LayerNorm::load(&source.child("ln_2"), width, epsilon)?,
-            up: linear("mlp.c_fc", width, inner)?,
-            down: linear("mlp.c_proj", inner, width)?,
+            norm_1: LayerNorm::load(&source.child("ln_1"), width, epsilon)?.in_layer(layer),
+            qkv: linear("attn.c_attn", width, 3 * width)?.named("qkv", layer),
+            attention_out: linear("attn.c_proj", width, width)?.named("attention out", layer),
+            norm_2: LayerNorm::load(&source.child("ln_2"), width, epsilon)?.in_layer(layer),
+            up: linear("mlp.c_fc", width, inner)?.named("up", layer),
+            down: linear("mlp.c_proj", inner, width)?.named("down", layer),
             activation: config.activation.into(),
         })
     }
@@ -269,21 +281,34 @@ impl Block {
         let width = plan.width();
         let Rows { stream: x, next_stream: x_next, normed, attended, qkv, inner, scratch } =
             state.rows(rows, width, self.up.outputs());
-        let ctx = &mut runtime.ctx(scratch);
-
         self.norm_1.run(x, normed, runtime)?;
-        self.qkv.run(normed, qkv, Epilogue::default(), ctx)?;
-        let mut row = 0;
-        for sequence in sequences.iter_mut().filter(|sequence| !sequence.pending.is_empty()) {
-            let end = row + sequence.pending.len();
-            let (qkv, out) = (&qkv[row * 3 * width..end * 3 * width], &mut attended[row * width..end * width]);
-            attend(plan, qkv, out, sequence.cache.layer(layer), true, ctx)?;
-            row = end;
-        }
-        self.attention_out.run(attended, x_next, plus(MatRef::new(x, rows, width)?), ctx)?;
+        self.qkv.run(normed, qkv, Epilogue::default(), runtime, scratch)?;
+        let (pairs, kept) = pairs_and_kept(sequences, layer);
+        runtime.step(
+            || attention_step(plan, layer, rows, pairs, kept),
+            || {
+                let turns = sequences.iter_mut().map(|sequence| sequence.turn(layer));
+                attend(plan, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
+            },
+        )?;
+        self.attention_out.run(attended, x_next, plus(MatRef::new(x, rows, width)?), runtime, scratch)?;
 
         self.norm_2.run(x_next, normed, runtime)?;
-        self.up.run(normed, inner, Epilogue { activation: self.activation, ..Epilogue::default() }, ctx)?;
-        self.down.run(inner, x, plus(MatRef::new(x_next, rows, width)?), ctx)
+        self.up.run(
+            normed,
+            inner,
+            Epilogue { activation: self.activation, ..Epilogue::default() },
+            runtime,
+            scratch,
+        )?;
+        self.down.run(inner, x, plus(MatRef::new(x_next, rows, width)?), runtime, scratch)
     }
+}
+
+/// Pairs of a pending token and a position that it sees, and positions in the caches of a layer.
+fn pairs_and_kept(sequences: &[Sequence], layer: usize) -> (usize, usize) {
+    sequences.iter().fold((0, 0), |(pairs, kept), sequence| {
+        let (rows, before) = (sequence.pending.len(), sequence.cache.len_of(layer));
+        (pairs + rows * before + rows * (rows + 1) / 2, kept + before)
+    })
 }

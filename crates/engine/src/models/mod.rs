@@ -5,9 +5,10 @@ pub mod gpt2;
 
 use crate::config::Activation;
 use crate::error::Error;
+use crate::profile::{Kind, Step};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
-use cke_kernels::ops::attention::{AttentionPlan, KvCache, Mask};
+use cke_kernels::ops::attention::{AttentionPlan, Mask, Operands, Turn};
 use cke_kernels::view::{MatMut, MatRef};
 
 impl From<Activation> for activation::Activation {
@@ -27,20 +28,35 @@ fn plus(residual: MatRef<'_, f32>) -> Epilogue<'_> {
     Epilogue { residual: Some(residual), ..Epilogue::default() }
 }
 
-/// Appends the keys and values of one sequence's next tokens to its cache and computes their attention: out (tokens, width) from
-/// queries, keys and values side by side, qkv (tokens, 3 · width).
-fn attend(
+/// Attention of new positions, a row each with queries, keys and values side by side, qkv (rows, 3 · width): out (rows, width).
+/// The keys and values are appended to the caches of their turns.
+fn attend<'t>(
     plan: &AttentionPlan,
+    turns: impl ExactSizeIterator<Item = Turn<'t>>,
+    mask: Mask,
     qkv: &[f32],
     out: &mut [f32],
-    cache: &mut KvCache,
-    is_causal: bool,
     ctx: &mut Ctx<'_>,
 ) -> Result<(), Error> {
     let width = plan.width();
-    let tokens = out.len() / width;
-    let view = |which: usize| MatRef::with_strides(&qkv[which * width..], tokens, width, 3 * width, 1);
-    let mask = if is_causal { Mask::Causal { first: cache.len() } } else { Mask::Full };
-    plan.append(cache, view(1)?, view(2)?, ctx.pool)?;
-    Ok(plan.run(view(0)?, cache, mask, MatMut::new(out, tokens, width)?, ctx)?)
+    let rows = out.len() / width;
+    let part = |which: usize| MatRef::with_strides(&qkv[which * width..], rows, width, 3 * width, 1);
+    let operands =
+        Operands { queries: part(0)?, keys: part(1)?, values: part(2)?, out: MatMut::new(out, rows, width)? };
+    Ok(plan.run(turns, mask, operands, ctx)?)
+}
+
+/// The attention of a layer over `pairs` pairs of a query and a key that it sees, for `rows` new positions and with `kept` positions in
+/// caches before them.
+fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, pairs: usize, kept: usize) -> Step {
+    Step {
+        name: "attention",
+        layer: Some(layer),
+        kind: Kind::Attention,
+        shape: None,
+        kernel: Some(plan.kernel().record().name),
+        flops: 4 * (pairs * plan.width()) as u64,
+        // Queries, keys, values and outputs; keys and values once more as they are packed.
+        bytes: (size_of::<f32>() * plan.width() * (6 * rows + 2 * kept)) as u64,
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
+use crate::scratch::LINE;
 use crate::simd::{Op, Simd};
 use crate::view::MatRef;
 use std::fmt;
@@ -110,6 +111,9 @@ pub trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
     /// Its sizes were checked and the tile lies inside the product, so pointers are valid for what it covers.
     fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<Self>;
 
+    /// Asks for what [`TileEpilogue::apply`] will read of a tile of `rows` rows and `cols` columns besides the sums.
+    fn prefetch<S: Simd<E>>(&self, s: S, rows: usize, cols: usize);
+
     /// C ← finish(sums).
     ///
     /// # Safety
@@ -127,6 +131,10 @@ impl<E: Copy> TileEpilogue<E> for NoFinish {
         None
     }
 
+    fn prefetch<S: Simd<E>>(&self, _s: S, _rows: usize, _cols: usize) {
+        match *self {}
+    }
+
     unsafe fn apply<S: Simd<E>>(&self, _s: S, _sums: Sums<E>) {
         match *self {}
     }
@@ -135,6 +143,17 @@ impl<E: Copy> TileEpilogue<E> for NoFinish {
 impl TileEpilogue<f32> for TileFinish {
     fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<TileFinish> {
         epilogue.at(row, col)
+    }
+
+    #[inline(always)]
+    fn prefetch<S: Simd<f32>>(&self, s: S, rows: usize, cols: usize) {
+        if let Some((residual, row_stride)) = self.residual {
+            for i in 0..rows {
+                for j in (0..cols).step_by(LINE / size_of::<f32>()) {
+                    s.prefetch(residual.wrapping_add(i * row_stride + j));
+                }
+            }
+        }
     }
 
     /// In a function of its own: repeated inside every microkernel it would be most of their code.
@@ -155,23 +174,49 @@ impl Op for FinishTile<'_> {
 
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) {
-        let TileFinish { factor, scale, bias, activation, residual } = *self.finish;
-        let Sums { sums, sums_row_stride, rows, cols, c, c_row_stride } = self.sums;
-        for j in (0..cols).step_by(S::LANES) {
-            let mask = s.mask(cols - j);
-            // SAFETY: j < cols, the mask covers columns below cols and i < rows: all inside what `apply` was promised.
+        let Sums { rows, cols, .. } = self.sums;
+        let full = cols - cols % S::LANES;
+        for i in 0..rows {
+            // SAFETY: i < rows, and the vectors lie below cols, the last one by its mask: all inside what `apply` was promised.
             unsafe {
-                let scale = scale.map_or(s.splat(factor), |scale| s.load_masked(scale.add(j), mask));
-                let bias = bias.map_or(s.splat(0.0), |bias| s.load_masked(bias.add(j), mask));
-                for i in 0..rows {
-                    let sum = s.load(sums.add(i * sums_row_stride + j));
-                    let mut x = activate(s, activation, s.mul_add(sum, scale, bias));
-                    if let Some((residual, row_stride)) = residual {
-                        x = s.add(x, s.load_masked(residual.add(i * row_stride + j), mask));
-                    }
-                    s.store_masked(c.add(i * c_row_stride + j), x, mask);
+                // Masked stores that miss the cache wait much longer than plain ones.
+                for j in (0..full).step_by(S::LANES) {
+                    self.finish(s, i, j, |p| s.load(p), |p, x| s.store(p, x));
+                }
+                if full < cols {
+                    let mask = s.mask(cols - full);
+                    self.finish(s, i, full, |p| s.load_masked(p, mask), |p, x| s.store_masked(p, x, mask));
                 }
             }
+        }
+    }
+}
+
+impl FinishTile<'_> {
+    /// The vector from (i, j) on.
+    ///
+    /// # Safety
+    /// As [`TileEpilogue::apply`], with i < rows and j < cols; `load` and `store` touch columns below cols only.
+    #[inline(always)]
+    unsafe fn finish<S: Simd<f32>>(
+        &self,
+        s: S,
+        i: usize,
+        j: usize,
+        load: impl Fn(*const f32) -> S::Reg,
+        store: impl Fn(*mut f32, S::Reg),
+    ) {
+        let TileFinish { factor, scale, bias, activation, residual } = *self.finish;
+        let Sums { sums, sums_row_stride, c, c_row_stride, .. } = self.sums;
+        // SAFETY: promised by the caller.
+        unsafe {
+            let scale = scale.map_or(s.splat(factor), |scale| load(scale.add(j)));
+            let bias = bias.map_or(s.splat(0.0), |bias| load(bias.add(j)));
+            let mut x = activate(s, activation, s.mul_add(s.load(sums.add(i * sums_row_stride + j)), scale, bias));
+            if let Some((residual, row_stride)) = residual {
+                x = s.add(x, load(residual.add(i * row_stride + j)));
+            }
+            store(c.add(i * c_row_stride + j), x);
         }
     }
 }

@@ -16,25 +16,18 @@ pub fn softmax(cpu: &Cpu, row: &mut [f32]) {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd<f32>>(self, s: S) {
-            softmax_row(s, self.0, 1.0);
+            let max = largest(s, self.0);
+            let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+            let sum = exp_row(s, self.0, shift, 1.0);
+            scale_row(s, self.0, if sum == 0.0 { 0.0 } else { 1.0 / sum });
         }
     }
     dispatch(cpu, Softmax(row));
 }
 
-/// [`softmax`] of `scale · row` for a finite scale above 0, to be built into other operations.
-#[inline(always)]
-pub fn softmax_row<S: Simd<f32>>(s: S, row: &mut [f32], scale: f32) {
-    let max = largest(s, row);
-    let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-    let sum = exp_row(s, row, shift, scale);
-    let factor = if sum == 0.0 { 0.0 } else { 1.0 / sum };
-    scale_row(s, row, factor);
-}
-
 /// row ← e^((row − shift) · scale); the sum of the result.
 #[inline(always)]
-fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32, scale: f32) -> f32 {
+pub(super) fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32, scale: f32) -> f32 {
     let (shift, scale) = (s.splat(shift), s.splat(scale));
     let mut sums = [s.splat(0.0); UNROLL];
     let mut blocks = row.chunks_exact_mut(UNROLL * S::LANES);

@@ -2,7 +2,7 @@
 
 use crate::each_isa;
 use cke_kernels::gemm::Ctx;
-use cke_kernels::ops::attention::{AttentionPlan, KvCache, Mask, attention_reference};
+use cke_kernels::ops::attention::{AttentionPlan, KvCache, Mask, Operands, Turn, attention_reference};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::ThreadPool;
 use cke_kernels::view::{MatMut, MatRef};
@@ -39,35 +39,37 @@ impl Layer {
         Layer { plan, heads, group: heads / kv_heads, dim, len, q, k, v }
     }
 
-    fn append(&self, cache: &mut KvCache, from: usize, to: usize, pool: &ThreadPool) {
-        let width = self.heads / self.group * self.dim;
-        let part = |x: &[f32]| x[from * width..to * width].to_vec();
-        let (k, v) = (part(&self.k), part(&self.v));
-        let view = |x| MatRef::new(x, to - from, width).unwrap();
-        self.plan.append(cache, view(&k), view(&v), pool).unwrap();
+    /// Attention of the positions from `from` to `to`: (to − from, heads · dim).
+    fn step(&self, from: usize, to: usize, cache: Option<&mut KvCache>, mask: Mask, pool: &ThreadPool) -> Vec<f32> {
+        let (width, kv_width) = (self.heads * self.dim, self.heads / self.group * self.dim);
+        let rows = to - from;
+        let view = |x| MatRef::new(x, rows, kv_width).unwrap();
+        let mut out = vec![f32::NAN; rows * width];
+        let operands = Operands {
+            queries: MatRef::new(&self.q[from * width..to * width], rows, width).unwrap(),
+            keys: view(&self.k[from * kv_width..to * kv_width]),
+            values: view(&self.v[from * kv_width..to * kv_width]),
+            out: MatMut::new(&mut out, rows, width).unwrap(),
+        };
+        let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
+        self.plan.run([Turn { rows, cache }].into_iter(), mask, operands, ctx).unwrap();
+        out
     }
 
-    /// Attention with the sequence appended and queried in pieces of the given lengths.
-    fn run(&self, pieces: &[usize], is_causal: bool, threads: usize) -> Vec<f32> {
+    /// Attention of the whole sequence without a cache.
+    fn whole(&self, mask: Mask, threads: usize) -> Vec<f32> {
+        self.step(0, self.len, None, mask, &ThreadPool::new(threads).unwrap())
+    }
+
+    /// Causal attention with the sequence read in pieces of the given lengths.
+    fn pieces(&self, pieces: &[usize], threads: usize) -> Vec<f32> {
         let pool = ThreadPool::new(threads).unwrap();
-        let mut scratch = Scratch::new();
         let mut cache = self.plan.cache(self.len + 3).unwrap();
-        let width = self.heads * self.dim;
-        let mut out = vec![f32::NAN; self.len * width];
-        if !is_causal {
-            self.append(&mut cache, 0, self.len, &pool);
-        }
-        let mut first = 0;
+        let mut out = Vec::new();
         for &count in pieces {
-            if is_causal {
-                self.append(&mut cache, first, first + count, &pool);
-            }
-            let rows = first * width..(first + count) * width;
-            let q = MatRef::new(&self.q[rows.clone()], count, width).unwrap();
-            let out = MatMut::new(&mut out[rows], count, width).unwrap();
-            let mask = if is_causal { Mask::Causal { first } } else { Mask::Full };
-            self.plan.run(q, &cache, mask, out, &mut Ctx { pool: &pool, scratch: &mut scratch }).unwrap();
-            first += count;
+            let first = cache.len();
+            out.extend(self.step(first, first + count, Some(&mut cache), Mask::Causal, &pool));
+            assert_eq!(cache.len(), first + count);
         }
         out
     }
@@ -104,11 +106,21 @@ fn attention_any_size_matches_oracle() {
         for size in SIZES {
             for len in LENGTHS {
                 let layer = Layer::new(cpu, size, len);
-                for is_causal in [false, true] {
-                    let case = format!("{} {size:?}, {len} positions, causal {is_causal}", cpu.isa());
-                    layer.check(&case, &layer.run(&[len], is_causal, 1), is_causal);
+                for (mask, is_causal) in [(Mask::Full, false), (Mask::Causal, true)] {
+                    let case = format!("{} {size:?}, {len} positions, {mask:?}", cpu.isa());
+                    layer.check(&case, &layer.whole(mask, 1), is_causal);
                 }
             }
+        }
+    });
+}
+
+#[test]
+fn attention_over_several_stretches_matches_oracle() {
+    each_isa(|cpu| {
+        let layer = Layer::new(cpu, (2, 1, 8), 1300);
+        for (mask, is_causal) in [(Mask::Full, false), (Mask::Causal, true)] {
+            layer.check(&format!("{} {mask:?}", cpu.isa()), &layer.whole(mask, 2), is_causal);
         }
     });
 }
@@ -118,14 +130,59 @@ fn attention_in_pieces_on_threads_has_same_bits() {
     each_isa(|cpu| {
         for size in SIZES {
             let layer = Layer::new(cpu, size, 67);
-            for is_causal in [false, true] {
-                let whole = layer.run(&[67], is_causal, 1);
-                for (pieces, threads) in [(&[1; 67][..], 1), (&[30, 1, 36], 2), (&[66, 1], 3), (&[67], 2)] {
-                    let case = format!("{} {size:?} causal {is_causal} {pieces:?} on {threads}", cpu.isa());
-                    assert_identical(&case, &layer.run(pieces, is_causal, threads), &whole);
-                }
+            let whole = layer.whole(Mask::Causal, 1);
+            for (pieces, threads) in [(&[1; 67][..], 1), (&[30, 1, 36], 2), (&[66, 1], 3), (&[67], 2), (&[67], 16)] {
+                let case = format!("{} {size:?} {pieces:?} on {threads}", cpu.isa());
+                assert_identical(&case, &layer.pieces(pieces, threads), &whole);
+            }
+            let whole = layer.whole(Mask::Full, 1);
+            assert_identical("without a mask", &layer.whole(Mask::Full, 16), &whole);
+        }
+    });
+}
+
+/// One token after a long context: with more threads than heads, the keys are shared out among them.
+#[test]
+fn attention_of_one_token_has_same_bits_whoever_reads_the_keys() {
+    each_isa(|cpu| {
+        for size in [(3, 3, 17), (2, 1, 64)] {
+            let layer = Layer::new(cpu, size, 1300);
+            let whole = layer.whole(Mask::Causal, 1);
+            for threads in [1, 2, 8] {
+                let found = layer.pieces(&[1291, 1, 1, 2, 5], threads);
+                assert_identical(&format!("{} {size:?} on {threads}", cpu.isa()), &found, &whole);
             }
         }
+    });
+}
+
+#[test]
+fn attention_of_several_sequences_is_that_of_each() {
+    each_isa(|cpu| {
+        let layer = Layer::new(cpu, (4, 2, 16), 40);
+        let (width, kv_width) = (64, 32);
+        // Rows of the second sequence, none for the third, and two more of the first.
+        let (mut first, mut second, mut third) =
+            (layer.plan.cache(40).unwrap(), layer.plan.cache(30).unwrap(), layer.plan.cache(1).unwrap());
+        let pool = ThreadPool::new(2).unwrap();
+        layer.step(0, 38, Some(&mut first), Mask::Causal, &pool);
+        let rows = |x: &[f32], width: usize| [&x[..30 * width], &x[38 * width..]].concat();
+        let (q, k, v) = (rows(&layer.q, width), rows(&layer.k, kv_width), rows(&layer.v, kv_width));
+        let mut out = vec![f32::NAN; 32 * width];
+        let operands = Operands {
+            queries: MatRef::new(&q, 32, width).unwrap(),
+            keys: MatRef::new(&k, 32, kv_width).unwrap(),
+            values: MatRef::new(&v, 32, kv_width).unwrap(),
+            out: MatMut::new(&mut out, 32, width).unwrap(),
+        };
+        let turns = [(30, &mut second), (0, &mut third), (2, &mut first)]
+            .map(|(rows, cache)| Turn { rows, cache: Some(cache) })
+            .into_iter();
+        let ctx = &mut Ctx { pool: &pool, scratch: &mut Scratch::new() };
+        layer.plan.run(turns, Mask::Causal, operands, ctx).unwrap();
+        let whole = layer.whole(Mask::Causal, 1);
+        assert_identical("both", &out, &rows(&whole, width));
+        assert_eq!((first.len(), second.len(), third.len()), (40, 30, 0));
     });
 }
 
@@ -135,17 +192,11 @@ fn truncated_cache_forgets() {
         let layer = Layer::new(cpu, (2, 2, 17), 40);
         let pool = ThreadPool::new(1).unwrap();
         let mut cache = layer.plan.cache(40).unwrap();
-        layer.append(&mut cache, 0, 40, &pool);
+        layer.step(0, 40, Some(&mut cache), Mask::Causal, &pool);
         cache.truncate(5);
-        layer.append(&mut cache, 5, 9, &pool);
+        let out = layer.step(5, 9, Some(&mut cache), Mask::Causal, &pool);
         let width = 34;
-        let mut out = vec![f32::NAN; width];
-        let q = MatRef::new(&layer.q[8 * width..9 * width], 1, width).unwrap();
-        let mut scratch = Scratch::new();
-        let ctx = &mut Ctx { pool: &pool, scratch: &mut scratch };
-        let mask = Mask::Causal { first: 8 };
-        layer.plan.run(q, &cache, mask, MatMut::new(&mut out, 1, width).unwrap(), ctx).unwrap();
-        assert_identical("row 8", &out, &layer.run(&[40], true, 1)[8 * width..9 * width]);
+        assert_identical("rows 5 to 8", &out, &layer.whole(Mask::Causal, 1)[5 * width..9 * width]);
     });
 }
 
@@ -158,23 +209,26 @@ fn impossible_calls_are_errors() {
     let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).unwrap();
     let pool = ThreadPool::new(1).unwrap();
     let mut cache = plan.cache(4).unwrap();
-    let data = vec![1.0; 5 * 16];
+    let data = vec![1.0; 5 * 32];
     let view = |rows, cols| MatRef::new(&data[..rows * cols], rows, cols).unwrap();
-    assert!(plan.append(&mut cache, view(5, 16), view(5, 16), &pool).is_err(), "no room");
-    assert!(plan.append(&mut cache, view(2, 15), view(2, 16), &pool).is_err(), "width of the keys");
-    assert!(plan.append(&mut cache, view(2, 16), view(3, 16), &pool).is_err(), "rows of the values");
-    let strided = MatRef::with_strides(&data, 2, 16, 16, 2).unwrap();
-    assert!(plan.append(&mut cache, strided, view(2, 16), &pool).is_err(), "column stride of the keys");
-    assert!(cache.is_empty());
-
-    let mut out = vec![7.0; 16];
-    let mut scratch = Scratch::new();
-    let mut run = |cache: &KvCache, mask| {
-        let ctx = &mut Ctx { pool: &pool, scratch: &mut scratch };
-        plan.run(view(1, 16), cache, mask, MatMut::new(&mut out, 1, 16).unwrap(), ctx)
+    let mut run = |rows, queries, keys, values, out_rows: usize, out_stride| {
+        let mut out = vec![7.0; 5 * 32];
+        let out = MatMut::with_strides(&mut out, out_rows, 16, 16 * out_stride, out_stride).unwrap();
+        let ctx = &mut Ctx { pool: &pool, scratch: &mut Scratch::new() };
+        let turn = Turn { rows, cache: Some(&mut cache) };
+        let result = plan.run([turn].into_iter(), Mask::Causal, Operands { queries, keys, values, out }, ctx);
+        (result.is_ok(), cache.len())
     };
-    assert!(run(&cache, Mask::Full).is_err(), "nothing to attend to");
-    plan.append(&mut cache, view(2, 16), view(2, 16), &pool).unwrap();
-    assert!(run(&cache, Mask::Causal { first: 2 }).is_err(), "query behind the last key");
-    assert!(run(&cache, Mask::Causal { first: 1 }).is_ok());
+    let strided = MatRef::with_strides(&data, 2, 16, 32, 2).unwrap();
+    let good = view(2, 16);
+    assert_eq!(run(5, view(5, 16), view(5, 16), view(5, 16), 5, 1), (false, 0), "no room");
+    assert_eq!(run(2, view(2, 15), good, good, 2, 1), (false, 0), "width of the queries");
+    assert_eq!(run(2, good, view(2, 15), good, 2, 1), (false, 0), "width of the keys");
+    assert_eq!(run(2, good, good, view(3, 16), 2, 1), (false, 0), "rows of the values");
+    assert_eq!(run(2, good, strided, good, 2, 1), (false, 0), "column stride of the keys");
+    assert_eq!(run(2, good, good, good, 2, 2), (false, 0), "column stride of the output");
+    assert_eq!(run(2, good, good, good, 3, 1), (false, 0), "rows of the output");
+    assert_eq!(run(1, good, good, good, 2, 1), (false, 0), "rows of the turns");
+    assert_eq!(run(2, good, good, good, 2, 1), (true, 2));
+    assert_eq!(run(3, view(3, 16), view(3, 16), view(3, 16), 3, 1), (false, 2), "no room behind what is there");
 }

@@ -2,8 +2,7 @@
 
 use crate::{LENGTHS, assert_same_at_any_offset, each_isa, rows};
 use cke_kernels::Cpu;
-use cke_kernels::ops::softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference, softmax_row};
-use cke_kernels::simd::{Op, Simd, dispatch};
+use cke_kernels::ops::softmax::{log_sum_exp, log_sum_exp_reference, softmax, softmax_reference};
 use cke_testkit::tolerance::{F32_ROUNDOFF, assert_close, gamma};
 use cke_testkit::{Data, Guarded, View, oracle};
 
@@ -18,14 +17,14 @@ fn softmax_on(cpu: &Cpu, row: &[f32]) -> Vec<f32> {
 }
 
 /// Relative error of e^(scale·(x − max)) for one element: two roundings of the argument, and the exponential's own.
-fn term_error(x: f32, max: f32, scale: f32) -> f64 {
-    EXP_ERROR + 2.0 * F32_ROUNDOFF * ((f64::from(x) - f64::from(max)) * f64::from(scale)).abs().min(110.0)
+fn term_error(x: f32, max: f32) -> f64 {
+    EXP_ERROR + 2.0 * F32_ROUNDOFF * (f64::from(x) - f64::from(max)).abs().min(110.0)
 }
 
 /// Each term's error, the weighted mean of all for their sum, and γ(n + 3) for adding and dividing.
-fn softmax_bounds(row: &[f32], scale: f32, exact: &[f64]) -> Vec<f64> {
+fn softmax_bounds(row: &[f32], exact: &[f64]) -> Vec<f64> {
     let max = row.iter().copied().fold(NEVER, f32::max);
-    let errors: Vec<f64> = row.iter().map(|&x| term_error(x, max, scale)).collect();
+    let errors: Vec<f64> = row.iter().map(|&x| term_error(x, max)).collect();
     let common = errors.iter().zip(exact).map(|(e, y)| e * y).sum::<f64>() + gamma(row.len() + 3, F32_ROUNDOFF);
     errors.iter().zip(exact).map(|(e, y)| (e + common) * y + 2.0 * f64::from(f32::from_bits(1))).collect()
 }
@@ -35,7 +34,7 @@ fn softmax_of_each_length_keeps_its_bound() {
     for (mean, deviation) in [(0.0, 1.0), (0.0, 30.0), (1e4, 3.0), (-3e38, 1e37), (0.0, 1e-20), (0.0, 0.0)] {
         for row in rows(130, mean, deviation) {
             let exact = oracle::softmax(View::row_major(&row, 1, row.len()));
-            let bounds = softmax_bounds(&row, 1.0, &exact);
+            let bounds = softmax_bounds(&row, &exact);
             each_isa(|cpu| {
                 let case = format!("{mean} ± {deviation}, length {} on {}", row.len(), cpu.isa());
                 assert_close(&case, &softmax_on(cpu, &row), &exact, &bounds);
@@ -43,34 +42,6 @@ fn softmax_of_each_length_keeps_its_bound() {
             let mut twin = row.clone();
             softmax_reference(&mut twin);
             assert_close("reference", &twin, &exact, &bounds);
-        }
-    }
-}
-
-struct Scaled<'a>(&'a mut [f32], f32);
-
-impl Op for Scaled<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<f32>>(self, s: S) {
-        softmax_row(s, self.0, self.1);
-    }
-}
-
-#[test]
-fn softmax_row_with_scale_is_softmax_of_the_scaled_row() {
-    for row in rows(131, 2.0, 10.0) {
-        for scale in [0.125, 1.0, 3.0] {
-            let scaled: Vec<f64> = row.iter().map(|&x| f64::from(x) * f64::from(scale)).collect();
-            let sum: f64 = scaled.iter().map(|x| x.exp()).sum();
-            let exact: Vec<f64> = scaled.iter().map(|x| x.exp() / sum).collect();
-            let bounds = softmax_bounds(&row, scale, &exact);
-            each_isa(|cpu| {
-                let mut found = row.clone();
-                dispatch(cpu, Scaled(&mut found, scale));
-                assert_close(&format!("{scale} × {} on {}", row.len(), cpu.isa()), &found, &exact, &bounds);
-            });
         }
     }
 }
@@ -142,7 +113,7 @@ fn log_sum_exp_of_each_length_keeps_its_bound() {
             let max = row.iter().copied().fold(NEVER, f32::max);
             let exact = log_sum_exp_reference(&row);
             // Terms and stretches of 256 of one sign, so the sum's relative error is the logarithm's absolute one.
-            let terms: f64 = row.iter().map(|&x| (f64::from(x) - exact).exp() * term_error(x, max, 1.0)).sum();
+            let terms: f64 = row.iter().map(|&x| (f64::from(x) - exact).exp() * term_error(x, max)).sum();
             let bound = terms + gamma(256, F32_ROUNDOFF) + 1e-15 * exact.abs();
             each_isa(|cpu| {
                 let found = log_sum_exp(cpu, &row);

@@ -46,6 +46,9 @@ where
                 }
             }
         }
+        if let Store::Finish { finish, .. } = args.store {
+            finish.prefetch(s, MR, args.cols);
+        }
         for pair in args.pairs {
             match args.extra {
                 Extra::Nothing => multiply::<P, S, MR, NV, NOTHING>(s, args, pair, last, &mut sums),

@@ -1,0 +1,279 @@
+//! One head: softmax(scale · Q·Kᵀ)·V for some of the queries, a stretch of keys at a time.
+//!
+//! ```text
+//! for each stretch s of keys:
+//!     S  = Q·Kₛᵀ          mₛ = max S          P = e^(scale · (S − mₛ))          lₛ = Σ P          Oₛ = P·Vₛ
+//!     m' = max(m, mₛ)     O = O·e^(scale · (m − m')) + Oₛ·e^(scale · (mₛ − m')),     l likewise
+//! out = O / l
+//! ```
+//!
+//! Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022. Stretches
+//! begin at fixed positions and are joined in their order, so a row's bits depend neither on the other rows nor on who computed which
+//! stretch.
+
+use super::AttentionPlan;
+use super::cache::Panels;
+use crate::gemm::loops::{WholeA, WholeB};
+use crate::gemm::macro_kernel::Product;
+use crate::ops::row::largest;
+use crate::ops::softmax::exp_row;
+use crate::simd::math::exp;
+use crate::simd::{Op, Simd, dispatch};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Some queries of one head and the keys that they see.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) plan: &'a AttentionPlan,
+    pub(super) panels: Panels,
+    /// Element (0, 0) of the head's queries, whose columns are next to each other.
+    pub(super) queries: *const f32,
+    pub(super) query_stride: usize,
+    /// Element (0, 0) of the head's output, whose columns are next to each other.
+    pub(super) out: *mut f32,
+    pub(super) out_stride: usize,
+    /// Keys that query 0 sees, and how many more each further one does.
+    pub(super) first_seen: usize,
+    pub(super) step: usize,
+}
+
+/// What one task works with.
+pub(super) struct Work<'a> {
+    /// (rows, keys of a stretch)
+    pub(super) scores: &'a mut [f32],
+    /// Of the stretches joined so far.
+    pub(super) joined: Stats<'a>,
+    /// What the stretch at hand gives.
+    pub(super) own: Part<'a>,
+}
+
+/// The largest score and the sum of the weights of each row.
+pub(super) struct Stats<'a> {
+    pub(super) max: &'a mut [f32],
+    pub(super) sum: &'a mut [f32],
+}
+
+/// What one stretch gives: output (rows, head_dim) before the division, and its statistics.
+pub(super) struct Part<'a> {
+    pub(super) out: &'a mut [f32],
+    pub(super) stats: Stats<'a>,
+}
+
+impl Head<'_> {
+    /// Keys that query `row` sees.
+    fn seen(&self, row: usize) -> usize {
+        self.first_seen + row * self.step
+    }
+
+    /// The output of the given queries.
+    ///
+    /// # Safety
+    /// The queries exist, their outputs are used by nobody else, the panels hold every key that they see, and `work` has room.
+    pub(super) unsafe fn run(&self, rows: Range<usize>, work: &mut Work<'_>) {
+        let (cpu, dim) = (&self.plan.cpu, self.plan.head_dim);
+        let (stretch, end) = (self.plan.stretch(), self.seen(rows.end - 1));
+        let Work { scores, joined, own } = work;
+        // SAFETY: promised by the caller.
+        let mut out = unsafe { self.out_rows(rows.clone()) };
+        for start in (0..end).step_by(stretch) {
+            let keys = start..end.min(start + stretch);
+            // SAFETY: promised by the caller.
+            unsafe {
+                if start == 0 {
+                    self.stretch(rows.clone(), keys, scores, joined, out.data, out.stride);
+                } else {
+                    self.stretch(rows.clone(), keys, scores, &mut own.stats, own.out.as_mut_ptr(), dim);
+                    dispatch(cpu, Join { scale: self.plan.scale, out: &mut out, joined, own });
+                }
+            }
+        }
+        dispatch(cpu, Divide { out: &mut out, sums: joined.sum });
+    }
+
+    /// The output of the first `rows` queries from what all stretches of keys gave, in their order.
+    ///
+    /// # Safety
+    /// As [`Head::run`]; the parts are of so many rows, and there is at least one.
+    pub(super) unsafe fn join_all<'p>(&self, rows: usize, mut parts: impl Iterator<Item = Part<'p>>) {
+        // SAFETY: promised by the caller.
+        let mut out = unsafe { self.out_rows(0..rows) };
+        let Some(Part { out: first, stats: mut joined }) = parts.next() else { return };
+        for i in 0..rows {
+            out.row(i).copy_from_slice(&first[i * self.plan.head_dim..][..self.plan.head_dim]);
+        }
+        for mut own in parts {
+            let join = Join { scale: self.plan.scale, out: &mut out, joined: &mut joined, own: &mut own };
+            dispatch(&self.plan.cpu, join);
+        }
+        dispatch(&self.plan.cpu, Divide { out: &mut out, sums: joined.sum });
+    }
+
+    /// Rows of the output.
+    ///
+    /// # Safety
+    /// They exist, and nobody else uses them while the result lives.
+    unsafe fn out_rows<'r>(&self, rows: Range<usize>) -> OutRows<'r> {
+        let data = self.out.wrapping_add(rows.start * self.out_stride);
+        OutRows { data, rows: rows.len(), cols: self.plan.head_dim, stride: self.out_stride, borrow: PhantomData }
+    }
+
+    /// out ← Σ e^(scale · (score − max)) · value over one stretch of keys, with max and Σ e^… of each row.
+    ///
+    /// # Safety
+    /// As [`Head::run`], with `out` valid for the rows.
+    pub(super) unsafe fn stretch(
+        &self,
+        rows: Range<usize>,
+        keys: Range<usize>,
+        scores: &mut [f32],
+        stats: &mut Stats<'_>,
+        out: *mut f32,
+        out_stride: usize,
+    ) {
+        let AttentionPlan { cpu, kernel, head_dim, scale, .. } = *self.plan;
+        let (nr, m, n) = (self.plan.nr(), rows.len(), keys.len());
+        let scores = &mut scores[..m * n];
+        let product = Product {
+            kernel,
+            m,
+            n,
+            k: head_dim,
+            c: scores.as_mut_ptr(),
+            c_row_stride: n,
+            c_col_stride: 1,
+            alpha: 1.0,
+            beta: 0.0,
+            epilogue: None,
+        };
+        let a = WholeA {
+            data: self.queries.wrapping_add(rows.start * self.query_stride),
+            row_stride: self.query_stride,
+            col_stride: 1,
+        };
+        let panel = |data: *mut f32, panel_stride| WholeB {
+            data: data.cast_const(),
+            panel_stride,
+            row_stride: nr,
+            stride: nr,
+            is_far: false,
+        };
+        // Stretches begin where panels do.
+        let b = panel(self.panels.keys.wrapping_add(keys.start * head_dim), nr * head_dim);
+        // SAFETY: the queries and the keys exist by the caller's promise, and the scores are m rows of n.
+        unsafe { product.run_alone(a, b) };
+
+        let seen = (0..m).map(|i| self.seen(rows.start + i).clamp(keys.start, keys.end) - keys.start);
+        dispatch(&cpu, Weights { scores, n, seen, scale, stats });
+
+        let product = Product { n: head_dim, k: n, c: out, c_row_stride: out_stride, ..product };
+        let a = WholeA { data: scores.as_ptr(), row_stride: n, col_stride: 1 };
+        let b = panel(self.panels.values.wrapping_add(keys.start * nr), nr * self.panels.capacity);
+        // SAFETY: the scores are m rows of n, the values exist and `out` is valid by the caller's promise.
+        unsafe { product.run_alone(a, b) };
+    }
+}
+
+/// Row i of the scores ← e^(scale · (score − max)) over the first `seen` of them, zero behind; with max and sum of each row.
+struct Weights<'a, 's, I> {
+    scores: &'a mut [f32],
+    n: usize,
+    seen: I,
+    scale: f32,
+    stats: &'a mut Stats<'s>,
+}
+
+impl<I: Iterator<Item = usize>> Op for Weights<'_, '_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, s: S) {
+        let stats = self.stats.max.iter_mut().zip(self.stats.sum.iter_mut());
+        for ((row, seen), (max, sum)) in self.scores.chunks_exact_mut(self.n).zip(self.seen).zip(stats) {
+            let (seen, hidden) = row.split_at_mut(seen);
+            *max = largest(s, seen);
+            let shift = if *max == f32::NEG_INFINITY { 0.0 } else { *max };
+            *sum = exp_row(s, seen, shift, self.scale);
+            hidden.fill(0.0);
+        }
+    }
+}
+
+/// Rows of the output that one task owns.
+struct OutRows<'a> {
+    data: *mut f32,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    borrow: PhantomData<&'a mut [f32]>,
+}
+
+impl OutRows<'_> {
+    #[inline(always)]
+    fn row(&mut self, i: usize) -> &mut [f32] {
+        assert!(i < self.rows);
+        // SAFETY: one of the rows that this value stands for.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(i * self.stride), self.cols) }
+    }
+}
+
+/// Joins what a stretch gave to what those before it gave.
+struct Join<'a, 's> {
+    scale: f32,
+    out: &'a mut OutRows<'s>,
+    joined: &'a mut Stats<'s>,
+    own: &'a mut Part<'s>,
+}
+
+impl Op for Join<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, s: S) {
+        for i in 0..self.out.rows {
+            let (joined, own) = (self.joined.max[i], self.own.stats.max[i]);
+            // A NaN on either side reaches the result by the sums.
+            let max = joined.max(own);
+            let factor = |part: f32| {
+                if part == f32::NEG_INFINITY {
+                    return 0.0;
+                }
+                let mut factor = [0.0];
+                s.write(&mut factor, exp(s, s.splat((part - max) * self.scale)));
+                factor[0]
+            };
+            let (before, after) = (factor(joined), factor(own));
+            self.joined.max[i] = max;
+            self.joined.sum[i] = self.joined.sum[i] * before + self.own.stats.sum[i] * after;
+            let (before, after) = (s.splat(before), s.splat(after));
+            let cols = self.out.cols;
+            let own = self.own.out[i * cols..][..cols].chunks(S::LANES);
+            for (out, own) in self.out.row(i).chunks_mut(S::LANES).zip(own) {
+                let sum = s.mul_add(s.read(own), after, s.mul(s.read(out), before));
+                s.write(out, sum);
+            }
+        }
+    }
+}
+
+/// Rows of the output divided by the sums of their weights.
+struct Divide<'a, 's> {
+    out: &'a mut OutRows<'s>,
+    sums: &'a [f32],
+}
+
+impl Op for Divide<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, s: S) {
+        for (i, &sum) in self.sums[..self.out.rows].iter().enumerate() {
+            // Who may look at nothing gets nothing.
+            let factor = s.splat(if sum == 0.0 { 0.0 } else { 1.0 / sum });
+            for out in self.out.row(i).chunks_mut(S::LANES) {
+                let x = s.mul(s.read(out), factor);
+                s.write(out, x);
+            }
+        }
+    }
+}

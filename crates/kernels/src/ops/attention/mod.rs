@@ -1,0 +1,164 @@
+//! Scaled dot-product attention: softmax(scale · Q·Kᵀ + mask)·V for each head, of several sequences at once.
+//!
+//! Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2. Both products run on the matrix microkernels: keys
+//! and values are packed into panels once, by the task that computes their head, and a prompt and a single token read the same
+//! panels. `head.rs` has the arithmetic, `schedule.rs` who computes what.
+
+mod cache;
+mod head;
+mod schedule;
+
+pub use cache::KvCache;
+
+use crate::cpu::Cpu;
+use crate::error::{Error, expect_size};
+use crate::gemm::{Shape, Supported, cycles, rivals};
+use crate::scheme::F32;
+use crate::view::{MatMut, MatRef};
+
+/// Which keys a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// All of its sequence.
+    Full,
+    /// Those up to its own position.
+    Causal,
+}
+
+/// The sizes of an attention layer and the kernel that computes it.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionPlan {
+    cpu: Cpu,
+    kernel: Supported<F32>,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    scale: f32,
+}
+
+/// What one sequence has in a call.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// Its new positions: so many of the call's rows, after those of the turns before it.
+    pub rows: usize,
+    /// What came before them, and where they are kept for what comes later; `None` for a sequence that is whole.
+    pub cache: Option<&'a mut KvCache>,
+}
+
+/// Operands of a call: a row for each new position of each sequence. Columns are next to each other.
+#[derive(Debug)]
+pub struct Operands<'a> {
+    /// (rows, heads · head_dim)
+    pub queries: MatRef<'a, f32>,
+    /// (rows, kv_heads · head_dim)
+    pub keys: MatRef<'a, f32>,
+    /// (rows, kv_heads · head_dim)
+    pub values: MatRef<'a, f32>,
+    /// (rows, heads · head_dim)
+    pub out: MatMut<'a, f32>,
+}
+
+/// Queries that are computed at a time, in tiles of the kernel's mr rows: scores of that many rows and one stretch of keys stay in
+/// the first cache levels.
+const TILES_PER_BLOCK: usize = 4;
+
+/// Keys of a stretch, about: its scores are computed, weighed and forgotten before the next, so memory grows with the number of
+/// queries and keys, not with their product.
+const STRETCH: usize = 512;
+
+impl AttentionPlan {
+    /// A plan for `heads` query heads of `head_dim` that share `kv_heads` key and value heads, with scores multiplied by `scale`.
+    ///
+    /// # Errors
+    /// Where a size is 0 or `kv_heads` does not divide `heads`.
+    pub fn new(cpu: &Cpu, heads: usize, kv_heads: usize, head_dim: usize, scale: f32) -> Result<Self, Error> {
+        if heads == 0 || head_dim == 0 || kv_heads == 0 {
+            return Err(Error::Size { what: "heads times head dimension, at least", wanted: 1, found: 0 });
+        }
+        expect_size("query heads left over by the key heads", 0, heads % kv_heads)?;
+        // A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
+        let cost = |kernel: Supported<F32>| {
+            let scores = Shape { m: 64, n: 256, k: head_dim };
+            let values = Shape { m: 64, n: head_dim, k: 256 };
+            let width = head_dim.next_multiple_of(kernel.tile().nr);
+            (width, cycles(kernel.record(), scores) + cycles(kernel.record(), values))
+        };
+        let kernel = rivals::<F32>(cpu)
+            .filter(|kernel| kernel.record().isa == cpu.isa())
+            .min_by_key(|&kernel| cost(kernel))
+            .expect("every ISA has a kernel");
+        Ok(AttentionPlan { cpu: *cpu, kernel, heads, kv_heads, head_dim, scale })
+    }
+
+    /// The kernel of both products.
+    pub fn kernel(&self) -> Supported<F32> {
+        self.kernel
+    }
+
+    /// Columns of the queries and of the output: heads · head_dim.
+    pub fn width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Columns of the keys and of the values: kv_heads · head_dim.
+    pub fn kv_width(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    fn nr(&self) -> usize {
+        self.kernel.tile().nr
+    }
+
+    /// Queries that are computed at a time.
+    fn block(&self) -> usize {
+        TILES_PER_BLOCK * self.kernel.tile().mr
+    }
+
+    /// Keys of a stretch: whole panels.
+    fn stretch(&self) -> usize {
+        (STRETCH / self.nr()).max(1) * self.nr()
+    }
+
+    fn check(&self, operands: &Operands<'_>) -> Result<(), Error> {
+        let Operands { queries, keys, values, out } = operands;
+        let rows = queries.rows();
+        expect_size("columns of the queries", self.width(), queries.cols())?;
+        expect_size("columns of the keys", self.kv_width(), keys.cols())?;
+        expect_size("columns of the values", self.kv_width(), values.cols())?;
+        expect_size("columns of the attention's output", self.width(), out.cols())?;
+        expect_size("rows of the keys", rows, keys.rows())?;
+        expect_size("rows of the values", rows, values.rows())?;
+        expect_size("rows of the attention's output", rows, out.rows())?;
+        for (what, stride) in [
+            ("column stride of the queries", queries.col_stride()),
+            ("column stride of the keys", keys.col_stride()),
+            ("column stride of the values", values.col_stride()),
+            ("column stride of the attention's output", out.col_stride()),
+        ] {
+            expect_size(what, 1, stride)?;
+        }
+        Ok(())
+    }
+}
+
+/// The naive twin for one head: q (m, d), k and v (n, d), row-major; `visible(i)` keys are seen by query i. Returns (m, d).
+pub fn attention_reference(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    d: usize,
+    scale: f32,
+    visible: impl Fn(usize) -> usize,
+) -> Vec<f32> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let mut out = Vec::with_capacity(q.len());
+    for (i, query) in q.chunks_exact(d).enumerate() {
+        let seen = visible(i);
+        let scores: Vec<f32> = k.chunks_exact(d).take(seen).map(|key| scale * dot(query, key)).collect();
+        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weights: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
+        let sum: f32 = weights.iter().sum();
+        out.extend((0..d).map(|j| weights.iter().enumerate().map(|(t, w)| w / sum * v[t * d + j]).sum::<f32>()));
+    }
+    out
+}

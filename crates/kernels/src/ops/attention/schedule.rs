@@ -1,0 +1,301 @@
+//! Who computes what: sequences, heads and blocks of queries spread over the threads.
+
+use super::cache::Panels;
+use super::head::{Head, Part, Stats, Work};
+use super::{AttentionPlan, KvCache, Mask, Operands, Turn};
+use crate::error::{Error, expect_size};
+use crate::gemm::Ctx;
+use crate::scratch::{Arena, PerWorker, Zeroable};
+use crate::threads::Parallel;
+use crate::view::MatRef;
+
+/// Tasks per thread that keep all threads busy although sequences differ in length.
+const TASKS_PER_THREAD: usize = 3;
+
+/// One sequence of a call.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    /// Its rows among those of the call.
+    first_row: usize,
+    rows: usize,
+    /// Positions in the cache before them.
+    before: usize,
+    /// Positions that there is room for.
+    room: usize,
+    /// The cache, borrowed exclusively for the time of the call; null where there is none.
+    cache: *mut KvCache,
+}
+
+// SAFETY: stands for an exclusive borrow, of whose panels each task writes its own part.
+unsafe impl Send for Job {}
+// SAFETY: as above.
+unsafe impl Sync for Job {}
+// SAFETY: numbers and a pointer that may be null; no drop glue.
+unsafe impl Zeroable for Job {}
+
+impl Job {
+    fn new(first_row: usize, turn: Turn<'_>) -> Result<Job, Error> {
+        let Turn { rows, cache } = turn;
+        let Some(cache) = cache else {
+            return Ok(Job { first_row, rows, before: 0, room: rows, cache: std::ptr::null_mut() });
+        };
+        let (before, room) = (cache.len(), cache.capacity());
+        if rows > room - before {
+            return Err(Error::Size { what: "free positions in the cache", wanted: rows, found: room - before });
+        }
+        Ok(Job { first_row, rows, before, room, cache: std::ptr::from_mut(cache) })
+    }
+
+    /// Positions after the call.
+    fn len(&self) -> usize {
+        self.before + self.rows
+    }
+}
+
+/// What the tasks of one call share.
+struct Call<'a> {
+    plan: &'a AttentionPlan,
+    jobs: &'a [Job],
+    mask: Mask,
+    queries: MatRef<'a, f32>,
+    keys: MatRef<'a, f32>,
+    values: MatRef<'a, f32>,
+    /// (rows, heads · head_dim), borrowed exclusively for the time of the call.
+    out: *mut f32,
+    out_stride: usize,
+    /// Of the job with the most rows, and with room for the most positions.
+    most_rows: usize,
+    most_room: usize,
+    /// Whether a job has no cache.
+    has_whole: bool,
+}
+
+// SAFETY: `out` stands for an exclusive borrow of f32 whose parts are written by one task each; all else is Sync.
+unsafe impl Sync for Call<'_> {}
+
+impl AttentionPlan {
+    /// out = softmax(scale · Q·Kᵀ)·V for each new position of each sequence, over its cache and the new keys and values, which are
+    /// appended to the cache.
+    ///
+    /// A row's result has the same bits whatever the other rows, the other sequences and the number of threads are, as long as no key
+    /// or value that it must not see is infinite or NaN.
+    ///
+    /// # Errors
+    /// Where sizes do not belong together, a cache has no room, or memory cannot be had; no cache has changed then.
+    pub fn run<'t>(
+        &self,
+        turns: impl ExactSizeIterator<Item = Turn<'t>>,
+        mask: Mask,
+        mut operands: Operands<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Error> {
+        self.check(&operands)?;
+        let (list, memory) = ctx.scratch.list_and_rest();
+        let jobs = list.take::<Job>(turns.len())?;
+        let mut rows = 0;
+        for (job, turn) in jobs.iter_mut().zip(turns) {
+            *job = Job::new(rows, turn)?;
+            rows = job.first_row.saturating_add(job.rows);
+        }
+        expect_size("rows of all turns", operands.queries.rows(), rows)?;
+        let call = Call {
+            plan: self,
+            jobs,
+            mask,
+            queries: operands.queries,
+            keys: operands.keys,
+            values: operands.values,
+            out: operands.out.as_mut_ptr(),
+            out_stride: operands.out.row_stride(),
+            most_rows: jobs.iter().map(|job| job.rows).max().unwrap_or(0),
+            most_room: jobs.iter().map(|job| job.room).max().unwrap_or(0),
+            has_whole: jobs.iter().any(|job| job.cache.is_null()),
+        };
+        if call.most_rows > 0 {
+            call.run(memory, ctx.pool)?;
+        }
+        for job in jobs.iter().filter(|job| !job.cache.is_null()) {
+            // SAFETY: a borrow of the cache, for the time of the call; its tasks are done.
+            unsafe { (*job.cache).len = job.len() };
+        }
+        Ok(())
+    }
+
+    /// Bytes of working memory that `threads` threads take for `rows` new positions of a sequence of up to `positions`, with a cache or
+    /// without.
+    pub fn scratch_bytes(&self, threads: usize, rows: usize, positions: usize, has_cache: bool) -> usize {
+        threads * self.work_len(rows, positions, !has_cache) * size_of::<f32>()
+    }
+
+    /// Elements of the working memory of one task.
+    fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
+        let block = self.block().min(rows);
+        let panels = if has_whole { self.keys_len(positions) + self.values_len(positions) } else { 0 };
+        block * (self.stretch().min(positions) + self.head_dim + 4) + panels
+    }
+}
+
+impl Call<'_> {
+    fn run(&self, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
+        let (plan, threads, block) = (self.plan, pool.threads(), self.plan.block());
+        let groups = self.jobs.len() * plan.kv_heads;
+        let most_keys = self.jobs.iter().map(Job::len).max().unwrap_or(0);
+        let stretches = most_keys.div_ceil(plan.stretch());
+        if groups < threads && self.most_rows <= block && stretches > 1 && !self.has_whole {
+            return self.run_by_stretches(stretches, memory, pool);
+        }
+        // A head is one task, which packs its keys and values and uses them while they are hot; or several where heads are few.
+        let tasks = if threads == 1 { 1 } else { threads * TASKS_PER_THREAD };
+        let rows_per_task = self.most_rows.div_ceil(tasks.div_ceil(groups)).next_multiple_of(block);
+        let parts = self.most_rows.div_ceil(rows_per_task);
+        if parts > 1 {
+            self.append(pool);
+        }
+        let memory = memory.take_per_worker(threads, plan.work_len(self.most_rows, self.most_room, self.has_whole))?;
+        pool.run(groups * parts, &|index, worker| {
+            let (job, kv_head, part) = (index / parts / plan.kv_heads, index / parts % plan.kv_heads, index % parts);
+            let job = &self.jobs[job];
+            let rows = part * rows_per_task..job.rows.min((part + 1) * rows_per_task);
+            if rows.is_empty() {
+                return;
+            }
+            // SAFETY: a worker runs one task at a time.
+            let (mut work, own_panels) = self.work(unsafe { memory.get(worker) });
+            let is_whole = job.cache.is_null();
+            let panels = if is_whole { own_panels } else { self.cached_panels(job, kv_head) };
+            // SAFETY: jobs, heads and parts differ from task to task, and with them what is written: these rows and columns of `out`,
+            // and this head's panels unless they were appended before.
+            unsafe {
+                if is_whole || parts == 1 {
+                    self.pack(job, kv_head, panels);
+                }
+                for head in self.heads_of(kv_head) {
+                    let head = self.head(job, head, panels);
+                    for start in rows.clone().step_by(block) {
+                        head.run(start..rows.end.min(start + block), &mut work);
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// For few queries and heads, and many keys and threads: a task for each stretch of keys, then one for each head that joins its
+    /// stretches in their order.
+    fn run_by_stretches(&self, stretches: usize, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
+        let AttentionPlan { heads, kv_heads, head_dim, .. } = *self.plan;
+        let (threads, rows, stretch) = (pool.threads(), self.most_rows, self.plan.stretch());
+        self.append(pool);
+        let (scores_len, part_len) = (rows * stretch, rows * (head_dim + 2));
+        let parts = self.jobs.len() * heads * stretches;
+        let scores_total = threads * PerWorker::<f32>::padded(scores_len);
+        let memory = memory.take::<f32>(scores_total + parts * PerWorker::<f32>::padded(part_len))?;
+        let (scores, parts_memory) = memory.split_at_mut(scores_total);
+        let scores = PerWorker::new(scores, scores_len);
+        let parts_memory = PerWorker::new(parts_memory, part_len);
+        let group = heads / kv_heads;
+        pool.run(parts, &|index, worker| {
+            let (job, head) = (&self.jobs[index / stretches / heads], index / stretches % heads);
+            let first = index % stretches * stretch;
+            let keys = first..job.len().min(first + stretch);
+            if job.rows == 0 || keys.is_empty() {
+                return;
+            }
+            let head = self.head(job, head, self.cached_panels(job, head / group));
+            // SAFETY: a worker runs one task at a time, and each task has a part of its own.
+            unsafe {
+                let Part { out, mut stats } = self.part(parts_memory.get(index));
+                head.stretch(0..job.rows, keys, scores.get(worker), &mut stats, out.as_mut_ptr(), head_dim);
+            }
+        });
+        pool.run(self.jobs.len() * heads, &|index, _worker| {
+            let (job, head) = (&self.jobs[index / heads], index % heads);
+            if job.rows == 0 {
+                return;
+            }
+            let of_head = index * stretches..index * stretches + job.len().div_ceil(stretch);
+            let head = self.head(job, head, self.cached_panels(job, head / group));
+            // SAFETY: heads and jobs differ from task to task, and with them the parts and what is written of `out`.
+            unsafe {
+                head.join_all(job.rows, of_head.map(|index| self.part(parts_memory.get(index))));
+            }
+        });
+        Ok(())
+    }
+
+    /// Appends all new keys and values to the caches.
+    fn append(&self, pool: &dyn Parallel) {
+        let kv_heads = self.plan.kv_heads;
+        pool.run(self.jobs.len() * kv_heads, &|index, _worker| {
+            let (job, kv_head) = (&self.jobs[index / kv_heads], index % kv_heads);
+            if !job.cache.is_null() {
+                // SAFETY: jobs and heads differ from task to task, and with them the panels.
+                unsafe { self.pack(job, kv_head, self.cached_panels(job, kv_head)) };
+            }
+        });
+    }
+
+    /// Packs one head's new keys and values of one job.
+    ///
+    /// # Safety
+    /// The panels are those of this job and head, or have room for them, and nobody else uses them meanwhile.
+    unsafe fn pack(&self, job: &Job, kv_head: usize, panels: Panels) {
+        let column = kv_head * self.plan.head_dim;
+        let source =
+            |x: &MatRef<'_, f32>| (x.as_ptr().wrapping_add(job.first_row * x.row_stride() + column), x.row_stride());
+        // SAFETY: the job's rows exist, as was checked; the panels are promised by the caller.
+        unsafe { self.plan.pack(panels, job.before, job.rows, source(&self.keys), source(&self.values)) };
+    }
+
+    /// The panels of a job that has a cache.
+    fn cached_panels(&self, job: &Job, kv_head: usize) -> Panels {
+        // SAFETY: a borrow of the cache for the time of the call, of which nothing but the panels is written meanwhile.
+        unsafe { (*job.cache).panels(self.plan, kv_head) }
+    }
+
+    /// The query heads that share a key head.
+    fn heads_of(&self, kv_head: usize) -> std::ops::Range<usize> {
+        let group = self.plan.heads / self.plan.kv_heads;
+        kv_head * group..(kv_head + 1) * group
+    }
+
+    fn head(&self, job: &Job, head: usize, panels: Panels) -> Head<'_> {
+        let column = head * self.plan.head_dim;
+        let is_causal = self.mask == Mask::Causal;
+        Head {
+            plan: self.plan,
+            panels,
+            queries: self.queries.as_ptr().wrapping_add(job.first_row * self.queries.row_stride() + column),
+            query_stride: self.queries.row_stride(),
+            out: self.out.wrapping_add(job.first_row * self.out_stride + column),
+            out_stride: self.out_stride,
+            first_seen: if is_causal { job.before + 1 } else { job.len() },
+            step: usize::from(is_causal),
+        }
+    }
+
+    /// The memory of a task, as [`AttentionPlan::work_len`] counts it; and panels in it for a job without a cache.
+    fn work<'m>(&self, memory: &'m mut [f32]) -> (Work<'m>, Panels) {
+        let (rows, room) = (self.plan.block().min(self.most_rows), self.most_room);
+        let mut rest = memory;
+        let mut take = |len: usize| {
+            let (part, later) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = later;
+            part
+        };
+        let work = Work {
+            scores: take(rows * self.plan.stretch().min(room)),
+            joined: Stats { max: take(rows), sum: take(rows) },
+            own: Part { out: take(rows * self.plan.head_dim), stats: Stats { max: take(rows), sum: take(rows) } },
+        };
+        let keys = rest.as_mut_ptr();
+        (work, Panels { keys, values: keys.wrapping_add(self.plan.keys_len(room)), capacity: room })
+    }
+
+    /// The memory of one part of [`Call::run_by_stretches`].
+    fn part<'m>(&self, memory: &'m mut [f32]) -> Part<'m> {
+        let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.head_dim);
+        let (max, sum) = stats.split_at_mut(self.most_rows);
+        Part { out, stats: Stats { max, sum } }
+    }
+}
