@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cores;
 pub mod cpu;
 mod error;
 pub mod gemm;

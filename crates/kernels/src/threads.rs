@@ -178,9 +178,10 @@ impl ThreadPool {
         Ok(pool)
     }
 
-    /// As many threads as this process may use at once (affinity and cgroup quota counted).
+    /// As many threads as there are cores that this process may use at once: affinity and cgroup quota counted, of the hardware threads
+    /// of a core only one.
     pub fn available() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
+        crate::cores::usable()
     }
 }
 

@@ -22,11 +22,13 @@ impl Blocking {
     /// Blocks for C (m, n) += A (m, k) · B (k, n).
     ///
     /// One panel of B (kc × nr) shares L2 with one block of A (mc × kc): the panel is read once for each tile of rows, the block
-    /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again.
+    /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again; and where
+    /// one tile takes all rows, so that no panel is read twice: memory delivers a long stream faster than its pieces.
     pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, shape: Shape) -> Blocking {
         let Shape { m, n, k } = shape;
         let elements = |bytes: usize| bytes / element_bytes;
-        let kc = even_part(k, (elements(caches.l2 / 3) / tile.nr).max(16), 1);
+        let limit = if m <= tile.mr { usize::MAX } else { elements(caches.l2 / 3) / tile.nr };
+        let kc = even_part(k, limit.max(16), 1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
         let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
         // Few panels: rows make up the number of tasks.

@@ -1,8 +1,11 @@
 //! The contract that every microkernel follows, and the proof that a CPU can run one.
 
+use super::macro_kernel::MAX_TILE;
+use super::micro;
 use crate::cpu::{Cpu, Isa};
-use crate::scheme::Scheme;
+use crate::scheme::{Scheme, Uniform};
 use crate::scratch::{LINE, Zeroable};
+use crate::simd::{Scalar, Simd};
 
 /// The size of the block of C that a microkernel keeps in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +14,11 @@ pub struct Tile {
     pub mr: usize,
     /// Columns, which is also the width of a packed panel of B.
     pub nr: usize,
+}
+
+impl Tile {
+    /// mr · nr of the largest tile that the loops have room for.
+    pub const MAX_ELEMENTS: usize = MAX_TILE;
 }
 
 /// How a microkernel reads B.
@@ -209,6 +217,59 @@ impl<S: Scheme> Microkernel<S> {
     /// The proof that `cpu` can run this kernel, where it can.
     pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
         cpu.has(self.isa).then_some(Supported(self))
+    }
+}
+
+impl<S: Uniform> Microkernel<S>
+where
+    Scalar: Simd<S::E>,
+{
+    /// A microkernel of the caller's own, for a `static`: of [`Form::Outer`], mr = `functions.len()`, nr = `lanes` times the length of
+    /// each row of `functions`.
+    ///
+    /// `functions[i][j]` computes tiles of i + 1 rows and j + 1 vectors of `lanes` columns, the last of which may be cut short by
+    /// [`TileArgs::cols`]. B is packed, and a C whose columns are not next to each other copied, by the library. Of [`TileArgs::extra`]
+    /// all but [`Extra::Copy`] may be passed over.
+    /// [`TileArgs::begin`] and [`TileArgs::end`] do what is not multiplying; [`check_kernel`](super::check_kernel) tests the whole.
+    ///
+    /// # Safety
+    /// On a CPU with `isa`, each function called under the contract of [`TileFn`]:
+    /// - uses no instructions that `isa` does not stand for, and does not unwind;
+    /// - reads only what the contract names as valid for reads, and C only where `store` goes on from it or scales it;
+    /// - writes all rows × `cols` elements of C, and with [`Extra::Copy`] all k × `cols` of the copy, and nothing else.
+    ///
+    /// # Panics
+    /// In a `static` a compile error: where there are no lanes or no functions, the rows of `functions` differ in length, or the tile
+    /// has more than [`Tile::MAX_ELEMENTS`].
+    pub const unsafe fn new(
+        name: &'static str,
+        isa: Isa,
+        lanes: usize,
+        functions: &'static [&'static [TileFn<S>]],
+    ) -> Microkernel<S> {
+        assert!(
+            !functions.is_empty() && !functions[0].is_empty(),
+            "wanted a function for each number of rows and vectors"
+        );
+        let (mr, vectors) = (functions.len(), functions[0].len());
+        assert!(lanes >= 1, "wanted at least one lane");
+        // By division, which cannot overflow.
+        assert!(lanes <= Tile::MAX_ELEMENTS / mr / vectors, "wanted a tile of at most Tile::MAX_ELEMENTS elements");
+        let mut rows = 0;
+        while rows < mr {
+            assert!(functions[rows].len() == vectors, "wanted as many functions for each number of rows");
+            rows += 1;
+        }
+        Microkernel {
+            name,
+            isa,
+            form: Form::Outer,
+            tile: Tile { mr, nr: lanes * vectors },
+            lanes,
+            functions,
+            pack: micro::pack::scalar::<S::E>,
+            move_block: micro::pack::scalar::<S::E>,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod batch;
 mod blocking;
 mod brgemm;
+mod check_kernel;
 mod dispatch;
 mod epilogue;
 pub(crate) mod loops;
@@ -18,11 +19,13 @@ pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
 mod small;
+mod tile_sums;
 mod way;
 
 pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
 pub use brgemm::{BlocksOfB, Brgemm, BrgemmPlan};
+pub use check_kernel::{Fault, KernelFault, check_kernel};
 pub use dispatch::{Shape, choose, cycles, rivals};
 pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
 pub use matrices::{Layout, Matrices, MatricesMut};

@@ -6,7 +6,7 @@ use super::epilogue::Epilogue;
 use super::epilogue::TileFinish;
 use super::loops::WholeA;
 use super::macro_kernel::Product;
-use super::microkernel::Supported;
+use super::microkernel::{Form, Supported};
 use super::pack::PackedB;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
@@ -44,7 +44,11 @@ impl<S: Scheme> GemmPlan<S> {
     }
 
     /// As [`GemmPlan::new`], with a kernel of the caller's choice.
+    ///
+    /// # Panics
+    /// Where it is no kernel of [`Form::Outer`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
+        assert_eq!(kernel.record().form, Form::Outer, "{} reads B along k", kernel.record().name);
         GemmPlan { kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
     }
 

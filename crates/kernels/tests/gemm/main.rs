@@ -13,6 +13,7 @@ mod microkernel;
 mod numbers;
 mod one_off;
 mod operands;
+mod own_kernel;
 mod packing;
 mod products;
 mod properties;

@@ -1,0 +1,81 @@
+//! A test for microkernels, wherever they come from: each tile that a kernel can be asked for, against a plain loop in f64.
+//!
+//! Operands are small whole numbers, so that every sum is exact in whatever order it is made, and one wrong term shows. NaN lies
+//! around the operands, and in C where it must not be read; C and copies of B are looked at beyond their ends.
+
+mod block;
+mod call;
+mod fault;
+mod operands;
+
+pub use self::fault::{Fault, KernelFault};
+
+use self::call::{Call, ToDo};
+use self::operands::Operands;
+use super::epilogue::{Epilogue, TileEpilogue};
+use super::microkernel::{Form, Supported, Tile};
+use crate::scheme::Uniform;
+
+/// Tests a kernel on every number of rows and columns of its tile, with depths up to 33, one and two pairs and everything that
+/// [`Store`](super::Store) can ask for.
+///
+/// What it cannot see: reads and writes far beside the operands, or that leave no trace; run it under a sanitiser for those.
+///
+/// # Errors
+/// The first fault that it meets.
+pub fn check_kernel<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
+where
+    S::E: Into<f64>,
+{
+    for (seed, &k) in (1..).zip(DEPTHS) {
+        for pairs in [1, 2] {
+            let operands = Operands::<S>::new(kernel, k, pairs, 1.0, seed);
+            let sums = operands.sums();
+            for call in calls(kernel, &operands) {
+                call.check(&|row, col| call.wanted(row, col, sums[row * kernel.tile().nr + col]))?;
+            }
+        }
+    }
+    check_order(kernel)
+}
+
+/// Depths on both sides of the borders of loops along k.
+const DEPTHS: &[usize] = &[0, 1, 2, 3, 7, 8, 9, 16, 17, 33];
+
+/// Compares tiles of every size with the largest one, bit for bit, on operands whose sums are rounded.
+fn check_order<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
+where
+    S::E: Into<f64>,
+{
+    let Tile { mr, nr } = kernel.tile();
+    let operands = Operands::<S>::new(kernel, 33, 1, 1.0 / 3.0, 99);
+    let call = |rows, cols| Call { kernel, operands: &operands, rows, cols, to_do: ToDo::Overwrite };
+    let whole = call(mr, nr).run()?;
+    for (rows, cols) in tiles(kernel.tile()) {
+        let part = call(rows, cols);
+        let found = part.run()?;
+        for (row, col) in part.places() {
+            let (wanted, found) = (whole[row * nr + col], found[row * cols + col]);
+            if wanted != found {
+                return Err(part.fault(Fault::Order { row, col, wanted, found }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every number of rows and of columns.
+fn tiles(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
+    (1..=tile.mr).flat_map(move |rows| (1..=tile.nr).map(move |cols| (rows, cols)))
+}
+
+/// Every call that is made with these operands.
+fn calls<S: Uniform>(kernel: Supported<S>, operands: &Operands<S>) -> impl Iterator<Item = Call<'_, S>> {
+    let to_dos = ToDo::ALL.into_iter().filter(move |&to_do| match to_do {
+        ToDo::CopyB => kernel.record().form == Form::Outer && operands.a.len() == 1,
+        ToDo::Finish { .. } => S::Finish::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some(),
+        _ => true,
+    });
+    tiles(kernel.tile())
+        .flat_map(move |(rows, cols)| to_dos.clone().map(move |to_do| Call { kernel, operands, rows, cols, to_do }))
+}

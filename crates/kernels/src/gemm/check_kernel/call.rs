@@ -1,0 +1,218 @@
+//! One call of a microkernel, and what it should do.
+
+use super::block::{Block, CANARY, Layout, MARGIN};
+use super::fault::{Fault, KernelFault};
+use super::operands::Operands;
+use crate::gemm::epilogue::{Epilogue, Scale, TileEpilogue};
+use crate::gemm::microkernel::{Extra, Form, Lines, Pair, Store, Supported, Tile, TileArgs};
+use crate::ops::activation::Activation;
+use crate::scheme::Uniform;
+use crate::view::MatRef;
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ToDo {
+    Overwrite,
+    CopyB,
+    Accumulate,
+    Scale { alpha: f32, beta: f32 },
+    Finish { accumulate: bool },
+}
+
+impl ToDo {
+    pub(super) const ALL: [ToDo; 8] = [
+        ToDo::Overwrite,
+        ToDo::CopyB,
+        ToDo::Accumulate,
+        ToDo::Scale { alpha: 0.5, beta: 0.0 },
+        ToDo::Scale { alpha: 1.0, beta: -2.0 },
+        ToDo::Scale { alpha: -0.5, beta: 0.5 },
+        ToDo::Finish { accumulate: false },
+        ToDo::Finish { accumulate: true },
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            ToDo::Overwrite => "overwriting",
+            ToDo::CopyB => "overwriting, with a copy of B",
+            ToDo::Accumulate => "accumulating",
+            ToDo::Scale { beta: 0.0, .. } => "scaling without C",
+            ToDo::Scale { .. } => "scaling with C",
+            ToDo::Finish { accumulate: false } => "with an epilogue",
+            ToDo::Finish { accumulate: true } => "accumulating, with an epilogue",
+        }
+    }
+
+    fn reads_c(self) -> bool {
+        match self {
+            ToDo::Overwrite | ToDo::CopyB => false,
+            ToDo::Accumulate => true,
+            ToDo::Scale { beta, .. } => beta != 0.0,
+            ToDo::Finish { accumulate } => accumulate,
+        }
+    }
+}
+
+/// The epilogue's factor.
+const FACTOR: f32 = 0.5;
+
+/// One call of a kernel.
+pub(super) struct Call<'o, S: Uniform> {
+    pub(super) kernel: Supported<S>,
+    pub(super) operands: &'o Operands<S>,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) to_do: ToDo,
+}
+
+impl<S: Uniform> Call<'_, S>
+where
+    S::E: Into<f64>,
+{
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<S> {
+        let cols = self.cols;
+        (0..self.rows).flat_map(move |row| (0..cols).map(move |col| (row, col)))
+    }
+
+    pub(super) fn fault(&self, fault: Fault) -> KernelFault {
+        KernelFault {
+            kernel: self.kernel.record().name,
+            rows: self.rows,
+            cols: self.cols,
+            k: self.operands.k,
+            pairs: self.operands.a.len(),
+            store: self.to_do.name(),
+            fault,
+        }
+    }
+
+    /// What an element of C should become.
+    pub(super) fn wanted(&self, row: usize, col: usize, sum: f64) -> f64 {
+        let at = row * self.operands.tile.nr + col;
+        let c: f64 = self.operands.c[at].into();
+        match self.to_do {
+            ToDo::Overwrite | ToDo::CopyB => sum,
+            ToDo::Accumulate => sum + c,
+            ToDo::Scale { alpha, beta } => f64::from(alpha) * sum + f64::from(beta) * c,
+            ToDo::Finish { accumulate } => {
+                let sum = if accumulate { sum + c } else { sum };
+                let linear = f64::from(FACTOR) * sum + f64::from(self.operands.bias[col]);
+                linear.max(0.0) + f64::from(self.operands.residual[at])
+            }
+        }
+    }
+
+    pub(super) fn check(&self, wanted: &dyn Fn(usize, usize) -> f64) -> Result<(), KernelFault> {
+        let c = self.run()?;
+        for ((row, col), found) in self.places().zip(c) {
+            let wanted = wanted(row, col);
+            if found != wanted {
+                return Err(self.fault(Fault::Element { row, col, wanted, found }));
+            }
+        }
+        Ok(())
+    }
+
+    /// C (rows, cols) after the call, which wrote nothing else but a true copy of B where it was asked for.
+    pub(super) fn run(&self) -> Result<Vec<f64>, KernelFault> {
+        let (rows, cols, k, nr) = (self.rows, self.cols, self.operands.k, self.operands.tile.nr);
+        let (a_layout, b_layout) = self.layouts();
+        let a: Vec<_> = self.operands.a.iter().map(|a| Block::new(a, k, a_layout, f32::NAN)).collect();
+        let b: Vec<_> = self.operands.b.iter().map(|b| Block::new(b, nr, b_layout, f32::NAN)).collect();
+        let pairs: Vec<_> = a.iter().zip(&b).map(|(a, b)| Pair { a: a.start(), b: b.start() }).collect();
+        let nothing = vec![S::E::from(f32::NAN); rows.max(k) * nr];
+        let before = if self.to_do.reads_c() { &self.operands.c } else { &nothing };
+        let c_layout = Layout { rows, cols, row_stride: cols + MARGIN, col_stride: 1 };
+        let mut c = Block::new(before, nr, c_layout, CANARY);
+        let mut copy = Block::new(&nothing, nr, Layout { rows: k, ..c_layout }, CANARY);
+
+        let epilogue = self.epilogue();
+        let finish = S::Finish::cut(&epilogue, 0, 0);
+        let is_outer = self.kernel.record().form == Form::Outer;
+        let args = TileArgs {
+            pairs: &pairs,
+            k,
+            a_row_stride: a_layout.row_stride,
+            a_col_stride: a_layout.col_stride,
+            b_stride: if is_outer { b_layout.row_stride } else { b_layout.col_stride },
+            c: c.start_mut(),
+            c_row_stride: c_layout.row_stride,
+            extra: self.extra(copy.start_mut(), c_layout.row_stride),
+            cols,
+            store: self.store(finish.as_ref()),
+        };
+        // SAFETY: 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr; all blocks are laid out as the arguments say.
+        unsafe { self.kernel.run(rows, &args) };
+        self.check_surroundings(&c)?;
+        self.check_surroundings(&copy)?;
+        if let ToDo::CopyB = self.to_do {
+            self.check_copy(&b[0], &copy)?;
+        }
+        Ok(self.places().map(|(row, col)| c.at(row, col)).collect())
+    }
+
+    /// The layouts of A and B: in turn, so that tiles of each number of rows and of columns meet all of them.
+    fn layouts(&self) -> (Layout, Layout) {
+        let (rows, cols, k) = (self.rows, self.cols, self.operands.k);
+        let turn = rows + cols + k;
+        let a = Layout { rows, cols: k, row_stride: k + turn % 3, col_stride: 1 };
+        let b = Layout { rows: k, cols, row_stride: 1, col_stride: k + turn % 3 };
+        match self.kernel.record().form {
+            Form::Dot => (a, b),
+            Form::Outer => {
+                let row_stride = [self.operands.tile.nr, cols, cols + 5][turn % 3];
+                let a = if turn.is_multiple_of(2) { Layout { row_stride: 1, col_stride: rows + 2, ..a } } else { a };
+                (a, Layout { row_stride, col_stride: 1, ..b })
+            }
+        }
+    }
+
+    fn check_surroundings(&self, block: &Block<S::E>) -> Result<(), KernelFault> {
+        block.first_written_outside().map_or(Ok(()), |offset| Err(self.fault(Fault::Outside { offset })))
+    }
+
+    fn check_copy(&self, b: &Block<S::E>, copy: &Block<S::E>) -> Result<(), KernelFault> {
+        for row in 0..self.operands.k {
+            for col in 0..self.cols {
+                let (wanted, found) = (b.at(row, col), copy.at(row, col));
+                if wanted != found {
+                    return Err(self.fault(Fault::Copy { row, col, wanted, found }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The epilogue; without effect where none is asked for.
+    fn epilogue(&self) -> Epilogue<'_> {
+        let Operands { tile: Tile { mr, nr }, bias, residual, .. } = self.operands;
+        match self.to_do {
+            ToDo::Finish { .. } => Epilogue {
+                scale: Scale::All(FACTOR),
+                bias: Some(bias),
+                activation: Activation::Relu,
+                residual: MatRef::new(residual, *mr, *nr).ok(),
+            },
+            _ => Epilogue::default(),
+        }
+    }
+
+    fn store<'f>(&self, finish: Option<&'f S::Finish>) -> Store<'f, S> {
+        match (self.to_do, finish) {
+            (ToDo::Accumulate, _) => Store::Accumulate,
+            (ToDo::Scale { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
+            (ToDo::Finish { accumulate }, Some(finish)) => Store::Finish { accumulate, finish },
+            _ => Store::Overwrite,
+        }
+    }
+
+    /// The copy of B where it is asked for; elsewhere hints, which may name memory that nobody has.
+    fn extra(&self, to: *mut S::E, stride: usize) -> Extra<S::E> {
+        match self.to_do {
+            ToDo::Overwrite => Extra::Nothing,
+            ToDo::CopyB => Extra::Copy { to, stride },
+            ToDo::Accumulate => Extra::FetchRows,
+            _ => Extra::Prefetch(Lines { first: std::ptr::dangling(), rows: 3, period: 4, advance: 64, ..Lines::NONE }),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Microkernels from outside the registry, and the check that tells right ones from wrong ones.
+
+use crate::kernels::{cpu, records};
+use crate::operands::{Operands, plan, tiny_blockings};
+use cke_kernels::Isa;
+use cke_kernels::gemm::{Epilogue, Fault, KernelFault, Microkernel, Supported, Tile, TileArgs, TileFn, check_kernel};
+use cke_kernels::ops::activation::Activation;
+use cke_kernels::scheme::{F32, F64, Uniform};
+use cke_kernels::scratch::Zeroable;
+use cke_kernels::simd::{Scalar, Simd};
+use cke_testkit::shapes;
+
+const LANES: usize = 5;
+
+/// What a kernel does wrong.
+const NOTHING: u8 = 0;
+const FORGETS_THE_LAST_STEP: u8 = 1;
+const IGNORES_STRIDE_OF_A: u8 = 2;
+const READS_C_ALWAYS: u8 = 3;
+const WRITES_WHOLE_VECTORS: u8 = 4;
+const IGNORES_EPILOGUE: u8 = 5;
+const LEAVES_NO_COPY: u8 = 6;
+const SINGLE_ROWS_BACKWARDS: u8 = 7;
+
+/// # Safety
+/// As [`TileFn`], for ROWS rows and VECTORS vectors of [`LANES`], with room in C for whole vectors.
+unsafe fn tile<S: Uniform, const ROWS: usize, const VECTORS: usize, const WRONG: u8>(args: &TileArgs<'_, S>)
+where
+    Scalar: Simd<S::E>,
+{
+    use cke_kernels::gemm::{Extra, Store};
+    let mut args = *args;
+    match WRONG {
+        LEAVES_NO_COPY => args.extra = Extra::Nothing,
+        READS_C_ALWAYS if matches!(args.store, Store::Overwrite) => args.store = Store::Accumulate,
+        IGNORES_EPILOGUE if matches!(args.store, Store::Finish { .. }) => args.store = Store::Overwrite,
+        FORGETS_THE_LAST_STEP => args.k -= usize::from(args.k > 7),
+        IGNORES_STRIDE_OF_A => args.a_col_stride = 1,
+        _ => {}
+    }
+    let step = |step: usize| if WRONG == SINGLE_ROWS_BACKWARDS && ROWS == 1 { args.k - 1 - step } else { step };
+    // SAFETY: promised by the caller: i < ROWS, p < k, columns below cols; `k` was made no larger.
+    unsafe {
+        let mut sums = args.begin::<LANES, VECTORS, ROWS>();
+        for pair in args.pairs {
+            for p in (0..args.k).map(step) {
+                for (i, row) in sums.iter_mut().enumerate() {
+                    let x = *pair.a.wrapping_add(i * args.a_row_stride + p * args.a_col_stride);
+                    for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
+                        *sum = *sum + x * *pair.b.add(p * args.b_stride + j);
+                    }
+                }
+            }
+        }
+        args.end(Scalar, &sums);
+        if WRONG == WRITES_WHOLE_VECTORS {
+            (args.cols..VECTORS * LANES).for_each(|j| *args.c.add(j) = S::E::zero());
+        }
+    }
+}
+
+/// Kernels of 3 rows and 2 vectors.
+struct Table<S: Uniform, const WRONG: u8>(std::marker::PhantomData<S>);
+
+impl<S: Uniform, const WRONG: u8> Table<S, WRONG>
+where
+    Scalar: Simd<S::E>,
+{
+    const FUNCTIONS: &'static [&'static [TileFn<S>]] = &[
+        &[tile::<S, 1, 1, WRONG>, tile::<S, 1, 2, WRONG>],
+        &[tile::<S, 2, 1, WRONG>, tile::<S, 2, 2, WRONG>],
+        &[tile::<S, 3, 1, WRONG>, tile::<S, 3, 2, WRONG>],
+    ];
+    // SAFETY: plain Rust that keeps to the contract, or breaks it only where the memory of `check_kernel` allows it.
+    const KERNEL: &'static Microkernel<S> =
+        &unsafe { Microkernel::new("own_3x10", Isa::Scalar, LANES, Self::FUNCTIONS) };
+}
+
+fn own<S: Uniform, const WRONG: u8>() -> Supported<S>
+where
+    Scalar: Simd<S::E>,
+{
+    Table::<S, WRONG>::KERNEL.on(cpu()).expect("plain Rust runs everywhere")
+}
+
+/// The fault of a wrong kernel.
+fn fault<const WRONG: u8>() -> KernelFault {
+    check_kernel(own::<F32, WRONG>()).expect_err("the kernel is wrong")
+}
+
+#[test]
+fn right_kernel_passes() {
+    assert_eq!(own::<F32, NOTHING>().tile(), Tile { mr: 3, nr: 10 });
+    check_kernel(own::<F32, NOTHING>()).unwrap_or_else(|fault| panic!("{fault}"));
+    check_kernel(own::<F64, NOTHING>()).unwrap_or_else(|fault| panic!("{fault}"));
+}
+
+#[test]
+fn every_record_of_the_registry_passes() {
+    records::<F32>().into_iter().for_each(|kernel| check_kernel(kernel).unwrap_or_else(|fault| panic!("{fault}")));
+    records::<F64>().into_iter().for_each(|kernel| check_kernel(kernel).unwrap_or_else(|fault| panic!("{fault}")));
+}
+
+#[test]
+fn wrong_sum_is_reported_with_rows_columns_and_depth() {
+    let found = fault::<FORGETS_THE_LAST_STEP>();
+    assert_eq!((found.rows, found.cols, found.k, found.pairs), (1, 1, 8, 1), "{found}");
+    assert!(matches!(found.fault, Fault::Element { row: 0, col: 0, .. }), "{found}");
+    assert!(found.to_string().starts_with("own_3x10, tile of 1 rows and 1 columns, 1 pairs with k = 8, overwriting"));
+}
+
+#[test]
+fn ignored_stride_of_a_is_reported() {
+    let found = fault::<IGNORES_STRIDE_OF_A>();
+    assert!(matches!(found.fault, Fault::Element { .. }), "{found}");
+}
+
+#[test]
+fn c_that_must_not_be_read_is_reported() {
+    let found = fault::<READS_C_ALWAYS>();
+    assert!(matches!(found.fault, Fault::Element { found, .. } if found.is_nan()), "{found}");
+    assert_eq!(found.store, "overwriting");
+}
+
+#[test]
+fn write_beside_the_tile_is_reported() {
+    let found = fault::<WRITES_WHOLE_VECTORS>();
+    assert_eq!((found.rows, found.cols, found.fault), (1, 1, Fault::Outside { offset: 1 }));
+}
+
+#[test]
+fn ignored_epilogue_is_reported() {
+    assert_eq!(fault::<IGNORES_EPILOGUE>().store, "with an epilogue");
+}
+
+#[test]
+fn missing_copy_of_b_is_reported() {
+    let found = fault::<LEAVES_NO_COPY>();
+    assert!(matches!(found.fault, Fault::Copy { row: 0, col: 0, .. }), "{found}");
+    assert_eq!(found.k, 1);
+}
+
+#[test]
+fn order_that_depends_on_the_tile_is_reported() {
+    let found = fault::<SINGLE_ROWS_BACKWARDS>();
+    assert!(matches!(found.fault, Fault::Order { row: 0, .. }), "{found}");
+    assert_eq!(found.rows, 1);
+}
+
+#[test]
+fn products_of_an_own_kernel_match_the_oracle() {
+    let kernel = own::<F32, NOTHING>();
+    for (seed, case) in shapes::all(3, 10).into_iter().enumerate() {
+        for blocking in tiny_blockings(kernel).into_iter().map(Some).chain([None]) {
+            let mut operands = Operands::new(case, seed as u64);
+            operands.run(&plan(kernel, &case, blocking), &Epilogue::default()).expect("sizes agree");
+            operands.check(kernel.record().name);
+        }
+    }
+}
+
+#[test]
+fn own_kernel_applies_epilogues() {
+    let case = shapes::GemmCase::row_major(7, 23, 5);
+    let (mut plain, mut rectified) = (Operands::new(case, 1), Operands::new(case, 1));
+    let plan = plan(own::<F32, NOTHING>(), &case, None);
+    plain.run(&plan, &Epilogue::default()).expect("sizes agree");
+    let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::default() };
+    rectified.run(&plan, &epilogue).expect("sizes agree");
+    let wanted: Vec<f32> = plain.c.to_row_major().into_iter().map(|x| x.max(0.0)).collect();
+    assert_eq!(rectified.c.to_row_major(), wanted);
+}
+
+/// Makes a record of these functions while the program runs.
+fn record(lanes: usize, functions: &'static [&'static [TileFn<F32>]]) {
+    // SAFETY: never called.
+    let _ = unsafe { Microkernel::new("never_called", Isa::Scalar, lanes, functions) };
+}
+
+const ONE: TileFn<F32> = tile::<F32, 1, 1, NOTHING>;
+
+#[test]
+#[should_panic(expected = "a function for each number of rows")]
+fn record_without_functions_is_refused() {
+    record(1, &[]);
+}
+
+#[test]
+#[should_panic(expected = "a function for each number of rows")]
+fn record_without_vectors_is_refused() {
+    record(1, &[&[], &[]]);
+}
+
+#[test]
+#[should_panic(expected = "as many functions for each number of rows")]
+fn record_with_uneven_rows_is_refused() {
+    record(1, &[&[ONE, ONE], &[ONE]]);
+}
+
+#[test]
+#[should_panic(expected = "at least one lane")]
+fn record_without_lanes_is_refused() {
+    record(0, &[&[ONE]]);
+}
+
+#[test]
+#[should_panic(expected = "at most Tile::MAX_ELEMENTS")]
+fn record_of_a_tile_without_room_is_refused() {
+    record(Tile::MAX_ELEMENTS / 2 + 1, &[&[ONE], &[ONE]]);
+}
+
+#[test]
+#[should_panic(expected = "at most Tile::MAX_ELEMENTS")]
+fn record_with_lanes_beyond_counting_is_refused() {
+    record(usize::MAX, &[&[ONE, ONE]]);
+}
