@@ -2,21 +2,63 @@
 
 use crate::error::Error;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
+use std::ops::Range;
+
+/// Rows for each thread that go through the products around an attention layer together: few enough that what one product leaves is
+/// still in the caches when the next one reads it, enough that the arithmetic hides the reading of the weights.
+const ROWS_PER_THREAD: usize = 128;
+
+/// The rows that one forward pass computes, and how they are cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    rows: usize,
+    part: usize,
+}
+
+impl Cut {
+    /// Equal parts of `rows` rows for `threads` threads.
+    pub(crate) fn new(rows: usize, threads: usize) -> Cut {
+        let parts = rows.div_ceil(ROWS_PER_THREAD * threads).max(1);
+        Cut { rows, part: rows.div_ceil(parts) }
+    }
+
+    /// All of them.
+    pub(crate) fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// The parts, in order.
+    pub(crate) fn parts(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.rows).step_by(self.part.max(1)).map(move |start| start..self.rows.min(start + self.part))
+    }
+}
 
 /// Buffers of a transformer's forward pass; they grow to the largest number of rows seen and stay.
 #[derive(Debug)]
 pub struct Activations {
-    /// The residual stream and its successor: (rows, width) each.
+    /// The residual stream: (rows, width).
     pub(crate) stream: AlignedBuf<f32>,
-    pub(crate) next_stream: AlignedBuf<f32>,
     /// Normalised stream, then attention's output: (rows, width).
     pub(crate) normed: AlignedBuf<f32>,
     pub(crate) attended: AlignedBuf<f32>,
     /// Queries, keys and values side by side: (rows, 3 · width).
     pub(crate) qkv: AlignedBuf<f32>,
-    /// Inside the feed-forward layer: (rows, inner).
+    /// The stream between attention and feed-forward layer: (rows of a part, width).
+    pub(crate) middle: AlignedBuf<f32>,
+    /// Inside the feed-forward layer: (rows of a part, inner).
     pub(crate) inner: AlignedBuf<f32>,
     pub(crate) scratch: Scratch,
+    /// For each row.
+    pub(crate) lookups: Vec<Lookup>,
+}
+
+/// What a row of the stream begins as: the sum of a row of each table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup {
+    pub(crate) token: u32,
+    /// The token's type, where a model has types.
+    pub(crate) kind: u32,
+    pub(crate) position: usize,
 }
 
 impl Activations {
@@ -25,64 +67,41 @@ impl Activations {
         let empty = || AlignedBuf::zeroed(0);
         Ok(Activations {
             stream: empty()?,
-            next_stream: empty()?,
             normed: empty()?,
             attended: empty()?,
             qkv: empty()?,
+            middle: empty()?,
             inner: empty()?,
             scratch: Scratch::new(),
+            lookups: Vec::new(),
         })
     }
 
-    /// Bytes of the buffers for `rows` rows, without the scratch.
-    pub(crate) fn bytes_for(rows: usize, width: usize, inner: usize) -> usize {
-        rows * row_lengths(width, inner).iter().sum::<usize>() * size_of::<f32>()
+    /// Bytes of the buffers for the rows of `cut`, without the scratch.
+    pub(crate) fn bytes_for(cut: Cut, width: usize, inner: usize) -> usize {
+        lengths(cut, width, inner).iter().sum::<usize>() * size_of::<f32>()
     }
 
-    /// Room for `rows` rows; what the buffers held is lost where they grow.
-    pub(crate) fn reserve(&mut self, rows: usize, width: usize, inner: usize) -> Result<(), Error> {
-        let buffers = [
-            &mut self.stream,
-            &mut self.next_stream,
-            &mut self.normed,
-            &mut self.attended,
-            &mut self.qkv,
-            &mut self.inner,
-        ];
-        for (buffer, row) in buffers.into_iter().zip(row_lengths(width, inner)) {
-            if buffer.len() < rows * row {
-                *buffer = AlignedBuf::zeroed(rows * row)?;
+    /// Room for the rows of `cut`; what the buffers held is lost where they grow.
+    pub(crate) fn reserve(&mut self, cut: Cut, width: usize, inner: usize) -> Result<(), Error> {
+        let buffers =
+            [&mut self.stream, &mut self.normed, &mut self.attended, &mut self.qkv, &mut self.middle, &mut self.inner];
+        for (buffer, len) in buffers.into_iter().zip(lengths(cut, width, inner)) {
+            if buffer.len() < len {
+                *buffer = AlignedBuf::zeroed(len)?;
             }
         }
         Ok(())
     }
-
-    /// The first `rows` rows of every buffer, for which there is room.
-    pub(crate) fn rows(&mut self, rows: usize, width: usize, inner: usize) -> Rows<'_> {
-        Rows {
-            stream: &mut self.stream[..rows * width],
-            next_stream: &mut self.next_stream[..rows * width],
-            normed: &mut self.normed[..rows * width],
-            attended: &mut self.attended[..rows * width],
-            qkv: &mut self.qkv[..rows * 3 * width],
-            inner: &mut self.inner[..rows * inner],
-            scratch: &mut self.scratch,
-        }
-    }
 }
 
-/// The buffers of [`Activations`] cut to the rows of one forward pass.
-pub(crate) struct Rows<'a> {
-    pub(crate) stream: &'a mut [f32],
-    pub(crate) next_stream: &'a mut [f32],
-    pub(crate) normed: &'a mut [f32],
-    pub(crate) attended: &'a mut [f32],
-    pub(crate) qkv: &'a mut [f32],
-    pub(crate) inner: &'a mut [f32],
-    pub(crate) scratch: &'a mut Scratch,
+/// Elements of each buffer, in the order of the fields.
+fn lengths(cut: Cut, width: usize, inner: usize) -> [usize; 6] {
+    let whole = cut.rows * width;
+    [whole, whole, whole, 3 * whole, cut.part * width, cut.part * inner]
 }
 
-/// Elements of a row in each buffer, in the order of the fields.
-fn row_lengths(width: usize, inner: usize) -> [usize; 6] {
-    [width, width, width, width, 3 * width, inner]
+/// The elements of some rows in a buffer of rows of `width`.
+pub(crate) fn span(rows: &Range<usize>, width: usize) -> Range<usize> {
+    rows.start * width..rows.end * width
 }

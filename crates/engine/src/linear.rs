@@ -146,8 +146,8 @@ impl Linear {
     }
 
     /// The weights of one output: (inputs).
-    pub(crate) fn copy_output(&self, output: usize, out: &mut [f32]) -> Result<(), Error> {
-        Ok(self.weights.copy_column(output, out)?)
+    pub(crate) fn copy_output(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
+        self.weights.copy_column(output, out)
     }
 
     /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.

@@ -1,6 +1,6 @@
 //! The memory that a model takes, from its configuration alone: nothing is loaded.
 
-use crate::activations::Activations;
+use crate::activations::{Activations, Cut};
 use crate::config::{BertConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
 use crate::linear::Linear;
@@ -53,7 +53,7 @@ fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     Ok(MemoryEstimate {
         weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner),
         kv_cache: n_layer * attention.cache_bytes(n_positions),
-        activations: Activations::bytes_for(rows, width, inner) + scratch + table(1, vocab_size),
+        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner) + scratch + table(1, vocab_size),
     })
 }
 
@@ -66,7 +66,7 @@ fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     Ok(MemoryEstimate {
         weights: tables + config.num_hidden_layers * block(cpu, width, inner),
         kv_cache: 0,
-        activations: Activations::bytes_for(rows, width, inner) + scratch,
+        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner) + scratch,
     })
 }
 

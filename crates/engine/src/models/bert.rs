@@ -11,8 +11,8 @@
 //! A batch has no padding: the rows of its sequences stand one after the other in every product, and attention alone looks at
 //! one sequence at a time.
 
-use super::{attend, attention_step, plus};
-use crate::activations::{Activations, Rows};
+use super::{attend, attention_step, embed_step, for_each_row, plus, table_row};
+use crate::activations::{Activations, Cut, Lookup, span};
 use crate::config::BertConfig;
 use crate::error::Error;
 use crate::layer_norm::LayerNorm;
@@ -24,8 +24,6 @@ use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::elementwise::add;
-use cke_kernels::ops::embedding::{add_rows, gather_rows};
-use cke_kernels::view::MatRef;
 
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
 #[derive(Debug)]
@@ -75,16 +73,6 @@ pub struct BertActivations {
     activations: Activations,
     /// Rows of the last forward pass.
     rows: usize,
-}
-
-impl BertActivations {
-    fn reserve(&mut self, batch: &[Input<'_>], config: &BertConfig) -> Result<(), Error> {
-        let rows = batch.iter().map(|input| input.ids.len()).sum();
-        self.rows = 0;
-        self.activations.reserve(rows, config.hidden_size, config.intermediate_size)?;
-        self.rows = rows;
-        Ok(())
-    }
 }
 
 impl Bert {
@@ -167,12 +155,17 @@ impl Bert {
         for (sequence, input) in batch.iter().enumerate() {
             self.check(input).map_err(|error| error.in_sequence(sequence))?;
         }
-        state.reserve(batch, &self.config)?;
-        if state.rows == 0 {
-            return Ok(());
+        let rows = batch.iter().map(|input| input.ids.len()).sum();
+        let cut = Cut::new(rows, runtime.threads());
+        let BertActivations { activations, rows: rows_held } = state;
+        *rows_held = 0;
+        activations.reserve(cut, self.config.hidden_size, self.config.intermediate_size)?;
+        if rows > 0 {
+            self.embed(batch, activations, runtime)?;
+            self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, cut, activations, runtime))?;
         }
-        self.embed(batch, &mut state.activations, runtime)?;
-        self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, state, runtime))
+        *rows_held = rows;
+        Ok(())
     }
 
     /// The hidden states after the last layer (rows, width) of the last forward pass: a row for each token, the sequences one
@@ -207,18 +200,26 @@ impl Bert {
     /// x = layer_norm(word[token] + type[token_type] + position[0…]) for every sequence.
     fn embed(&self, batch: &[Input<'_>], state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
         let (width, cpu) = (self.config.hidden_size, runtime.cpu());
-        let mut end = 0;
+        state.lookups.clear();
         for Input { ids, type_ids } in batch {
-            let x = &mut state.next_stream[end..end + ids.len() * width];
-            gather_rows(&self.word_table, width, ids, x)?;
-            match type_ids {
-                Some(type_ids) => add_rows(cpu, &self.type_table, width, type_ids, x)?,
-                None => x.chunks_exact_mut(width).try_for_each(|x| add(cpu, x, &self.type_table[..width]))?,
-            }
-            add(cpu, x, &self.position_table[..x.len()])?;
-            end += x.len();
+            let kind = |position| type_ids.map_or(0, |type_ids: &[u32]| type_ids[position]);
+            let lookup = |(position, &token)| Lookup { token, kind: kind(position), position };
+            state.lookups.extend(ids.iter().enumerate().map(lookup));
         }
-        self.embedding_norm.run(&state.next_stream[..end], &mut state.stream[..end], runtime)
+        let (lookups, rows) = (&state.lookups, state.lookups.len());
+        let sum = &mut state.normed[..rows * width];
+        runtime.step(
+            || embed_step(rows, width),
+            || {
+                for_each_row(runtime.pool(), sum, width, |row, x| {
+                    let Lookup { token, kind, position } = lookups[row];
+                    x.copy_from_slice(table_row(&self.word_table, token as usize, width));
+                    add(cpu, x, table_row(&self.type_table, kind as usize, width))?;
+                    add(cpu, x, table_row(&self.position_table, position, width))
+                })
+            },
+        )?;
+        self.embedding_norm.run(sum, &mut state.stream[..rows * width], runtime)
     }
 }
 
@@ -251,33 +252,37 @@ impl Layer {
         &self,
         plan: &AttentionPlan,
         batch: &[Input<'_>],
-        state: &mut BertActivations,
+        cut: Cut,
+        state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let BertActivations { activations, rows } = state;
-        let (rows, width) = (*rows, plan.width());
-        let Rows { stream: x, next_stream: sum, normed, attended, qkv, inner, scratch } =
-            activations.rows(rows, width, self.up.outputs());
-        self.qkv.run(x, qkv, Epilogue::default(), runtime, scratch)?;
+        let (width, inner_width) = (plan.width(), self.up.outputs());
+        let Activations { stream, normed, attended, qkv, middle, inner, scratch, .. } = state;
+        for part in cut.parts() {
+            let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, 3 * width)]);
+            self.qkv.run(x, qkv, Epilogue::default(), runtime, scratch)?;
+        }
+        let rows = cut.rows();
         let pairs = || batch.iter().map(|input| input.ids.len() * input.ids.len()).sum();
         runtime.step(
             || attention_step(plan, self.index, rows, pairs(), 0),
             || {
                 let turns = batch.iter().map(|input| Turn { rows: input.ids.len(), cache: None });
+                let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
                 attend(plan, turns, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
             },
         )?;
-        self.attention_out.run(attended, sum, plus(MatRef::new(x, rows, width)?), runtime, scratch)?;
-        self.attention_norm.run(sum, normed, runtime)?;
-
-        self.up.run(
-            normed,
-            inner,
-            Epilogue { activation: self.activation, ..Epilogue::default() },
-            runtime,
-            scratch,
-        )?;
-        self.down.run(inner, sum, plus(MatRef::new(normed, rows, width)?), runtime, scratch)?;
-        self.output_norm.run(sum, x, runtime)
+        let activate = Epilogue { activation: self.activation, ..Epilogue::default() };
+        for part in cut.parts() {
+            let (own, len) = (span(&part, width), part.len());
+            let (x, normed) = (&mut stream[own.clone()], &mut normed[..len * width]);
+            let (sum, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
+            self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, scratch)?;
+            self.attention_norm.run(sum, normed, runtime)?;
+            self.up.run(normed, inner, activate, runtime, scratch)?;
+            self.down.run(inner, sum, plus(normed, width)?, runtime, scratch)?;
+            self.output_norm.run(sum, x, runtime)?;
+        }
+        Ok(())
     }
 }

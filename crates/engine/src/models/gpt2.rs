@@ -9,14 +9,13 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
-use super::{attend, attention_step, plus};
-use crate::activations::{Activations, Rows};
+use super::{attend, attention_step, embed_step, for_each_row, plus, table_row};
+use crate::activations::{Activations, Cut, Lookup, span};
 use crate::config::Gpt2Config;
 use crate::error::Error;
 use crate::kv_cache::KvCache;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
-use crate::profile::Step;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
@@ -24,7 +23,6 @@ use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::elementwise::add;
-use cke_kernels::view::MatRef;
 
 /// Rows of one forward pass at most: longer prompts go through in pieces, which bounds the memory of activations.
 pub const MAX_ROWS: usize = 512;
@@ -186,14 +184,11 @@ impl Gpt2 {
         }
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;
-        state.reserve(rows, width, self.config.n_inner)?;
-        let stream = &mut state.stream[..rows * width];
-        runtime.step(
-            || Step::other("embed", None, 3 * rows * width * size_of::<f32>()),
-            || self.embed(sequences, stream, runtime),
-        )?;
+        let cut = Cut::new(rows, runtime.threads());
+        state.reserve(cut, width, self.config.n_inner)?;
+        self.embed(sequences, state, runtime)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            block.run(&self.attention[layer], layer, sequences, rows, state, runtime)?;
+            block.run(&self.attention[layer], layer, sequences, cut, state, runtime)?;
         }
         sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
         self.final_norm.run(&state.stream[..rows * width], &mut state.normed[..rows * width], runtime)
@@ -234,17 +229,27 @@ impl Gpt2 {
     }
 
     /// x = wte[token] + wpe[position] for every pending token.
-    fn embed(&self, sequences: &[Sequence], x: &mut [f32], runtime: &Runtime) -> Result<(), Error> {
-        let width = self.config.n_embd;
-        let tokens = sequences.iter().flat_map(|s| s.pending.iter().zip(s.cache.len()..));
-        for (x, (&token, position)) in x.chunks_exact_mut(width).zip(tokens) {
-            match &self.token_table {
-                Some(table) => x.copy_from_slice(&table[token as usize * width..][..width]),
-                None => self.head.copy_output(token as usize, x)?,
-            }
-            add(runtime.cpu(), x, &self.position_table[position * width..][..width])?;
+    fn embed(&self, sequences: &[Sequence], state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
+        let (width, cpu) = (self.config.n_embd, runtime.cpu());
+        state.lookups.clear();
+        for sequence in sequences {
+            let places = sequence.pending.iter().zip(sequence.cache.len()..);
+            state.lookups.extend(places.map(|(&token, position)| Lookup { token, kind: 0, position }));
         }
-        Ok(())
+        let (lookups, rows) = (&state.lookups, state.lookups.len());
+        runtime.step(
+            || embed_step(rows, width),
+            || {
+                for_each_row(runtime.pool(), &mut state.stream[..rows * width], width, |row, x| {
+                    let Lookup { token, position, .. } = lookups[row];
+                    match &self.token_table {
+                        Some(table) => x.copy_from_slice(table_row(table, token as usize, width)),
+                        None => self.head.copy_output(token as usize, x)?,
+                    }
+                    add(cpu, x, table_row(&self.position_table, position, width))
+                })
+            },
+        )
     }
 }
 
@@ -274,34 +279,38 @@ impl Block {
         plan: &AttentionPlan,
         layer: usize,
         sequences: &mut [Sequence],
-        rows: usize,
+        cut: Cut,
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let width = plan.width();
-        let Rows { stream: x, next_stream: x_next, normed, attended, qkv, inner, scratch } =
-            state.rows(rows, width, self.up.outputs());
-        self.norm_1.run(x, normed, runtime)?;
-        self.qkv.run(normed, qkv, Epilogue::default(), runtime, scratch)?;
+        let (width, inner_width) = (plan.width(), self.up.outputs());
+        let Activations { stream, normed, attended, qkv, middle, inner, scratch, .. } = state;
+        for part in cut.parts() {
+            let normed = &mut normed[..part.len() * width];
+            self.norm_1.run(&stream[span(&part, width)], normed, runtime)?;
+            self.qkv.run(normed, &mut qkv[span(&part, 3 * width)], Epilogue::default(), runtime, scratch)?;
+        }
+        let rows = cut.rows();
         let (pairs, kept) = pairs_and_kept(sequences, layer);
         runtime.step(
             || attention_step(plan, layer, rows, pairs, kept),
             || {
                 let turns = sequences.iter_mut().map(|sequence| sequence.turn(layer));
+                let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
                 attend(plan, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
             },
         )?;
-        self.attention_out.run(attended, x_next, plus(MatRef::new(x, rows, width)?), runtime, scratch)?;
-
-        self.norm_2.run(x_next, normed, runtime)?;
-        self.up.run(
-            normed,
-            inner,
-            Epilogue { activation: self.activation, ..Epilogue::default() },
-            runtime,
-            scratch,
-        )?;
-        self.down.run(inner, x, plus(MatRef::new(x_next, rows, width)?), runtime, scratch)
+        let activate = Epilogue { activation: self.activation, ..Epilogue::default() };
+        for part in cut.parts() {
+            let (own, len) = (span(&part, width), part.len());
+            let (x, normed) = (&mut stream[own.clone()], &mut normed[..len * width]);
+            let (middle, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
+            self.attention_out.run(&attended[own], middle, plus(x, width)?, runtime, scratch)?;
+            self.norm_2.run(middle, normed, runtime)?;
+            self.up.run(normed, inner, activate, runtime, scratch)?;
+            self.down.run(inner, x, plus(middle, width)?, runtime, scratch)?;
+        }
+        Ok(())
     }
 }
 

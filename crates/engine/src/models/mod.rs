@@ -9,7 +9,9 @@ use crate::profile::{Kind, Step};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Operands, Turn};
+use cke_kernels::threads::{Parallel, for_each_chunk};
 use cke_kernels::view::{MatMut, MatRef};
+use std::sync::OnceLock;
 
 impl From<Activation> for activation::Activation {
     fn from(activation: Activation) -> activation::Activation {
@@ -23,9 +25,41 @@ impl From<Activation> for activation::Activation {
     }
 }
 
-/// The epilogue that adds `residual`.
-fn plus(residual: MatRef<'_, f32>) -> Epilogue<'_> {
-    Epilogue { residual: Some(residual), ..Epilogue::default() }
+/// Rows looked up by one task.
+const ROWS_PER_TASK: usize = 16;
+
+/// Calls `work(row, x)` for each row of x (rows, width), spread over the pool; the first error of all, where there is one.
+fn for_each_row(
+    pool: &dyn Parallel,
+    x: &mut [f32],
+    width: usize,
+    work: impl Fn(usize, &mut [f32]) -> Result<(), cke_kernels::Error> + Sync,
+) -> Result<(), Error> {
+    let failure = OnceLock::new();
+    for_each_chunk(pool, x, ROWS_PER_TASK * width, |index, chunk| {
+        for (i, x) in chunk.chunks_exact_mut(width).enumerate() {
+            if let Err(error) = work(index * ROWS_PER_TASK + i, x) {
+                failure.get_or_init(|| error);
+            }
+        }
+    });
+    failure.into_inner().map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Row `index` of a (rows, width) table.
+fn table_row(table: &[f32], index: usize, width: usize) -> &[f32] {
+    &table[index * width..][..width]
+}
+
+/// The sum of a row of two tables or three, `rows` times.
+fn embed_step(rows: usize, width: usize) -> Step {
+    Step::other("embed", None, 3 * rows * width * size_of::<f32>())
+}
+
+/// The epilogue that adds `residual` (rows, width).
+fn plus(residual: &[f32], width: usize) -> Result<Epilogue<'_>, Error> {
+    let residual = MatRef::new(residual, residual.len() / width, width)?;
+    Ok(Epilogue { residual: Some(residual), ..Epilogue::default() })
 }
 
 /// Attention of new positions, a row each with queries, keys and values side by side, qkv (rows, 3 · width): out (rows, width).
