@@ -7,7 +7,9 @@
 
 mod audit;
 mod bench;
+mod chart;
 mod completions;
+mod date;
 mod doctor;
 mod embed;
 mod environment;
@@ -21,7 +23,12 @@ mod model;
 mod named_library;
 mod numbers;
 mod output;
+mod output_file;
+mod page;
+mod profile;
 mod progress;
+mod status_line;
+mod workload;
 
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
@@ -44,7 +51,9 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
+    Profile(profile::ProfileArgs),
     Audit(audit::AuditArgs),
+    Chart(chart::ChartArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -68,7 +77,9 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Profile(args) => profile::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Chart(args) => chart::run(args),
         Command::Completions(args) => completions::run(args),
     }
 }

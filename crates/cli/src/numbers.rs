@@ -6,6 +6,12 @@ const MAX_THREADS: u64 = 1024;
 /// Most sequences that can be decoded together: each has a cache and logits of its own.
 const MAX_BATCH: u64 = 1024;
 
+/// Most sequences that one forward pass takes.
+const MAX_SEQUENCES_OF_PASS: u64 = 512;
+
+/// Most repetitions of a measurement.
+const MAX_REPETITIONS: u64 = 10_000;
+
 /// Most tokens, sampling candidates and the like that can be asked for.
 const MAX_COUNT: u64 = u32::MAX as u64;
 
@@ -22,6 +28,16 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
 /// Parses a number of prompts that are decoded together.
 pub(crate) fn batch_size(text: &str) -> Result<usize, String> {
     whole(text, 1, MAX_BATCH)
+}
+
+/// Parses a number of sequences that go through one forward pass together.
+pub(crate) fn sequences_of_pass(text: &str) -> Result<usize, String> {
+    whole(text, 1, MAX_SEQUENCES_OF_PASS)
+}
+
+/// Parses how often something is measured.
+pub(crate) fn repetitions(text: &str) -> Result<usize, String> {
+    whole(text, 1, MAX_REPETITIONS)
 }
 
 /// Parses a number of tokens of which all but the first are predicted.

@@ -1,8 +1,8 @@
 //! Hardware counters over CKE's own products, where the system hands them out.
 
-use super::progress::Progress;
 use super::suite::{Case, label};
 use crate::error::CliError;
+use crate::status_line::StatusLine;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Gemm};
 use cke_kernels::scheme::F32;
@@ -52,7 +52,7 @@ const MOST_FLOPS: u64 = 3 << 30;
 ///
 /// # Errors
 /// Where a product cannot be computed.
-pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &Progress) -> Result<Counting, CliError> {
+pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &StatusLine) -> Result<Counting, CliError> {
     let mut counters = match Counters::open(&Event::HARDWARE) {
         Ok(counters) => counters,
         Err(error) => return Ok(Counting::Unavailable { reason: error.to_string() }),
@@ -116,7 +116,7 @@ mod tests {
         let case =
             |text: &str| Case { family: super::super::suite::Family::Odd, product: text.parse().expect("a product") };
         let cases = [case("3 5 7"), case("4 6 8 t t")];
-        match count(cpu, &cases, &Progress::new()).expect("small products") {
+        match count(cpu, &cases, &StatusLine::new()).expect("small products") {
             Counting::Counted { products } => assert_eq!(products.len(), 2),
             Counting::Unavailable { reason } => assert!(!reason.is_empty()),
         }

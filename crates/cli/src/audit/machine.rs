@@ -1,8 +1,8 @@
 //! Measuring the machine itself.
 
-use super::progress::Progress;
 use crate::error::CliError;
 use crate::output::counted;
+use crate::status_line::StatusLine;
 use cke_kernels::Cpu;
 use cke_perf::arithmetic::{Arithmetic, ArithmeticPeak};
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
@@ -71,7 +71,7 @@ impl Machine {
         cpu: &Cpu,
         thread_counts: &[usize],
         is_quick: bool,
-        progress: &Progress,
+        progress: &StatusLine,
     ) -> Result<Machine, CliError> {
         let host = Host::detect(cpu);
         let usual = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
@@ -97,7 +97,7 @@ impl Machine {
     }
 
     /// Adds peaks and bandwidths with `threads` threads.
-    fn add(&mut self, cpu: &Cpu, threads: usize, effort: Effort, progress: &Progress) -> Result<(), CliError> {
+    fn add(&mut self, cpu: &Cpu, threads: usize, effort: Effort, progress: &StatusLine) -> Result<(), CliError> {
         let with_threads = counted(threads, "thread");
         for arithmetic in Arithmetic::ALL {
             progress.show(&format!("multiply-add peak, {}, {with_threads}", arithmetic.name()));
@@ -162,7 +162,7 @@ fn failed(error: MeasureError) -> CliError {
     CliError::Failed(error.to_string())
 }
 
-fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &Progress) -> Result<Vec<Scaling>, CliError> {
+fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &StatusLine) -> Result<Vec<Scaling>, CliError> {
     let powers = (0..usize::BITS).map(|power| 1usize << power).take_while(|&threads| threads < all);
     let scaling = |threads: usize| {
         progress.show(&format!("clock, peak and memory, {}", counted(threads, "thread")));
@@ -178,7 +178,7 @@ fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &Progress) -> Result
     powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
 }
 
-fn latencies(effort: Effort, progress: &Progress) -> Result<Vec<Latency>, CliError> {
+fn latencies(effort: Effort, progress: &StatusLine) -> Result<Vec<Latency>, CliError> {
     let largest = LARGEST_CHAIN.min(effort.buffer);
     let sizes =
         std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);

@@ -3,7 +3,6 @@
 mod ceiling;
 mod cliffs;
 mod counting;
-mod date;
 mod entrants;
 #[cfg(test)]
 mod example;
@@ -11,7 +10,6 @@ mod findings;
 mod machine;
 mod page;
 mod products;
-mod progress;
 mod report;
 mod standing;
 mod suite;
@@ -20,15 +18,17 @@ mod summary;
 use self::entrants::Entrants;
 use self::machine::Machine;
 use self::products::Session;
-use self::progress::Progress;
 use self::report::{About, Contestant, Measured, Report, Skipped};
 use self::suite::suite;
 use crate::bench::gemm::launcher;
+use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::named_library::NamedLibrary;
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::output_file::OutputFile;
+use crate::status_line::StatusLine;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_kernels::threads::ThreadPool;
@@ -83,17 +83,17 @@ const QUICK_SECONDS: f64 = 8.0;
 const ROUNDS: usize = 3;
 
 pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
+    // Before anything takes time: a report that cannot be written would waste it.
+    let page = OutputFile::new(&args.html)?;
+    let document = args.json.as_deref().filter(|path| *path != Path::new("-")).map(OutputFile::new).transpose()?;
     let report = measure(&args)?;
-    write_file(&args.html, &page::html(&report))?;
+    page.write(&page::html(&report))?;
     let mut output = Output::new();
-    match args.json.as_deref() {
-        Some(path) if path == Path::new("-") => output.json(&report)?,
-        other => {
-            if let Some(path) = other {
-                write_file(path, &json(&report)?)?;
-            }
-            output.write(&summary::text(&report))?;
-        }
+    if args.json.is_some() && document.is_none() {
+        output.json(&report)?;
+    } else {
+        document.map_or(Ok(()), |file| file.write(&json(&report)?))?;
+        output.write(&summary::text(&report))?;
     }
     output.flush()?;
     note(&format!("{}: the report, for any browser", args.html.display()));
@@ -102,10 +102,8 @@ pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
 
 fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     let watch = Stopwatch::start();
-    // Before anything takes time: a page that cannot be written would waste it.
-    write_file(&args.html, "")?;
     let load_average = machine::load_average();
-    let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, Progress::new());
+    let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, StatusLine::new());
     let (launcher, cases) = (launcher()?, suite(args.quick));
     let threads = args.threads.clone().unwrap_or_else(usual_thread_counts);
 
@@ -141,7 +139,7 @@ type MeasuredProducts = (Vec<products::Row>, Vec<Skipped>, Vec<Contestant>);
 fn measure_products(
     session: &Session<'_>,
     threads: &[usize],
-    progress: &Progress,
+    progress: &StatusLine,
 ) -> Result<MeasuredProducts, CliError> {
     let (mut rows, mut skipped, mut contestants) = (Vec::new(), Vec::new(), Vec::new());
     for &threads in threads {
@@ -162,8 +160,4 @@ fn usual_thread_counts() -> Vec<usize> {
 
 fn json(report: &Report) -> Result<String, CliError> {
     serde_json::to_string_pretty(report).map(|text| text + "\n").map_err(|error| CliError::Failed(error.to_string()))
-}
-
-fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
-    std::fs::write(path, text).map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))
 }

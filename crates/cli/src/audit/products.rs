@@ -2,10 +2,10 @@
 
 use super::ceiling::{Ceiling, ceiling};
 use super::machine::Machine;
-use super::progress::Progress;
 use super::suite::{Case, Family, label};
 use crate::error::CliError;
 use crate::output::counted;
+use crate::status_line::StatusLine;
 use cke_perf::clock::Stopwatch;
 use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Library, Product, Settings, ShapeResult, Verdict};
 use serde::Serialize;
@@ -115,7 +115,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// Where a process cannot be started or the machine's peak cannot be measured.
-    pub(super) fn measure(&self, threads: usize, progress: &Progress) -> Result<Outcome, CliError> {
+    pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<Outcome, CliError> {
         let settings = Settings { dtype: Dtype::F32, threads, rounds: self.rounds, seconds: self.turn_seconds() };
         let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
         let libraries = contest.libraries().map(Option::<&Library>::cloned).collect();

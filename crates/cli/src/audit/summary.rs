@@ -1,7 +1,7 @@
 //! The summary in the terminal.
 
-use super::findings::{number, percent};
 use super::report::Report;
+use crate::output::{number, percent};
 use cke_perf::report::{Align, Column, Table};
 
 /// Findings first, then what the machine does and where everybody stands.

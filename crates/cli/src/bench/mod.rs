@@ -1,14 +1,9 @@
 //! `cke bench`: speed, as shares of what the machine can do.
 
-mod bert_workload;
-mod ceiling;
 pub(crate) mod gemm;
-mod gpt2_workload;
 mod measure;
 mod model;
 mod report;
-mod test_plan;
-mod workload;
 
 use crate::error::CliError;
 

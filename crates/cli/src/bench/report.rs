@@ -1,26 +1,11 @@
 //! The rows of `cke bench model`.
 
-use super::ceiling::Ceiling;
 use super::measure::Outcome;
-use super::test_plan::TestKind;
+use crate::workload::ceiling::Ceiling;
+use crate::workload::origin::Subject;
+use crate::workload::test_plan::TestKind;
 use cke_perf::report::{Align, Column, Record, format_bytes};
 use serde::Serialize;
-
-/// What is the same in all rows of a model.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Subject {
-    /// The model's name.
-    pub(super) model: String,
-    pub(super) architecture: &'static str,
-    /// Where the weights are from: `stored` or `random`.
-    pub(super) weights: &'static str,
-    /// Bytes of the weights as they are held.
-    pub(super) weight_bytes: usize,
-    /// Number format of the weights as they are held.
-    pub(super) dtype: &'static str,
-    /// Instruction set in use.
-    pub(super) isa: &'static str,
-}
 
 /// A test with a number of threads. Rates that are set against a ceiling are the best ones, as the ceilings are.
 #[derive(Clone, Debug, Serialize)]
@@ -106,10 +91,10 @@ impl Record for Row {
     }
 
     fn cells(&self) -> Vec<String> {
-        let Subject { model, weights, weight_bytes, dtype, isa, .. } = &self.subject;
+        let Subject { weight_bytes, dtype, isa, .. } = &self.subject;
         let percent = |share: f64| format!("{:.0}%", 100.0 * share);
         vec![
-            if *weights == "random" { format!("{model} (random)") } else { model.clone() },
+            self.subject.title(),
             format_bytes(*weight_bytes as u64),
             (*dtype).to_owned(),
             (*isa).to_owned(),

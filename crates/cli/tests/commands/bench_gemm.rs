@@ -121,17 +121,14 @@ fn bench_gemm_csv_has_a_line_for_each_contestant() {
 }
 
 #[test]
-fn bench_gemm_markdown_and_svg_show_all_contestants() {
+fn bench_gemm_markdown_shows_all_contestants() {
     let library = toy("cblas");
-    let flags = ["--shapes", "3x4x5,1x9x9", "--against", &library];
-    let table = bench(&flags).success().to_owned();
+    let table = bench(&["--shapes", "3x4x5,1x9x9", "--against", &library]).success().to_owned();
     for part in
         ["| cke", "| cblas", "| 3x4x5", "geometric mean", "worst: ", "of peak", "ratio", "of bandwidth", "toy_cblas"]
     {
         assert!(table.contains(part), "no {part}: {table}");
     }
-    let svg = bench(&[&flags[..], &["-o", "svg"]].concat()).success().to_owned();
-    assert!(svg.starts_with("<svg ") && svg.contains("1x9x9") && svg.contains("cblas"), "{svg}");
 }
 
 #[test]

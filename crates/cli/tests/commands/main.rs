@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod bench_gemm;
+mod chart;
 mod completions;
 mod doctor;
 mod embed;
@@ -12,4 +13,5 @@ mod generate;
 mod inspect;
 mod models;
 mod process;
+mod profile;
 mod support;

@@ -51,6 +51,29 @@ impl Axis {
     }
 }
 
+/// What an axis below an area takes: its numbers and its label.
+pub(super) const BELOW_HEIGHT: f64 = 2.0 * LINE_HEIGHT + 6.0;
+
+impl Axis {
+    /// The scale of this axis over these pixels; it must have a range of its own.
+    pub(super) fn scale(&self, pixels: (f64, f64)) -> Scale {
+        Scale::new(self.spread, self.domain(std::iter::empty()), pixels)
+    }
+
+    /// Draws line, numbers and label below `area`, and the grid across it. Nothing goes beyond 0 and `end`.
+    pub(super) fn draw_below(&self, canvas: &mut Canvas, scale: &Scale, area: Area, end: f64) {
+        for (tick, text) in x_ticks(scale, self.format, area.width) {
+            canvas.line("grid", (scale.at(tick), area.y), (scale.at(tick), area.bottom()));
+            let half = text_width(&text, TEXT_SIZE) / 2.0;
+            let middle = scale.at(tick).min(end - half).max(half);
+            canvas.text("muted", Anchor::Middle, (middle, area.bottom() + LINE_HEIGHT), &text);
+        }
+        canvas.line("axis", (area.x, area.bottom()), (area.right(), area.bottom()));
+        let label = (area.right(), area.bottom() + 2.0 * LINE_HEIGHT + 2.0);
+        canvas.text("muted", Anchor::End, label, &self.label);
+    }
+}
+
 /// The area in which points are drawn, with its axes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
@@ -72,7 +95,7 @@ impl Frame {
         (x_axis, y_axis): (&Axis, &Axis),
         points: impl Iterator<Item = (f64, f64)> + Clone,
     ) -> Frame {
-        let (top, bottom) = (space.y + LINE_HEIGHT + 6.0, space.bottom() - 2.0 * LINE_HEIGHT - 6.0);
+        let (top, bottom) = (space.y + LINE_HEIGHT + 6.0, space.bottom() - BELOW_HEIGHT);
         let y = Scale::new(y_axis.spread, y_axis.domain(points.clone().map(|point| point.1)), (bottom, top));
         let y_ticks = y.ticks(((bottom - top) / Y_TICK_ROOM) as usize);
         let y_texts: Vec<String> = y_ticks.iter().map(|&tick| y_axis.format.text(tick)).collect();
@@ -84,15 +107,10 @@ impl Frame {
             canvas.line("grid", (left, y.at(tick)), (right, y.at(tick)));
             canvas.text("muted", Anchor::End, (left - 6.0, y.at(tick) + 4.0), text);
         }
-        for (tick, text) in x_ticks(&x, x_axis.format, right - left) {
-            canvas.line("grid", (x.at(tick), top), (x.at(tick), bottom));
-            let middle = x.at(tick).min(space.right() - text_width(&text, TEXT_SIZE) / 2.0);
-            canvas.text("muted", Anchor::Middle, (middle, bottom + LINE_HEIGHT), &text);
-        }
-        canvas.line("axis", (left, bottom), (right, bottom));
         canvas.text("muted", Anchor::Start, (space.x, space.y + LINE_HEIGHT - 4.0), &y_axis.label);
-        canvas.text("muted", Anchor::End, (right, bottom + 2.0 * LINE_HEIGHT + 2.0), &x_axis.label);
-        Frame { area: Area { x: left, y: top, width: right - left, height: bottom - top }, x, y }
+        let area = Area { x: left, y: top, width: right - left, height: bottom - top };
+        x_axis.draw_below(canvas, &x, area, space.right());
+        Frame { area, x, y }
     }
 
     /// The pixels of a point.

@@ -24,10 +24,18 @@ pub struct BarChart {
 pub struct BarGroup {
     /// What they have in common.
     pub label: String,
-    /// One for each series; `None` where there is nothing to show.
+    /// One for each series; what is `None` or not finite has no bar, and no room for one.
     pub values: Vec<Option<f64>>,
     /// Where none of the bars can go beyond; drawn as an upright stroke.
     pub limit: Option<f64>,
+}
+
+impl BarGroup {
+    /// The values to draw, each with the place of its series.
+    fn bars(&self) -> impl Iterator<Item = (usize, f64)> {
+        let values = self.values.iter().enumerate();
+        values.filter_map(|(place, value)| Some((place, value.filter(|value| value.is_finite())?)))
+    }
 }
 
 const BAR_HEIGHT: f64 = 15.0;
@@ -52,7 +60,8 @@ impl BarChart {
                 canvas.text("", Anchor::Start, (0.0, y + LINE_HEIGHT - 4.0), &group.label);
                 y += LINE_HEIGHT + 2.0;
             }
-            let height = self.series.len() as f64 * (BAR_HEIGHT + BAR_GAP) - BAR_GAP;
+            let bars = group.bars().count().max(1);
+            let height = bars as f64 * (BAR_HEIGHT + BAR_GAP) - BAR_GAP;
             if is_beside {
                 canvas.text("", Anchor::End, (left - 10.0, y + height / 2.0 + 4.0), &group.label);
             }
@@ -66,9 +75,9 @@ impl BarChart {
     }
 
     fn draw_group(&self, canvas: &mut Canvas, group: &BarGroup, scale: &Scale, top: f64) {
-        for (i, ((name, ink), value)) in self.series.iter().zip(&group.values).enumerate() {
-            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
-            let (y, start, text) = (top + i as f64 * (BAR_HEIGHT + BAR_GAP), scale.at(0.0), self.format.text(value));
+        for (row, (place, value)) in group.bars().enumerate() {
+            let Some((name, ink)) = self.series.get(place) else { continue };
+            let (y, start, text) = (top + row as f64 * (BAR_HEIGHT + BAR_GAP), scale.at(0.0), self.format.text(value));
             let area = Area { x: start, y, width: (scale.at(value) - start).max(1.0), height: BAR_HEIGHT };
             canvas.rect(&format!("i{}", ink.index()), area, 2.0, &format!("{}, {name}: {text}", group.label));
             // A number beside a limit of about the same height would lie on its stroke.

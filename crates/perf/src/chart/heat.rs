@@ -11,6 +11,8 @@ pub struct HeatMap {
     pub heading: Heading,
     /// Titles of the columns.
     pub columns: Vec<String>,
+    /// The column that the picture is about, where it is about one.
+    pub subject: Option<usize>,
     /// From top to bottom.
     pub rows: Vec<HeatRow>,
 }
@@ -67,7 +69,7 @@ impl HeatMap {
 
     /// Titles over their cells, in one line or two, or upright where they would still touch; returns the height.
     fn draw_titles(&self, canvas: &mut Canvas, left: f64, cell: f64, right: f64) -> f64 {
-        let class = |j: usize| if j == 0 { "strong" } else { "" };
+        let class = |j: usize| if self.subject == Some(j) { "strong" } else { "" };
         let widths: Vec<f64> = self.columns.iter().map(|title| text_width(title, TEXT_SIZE)).collect();
         let centre = |j: usize| left + j as f64 * (cell + CELL_GAP) + cell / 2.0;
         // The last ones move to the left as far as they would leave the picture.

@@ -1,4 +1,4 @@
-//! Pictures of measurements as SVG: grouped bars, lines, rooflines, heat maps.
+//! Pictures of measurements as SVG: grouped bars, lines, rooflines, heat maps, timelines.
 //!
 //! | module | subject |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | [`lines`] | lines with markers over linear or logarithmic axes |
 //! | [`roofline`] | rates over arithmetic intensity, under the machine's ceilings |
 //! | [`heat`] | shares as coloured cells with their numbers |
+//! | [`timeline`] | who did what when, a lane for each |
 //!
 //! A chart is data; [`draw`](lines::LineChart::draw) makes a [`Picture`] of a given width in CSS pixels, which is either put
 //! into a page that holds [`STYLE`] once, or written as a file of its own. Text keeps its size: a narrow screen gets a
@@ -40,6 +41,7 @@ pub mod roofline;
 mod scale;
 mod style;
 mod text;
+pub mod timeline;
 
 pub use axis::Axis;
 pub use canvas::{Ink, escape};

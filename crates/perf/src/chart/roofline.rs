@@ -88,6 +88,9 @@ impl RooflineChart {
         let mut last_label: Option<f64> = None;
         for ceiling in self.bandwidths.iter().filter(|ceiling| ceiling.value > 0.0) {
             let start = low.max(bottom / ceiling.value);
+            if start >= high {
+                continue;
+            }
             let end = (peak / ceiling.value).clamp(start, high);
             ridge = ridge.min(end);
             let (from, to) = (frame.at((start, ceiling.value * start)), frame.at((end, ceiling.value * end)));
@@ -131,4 +134,24 @@ fn draw_slope_label(
         placer.block(Area { x: x - half, y: y - half - 4.0, width: LINE_HEIGHT, height: LINE_HEIGHT });
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canvas::Ink;
+    use super::*;
+
+    #[test]
+    fn draw_slope_outside_of_the_frame_is_left_out() {
+        let ceiling = |value| Ceiling { label: "limit".to_owned(), value };
+        let chart = |gflops: f64| RooflineChart {
+            heading: Heading::new("Roofline", ""),
+            peak: ceiling(200.0),
+            bandwidths: vec![ceiling(40.0)],
+            series: vec![Series::new("a product", Ink::OURS).point(1.0, gflops, "")],
+            labels: Vec::new(),
+        };
+        let slopes = |gflops| chart(gflops).draw(400.0).inline().matches("rotate(").count();
+        assert_eq!((slopes(20.0), slopes(199.0)), (1, 0));
+    }
 }

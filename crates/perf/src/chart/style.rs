@@ -21,6 +21,7 @@ pub const STYLE: &str = "\
 .chart text { fill: var(--ink); font-variant-numeric: tabular-nums; }
 .chart .heading { font-size: 16px; font-weight: 600; }
 .chart .subheading, .chart .muted { fill: var(--muted); }
+.chart .inside { fill: var(--paper); }
 .chart .strong { font-weight: 600; }
 .chart .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round; }
 .chart line, .chart polyline { fill: none; stroke: var(--rule); stroke-width: 1; }

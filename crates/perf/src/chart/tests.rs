@@ -4,6 +4,7 @@ use super::bars::{BarChart, BarGroup};
 use super::heat::{HeatCell, HeatMap, HeatRow};
 use super::lines::{LineChart, Mark, Series};
 use super::roofline::{Ceiling, PointLabel, RooflineChart};
+use super::timeline::{Lane, Span, Timeline};
 use super::*;
 
 const NAMES: [&str; 4] = ["cke", "OpenBLAS <0.3>", "MKL & more", "oneDNN"];
@@ -51,6 +52,7 @@ fn heat() -> HeatMap {
     HeatMap {
         heading: Heading::new("Heat", "shares"),
         columns: NAMES.map(str::to_owned).to_vec(),
+        subject: Some(0),
         rows: (1..10).map(row).collect(),
     }
 }
@@ -71,6 +73,24 @@ fn roofline() -> RooflineChart {
     }
 }
 
+fn timeline() -> Timeline {
+    let span = |i: usize| Span {
+        start: i as f64 * 0.7,
+        end: i as f64 * 0.7 + if i.is_multiple_of(3) { 0.001 } else { 0.6 },
+        ink: ink(i % 4),
+        label: NAMES[i % 4].to_owned(),
+        title: "a < b".to_owned(),
+    };
+    let lane = |i: usize| Lane { label: format!("thread {i} & more"), spans: (i..20).map(span).collect() };
+    Timeline {
+        heading: Heading::new("Timeline", "one pass"),
+        axis: "ms".to_owned(),
+        range: (1.5, 12.0),
+        legend: (0..4).map(|i| (NAMES[i].to_owned(), ink(i))).collect(),
+        lanes: (0..3).map(lane).collect(),
+    }
+}
+
 fn all() -> Vec<(&'static str, Picture)> {
     let mut pictures = Vec::new();
     for width in [340.0, 860.0] {
@@ -78,6 +98,7 @@ fn all() -> Vec<(&'static str, Picture)> {
         pictures.push(("bars", bars().draw(width)));
         pictures.push(("heat", heat().draw(width)));
         pictures.push(("roofline", roofline().draw(width)));
+        pictures.push(("timeline", timeline().draw(width)));
     }
     pictures
 }
@@ -135,7 +156,8 @@ fn draw_nothing_is_still_a_picture() {
     let bars = BarChart { groups: Vec::new(), ..bars() }.draw(400.0);
     let heat = HeatMap { rows: Vec::new(), columns: Vec::new(), ..heat() }.draw(400.0);
     let roofline = RooflineChart { series: Vec::new(), bandwidths: Vec::new(), ..roofline() }.draw(400.0);
-    for picture in [lines, bars, heat, roofline] {
+    let timeline = Timeline { lanes: Vec::new(), legend: Vec::new(), range: (0.0, 0.0), ..timeline() }.draw(400.0);
+    for picture in [lines, bars, heat, roofline, timeline] {
         assert!(picture.size().0 > 0.0 && picture.size().1 > 0.0);
         assert!(!picture.standalone().contains("NaN"));
     }
@@ -147,4 +169,20 @@ fn style_has_a_rule_for_every_ink() {
         assert!(STYLE.contains(&format!(".i{index} ")) && STYLE.contains(&format!(".s{index} ")));
         assert!(STYLE.matches(&format!("--i{index}:")).count() == 2, "light and dark");
     }
+}
+
+#[test]
+fn bars_series_without_a_value_takes_no_room() {
+    let bars = bars();
+    let without =
+        BarChart { groups: vec![BarGroup { values: vec![Some(1.0), None, None], ..bars.groups[0].clone() }], ..bars };
+    let with = BarChart {
+        groups: vec![BarGroup { values: vec![Some(1.0); 3], ..without.groups[0].clone() }],
+        ..without.clone()
+    };
+    let nothing =
+        BarChart { groups: vec![BarGroup { values: vec![None; 3], ..without.groups[0].clone() }], ..without.clone() };
+    let height = |chart: &BarChart| chart.draw(600.0).size().1;
+    assert!(height(&without) < height(&with));
+    assert_eq!(height(&nothing), height(&without), "a label needs a line");
 }

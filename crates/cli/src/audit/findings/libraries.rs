@@ -3,8 +3,8 @@
 use super::super::cliffs::{Cliff, Reason};
 use super::super::report::{OURS, Report};
 use super::super::standing::Standing;
-use super::{Finding, Kind, finding, number, percent};
-use crate::output::counted;
+use super::{Finding, Kind, finding};
+use crate::output::{counted, number, percent};
 use cke_perf::peers::Verdict;
 
 pub(super) fn wrong_products(report: &Report) -> Vec<Finding> {

@@ -2,7 +2,8 @@
 
 use super::super::counting::Counting;
 use super::super::report::Report;
-use super::{Finding, Kind, finding, number, percent};
+use super::{Finding, Kind, finding};
+use crate::output::{number, percent};
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::latency::{Latency, Pages};
 use cke_perf::report::format_bytes;

@@ -4,7 +4,6 @@ mod libraries;
 mod machine;
 
 use super::report::Report;
-use cke_perf::chart::Format;
 use serde::Serialize;
 
 /// One conclusion.
@@ -63,17 +62,6 @@ pub(super) fn findings(report: &Report) -> Vec<Finding> {
 
 fn finding(kind: Kind, headline: String, detail: String) -> Finding {
     Finding { kind, headline, detail }
-}
-
-/// Three significant digits.
-pub(super) fn number(value: f64) -> String {
-    Format::Plain.text(value)
-}
-
-/// Whole percent; with a decimal below 10%.
-pub(super) fn percent(share: f64) -> String {
-    let decimals = if share < 0.0995 { 1 } else { 0 };
-    format!("{:.decimals$}%", 100.0 * share)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The pictures of the page.
 
-use super::super::findings::{number, percent};
 use super::super::products::Row;
 use super::super::report::{OURS, Report};
 use super::super::suite::Family;
-use super::markup::figure;
-use crate::output::counted;
+use crate::output::{counted, number, percent};
+use crate::page::markup::figure;
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::chart::bars::{BarChart, BarGroup};
 use cke_perf::chart::heat::{HeatCell, HeatMap, HeatRow};
@@ -143,7 +142,10 @@ fn heat(report: &Report, threads: usize) -> String {
         &format!("Product by product, {}", counted(threads, "thread")),
         "share of what the machine allows; M×N×K, nt: B stored N×K, tn: A stored K×M",
         "Orange is a cliff: less than half of what is possible. Above 100%: operands stayed nearer than the model assumes.",
-        |heading, width| HeatMap { heading: heading.clone(), columns: columns.clone(), rows: rows.clone() }.draw(width),
+        |heading, width| {
+            let (heading, columns, rows) = (heading.clone(), columns.clone(), rows.clone());
+            HeatMap { heading, columns, subject: Some(0), rows }.draw(width)
+        },
     )
 }
 

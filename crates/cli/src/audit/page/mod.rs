@@ -1,17 +1,14 @@
 //! The report as one HTML page that needs nothing else.
 
 mod figures;
-mod markup;
 mod tables;
 
-use self::markup::element;
-use super::findings::{Finding, number, percent};
+use super::findings::Finding;
 use super::report::{OURS, Report};
-use crate::output::counted;
-use cke_perf::chart::{STYLE, escape};
-
-/// Rules of the page; those of the pictures are [`STYLE`].
-const PAGE_STYLE: &str = include_str!("page.css");
+use crate::output::{counted, number, percent};
+use crate::page::markup::element;
+use crate::page::{self, document, section, tile};
+use cke_perf::chart::escape;
 
 /// The whole page.
 pub(super) fn html(report: &Report) -> String {
@@ -25,22 +22,7 @@ pub(super) fn html(report: &Report) -> String {
         section("numbers", "All numbers", &tables::all(report)),
         section("method", "How it was measured", &method(report)),
     ];
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>\n{PAGE_STYLE}{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{}</main>\n</body>\n</html>\n",
-        escape(&title),
-        sections.concat()
-    )
-}
-
-/// A section with its heading; nothing where there is nothing in it.
-fn section(id: &str, title: &str, content: &str) -> String {
-    if content.is_empty() {
-        return String::new();
-    }
-    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{content}</section>\n", escape(title))
+    document(&title, &sections.concat())
 }
 
 fn header(report: &Report) -> String {
@@ -53,11 +35,7 @@ fn header(report: &Report) -> String {
         about.cke_version,
         if about.is_quick { " · quick audit" } else { "" }
     );
-    format!(
-        "<header>\n<p class=\"kicker\">CPU audit: matrix products</p>\n<h1>{}</h1>\n<p class=\"note\">{}</p>\n</header>\n",
-        escape(report.machine.name()),
-        escape(&line)
-    )
+    page::header("CPU audit: matrix products", report.machine.name(), &line)
 }
 
 /// The figures that a hurried reader takes away.
@@ -95,14 +73,7 @@ fn tiles(report: &Report) -> String {
             }
         }
     }
-    format!("<div class=\"tiles\">\n{}</div>\n", tiles.concat())
-}
-
-fn tile(value: &str, unit: &str, what: &str, note: &str) -> String {
-    let [value, unit, what, note] = [value, unit, what, note].map(escape);
-    format!(
-        "<div class=\"tile\"><p class=\"value\">{value}<span> {unit}</span></p><p>{what}</p><p class=\"note\">{note}</p></div>\n"
-    )
+    page::tiles(&tiles)
 }
 
 fn findings(findings: &[Finding]) -> String {

@@ -1,11 +1,10 @@
 //! The tables of the page.
 
 use super::super::counting::{CountedProduct, Counting};
-use super::super::findings::{number, percent};
 use super::super::products::{Row, RowEntry};
 use super::super::report::Report;
-use super::markup::{Cell, element, table};
-use crate::output::counted;
+use crate::output::{counted, number, percent};
+use crate::page::markup::{Cell, element, table};
 use cke_perf::peers::Verdict;
 use cke_perf::report::format_bytes;
 

@@ -1,7 +1,6 @@
 //! `cke bench gemm`.
 
 mod against;
-mod chart;
 mod measure;
 mod report;
 mod shapes;
@@ -16,10 +15,9 @@ use cke_kernels::Cpu;
 use cke_perf::host::Host;
 use cke_perf::peers::worker::serve_process;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
-use cke_perf::report::format_bytes;
+use cke_perf::report::{Format, format_bytes};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::Session;
-use report::Style;
 
 /// Measures matrix products, beside other libraries and what the machine can do
 ///
@@ -66,8 +64,8 @@ pub(crate) struct GemmBenchArgs {
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = seconds)]
     secs: f64,
     /// How results are written
-    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = style())]
-    output: Style,
+    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
+    output: Format,
 }
 
 const EXAMPLES: &str = "\
@@ -76,7 +74,7 @@ Examples:
   cke bench gemm --shapes 64x64x64,128x3072x768nt --against auto -t 1,2
   cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
   cke bench gemm --shapes layers.txt --packed --kernels
-  cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o svg > gemm.svg";
+  cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o json > gemm.json";
 
 /// Longest turn, seconds.
 const MAX_SECONDS: f64 = 60.0;
@@ -94,8 +92,8 @@ fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
 }
 
-fn style() -> impl TypedValueParser<Value = Style> {
-    named(Style::ALL, Style::name)
+fn format() -> impl TypedValueParser<Value = Format> {
+    named(Format::ALL, Format::name)
 }
 
 /// A choice by name.

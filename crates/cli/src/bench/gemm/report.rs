@@ -1,6 +1,7 @@
 //! What `cke bench gemm` found, and how it is written.
 
-use super::{chart, table};
+use super::table;
+use crate::date;
 use crate::error::CliError;
 use cke_kernels::Cpu;
 use cke_perf::peers::result::geometric_mean;
@@ -11,7 +12,9 @@ use serde::Serialize;
 /// All results, and what they are from.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
-    pub(super) cpu: String,
+    /// When the contest began.
+    date: String,
+    cpu: String,
     /// Instruction set that our own kernels use.
     isa: &'static str,
     pub(super) dtype: Dtype,
@@ -101,26 +104,6 @@ struct Line<'a> {
     read_gb_per_s: Option<f64>,
 }
 
-/// How a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
-    Text(Format),
-    Svg,
-}
-
-impl Style {
-    pub(super) const ALL: [Style; 4] =
-        [Style::Text(Format::Markdown), Style::Text(Format::Csv), Style::Text(Format::Json), Style::Svg];
-
-    /// The name used in flags.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Style::Text(format) => format.name(),
-            Style::Svg => "svg",
-        }
-    }
-}
-
 impl Report {
     /// A report without results.
     pub(super) fn new(cpu: &Cpu, settings: Settings, entrants: &[Entrant]) -> Report {
@@ -132,6 +115,7 @@ impl Report {
         let contestant =
             |entrant: &Entrant| Contestant { name: entrant.name.clone(), role: role(&entrant.subject), library: None };
         Report {
+            date: date::now(),
             cpu: cpu.brand().to_owned(),
             isa: cpu.isa().name(),
             dtype: settings.dtype,
@@ -199,19 +183,16 @@ impl Report {
         self.rows.iter().flat_map(of_row)
     }
 
-    /// The report in this style.
+    /// The report in this format.
     ///
     /// # Errors
     /// None but for errors of ours.
-    pub(super) fn render(&self, style: Style) -> Result<String, CliError> {
+    pub(super) fn render(&self, format: Format) -> Result<String, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::Failed(error.to_string());
-        match style {
-            Style::Text(Format::Markdown) => Ok(table::markdown(self)),
-            Style::Text(Format::Csv) => csv(&self.lines()).map_err(|error| failed(&error)),
-            Style::Text(Format::Json) => {
-                serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| failed(&error))
-            }
-            Style::Svg => Ok(chart::svg(self)),
+        match format {
+            Format::Markdown => Ok(table::markdown(self)),
+            Format::Csv => csv(&self.lines()).map_err(|error| failed(&error)),
+            Format::Json => serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| failed(&error)),
         }
     }
 

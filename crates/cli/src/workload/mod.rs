@@ -1,8 +1,16 @@
-//! What is timed: one test of one model, made ready so that a repetition is nothing but the model's work.
+//! What `cke bench model` and `cke profile` time: one test of one model, made ready so that a repetition is nothing but the
+//! model's work.
 
-use super::bert_workload::BertWorkload;
-use super::gpt2_workload::Gpt2Workload;
-use super::test_plan::Test;
+mod bert;
+pub(crate) mod ceiling;
+mod gpt2;
+pub(crate) mod measuring_thread;
+pub(crate) mod origin;
+pub(crate) mod test_plan;
+
+use self::bert::BertWorkload;
+use self::gpt2::Gpt2Workload;
+use self::test_plan::Test;
 use crate::error::CliError;
 use crate::model::{load_bert, load_gpt2};
 use cke_engine::bundle::Bundle;
@@ -11,14 +19,25 @@ use cke_engine::error::Error;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::gpt2::Gpt2;
 use cke_engine::runtime::Runtime;
+use cke_perf::clock::Stopwatch;
 
 /// One test of one model.
-pub(super) trait Workload {
+pub(crate) trait Workload {
     /// Does the work once.
     ///
     /// # Errors
     /// Where the model fails.
     fn run(&mut self, runtime: &Runtime) -> Result<(), Error>;
+
+    /// As [`Workload::run`]; gives the seconds that it took.
+    ///
+    /// # Errors
+    /// Where the model fails.
+    fn seconds(&mut self, runtime: &Runtime) -> Result<f64, Error> {
+        let watch = Stopwatch::start();
+        self.run(runtime)?;
+        Ok(watch.seconds())
+    }
 
     /// Operations of one run; a multiply-add counts as two.
     fn flops(&self) -> u64;
@@ -29,7 +48,7 @@ pub(super) trait Workload {
 
 /// A model of any architecture, loaded.
 #[derive(Debug)]
-pub(super) enum Model {
+pub(crate) enum Model {
     Gpt2(Gpt2),
     Bert(Bert),
 }
@@ -42,7 +61,7 @@ impl Model {
     ///
     /// # Errors
     /// Where its files cannot be used or memory cannot be had.
-    pub(super) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
+    pub(crate) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
         match bundle.config() {
             ModelConfig::Gpt2(_) => load_gpt2(bundle, runtime).map(Model::Gpt2),
             ModelConfig::Bert(_) => load_bert(bundle, runtime).map(Model::Bert),
@@ -53,7 +72,7 @@ impl Model {
     ///
     /// # Errors
     /// Where memory cannot be had.
-    pub(super) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
+    pub(crate) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
         Ok(match config {
             ModelConfig::Gpt2(config) => Model::Gpt2(Gpt2::random(config, SEED, runtime)?),
             ModelConfig::Bert(config) => Model::Bert(Bert::random(config, SEED, runtime)?),
@@ -61,7 +80,7 @@ impl Model {
     }
 
     /// Bytes of the weights as they are held.
-    pub(super) fn weight_bytes(&self) -> usize {
+    pub(crate) fn weight_bytes(&self) -> usize {
         match self {
             Model::Gpt2(model) => model.weight_bytes(),
             Model::Bert(model) => model.weight_bytes(),
@@ -72,7 +91,7 @@ impl Model {
     ///
     /// # Errors
     /// Where that cannot be had.
-    pub(super) fn workload(&self, test: Test, all_logits: bool) -> Result<Box<dyn Workload + '_>, Error> {
+    pub(crate) fn workload(&self, test: Test, all_logits: bool) -> Result<Box<dyn Workload + '_>, Error> {
         Ok(match self {
             Model::Gpt2(model) => Box::new(Gpt2Workload::new(model, test, all_logits)?),
             Model::Bert(model) => Box::new(BertWorkload::new(model, test)?),
@@ -81,7 +100,7 @@ impl Model {
 }
 
 /// `count` token ids below `vocabulary`, spread over all of it and the same every time.
-pub(super) fn token_ids(count: usize, vocabulary: usize) -> Vec<u32> {
+pub(crate) fn token_ids(count: usize, vocabulary: usize) -> Vec<u32> {
     // Multiplying by a large odd number walks through the residues in leaps (Knuth, TAOCP volume 3, section 6.4).
     let leap = 0x9E37_79B9_7F4A_7C15_u64;
     (1..=count as u64).map(|i| (i.wrapping_mul(leap) % vocabulary as u64) as u32).collect()

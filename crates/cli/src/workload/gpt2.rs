@@ -1,7 +1,7 @@
 //! Reading prompts and generating tokens with GPT-2.
 
 use super::test_plan::{Test, TestKind};
-use super::workload::{Workload, token_ids};
+use super::{Workload, token_ids};
 use cke_engine::activations::Activations;
 use cke_engine::error::Error;
 use cke_engine::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Sequence};

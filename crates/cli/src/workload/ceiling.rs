@@ -11,20 +11,20 @@ use std::fmt;
 /// Rates of a shared machine change from minute to minute, so both are measured again before each repetition of the
 /// tests.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ceiling {
+pub(crate) struct Ceiling {
     isa: Isa,
     threads: usize,
     /// Size of the buffer to read; `None` where nothing needs the bandwidth.
     buffer_bytes: Option<usize>,
     /// GFLOP/s.
-    pub(super) peak_gflops: f64,
+    pub(crate) peak_gflops: f64,
     /// GB/s; 0 where it was not wanted.
-    pub(super) bandwidth_gb_per_s: f64,
+    pub(crate) bandwidth_gb_per_s: f64,
 }
 
 impl Ceiling {
     /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it.
-    pub(super) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> Ceiling {
+    pub(crate) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> Ceiling {
         Ceiling { isa, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
     }
 
@@ -32,7 +32,7 @@ impl Ceiling {
     ///
     /// # Errors
     /// Where threads or memory cannot be had.
-    pub(super) fn measure(&mut self) -> Result<(), CliError> {
+    pub(crate) fn measure(&mut self) -> Result<(), CliError> {
         let failed = |error: cke_perf::throughput::MeasureError| CliError::Failed(error.to_string());
         let peak = measure_peak(self.isa, self.threads).map_err(failed)?;
         self.peak_gflops = self.peak_gflops.max(peak.gflops);

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TestKind {
+pub(crate) enum TestKind {
     /// Reading a prompt in one pass, in pieces where it is long.
     Prompt,
     /// Reading token after token, each with its logits, from an empty context on.
@@ -16,17 +16,17 @@ pub(super) enum TestKind {
 /// One thing to time; displayed as llama-bench names it: `pp512` reads 512 tokens, `tg64` generates 64; with several
 /// sequences their number follows, as in `pp128x8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Test {
-    pub(super) kind: TestKind,
+pub(crate) struct Test {
+    pub(crate) kind: TestKind,
     /// Tokens of each sequence.
-    pub(super) tokens: usize,
+    pub(crate) tokens: usize,
     /// Sequences that run together.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
 }
 
 impl Test {
     /// Tokens of all sequences.
-    pub(super) fn total_tokens(&self) -> usize {
+    pub(crate) fn total_tokens(&self) -> usize {
         self.tokens * self.batch
     }
 }
@@ -45,11 +45,11 @@ impl fmt::Display for Test {
 /// The flags that say what to time. Of the first two, `None` leaves the choice to the model and a length of 0 stands for
 /// no test.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wishes<'a> {
-    pub(super) prompts: Option<&'a [usize]>,
-    pub(super) generations: Option<&'a [usize]>,
-    pub(super) batches: &'a [usize],
-    pub(super) all_logits: bool,
+pub(crate) struct Wishes<'a> {
+    pub(crate) prompts: Option<&'a [usize]>,
+    pub(crate) generations: Option<&'a [usize]>,
+    pub(crate) batches: &'a [usize],
+    pub(crate) all_logits: bool,
 }
 
 /// Lengths that are timed unless others are wanted, as far as the context goes.
@@ -60,7 +60,7 @@ const USUAL_GENERATION: usize = 64;
 ///
 /// # Errors
 /// Where a length is beyond the model's context, the model cannot do what is wanted, or nothing is left to do.
-pub(super) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test>, CliError> {
+pub(crate) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test>, CliError> {
     let context = config.max_positions();
     let is_encoder = matches!(config, ModelConfig::Bert(_));
     if is_encoder && wishes.generations.is_some_and(|lengths| lengths.iter().any(|&tokens| tokens > 0)) {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in UTC, such as `2025-03-31 17:05 UTC`.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     date(since_epoch.as_secs())
 }

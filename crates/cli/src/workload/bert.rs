@@ -1,7 +1,7 @@
 //! Reading a batch of sequences with BERT.
 
 use super::test_plan::Test;
-use super::workload::{Workload, token_ids};
+use super::{Workload, token_ids};
 use cke_engine::error::Error;
 use cke_engine::models::bert::{Bert, BertActivations, Input};
 use cke_engine::runtime::Runtime;

@@ -3,16 +3,16 @@
 use cke_perf::chart::{Picture, escape};
 
 /// `<name>text</name>`.
-pub(super) fn element(name: &str, text: &str) -> String {
+pub(crate) fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>\n", escape(text))
 }
 
 /// Widths of the two drawings of a picture, CSS pixels. The page shows the one that fits the screen.
-pub(super) const WIDE: f64 = 800.0;
+pub(crate) const WIDE: f64 = 800.0;
 const NARROW: f64 = 340.0;
 
 /// A picture with its heading, and below what to see in it.
-pub(super) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(f64) -> Picture) -> String {
+pub(crate) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(f64) -> Picture) -> String {
     let caption =
         if caption.is_empty() { String::new() } else { format!("<figcaption>{}</figcaption>\n", escape(caption)) };
     format!(
@@ -26,30 +26,30 @@ pub(super) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(f
 
 /// A cell of a table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     class: &'static str,
 }
 
 impl Cell {
     /// A word.
-    pub(super) fn text(text: impl Into<String>) -> Cell {
+    pub(crate) fn text(text: impl Into<String>) -> Cell {
         Cell { text: text.into(), class: "" }
     }
 
     /// A number, which stands at the right.
-    pub(super) fn number(text: impl Into<String>) -> Cell {
+    pub(crate) fn number(text: impl Into<String>) -> Cell {
         Cell { text: text.into(), class: "number" }
     }
 
     /// Something of a class of the style sheet: a number that is `best` or a `cliff`, or `prose` that may be broken into lines.
-    pub(super) fn marked(text: impl Into<String>, class: &'static str) -> Cell {
+    pub(crate) fn marked(text: impl Into<String>, class: &'static str) -> Cell {
         Cell { text: text.into(), class }
     }
 }
 
 /// A table with its title; nothing without rows. Columns whose cells are numbers have their heads at the right.
-pub(super) fn table(title: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String {
+pub(crate) fn table(title: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let class = |cell: &Cell| if cell.class.is_empty() { String::new() } else { format!(" class=\"{}\"", cell.class) };
     let is_number = |cell: &Cell| !matches!(cell.class, "" | "prose");

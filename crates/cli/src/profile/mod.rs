@@ -1,0 +1,175 @@
+//! `cke profile`.
+
+#[cfg(test)]
+mod example;
+mod operations;
+mod page;
+mod record;
+mod report;
+mod sums;
+mod table;
+mod trace;
+
+use self::record::Session;
+use self::report::{About, Report};
+use crate::date;
+use crate::environment::command_help;
+use crate::error::CliError;
+use crate::model::ThreadArgs;
+use crate::numbers;
+use crate::output::{Output, note};
+use crate::output_file::OutputFile;
+use crate::workload::origin::OriginArgs;
+use crate::workload::test_plan::{Test, Wishes, tests};
+use cke_engine::config::ModelConfig;
+use cke_engine::runtime::Runtime;
+use cke_perf::bandwidth::buffer_bytes;
+use cke_perf::host::Host;
+use std::path::PathBuf;
+
+/// Shows where the time of a model goes, operation by operation
+///
+/// A prompt is read and, by a model that generates, tokens are generated; the operations of the fastest repetition are told,
+/// those of all layers together. "Of roofline" is the time that the machine's multiply-add peak or its read bandwidth would
+/// allow, whichever is longer, over the time that was taken; both are measured in turns with the model. Operands that lie in
+/// a cache are read faster than from memory: more than 100%. "Waiting" is the share of the threads' time in which a thread
+/// had no part in the operation. The same work also runs in turns without being recorded, which gives the cost of recording.
+/// A single thread is bound to one CPU.
+#[derive(Debug, clap::Args)]
+#[command(after_help = command_help(EXAMPLES))]
+pub(crate) struct ProfileArgs {
+    #[command(flatten)]
+    origin: OriginArgs,
+    /// Tokens of the prompt, 0 for none [default: 128, or as many as the context has]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::count)]
+    prompt_tokens: Option<usize>,
+    /// Tokens to generate, 0 for none [default: 16, or as many as the context has; none for an encoder]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::count)]
+    generate_tokens: Option<usize>,
+    /// Sequences that run together, 1 to 512
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value = "1",
+        value_parser = numbers::sequences_of_pass,
+    )]
+    batch: usize,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Repetitions, of which the fastest counts, 1 to 10000
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value = "5",
+        value_parser = numbers::repetitions,
+    )]
+    repetitions: usize,
+    /// Compute the logits of every position of the prompt, not of the last one only
+    #[arg(long)]
+    all_logits: bool,
+    /// Write JSON in place of the table: every operation of every layer, and what each thread did of it
+    #[arg(long)]
+    json: bool,
+    /// A timeline for Perfetto or chrome://tracing
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// A page for any browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke profile
+  cke profile --synthetic gpt2 -p 512 -g 0 -t 2 --html profile.html
+  cke profile --model ./my-model --trace trace.json
+  cke profile --synthetic bert-base -b 8 --json | jq '.phases[0].by_name[] | {name, seconds}'";
+
+/// Lengths unless others are wanted, as far as the context goes.
+const USUAL_PROMPT: usize = 128;
+const USUAL_GENERATION: usize = 16;
+
+pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
+    let origin = args.origin.open()?;
+    let tests = args.tests(origin.config())?;
+    // Before anything takes time: a report that cannot be written would waste it.
+    let files = Files::new(&args)?;
+    let loading = Runtime::new(Some(1))?;
+    let host = Host::detect(loading.cpu());
+    origin.check_memory(&tests, &loading, &host)?;
+    let (model, subject) = origin.load(&loading)?;
+    let threads = args.threads.threads.unwrap_or(host.usable_threads);
+    let session = Session {
+        model: &model,
+        tests: &tests,
+        all_logits: args.all_logits,
+        repetitions: args.repetitions,
+        threads,
+        buffer_bytes: buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes),
+    };
+    let measured = session.measure()?;
+    let about = About {
+        cke_version: env!("CARGO_PKG_VERSION"),
+        release_build: !cfg!(debug_assertions),
+        date: date::now(),
+        cpu: host.cpu,
+        subject,
+        threads,
+        repetitions: args.repetitions,
+    };
+    let report = Report::new(about, measured, args.all_logits);
+    let mut output = Output::new();
+    if args.json {
+        output.json(&report)?
+    } else {
+        output.write(&table::text(&report))?
+    }
+    output.flush()?;
+    files.write(&report)
+}
+
+impl ProfileArgs {
+    fn tests(&self, config: &ModelConfig) -> Result<Vec<Test>, CliError> {
+        let (context, is_encoder) = (config.max_positions(), matches!(config, ModelConfig::Bert(_)));
+        let usual_generation = if is_encoder { 0 } else { USUAL_GENERATION.min(context) };
+        let wishes = Wishes {
+            prompts: Some(&[self.prompt_tokens.unwrap_or(USUAL_PROMPT.min(context))]),
+            generations: Some(&[self.generate_tokens.unwrap_or(usual_generation)]),
+            batches: &[self.batch],
+            all_logits: self.all_logits,
+        };
+        tests(config, wishes)
+    }
+}
+
+/// What is written besides the table.
+struct Files {
+    trace: Option<OutputFile>,
+    html: Option<OutputFile>,
+}
+
+impl Files {
+    fn new(args: &ProfileArgs) -> Result<Files, CliError> {
+        if args.trace.is_some() && args.trace == args.html {
+            return Err(CliError::Misuse("--trace and --html: wanted two files, found one for both".to_owned()));
+        }
+        let file = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::new).transpose();
+        Ok(Files { trace: file(&args.trace)?, html: file(&args.html)? })
+    }
+
+    fn write(&self, report: &Report) -> Result<(), CliError> {
+        if let Some(file) = &self.trace {
+            file.write(&trace::json(report)?)?;
+            note(&format!("{}: the timeline, for ui.perfetto.dev or chrome://tracing", file.path().display()));
+        }
+        if let Some(file) = &self.html {
+            file.write(&page::html(report))?;
+            note(&format!("{}: the profile, for any browser", file.path().display()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Where the weights of a measured model come from.
+
+use super::Model;
+use super::test_plan::Test;
+use crate::error::CliError;
+use crate::model::ModelArgs;
+use cke_engine::bundle::Bundle;
+use cke_engine::config::ModelConfig;
+use cke_engine::memory::MemoryEstimate;
+use cke_engine::runtime::Runtime;
+use cke_engine::synthetic;
+use cke_perf::host::Host;
+use cke_perf::report::format_bytes;
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+
+/// The flags that name a model to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OriginArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Random weights in the sizes of a well-known model; takes the place of --model
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(synthetic::NAMES))]
+    synthetic: Option<String>,
+}
+
+impl OriginArgs {
+    /// Opens the model that was named, or the demo model.
+    ///
+    /// # Errors
+    /// Where its files cannot be used, or none was named and this program was built without the demo model.
+    pub(crate) fn open(&self) -> Result<Origin, CliError> {
+        let wanted = self.synthetic.as_deref();
+        let named = wanted.and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
+        match named.and_then(|name| Some(Origin::Random(name, synthetic::config(name)?))) {
+            Some(random) => Ok(random),
+            None => self.model.open().map(|bundle| Origin::Stored(Box::new(bundle))),
+        }
+    }
+}
+
+/// A model of which nothing but its configuration has been read.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    Stored(Box<Bundle>),
+    Random(&'static str, ModelConfig),
+}
+
+/// What is the same in all rows of a model.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Subject {
+    /// The model's name.
+    pub(crate) model: String,
+    pub(crate) architecture: &'static str,
+    /// Where the weights are from: `stored` or `random`.
+    pub(crate) weights: &'static str,
+    /// Bytes of the weights as they are held.
+    pub(crate) weight_bytes: usize,
+    /// Number format of the weights as they are held.
+    pub(crate) dtype: &'static str,
+    /// Instruction set in use.
+    pub(crate) isa: &'static str,
+}
+
+impl Subject {
+    /// The name, and whether the weights are random.
+    pub(crate) fn title(&self) -> String {
+        if self.weights == "random" { format!("{} (random)", self.model) } else { self.model.clone() }
+    }
+}
+
+impl Origin {
+    pub(crate) fn config(&self) -> &ModelConfig {
+        match self {
+            Origin::Stored(bundle) => bundle.config(),
+            Origin::Random(_, config) => config,
+        }
+    }
+
+    /// Loads the weights.
+    ///
+    /// # Errors
+    /// Where files cannot be used or memory cannot be had.
+    pub(crate) fn load(self, runtime: &Runtime) -> Result<(Model, Subject), CliError> {
+        let architecture = self.config().architecture();
+        let (name, weights, model) = match self {
+            Origin::Stored(bundle) => (bundle.name(), "stored", Model::load(*bundle, runtime)?),
+            Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
+        };
+        let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());
+        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype: "f32", isa }))
+    }
+
+    /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.
+    pub(crate) fn check_memory(&self, tests: &[Test], runtime: &Runtime, host: &Host) -> Result<(), CliError> {
+        let config = self.config();
+        let Some(available) = host.memory_available_bytes else { return Ok(()) };
+        let estimate = MemoryEstimate::new(config, runtime.cpu(), runtime.threads())?;
+        let per_position = (estimate.kv_cache + estimate.activations) / config.max_positions();
+        let positions = tests.iter().map(Test::total_tokens).fold(0, usize::saturating_add);
+        let wanted = per_position.saturating_mul(positions).saturating_add(estimate.weights) as u64;
+        if wanted <= available {
+            return Ok(());
+        }
+        let (wanted, available) = (format_bytes(wanted), format_bytes(available));
+        Err(CliError::Failed(format!("the tests want about {wanted} of memory, found {available} available")))
+    }
+}
