@@ -1,0 +1,223 @@
+"""Contestants as the contest sees them: `sample()` for the check, `turn(test, seconds)` for the timing."""
+
+import importlib.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sample
+import workloads
+
+WORKER = Path(__file__).with_name("worker.py")
+PACKAGES = {
+    workloads.PYTORCH: ("torch", "transformers"),
+    workloads.ONNXRUNTIME: ("onnxruntime",),
+    workloads.OPENVINO: ("openvino",),
+}
+MOST_REPETITIONS = 20
+
+
+class Failed(Exception):
+    """A contestant cannot take part, or no longer."""
+
+
+@dataclass
+class Turn:
+    """What one turn gave: the seconds of each run, and for CKE what the machine can do."""
+
+    seconds: list
+    machine: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all contestants of a suite have in common."""
+
+    suite: workloads.Suite
+    models: Path
+    threads: int
+
+    @property
+    def directory(self):
+        """The model as transformers wrote it."""
+        return self.models / self.suite.model
+
+    def start(self, command, **options):
+        """Starts a process with this number of threads; one stays on the last CPU, as interrupts mostly go to the first."""
+        threads = str(self.threads)
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CKE_THREADS")
+        environment = os.environ | dict.fromkeys(names, threads) | {"HF_HUB_OFFLINE": "1"}
+        last = {max(os.sched_getaffinity(0))}
+        pin = (lambda: os.sched_setaffinity(0, last)) if self.threads == 1 else None
+        return subprocess.Popen(command, env=environment, preexec_fn=pin, text=True, **options)
+
+    def output(self, command):
+        """Standard output and standard error of a command."""
+        process = self.start(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = process.communicate()
+        if process.returncode != 0:
+            raise Failed(f"{Path(command[0]).name} ended with status {process.returncode}: {last_line(errors)}")
+        return output, errors
+
+
+def last_line(text):
+    """The last line that is not empty."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no message")
+
+
+def repetitions(seconds, expected):
+    """As many runs as begin within `seconds` when each takes `expected`."""
+    return min(max(math.ceil(seconds / expected), 1), MOST_REPETITIONS) if expected else 1
+
+
+class Framework:
+    """A framework in a process that lives as long as its suite."""
+
+    def __init__(self, name, setting):
+        missing = [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
+        if missing:
+            raise Failed(f"not installed: {', '.join(missing)}")
+        self.name = name
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")
+        command = [sys.executable, WORKER, name, setting.suite.name, setting.models, str(setting.threads)]
+        self.process = setting.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+        hello = self._answer()
+        self.version, self.settings = hello["version"], hello["settings"]
+
+    def sample(self):
+        return self._ask({"sample": True})["sample"]
+
+    def turn(self, test, seconds):
+        return Turn(self._ask({"run": test.name, "seconds": seconds})["seconds"])
+
+    def close(self):
+        """Ends the process: it reads the end of its input."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.errors.close()
+
+    def _ask(self, request):
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # The missing answer tells why.
+        return self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self.process.wait()
+        self.errors.seek(0)
+        raise Failed(f"its process ended with status {self.process.returncode}: {last_line(self.errors.read())}")
+
+
+class Llama:
+    """`llama-bench`, started for each turn; its own first run does not count."""
+
+    name = workloads.LLAMA
+    settings = {"kv_cache": "f16"}
+
+    def __init__(self, program, setting):
+        self.program, self.setting, self.expected = program, setting, {}
+        self.version = ""
+        if program is None:
+            raise Failed("not installed: llama-bench")
+
+    def sample(self):
+        return None
+
+    def turn(self, test, seconds):
+        lengths = ("-p", test.tokens, "-n", 0) if test.kind == "prompt" else ("-p", 0, "-n", test.tokens)
+        count = repetitions(seconds, self.expected.get(test.name))
+        file = self.setting.models / "gpt2-f32.gguf"
+        flags = ("-ngl", 0, "-t", self.setting.threads, "-r", count, "-o", "json")
+        output, _ = self.setting.output([self.program, "-m", file, *lengths, *flags])
+        (row,) = json.loads(output)
+        self.version = row["build_commit"]
+        times = [nanoseconds / 1e9 for nanoseconds in row["samples_ns"]]
+        self.expected[test.name] = min(times)
+        return Turn(times)
+
+    def close(self):
+        """Nothing is left running."""
+
+
+class Cke:
+    """`cke`, started for each turn; the first run of `cke bench model` does not count."""
+
+    name = workloads.CKE
+    settings = {}
+
+    def __init__(self, program, setting):
+        self.program, self.setting, self.expected = program, setting, {}
+        self.version = setting.output([program, "--version"])[0].split()[-1]
+
+    def sample(self):
+        model, directory = self.setting.suite.model, self.setting.directory
+        if model == "minilm":
+            lines = (self.setting.models / "sentences.txt").read_text(encoding="utf-8").splitlines()
+            output, _ = self.setting.output([self.program, "embed", "-m", directory, "--json", *lines[: sample.SENTENCES]])
+            return [number for text in json.loads(output) for number in text["embedding"]]
+        if model == "gpt2":
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump(sample.GPT2_IDS, file)
+                file.flush()
+                output, _ = self.setting.output([self.program, "eval", "-m", directory, "--json", "--tokens-file", file.name])
+            return json.loads(output)["per_token"]
+        return None
+
+    def turn(self, test, seconds):
+        return self._embed() if test.kind == "sentences" else self._bench(test, seconds)
+
+    def _bench(self, test, seconds):
+        lengths = ("-p", test.tokens, "-g", 0) if test.kind == "prompt" else ("-p", 0, "-g", test.tokens)
+        logits = ["--all-logits"] if test.logits == "all" else []
+        count = repetitions(seconds, self.expected.get(test.name))
+        row = self._bench_row("--model", self.setting.directory, *lengths, "-b", test.batch, "-r", count, *logits)
+        self.expected[test.name] = test.units / row["best"]
+        work = {"gflop": row["gflops"] / row["best"] * test.units}
+        if row["weights_gb_per_s"]:
+            work["weights_gb"] = row["weights_gb_per_s"] / row["best"] * test.units
+        return Turn([self.expected[test.name]], {**ceilings(row), **work})
+
+    def _embed(self):
+        """From reading the sentences to printing their vectors; beside it the peak from a short run of another command."""
+        row = self._bench_row("--synthetic", "minilm", "-p", 128, "-r", 2)
+        file = self.setting.models / "sentences.txt"
+        flags = ("-t", self.setting.threads, "--file", file)
+        _, errors = self.setting.output([self.program, "embed", "-m", self.setting.directory, *flags])
+        found = re.search(r"(\d+) texts? in ([\d.]+) s", errors)
+        if not found or int(found[1]) != workloads.SENTENCES:
+            raise Failed(f"cke embed: wanted its time for {workloads.SENTENCES} texts, found {last_line(errors)!r}")
+        return Turn([float(found[2])], ceilings(row))
+
+    def _bench_row(self, *arguments):
+        command = [self.program, "bench", "model", *arguments, "-t", self.setting.threads, "-o", "json"]
+        (row,) = json.loads(self.setting.output(command)[0])
+        return row
+
+    def close(self):
+        """Nothing is left running."""
+
+
+def ceilings(row):
+    """The machine's multiply-add peak and, where it was measured, its read bandwidth."""
+    known = ("peak_gflops", "bandwidth_gb_per_s")
+    return {name: row[name] for name in known if row[name]}
+
+
+def enter(name, programs, setting):
+    """A contestant, ready for its turns."""
+    if name == workloads.CKE:
+        return Cke(programs["cke"], setting)
+    if name == workloads.LLAMA:
+        return Llama(programs["llama-bench"], setting)
+    return Framework(name, setting)

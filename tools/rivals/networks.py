@@ -1,0 +1,65 @@
+"""The models as PyTorch modules: arrays in, one tensor out. The ONNX files are exported from the same."""
+
+import torch
+from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel
+
+
+class Gpt2(torch.nn.Module):
+    """(batch, length) token ids to (batch, length, vocabulary) logits."""
+
+    inputs = ("ids",)
+
+    def __init__(self, directory):
+        super().__init__()
+        self.model = GPT2LMHeadModel.from_pretrained(directory)
+
+    def forward(self, ids):
+        return self.model(ids, use_cache=False).logits
+
+
+class Bert(torch.nn.Module):
+    """(batch, length) token ids to (batch, length, width) hidden states."""
+
+    inputs = ("ids",)
+
+    def __init__(self, directory):
+        super().__init__()
+        self.model = BertModel.from_pretrained(directory, add_pooling_layer=False)
+
+    def forward(self, ids):
+        return self.model(ids).last_hidden_state
+
+
+class MiniLm(torch.nn.Module):
+    """(batch, length) token ids and their mask to (batch, width) vectors of length 1, as sentence-transformers makes them."""
+
+    inputs = ("ids", "mask")
+
+    def __init__(self, directory):
+        super().__init__()
+        self.model = BertModel.from_pretrained(directory, add_pooling_layer=False)
+
+    def forward(self, ids, mask):
+        hidden = self.model(ids, attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weights).sum(1) / weights.sum(1)
+        return torch.nn.functional.normalize(mean, dim=1)
+
+
+NETWORKS = {"gpt2": Gpt2, "bert": Bert, "minilm": MiniLm}
+
+
+def load(name, directory):
+    """The module of this name with the weights of `directory`, ready for inference."""
+    torch.set_grad_enabled(False)
+    return NETWORKS[name](directory).eval()
+
+
+def save_random(name, directory):
+    """Writes a GPT-2 124M or BERT-base with random weights, as transformers writes models."""
+    torch.manual_seed(0)
+    make = {
+        "gpt2": lambda: GPT2LMHeadModel(GPT2Config()),
+        "bert": lambda: BertModel(BertConfig(), add_pooling_layer=False),
+    }
+    make[name]().save_pretrained(directory)

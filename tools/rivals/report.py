@@ -1,0 +1,107 @@
+"""The results as a file that is committed, and as tables."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import workloads
+
+PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "openvino", "tokenizers", "numpy")
+
+
+def machine():
+    """The processor, its number of CPUs, and the system."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.release()}"}
+
+
+def now():
+    """Such as `2025-03-31 17:05 UTC`."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def commit():
+    """The commit that this tree is at, with a mark where it was changed since."""
+    describe = ["git", "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def packages():
+    """The versions of the packages that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def command(arguments):
+    """The command that measures the same on another machine: paths are left out."""
+    lists = {"--only": arguments.only, "--contestants": arguments.contestants, "--threads": arguments.threads}
+    parts = [f"{flag} {','.join(map(str, values))}" for flag, values in lists.items()]
+    return " ".join(["tools/rivals/rivals.py", *parts, f"--rounds {arguments.rounds} --seconds {arguments.seconds}"])
+
+
+def header(arguments):
+    """What all results of a file share."""
+    return {
+        "kind": "models",
+        "machine": machine(),
+        "date": now(),
+        "commit": commit(),
+        "command": command(arguments),
+        "rounds": arguments.rounds,
+        "seconds_per_turn": arguments.seconds,
+        "packages": packages(),
+    }
+
+
+def contestants(versions):
+    """Everyone's name, title and version, in the order of the charts' colours."""
+    return [{"name": name, "title": title, "version": versions.get(name, "")} for name, title in workloads.TITLES.items()]
+
+
+def write(results, file):
+    """Writes them in a form that shows changes line by line."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def print_tables(results):
+    """A Markdown table for each suite: best and median rate, and the ratio of CKE's best to each rival's."""
+    for suite in workloads.SUITES:
+        tests = [test for test in results["tests"] if test["suite"] == suite.name]
+        if not tests:
+            continue
+        print(f"\n{suite.title}, {suite.unit}: best (median, spread)\n")
+        names = [name for name in workloads.ALL if any(entry_of(test, name) for test in tests)]
+        print(f"| test | threads | {' | '.join(names)} | limit |\n|---|---:|{'---:|' * len(names)}---:|")
+        for test in tests:
+            limit = f"{test['limit']:.0f}" if test["limit"] else ""
+            cells = [cell(test, name) for name in names]
+            print(f"| {test['label']} | {test['threads']} | {' | '.join(cells)} | {limit} |")
+
+
+def entry_of(test, name):
+    """A contestant's entry of a test, if any."""
+    return next((entry for entry in test["entries"] if entry["contestant"] == name), None)
+
+
+def cell(test, name):
+    """A contestant's rate, and how many times as fast CKE is; of CKE the median of its shares of the limit, round by round."""
+    entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
+    if not entry:
+        return ""
+    text = f"{entry['best']:.3g} ({entry['median']:.3g}, {100 * entry['spread']:.0f}%)"
+    if name != workloads.CKE:
+        return text + (f" {own['best'] / entry['best']:.2f}×" if own else "")
+    shares = [rate / limit for rate, limit in zip(entry["rounds"], test["limits"])]
+    return text + (f" {100 * statistics.median(shares):.0f}%" if shares else "")

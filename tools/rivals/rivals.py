@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Times GPT-2, BERT and MiniLM on CKE, PyTorch, ONNX Runtime, OpenVINO and llama.cpp, in turns.
+
+    cargo build --release
+    python3 -m venv target/rivals && target/rivals/bin/pip install -r tools/rivals/requirements.txt
+    target/rivals/bin/python tools/rivals/rivals.py
+
+It writes docs/results/models.json. README.md says how each contestant is run. Nothing else may run meanwhile.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import model_files
+import report
+import workloads
+from contest import Contest, WrongResult
+from contestants import Failed, Setting
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def names_among(known):
+    """A parser of lists of names."""
+
+    def names(text):
+        chosen = text.split(",")
+        unknown = [name for name in chosen if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"wanted some of {', '.join(known)}, found {', '.join(unknown)}")
+        return chosen
+
+    return names
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    suites = [suite.name for suite in workloads.SUITES]
+    add = parser.add_argument
+    add("--models", type=Path, default=ROOT / "target/rivals-models", help="made where they are missing (default: %(default)s)")
+    add("--out", type=Path, default=ROOT / "docs/results/models.json", help="results (default: %(default)s)")
+    add("--only", type=names_among(suites), default=suites, metavar="SUITE,…", help=f"some of {', '.join(suites)}")
+    add("--contestants", type=names_among(workloads.ALL), default=workloads.ALL, metavar="NAME,…", help="default: all")
+    add("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2], help="default: 1,2")
+    add("--rounds", type=int, default=5, help="default: %(default)s")
+    add("--seconds", type=float, default=0.5, help="of a turn; a run that has begun is finished (default: %(default)s)")
+    add("--cke", type=Path, default=ROOT / "target/release/cke", help="default: %(default)s")
+    add("--llama-bench", type=Path, default=shutil.which("llama-bench"), help="default: the one in PATH")
+    arguments = parser.parse_args()
+    if min(arguments.threads) < 1 or arguments.rounds < 1:
+        parser.error("wanted at least 1 thread and 1 round")
+    if not arguments.cke.is_file():
+        parser.error(f"{arguments.cke} is not there: cargo build --release")
+    return arguments
+
+
+def measure(arguments):
+    """All results of the chosen suites."""
+    programs = {"cke": arguments.cke, "llama-bench": arguments.llama_bench}
+    results, versions = report.header(arguments) | {"contestants": [], "checks": {}, "tests": []}, {}
+    for suite in (workloads.suite(name) for name in arguments.only):
+        model_files.ensure(suite.model, arguments.models)
+        for threads in arguments.threads:
+            setting = Setting(suite, arguments.models.resolve(), threads)
+            with Contest(setting, arguments.contestants, programs) as contest:
+                results["checks"][suite.name] = contest.compare()
+                contest.measure(arguments.rounds, arguments.seconds)
+                results["tests"] += contest.results()
+                versions |= {entered.name: entered.version for entered in contest.entered}
+    results["contestants"] = report.contestants(versions)
+    return results
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        results = measure(arguments)
+    except (Failed, WrongResult) as error:
+        sys.exit(f"error: {error}")
+    report.write(results, arguments.out)
+    report.print_tables(results)
+
+
+if __name__ == "__main__":
+    main()
