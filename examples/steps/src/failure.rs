@@ -1,0 +1,16 @@
+//! What can go wrong.
+
+use cke_perf::throughput::MeasureError;
+use cke_testkit::tolerance::Mismatch;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Cpu(#[from] cke_kernels::cpu::CpuError),
+    #[error(transparent)]
+    Kernels(#[from] cke_kernels::Error),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error("step {step} computes a wrong product: {source}")]
+    Wrong { step: u8, source: Mismatch },
+}

@@ -1,0 +1,83 @@
+//! One matrix product in nine steps, from three plain loops to the library: each is checked against f64, then all are timed in turns
+//! beside the machine's own multiply-add peak.
+//!
+//! cargo run --release -p cke-steps                all steps, 1152×1152×1152
+//! cargo run --release -p cke-steps -- 256         another size
+//! cargo run --release -p cke-steps -- --step 3    one step
+//! cargo run --release -p cke-steps -- --tiles     why the register tile has the size it has
+
+mod failure;
+mod product;
+mod race;
+mod step1_naive;
+mod step2_loop_order;
+mod step3_cache_blocks;
+mod step4_register_tile;
+mod step5_packed_panels;
+mod step6_three_levels;
+mod step7_threads;
+mod step8_library;
+mod steps;
+mod tiles;
+
+use cke_kernels::Cpu;
+use cke_kernels::gemm::Blocking;
+use cke_kernels::threads::ThreadPool;
+use clap::Parser;
+use failure::Failure;
+use product::{Product, random_matrix};
+use std::process::ExitCode;
+use step6_three_levels::blocking;
+
+/// One matrix product in nine steps, from three plain loops to the library, each checked and timed beside the machine's peak.
+#[derive(Parser)]
+struct Arguments {
+    /// Rows and columns of the square matrices
+    #[arg(default_value_t = 1152, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    size: u32,
+    /// Run only these steps
+    #[arg(long, value_name = "STEP,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(steps::NUMBERS))]
+    step: Vec<u8>,
+    /// Threads of the steps that use several; by default as many as this process may use
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Compare register tiles, and blocks of 64×64, on operands in the first cache level
+    #[arg(long, conflicts_with_all = ["size", "step", "threads"])]
+    tiles: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match if arguments.tiles { compare_tiles() } else { run_steps(&arguments) } {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_steps(arguments: &Arguments) -> Result<(), Failure> {
+    let cpu = Cpu::host()?;
+    let n = arguments.size as usize;
+    let (a, b) = (random_matrix(n, 1)?, random_matrix(n, 2)?);
+    let product = Product { cpu, n, a: &a, b: &b };
+    let threads = arguments.threads.map_or_else(ThreadPool::available, usize::from);
+    let pool = ThreadPool::new(threads)?;
+
+    let mut steps = steps::steps(&product, &pool, &arguments.step)?;
+    let outcome = race::race(&product, &mut steps, threads)?;
+    let Blocking { mc, kc, nc } = blocking(&product, 1);
+    println!("{}, {}, {n}×{n}×{n} in f32, {};", cpu.brand(), cpu.isa(), outcome.peaks(threads));
+    println!("blocks of step 6: mc = {mc}, kc = {kc}, nc = {nc}\n");
+    print!("{}", outcome.table(&product, &steps).to_markdown());
+    Ok(())
+}
+
+fn compare_tiles() -> Result<(), Failure> {
+    let cpu = Cpu::host()?;
+    let comparison = tiles::compare(cpu)?;
+    println!("{}, {}, {}\n", cpu.brand(), cpu.isa(), comparison.machine());
+    print!("{}", comparison.table().to_markdown());
+    Ok(())
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Makes the tables of the book, docs/src/tables, on this machine. Nothing else should run meanwhile; one minute.
+# Usage: bash tools/book/measure.sh [CPU]
+# The products of one thread are bound to that CPU, by default the last one; the table of all steps uses every CPU.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cpu=${1:-$(($(nproc) - 1))}
+target=${CARGO_TARGET_DIR:-target}
+tables=docs/src/tables
+cargo build --release --locked -p cke-steps -p cke-cli
+steps=$target/release/cke-steps
+cke=$target/release/cke
+
+machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+
+# table NAME SHOWN COMMAND...: the output of the command under a line that names it, as SHOWN, the machine and the day.
+table() {
+  local name=$1 shown=$2
+  shift 2
+  { printf '`%s`, %s, %s\n\n' "$shown" "$machine" "$(date -u +%F)" && "$@"; } > "$tables/$name.md.new"
+  mv "$tables/$name.md.new" "$tables/$name.md"
+  echo "$tables/$name.md"
+}
+
+table steps 'cargo run --release -p cke-steps' "$steps"
+table steps-2048 'cargo run --release -p cke-steps -- 2048 --step 4,5,6,8,9' "$steps" 2048 --step 4,5,6,8,9
+table tiles 'cargo run --release -p cke-steps -- --tiles' taskset -c "$cpu" "$steps" --tiles
+table tiles-avx2 'CKE_ISA=avx2 cargo run --release -p cke-steps -- --tiles' \
+  env CKE_ISA=avx2 taskset -c "$cpu" "$steps" --tiles
+table inner-loops 'python3 tools/book/inner_loops.py target/release/cke-steps' \
+  python3 tools/book/inner_loops.py "$steps"
+
+# Weights that stay in a cache, and those that come from memory.
+shapes=$(for m in 1 2 3 4 6 8 12 24 48 96; do printf '%sx3072x768,' "$m"; done)
+shapes+=1x50257x768,2x50257x768,4x50257x768,6x50257x768,12x50257x768,24x50257x768
+table few-rows 'cke bench gemm --packed -t 1 --shapes 1x3072x768,…' \
+  taskset -c "$cpu" "$cke" bench gemm --packed -t 1 --shapes "$shapes"
+
+table profile-gpt2 'cke profile --synthetic gpt2 -t 1' taskset -c "$cpu" "$cke" profile --synthetic gpt2 -t 1
