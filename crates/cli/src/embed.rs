@@ -100,10 +100,8 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     let embedder = Embedder::open(&args.model, options, &runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
     let load_seconds = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    print_embeddings(&embedder, &texts, &runtime, args.json)?;
+    let seconds = print_embeddings(&embedder, &texts, &runtime, args.json)?;
     if !args.quiet {
-        let seconds = started.elapsed().as_secs_f64();
         let (count, rate) = (counted(texts.len(), "text"), texts.len() as f64 / seconds);
         note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; {} numbers each", embedder.width()));
         note(&load_summary(&args.model.display().to_string(), load_seconds, &runtime));
@@ -111,12 +109,14 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Prints the vector of each text.
-fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as_json: bool) -> Result<(), CliError> {
-    let mut output = Output::new();
+/// Prints the vector of each text. Returns the seconds that it took to compute them.
+fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as_json: bool) -> Result<f64, CliError> {
+    let (mut output, mut seconds) = (Output::new(), 0.0);
     let mut state = embedder.model().activations()?;
     for (first, texts) in (0..).step_by(TEXTS_AT_A_TIME).zip(texts.chunks(TEXTS_AT_A_TIME)) {
+        let started = Instant::now();
         let vectors = embedder.embed(texts, &mut state, runtime).map_err(|error| from_first(error, first))?;
+        seconds += started.elapsed().as_secs_f64();
         for ((i, text), vector) in (first..).zip(texts).zip(vectors.chunks_exact(embedder.width())) {
             check_finite(i, vector)?;
             if as_json {
@@ -132,7 +132,8 @@ fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as
     if as_json {
         output.line("]")?;
     }
-    output.flush()
+    output.flush()?;
+    Ok(seconds)
 }
 
 /// An error of one text among some, with the text's place among all.

@@ -12,6 +12,7 @@ use crate::sentence::{Pooling, SentenceConfig};
 use crate::tokenizer::Tokenizer;
 use cke_kernels::ops::elementwise::scale;
 use cke_kernels::ops::pooling::{l2_normalize, mean_rows};
+use cke_kernels::threads::for_each_chunk;
 use std::path::Path;
 
 /// Tokens of one forward pass, unless a single text has more: enough to keep the matrix products busy.
@@ -118,12 +119,11 @@ impl Embedder {
     /// [`Error::InSequence`] with the text that is at fault, or where memory cannot be had.
     pub fn embed(
         &self,
-        texts: &[impl AsRef<str>],
+        texts: &[impl AsRef<str> + Sync],
         state: &mut BertActivations,
         runtime: &Runtime,
     ) -> Result<Vec<f32>, Error> {
-        let tokens = |(i, text): (usize, _)| self.tokens(AsRef::as_ref(text)).map_err(|error| error.in_sequence(i));
-        let tokens: Vec<Vec<u32>> = texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
+        let tokens = self.tokens_of_all(texts, runtime)?;
         let mut vectors = vec![0.0; texts.len() * self.width()];
         let (mut rest, mut out) = (&tokens[..], &mut vectors[..]);
         while !rest.is_empty() {
@@ -133,6 +133,15 @@ impl Embedder {
             (rest, out) = (later, free);
         }
         Ok(vectors)
+    }
+
+    /// The tokens of each text, made on all threads.
+    fn tokens_of_all(&self, texts: &[impl AsRef<str> + Sync], runtime: &Runtime) -> Result<Vec<Vec<u32>>, Error> {
+        let mut tokens: Vec<Result<Vec<u32>, Error>> = texts.iter().map(|_| Ok(Vec::new())).collect();
+        for_each_chunk(runtime.pool(), &mut tokens, 1, |i, slot| {
+            slot[0] = self.tokens(texts[i].as_ref()).map_err(|error| error.in_sequence(i));
+        });
+        tokens.into_iter().collect()
     }
 
     /// out (texts, width) from the tokens of some texts, in one forward pass.
