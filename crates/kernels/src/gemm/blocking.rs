@@ -35,9 +35,18 @@ impl Blocking {
         let rows_per_task = m.div_ceil((tasks / panels).max(1)).max(1);
         let mc = even_part(m, rows_per_task.min(elements(caches.l2 * 2 / 5) / kc), tile.mr);
         let row_blocks = m.div_ceil(mc).max(1);
-        let panels_per_block = panels.div_ceil(tasks.div_ceil(row_blocks));
+        let panels_per_block = equal_blocks(panels, tasks.div_ceil(row_blocks), threads);
         Blocking { mc, kc, nc: panels_per_block * tile.nr }
     }
+}
+
+/// Panels of a block, for about `blocks` of them: cut so that each thread gets as many blocks as any other where some number from
+/// `blocks` to twice as many allows it.
+fn equal_blocks(panels: usize, blocks: usize, threads: usize) -> usize {
+    let wanted = blocks..=blocks.saturating_mul(2).min(panels);
+    let sizes = wanted.map(|blocks| panels.div_ceil(blocks));
+    let is_even = |&size: &usize| panels.div_ceil(size).is_multiple_of(threads) && panels.is_multiple_of(size);
+    sizes.into_iter().find(is_even).unwrap_or_else(|| panels.div_ceil(blocks))
 }
 
 /// The smallest number of equal parts of `whole` that are at most `limit`, as the size of a part rounded up to `unit`.
@@ -57,6 +66,16 @@ mod tests {
         assert_eq!(even_part(100, 64, 6), 54);
         assert_eq!(even_part(0, 64, 6), 6);
         assert_eq!(even_part(5, 0, 6), 6);
+    }
+
+    #[test]
+    fn blocks_are_shared_out_evenly_where_they_can_be() {
+        assert_eq!(equal_blocks(64, 12, 2), 4);
+        assert_eq!(equal_blocks(48, 12, 2), 4);
+        assert_eq!(equal_blocks(16, 12, 2), 2);
+        assert_eq!(equal_blocks(13, 12, 2), 2);
+        assert_eq!(equal_blocks(3, 12, 2), 1);
+        assert_eq!(equal_blocks(1048, 12, 2), 88);
     }
 
     #[test]
