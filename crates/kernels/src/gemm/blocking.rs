@@ -3,6 +3,7 @@
 use super::dispatch::Shape;
 use super::microkernel::Tile;
 use crate::cpu::Caches;
+use std::ops::Range;
 
 /// Block sizes of loops 3 (rows of A), 4 (K) and 5 (columns of B).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,37 @@ impl Blocking {
         let row_blocks = m.div_ceil(mc).max(1);
         let panels_per_block = equal_blocks(panels, tasks.div_ceil(row_blocks), threads);
         Blocking { mc, kc, nc: panels_per_block * tile.nr }
+    }
+}
+
+/// Panels that are read once, from memory above all, cut for some threads: a long stream for each, and short ones for who is done
+/// first. Every new stream costs the time until the hardware has seen where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Streams {
+    panels: usize,
+    threads: usize,
+    long: usize,
+    short: usize,
+}
+
+impl Streams {
+    pub(super) fn new(panels: usize, threads: usize) -> Streams {
+        let long = if threads > 1 { panels * 3 / 4 / threads } else { panels };
+        Streams { panels, threads, long, short: (panels / (16 * threads)).max(1) }
+    }
+
+    pub(super) fn count(self) -> usize {
+        self.threads + (self.panels - self.threads * self.long).div_ceil(self.short)
+    }
+
+    /// The panels of one stream, of which there may be none.
+    pub(super) fn get(self, index: usize) -> Range<usize> {
+        let start = match index.checked_sub(self.threads) {
+            None => index * self.long,
+            Some(index) => self.threads * self.long + index * self.short,
+        };
+        let len = if index < self.threads { self.long } else { self.short };
+        start..self.panels.min(start + len)
     }
 }
 
@@ -76,6 +108,17 @@ mod tests {
         assert_eq!(equal_blocks(13, 12, 2), 2);
         assert_eq!(equal_blocks(3, 12, 2), 1);
         assert_eq!(equal_blocks(1048, 12, 2), 88);
+    }
+
+    #[test]
+    fn streams_cover_the_panels_once() {
+        for threads in 1..=5 {
+            for panels in 0..200 {
+                let streams = Streams::new(panels, threads);
+                let covered: Vec<usize> = (0..streams.count()).flat_map(|index| streams.get(index)).collect();
+                assert_eq!(covered, (0..panels).collect::<Vec<_>>(), "{panels} panels, {threads} threads");
+            }
+        }
     }
 
     #[test]

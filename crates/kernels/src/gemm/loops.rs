@@ -1,10 +1,11 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
-use super::blocking::Blocking;
+use super::blocking::{Blocking, Streams};
 use super::macro_kernel::{ABlock, Ahead, BBlock, Block, Product};
 use crate::scheme::Scheme;
 use crate::threads::Parallel;
 use crate::view::MatRef;
+use std::ops::Range;
 
 /// A whole operand, in place.
 pub(crate) struct WholeA<T> {
@@ -103,11 +104,7 @@ impl<S: Scheme> Product<'_, S> {
         let column_blocks = panels.div_ceil(panels_per_block);
         let row_blocks = self.m.div_ceil(mc);
 
-        // Loops 3 and 5: neighbouring tasks share their rows of A.
-        pool.run(row_blocks * column_blocks, &|task, _worker| {
-            let (row_block, column_block) = (task / column_blocks, task % column_blocks);
-            let rows = row_block * mc..self.m.min((row_block + 1) * mc);
-            let panels = column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block);
+        let compute = |rows: Range<usize>, panels: Range<usize>| {
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
                 let block = Block { rows: rows.clone(), panels: panels.clone(), ks: start..self.k.min(start + kc) };
@@ -115,6 +112,16 @@ impl<S: Scheme> Product<'_, S> {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                 unsafe { self.run_block(&block, a, b) };
             }
+        };
+        if self.m <= self.kernel.tile().mr {
+            let streams = Streams::new(panels, pool.threads());
+            return pool.run(streams.count(), &|task, _worker| compute(0..self.m, streams.get(task)));
+        }
+        // Loops 3 and 5: neighbouring tasks share their rows of A.
+        pool.run(row_blocks * column_blocks, &|task, _worker| {
+            let (row_block, column_block) = (task / column_blocks, task % column_blocks);
+            let rows = row_block * mc..self.m.min((row_block + 1) * mc);
+            compute(rows, column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block));
         });
     }
 }
