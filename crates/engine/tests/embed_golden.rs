@@ -20,7 +20,7 @@ fn texts(case: &str) -> Vec<String> {
     serde_json::from_slice(&std::fs::read(golden_dir(case).join("texts.json")).unwrap()).unwrap()
 }
 
-fn embed(embedder: &Embedder, texts: &[impl AsRef<str>], runtime: &Runtime) -> Vec<f32> {
+fn embed(embedder: &Embedder, texts: &[impl AsRef<str> + Sync], runtime: &Runtime) -> Vec<f32> {
     embedder.embed(texts, &mut embedder.model().activations().unwrap(), runtime).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
 use crate::scratch::LINE;
-use crate::simd::{Op, Simd};
+use crate::simd::{Four, Op, Simd};
 use crate::view::MatRef;
 use std::fmt;
 
@@ -176,16 +176,27 @@ impl Op for FinishTile<'_> {
     fn run<S: Simd<f32>>(self, s: S) {
         let Sums { rows, cols, .. } = self.sums;
         let full = cols - cols % S::LANES;
-        for i in 0..rows {
-            // SAFETY: i < rows, and the vectors lie below cols, the last one by its mask: all inside what `apply` was promised.
-            unsafe {
-                // Masked stores that miss the cache wait much longer than plain ones.
+        let fours = rows - rows % 4;
+        // SAFETY: the rows are below `rows`, and the vectors lie below `cols`, the last one by its mask: all inside what `apply` was
+        // promised.
+        unsafe {
+            // Masked stores that miss the cache wait much longer than plain ones.
+            let (load, store) = (|p| s.load(p), |p, x| s.store(p, x));
+            for i in (0..fours).step_by(4) {
                 for j in (0..full).step_by(S::LANES) {
-                    self.finish(s, i, j, |p| s.load(p), |p, x| s.store(p, x));
+                    self.finish_four(s, i, j, load, store);
                 }
-                if full < cols {
-                    let mask = s.mask(cols - full);
-                    self.finish(s, i, full, |p| s.load_masked(p, mask), |p, x| s.store_masked(p, x, mask));
+            }
+            for i in fours..rows {
+                for j in (0..full).step_by(S::LANES) {
+                    self.finish(s, i, j, load, store);
+                }
+            }
+            if full < cols {
+                let mask = s.mask(cols - full);
+                let (load, store) = (|p| s.load_masked(p, mask), |p, x| s.store_masked(p, x, mask));
+                for i in 0..rows {
+                    self.finish(s, i, full, load, store);
                 }
             }
         }
@@ -206,17 +217,71 @@ impl FinishTile<'_> {
         load: impl Fn(*const f32) -> S::Reg,
         store: impl Fn(*mut f32, S::Reg),
     ) {
-        let TileFinish { factor, scale, bias, activation, residual } = *self.finish;
-        let Sums { sums, sums_row_stride, c, c_row_stride, .. } = self.sums;
         // SAFETY: promised by the caller.
         unsafe {
-            let scale = scale.map_or(s.splat(factor), |scale| load(scale.add(j)));
-            let bias = bias.map_or(s.splat(0.0), |bias| load(bias.add(j)));
-            let mut x = activate(s, activation, s.mul_add(s.load(sums.add(i * sums_row_stride + j)), scale, bias));
-            if let Some((residual, row_stride)) = residual {
-                x = s.add(x, load(residual.add(i * row_stride + j)));
-            }
-            store(c.add(i * c_row_stride + j), x);
+            let x = activate(s, self.finish.activation, self.scaled(s, i, j, &load));
+            self.store(s, i, j, x, &load, &store);
         }
+    }
+
+    /// The vectors from column j on in the four rows from i on, in step.
+    ///
+    /// # Safety
+    /// As [`FinishTile::finish`] for each of the rows.
+    #[inline(always)]
+    unsafe fn finish_four<S: Simd<f32>>(
+        &self,
+        s: S,
+        i: usize,
+        j: usize,
+        load: impl Fn(*const f32) -> S::Reg,
+        store: impl Fn(*mut f32, S::Reg),
+    ) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            // Plain loops: closures of iterator adapters are not sure to be inlined into code for this instruction set.
+            let mut x = [s.splat(0.0); 4];
+            for row in 0..4 {
+                x[row] = self.scaled(s, i + row, j, &load);
+            }
+            let x = activate(Four(s), self.finish.activation, x);
+            for row in 0..4 {
+                self.store(s, i + row, j, x[row], &load, &store);
+            }
+        }
+    }
+
+    /// scale · sum + bias
+    ///
+    /// # Safety
+    /// As [`FinishTile::finish`].
+    #[inline(always)]
+    unsafe fn scaled<S: Simd<f32>>(&self, s: S, i: usize, j: usize, load: &impl Fn(*const f32) -> S::Reg) -> S::Reg {
+        let TileFinish { factor, scale, bias, .. } = *self.finish;
+        let scale = scale.map_or(s.splat(factor), |scale| load(scale.wrapping_add(j)));
+        let bias = bias.map_or(s.splat(0.0), |bias| load(bias.wrapping_add(j)));
+        // SAFETY: promised by the caller.
+        let sum = unsafe { s.load(self.sums.sums.add(i * self.sums.sums_row_stride + j)) };
+        s.mul_add(sum, scale, bias)
+    }
+
+    /// C ← x + residual
+    ///
+    /// # Safety
+    /// As [`FinishTile::finish`].
+    #[inline(always)]
+    unsafe fn store<S: Simd<f32>>(
+        &self,
+        s: S,
+        i: usize,
+        j: usize,
+        mut x: S::Reg,
+        load: &impl Fn(*const f32) -> S::Reg,
+        store: &impl Fn(*mut f32, S::Reg),
+    ) {
+        if let Some((residual, row_stride)) = self.finish.residual {
+            x = s.add(x, load(residual.wrapping_add(i * row_stride + j)));
+        }
+        store(self.sums.c.wrapping_add(i * self.sums.c_row_stride + j), x);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::simd::math::{normal_cdf, sigmoid, tanh};
-use crate::simd::{Op, Simd, dispatch};
+use crate::simd::{Lanewise, Op, Simd, dispatch};
 use std::f64::consts::{FRAC_2_PI, TAU};
 
 /// An elementwise function. NaN gives NaN; at ±∞ each is its limit.
@@ -66,9 +66,9 @@ fn normal_cdf_reference(x: f64) -> f64 {
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// The activation of one vector.
+/// The activation of one vector, or of several in step.
 #[inline(always)]
-pub(crate) fn activate<S: Simd<f32>>(s: S, activation: Activation, x: S::Reg) -> S::Reg {
+pub(crate) fn activate<S: Lanewise<f32>>(s: S, activation: Activation, x: S::Reg) -> S::Reg {
     // Where one operand of max is a NaN, the second comes out: here x, so that a NaN stays.
     let gate = match activation {
         Activation::None => return x,

@@ -27,7 +27,7 @@ pub fn softmax(cpu: &Cpu, row: &mut [f32]) {
 
 /// row ← e^((row − shift) · scale); the sum of the result.
 #[inline(always)]
-pub(super) fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32, scale: f32) -> f32 {
+fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32, scale: f32) -> f32 {
     let (shift, scale) = (s.splat(shift), s.splat(scale));
     let mut sums = [s.splat(0.0); UNROLL];
     let mut blocks = row.chunks_exact_mut(UNROLL * S::LANES);

@@ -1,7 +1,7 @@
 //! 256-bit vectors with fused multiply-add.
 
 use super::dispatch::run_avx2;
-use super::{Op, Simd, transpose};
+use super::{Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -41,47 +41,14 @@ macro_rules! vectors {
         largest: $largest:ident,
         transpose: $transpose:ident,
     ) => {
-        impl Simd<$element> for Avx2 {
-            const LANES: usize = $lanes;
+        impl Lanewise<$element> for Avx2 {
             type Reg = $reg;
-            type Mask = __m256i;
             type Cond = $reg;
-
-            #[inline(always)]
-            fn mask(self, lanes: usize) -> __m256i {
-                let start = 8 - lanes.min($lanes) * (8 / $lanes);
-                // SAFETY: start <= 8, so eight elements follow in the table.
-                unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(start).cast()) }
-            }
 
             #[inline(always)]
             fn splat(self, x: $element) -> $reg {
                 // SAFETY: see the head of this macro.
                 unsafe { $splat(x) }
-            }
-
-            #[inline(always)]
-            unsafe fn load(self, p: *const $element) -> $reg {
-                // SAFETY: see the head of this macro.
-                unsafe { $load(p) }
-            }
-
-            #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: __m256i) -> $reg {
-                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $load_masked(p, mask) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, p: *mut $element, v: $reg) {
-                // SAFETY: see the head of this macro.
-                unsafe { $store(p, v) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: __m256i) {
-                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $store_masked(p, mask, v) }
             }
 
             binary! { $($binary)* }
@@ -119,6 +86,42 @@ macro_rules! vectors {
             fn select(self, cond: $reg, a: $reg, b: $reg) -> $reg {
                 // SAFETY: see the head of this macro.
                 unsafe { $blend(b, a, cond) }
+            }
+        }
+
+        impl Simd<$element> for Avx2 {
+            const LANES: usize = $lanes;
+            type Mask = __m256i;
+
+            #[inline(always)]
+            fn mask(self, lanes: usize) -> __m256i {
+                let start = 8 - lanes.min($lanes) * (8 / $lanes);
+                // SAFETY: start <= 8, so eight elements follow in the table.
+                unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(start).cast()) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(self, p: *const $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $load(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_masked(self, p: *const $element, mask: __m256i) -> $reg {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $load_masked(p, mask) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $element, v: $reg) {
+                // SAFETY: see the head of this macro.
+                unsafe { $store(p, v) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: __m256i) {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $store_masked(p, mask, v) }
             }
 
             #[inline(always)]
@@ -221,7 +224,7 @@ fn scale_f32(s: Avx2, a: __m256, n: __m256) -> __m256 {
     // In three steps, so that each factor is a normal number and, for a near 1, only the last one rounds.
     // SAFETY: `s` proves AVX2.
     unsafe {
-        let third = Simd::<f32>::round(s, _mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));
+        let third = Lanewise::<f32>::round(s, _mm256_mul_ps(n, _mm256_set1_ps(1.0 / 3.0)));
         let rest = _mm256_sub_ps(n, _mm256_add_ps(third, third));
         let bias = _mm256_set1_epi32(127);
         let power =

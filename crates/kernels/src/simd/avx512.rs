@@ -1,7 +1,7 @@
 //! 512-bit vectors with a mask for every operation.
 
 use super::dispatch::run_avx512;
-use super::{Op, Simd, transpose};
+use super::{Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, VL, BW and DQ.
@@ -39,45 +39,14 @@ macro_rules! vectors {
         largest: $largest:ident,
         transpose: $transpose:ident,
     ) => {
-        impl Simd<$element> for Avx512 {
-            const LANES: usize = $lanes;
+        impl Lanewise<$element> for Avx512 {
             type Reg = $reg;
-            type Mask = $mask;
             type Cond = $mask;
-
-            #[inline(always)]
-            fn mask(self, lanes: usize) -> $mask {
-                if lanes >= $lanes { !0 } else { (1 << lanes) - 1 }
-            }
 
             #[inline(always)]
             fn splat(self, x: $element) -> $reg {
                 // SAFETY: see the head of this macro.
                 unsafe { $splat(x) }
-            }
-
-            #[inline(always)]
-            unsafe fn load(self, p: *const $element) -> $reg {
-                // SAFETY: see the head of this macro.
-                unsafe { $load(p) }
-            }
-
-            #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: $mask) -> $reg {
-                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $load_masked(mask, p) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, p: *mut $element, v: $reg) {
-                // SAFETY: see the head of this macro.
-                unsafe { $store(p, v) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: $mask) {
-                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $store_masked(p, mask, v) }
             }
 
             binary! { $($binary)* }
@@ -116,6 +85,40 @@ macro_rules! vectors {
             fn select(self, cond: $mask, a: $reg, b: $reg) -> $reg {
                 // SAFETY: see the head of this macro.
                 unsafe { $blend(cond, b, a) }
+            }
+        }
+
+        impl Simd<$element> for Avx512 {
+            const LANES: usize = $lanes;
+            type Mask = $mask;
+
+            #[inline(always)]
+            fn mask(self, lanes: usize) -> $mask {
+                if lanes >= $lanes { !0 } else { (1 << lanes) - 1 }
+            }
+
+            #[inline(always)]
+            unsafe fn load(self, p: *const $element) -> $reg {
+                // SAFETY: see the head of this macro.
+                unsafe { $load(p) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_masked(self, p: *const $element, mask: $mask) -> $reg {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $load_masked(mask, p) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $element, v: $reg) {
+                // SAFETY: see the head of this macro.
+                unsafe { $store(p, v) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: $mask) {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $store_masked(p, mask, v) }
             }
 
             #[inline(always)]

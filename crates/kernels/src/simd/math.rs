@@ -1,12 +1,12 @@
-//! Elementary functions on vectors, generic over [`Simd`]. Relative errors are bounds for results that are normal numbers,
+//! Elementary functions on vectors, generic over [`Lanewise`]. Relative errors are bounds for results that are normal numbers,
 //! tested over the whole range of f32; below 1.2e-38 results are off by so much of 1.2e-38. NaN gives NaN, and the sign of
 //! a zero is unspecified.
 
-use super::Simd;
+use super::Lanewise;
 
 /// c₀ + c₁x + c₂x² + … by Horner's rule.
 #[inline(always)]
-fn polynomial<S: Simd<f32>, const N: usize>(s: S, x: S::Reg, coefficients: [f32; N]) -> S::Reg {
+fn polynomial<S: Lanewise<f32>, const N: usize>(s: S, x: S::Reg, coefficients: [f32; N]) -> S::Reg {
     let mut sum = s.splat(coefficients[N - 1]);
     for i in (0..N - 1).rev() {
         sum = s.mul_add(sum, x, s.splat(coefficients[i]));
@@ -18,7 +18,7 @@ fn polynomial<S: Simd<f32>, const N: usize>(s: S, x: S::Reg, coefficients: [f32;
 ///
 /// x = n·ln 2 + r with |r| ≤ ln 2 / 2; eʳ by a polynomial fitted at Chebyshev nodes; ln 2 in two parts (Cody and Waite).
 #[inline(always)]
-pub fn exp<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
+pub fn exp<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
     const LN2_HIGH: f32 = 0.693_359_4; // 10 significant bits: n · LN2_HIGH is exact
     const LN2_LOW: f32 = -2.121_944_4e-4;
     // NaN passes both, being the second operand.
@@ -33,14 +33,14 @@ pub fn exp<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
 
 /// 1 / (1 + e⁻ˣ), relative error below 2e-7; 0 below −88.73, where the true value is below 3e-39.
 #[inline(always)]
-pub fn sigmoid<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
+pub fn sigmoid<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
     let one = s.splat(1.0);
     s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
 }
 
 /// tanh x, relative error below 3e-7: an odd polynomial for |x| < 0.625, 2·sigmoid(2x) − 1 elsewhere.
 #[inline(always)]
-pub fn tanh<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
+pub fn tanh<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
     let square = s.mul(x, x);
     let tail = polynomial(s, square, [-0.333_333_33, 0.133_328_9, -0.053_863_836, 0.021_045_264, -0.006_154_550_6]);
     let near = s.mul_add(s.mul(x, square), tail, x);
@@ -54,7 +54,7 @@ pub fn tanh<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
 /// erfc(t) = τ·exp(−t² + p(τ)) with τ = 1 / (1 + t/2) for t ≥ 0: the form of Numerical Recipes §6.2 with a polynomial of our
 /// own, fitted at Chebyshev nodes on 0 ≤ t ≤ 10. Both tails keep their relative precision, which 1 + erf loses.
 #[inline(always)]
-pub fn normal_cdf<S: Simd<f32>>(s: S, x: S::Reg) -> S::Reg {
+pub fn normal_cdf<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
     let one = s.splat(1.0);
     let magnitude = s.max(x, s.sub(s.splat(0.0), x));
     let t = s.mul(magnitude, s.splat(std::f32::consts::FRAC_1_SQRT_2));

@@ -5,6 +5,7 @@
 //! `#[inline(always)]` and becomes machine code inside one of the `#[target_feature]` entries.
 
 mod dispatch;
+mod lanewise;
 pub mod math;
 mod scalar;
 
@@ -28,27 +29,21 @@ mod avx512;
 mod transpose;
 
 pub use dispatch::{Op, dispatch};
+pub use lanewise::{Four, Lanewise};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub use {avx2::Avx2, avx512::Avx512};
 
 /// Vectors of `E` on one instruction set. A value proves that the CPU has it.
-pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
+pub trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// Elements in a vector.
     const LANES: usize;
-    /// One vector.
-    type Reg: Copy;
     /// Which lanes of a vector take part in a load or store.
     type Mask: Copy;
-    /// The outcome of a comparison, lane by lane.
-    type Cond: Copy;
 
     /// The mask of the first `lanes` lanes; all of them from `LANES` on.
     fn mask(self, lanes: usize) -> Self::Mask;
-
-    /// `x` in every lane.
-    fn splat(self, x: E) -> Self::Reg;
 
     /// Loads a vector.
     ///
@@ -74,31 +69,6 @@ pub trait Simd<E: Copy>: Copy + Send + Sync + 'static {
     /// `p` is valid for writes of the elements in `mask`.
     unsafe fn store_masked(self, p: *mut E, v: Self::Reg, mask: Self::Mask);
 
-    /// a + b
-    fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// a − b
-    fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// a · b
-    fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// a / b
-    fn div(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// √a
-    fn sqrt(self, a: Self::Reg) -> Self::Reg;
-    /// a · b + c, fused (one rounding) where the instruction set fuses; [`Scalar`] rounds twice.
-    fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
-    /// The larger of a and b; b where either is NaN.
-    fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// The smaller of a and b; b where either is NaN.
-    fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
-    /// To the nearest integer, ties to even.
-    fn round(self, a: Self::Reg) -> Self::Reg;
-    /// a · 2ⁿ for integral n in −300..=300, with gradual underflow and overflow to infinity. Rounded once in f64, and
-    /// in f32 for |a| from 1/2 to 2; a denormal f32 result of other a may be off by one step.
-    fn scale_by_power(self, a: Self::Reg, n: Self::Reg) -> Self::Reg;
-    /// a < b; false where either is NaN.
-    fn less(self, a: Self::Reg, b: Self::Reg) -> Self::Cond;
-    /// a where `cond` holds, b elsewhere.
-    fn select(self, cond: Self::Cond, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// The sum of all lanes, in an order fixed by the instruction set.
     fn sum(self, a: Self::Reg) -> E;
     /// The sum of all lanes of each, in an order fixed by the instruction set and the same for all four.

@@ -1,6 +1,6 @@
 //! Vectors of one lane: the ISA that every CPU has.
 
-use super::{Op, Simd};
+use super::{Lanewise, Op, Simd};
 
 /// Proof of nothing in particular: plain Rust arithmetic.
 #[derive(Clone, Copy, Debug)]
@@ -9,46 +9,13 @@ pub struct Scalar;
 /// "Vectors" of one element type.
 macro_rules! vectors {
     ($element:ty, scale_by_power: $scale_by_power:ident) => {
-        impl Simd<$element> for Scalar {
-            const LANES: usize = 1;
+        impl Lanewise<$element> for Scalar {
             type Reg = $element;
-            type Mask = bool;
             type Cond = bool;
-
-            #[inline(always)]
-            fn mask(self, lanes: usize) -> bool {
-                lanes > 0
-            }
 
             #[inline(always)]
             fn splat(self, x: $element) -> $element {
                 x
-            }
-
-            #[inline(always)]
-            unsafe fn load(self, p: *const $element) -> $element {
-                // SAFETY: promised by the caller.
-                unsafe { p.read() }
-            }
-
-            #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: bool) -> $element {
-                // SAFETY: promised by the caller where the mask is set.
-                if mask { unsafe { p.read() } } else { 0.0 }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, p: *mut $element, v: $element) {
-                // SAFETY: promised by the caller.
-                unsafe { p.write(v) }
-            }
-
-            #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $element, mask: bool) {
-                if mask {
-                    // SAFETY: promised by the caller where the mask is set.
-                    unsafe { p.write(v) }
-                }
             }
 
             #[inline(always)]
@@ -110,6 +77,42 @@ macro_rules! vectors {
             #[inline(always)]
             fn select(self, cond: bool, a: $element, b: $element) -> $element {
                 if cond { a } else { b }
+            }
+        }
+
+        impl Simd<$element> for Scalar {
+            const LANES: usize = 1;
+            type Mask = bool;
+
+            #[inline(always)]
+            fn mask(self, lanes: usize) -> bool {
+                lanes > 0
+            }
+
+            #[inline(always)]
+            unsafe fn load(self, p: *const $element) -> $element {
+                // SAFETY: promised by the caller.
+                unsafe { p.read() }
+            }
+
+            #[inline(always)]
+            unsafe fn load_masked(self, p: *const $element, mask: bool) -> $element {
+                // SAFETY: promised by the caller where the mask is set.
+                if mask { unsafe { p.read() } } else { 0.0 }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, p: *mut $element, v: $element) {
+                // SAFETY: promised by the caller.
+                unsafe { p.write(v) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_masked(self, p: *mut $element, v: $element, mask: bool) {
+                if mask {
+                    // SAFETY: promised by the caller where the mask is set.
+                    unsafe { p.write(v) }
+                }
             }
 
             #[inline(always)]

@@ -15,10 +15,8 @@ use super::AttentionPlan;
 use super::cache::Panels;
 use crate::gemm::loops::{WholeA, WholeB};
 use crate::gemm::macro_kernel::Product;
-use crate::ops::row::largest;
-use crate::ops::softmax::exp_row;
 use crate::simd::math::exp;
-use crate::simd::{Op, Simd, dispatch};
+use crate::simd::{Four, Op, Simd, dispatch};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -133,14 +131,15 @@ impl Head<'_> {
     ) {
         let AttentionPlan { cpu, kernel, head_dim, scale, .. } = *self.plan;
         let (nr, m, n) = (self.plan.nr(), rows.len(), keys.len());
-        let scores = &mut scores[..m * n];
+        let row_len = n.next_multiple_of(self.plan.kernel.record().lanes);
+        let scores = &mut scores[..m * row_len];
         let product = Product {
             kernel,
             m,
             n,
             k: head_dim,
             c: scores.as_mut_ptr(),
-            c_row_stride: n,
+            c_row_stride: row_len,
             c_col_stride: 1,
             alpha: 1.0,
             beta: 0.0,
@@ -160,43 +159,81 @@ impl Head<'_> {
         };
         // Stretches begin where panels do.
         let b = panel(self.panels.keys.wrapping_add(keys.start * head_dim), nr * head_dim);
-        // SAFETY: the queries and the keys exist by the caller's promise, and the scores are m rows of n.
+        // SAFETY: the queries and the keys exist by the caller's promise, and the scores have room for m rows of n.
         unsafe { product.run_alone(a, b) };
 
         let seen = (0..m).map(|i| self.seen(rows.start + i).clamp(keys.start, keys.end) - keys.start);
-        dispatch(&cpu, Weights { scores, n, seen, scale, stats });
+        dispatch(&cpu, Weights { scores, row_len, seen, scale, stats });
 
         let product = Product { n: head_dim, k: n, c: out, c_row_stride: out_stride, ..product };
-        let a = WholeA { data: scores.as_ptr(), row_stride: n, col_stride: 1 };
+        let a = WholeA { data: scores.as_ptr(), row_stride: row_len, col_stride: 1 };
         let b = panel(self.panels.values.wrapping_add(keys.start * nr), nr * self.panels.capacity);
-        // SAFETY: the scores are m rows of n, the values exist and `out` is valid by the caller's promise.
+        // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
         unsafe { product.run_alone(a, b) };
     }
 }
 
 /// Row i of the scores ← e^(scale · (score − max)) over the first `seen` of them, zero behind; with max and sum of each row.
 struct Weights<'a, 's, I> {
+    /// Rows of whole vectors.
     scores: &'a mut [f32],
-    n: usize,
+    row_len: usize,
+    /// Scores that each row sees, in order.
     seen: I,
     scale: f32,
     stats: &'a mut Stats<'s>,
 }
 
+/// Rows that are weighed in step, so that none waits for its own chain of operations.
+const ROWS_IN_STEP: usize = 4;
+
 impl<I: Iterator<Item = usize>> Op for Weights<'_, '_, I> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<f32>>(self, s: S) {
-        let stats = self.stats.max.iter_mut().zip(self.stats.sum.iter_mut());
-        for ((row, seen), (max, sum)) in self.scores.chunks_exact_mut(self.n).zip(self.seen).zip(stats) {
-            let (seen, hidden) = row.split_at_mut(seen);
-            *max = largest(s, seen);
-            let shift = if *max == f32::NEG_INFINITY { 0.0 } else { *max };
-            *sum = exp_row(s, seen, shift, self.scale);
-            hidden.fill(0.0);
+    fn run<S: Simd<f32>>(mut self, s: S) {
+        let stats = self.stats.max.chunks_mut(ROWS_IN_STEP).zip(self.stats.sum.chunks_mut(ROWS_IN_STEP));
+        for (rows, (max, sum)) in self.scores.chunks_mut(ROWS_IN_STEP * self.row_len).zip(stats) {
+            let count = rows.len() / self.row_len;
+            for row in rows.chunks_exact_mut(self.row_len) {
+                let seen = self.seen.next().unwrap_or(0);
+                row[seen..].fill(f32::NEG_INFINITY);
+            }
+            weigh_rows(s, rows, self.row_len, self.scale, &mut max[..count], &mut sum[..count]);
         }
     }
+}
+
+/// Up to four rows of `row_len` scores ← e^(scale · (score − max)), with max and sum of each. What is not there counts as −∞ and has no
+/// weight, so a row's bits do not depend on how many of those follow it.
+#[inline(always)]
+fn weigh_rows<S: Simd<f32>>(s: S, rows: &mut [f32], row_len: usize, scale: f32, max: &mut [f32], sum: &mut [f32]) {
+    let count = max.len();
+    let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
+    for j in (0..row_len).step_by(S::LANES) {
+        for i in 0..count {
+            tops[i] = s.max(tops[i], s.read(&rows[i * row_len + j..]));
+        }
+    }
+    let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
+    for i in 0..count {
+        max[i] = s.largest(tops[i]);
+        shifts[i] = s.splat(if max[i] == f32::NEG_INFINITY { 0.0 } else { max[i] });
+    }
+    let (scale, mut sums) = (s.splat(scale), [s.splat(0.0); ROWS_IN_STEP]);
+    for j in (0..row_len).step_by(S::LANES) {
+        let mut x = [s.splat(0.0); ROWS_IN_STEP];
+        for i in 0..count {
+            x[i] = s.mul(s.sub(s.read(&rows[i * row_len + j..]), shifts[i]), scale);
+        }
+        let weights = exp(Four(s), x);
+        for i in 0..count {
+            s.write(&mut rows[i * row_len + j..], weights[i]);
+            sums[i] = s.add(sums[i], weights[i]);
+        }
+    }
+    let totals = s.sum_four(sums);
+    sum.copy_from_slice(&totals[..count]);
 }
 
 /// Rows of the output that one task owns.

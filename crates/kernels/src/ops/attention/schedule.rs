@@ -131,7 +131,14 @@ impl AttentionPlan {
     fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
         let block = self.block().min(rows);
         let panels = if has_whole { self.keys_len(positions) + self.values_len(positions) } else { 0 };
-        block * (self.stretch().min(positions) + self.head_dim + 4) + panels
+        block * (self.row_room(positions) + self.head_dim + 4) + panels
+    }
+}
+
+impl AttentionPlan {
+    /// Elements of a row of scores over up to `positions` keys: whole vectors.
+    fn row_room(&self, positions: usize) -> usize {
+        self.stretch().min(positions.next_multiple_of(self.kernel.record().lanes))
     }
 }
 
@@ -284,7 +291,7 @@ impl Call<'_> {
             part
         };
         let work = Work {
-            scores: take(rows * self.plan.stretch().min(room)),
+            scores: take(rows * self.plan.row_room(room)),
             joined: Stats { max: take(rows), sum: take(rows) },
             own: Part { out: take(rows * self.plan.head_dim), stats: Stats { max: take(rows), sum: take(rows) } },
         };
