@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// Rows for each thread that go through the products around an attention layer together: few enough that what one product leaves is
 /// still in the caches when the next one reads it, enough that the arithmetic hides the reading of the weights.
-const ROWS_PER_THREAD: usize = 128;
+const ROWS_PER_THREAD: usize = 256;
 
 /// The rows that one forward pass computes, and how they are cut.
 #[derive(Clone, Copy, Debug)]
