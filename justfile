@@ -21,6 +21,10 @@ lint:
 doc:
     cargo doc --workspace --no-deps --open
 
+# The book, built into target/book.
+book:
+    bash tools/book/build.sh
+
 # Text from the demo model.
 generate PROMPT="The iterator":
     cargo run --release -- generate "{{PROMPT}}"
@@ -28,6 +32,14 @@ generate PROMPT="The iterator":
 # How fast this machine runs GPT-2.
 bench *ARGS:
     cargo run --release -- bench model --synthetic gpt2 {{ARGS}}
+
+# Where the time of a GPT-2 goes, as a page.
+profile *ARGS:
+    cargo run --release -- profile --synthetic gpt2 --html target/profile.html {{ARGS}}
+
+# Models beside PyTorch, ONNX Runtime, OpenVINO and llama.cpp; tools/rivals/README.md says how to install them.
+rivals *ARGS:
+    python3 tools/rivals/rivals.py {{ARGS}}
 
 # Fuzzes the model loader for a minute.
 fuzz TARGET="safetensors":

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 cke=${1:-target/release/cke}
 squares=16x16x16,64x64x64,127x127x127,256x256x256,512x512x512,1024x1024x1024,2048x2048x2048
-layers=128x768x768nt,128x3072x768nt,128x768x3072nt,1024x2304x768nt,8x3072x768nt,32x768x3072nt
+layers=128x768x768nt,128x3072x768nt,128x768x3072nt,1024x2304x768nt,8x2304x768nt,32x768x3072nt
 others=128x128x64nt,1500x16x1500
 
 "$cke" chart docs/results/gemm-1-threads.json --only "$squares,$layers,$others" --out docs/gemm-1-thread.svg

@@ -45,7 +45,7 @@ struct Test {
 #[derive(Debug, Deserialize)]
 struct Entry {
     contestant: String,
-    best: f64,
+    median: f64,
 }
 
 impl Results {
@@ -69,7 +69,7 @@ impl Results {
         Ok(Figure {
             title: first.title.clone(),
             conditions: format!(
-                "{}, the best of {} in turns; {cpu} with {}, {}",
+                "{}, the median of {} in turns; {cpu} with {}, {}",
                 first.unit,
                 counted(self.rounds, "round"),
                 counted(*cpus, "CPU"),
@@ -83,7 +83,7 @@ impl Results {
 
     fn group(&self, test: &Test) -> Group {
         let rate = |contestant: &Contestant| {
-            test.entries.iter().find(|entry| entry.contestant == contestant.name).map(|entry| entry.best)
+            test.entries.iter().find(|entry| entry.contestant == contestant.name).map(|entry| entry.median)
         };
         Group {
             label: test.label.clone(),

@@ -12,11 +12,11 @@ const MODELS: &str = r#"{
   ],
   "tests": [
     {"suite": "bert", "title": "BERT", "label": "1 × 128", "unit": "tokens/s", "threads": 1, "limit": 1400.5,
-     "entries": [{"contestant": "cke", "best": 1234.0}, {"contestant": "ort", "best": 987.0}]},
+     "entries": [{"contestant": "cke", "median": 1234.0}, {"contestant": "ort", "median": 987.0}]},
     {"suite": "bert", "title": "BERT", "label": "1 × 128", "unit": "tokens/s", "threads": 2, "limit": null,
-     "entries": [{"contestant": "cke", "best": 2345.0}]},
+     "entries": [{"contestant": "cke", "median": 2345.0}]},
     {"suite": "minilm", "title": "MiniLM", "label": "sentences", "unit": "sentences/s", "threads": 1, "limit": null,
-     "entries": [{"contestant": "cke", "best": 333.0}]}
+     "entries": [{"contestant": "cke", "median": 333.0}]}
   ]
 }"#;
 
@@ -94,7 +94,7 @@ fn chart_out_writes_the_file_and_nothing_else() {
 
 #[test]
 fn chart_file_that_holds_no_results_is_refused() {
-    let renamed = MODELS.replace("\"best\"", "\"worst\"");
+    let renamed = MODELS.replace("\"median\"", "\"worst\"");
     let cases: [(&str, &str); 7] = [
         ("", "results in JSON"),
         ("text", "results in JSON"),
@@ -102,7 +102,7 @@ fn chart_file_that_holds_no_results_is_refused() {
         (r#"{"tests": 1}"#, "neither"),
         (r#"{"tests": []}"#, "missing field"),
         (r#"{"rows": [], "contestants": []}"#, "missing field"),
-        (&renamed, "missing field `best`"),
+        (&renamed, "missing field `median`"),
     ];
     for (content, part) in cases {
         let results = file(".json", content);
