@@ -4,8 +4,10 @@
 //! The model's cache is kept from turn to turn, so that only what is new is read. When the context has no room for another answer,
 //! the oldest turns are forgotten and the rest is read again.
 //!
+//! ```text
 //! cargo run --release -p cke-examples --bin chat
 //! printf 'What is a Vec?\nAnd an iterator?\n' | cargo run --release -p cke-examples --bin chat
+//! ```
 
 use cke_engine::activations::Activations;
 use cke_engine::bundle::Bundle;

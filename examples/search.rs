@@ -1,7 +1,9 @@
 //! Search by meaning: the passages of a text file as vectors, ranked by their cosine with the vector of a question. All cosines are one
 //! matrix product, scores (1, passages) = question (1, width) · passagesᵀ, with the passages packed once.
 //!
+//! ```text
 //! cargo run --release -p cke-examples --bin search -- --model DIR [--file TEXT] [QUESTION]
+//! ```
 //!
 //! DIR holds a sentence-transformers model (`bash tools/golden/fetch_minilm.sh target/minilm` fetches one); without `--model` the
 //! variable CKE_MINILM_DIR names it. The text is the README where no other is given. Without a question they are read from standard

@@ -1,4 +1,4 @@
-//! Step 1: the formula, C[i][j] = Σ A[i][p] · B[p][j].
+//! Step 1: the formula, `C[i][j] = Σ A[i][p] · B[p][j]`.
 
 use crate::product::Product;
 

@@ -20,7 +20,7 @@ pub trait Lanewise<E: Copy>: Copy {
     fn div(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
     /// √a
     fn sqrt(self, a: Self::Reg) -> Self::Reg;
-    /// a · b + c, fused (one rounding) where the instruction set fuses; [`Scalar`] rounds twice.
+    /// a · b + c, fused (one rounding) where the instruction set fuses; [`Scalar`](super::Scalar) rounds twice.
     fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg;
     /// The larger of a and b; b where either is NaN.
     fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg;
@@ -42,6 +42,17 @@ pub trait Lanewise<E: Copy>: Copy {
 #[derive(Clone, Copy, Debug)]
 pub struct Four<S>(pub S);
 
+/// Methods that do the same in each of four vectors. Written out, since closures are not sure to be inlined into code for an
+/// instruction set.
+macro_rules! in_step {
+    ($($name:ident($($x:ident: $kind:ident),*) -> $result:ident;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($x: Self::$kind),*) -> Self::$result {
+            [self.0.$name($($x[0]),*), self.0.$name($($x[1]),*), self.0.$name($($x[2]),*), self.0.$name($($x[3]),*)]
+        }
+    )*};
+}
+
 impl<E: Copy, S: Lanewise<E>> Lanewise<E> for Four<S> {
     type Reg = [S::Reg; 4];
     type Cond = [S::Cond; 4];
@@ -51,78 +62,18 @@ impl<E: Copy, S: Lanewise<E>> Lanewise<E> for Four<S> {
         [self.0.splat(x); 4]
     }
 
-    #[inline(always)]
-    fn add(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.add(a[0], b[0]), self.0.add(a[1], b[1]), self.0.add(a[2], b[2]), self.0.add(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.sub(a[0], b[0]), self.0.sub(a[1], b[1]), self.0.sub(a[2], b[2]), self.0.sub(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.mul(a[0], b[0]), self.0.mul(a[1], b[1]), self.0.mul(a[2], b[2]), self.0.mul(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn div(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.div(a[0], b[0]), self.0.div(a[1], b[1]), self.0.div(a[2], b[2]), self.0.div(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: Self::Reg) -> Self::Reg {
-        [self.0.sqrt(a[0]), self.0.sqrt(a[1]), self.0.sqrt(a[2]), self.0.sqrt(a[3])]
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self::Reg, b: Self::Reg, c: Self::Reg) -> Self::Reg {
-        [
-            self.0.mul_add(a[0], b[0], c[0]),
-            self.0.mul_add(a[1], b[1], c[1]),
-            self.0.mul_add(a[2], b[2], c[2]),
-            self.0.mul_add(a[3], b[3], c[3]),
-        ]
-    }
-
-    #[inline(always)]
-    fn max(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.max(a[0], b[0]), self.0.max(a[1], b[1]), self.0.max(a[2], b[2]), self.0.max(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn min(self, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [self.0.min(a[0], b[0]), self.0.min(a[1], b[1]), self.0.min(a[2], b[2]), self.0.min(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn round(self, a: Self::Reg) -> Self::Reg {
-        [self.0.round(a[0]), self.0.round(a[1]), self.0.round(a[2]), self.0.round(a[3])]
-    }
-
-    #[inline(always)]
-    fn scale_by_power(self, a: Self::Reg, n: Self::Reg) -> Self::Reg {
-        [
-            self.0.scale_by_power(a[0], n[0]),
-            self.0.scale_by_power(a[1], n[1]),
-            self.0.scale_by_power(a[2], n[2]),
-            self.0.scale_by_power(a[3], n[3]),
-        ]
-    }
-
-    #[inline(always)]
-    fn less(self, a: Self::Reg, b: Self::Reg) -> Self::Cond {
-        [self.0.less(a[0], b[0]), self.0.less(a[1], b[1]), self.0.less(a[2], b[2]), self.0.less(a[3], b[3])]
-    }
-
-    #[inline(always)]
-    fn select(self, cond: Self::Cond, a: Self::Reg, b: Self::Reg) -> Self::Reg {
-        [
-            self.0.select(cond[0], a[0], b[0]),
-            self.0.select(cond[1], a[1], b[1]),
-            self.0.select(cond[2], a[2], b[2]),
-            self.0.select(cond[3], a[3], b[3]),
-        ]
+    in_step! {
+        add(a: Reg, b: Reg) -> Reg;
+        sub(a: Reg, b: Reg) -> Reg;
+        mul(a: Reg, b: Reg) -> Reg;
+        div(a: Reg, b: Reg) -> Reg;
+        sqrt(a: Reg) -> Reg;
+        mul_add(a: Reg, b: Reg, c: Reg) -> Reg;
+        max(a: Reg, b: Reg) -> Reg;
+        min(a: Reg, b: Reg) -> Reg;
+        round(a: Reg) -> Reg;
+        scale_by_power(a: Reg, n: Reg) -> Reg;
+        less(a: Reg, b: Reg) -> Cond;
+        select(cond: Cond, a: Reg, b: Reg) -> Reg;
     }
 }

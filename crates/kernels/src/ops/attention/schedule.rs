@@ -133,9 +133,7 @@ impl AttentionPlan {
         let panels = if has_whole { self.keys_len(positions) + self.values_len(positions) } else { 0 };
         block * (self.row_room(positions) + self.head_dim + 4) + panels
     }
-}
 
-impl AttentionPlan {
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
     fn row_room(&self, positions: usize) -> usize {
         self.stretch().min(positions.next_multiple_of(self.kernel.record().lanes))
