@@ -11,7 +11,7 @@
 
 use cke_engine::activations::Activations;
 use cke_engine::bundle::Bundle;
-use cke_engine::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use cke_engine::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use cke_engine::sampler::{Sampler, SamplerConfig};
 use cke_engine::text_stream::TextStream;
@@ -116,13 +116,16 @@ impl<'m> Chat<'m> {
 
     /// Reads what the cache does not hold yet, and gets the logits after the last token.
     fn read(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut last = 0;
         for piece in self.context[self.sequence.cache.len()..].chunks(MAX_ROWS) {
             self.sequence.pending.extend_from_slice(piece);
-            self.model.forward(std::slice::from_mut(&mut self.sequence), &mut self.state, self.runtime)?;
-            last = piece.len() - 1;
+            self.model.forward(
+                std::slice::from_mut(&mut self.sequence),
+                Results::Last,
+                &mut self.state,
+                self.runtime,
+            )?;
         }
-        Ok(self.model.logits(last..last + 1, &mut self.logits, &mut self.state, self.runtime)?)
+        Ok(self.model.logits(0..1, &mut self.logits, &mut self.state, self.runtime)?)
     }
 
     /// Makes the context from `start` on what was shown: without what the model said after the answer's end.

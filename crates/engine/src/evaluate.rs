@@ -1,7 +1,7 @@
 //! How well a model predicts a text: negative log-likelihoods and perplexity.
 
 use crate::error::Error;
-use crate::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Sequence};
+use crate::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use cke_kernels::ops::softmax::log_sum_exp;
 
@@ -27,7 +27,7 @@ pub fn negative_log_likelihoods(
     let mut result = Vec::with_capacity(tokens.len() - 1);
     for piece in tokens.chunks(MAX_ROWS) {
         sequences[0].pending.extend_from_slice(piece);
-        model.forward(&mut sequences, &mut state, runtime)?;
+        model.forward(&mut sequences, Results::All, &mut state, runtime)?;
         for first in (0..piece.len()).step_by(LOGIT_ROWS) {
             let rows = first..piece.len().min(first + LOGIT_ROWS);
             let logits = &mut logits[..rows.len() * vocabulary];

@@ -2,7 +2,7 @@
 
 use crate::activations::Activations;
 use crate::error::Error;
-use crate::models::gpt2::{Gpt2, MAX_ROWS, Sequence};
+use crate::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use crate::sampler::{Sampler, SamplerConfig};
 use std::ops::Range;
@@ -147,16 +147,14 @@ impl<'m> Batch<'m> {
     fn reread(&mut self, i: usize, start: usize, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
         let sequence = &mut self.sequences[i];
         sequence.cache.truncate(0);
-        let mut last = 0;
         for piece in self.tracks[i].context[start..].chunks(MAX_ROWS) {
             sequence.pending.extend_from_slice(piece);
-            self.model.forward(std::slice::from_mut(sequence), &mut self.state, self.runtime)?;
-            last = piece.len() - 1;
+            self.model.forward(std::slice::from_mut(sequence), Results::Last, &mut self.state, self.runtime)?;
             read(piece.len());
         }
         let vocabulary = self.model.config().vocab_size;
         let logits = &mut self.logits[self.tracks[i].row * vocabulary..][..vocabulary];
-        self.model.logits(last..last + 1, logits, &mut self.state, self.runtime)
+        self.model.logits(0..1, logits, &mut self.state, self.runtime)
     }
 
     /// Picks one more token for each unfinished sequence, calls `each(sequence, token)` for it, and runs the model on all of them.
@@ -221,7 +219,7 @@ impl<'m> Batch<'m> {
         let count = sequences.iter().map(|sequence| sequence.pending.len()).sum();
         if count > 0 {
             let vocabulary = self.model.config().vocab_size;
-            self.model.forward(sequences, &mut self.state, self.runtime)?;
+            self.model.forward(sequences, Results::Last, &mut self.state, self.runtime)?;
             let logits = &mut self.logits[first_row * vocabulary..][..count * vocabulary];
             self.model.logits(0..count, logits, &mut self.state, self.runtime)?;
         }

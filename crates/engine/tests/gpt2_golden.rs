@@ -5,7 +5,7 @@ mod support;
 use cke_engine::bundle::Bundle;
 use cke_engine::evaluate::negative_log_likelihoods;
 use cke_engine::generate::{GenerateOptions, Tokens};
-use cke_engine::models::gpt2::{Gpt2, Sequence};
+use cke_engine::models::gpt2::{Gpt2, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use cke_engine::sampler::SamplerConfig;
 use cke_kernels::Isa;
@@ -25,7 +25,7 @@ fn run(model: &Gpt2, runtime: &Runtime, ids: &[u32], pieces: &[usize]) -> (Vec<f
     for &len in pieces {
         sequences[0].pending.extend_from_slice(&rest[..len]);
         rest = &rest[len..];
-        model.forward(&mut sequences, &mut state, runtime).unwrap();
+        model.forward(&mut sequences, Results::All, &mut state, runtime).unwrap();
         hidden.extend_from_slice(model.hidden(len, &state));
         let mut part = vec![f32::NAN; len * model.config().vocab_size];
         model.logits(0..len, &mut part, &mut state, runtime).unwrap();
@@ -33,6 +33,19 @@ fn run(model: &Gpt2, runtime: &Runtime, ids: &[u32], pieces: &[usize]) -> (Vec<f
     }
     assert!(rest.is_empty());
     (logits, hidden)
+}
+
+/// Only the last token's results, the tokens fed in pieces of the given lengths.
+fn run_last(model: &Gpt2, runtime: &Runtime, ids: &[u32], pieces: &[usize]) -> Vec<f32> {
+    let mut sequences = [Sequence { pending: Vec::new(), cache: model.cache(ids.len()).unwrap() }];
+    let mut state = model.activations().unwrap();
+    let mut rest = ids;
+    for &len in pieces {
+        sequences[0].pending.extend_from_slice(&rest[..len]);
+        rest = &rest[len..];
+        model.forward(&mut sequences, Results::Last, &mut state, runtime).unwrap();
+    }
+    model.hidden(1, &state).to_vec()
 }
 
 fn check_case(case: &str, lengths: &[usize]) {
@@ -92,6 +105,8 @@ fn prefill_decode_and_mixed_agree_bit_for_bit() {
             let found = (bits(&logits), bits(&hidden));
             let wanted = wanted.entry(runtime.cpu().isa()).or_insert_with(|| found.clone());
             assert!(found == *wanted, "{pieces:?} on {} with {} threads", runtime.cpu().isa(), runtime.threads());
+            let last = bits(&run_last(&model, &runtime, &ids, pieces));
+            assert!(last == wanted.1[wanted.1.len() - last.len()..], "the last of {pieces:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::test_plan::{Test, TestKind};
 use super::{Workload, token_ids};
 use cke_engine::activations::Activations;
 use cke_engine::error::Error;
-use cke_engine::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Sequence};
+use cke_engine::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use std::hint::black_box;
 
@@ -34,7 +34,7 @@ impl<'m> Gpt2Workload<'m> {
         };
         let logit_rows = match test.kind {
             TestKind::Prompt if all_logits => LOGIT_ROWS.min(test.total_tokens()),
-            TestKind::Prompt => 1,
+            TestKind::Prompt => LOGIT_ROWS.min(test.batch),
             TestKind::Generation => test.batch,
         };
         Ok(Gpt2Workload {
@@ -57,28 +57,24 @@ impl<'m> Gpt2Workload<'m> {
                 let piece = start..self.test.tokens.min(start + MAX_ROWS);
                 let sequences = &mut self.sequences[group.clone()];
                 sequences.iter_mut().for_each(|sequence| sequence.pending.extend_from_slice(&self.ids[piece.clone()]));
-                self.model.forward(sequences, &mut self.state, runtime)?;
+                let results = if self.all_logits { Results::All } else { Results::Last };
+                self.model.forward(sequences, results, &mut self.state, runtime)?;
                 if self.all_logits {
-                    self.logits_of_all(group.len() * piece.len(), runtime)?;
+                    self.logits_of_first(group.len() * piece.len(), runtime)?;
                 } else if piece.end == self.test.tokens {
-                    self.logits_of_last(group.len(), piece.len(), runtime)?;
+                    self.logits_of_first(group.len(), runtime)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Logits of every row of the last pass, a part of them at a time.
-    fn logits_of_all(&mut self, rows: usize, runtime: &Runtime) -> Result<(), Error> {
+    /// Logits of the first rows of the last pass, a part of them at a time.
+    fn logits_of_first(&mut self, rows: usize, runtime: &Runtime) -> Result<(), Error> {
         for first in (0..rows).step_by(LOGIT_ROWS) {
             self.logits_of(first..rows.min(first + LOGIT_ROWS), runtime)?;
         }
         Ok(())
-    }
-
-    /// Logits of the last row of each sequence of the last pass.
-    fn logits_of_last(&mut self, sequences: usize, rows_each: usize, runtime: &Runtime) -> Result<(), Error> {
-        (1..=sequences).map(|i| i * rows_each).try_for_each(|end| self.logits_of(end - 1..end, runtime))
     }
 
     fn logits_of(&mut self, rows: std::ops::Range<usize>, runtime: &Runtime) -> Result<(), Error> {
@@ -92,7 +88,7 @@ impl<'m> Gpt2Workload<'m> {
     fn generate(&mut self, runtime: &Runtime) -> Result<(), Error> {
         for i in 0..self.test.tokens {
             self.sequences.iter_mut().for_each(|sequence| sequence.pending.push(self.ids[i]));
-            self.model.forward(&mut self.sequences, &mut self.state, runtime)?;
+            self.model.forward(&mut self.sequences, Results::Last, &mut self.state, runtime)?;
             self.logits_of(0..self.test.batch, runtime)?;
         }
         Ok(())
@@ -144,15 +140,14 @@ mod tests {
             assert_eq!(lengths, vec![test.tokens; test.batch], "{test}");
         }
         let vocabulary = model.config().vocab_size;
-        let last_rows = if all_logits && test.kind == TestKind::Prompt {
-            let rows_of_last_pass = match test.total_tokens() {
-                rows if test.batch == 1 => (rows - 1) % MAX_ROWS + 1,
-                rows => rows,
-            };
-            (rows_of_last_pass - 1) % LOGIT_ROWS + 1
-        } else {
-            workload.logits.len() / vocabulary
+        let together = (MAX_ROWS / test.tokens).clamp(1, test.batch);
+        let rows_of_last_pass = match (test.kind, all_logits) {
+            (TestKind::Generation, _) => test.batch,
+            (TestKind::Prompt, false) => (test.batch - 1) % together + 1,
+            (TestKind::Prompt, true) if test.batch == 1 => (test.tokens - 1) % MAX_ROWS + 1,
+            (TestKind::Prompt, true) => test.total_tokens(),
         };
+        let last_rows = (rows_of_last_pass - 1) % LOGIT_ROWS + 1;
         workload.logits[(last_rows - 1) * vocabulary..][..vocabulary].to_vec()
     }
 

@@ -56,6 +56,16 @@ struct Block {
     activation: Activation,
 }
 
+/// Of which pending tokens the results of a forward pass are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    /// Of all: a row for each token, in order.
+    All,
+    /// Of the last one of each sequence that has any: a row for each of those, in order. The others end with the keys and values of
+    /// the last block, which saves them the rest of it.
+    Last,
+}
+
 /// One text in the making.
 #[derive(Debug)]
 pub struct Sequence {
@@ -139,10 +149,11 @@ impl Gpt2 {
     }
 
     /// Multiply-adds counted as two operations for one forward pass over `tokens` positions after `before` others, with the
-    /// logits of `logits` of them.
+    /// results and logits of `logits` of them.
     pub fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64 {
         let Gpt2Config { n_embd, n_layer, n_inner, vocab_size, .. } = self.config;
-        let linear = tokens * n_layer * (4 * n_embd * n_embd + 2 * n_embd * n_inner);
+        let after_attention = n_embd * n_embd + 2 * n_embd * n_inner;
+        let linear = tokens * n_layer * (3 * n_embd * n_embd + after_attention) - (tokens - logits) * after_attention;
         let pairs = tokens * before + tokens * (tokens + 1) / 2;
         let attention = pairs * n_layer * 2 * n_embd;
         2 * (linear + attention + logits * n_embd * vocab_size) as u64
@@ -171,11 +182,17 @@ impl Gpt2 {
     }
 
     /// Runs the pending tokens of all sequences, at most [`MAX_ROWS`] in all, through every block, and appends them to the caches.
-    /// [`Gpt2::hidden`] and [`Gpt2::logits`] then give the results, a row for each token in order.
+    /// [`Gpt2::hidden`] and [`Gpt2::logits`] then give the rows of `results`. A row has the same bits whatever else is wanted.
     ///
     /// # Errors
     /// Where a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
-    pub fn forward(&self, sequences: &mut [Sequence], state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
+    pub fn forward(
+        &self,
+        sequences: &mut [Sequence],
+        results: Results,
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
         let rows = sequences.iter().map(|sequence| sequence.pending.len()).sum::<usize>();
         if rows == 0 || rows > MAX_ROWS {
             return Err(
@@ -184,14 +201,19 @@ impl Gpt2 {
         }
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;
-        let cut = Cut::new(rows, runtime.threads());
+        let mut cut = Cut::new(rows, runtime.threads());
         state.reserve(cut, width, self.config.n_inner)?;
         self.embed(sequences, state, runtime)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            block.run(&self.attention[layer], layer, sequences, cut, state, runtime)?;
+            block.attend(&self.attention[layer], layer, sequences, cut, state, runtime)?;
+            if results == Results::Last && layer + 1 == self.blocks.len() {
+                cut = Cut::new(keep_last_rows(sequences, width, state), runtime.threads());
+            }
+            block.feed_forward(width, cut, state, runtime)?;
         }
         sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
-        self.final_norm.run(&state.stream[..rows * width], &mut state.normed[..rows * width], runtime)
+        let len = cut.rows() * width;
+        self.final_norm.run(&state.stream[..len], &mut state.normed[..len], runtime)
     }
 
     /// The final hidden states (rows, width) of the last forward pass.
@@ -274,7 +296,8 @@ impl Block {
         [&self.qkv, &self.attention_out, &self.up, &self.down].map(Linear::bytes).iter().sum()
     }
 
-    fn run(
+    /// Attention of all rows of the stream, before it is added to them.
+    fn attend(
         &self,
         plan: &AttentionPlan,
         layer: usize,
@@ -283,8 +306,8 @@ impl Block {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let (width, inner_width) = (plan.width(), self.up.outputs());
-        let Activations { stream, normed, attended, qkv, middle, inner, scratch, .. } = state;
+        let width = plan.width();
+        let Activations { stream, normed, attended, qkv, scratch, .. } = state;
         for part in cut.parts() {
             let normed = &mut normed[..part.len() * width];
             self.norm_1.run(&stream[span(&part, width)], normed, runtime)?;
@@ -299,7 +322,13 @@ impl Block {
                 let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
                 attend(plan, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
             },
-        )?;
+        )
+    }
+
+    /// What comes after the attention, for the rows of `cut`.
+    fn feed_forward(&self, width: usize, cut: Cut, state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
+        let inner_width = self.up.outputs();
+        let Activations { stream, normed, attended, middle, inner, scratch, .. } = state;
         let activate = Epilogue { activation: self.activation, ..Epilogue::default() };
         for part in cut.parts() {
             let (own, len) = (span(&part, width), part.len());
@@ -312,6 +341,19 @@ impl Block {
         }
         Ok(())
     }
+}
+
+/// Moves the row of each sequence's last pending token, and its attention, to the front; returns how many there are.
+fn keep_last_rows(sequences: &[Sequence], width: usize, state: &mut Activations) -> usize {
+    let (mut end, mut kept) = (0, 0);
+    for sequence in sequences.iter().filter(|sequence| !sequence.pending.is_empty()) {
+        end += sequence.pending.len();
+        for rows in [&mut state.stream, &mut state.attended] {
+            rows.copy_within((end - 1) * width..end * width, kept * width);
+        }
+        kept += 1;
+    }
+    kept
 }
 
 /// Pairs of a pending token and a position that it sees, and positions in the caches of a layer.
