@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -76,18 +77,17 @@ def write(results, file):
 
 
 def print_tables(results):
-    """A Markdown table for each suite: best and median rate, and the ratio of CKE's best to each rival's."""
+    """A Markdown table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
     for suite in workloads.SUITES:
         tests = [test for test in results["tests"] if test["suite"] == suite.name]
         if not tests:
             continue
-        print(f"\n{suite.title}, {suite.unit}: best (median, spread)\n")
         names = [name for name in workloads.ALL if any(entry_of(test, name) for test in tests)]
-        print(f"| test | threads | {' | '.join(names)} | limit |\n|---|---:|{'---:|' * len(names)}---:|")
+        titles = " | ".join(workloads.TITLES[name] for name in names)
+        print(f"\n| {suite.title}, {suite.unit} | threads | {titles} | CKE of the limit |\n|---|---:|{'---:|' * len(names)}---:|")
         for test in tests:
-            limit = f"{test['limit']:.0f}" if test["limit"] else ""
-            cells = [cell(test, name) for name in names]
-            print(f"| {test['label']} | {test['threads']} | {' | '.join(cells)} | {limit} |")
+            cells = " | ".join(cell(test, name) for name in names)
+            print(f"| {test['label']} | {test['threads']} | {cells} | {share_of_limit(test)} |")
 
 
 def entry_of(test, name):
@@ -96,12 +96,23 @@ def entry_of(test, name):
 
 
 def cell(test, name):
-    """A contestant's rate, and how many times as fast CKE is; of CKE the median of its shares of the limit, round by round."""
+    """A contestant's rate, and how many times as fast CKE is."""
     entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
     if not entry:
         return ""
-    text = f"{entry['best']:.3g} ({entry['median']:.3g}, {100 * entry['spread']:.0f}%)"
-    if name != workloads.CKE:
-        return text + (f" {own['best'] / entry['best']:.2f}×" if own else "")
-    shares = [rate / limit for rate, limit in zip(entry["rounds"], test["limits"])]
-    return text + (f" {100 * statistics.median(shares):.0f}%" if shares else "")
+    rate = f"{entry['median']:.0f}" if entry["median"] >= 200 else f"{entry['median']:.1f}"
+    is_rival = own and name != workloads.CKE
+    return f"{rate} ({own['median'] / entry['median']:.2f} ×)" if is_rival else rate
+
+
+def share_of_limit(test):
+    """The median of CKE's shares of the limit, round by round."""
+    own = entry_of(test, workloads.CKE)
+    if not own or not test["limits"]:
+        return ""
+    return f"{100 * statistics.median(rate / limit for rate, limit in zip(own['rounds'], test['limits'])):.0f}%"
+
+
+if __name__ == "__main__":
+    RESULTS = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "docs" / "results" / "models.json"
+    print_tables(json.loads(Path(RESULTS).read_text(encoding="utf-8")))

@@ -46,6 +46,8 @@ struct Test {
 struct Entry {
     contestant: String,
     median: f64,
+    /// (best − worst) / median of the rounds.
+    spread: f64,
 }
 
 impl Results {
@@ -66,12 +68,14 @@ impl Results {
             return Err(CliError::Misuse(format!("--threads: wanted a number that {suite} was measured with")));
         };
         let Machine { cpu, cpus } = &self.machine;
+        let spreads = chosen.iter().flat_map(|test| &test.entries).map(|entry| entry.spread);
         Ok(Figure {
             title: first.title.clone(),
             conditions: format!(
-                "{}, the median of {} in turns; {cpu} with {}, {}",
+                "{}, the median of {} in turns, which differ by up to {:.0}%; {cpu} with {}, {}",
                 first.unit,
                 counted(self.rounds, "round"),
+                100.0 * spreads.fold(0.0, f64::max),
                 counted(*cpus, "CPU"),
                 day(&self.date)
             ),

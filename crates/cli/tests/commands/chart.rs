@@ -12,11 +12,11 @@ const MODELS: &str = r#"{
   ],
   "tests": [
     {"suite": "bert", "title": "BERT", "label": "1 × 128", "unit": "tokens/s", "threads": 1, "limit": 1400.5,
-     "entries": [{"contestant": "cke", "median": 1234.0}, {"contestant": "ort", "median": 987.0}]},
+     "entries": [{"contestant": "cke", "median": 1234.0, "spread": 0.04}, {"contestant": "ort", "median": 987.0, "spread": 0.125}]},
     {"suite": "bert", "title": "BERT", "label": "1 × 128", "unit": "tokens/s", "threads": 2, "limit": null,
-     "entries": [{"contestant": "cke", "median": 2345.0}]},
+     "entries": [{"contestant": "cke", "median": 2345.0, "spread": 0.01}]},
     {"suite": "minilm", "title": "MiniLM", "label": "sentences", "unit": "sentences/s", "threads": 1, "limit": null,
-     "entries": [{"contestant": "cke", "median": 333.0}]}
+     "entries": [{"contestant": "cke", "median": 333.0, "spread": 0.0}]}
   ]
 }"#;
 
