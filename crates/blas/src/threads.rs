@@ -41,7 +41,7 @@ pub(crate) fn set_count(threads: c_int) {
     COUNT.store(usize::try_from(threads).unwrap_or(0).min(MOST_THREADS), Ordering::Relaxed);
 }
 
-/// `CKE_NUM_THREADS`, or else `OMP_NUM_THREADS`, or else as many as this process may use at once. What is no number above 0 is
+/// `CKE_NUM_THREADS`, or else `OMP_NUM_THREADS`, or else one for each core that this process may use. What is no number above 0 is
 /// passed over.
 fn count_from_environment() -> usize {
     let named = |name| std::env::var(name).ok().and_then(|value| leading_count(&value));

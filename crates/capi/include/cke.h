@@ -283,8 +283,8 @@ const char *cke_error_text(int32_t status);
 /// has failed. Valid until the next failing call of the same thread.
 const char *cke_last_error(void);
 
-/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for as many as this process
-/// may use at once.
+/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for one for each core that
+/// this process may use.
 ///
 /// Idle threads spin for about 50 µs and then sleep.
 cke_status cke_pool_create(size_t threads,

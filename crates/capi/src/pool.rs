@@ -45,8 +45,8 @@ pub(crate) enum PoolFault {
     Count { tasks: usize, ran: usize },
 }
 
-/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for as many as this process
-/// may use at once.
+/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for one for each core that
+/// this process may use.
 ///
 /// Idle threads spin for about 50 µs and then sleep.
 #[unsafe(no_mangle)]

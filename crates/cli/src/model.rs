@@ -51,7 +51,7 @@ fn demo() -> Result<Bundle, CliError> {
 /// How many threads.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ThreadArgs {
-    /// Threads, 1 to 1024 [default: as many as the process may use]
+    /// Threads, 1 to 1024 [default: one for each core that the process may use]
     #[arg(short, long, value_name = "N", env = "CKE_THREADS", hide_env_values = true)]
     #[arg(value_parser = numbers::threads, allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,

@@ -58,7 +58,7 @@ pub(crate) struct Lookup {
     pub(crate) token: u32,
     /// The token's type, where a model has types.
     pub(crate) kind: u32,
-    pub(crate) position: usize,
+    pub(crate) position: u32,
 }
 
 impl Activations {

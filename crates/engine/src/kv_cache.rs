@@ -19,11 +19,6 @@ impl KvCache {
         &mut self.layers[index]
     }
 
-    /// Positions held in one layer: in the middle of a forward pass more than in the layers after it.
-    pub(crate) fn len_of(&self, layer: usize) -> usize {
-        self.layers[layer].len()
-    }
-
     /// Positions held.
     pub fn len(&self) -> usize {
         self.layers.first().map_or(0, attention::KvCache::len)

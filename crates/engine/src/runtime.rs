@@ -21,7 +21,7 @@ enum Pool {
 }
 
 impl Runtime {
-    /// This machine with `threads` threads; `None` takes as many as the process may use.
+    /// This machine with `threads` threads; `None` takes one for each core that the process may use.
     ///
     /// # Errors
     /// Where `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured or a thread cannot be had.

@@ -1,4 +1,4 @@
-//! How many threads are worth having.
+//! Which CPUs a thread may run on, and how many threads are worth having.
 
 #[cfg(target_os = "linux")]
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ pub(crate) fn usable() -> usize {
 #[cfg(target_os = "linux")]
 fn allowed_cores() -> usize {
     let mut cores = HashSet::new();
-    for cpu in allowed_cpus() {
+    for cpu in allowed_cpus().unwrap_or_default() {
         let siblings = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
         let Ok(siblings) = std::fs::read_to_string(siblings) else { return 0 };
         cores.insert(siblings);
@@ -32,16 +32,23 @@ fn allowed_cores() -> usize {
     0
 }
 
+/// The CPUs that the calling thread may run on, ascending; `None` where the system does not tell.
 #[cfg(target_os = "linux")]
-fn allowed_cpus() -> Vec<usize> {
-    // SAFETY: a set of bits may be all zero, and the call writes one such set and nothing else.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) != 0 {
-            return Vec::new();
-        }
-        (0..libc::CPU_SETSIZE as usize).filter(|&cpu| libc::CPU_ISSET(cpu, &set)).collect()
+pub fn allowed_cpus() -> Option<Vec<usize>> {
+    // SAFETY: `cpu_set_t` is an array of integers, for which all zeros is a value: the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is ours and as large as the size given; 0 names the calling thread.
+    if unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) } != 0 {
+        return None;
     }
+    // SAFETY: every index is below the number of bits of the set.
+    Some((0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
+}
+
+/// The CPUs that the calling thread may run on; not known on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn allowed_cpus() -> Option<Vec<usize>> {
+    None
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`cpu`] | instruction sets and caches of this machine |
+//! | [`cpu`], [`cores`] | instruction sets and caches of this machine, and the CPUs that a thread may use |
 //! | [`view`] | borrowed matrices with any strides |
 //! | [`gemm`] | matrix products with weights packed once |
 //! | [`ops`] | attention, norm, softmax, activations, embedding, pooling |
@@ -33,7 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod cores;
+pub mod cores;
 pub mod cpu;
 mod error;
 pub mod gemm;

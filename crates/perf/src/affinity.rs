@@ -2,18 +2,7 @@
 
 #![allow(unsafe_code, reason = "system calls that have no safe form in std")]
 
-/// The CPUs that the calling thread may run on, ascending; `None` where the system does not tell.
-#[cfg(target_os = "linux")]
-pub fn allowed_cpus() -> Option<Vec<usize>> {
-    // SAFETY: `cpu_set_t` is an array of integers, for which all zeros is a value: the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is ours and as large as the size given; 0 names the calling thread.
-    if unsafe { libc::sched_getaffinity(0, size_of_val(&set), &mut set) } != 0 {
-        return None;
-    }
-    // SAFETY: every index is below the number of bits of the set.
-    Some((0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
-}
+pub use cke_kernels::cores::allowed_cpus;
 
 /// Binds the calling thread to one CPU until it ends; false where the system refuses.
 #[cfg(target_os = "linux")]
@@ -27,12 +16,6 @@ pub fn pin_to(cpu: usize) -> bool {
     unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: `set` is ours and as large as the size given; 0 names the calling thread.
     unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) == 0 }
-}
-
-/// The CPUs that the calling thread may run on; not known on this system.
-#[cfg(not(target_os = "linux"))]
-pub fn allowed_cpus() -> Option<Vec<usize>> {
-    None
 }
 
 /// Binds the calling thread to one CPU; refused on this system.

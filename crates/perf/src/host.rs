@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cke_kernels::Cpu;
+use cke_kernels::threads::ThreadPool;
 use serde::Serialize;
 
 use crate::report::{Align, Column, Table, format_bytes};
@@ -40,7 +41,7 @@ pub struct Host {
     pub allowed_cpus: Option<usize>,
     /// CPUs' worth of time that the control group allows; `None` where there is no limit.
     pub cpu_quota: Option<f64>,
-    /// Threads that can run at once under affinity and quota, at least 1.
+    /// Threads that are worth having: one for each core, under affinity and quota, at least 1.
     pub usable_threads: usize,
     /// Current frequency as the system reports it, MHz. Under a hypervisor this is often the nominal one.
     pub frequency_mhz: Option<f64>,
@@ -76,7 +77,7 @@ impl Host {
             online_cpus: files.text("sys/devices/system/cpu/online").and_then(|list| cpu_list_length(&list)),
             allowed_cpus: files.allowed_cpus(),
             cpu_quota: quota::cpu_quota(files),
-            usable_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            usable_threads: ThreadPool::available(),
             frequency_mhz: files.frequency_mhz(),
             memory_total_bytes: files.kib_field("proc/meminfo", "MemTotal"),
             memory_available_bytes: files.kib_field("proc/meminfo", "MemAvailable"),

@@ -52,7 +52,7 @@ pub(crate) struct AuditArgs {
     /// Do not look for libraries in the usual places
     #[arg(long)]
     no_peers: bool,
-    /// Numbers of threads, 1 to 1024; without it 1 and as many as the process may use
+    /// Numbers of threads, 1 to 1024; without it 1 and one for each core that the process may use
     #[arg(
         short,
         long,

@@ -58,7 +58,7 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::sequences_of_pass,
     )]
     batch: Vec<usize>,
-    /// Numbers of threads, 1 to 1024; without it 1 and as many as the process may use
+    /// Numbers of threads, 1 to 1024; without it 1 and one for each core that the process may use
     #[arg(
         short,
         long,

@@ -11,7 +11,7 @@
 //! A batch has no padding: the rows of its sequences stand one after the other in every product, and attention alone looks at
 //! one sequence at a time.
 
-use super::{attend, attention_step, embed_step, for_each_row, plus, table_row};
+use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
 use crate::activations::{Activations, Cut, Lookup, span};
 use crate::config::BertConfig;
 use crate::error::Error;
@@ -23,7 +23,7 @@ use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
-use cke_kernels::ops::elementwise::add;
+use cke_kernels::ops::embedding::{add_rows, gather_rows};
 
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
 #[derive(Debug)]
@@ -202,9 +202,9 @@ impl Bert {
         let (width, cpu) = (self.config.hidden_size, runtime.cpu());
         state.lookups.clear();
         for Input { ids, type_ids } in batch {
-            let kind = |position| type_ids.map_or(0, |type_ids: &[u32]| type_ids[position]);
+            let kind = |position: u32| type_ids.map_or(0, |type_ids: &[u32]| type_ids[position as usize]);
             let lookup = |(position, &token)| Lookup { token, kind: kind(position), position };
-            state.lookups.extend(ids.iter().enumerate().map(lookup));
+            state.lookups.extend((0..).zip(ids.iter()).map(lookup));
         }
         let (lookups, rows) = (&state.lookups, state.lookups.len());
         let sum = &mut state.normed[..rows * width];
@@ -213,9 +213,9 @@ impl Bert {
             || {
                 for_each_row(runtime.pool(), sum, width, |row, x| {
                     let Lookup { token, kind, position } = lookups[row];
-                    x.copy_from_slice(table_row(&self.word_table, token as usize, width));
-                    add(cpu, x, table_row(&self.type_table, kind as usize, width))?;
-                    add(cpu, x, table_row(&self.position_table, position, width))
+                    gather_rows(&self.word_table, width, &[token], x)?;
+                    add_rows(cpu, &self.type_table, width, &[kind], x)?;
+                    add_rows(cpu, &self.position_table, width, &[position], x)
                 })
             },
         )?;
@@ -265,7 +265,7 @@ impl Layer {
         let rows = cut.rows();
         let pairs = || batch.iter().map(|input| input.ids.len() * input.ids.len()).sum();
         runtime.step(
-            || attention_step(plan, self.index, rows, pairs(), 0),
+            || attention_step(plan, self.index, rows, AttentionWork { pairs: pairs(), kept: 0 }),
             || {
                 let turns = batch.iter().map(|input| Turn { rows: input.ids.len(), cache: None });
                 let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);

@@ -9,7 +9,7 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
-use super::{attend, attention_step, embed_step, for_each_row, plus, table_row};
+use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
 use crate::activations::{Activations, Cut, Lookup, span};
 use crate::config::Gpt2Config;
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::weights::Checkpoint;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
-use cke_kernels::ops::elementwise::add;
+use cke_kernels::ops::embedding::{add_rows, gather_rows};
 
 /// Rows of one forward pass at most: longer prompts go through in pieces, which bounds the memory of activations.
 pub const MAX_ROWS: usize = 512;
@@ -47,6 +47,7 @@ pub struct Gpt2 {
 
 #[derive(Debug)]
 struct Block {
+    index: usize,
     norm_1: LayerNorm,
     qkv: Linear,
     attention_out: Linear,
@@ -204,9 +205,10 @@ impl Gpt2 {
         let mut cut = Cut::new(rows, runtime.threads());
         state.reserve(cut, width, self.config.n_inner)?;
         self.embed(sequences, state, runtime)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            block.attend(&self.attention[layer], layer, sequences, cut, state, runtime)?;
-            if results == Results::Last && layer + 1 == self.blocks.len() {
+        let work = AttentionWork::of(sequences);
+        for (block, plan) in self.blocks.iter().zip(&self.attention) {
+            block.attend(plan, work, sequences, cut, state, runtime)?;
+            if results == Results::Last && block.index + 1 == self.blocks.len() {
                 cut = Cut::new(keep_last_rows(sequences, width, state), runtime.threads());
             }
             block.feed_forward(width, cut, state, runtime)?;
@@ -255,7 +257,7 @@ impl Gpt2 {
         let (width, cpu) = (self.config.n_embd, runtime.cpu());
         state.lookups.clear();
         for sequence in sequences {
-            let places = sequence.pending.iter().zip(sequence.cache.len()..);
+            let places = sequence.pending.iter().zip(sequence.cache.len() as u32..);
             state.lookups.extend(places.map(|(&token, position)| Lookup { token, kind: 0, position }));
         }
         let (lookups, rows) = (&state.lookups, state.lookups.len());
@@ -265,10 +267,10 @@ impl Gpt2 {
                 for_each_row(runtime.pool(), &mut state.stream[..rows * width], width, |row, x| {
                     let Lookup { token, position, .. } = lookups[row];
                     match &self.token_table {
-                        Some(table) => x.copy_from_slice(table_row(table, token as usize, width)),
+                        Some(table) => gather_rows(table, width, &[token], x)?,
                         None => self.head.copy_output(token as usize, x)?,
                     }
-                    add(cpu, x, table_row(&self.position_table, position, width))
+                    add_rows(cpu, &self.position_table, width, &[position], x)
                 })
             },
         )
@@ -282,6 +284,7 @@ impl Block {
             Linear::load(runtime.cpu(), &source.child(name), Layout::InOut, inputs, outputs)
         };
         Ok(Block {
+            index: layer,
             norm_1: LayerNorm::load(&source.child("ln_1"), width, epsilon)?.in_layer(layer),
             qkv: linear("attn.c_attn", width, 3 * width)?.named("qkv", layer),
             attention_out: linear("attn.c_proj", width, width)?.named("attention out", layer),
@@ -300,7 +303,7 @@ impl Block {
     fn attend(
         &self,
         plan: &AttentionPlan,
-        layer: usize,
+        work: AttentionWork,
         sequences: &mut [Sequence],
         cut: Cut,
         state: &mut Activations,
@@ -314,11 +317,10 @@ impl Block {
             self.qkv.run(normed, &mut qkv[span(&part, 3 * width)], Epilogue::default(), runtime, scratch)?;
         }
         let rows = cut.rows();
-        let (pairs, kept) = pairs_and_kept(sequences, layer);
         runtime.step(
-            || attention_step(plan, layer, rows, pairs, kept),
+            || attention_step(plan, self.index, rows, work),
             || {
-                let turns = sequences.iter_mut().map(|sequence| sequence.turn(layer));
+                let turns = sequences.iter_mut().map(|sequence| sequence.turn(self.index));
                 let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
                 attend(plan, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
             },
@@ -356,10 +358,13 @@ fn keep_last_rows(sequences: &[Sequence], width: usize, state: &mut Activations)
     kept
 }
 
-/// Pairs of a pending token and a position that it sees, and positions in the caches of a layer.
-fn pairs_and_kept(sequences: &[Sequence], layer: usize) -> (usize, usize) {
-    sequences.iter().fold((0, 0), |(pairs, kept), sequence| {
-        let (rows, before) = (sequence.pending.len(), sequence.cache.len_of(layer));
-        (pairs + rows * before + rows * (rows + 1) / 2, kept + before)
-    })
+impl AttentionWork {
+    /// What every layer has to do for the pending tokens.
+    fn of(sequences: &[Sequence]) -> AttentionWork {
+        sequences.iter().fold(AttentionWork::default(), |work, sequence| {
+            let (rows, before) = (sequence.pending.len(), sequence.cache.len());
+            let pairs = rows * before + rows * (rows + 1) / 2;
+            AttentionWork { pairs: work.pairs + pairs, kept: work.kept + before }
+        })
+    }
 }

@@ -46,11 +46,6 @@ fn for_each_row(
     failure.into_inner().map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Row `index` of a (rows, width) table.
-fn table_row(table: &[f32], index: usize, width: usize) -> &[f32] {
-    &table[index * width..][..width]
-}
-
 /// The sum of a row of two tables or three, `rows` times.
 fn embed_step(rows: usize, width: usize) -> Step {
     Step::other("embed", None, 3 * rows * width * size_of::<f32>())
@@ -80,17 +75,25 @@ fn attend<'t>(
     Ok(plan.run(turns, mask, operands, ctx)?)
 }
 
-/// The attention of a layer over `pairs` pairs of a query and a key that it sees, for `rows` new positions and with `kept` positions in
-/// caches before them.
-fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, pairs: usize, kept: usize) -> Step {
+/// How much attention a layer computes.
+#[derive(Clone, Copy, Debug, Default)]
+struct AttentionWork {
+    /// Pairs of a query and a key that it sees.
+    pairs: usize,
+    /// Positions in caches before the new ones.
+    kept: usize,
+}
+
+/// The attention of a layer for `rows` new positions.
+fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, work: AttentionWork) -> Step {
     Step {
         name: "attention",
         layer: Some(layer),
         kind: Kind::Attention,
         shape: None,
         kernel: Some(plan.kernel().record().name),
-        flops: 4 * (pairs * plan.width()) as u64,
+        flops: 4 * (work.pairs * plan.width()) as u64,
         // Queries, keys, values and outputs; keys and values once more as they are packed.
-        bytes: (size_of::<f32>() * plan.width() * (6 * rows + 2 * kept)) as u64,
+        bytes: (size_of::<f32>() * plan.width() * (6 * rows + 2 * work.kept)) as u64,
     }
 }

@@ -18,29 +18,29 @@ pub fn softmax(cpu: &Cpu, row: &mut [f32]) {
         fn run<S: Simd<f32>>(self, s: S) {
             let max = largest(s, self.0);
             let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-            let sum = exp_row(s, self.0, shift, 1.0);
+            let sum = exp_row(s, self.0, shift);
             scale_row(s, self.0, if sum == 0.0 { 0.0 } else { 1.0 / sum });
         }
     }
     dispatch(cpu, Softmax(row));
 }
 
-/// row ← e^((row − shift) · scale); the sum of the result.
+/// row ← e^(row − shift); the sum of the result.
 #[inline(always)]
-fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32, scale: f32) -> f32 {
-    let (shift, scale) = (s.splat(shift), s.splat(scale));
+fn exp_row<S: Simd<f32>>(s: S, row: &mut [f32], shift: f32) -> f32 {
+    let shift = s.splat(shift);
     let mut sums = [s.splat(0.0); UNROLL];
     let mut blocks = row.chunks_exact_mut(UNROLL * S::LANES);
     for block in &mut blocks {
         for (sum, part) in sums.iter_mut().zip(block.chunks_exact_mut(S::LANES)) {
-            let e = exp(s, s.mul(s.sub(s.read(part), shift), scale));
+            let e = exp(s, s.sub(s.read(part), shift));
             s.write(part, e);
             *sum = s.add(*sum, e);
         }
     }
     for (sum, part) in sums.iter_mut().zip(blocks.into_remainder().chunks_mut(S::LANES)) {
         let x = read_or(s, part, s.splat(f32::NEG_INFINITY));
-        let e = exp(s, s.mul(s.sub(x, shift), scale));
+        let e = exp(s, s.sub(x, shift));
         s.write(part, e);
         *sum = s.add(*sum, e);
     }
