@@ -2,6 +2,7 @@
 //!
 //! Source: E. Georganas et al., "High-Performance Deep Learning via a Single Building Block", 2019 (arXiv:1906.06440).
 
+use super::chains::{boundary_from, whole_chains};
 use super::dispatch::{Shape, choose};
 use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
 use super::macro_kernel::EvenParts;
@@ -14,18 +15,19 @@ use crate::scheme::{Real, Scheme};
 use crate::scratch::Zeroable;
 use crate::threads::{Parallel, Serial};
 use crate::view::MatMut;
+use std::collections::TryReserveError;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The kernel for C (m, n) ← β · C + Σ Aᵢ (m, k) · Bᵢ (k, n).
 ///
-/// Blocks are summed in their order and each from k = 0 up, in one chain per element that begins with β · C: with β = 0 the bits
-/// are those of one long product, A₀A₁… · B₀B₁… side by side and one below the other, through a
-/// [`GemmPlan`](super::GemmPlan), for any number of threads.
+/// Blocks are summed in their order and each from k = 0 up, as one long sum: with β = 0 the bits are those of one long product,
+/// A₀A₁… · B₀B₁… side by side and one below the other, through a [`GemmPlan`](super::GemmPlan), for any number of threads.
 #[derive(Clone, Copy, Debug)]
 pub struct BrgemmPlan<S: Scheme> {
     kernel: Supported<S>,
     shape: Shape,
-    blocks_per_pass: usize,
+    steps_per_pass: usize,
 }
 
 /// The operands of a batch-reduce product, and the factor on what C holds.
@@ -48,7 +50,7 @@ pub enum BlocksOfB<'a, S: Scheme> {
     Packed(&'a [&'a PackedB<S>]),
 }
 
-/// Blocks that one call of the microkernel reduces: their addresses are collected on the stack.
+/// Blocks whose addresses a call of the microkernel finds on the stack.
 const PAIRS: usize = 64;
 /// A product of so few multiply-adds is done before another thread has woken.
 const SMALL: usize = 1 << 16;
@@ -67,10 +69,10 @@ impl<S: Scheme> BrgemmPlan<S> {
     /// Where it is no kernel of [`Form::Outer`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
         assert_eq!(kernel.record().form, Form::Outer, "{} reads B along k", kernel.record().name);
-        // The panels of B that a pass reads for every tile of rows take half of L2 at most.
-        let panel_bytes = kernel.tile().nr.saturating_mul(shape.k).saturating_mul(size_of::<S::B>()).max(1);
-        let blocks_per_pass = (cpu.caches().l2 / 2 / panel_bytes).clamp(1, PAIRS);
-        BrgemmPlan { kernel, shape, blocks_per_pass }
+        // What a pass reads of B for every tile of rows takes about half of L2, and its blocks have room on the stack.
+        let steps_in_l2 = cpu.caches().l2 / 2 / size_of::<S::B>() / kernel.tile().nr;
+        let steps_per_pass = steps_in_l2.min(shape.k.saturating_mul(PAIRS / 2)).max(1);
+        BrgemmPlan { kernel, shape, steps_per_pass }
     }
 
     /// The kernel.
@@ -111,12 +113,18 @@ impl<S: Scheme> BrgemmPlan<S> {
         let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
         let rows_per_task = m.div_ceil(tasks.div_ceil(panels)).next_multiple_of(mr);
         let row_blocks = m.div_ceil(rows_per_task);
+        let failed = AtomicBool::new(false);
         pool.run(panels * row_blocks, &|task, _worker| {
             let (panel, start) = (task / row_blocks, task % row_blocks * rows_per_task);
             // SAFETY: the sizes were checked, C is borrowed exclusively, and tasks own disjoint parts of it.
-            unsafe { job.run_panel(panel, start..m.min(start + rows_per_task)) }
+            let outcome = unsafe { job.run_panel(panel, start..m.min(start + rows_per_task)) };
+            failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
         });
-        Ok(())
+        if failed.into_inner() {
+            Err(Error::OutOfMemory { bytes: job.most_pairs() * size_of::<Pair<S>>() })
+        } else {
+            Ok(())
+        }
     }
 
     fn check(&self, operands: &Brgemm<'_, S>, c: &MatMut<'_, S::Acc>) -> Result<(), Error> {
@@ -195,53 +203,65 @@ impl<S: Scheme> Job<'_, S> {
     ///
     /// # Safety
     /// The operands fit the plan, and nobody else uses this part of C meanwhile.
-    unsafe fn run_panel(&self, panel: usize, rows: Range<usize>) {
-        let BrgemmPlan { kernel, blocks_per_pass, .. } = *self.plan;
-        let count = self.operands.a.count();
-        let mut pairs = [Pair { a: std::ptr::null(), b: std::ptr::null() }; PAIRS];
-        // No blocks still make one pass, which finishes a tile of β · C.
-        for start in (0..count.max(1)).step_by(blocks_per_pass) {
-            let blocks = start..count.min(start + blocks_per_pass);
+    unsafe fn run_panel(&self, panel: usize, rows: Range<usize>) -> Result<(), TryReserveError> {
+        let BrgemmPlan { kernel, steps_per_pass, .. } = *self.plan;
+        let empty = Pair { a: std::ptr::null(), b: std::ptr::null() };
+        let (mut on_stack, mut on_heap) = ([empty; PAIRS], Vec::new());
+        if self.most_pairs() > PAIRS {
+            on_heap.try_reserve_exact(self.most_pairs())?;
+            on_heap.resize(self.most_pairs(), empty);
+        }
+        let room = if on_heap.is_empty() { &mut on_stack[..] } else { &mut on_heap[..] };
+        let (mut start, total) = (0usize, self.steps());
+        // No steps still make one pass, which finishes a tile of β · C.
+        loop {
+            let end = boundary_from(start.saturating_add(steps_per_pass)).min(total);
             for part in EvenParts::new(rows.len(), kernel.tile().mr) {
                 let part = rows.start + part.start..rows.start + part.end;
-                let pairs = self.pairs(&mut pairs, &blocks, panel, part.start);
                 // SAFETY: promised by the caller.
-                unsafe { self.run_tile(pairs, &blocks, panel, part) }
+                unsafe { self.run_tile(start..end, panel, part, room) }
+            }
+            start = end;
+            if end == total {
+                return Ok(());
             }
         }
     }
 
-    /// The pairs of `blocks` for the tile at `row` and `panel`.
-    fn pairs<'p>(
-        &self,
-        pairs: &'p mut [Pair<S>; PAIRS],
-        blocks: &Range<usize>,
-        panel: usize,
-        row: usize,
-    ) -> &'p [Pair<S>] {
-        let Brgemm { a, b, .. } = self.operands;
-        let (from_a, from_b) = (row * a.layout().row_stride, panel * self.plan.kernel.tile().nr);
-        for (pair, index) in pairs.iter_mut().zip(blocks.clone()) {
-            pair.a = a.address(index).wrapping_add(from_a);
-            pair.b = match b {
-                BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(from_b),
-                BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
-            };
-        }
-        &pairs[..blocks.len()]
+    /// Steps of the whole sum.
+    fn steps(&self) -> usize {
+        self.operands.a.count().saturating_mul(self.plan.shape.k)
     }
 
-    /// Adds `pairs`, the products of `blocks`, to one tile.
+    /// The most blocks that a pass reaches: a pass goes on to the end of a chain, and may begin and end inside a block.
+    fn most_pairs(&self) -> usize {
+        let longest = whole_chains(self.plan.steps_per_pass, self.steps());
+        (longest / self.plan.shape.k.max(1)).saturating_add(2).min(self.operands.a.count())
+    }
+
+    /// Where product `index` finds its operands for the tile at `row` and `panel`.
+    fn pair(&self, index: usize, panel: usize, row: usize) -> Pair<S> {
+        let Brgemm { a, b, .. } = self.operands;
+        Pair {
+            a: a.address(index).wrapping_add(row * a.layout().row_stride),
+            b: match b {
+                BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(panel * self.plan.kernel.tile().nr),
+                BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
+            },
+        }
+    }
+
+    /// Adds these steps of the whole sum to one tile. `room` is for the addresses of their blocks.
     ///
     /// # Safety
     /// As [`Job::run_panel`].
-    unsafe fn run_tile(&self, pairs: &[Pair<S>], blocks: &Range<usize>, panel: usize, rows: Range<usize>) {
+    unsafe fn run_tile(&self, steps: Range<usize>, panel: usize, rows: Range<usize>, room: &mut [Pair<S>]) {
         let BrgemmPlan { kernel, shape, .. } = *self.plan;
         let Brgemm { a, b, beta } = self.operands;
         let (nr, col) = (kernel.tile().nr, panel * kernel.tile().nr);
         let cols = nr.min(shape.n - col);
         let c = self.c.wrapping_add(rows.start * self.c_row_stride + col);
-        let (is_first, is_last) = (blocks.start == 0, blocks.end == a.count());
+        let (is_first, is_last) = (steps.start == 0, steps.end == self.steps());
         let accumulate = !is_first || *beta != S::Acc::zero();
         if is_first && accumulate && *beta != S::Acc::one() {
             // SAFETY: the tile lies inside C.
@@ -253,9 +273,19 @@ impl<S: Scheme> Job<'_, S> {
             None if accumulate => Store::Accumulate,
             None => Store::Overwrite,
         };
+        let first = steps.start.checked_div(shape.k).unwrap_or(0);
+        let blocks = first
+            ..steps.end.checked_div(shape.k).map_or(0, |end| end + usize::from(!steps.end.is_multiple_of(shape.k)));
+        let pairs = &mut room[..blocks.len()];
+        for (pair, index) in pairs.iter_mut().zip(blocks) {
+            *pair = self.pair(index, panel, rows.start);
+        }
         let args = TileArgs {
             pairs,
             k: shape.k,
+            offset: steps.start - first * shape.k,
+            before: steps.start,
+            steps: steps.len(),
             a_row_stride: a.layout().row_stride,
             a_col_stride: a.layout().col_stride,
             b_stride: match b {

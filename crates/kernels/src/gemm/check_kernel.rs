@@ -17,7 +17,7 @@ use super::microkernel::{Form, Supported, Tile};
 use crate::scheme::Uniform;
 
 /// Tests a kernel on every number of rows and columns of its tile, with depths up to 33, one and two pairs and everything that
-/// [`Store`](super::Store) can ask for.
+/// [`Store`](super::Store) can ask for; then that it sums in the chains that [`TileArgs::chains`](super::TileArgs::chains) lists.
 ///
 /// What it cannot see: reads and writes far beside the operands, or that leave no trace; run it under a sanitiser for those.
 ///
@@ -36,7 +36,8 @@ where
             }
         }
     }
-    check_order(kernel)
+    check_order(kernel)?;
+    check_chains(kernel)
 }
 
 /// Depths on both sides of the borders of loops along k.
@@ -49,7 +50,7 @@ where
 {
     let Tile { mr, nr } = kernel.tile();
     let operands = Operands::<S>::new(kernel, 33, 1, 1.0 / 3.0, 99);
-    let call = |rows, cols| Call { kernel, operands: &operands, rows, cols, to_do: ToDo::Overwrite };
+    let call = |rows, cols| Call { kernel, operands: &operands, rows, cols, to_do: ToDo::Overwrite, split: None };
     let whole = call(mr, nr).run()?;
     for (rows, cols) in tiles(kernel.tile()) {
         let part = call(rows, cols);
@@ -58,6 +59,34 @@ where
             let (wanted, found) = (whole[row * nr + col], found[row * cols + col]);
             if wanted != found {
                 return Err(part.fault(Fault::Order { row, col, wanted, found }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares one call with two calls of which the second goes on where a chain ends, bit for bit: in the smallest and the largest tile,
+/// over pairs in whose middle chains end.
+fn check_chains<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
+where
+    S::E: Into<f64>,
+{
+    if kernel.record().form == Form::Dot {
+        return Ok(());
+    }
+    let Tile { mr, nr } = kernel.tile();
+    let operands = Operands::<S>::new(kernel, 200, 2, 1.0 / 3.0, 77);
+    for to_do in [ToDo::Overwrite, ToDo::Accumulate, ToDo::Scale { alpha: 0.3, beta: 0.7 }] {
+        for (rows, cols) in [(1, 1), (mr, nr)] {
+            let call = |split| Call { kernel, operands: &operands, rows, cols, to_do, split };
+            let wanted = call(None).run()?;
+            for at in [128, 256] {
+                let parts = call(Some(at));
+                for ((row, col), (&wanted, found)) in parts.places().zip(wanted.iter().zip(parts.run()?)) {
+                    if wanted != found {
+                        return Err(parts.fault(Fault::Chains { row, col, at, wanted, found }));
+                    }
+                }
             }
         }
     }
@@ -76,6 +105,7 @@ fn calls<S: Uniform>(kernel: Supported<S>, operands: &Operands<S>) -> impl Itera
         ToDo::Finish { .. } => S::Finish::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some(),
         _ => true,
     });
-    tiles(kernel.tile())
-        .flat_map(move |(rows, cols)| to_dos.clone().map(move |to_do| Call { kernel, operands, rows, cols, to_do }))
+    tiles(kernel.tile()).flat_map(move |(rows, cols)| {
+        to_dos.clone().map(move |to_do| Call { kernel, operands, rows, cols, to_do, split: None })
+    })
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
 use crate::scratch::LINE;
-use crate::simd::{Four, Op, Simd};
+use crate::simd::{AllLanes, FirstLanes, Four, Lanes, Op, Simd};
 use crate::view::MatRef;
 use std::fmt;
 
@@ -180,23 +180,20 @@ impl Op for FinishTile<'_> {
         // SAFETY: the rows are below `rows`, and the vectors lie below `cols`, the last one by its mask: all inside what `apply` was
         // promised.
         unsafe {
-            // Masked stores that miss the cache wait much longer than plain ones.
-            let (load, store) = (|p| s.load(p), |p, x| s.store(p, x));
             for i in (0..fours).step_by(4) {
                 for j in (0..full).step_by(S::LANES) {
-                    self.finish_four(s, i, j, load, store);
+                    self.finish_four(s, i, j);
                 }
             }
             for i in fours..rows {
                 for j in (0..full).step_by(S::LANES) {
-                    self.finish(s, i, j, load, store);
+                    self.finish(s, i, j, AllLanes);
                 }
             }
             if full < cols {
-                let mask = s.mask(cols - full);
-                let (load, store) = (|p| s.load_masked(p, mask), |p, x| s.store_masked(p, x, mask));
+                let last = FirstLanes(s.mask(cols - full));
                 for i in 0..rows {
-                    self.finish(s, i, full, load, store);
+                    self.finish(s, i, full, last);
                 }
             }
         }
@@ -204,49 +201,34 @@ impl Op for FinishTile<'_> {
 }
 
 impl FinishTile<'_> {
-    /// The vector from (i, j) on.
+    /// These lanes of the vector from (i, j) on.
     ///
     /// # Safety
-    /// As [`TileEpilogue::apply`], with i < rows and j < cols; `load` and `store` touch columns below cols only.
+    /// i < rows and j + the lanes ≤ cols of a tile for which [`TileEpilogue::apply`]'s promise was given.
     #[inline(always)]
-    unsafe fn finish<S: Simd<f32>>(
-        &self,
-        s: S,
-        i: usize,
-        j: usize,
-        load: impl Fn(*const f32) -> S::Reg,
-        store: impl Fn(*mut f32, S::Reg),
-    ) {
+    unsafe fn finish<S: Simd<f32>>(&self, s: S, i: usize, j: usize, lanes: impl Lanes<f32, S>) {
         // SAFETY: promised by the caller.
         unsafe {
-            let x = activate(s, self.finish.activation, self.scaled(s, i, j, &load));
-            self.store(s, i, j, x, &load, &store);
+            let x = activate(s, self.finish.activation, self.scaled(s, i, j, lanes));
+            self.store(s, i, j, x, lanes);
         }
     }
 
     /// The vectors from column j on in the four rows from i on, in step.
     ///
     /// # Safety
-    /// As [`FinishTile::finish`] for each of the rows.
+    /// As [`FinishTile::finish`] for each of the rows, with all lanes.
     #[inline(always)]
-    unsafe fn finish_four<S: Simd<f32>>(
-        &self,
-        s: S,
-        i: usize,
-        j: usize,
-        load: impl Fn(*const f32) -> S::Reg,
-        store: impl Fn(*mut f32, S::Reg),
-    ) {
+    unsafe fn finish_four<S: Simd<f32>>(&self, s: S, i: usize, j: usize) {
         // SAFETY: promised by the caller.
         unsafe {
-            // Plain loops: closures of iterator adapters are not sure to be inlined into code for this instruction set.
             let mut x = [s.splat(0.0); 4];
             for row in 0..4 {
-                x[row] = self.scaled(s, i + row, j, &load);
+                x[row] = self.scaled(s, i + row, j, AllLanes);
             }
             let x = activate(Four(s), self.finish.activation, x);
             for row in 0..4 {
-                self.store(s, i + row, j, x[row], &load, &store);
+                self.store(s, i + row, j, x[row], AllLanes);
             }
         }
     }
@@ -256,13 +238,15 @@ impl FinishTile<'_> {
     /// # Safety
     /// As [`FinishTile::finish`].
     #[inline(always)]
-    unsafe fn scaled<S: Simd<f32>>(&self, s: S, i: usize, j: usize, load: &impl Fn(*const f32) -> S::Reg) -> S::Reg {
+    unsafe fn scaled<S: Simd<f32>>(&self, s: S, i: usize, j: usize, lanes: impl Lanes<f32, S>) -> S::Reg {
         let TileFinish { factor, scale, bias, .. } = *self.finish;
-        let scale = scale.map_or(s.splat(factor), |scale| load(scale.wrapping_add(j)));
-        let bias = bias.map_or(s.splat(0.0), |bias| load(bias.wrapping_add(j)));
-        // SAFETY: promised by the caller.
-        let sum = unsafe { s.load(self.sums.sums.add(i * self.sums.sums_row_stride + j)) };
-        s.mul_add(sum, scale, bias)
+        // SAFETY: the epilogue was cut for a tile with these columns, and the sums are whole vectors, promised by the caller.
+        unsafe {
+            let scale = scale.map_or(s.splat(factor), |scale| lanes.load(s, scale.add(j)));
+            let bias = bias.map_or(s.splat(0.0), |bias| lanes.load(s, bias.add(j)));
+            let sum = s.load(self.sums.sums.add(i * self.sums.sums_row_stride + j));
+            s.mul_add(sum, scale, bias)
+        }
     }
 
     /// C ← x + residual
@@ -270,18 +254,13 @@ impl FinishTile<'_> {
     /// # Safety
     /// As [`FinishTile::finish`].
     #[inline(always)]
-    unsafe fn store<S: Simd<f32>>(
-        &self,
-        s: S,
-        i: usize,
-        j: usize,
-        mut x: S::Reg,
-        load: &impl Fn(*const f32) -> S::Reg,
-        store: &impl Fn(*mut f32, S::Reg),
-    ) {
-        if let Some((residual, row_stride)) = self.finish.residual {
-            x = s.add(x, load(residual.wrapping_add(i * row_stride + j)));
+    unsafe fn store<S: Simd<f32>>(&self, s: S, i: usize, j: usize, mut x: S::Reg, lanes: impl Lanes<f32, S>) {
+        // SAFETY: row i and these columns of the residual and of C, promised by the caller.
+        unsafe {
+            if let Some((residual, row_stride)) = self.finish.residual {
+                x = s.add(x, lanes.load(s, residual.add(i * row_stride + j)));
+            }
+            lanes.store(s, self.sums.c.add(i * self.sums.c_row_stride + j), x);
         }
-        store(self.sums.c.wrapping_add(i * self.sums.c_row_stride + j), x);
     }
 }

@@ -95,7 +95,8 @@ impl<S: Scheme> Product<'_, S> {
     /// # Safety
     /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
     pub(crate) unsafe fn run(&self, a: WholeA<S::A>, b: WholeB<S::B>, blocking: Blocking, pool: &dyn Parallel) {
-        let Blocking { mc, kc, nc } = blocking;
+        let Blocking { mc, nc, .. } = blocking;
+        let kc = self.whole_chains(blocking.kc);
         if self.m == 0 || self.n == 0 {
             return;
         }
@@ -107,7 +108,11 @@ impl<S: Scheme> Product<'_, S> {
         let compute = |rows: Range<usize>, panels: Range<usize>| {
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
-                let block = Block { rows: rows.clone(), panels: panels.clone(), ks: start..self.k.min(start + kc) };
+                let block = Block {
+                    rows: rows.clone(),
+                    panels: panels.clone(),
+                    ks: start..self.k.min(start.saturating_add(kc)),
+                };
                 let (a, b) = (a.from(rows.start, start), b.from(panels.start, start));
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                 unsafe { self.run_block(&block, a, b) };

@@ -1,5 +1,6 @@
 //! Loops 2 and 1: one block of rows of A against a run of panels of B, tile by tile.
 
+use super::chains::{DOT_SEGMENT, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
@@ -127,6 +128,14 @@ impl Iterator for EvenParts {
 }
 
 impl<S: Scheme> Product<'_, S> {
+    /// `kc`, rounded so that blocks of K hold whole chains: the order of summation then does not depend on it.
+    pub(crate) fn whole_chains(&self, kc: usize) -> usize {
+        match self.kernel.record().form {
+            Form::Outer => whole_chains(kc, self.k),
+            Form::Dot => DOT_SEGMENT,
+        }
+    }
+
     /// Adds the block's share of K to its part of C, and finishes it where that share is the last.
     ///
     /// # Safety
@@ -183,6 +192,9 @@ impl<S: Scheme> Product<'_, S> {
                 let args = TileArgs {
                     pairs: &[Pair { a: a_data, b: b_data }],
                     k,
+                    offset: 0,
+                    before: block.ks.start,
+                    steps: k,
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
                     b_stride,

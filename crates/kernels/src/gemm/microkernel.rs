@@ -1,5 +1,6 @@
 //! The contract that every microkernel follows, and the proof that a CPU can run one.
 
+use super::chains::chain_end;
 use super::macro_kernel::MAX_TILE;
 use super::micro;
 use crate::cpu::{Cpu, Isa};
@@ -33,7 +34,7 @@ pub enum Form {
 }
 
 /// One A and one B block whose product is added to a tile.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Pair<S: Scheme> {
     /// Element (0, 0) of the A block, strided as [`TileArgs`] says.
     pub a: *const S::A,
@@ -46,7 +47,7 @@ pub struct Pair<S: Scheme> {
 pub enum Store<'a, S: Scheme> {
     /// C ← sums. C is not read.
     Overwrite,
-    /// C ← C + sums, the sums going on from what C holds.
+    /// C ← C + sums.
     Accumulate,
     /// C ← α · sums + β · C. C is not read where β is 0.
     Scale {
@@ -55,9 +56,9 @@ pub enum Store<'a, S: Scheme> {
         /// Factor on what C holds.
         beta: S::Acc,
     },
-    /// C ← finish(sums), or finish(C + sums) where the sums go on from what C holds.
+    /// C ← finish(sums), or finish(C + sums).
     Finish {
-        /// Whether they do; otherwise C is not read.
+        /// Whether C is added; otherwise it is not read.
         accumulate: bool,
         /// The epilogue, cut to this tile.
         finish: &'a S::Finish,
@@ -73,6 +74,58 @@ impl<S: Scheme> Store<'_, S> {
             Store::Scale { beta, .. } => beta != S::Acc::zero(),
             Store::Finish { accumulate, .. } => accumulate,
         }
+    }
+}
+
+impl<'a, S: Scheme> TileArgs<'a, S> {
+    /// The chains of this call, in order.
+    pub fn chains(&self) -> impl Iterator<Item = Chain<'_, 'a, S>> {
+        let (end, mut at) = (self.before + self.steps, self.before);
+        std::iter::from_fn(move || {
+            let from = at;
+            at = chain_end(from).min(end);
+            (from < end).then_some(Chain { args: self, from, to: at })
+        })
+    }
+}
+
+/// Steps of a sum that are one chain of multiply-adds from zero. Their sum is added to that of the chains before.
+#[derive(Clone, Copy)]
+pub struct Chain<'c, 'a, S: Scheme> {
+    args: &'c TileArgs<'a, S>,
+    /// Counted from the start of the whole sum.
+    from: usize,
+    to: usize,
+}
+
+/// Steps of a chain that lie in one pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<S: Scheme> {
+    /// The operands of the run's first step.
+    pub first: Pair<S>,
+    /// How many steps it has.
+    pub steps: usize,
+    /// Steps of the pair before it.
+    pub offset: usize,
+}
+
+impl<S: Scheme> Chain<'_, '_, S> {
+    /// Its runs, in order: one for each pair that it reaches.
+    pub fn runs(self) -> impl Iterator<Item = Run<S>> {
+        let TileArgs { pairs, k, offset, before, a_col_stride, b_stride, .. } = *self.args;
+        let mut at = self.from;
+        std::iter::from_fn(move || {
+            if at == self.to {
+                return None;
+            }
+            let step = offset + (at - before);
+            let (index, offset) = if step < k { (0, step) } else { (step / k, step % k) };
+            let Pair { a, b } = pairs[index];
+            let first = Pair { a: a.wrapping_add(offset * a_col_stride), b: b.wrapping_add(offset * b_stride) };
+            let steps = (k - offset).min(self.to - at);
+            at += steps;
+            Some(Run { first, steps, offset })
+        })
     }
 }
 
@@ -126,13 +179,21 @@ impl Lines {
     }
 }
 
-/// What a microkernel is asked to do: store(Σ Aᵢ·Bᵢ) for one tile of C.
+/// What a microkernel is asked to do: store(Σ Aᵢ·Bᵢ) for one tile of C, or for `steps` steps of that sum.
+///
+/// A sum is made of chains, which [`TileArgs::chains`] lists; the sums of the chains are added in order.
 #[derive(Clone, Copy)]
 pub struct TileArgs<'a, S: Scheme> {
-    /// The batch that is reduced into the tile, summed in this order, each from k = 0 up.
+    /// The batch that is reduced into the tile, pair after pair, each from its step 0 up.
     pub pairs: &'a [Pair<S>],
-    /// Length of each product.
+    /// Steps of each pair.
     pub k: usize,
+    /// Steps of the first pair that earlier calls have done. 0 for a kernel of [`Form::Dot`].
+    pub offset: usize,
+    /// Steps of the whole sum that earlier calls have done: a chain ends there.
+    pub before: usize,
+    /// Steps of this call. They end where a chain does, or the whole sum.
+    pub steps: usize,
     /// Elements of A from one row to the next.
     pub a_row_stride: usize,
     /// Elements of A from one column to the next; 1 for a kernel of [`Form::Dot`].
@@ -156,10 +217,10 @@ pub struct TileArgs<'a, S: Scheme> {
 ///
 /// # Safety
 /// The CPU has the kernel's ISA. With `rows` the number of rows that the function is for and w its number of vectors times the
-/// record's lanes: w ≥ `cols` > w − lanes; for i < rows, p < k, j < cols every pair's `a` is valid for reads at
-/// `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at `j·b_stride + p`), `c` for reads and
-/// writes at `i·c_row_stride + j`; an [`Extra::Copy`] for writes
-/// at `p·stride + j`; the pointers of a `finish` for reads of what a rows × cols tile needs.
+/// record's lanes: w ≥ `cols` > w − lanes; for i < rows, j < cols and every step q in offset .. offset + steps, with p = q mod k,
+/// `pairs[q / k]` exists and is valid for reads: its `a` at `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at
+/// `j·b_stride + p`); `c` for reads and writes at `i·c_row_stride + j`; an [`Extra::Copy`] for writes at `p·stride + j`; the pointers
+/// of a `finish` for reads of what a rows × cols tile needs.
 pub type TileFn<S> = unsafe fn(&TileArgs<'_, S>);
 
 /// A block of an operand, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].

@@ -5,6 +5,7 @@
 mod batch;
 mod blocking;
 mod brgemm;
+mod chains;
 mod check_kernel;
 mod dispatch;
 mod epilogue;
@@ -30,7 +31,7 @@ pub use dispatch::{Shape, choose, cycles, rivals};
 pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
 pub use matrices::{Layout, Matrices, MatricesMut};
 pub use microkernel::{
-    Extra, Form, Lines, Microkernel, PackArgs, PackFn, Pair, Store, Supported, Tile, TileArgs, TileFn,
+    Chain, Extra, Form, Lines, Microkernel, PackArgs, PackFn, Pair, Run, Store, Supported, Tile, TileArgs, TileFn,
 };
 pub use multiply::Gemm;
 pub use pack::PackedB;

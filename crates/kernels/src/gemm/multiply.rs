@@ -11,9 +11,8 @@ use crate::view::{MatMut, MatRef};
 
 /// C (m, n) ← α · A (m, k) · B (k, n) + β · C, with any strides.
 ///
-/// Results have the same bits for any number of threads and any alignment (but where memory for packing cannot be had): the form
-/// of the computation, and with it the order of summation, follows from the shape and from which dimension of each operand is
-/// contiguous.
+/// Results have the same bits for any number of threads and any alignment: the form of the computation, and with it the order of
+/// summation, follows from the shape and from which dimension of each operand is contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {
     /// Factor on the product; where it is 0, A and B are not read.
@@ -34,7 +33,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
 
     /// C ← α · A · B + β · C.
     ///
-    /// Where memory for packing cannot be had, the product is computed without it, more slowly.
+    /// If memory for packing cannot be allocated, the product is computed without it, more slowly.
     ///
     /// # Errors
     /// Where the sizes do not belong together. C is then untouched.
@@ -77,7 +76,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
 /// Multiply-adds up to which a product is not worth sharing: some two microseconds.
 const SMALL: usize = 1 << 18;
 /// Multiply-adds up to which one thread has no use for blocks.
-pub(super) const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
+const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
 
 /// C ← β · C.
 fn scale<E: Real>(beta: E, c: &mut MatMut<'_, E>) {

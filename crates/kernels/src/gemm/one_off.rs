@@ -5,13 +5,13 @@ use super::dispatch::Shape;
 use super::loops::{WholeA, WholeB};
 use super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::microkernel::{Form, PackArgs};
-use super::multiply::{Gemm, SMALL_FOR_ONE_THREAD};
+use super::multiply::Gemm;
 use super::plan::Ctx;
 use super::way::{self, Contiguous, Way, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
-use crate::scratch::{LINE, PerWorker, Zeroable};
-use crate::threads::{Parallel, Serial, for_each_chunk};
+use crate::scratch::{LINE, PerWorker};
+use crate::threads::{Parallel, for_each_chunk};
 use crate::view::MatMut;
 use std::ops::Range;
 use std::ptr::null_mut;
@@ -24,9 +24,6 @@ pub(super) struct OneOff<'a, S: Uniform> {
     caches: Caches,
     way: Way,
 }
-
-/// Elements of the buffer on the stack that takes the place of scratch memory that cannot be had.
-const STACK: usize = 4096;
 
 impl<'a, S: Uniform> OneOff<'a, S> {
     #[inline(always)]
@@ -71,7 +68,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// As [`OneOff::run`].
     #[inline(always)]
     unsafe fn run_in_place(&self, pool: &dyn Parallel) {
-        let Product { kernel, m, n, k, .. } = self.product;
+        let Product { kernel, n, k, .. } = self.product;
         let (nr, b) = (kernel.tile().nr, self.b);
         let whole = match kernel.record().form {
             Form::Outer => {
@@ -83,14 +80,9 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 WholeB { data: b.data, panel_stride, row_stride: 1, stride: b.col_stride, is_far: false }
             }
         };
-        let mut blocking = self.blocking(pool.threads());
-        if m.saturating_mul(n).saturating_mul(k) <= SMALL_FOR_ONE_THREAD {
-            // As one thread has it, which takes K whole: with α, the sums of blocks would round differently.
-            blocking.kc = k;
-        }
         // SAFETY: promised by the caller.
         unsafe {
-            self.product.run(self.a, whole, blocking, pool);
+            self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
         }
     }
 
@@ -99,19 +91,17 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>) {
         let Product { kernel, m, n, k, .. } = self.product;
         let (tile, threads) = (kernel.tile(), ctx.pool.threads());
-        let kc = self.depth();
-        let b_len = PerWorker::<S::E>::padded(kc * tile.nr);
+        let kc = self.product.whole_chains(self.depth());
+        let b_len = PerWorker::<S::E>::padded(kc.saturating_mul(tile.nr));
         let a_stride = padded_row::<S::E>(k);
         let copies_a = self.copies_a();
         let rows = if copies_a { (LARGEST_COPY / size_of::<S::E>() / a_stride).clamp(tile.mr, m) } else { m };
-        let a_len = if copies_a { rows * a_stride } else { 0 };
+        let a_len = if copies_a { rows.saturating_mul(a_stride) } else { 0 };
         let panels = n.div_ceil(tile.nr);
         // SAFETY: promised by the caller.
         unsafe {
-            let Ok(scratch) = ctx.scratch.take::<S::E>(a_len + threads * b_len) else {
-                let mut stack = [S::E::zero(); STACK];
-                let steps = Steps { kc: STACK / tile.nr, rows: m, columns: 1 };
-                return self.run_steps(0..m, self.a, steps, &PerWorker::new(&mut stack, STACK), &Serial);
+            let Ok(scratch) = ctx.scratch.take::<S::E>(a_len.saturating_add(threads.saturating_mul(b_len))) else {
+                return self.run_without_memory();
             };
             let (copy, buffers) = scratch.split_at_mut(a_len);
             let buffers = PerWorker::new(buffers, b_len);
@@ -125,6 +115,22 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 let steps = Steps::choose(block.len(), panels, kc, tile.mr, threads);
                 self.run_steps(block, a, steps, &buffers, ctx.pool);
             }
+        }
+    }
+
+    /// Column by column, each read in place: slow, but the same order of summation.
+    ///
+    /// # Safety
+    /// As [`OneOff::run`].
+    #[cold]
+    unsafe fn run_without_memory(&self) {
+        let Product { n, c, c_col_stride, .. } = self.product;
+        for j in 0..n {
+            let column = Product { n: 1, c: c.wrapping_add(j * c_col_stride), ..self.product };
+            let (data, stride) = (self.b.at(0, j), self.b.row_stride);
+            let b = WholeB { data, panel_stride: 0, row_stride: stride, stride, is_far: false };
+            // SAFETY: a column of C and the column of B that it takes, promised by the caller.
+            unsafe { column.run_alone(self.a, b) };
         }
     }
 
@@ -264,7 +270,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 /// Elements from one row of a copy of A to the next: whole lines, and no power of two.
 fn padded_row<E>(k: usize) -> usize {
     let line = LINE / size_of::<E>();
-    (k.div_ceil(line) | 1) * line
+    (k.div_ceil(line) | 1).saturating_mul(line)
 }
 
 /// Panels up to which the reading of A weighs more than that of B.

@@ -25,8 +25,11 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
     };
     let (tile, row_stride) = (kernel.tile(), c.row_stride());
     let mut args = TileArgs {
-        pairs: &[],
+        pairs: &[Pair { a: a.as_ptr(), b: b.as_ptr() }],
         k,
+        offset: 0,
+        before: 0,
+        steps: k,
         a_row_stride: a.row_stride(),
         a_col_stride: a.col_stride(),
         b_stride: b.row_stride(),
@@ -39,7 +42,7 @@ pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatM
     // A case of its own: the loops around a single tile cost a product of this size two to four per cent.
     if m <= tile.mr && n <= tile.nr {
         // SAFETY: one tile is all of C; the views vouch for their elements.
-        unsafe { kernel.run(m, &TileArgs { pairs: &[Pair { a: a.as_ptr(), b: b.as_ptr() }], ..args }) };
+        unsafe { kernel.run(m, &args) };
         return true;
     }
     for part in EvenParts::new(m, tile.mr) {

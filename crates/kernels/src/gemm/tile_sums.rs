@@ -1,9 +1,11 @@
 //! What a microkernel does besides multiplying, for kernels from outside that leave it to the library.
 //!
 //! ```text
-//! sums = args.begin()             0, or C where the sums go on from it
-//! sums += Σ Aᵢ·Bᵢ                 the kernel's own
-//! args.end(s, &sums)              C ← store(sums)
+//! total = args.begin()
+//! for each chain of args:
+//!     sums = Σ Aᵢ·Bᵢ over the runs of the chain      the kernel's own
+//!     total.add(sums)                                start(sums), then total + sums
+//! total.end(s)                                       C ← store(total)
 //! ```
 
 use super::epilogue::{Sums, TileEpilogue};
@@ -12,71 +14,91 @@ use crate::scheme::Uniform;
 use crate::scratch::Zeroable;
 use crate::simd::Simd;
 
-impl<S: Uniform> TileArgs<'_, S> {
-    /// What the sums of a tile of ROWS rows and VECTORS vectors start from: C where [`TileArgs::store`] goes on from it, elsewhere
-    /// zeros, as in the columns from [`TileArgs::cols`] on. Copies B where [`Extra::Copy`] asks for it.
+/// The sums of the chains so far of a tile of ROWS rows and VECTORS vectors of LANES.
+#[allow(missing_debug_implementations, reason = "it lives inside one call of a microkernel")]
+pub struct TileTotal<'c, 'a, S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize> {
+    args: &'c TileArgs<'a, S>,
+    sums: [[[S::E; LANES]; VECTORS]; ROWS],
+    is_empty: bool,
+}
+
+impl<'a, S: Uniform> TileArgs<'a, S> {
+    /// A total without chains. Copies B if [`Extra::Copy`] asks for it.
     ///
     /// # Safety
-    /// As [`TileFn`](super::TileFn), for a kernel of [`Form::Outer`](super::Form::Outer) with ROWS rows and VECTORS vectors of LANES.
+    /// The arguments satisfy the contract of [`TileFn`](super::TileFn) for a kernel of [`Form::Outer`](super::Form::Outer) with ROWS
+    /// rows and VECTORS vectors of LANES, until the last use of the result.
     #[inline(always)]
     pub unsafe fn begin<const LANES: usize, const VECTORS: usize, const ROWS: usize>(
         &self,
-    ) -> [[[S::E; LANES]; VECTORS]; ROWS] {
+    ) -> TileTotal<'_, 'a, S, LANES, VECTORS, ROWS> {
         if let (Extra::Copy { to, stride }, [pair]) = (self.extra, self.pairs) {
-            for p in 0..self.k {
-                // SAFETY: p < k and `cols` columns, for reads and for writes, promised by the caller.
+            for p in 0..self.steps {
+                // SAFETY: a step of the only pair and its `cols` columns, for reads and for writes, by the contract of TileFn.
                 unsafe {
-                    let (row, copy) = (pair.b.add(p * self.b_stride), to.add(p * stride));
+                    let (row, copy) = (pair.b.add((self.offset + p) * self.b_stride), to.add(p * stride));
                     row.copy_to_nonoverlapping(copy, self.cols);
                 }
             }
         }
-        let mut sums = [[[S::E::zero(); LANES]; VECTORS]; ROWS];
-        if matches!(self.store, Store::Accumulate | Store::Finish { accumulate: true, .. }) {
-            for (i, row) in sums.iter_mut().enumerate() {
-                // SAFETY: row i < ROWS of C and its `cols` columns, promised by the caller.
-                let c = unsafe { std::slice::from_raw_parts(self.c.add(i * self.c_row_stride), self.cols) };
-                row.as_flattened_mut()[..self.cols].copy_from_slice(c);
+        TileTotal { args: self, sums: [[[S::E::zero(); LANES]; VECTORS]; ROWS], is_empty: true }
+    }
+}
+
+impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
+    TileTotal<'_, '_, S, LANES, VECTORS, ROWS>
+{
+    /// Adds the sums of the next chain; the columns from `cols` on may hold anything.
+    #[inline(always)]
+    pub fn add(&mut self, sums: &[[[S::E; LANES]; VECTORS]; ROWS]) {
+        let TileArgs { store, cols, .. } = *self.args;
+        for (i, (total, sums)) in self.sums.iter_mut().zip(sums).enumerate() {
+            for (j, (total, &sum)) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()).enumerate() {
+                let sum = if let Store::Scale { alpha, .. } = store { alpha * sum } else { sum };
+                *total = if self.is_empty { added_to_c(self.args, i, j, sum) } else { *total + sum };
             }
         }
-        sums
+        self.is_empty = false;
     }
 
-    /// C ← store(sums) for a tile of ROWS rows, by the instructions that `s` proves. LANES is a multiple of its lanes.
-    ///
-    /// # Safety
-    /// As [`TileArgs::begin`].
+    /// C ← store(total), by the instructions that `s` proves. LANES is a multiple of its lanes.
     #[inline(always)]
-    pub unsafe fn end<V: Simd<S::E>, const LANES: usize, const VECTORS: usize, const ROWS: usize>(
-        &self,
-        s: V,
-        sums: &[[[S::E; LANES]; VECTORS]; ROWS],
-    ) {
+    pub fn end<V: Simd<S::E>>(mut self, s: V) {
         const { assert!(LANES.is_multiple_of(V::LANES), "wanted whole vectors of the instruction set") };
-        if let Store::Finish { finish, .. } = self.store {
+        if self.is_empty {
+            self.add(&[[[S::E::zero(); LANES]; VECTORS]; ROWS]);
+        }
+        let TileArgs { c, c_row_stride, cols, store, .. } = *self.args;
+        if let Store::Finish { finish, .. } = store {
             let sums = Sums {
-                sums: sums.as_ptr().cast(),
+                sums: self.sums.as_ptr().cast(),
                 sums_row_stride: VECTORS * LANES,
                 rows: ROWS,
-                cols: self.cols,
-                c: self.c,
-                c_row_stride: self.c_row_stride,
+                cols,
+                c,
+                c_row_stride,
             };
-            // SAFETY: the rows of sums are whole vectors; C and the epilogue's operands are promised by the caller.
+            // SAFETY: the rows of sums are whole vectors; C and the epilogue's operands by the promise made to `begin`.
             return unsafe { finish.apply(s, sums) };
         }
-        for (i, row) in sums.iter().enumerate() {
-            for (j, &sum) in row.as_flattened()[..self.cols].iter().enumerate() {
-                // SAFETY: row i < ROWS and column j < cols of C, promised by the caller.
-                unsafe {
-                    let c = self.c.add(i * self.c_row_stride + j);
-                    *c = match self.store {
-                        Store::Scale { alpha, beta } if beta == S::E::zero() => alpha * sum,
-                        Store::Scale { alpha, beta } => alpha * sum + beta * *c,
-                        _ => sum,
-                    };
-                }
+        for (i, row) in self.sums.iter().enumerate() {
+            for (j, &sum) in row.as_flattened()[..cols].iter().enumerate() {
+                // SAFETY: row i < ROWS and column j < cols of C, by the promise made to `begin`.
+                unsafe { *c.add(i * c_row_stride + j) = sum };
             }
         }
+    }
+}
+
+/// What element (i, j) is after the first chain, whose sum is `sum`.
+#[inline(always)]
+fn added_to_c<S: Uniform>(args: &TileArgs<'_, S>, i: usize, j: usize, sum: S::E) -> S::E {
+    // SAFETY: called by `TileTotal::add` alone, for i < ROWS and j < cols of C, by the promise made to `begin`.
+    let c = || unsafe { *args.c.add(i * args.c_row_stride + j) };
+    match args.store {
+        Store::Overwrite | Store::Finish { accumulate: false, .. } => sum,
+        Store::Accumulate | Store::Finish { accumulate: true, .. } => c() + sum,
+        Store::Scale { beta, .. } if beta == S::E::zero() => sum,
+        Store::Scale { beta, .. } => sum + beta * c(),
     }
 }

@@ -5,6 +5,7 @@
 //! `#[inline(always)]` and becomes machine code inside one of the `#[target_feature]` entries.
 
 mod dispatch;
+mod lanes;
 mod lanewise;
 pub mod math;
 mod scalar;
@@ -29,6 +30,7 @@ mod avx512;
 mod transpose;
 
 pub use dispatch::{Op, dispatch};
+pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
 pub use scalar::Scalar;
 

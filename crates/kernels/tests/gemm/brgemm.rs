@@ -108,6 +108,19 @@ fn plan(kernel: Supported<F32>, blocks: &Blocks) -> BrgemmPlan<F32> {
 }
 
 #[test]
+fn sum_over_many_small_blocks_has_the_bits_of_one_long_product() {
+    for kernel in outer_kernels() {
+        // Chains that end inside blocks, and chains of more blocks than have room on the stack.
+        for (k, count) in [(100, 11), (7, 120), (1, 700), (3, 6000)] {
+            let blocks = Blocks::new((kernel.tile().mr + 1, 3, k), count, 40);
+            let found = blocks.run(&plan(kernel, &blocks), &blocks.operands(0.0), &Serial);
+            let wanted = blocks.concatenated(kernel, &Epilogue::default());
+            tolerance::assert_identical(&format!("{}, {count} of k = {k}", kernel.record().name), &found, &wanted);
+        }
+    }
+}
+
+#[test]
 fn sum_over_blocks_matches_the_oracle_for_every_beta() {
     for kernel in outer_kernels() {
         for (seed, (shape, count)) in cases(kernel).into_iter().enumerate() {

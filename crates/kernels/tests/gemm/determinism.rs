@@ -4,7 +4,7 @@ use crate::epilogue::{EpilogueKind, EpilogueOperands};
 use crate::kernels::kernels;
 use crate::operands::{Operands, plan, tiny_blockings, unwritten, view, view_mut_of, view_of};
 use cke_kernels::Isa;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Supported};
+use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, Supported};
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use cke_kernels::threads::{Serial, ThreadPool};
@@ -15,6 +15,9 @@ use std::ops::Range;
 
 /// A product that crosses the borders of every kernel's tile, with every part of an epilogue.
 const CASE: (usize, usize, usize) = (29, 150, 37);
+
+/// A sum of chains of both of the first lengths, the last one short.
+const DEEP: usize = 1100;
 
 fn case() -> GemmCase {
     let (m, n, k) = CASE;
@@ -73,6 +76,25 @@ fn product_has_the_same_bits_for_any_blocking() {
         for blocking in tiny_blockings(kernel) {
             let found = serial(&plan(kernel, &case(), Some(blocking)));
             assert_identical(&format!("{}, {blocking:?}", kernel.record().name), &found, &wanted);
+        }
+    }
+}
+
+#[test]
+fn product_of_many_chains_has_the_same_bits_for_any_blocking_and_threads() {
+    let pool = ThreadPool::new(2).expect("threads start");
+    for kernel in kernels() {
+        let case = GemmCase::row_major(kernel.tile().mr + 1, kernel.tile().nr + 1, DEEP);
+        let result = |kc: usize| {
+            let blocking = Blocking { mc: kernel.tile().mr, kc, nc: kernel.tile().nr };
+            let mut operands = Operands::new(case, 74);
+            let extra = full_epilogue(&case);
+            operands.run_on(&plan(kernel, &case, Some(blocking)), &extra.epilogue(), &pool).expect("sizes agree");
+            operands.c.to_row_major()
+        };
+        let wanted = result(DEEP);
+        for kc in [1, 127, 128, 129, 256, 300, 512, 1000] {
+            assert_identical(&format!("{}, kc = {kc}", kernel.record().name), &result(kc), &wanted);
         }
     }
 }

@@ -68,6 +68,9 @@ fn run_empty_products<S: Tested>() {
         let args = TileArgs::<S> {
             pairs: &[],
             k: 0,
+            offset: 0,
+            before: 0,
+            steps: 0,
             a_row_stride: 0,
             a_col_stride: 1,
             b_stride: 0,

@@ -163,6 +163,9 @@ impl<S: Tested> TileCase<S> {
         let args = TileArgs {
             pairs,
             k: self.a.cols,
+            offset: 0,
+            before: 0,
+            steps: pairs.len() * self.a.cols,
             a_row_stride: self.a.row_stride,
             a_col_stride: self.a.col_stride,
             b_stride: if self.kernel.record().form == Form::Outer { self.b.row_stride } else { self.b.col_stride },

@@ -21,6 +21,7 @@ const WRITES_WHOLE_VECTORS: u8 = 4;
 const IGNORES_EPILOGUE: u8 = 5;
 const LEAVES_NO_COPY: u8 = 6;
 const SINGLE_ROWS_BACKWARDS: u8 = 7;
+const KNOWS_NO_CHAINS: u8 = 8;
 
 /// # Safety
 /// As [`TileFn`], for ROWS rows and VECTORS vectors of [`LANES`], with room in C for whole vectors.
@@ -34,25 +35,34 @@ where
         LEAVES_NO_COPY => args.extra = Extra::Nothing,
         READS_C_ALWAYS if matches!(args.store, Store::Overwrite) => args.store = Store::Accumulate,
         IGNORES_EPILOGUE if matches!(args.store, Store::Finish { .. }) => args.store = Store::Overwrite,
-        FORGETS_THE_LAST_STEP => args.k -= usize::from(args.k > 7),
+        FORGETS_THE_LAST_STEP => args.steps -= usize::from(args.pairs.len() == 1 && args.k > 7),
         IGNORES_STRIDE_OF_A => args.a_col_stride = 1,
         _ => {}
     }
-    let step = |step: usize| if WRONG == SINGLE_ROWS_BACKWARDS && ROWS == 1 { args.k - 1 - step } else { step };
-    // SAFETY: promised by the caller: i < ROWS, p < k, columns below cols; `k` was made no larger.
+    // SAFETY: promised by the caller: i < ROWS, steps of the runs, columns below cols; the steps were made no more.
     unsafe {
-        let mut sums = args.begin::<LANES, VECTORS, ROWS>();
-        for pair in args.pairs {
-            for p in (0..args.k).map(step) {
-                for (i, row) in sums.iter_mut().enumerate() {
-                    let x = *pair.a.wrapping_add(i * args.a_row_stride + p * args.a_col_stride);
-                    for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
-                        *sum = *sum + x * *pair.b.add(p * args.b_stride + j);
+        let mut total = args.begin::<LANES, VECTORS, ROWS>();
+        let mut sums = [[[S::E::zero(); LANES]; VECTORS]; ROWS];
+        for chain in args.chains() {
+            for run in chain.runs() {
+                for step in 0..run.steps {
+                    let p = if WRONG == SINGLE_ROWS_BACKWARDS && ROWS == 1 { run.steps - 1 - step } else { step };
+                    for (i, row) in sums.iter_mut().enumerate() {
+                        let x = *run.first.a.wrapping_add(i * args.a_row_stride + p * args.a_col_stride);
+                        for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
+                            *sum = *sum + x * *run.first.b.add(p * args.b_stride + j);
+                        }
                     }
                 }
             }
+            if WRONG != KNOWS_NO_CHAINS {
+                total.add(&std::mem::replace(&mut sums, [[[S::E::zero(); LANES]; VECTORS]; ROWS]));
+            }
         }
-        args.end(Scalar, &sums);
+        if WRONG == KNOWS_NO_CHAINS {
+            total.add(&sums);
+        }
+        total.end(Scalar);
         if WRONG == WRITES_WHOLE_VECTORS {
             (args.cols..VECTORS * LANES).for_each(|j| *args.c.add(j) = S::E::zero());
         }
@@ -145,6 +155,13 @@ fn order_that_depends_on_the_tile_is_reported() {
     let found = fault::<SINGLE_ROWS_BACKWARDS>();
     assert!(matches!(found.fault, Fault::Order { row: 0, .. }), "{found}");
     assert_eq!(found.rows, 1);
+}
+
+#[test]
+fn sum_in_one_chain_is_reported() {
+    let found = fault::<KNOWS_NO_CHAINS>();
+    assert!(matches!(found.fault, Fault::Chains { at: 128, .. }), "{found}");
+    assert!(found.to_string().contains("two calls that part after step 128"), "{found}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::operands::Operands;
 use crate::gemm::epilogue::{Epilogue, Scale, TileEpilogue};
 use crate::gemm::microkernel::{Extra, Form, Lines, Pair, Store, Supported, Tile, TileArgs};
 use crate::ops::activation::Activation;
-use crate::scheme::Uniform;
+use crate::scheme::{Real, Uniform};
 use crate::view::MatRef;
 
 /// What a call asks for.
@@ -63,6 +63,8 @@ pub(super) struct Call<'o, S: Uniform> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) to_do: ToDo,
+    /// Steps of the sum that a first call does where there are two.
+    pub(super) split: Option<usize>,
 }
 
 impl<S: Uniform> Call<'_, S>
@@ -129,9 +131,13 @@ where
         let epilogue = self.epilogue();
         let finish = S::Finish::cut(&epilogue, 0, 0);
         let is_outer = self.kernel.record().form == Form::Outer;
+        let steps = k * pairs.len();
         let args = TileArgs {
             pairs: &pairs,
             k,
+            offset: 0,
+            before: 0,
+            steps,
             a_row_stride: a_layout.row_stride,
             a_col_stride: a_layout.col_stride,
             b_stride: if is_outer { b_layout.row_stride } else { b_layout.col_stride },
@@ -142,7 +148,17 @@ where
             store: self.store(finish.as_ref()),
         };
         // SAFETY: 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr; all blocks are laid out as the arguments say.
-        unsafe { self.kernel.run(rows, &args) };
+        unsafe {
+            match self.split {
+                None => self.kernel.run(rows, &args),
+                Some(at) => {
+                    let pairs = &pairs[at / k..];
+                    self.kernel.run(rows, &TileArgs { steps: at, ..args });
+                    let rest = TileArgs { pairs, offset: at % k, before: at, steps: steps - at, ..args };
+                    self.kernel.run(rows, &TileArgs { store: self.store_later(), ..rest });
+                }
+            }
+        }
         self.check_surroundings(&c)?;
         self.check_surroundings(&copy)?;
         if let ToDo::CopyB = self.to_do {
@@ -203,6 +219,14 @@ where
             (ToDo::Scale { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
             (ToDo::Finish { accumulate }, Some(finish)) => Store::Finish { accumulate, finish },
             _ => Store::Overwrite,
+        }
+    }
+
+    /// What a second call does, which goes on from what the first one stored.
+    fn store_later(&self) -> Store<'static, S> {
+        match self.to_do {
+            ToDo::Scale { alpha, .. } => Store::Scale { alpha: alpha.into(), beta: S::E::one() },
+            _ => Store::Accumulate,
         }
     }
 

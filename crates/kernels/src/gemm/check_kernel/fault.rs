@@ -48,6 +48,22 @@ pub enum Fault {
         /// What it is here.
         found: f64,
     },
+    /// An element comes out otherwise when a call stops where a chain ends and another goes on: the kernel does not sum in chains.
+    #[error(
+        "C[{row}][{col}]: wanted the same bits from one call, {wanted:e}, and from two calls that part after step {at}, {found:e}"
+    )]
+    Chains {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        col: usize,
+        /// Steps of the first of the two calls.
+        at: usize,
+        /// What one call gives.
+        wanted: f64,
+        /// What two calls give.
+        found: f64,
+    },
     /// The copy of B that [`Extra::Copy`](crate::gemm::Extra::Copy) asks for is not B.
     #[error("copy of B, row {row}, column {col}: wanted {wanted}, found {found}")]
     Copy {

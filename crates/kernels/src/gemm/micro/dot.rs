@@ -2,18 +2,23 @@
 //! transposed B are.
 //!
 //! ```text
-//! tile[i][j] = 0                                        i < MR rows, j < NC columns, each a vector of partial sums
-//! for (A, B) in pairs, for p in 0..k by LANES:
-//!     tile[i][j] += A[i][p .. p + LANES] · B[p .. p + LANES][j]
-//! C[i][j] = store(sum over the lanes of tile[i][j])
+//! total[i][j] = 0                                       i < MR rows, j < NC columns, each a vector of partial sums
+//! for (A, B) in pairs, for each chain of vectors along k:
+//!     tile[i][j] = 0
+//!     for p in the chain by LANES:
+//!         tile[i][j] += A[i][p .. p + LANES] · B[p .. p + LANES][j]
+//!     total[i][j] += tile[i][j]
+//! C[i][j] = store(sum over the lanes of total[i][j])
 //! ```
-//! The order of summation depends on k and the ISA alone.
+//! Chains are those of `chains.rs`, counted in vectors from the start of each pair: the order of summation depends on k and the ISA
+//! alone.
 
+use super::super::chains::chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::microkernel::{Extra, Pair, Store, TileArgs};
 use crate::scheme::{Real, Uniform};
 use crate::scratch::{LINE, Zeroable};
-use crate::simd::Simd;
+use crate::simd::{AllLanes, FirstLanes, Lanes, Simd};
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
@@ -60,7 +65,7 @@ where
     unsafe { store::<P, S, MR, NC>(s, args, &mut sums) }
 }
 
-/// lanes += A·B for one pair, lane by lane.
+/// lanes += A·B for one pair, lane by lane, in chains.
 ///
 /// # Safety
 /// As [`tile`].
@@ -74,52 +79,66 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
     P: Uniform,
     S: Simd<P::E>,
 {
-    let mut p = 0;
-    // A few rows wait for memory, which comes faster when each stream gives two lines at a time.
-    if MR <= 2 {
-        while p + 2 * S::LANES <= args.k {
-            // SAFETY: two vectors from p on end at or before k; rows and columns as promised by the caller.
-            unsafe { step::<P, S, MR, NC, 2>(args, pair, p, |x| s.load(x), s, lanes) };
-            p += 2 * S::LANES;
+    let (vectors, rest) = (args.k / S::LANES, args.k % S::LANES);
+    let mut at = 0;
+    loop {
+        let mut chain = [[s.splat(P::E::zero()); NC]; MR];
+        let end = chain_end(at).min(vectors);
+        // SAFETY: vectors from `at` to `end` end at or before k, the mask covers what is left of k; rows and columns as promised by the
+        // caller.
+        unsafe {
+            // A few rows wait for memory, which comes faster when each stream gives two lines at a time.
+            while MR <= 2 && at + 2 <= end {
+                step::<P, S, _, MR, NC, 2>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
+                at += 2;
+            }
+            while at < end {
+                step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
+                at += 1;
+            }
+            if at == vectors && rest > 0 {
+                step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, FirstLanes(s.mask(rest)), &mut chain);
+            }
         }
-    }
-    while p + S::LANES <= args.k {
-        // SAFETY: a vector from p on ends at or before k; rows and columns as promised by the caller.
-        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| s.load(x), s, lanes) };
-        p += S::LANES;
-    }
-    if p < args.k {
-        let rest = s.mask(args.k - p);
-        // SAFETY: the mask covers p to k; rows and columns as promised by the caller.
-        unsafe { step::<P, S, MR, NC, 1>(args, pair, p, |x| s.load_masked(x, rest), s, lanes) };
+        for i in 0..MR {
+            for j in 0..NC {
+                lanes[i][j] = s.add(lanes[i][j], chain[i][j]);
+            }
+        }
+        if at == vectors {
+            break;
+        }
     }
 }
 
 /// The products of U vectors along k, from `p` on.
 ///
 /// # Safety
-/// As [`tile`], and `load` may load from all of their addresses.
+/// `p` + U · LANES ≤ k for all lanes, `p` and the mask's lanes ≤ k for a mask; otherwise as [`tile`].
 #[inline(always)]
-unsafe fn step<P, S, const MR: usize, const NC: usize, const U: usize>(
+unsafe fn step<P, S, L, const MR: usize, const NC: usize, const U: usize>(
+    s: S,
     args: &TileArgs<'_, P>,
     pair: &Pair<P>,
     p: usize,
-    load: impl Fn(*const P::E) -> S::Reg,
-    s: S,
+    part: L,
     lanes: &mut [[S::Reg; NC]; MR],
 ) where
     P: Uniform,
     S: Simd<P::E>,
+    L: Lanes<P::E, S>,
 {
     let mut a = [[s.splat(P::E::zero()); U]; MR];
     for i in 0..MR {
         for u in 0..U {
-            a[i][u] = load(pair.a.wrapping_add(i * args.a_row_stride + p + u * S::LANES));
+            // SAFETY: row i from p + u · LANES on, promised by the caller.
+            a[i][u] = unsafe { part.load(s, pair.a.add(i * args.a_row_stride + p + u * S::LANES)) };
         }
     }
     for j in 0..NC {
         for u in 0..U {
-            let b = load(pair.b.wrapping_add(j * args.b_stride + p + u * S::LANES));
+            // SAFETY: column j from p + u · LANES on, promised by the caller.
+            let b = unsafe { part.load(s, pair.b.add(j * args.b_stride + p + u * S::LANES)) };
             for i in 0..MR {
                 lanes[i][j] = s.mul_add(a[i][u], b, lanes[i][j]);
             }

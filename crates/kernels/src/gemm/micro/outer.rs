@@ -1,21 +1,24 @@
 //! The microkernels of the outer form, for every scheme of one element type: one body over [`Simd`], one entry per ISA.
 //!
 //! ```text
-//! tile[i][j] = 0 or C[i][j]                             i < MR rows, j < NV vectors
-//! for (A, B) in pairs, for p in 0..k:
-//!     b[j]        = B[p·b_stride + j·LANES ..]
-//!     tile[i][j] += A[i][p] · b[j]                      A[i][p] broadcast to all lanes
-//! C = store(tile)
+//! for each chain:
+//!     tile[i][j] = 0                                        i < MR rows, j < NV vectors
+//!     for (A, B) in pairs, for p in the chain's part of 0..k:
+//!         b[j]        = B[p·b_stride + j·LANES ..]
+//!         tile[i][j] += A[i][p] · b[j]                      A[i][p] broadcast to all lanes
+//!     C = β·C + α·tile for the first chain, C + α·tile for the others
+//! C = finish(C)
 //! ```
-//! Each element is one chain of multiply-adds in the order of p, whatever the tile: all kernels of an ISA that fuses give
-//! the same bits, and so does a product cut into blocks of K.
+//! Each element is summed in the order that `chains.rs` describes, whatever the tile: all kernels of an ISA that fuses
+//! multiply-adds give the same bits, and so does a product cut into blocks of K.
 
+use super::super::chains::chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::microkernel::{Extra, Lines, Pair, Store, TileArgs};
-use crate::scheme::Uniform;
-use crate::scratch::Zeroable;
-use crate::simd::{Scalar, Simd};
-use std::ptr::null_mut;
+use crate::scheme::{Real, Uniform};
+use crate::scratch::{LINE, Zeroable};
+use crate::simd::{AllLanes, FirstLanes, Lanes, Scalar, Simd};
+use std::ptr::{null, null_mut};
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
@@ -35,39 +38,84 @@ where
     S: Simd<P::E>,
 {
     let last = s.mask(args.cols - (NV - 1) * S::LANES);
-    // SAFETY: the caller's promises, passed on: rows < MR and columns < args.cols of C, and all that the pairs name.
-    unsafe {
+    if let Store::Finish { finish, .. } = args.store {
+        finish.prefetch(s, MR, args.cols);
+    }
+    let end = args.before + args.steps;
+    let mut at = args.before;
+    let mut operands = Operands::<P, MR>::new(args);
+    let mut total = Total::before_first_chain(args);
+    // No steps still make one chain, of zeros. What differs from chain to chain is data, not a branch: after the long inner loop the
+    // CPU would predict none.
+    loop {
+        let chain_end = chain_end(at).min(end);
         let mut sums = [[s.splat(P::E::zero()); NV]; MR];
-        if matches!(args.store, Store::Accumulate | Store::Finish { accumulate: true, .. }) {
-            for i in 0..MR {
-                for j in 0..NV {
-                    let c = args.c.add(i * args.c_row_stride + j * S::LANES);
-                    sums[i][j] = if j == NV - 1 { s.load_masked(c, last) } else { s.load(c) };
+        while at < chain_end {
+            let steps = operands.steps_in_pair(args, chain_end - at);
+            // SAFETY: steps of one pair, inside this call; the rest is promised by the caller.
+            unsafe {
+                match args.extra {
+                    Extra::Nothing => multiply::<P, S, MR, NV, NOTHING>(s, args, steps, last, &mut operands, &mut sums),
+                    Extra::Prefetch(_) => {
+                        multiply::<P, S, MR, NV, PREFETCH>(s, args, steps, last, &mut operands, &mut sums)
+                    }
+                    Extra::FetchRows => {
+                        multiply::<P, S, MR, NV, FETCH_ROWS>(s, args, steps, last, &mut operands, &mut sums)
+                    }
+                    Extra::Copy { .. } => {
+                        multiply::<P, S, MR, NV, COPY>(s, args, steps, last, &mut operands, &mut sums)
+                    }
                 }
             }
+            at += steps;
         }
-        if let Store::Finish { finish, .. } = args.store {
-            finish.prefetch(s, MR, args.cols);
-        }
-        for pair in args.pairs {
-            match args.extra {
-                Extra::Nothing => multiply::<P, S, MR, NV, NOTHING>(s, args, pair, last, &mut sums),
-                Extra::Prefetch(_) => multiply::<P, S, MR, NV, PREFETCH>(s, args, pair, last, &mut sums),
-                Extra::FetchRows => multiply::<P, S, MR, NV, FETCH_ROWS>(s, args, pair, last, &mut sums),
-                Extra::Copy { .. } => multiply::<P, S, MR, NV, COPY>(s, args, pair, last, &mut sums),
+        // Masked stores are slow on some CPUs, and where they miss the cache on all.
+        // SAFETY: promised by the caller.
+        unsafe {
+            if args.cols == NV * S::LANES {
+                store::<P, S, _, MR, NV>(s, args, AllLanes, total, at == end, &mut sums);
+            } else {
+                store::<P, S, _, MR, NV>(s, args, FirstLanes(last), total, at == end, &mut sums);
             }
         }
+        if at == end {
+            return;
+        }
+        total = Total::in_c(args);
+    }
+}
+
+/// What the sums of a chain are added to: β · C or nothing before the first chain, and C after it.
+#[derive(Clone, Copy)]
+struct Total<E> {
+    data: *const E,
+    row_stride: usize,
+    factor: E,
+}
+
+/// A row of zeros as wide as any tile, in the place of a C that is not read.
+#[repr(align(64))]
+struct Zeros([u8; MAX_VECTORS * LINE]);
+static ZEROS: Zeros = Zeros([0; MAX_VECTORS * LINE]);
+
+/// Vectors across the widest tile.
+const MAX_VECTORS: usize = 16;
+
+impl<E: Real> Total<E> {
+    #[inline(always)]
+    fn before_first_chain<P: Uniform<E = E>>(args: &TileArgs<'_, P>) -> Self {
+        let nothing = Total { data: ZEROS.0.as_ptr().cast(), row_stride: 0, factor: E::one() };
         match args.store {
-            Store::Overwrite | Store::Accumulate => {}
-            Store::Scale { alpha, beta } => scale::<P, S, MR, NV>(s, args, alpha, beta, last, &mut sums),
-            Store::Finish { finish, .. } => return finish_tile::<P, S, MR, NV>(s, args, finish, &sums),
+            Store::Overwrite | Store::Finish { accumulate: false, .. } => nothing,
+            Store::Accumulate | Store::Finish { accumulate: true, .. } => Total::in_c(args),
+            Store::Scale { beta, .. } if beta == E::zero() => nothing,
+            Store::Scale { beta, .. } => Total { factor: beta, ..Total::in_c(args) },
         }
-        for i in 0..MR {
-            for j in 0..NV {
-                let c = args.c.add(i * args.c_row_stride + j * S::LANES);
-                if j == NV - 1 { s.store_masked(c, sums[i][j], last) } else { s.store(c, sums[i][j]) }
-            }
-        }
+    }
+
+    #[inline(always)]
+    fn in_c<P: Uniform<E = E>>(args: &TileArgs<'_, P>) -> Self {
+        Total { data: args.c.cast_const(), row_stride: args.c_row_stride, factor: E::one() }
     }
 }
 
@@ -77,16 +125,72 @@ const PREFETCH: u8 = 1;
 const FETCH_ROWS: u8 = 2;
 const COPY: u8 = 3;
 
-/// sums += A·B for one pair.
+/// How far a call has come: the operands of the next step, and what it does besides.
+struct Operands<'p, P: Uniform, const MR: usize> {
+    /// One address for each four rows, so that those of a tall tile are not counted up one after the other in every step.
+    a: [*const P::E; MAX_ROWS / 4],
+    b: *const P::E,
+    /// Steps that are left of the pair.
+    left: usize,
+    later_pairs: &'p [Pair<P>],
+    lines: Lines,
+    /// Step in the period of the lines.
+    step: usize,
+    copy: *mut P::E,
+    copy_stride: usize,
+}
+
+impl<'p, P: Uniform, const MR: usize> Operands<'p, P, MR> {
+    #[inline(always)]
+    fn new(args: &TileArgs<'p, P>) -> Self {
+        let (lines, copy, copy_stride) = match args.extra {
+            Extra::Prefetch(lines) => (lines, null_mut(), 0),
+            Extra::Copy { to, stride } => (Lines::NONE, to, stride),
+            Extra::Nothing | Extra::FetchRows => (Lines::NONE, null_mut(), 0),
+        };
+        let a = [null(); MAX_ROWS / 4];
+        let mut operands =
+            Operands { a, b: null(), left: 0, later_pairs: args.pairs, lines, step: 0, copy, copy_stride };
+        if args.steps > 0 {
+            operands.next_pair(args, args.offset);
+        }
+        operands
+    }
+
+    /// Goes on to the step `offset` of the next pair.
+    #[inline(always)]
+    fn next_pair(&mut self, args: &TileArgs<'_, P>, offset: usize) {
+        let Some((pair, later)) = self.later_pairs.split_first() else { return };
+        for group in 0..MR.div_ceil(4) {
+            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + offset * args.a_col_stride);
+        }
+        self.b = pair.b.wrapping_add(offset * args.b_stride);
+        (self.left, self.later_pairs) = (args.k - offset, later);
+    }
+
+    /// Up to `wanted` steps that lie in one pair.
+    #[inline(always)]
+    fn steps_in_pair(&mut self, args: &TileArgs<'_, P>, wanted: usize) -> usize {
+        if self.left == 0 {
+            self.next_pair(args, 0);
+        }
+        let steps = wanted.min(self.left);
+        self.left -= steps;
+        steps
+    }
+}
+
+/// sums += A·B for some steps of one pair.
 ///
 /// # Safety
-/// As [`tile`].
+/// The operands are valid for `steps` steps; the rest as [`tile`].
 #[inline(always)]
 unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
     s: S,
     args: &TileArgs<'_, P>,
-    pair: &Pair<P>,
+    steps: usize,
     last: S::Mask,
+    operands: &mut Operands<'_, P, MR>,
     sums: &mut [[S::Reg; NV]; MR],
 ) where
     P: Uniform,
@@ -94,18 +198,10 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
 {
     let stride = args.a_row_stride;
     let three_rows = 3 * stride;
-    // One address for each four rows, so that those of a tall tile are not counted up one after the other in every step.
-    let mut a = [pair.a; MAX_ROWS / 4];
-    for group in 0..MR.div_ceil(4) {
-        a[group] = opaque(pair.a.wrapping_add(4 * group * stride));
-    }
-    let mut b = pair.b;
-    let lines = if let Extra::Prefetch(lines) = args.extra { lines } else { Lines::NONE };
-    let (mut later, mut step) = (lines.first, 0);
-    let (mut copy, copy_stride) =
-        if let Extra::Copy { to, stride } = args.extra { (to, stride) } else { (null_mut(), 0) };
-    for _ in 0..args.k {
-        // SAFETY: promised by the caller for every p < k; the pointers step past the end only after the last use.
+    let (mut a, mut b, mut copy) = (operands.a, operands.b, operands.copy);
+    let (lines, mut later, mut step) = (operands.lines, operands.lines.first, operands.step);
+    for _ in 0..steps {
+        // SAFETY: promised by the caller for every step; the pointers go past the end only after the last use.
         unsafe {
             let mut row = [s.splat(P::E::zero()); NV];
             for j in 0..NV {
@@ -122,7 +218,7 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
                     let copy = copy.add(j * S::LANES);
                     if j == NV - 1 { s.store_masked(copy, row[j], last) } else { s.store(copy, row[j]) }
                 }
-                copy = copy.wrapping_add(copy_stride);
+                copy = copy.wrapping_add(operands.copy_stride);
             }
             for i in 0..MR {
                 let offset = [0, stride, 2 * stride, three_rows][i % 4];
@@ -147,6 +243,57 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
             b = b.wrapping_add(args.b_stride);
         }
     }
+    (operands.a, operands.b, operands.copy) = (a, b, copy);
+    (operands.lines.first, operands.step) = (later, step);
+}
+
+/// C ← total + sums or total + α · sums; then finish(C) where the sum is complete.
+///
+/// # Safety
+/// As [`tile`], with `last` the lanes of the last vector.
+#[inline(always)]
+unsafe fn store<P, S, L, const MR: usize, const NV: usize>(
+    s: S,
+    args: &TileArgs<'_, P>,
+    last: L,
+    total: Total<P::E>,
+    is_complete: bool,
+    sums: &mut [[S::Reg; NV]; MR],
+) where
+    P: Uniform,
+    S: Simd<P::E>,
+    L: Lanes<P::E, S>,
+{
+    // SAFETY: row i < MR and columns below args.cols of C, promised by the caller, or of the zeros.
+    unsafe {
+        let load = |i: usize, j: usize| {
+            let total = total.data.add(i * total.row_stride + j * S::LANES);
+            if j == NV - 1 { last.load(s, total) } else { s.load(total) }
+        };
+        if let Store::Scale { alpha, .. } = args.store {
+            let (alpha, factor) = (s.splat(alpha), s.splat(total.factor));
+            for i in 0..MR {
+                for j in 0..NV {
+                    sums[i][j] = s.mul_add(factor, load(i, j), s.mul(alpha, sums[i][j]));
+                }
+            }
+        } else {
+            for i in 0..MR {
+                for j in 0..NV {
+                    sums[i][j] = s.add(load(i, j), sums[i][j]);
+                }
+            }
+        }
+        if is_complete && let Store::Finish { finish, .. } = args.store {
+            return finish_tile::<P, S, MR, NV>(s, args, finish, sums);
+        }
+        for i in 0..MR {
+            for j in 0..NV {
+                let c = args.c.add(i * args.c_row_stride + j * S::LANES);
+                if j == NV - 1 { last.store(s, c, sums[i][j]) } else { s.store(c, sums[i][j]) }
+            }
+        }
+    }
 }
 
 /// The same value, about which the compiler knows nothing.
@@ -156,38 +303,6 @@ fn opaque<T>(value: *const T) -> *const T {
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
     value.with_addr(address)
-}
-
-/// sums ← α · sums + β · C.
-///
-/// # Safety
-/// As [`tile`].
-#[inline(always)]
-unsafe fn scale<P, S, const MR: usize, const NV: usize>(
-    s: S,
-    args: &TileArgs<'_, P>,
-    alpha: P::E,
-    beta: P::E,
-    last: S::Mask,
-    sums: &mut [[S::Reg; NV]; MR],
-) where
-    P: Uniform,
-    S: Simd<P::E>,
-{
-    let alpha = s.splat(alpha);
-    for i in 0..MR {
-        for j in 0..NV {
-            sums[i][j] = s.mul(alpha, sums[i][j]);
-            if beta != P::E::zero() {
-                // SAFETY: promised by the caller.
-                unsafe {
-                    let c = args.c.add(i * args.c_row_stride + j * S::LANES);
-                    let c = if j == NV - 1 { s.load_masked(c, last) } else { s.load(c) };
-                    sums[i][j] = s.mul_add(s.splat(beta), c, sums[i][j]);
-                }
-            }
-        }
-    }
 }
 
 /// Applies the epilogue on a copy of the tile that never leaves the first cache level.

@@ -28,32 +28,60 @@ fn tile_without_terms_is_zero_or_the_old_c_bit_for_bit() {
     check_without_terms::<F64>();
 }
 
+/// Where the chains of a sum of `steps` products end.
+fn chain_ends(steps: usize) -> Vec<usize> {
+    let mut ends: Vec<usize> = [128, 256].into_iter().chain((512..=16_384).step_by(256)).collect();
+    ends.retain(|&end| end < steps);
+    ends.push(steps);
+    ends
+}
+
+/// What element (i, j) is, summed chain by chain.
+fn summed_in_chains<S: Tested>(case: &TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: usize) -> S::E {
+    // The scalar ISA rounds the product and the sum, the others the sum alone.
+    let fuses = case.kernel.record().isa != Isa::Scalar;
+    let step = |sum: S::E, x: S::E, y: S::E| if fuses { x.fused(y, sum) } else { x * y + sum };
+    let (alpha, beta) = case.stored.factors();
+    let products: Vec<_> = blocks
+        .a
+        .iter()
+        .zip(&blocks.b)
+        .flat_map(|(a, b)| (0..a.layout().cols).map(|p| (a.view().at(i, p), b.view().at(p, j))))
+        .collect();
+    let (mut total, mut factor, mut start) = (S::E::from(0.0), S::E::from(1.0), 0);
+    if beta != 0.0 {
+        (total, factor) = (blocks.c.view().at(i, j), beta.into());
+    }
+    for end in chain_ends(products.len()) {
+        let sum = products[start..end].iter().fold(S::E::from(0.0), |sum, &(x, y)| step(sum, x, y));
+        total = step(S::E::from(alpha) * sum, factor, total);
+        (factor, start) = (S::E::from(1.0), end);
+    }
+    total
+}
+
 fn check_chains<S: Tested>() {
     let mut data = Data::new(27);
     for_each_tile::<S>(|kernel, rows, cols| {
+        let is_corner = (rows, cols) == (1, 1) || (rows, cols) == (kernel.tile().mr, kernel.tile().nr);
         if kernel.record().form == Form::Dot {
             return;
         }
-        // The scalar ISA rounds the product and the sum, the others the sum alone.
-        let fuses = kernel.record().isa != Isa::Scalar;
-        let step = |sum: S::E, x: S::E, y: S::E| if fuses { x.fused(y, sum) } else { x * y + sum };
-        for stored in [Stored::Overwritten, Stored::Accumulated] {
-            let case = TileCase { stored, ..TileCase::any(kernel, (rows, cols, 9), 2, &mut data) };
-            let blocks = case.blocks(&mut data);
-            let element = |i: usize, j: usize| {
-                let start = if let Stored::Accumulated = stored { blocks.c.view().at(i, j) } else { 0.0.into() };
-                blocks.a.iter().zip(&blocks.b).fold(start, |sum, (a, b)| {
-                    (0..a.layout().cols).fold(sum, |sum, p| step(sum, a.view().at(i, p), b.view().at(p, j)))
-                })
-            };
-            let wanted: Vec<_> = (0..rows * cols).map(|index| element(index / cols, index % cols)).collect();
-            assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
+        // In one chain, and in four of which two end inside a block.
+        for (k, batch) in [(9, 2), (170, 3)].into_iter().take(if is_corner { 2 } else { 1 }) {
+            for stored in [Stored::Overwritten, Stored::Accumulated, Stored::Scaled { alpha: 0.7, beta: 0.3 }] {
+                let case = TileCase { stored, ..TileCase::any(kernel, (rows, cols, k), batch, &mut data) };
+                let blocks = case.blocks(&mut data);
+                let wanted: Vec<_> =
+                    (0..rows * cols).map(|at| summed_in_chains(&case, &blocks, at / cols, at % cols)).collect();
+                assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
+            }
         }
     });
 }
 
 #[test]
-fn element_of_the_outer_form_is_one_chain_of_multiply_adds_in_the_order_of_k() {
+fn element_of_the_outer_form_is_summed_in_chains_in_the_order_of_k() {
     check_chains::<F32>();
     check_chains::<F64>();
 }

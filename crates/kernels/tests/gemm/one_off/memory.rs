@@ -84,7 +84,9 @@ fn check_without_scratch<S: Tested>(cpu: &Cpu, case: Case, pool: &dyn Parallel, 
     let ctx = &mut Ctx { pool, scratch: &mut scratch };
     without_buffers(|| operands.gemm::<S>().run(cpu, view_mut(&mut c), ctx)).expect("sizes agree");
     c.check();
-    operands.check(&format!("{}, no memory", cpu.isa()), &c);
+    let name = format!("{}, {case:?}, no memory", cpu.isa());
+    operands.check(&name, &c);
+    assert_same_bits(&name, &c.to_row_major(), &operands.run::<S>(cpu, pool).to_row_major());
 }
 
 fn check_all_without_scratch<S: Tested>() {
@@ -104,7 +106,7 @@ fn check_all_without_scratch<S: Tested>() {
 }
 
 #[test]
-fn product_without_memory_for_packing_matches_the_oracle() {
+fn product_without_memory_for_packing_has_the_bits_of_one_with_memory() {
     assert!(without_buffers(|| Scratch::new().take::<f32>(1).is_err()), "buffers are refused");
     check_all_without_scratch::<F32>();
     check_all_without_scratch::<F64>();

@@ -1,0 +1,108 @@
+//! The order of summation: an element of C is summed in chains of multiply-adds, and the sums of the chains are added in order.
+//!
+//! ```text
+//! C = β·C + α·(chain 0) + α·(chain 1) + …        added from left to right
+//! chain = ((a₀·b₀) + a₁·b₁) + …                  from zero, multiply-add after multiply-add
+//! ```
+//!
+//! | products before the chain | its length |
+//! |---:|---:|
+//! | 0 … 255 | 128 |
+//! | 256 … 16,383 | 256 |
+//! | 16,384 … 131,071 | 512 |
+//! | 131,072 and more | 1024 |
+//!
+//! Where a chain ends depends on the position in the sum alone: not on K, so a longer sum begins like a shorter one; not on blocks,
+//! which hold whole chains; not on tiles or threads. One chain for all of K would be as deterministic, but its rounding error
+//! does not fall as K grows. With n chains of L products the error of a sum of random numbers is about √(K·L/2 + K²/(2·L)) roundings
+//! of a product: short chains serve short sums, longer ones keep the number of chain sums small. The two chains of 128 at the
+//! start match libraries that halve a K between one and two of their blocks.
+//!
+//! Source: N. J. Higham, "The Accuracy of Floating Point Summation", SIAM J. Sci. Comput. 14 (1993), on pairwise and blocked sums.
+
+/// Where the chain that holds product `at` ends: the next boundary after `at`.
+#[inline(always)]
+pub(crate) fn chain_end(at: usize) -> usize {
+    let length = chain_length(at);
+    // `length` is a power of two, and every boundary a multiple of the length of the chains before it.
+    (at | (length - 1)).saturating_add(1)
+}
+
+/// The first boundary at or after `at`.
+#[inline]
+pub(crate) fn boundary_from(at: usize) -> usize {
+    if at == 0 { 0 } else { chain_end(at - 1) }
+}
+
+/// `kc` rounded up so that blocks of that many products, counted from the start of a sum of `k`, hold whole chains.
+pub(crate) fn whole_chains(kc: usize, k: usize) -> usize {
+    let longest = chain_length(k.saturating_sub(1));
+    kc.max(1).checked_next_multiple_of(longest).unwrap_or(usize::MAX)
+}
+
+/// Without branches, which a CPU would predict badly after the long loops between two calls.
+#[inline(always)]
+fn chain_length(at: usize) -> usize {
+    128 << (usize::from(at >= 256) + usize::from(at >= 16_384) + usize::from(at >= 131_072))
+}
+
+/// Products of a sum in the dot form between two additions across its lanes.
+pub(crate) const DOT_SEGMENT: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The boundaries up to `k`, the last of them `k` itself.
+    fn boundaries(k: usize) -> Vec<usize> {
+        let mut ends = vec![0];
+        while ends[ends.len() - 1] < k {
+            ends.push(chain_end(ends[ends.len() - 1]).min(k));
+        }
+        ends
+    }
+
+    #[test]
+    fn chains_have_the_lengths_of_the_table() {
+        let ends = boundaries(300_000);
+        assert_eq!(ends[..5], [0, 128, 256, 512, 768]);
+        for pair in ends[..ends.len() - 1].windows(2) {
+            let length = match pair[0] {
+                0..=255 => 128,
+                256..=16_383 => 256,
+                16_384..=131_071 => 512,
+                _ => 1024,
+            };
+            assert_eq!(pair[1] - pair[0], length, "after {}", pair[0]);
+        }
+    }
+
+    #[test]
+    fn chain_end_is_the_same_for_every_product_of_a_chain() {
+        for pair in boundaries(140_000).windows(2) {
+            for at in [pair[0], pair[0] + 1, (pair[0] + pair[1]) / 2, pair[1] - 1] {
+                assert_eq!(chain_end(at).min(140_000), pair[1], "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_of_whole_chains_begin_on_boundaries() {
+        for k in [1, 100, 128, 129, 256, 257, 16_384, 16_385, 131_073, 500_000] {
+            let ends = boundaries(k);
+            for kc in [0, 1, 100, 128, 300, 1000, 5000] {
+                let kc = whole_chains(kc, k);
+                for start in (0..k).step_by(kc) {
+                    assert!(ends.binary_search(&start).is_ok(), "block of {kc} at {start} of {k}");
+                }
+            }
+        }
+        assert_eq!(whole_chains(usize::MAX, 10), usize::MAX);
+    }
+
+    #[test]
+    fn boundary_from_a_boundary_is_itself() {
+        assert_eq!([0, 1, 128, 129, 256, 300].map(boundary_from), [0, 128, 128, 256, 256, 512]);
+        assert_eq!(chain_end(usize::MAX), usize::MAX);
+    }
+}
