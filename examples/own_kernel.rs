@@ -92,11 +92,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let cpu = Cpu::host()?.capped(Isa::Avx2);
     let Some(own) = kernel::OWN.on(&cpu) else {
-        println!("{} needs {}, this CPU has {}", kernel::OWN.name, kernel::OWN.isa, cpu.isa());
+        println!("{} needs {}, this CPU has {}", kernel::OWN.name(), kernel::OWN.isa(), cpu.isa());
         return Ok(());
     };
     check_kernel(own)?;
-    println!("{}: every tile up to {} × {} is right", kernel::OWN.name, own.tile().mr, own.tile().nr);
+    println!("{}: every tile up to {} × {} is right", kernel::OWN.name(), own.tile().mr, own.tile().nr);
 
     let (m, n, k) = (240, 720, 512);
     let a: Vec<f32> = (0..m * k).map(|i| ((i % 13) as f32 - 6.0) / 13.0).collect();
@@ -122,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for (plan, seconds) in plans.iter().zip(seconds) {
         let gflops = 2.0 * (m * n * k) as f64 / seconds / 1e9;
-        println!("{:>14}: {gflops:.0} GFLOP/s on one thread", plan.kernel().record().name);
+        println!("{:>14}: {gflops:.0} GFLOP/s on one thread", plan.kernel().record().name());
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! cargo run --release -p cke-examples --bin own_pool
 
+#![allow(unsafe_code, reason = "the kernels rely on what a pool promises")]
+
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Gemm};
 use cke_kernels::scheme::F32;
@@ -17,7 +19,9 @@ struct Scoped {
     tasks_done: AtomicUsize,
 }
 
-impl Parallel for Scoped {
+// SAFETY: the number of threads stays, the counter gives each task to one thread, each thread has its own number below `threads`, and the
+// scope ends when all of them have.
+unsafe impl Parallel for Scoped {
     fn threads(&self) -> usize {
         self.threads
     }

@@ -23,12 +23,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan = GemmPlan::<F32>::new(cpu, Shape { m, n, k });
     let packed = plan.pack_b(b)?;
     plan.run(a, &packed, MatMut::new(&mut by_b, m, n)?, &epilogue, &mut ctx)?;
-    println!("B packed once: {} bytes for kernel {}", packed.bytes(), plan.kernel().record().name);
+    println!("B packed once: {} bytes for kernel {}", packed.bytes(), plan.kernel().record().name());
 
     let plan = GemmPlan::<F32>::new(cpu, Shape { m: n, n: m, k });
     let packed = plan.pack_b(a.transposed())?;
     plan.run(b.transposed(), &packed, MatMut::new(&mut by_a, m, n)?.transposed(), &epilogue, &mut ctx)?;
-    println!("A packed once: {} bytes for kernel {}", packed.bytes(), plan.kernel().record().name);
+    println!("A packed once: {} bytes for kernel {}", packed.bytes(), plan.kernel().record().name());
 
     assert_eq!(by_a, by_b, "the order of summation depends on k alone");
     println!("both give C[5][7] = {}", by_a[5 * n + 7]);

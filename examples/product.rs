@@ -23,6 +23,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (i, j) = (123, 456);
     let wanted: f32 = (0..k).map(|p| a[i * k + p] * b[p * n + j]).sum();
-    println!("{}: C[{i}][{j}] = {}, a plain loop says {wanted}", plan.kernel().record().name, c[i * n + j]);
+    println!("{}: C[{i}][{j}] = {}, a plain loop says {wanted}", plan.kernel().record().name(), c[i * n + j]);
     Ok(())
 }

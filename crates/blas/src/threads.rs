@@ -5,7 +5,7 @@
 use crate::messages::say_once;
 use cke_kernels::Error;
 use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::{Parallel, Serial, ThreadPool};
+use cke_kernels::threads::{MAX_THREADS, Parallel, Serial, ThreadPool};
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::ptr::null_mut;
@@ -17,9 +17,6 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 /// worker that sleeps, and many times what it costs to hand over to one that does not. A program that computes nothing larger never
 /// starts a thread.
 const WORK_FOR_THREADS: usize = 500_000;
-
-/// More threads than this are a slip of the pen.
-const MOST_THREADS: usize = 1024;
 
 /// 0: not known yet.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -38,7 +35,7 @@ pub(crate) fn count() -> usize {
 
 /// Sets [`count`]; below 1: as the environment says again.
 pub(crate) fn set_count(threads: c_int) {
-    COUNT.store(usize::try_from(threads).unwrap_or(0).min(MOST_THREADS), Ordering::Relaxed);
+    COUNT.store(usize::try_from(threads).unwrap_or(0).min(MAX_THREADS), Ordering::Relaxed);
 }
 
 /// `CKE_NUM_THREADS`, or else `OMP_NUM_THREADS`, or else one for each core that this process may use. What is no number above 0 is
@@ -46,7 +43,7 @@ pub(crate) fn set_count(threads: c_int) {
 fn count_from_environment() -> usize {
     let named = |name| std::env::var(name).ok().and_then(|value| leading_count(&value));
     let threads = named("CKE_NUM_THREADS").or_else(|| named("OMP_NUM_THREADS"));
-    threads.unwrap_or_else(ThreadPool::available).min(MOST_THREADS)
+    threads.unwrap_or_else(ThreadPool::available).min(MAX_THREADS)
 }
 
 /// The first of a list of counts, one for each level of nesting, as OpenMP has it: "4" or "4,2".

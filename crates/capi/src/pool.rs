@@ -2,7 +2,7 @@
 
 use crate::handle::{borrow, create, destroy};
 use crate::status::{Failure, border, cke_status};
-use cke_kernels::threads::{Parallel, Serial, ThreadPool};
+use cke_kernels::threads::{MAX_THREADS, Parallel, Serial, ThreadPool};
 use std::any::Any;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -112,7 +112,13 @@ impl OwnPool {
         }
         let run = run.ok_or(Failure::Null("run of cke_own_pool"))?;
         if threads == 0 {
-            return Err(cke_kernels::Error::Size { what: "threads of cke_own_pool", wanted: 1, found: 0 }.into());
+            return Err(
+                cke_kernels::Error::Size { what: "threads of cke_own_pool, at least", wanted: 1, found: 0 }.into()
+            );
+        }
+        if threads > MAX_THREADS {
+            let what = "threads of cke_own_pool, at most";
+            return Err(cke_kernels::Error::Size { what, wanted: MAX_THREADS, found: threads }.into());
         }
         Ok(OwnPool { pool, threads, run })
     }
@@ -127,7 +133,10 @@ struct Call<'a> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-impl Parallel for OwnPool {
+// SAFETY: `threads` stays, at least 1 and at most MAX_THREADS. That `run` calls each task once, under numbers that no other call has
+// meanwhile, and returns after the last one is what the caller of cke_pool_from promised; numbers out of range and a wrong count are
+// found at run time.
+unsafe impl Parallel for OwnPool {
     fn threads(&self) -> usize {
         self.threads
     }

@@ -175,7 +175,7 @@ impl Linear {
             layer: self.layer,
             kind: Kind::Product,
             shape: Some(Shape { m, n, k }),
-            kernel: Some(self.plan.kernel().record().name),
+            kernel: Some(self.plan.kernel().record().name()),
             flops: 2 * (m * n * k) as u64,
             bytes: (self.bytes() + m * (n + k) * size_of::<f32>()) as u64,
         }

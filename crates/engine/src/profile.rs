@@ -4,7 +4,7 @@
 //! for each. Times are nanoseconds since the recorder was made.
 
 use cke_kernels::gemm::Shape;
-use cke_kernels::threads::{Parallel, ThreadPool};
+use cke_kernels::threads::TaskObserver;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -86,10 +86,9 @@ pub struct Profile {
 /// Tasks of one thread closer together than this are one stretch.
 const GAP_NS: u64 = 300;
 
-/// A pool that notes who worked when.
+/// Notes which thread of a pool worked when.
 #[derive(Debug)]
-pub(crate) struct RecordedPool {
-    pool: ThreadPool,
+pub(crate) struct Recorder {
     epoch: Instant,
     operations: Mutex<Vec<Operation>>,
     /// Index of the operation that runs now.
@@ -103,16 +102,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl RecordedPool {
-    pub(crate) fn new(pool: ThreadPool) -> RecordedPool {
-        let stretches = (0..pool.threads()).map(|_| Mutex::default()).collect();
-        RecordedPool {
-            pool,
-            epoch: Instant::now(),
-            operations: Mutex::default(),
-            current: AtomicU32::new(0),
-            stretches,
-        }
+impl Recorder {
+    pub(crate) fn new(threads: usize) -> Recorder {
+        let stretches = (0..threads).map(|_| Mutex::default()).collect();
+        Recorder { epoch: Instant::now(), operations: Mutex::default(), current: AtomicU32::new(0), stretches }
     }
 
     fn now_ns(&self) -> u64 {
@@ -132,7 +125,7 @@ impl RecordedPool {
     /// What was recorded since the last call.
     pub(crate) fn take(&self) -> Profile {
         Profile {
-            threads: self.pool.threads(),
+            threads: self.stretches.len(),
             operations: std::mem::take(&mut lock(&self.operations)),
             stretches: self.stretches.iter().flat_map(|stretches| std::mem::take(&mut *lock(stretches))).collect(),
         }
@@ -152,23 +145,22 @@ impl RecordedPool {
     }
 }
 
-impl Parallel for RecordedPool {
-    fn threads(&self) -> usize {
-        self.pool.threads()
+impl TaskObserver for Recorder {
+    type Start = u64;
+
+    fn begin(&self) -> u64 {
+        self.now_ns()
     }
 
-    fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        self.pool.run(tasks, &|task, worker| {
-            let start_ns = self.now_ns();
-            work(task, worker);
-            self.note(worker, start_ns);
-        });
+    fn end(&self, worker: usize, start_ns: u64) {
+        self.note(worker, start_ns);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cke_kernels::threads::{Observed, Parallel, ThreadPool};
 
     fn step(name: &'static str) -> Step {
         Step { name, layer: Some(1), kind: Kind::Other, shape: None, kernel: None, flops: 7, bytes: 9 }
@@ -176,11 +168,11 @@ mod tests {
 
     #[test]
     fn every_task_is_noted_within_its_operation() {
-        let pool = RecordedPool::new(ThreadPool::new(2).unwrap());
+        let pool = Observed { pool: ThreadPool::new(2).unwrap(), observer: Recorder::new(2) };
         for name in ["first", "second"] {
-            pool.record(step(name), || pool.run(50, &|_, _| std::thread::yield_now()));
+            pool.observer.record(step(name), || pool.run(50, &|_, _| std::thread::yield_now()));
         }
-        let Profile { threads, operations, stretches } = pool.take();
+        let Profile { threads, operations, stretches } = pool.observer.take();
         assert_eq!((threads, operations.len()), (2, 2));
         assert_eq!(operations[1].step, step("second"));
         assert!(operations[0].end_ns <= operations[1].start_ns);
@@ -189,6 +181,6 @@ mod tests {
             assert_eq!(own.iter().map(|stretch| stretch.tasks).sum::<u32>(), 50);
             assert!(own.iter().all(|s| operation.start_ns <= s.start_ns && s.end_ns <= operation.end_ns));
         }
-        assert!(pool.take().operations.is_empty());
+        assert!(pool.observer.take().operations.is_empty());
     }
 }

@@ -1,11 +1,11 @@
 //! What a model runs on: a CPU description and a pool of threads.
 
 use crate::error::Error;
-use crate::profile::{Profile, RecordedPool, Step};
+use crate::profile::{Profile, Recorder, Step};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::{Parallel, ThreadPool};
+use cke_kernels::threads::{Observed, Parallel, ThreadPool};
 
 /// The CPU and the threads that models run on; shared by any number of models.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Runtime {
 #[derive(Debug)]
 enum Pool {
     Plain(ThreadPool),
-    Recorded(RecordedPool),
+    Recorded(Observed<ThreadPool, Recorder>),
 }
 
 impl Runtime {
@@ -42,7 +42,10 @@ impl Runtime {
     #[must_use]
     pub fn recording(self) -> Runtime {
         match self.pool {
-            Pool::Plain(pool) => Runtime { pool: Pool::Recorded(RecordedPool::new(pool)), ..self },
+            Pool::Plain(pool) => {
+                let observer = Recorder::new(pool.threads());
+                Runtime { pool: Pool::Recorded(Observed { pool, observer }), ..self }
+            }
             Pool::Recorded(_) => self,
         }
     }
@@ -51,7 +54,7 @@ impl Runtime {
     pub fn take_profile(&self) -> Profile {
         match &self.pool {
             Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), stretches: Vec::new() },
-            Pool::Recorded(pool) => pool.take(),
+            Pool::Recorded(pool) => pool.observer.take(),
         }
     }
 
@@ -81,7 +84,7 @@ impl Runtime {
     pub(crate) fn step<T>(&self, describe: impl FnOnce() -> Step, work: impl FnOnce() -> T) -> T {
         match &self.pool {
             Pool::Plain(_) => work(),
-            Pool::Recorded(pool) => pool.record(describe(), work),
+            Pool::Recorded(pool) => pool.observer.record(describe(), work),
         }
     }
 }

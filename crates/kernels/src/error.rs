@@ -1,5 +1,7 @@
 //! What can be wrong with a call.
 
+use crate::ops::attention::KvFormat;
+
 /// A call that cannot be carried out; nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -52,6 +54,16 @@ pub enum Error {
         wanted: usize,
         /// Columns of a panel in the packed weights.
         found: usize,
+    },
+    /// A cache of keys and values that was made for another attention plan.
+    #[error(
+        "the attention plan reads caches of {wanted}, found a cache of {found}; make the cache with the plan that runs it"
+    )]
+    CacheForAnotherPlan {
+        /// The plan's format.
+        wanted: KvFormat,
+        /// The cache's format.
+        found: KvFormat,
     },
     /// An id that a table has no row for.
     #[error("id {id} at position {position} is outside a table of {rows} rows")]

@@ -38,6 +38,8 @@ pub mod cpu;
 mod error;
 pub mod gemm;
 pub mod ops;
+#[cfg(doctest)]
+mod refused;
 pub mod scheme;
 pub mod scratch;
 pub mod simd;

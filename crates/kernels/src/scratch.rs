@@ -11,10 +11,21 @@ pub(crate) const LINE: usize = 64;
 /// Buffers of at least this many bytes start on a huge page and ask for more of them.
 const HUGE_PAGE: usize = 2 << 20;
 
+/// The unit in which memory is held, so that it starts on a cache line, that of an empty buffer too.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line {
+    _bytes: [u8; LINE],
+}
+// SAFETY: bytes, as many as the alignment says, so there is no padding.
+unsafe impl Zeroable for Line {}
+
 /// Types of which any bytes are a value, so that zeroed or reused memory may be used as it is.
 ///
 /// # Safety
-/// Every bit pattern is a valid value, and the type has no drop glue and no stricter alignment than a cache line.
+/// - Every bit pattern is a valid value.
+/// - Every byte of a value is initialised: the type has no padding, since memory that held it may be read as another type next.
+/// - The type is not stricter aligned than a cache line (64 bytes).
 pub unsafe trait Zeroable: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// The value whose bytes are all zero.
     fn zero() -> Self {
@@ -42,14 +53,20 @@ unsafe impl<T: Zeroable> Send for AlignedBuf<T> {}
 unsafe impl<T: Zeroable> Sync for AlignedBuf<T> {}
 
 impl<T: Zeroable> AlignedBuf<T> {
+    /// No memory, on a cache line all the same.
+    const fn empty(len: usize) -> Self {
+        const { assert!(align_of::<T>() <= LINE, "wanted a type that is not stricter aligned than a cache line") };
+        AlignedBuf { data: NonNull::<Line>::dangling().cast(), len }
+    }
+
     /// `len` zeros.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where the memory cannot be had.
+    /// [`Error::OutOfMemory`] if the allocation fails.
     pub fn zeroed(len: usize) -> Result<Self, Error> {
         let bytes = len.saturating_mul(size_of::<T>());
         if bytes == 0 {
-            return Ok(AlignedBuf { data: NonNull::dangling(), len });
+            return Ok(Self::empty(len));
         }
         let layout = Self::layout(len).ok_or(Error::OutOfMemory { bytes })?;
         // SAFETY: the layout has a size above zero.
@@ -97,7 +114,7 @@ impl<T: Zeroable> Deref for AlignedBuf<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: data is valid for len initialised elements (zeroed at birth), or dangling with nothing to read.
+        // SAFETY: data is aligned and valid for len initialised elements (zeroed at birth); where these have no bytes it may dangle.
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
     }
 }
@@ -125,7 +142,7 @@ impl Scratch {
     /// `len` elements with unspecified contents.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where it has to grow and cannot.
+    /// [`Error::OutOfMemory`] if it has to grow and the allocation fails.
     pub fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
         self.rest.take(len)
     }
@@ -133,7 +150,7 @@ impl Scratch {
     /// For each of `workers` a buffer of `len` elements with unspecified contents.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] where it has to grow and cannot.
+    /// [`Error::OutOfMemory`] if it has to grow and the allocation fails.
     pub fn take_per_worker<T: Zeroable>(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_, T>, Error> {
         self.rest.take_per_worker(workers, len)
     }
@@ -147,21 +164,23 @@ impl Scratch {
 /// One piece of memory of a [`Scratch`].
 #[derive(Debug)]
 pub(crate) struct Arena {
-    buffer: AlignedBuf<f32>,
+    buffer: AlignedBuf<Line>,
 }
 
 impl Arena {
     const fn new() -> Self {
-        Arena { buffer: AlignedBuf { data: NonNull::dangling(), len: 0 } }
+        Arena { buffer: AlignedBuf::empty(0) }
     }
 
     /// As [`Scratch::take`].
     pub(crate) fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
-        let words = len.saturating_mul(size_of::<T>()).div_ceil(size_of::<f32>());
-        if self.buffer.len < words {
-            self.buffer = AlignedBuf::zeroed(words)?;
+        const { assert!(align_of::<T>() <= LINE, "wanted a type that is not stricter aligned than a cache line") };
+        let lines = len.saturating_mul(size_of::<T>()).div_ceil(LINE);
+        if self.buffer.len < lines {
+            self.buffer = AlignedBuf::zeroed(lines)?;
         }
-        // SAFETY: the buffer starts on a cache line, is long enough, initialised, and any bytes are a T; the borrow is exclusive.
+        // SAFETY: the buffer starts on a cache line even if it is empty, holds `len` elements, every byte of it is initialised (zeroed
+        // at birth, and no Zeroable type has padding), and any bytes are a T; the borrow is exclusive.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.buffer.as_mut_ptr().cast(), len) })
     }
 
@@ -192,9 +211,10 @@ impl<'a, T> PerWorker<'a, T> {
         PerWorker { data: data.as_mut_ptr(), len: Self::padded(len), borrow: PhantomData }
     }
 
-    /// `len` rounded up to whole cache lines.
+    /// `len` rounded up to whole cache lines. Saturates.
     pub(crate) fn padded(len: usize) -> usize {
-        len.next_multiple_of(LINE / size_of::<T>())
+        let line = (LINE / size_of::<T>().max(1)).max(1);
+        len.checked_next_multiple_of(line).unwrap_or(usize::MAX)
     }
 
     /// The buffer of one worker.
@@ -226,6 +246,34 @@ mod tests {
             assert!(buffer.iter().all(|&x| x == 0.0));
         }
         assert!(AlignedBuf::<f32>::zeroed(0).unwrap().is_empty());
+    }
+
+    /// An address that nothing was written to.
+    fn is_on_a_line<T>(slice: &[T]) -> bool {
+        slice.as_ptr().addr().is_multiple_of(LINE)
+    }
+
+    #[test]
+    fn take_of_nothing_from_new_scratch_is_aligned_for_every_type() {
+        assert!(is_on_a_line(Scratch::new().take::<f64>(0).unwrap()));
+        assert!(is_on_a_line(Scratch::new().take::<f32>(0).unwrap()));
+        assert!(is_on_a_line(Scratch::new().take::<Line>(0).unwrap()));
+        assert!(is_on_a_line(&AlignedBuf::<f64>::zeroed(0).unwrap()));
+        let mut scratch = Scratch::new();
+        let buffers = scratch.take_per_worker::<f64>(1, 0).unwrap();
+        // SAFETY: the only worker.
+        assert!(is_on_a_line(unsafe { buffers.get(0) }));
+    }
+
+    #[test]
+    fn take_per_worker_of_impossible_sizes_is_an_error() {
+        for (workers, len) in [(1, usize::MAX), (usize::MAX, 1), (usize::MAX, usize::MAX), (2, usize::MAX / 2 - 3)] {
+            let outcome = Scratch::new().take_per_worker::<f32>(workers, len).map(|_| ());
+            assert!(
+                matches!(outcome, Err(Error::OutOfMemory { .. })),
+                "{workers} workers, {len} elements: {outcome:?}"
+            );
+        }
     }
 
     #[test]

@@ -119,3 +119,76 @@ fn run_from_inside_another_pool_keeps_worker_numbers_in_bounds() {
         run_and_check(&inner, 4);
     });
 }
+
+/// What the operating system allows a thread to run on.
+#[cfg(target_os = "linux")]
+mod affinity {
+    use super::pool;
+    use cke_kernels::cores::{allowed_cpus, usable_cores};
+    use cke_kernels::threads::{Parallel, ThreadPool};
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    /// Binds the calling thread to one CPU.
+    fn bind_to(cpu: usize) {
+        // SAFETY: an empty set, to which a CPU that a thread may run on is added.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(cpu, &mut set);
+            assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &set), 0);
+        }
+    }
+
+    /// Runs `work` on a thread of its own that is bound to one CPU.
+    fn on_a_bound_thread<R: Send>(work: impl FnOnce(usize) -> R + Send) -> R {
+        let cpu = allowed_cpus().expect("Linux tells")[0];
+        std::thread::scope(|scope| {
+            let bound = scope.spawn(move || {
+                bind_to(cpu);
+                work(cpu)
+            });
+            bound.join().expect("no panic")
+        })
+    }
+
+    #[test]
+    fn number_of_threads_on_a_bound_thread_is_that_of_the_process() {
+        let wanted = usable_cores();
+        assert_eq!(on_a_bound_thread(|_| (usable_cores(), ThreadPool::available())), (wanted, wanted));
+    }
+
+    #[test]
+    fn workers_of_a_pool_made_on_a_bound_thread_may_use_the_cpus_of_the_process() {
+        let all = allowed_cpus().expect("Linux tells");
+        let (while_working, number) = on_a_bound_thread(|_| {
+            let pool = pool(2);
+            let found = Mutex::new(None);
+            while found.lock().unwrap().is_none() {
+                pool.run(2, &|_task, worker| {
+                    if worker == 1 {
+                        // SAFETY: asks for a number.
+                        *found.lock().unwrap() =
+                            Some((allowed_cpus().expect("Linux tells"), unsafe { libc::gettid() }));
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                });
+            }
+            let (while_working, thread) = found.into_inner().unwrap().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).expect("Linux tells");
+            let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:")).expect("Linux tells");
+            let bits: u32 = mask.chars().filter_map(|digit| digit.to_digit(16)).map(u32::count_ones).sum();
+            (while_working, bits as usize)
+        });
+        assert!(while_working.len() + 1 >= all.len(), "all but the caller's: {while_working:?} of {all:?}");
+        assert_eq!(number, all.len(), "and all when it sleeps");
+    }
+
+    #[test]
+    fn pool_of_too_many_threads_is_refused() {
+        for threads in [1025, 1_000_000, usize::MAX] {
+            let error = ThreadPool::new(threads).expect_err("too many");
+            assert_eq!(error.to_string(), format!("threads of a pool, at most: wanted 1024, found {threads}"));
+        }
+    }
+}

@@ -4,13 +4,12 @@
 //! the kernel's admin-guide pages on transparent huge pages and cpufreq). A fact that the system does not tell is
 //! `None`.
 
-mod quota;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cke_kernels::Cpu;
+use cke_kernels::cores::cpu_quota;
 use cke_kernels::threads::ThreadPool;
 use serde::Serialize;
 
@@ -76,7 +75,7 @@ impl Host {
             last_level_cache_bytes: files.last_level_caches(),
             online_cpus: files.text("sys/devices/system/cpu/online").and_then(|list| cpu_list_length(&list)),
             allowed_cpus: files.allowed_cpus(),
-            cpu_quota: quota::cpu_quota(files),
+            cpu_quota: cpu_quota(&files.root),
             usable_threads: ThreadPool::available(),
             frequency_mhz: files.frequency_mhz(),
             memory_total_bytes: files.kib_field("proc/meminfo", "MemTotal"),

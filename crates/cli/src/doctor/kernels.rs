@@ -41,12 +41,12 @@ pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
     let choice = |shape: Shape| {
         let rival = |kernel: cke_kernels::gemm::Supported<S>| {
             let record = kernel.record();
-            Rival { kernel: record.name, isa: record.isa.name(), estimated_cycles: cycles(record, shape) }
+            Rival { kernel: record.name(), isa: record.isa().name(), estimated_cycles: cycles(record, shape) }
         };
         let mut rivals: Vec<Rival> = rivals::<S>(cpu).map(rival).collect();
         rivals.sort_by_key(|rival| rival.estimated_cycles);
         let Shape { m, n, k } = shape;
-        KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name, rivals }
+        KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name(), rivals }
     };
     SHAPES.into_iter().map(choice).collect()
 }

@@ -91,7 +91,7 @@ fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, work: Attenti
         layer: Some(layer),
         kind: Kind::Attention,
         shape: None,
-        kernel: Some(plan.kernel().record().name),
+        kernel: Some(plan.kernel().record().name()),
         flops: 4 * (work.pairs * plan.width()) as u64,
         // Queries, keys, values and outputs; keys and values once more as they are packed.
         bytes: (size_of::<f32>() * plan.width() * (6 * rows + 2 * work.kept)) as u64,

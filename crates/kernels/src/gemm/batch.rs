@@ -10,7 +10,7 @@ use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme, Uniform};
 use crate::scratch::{Scratch, Zeroable};
-use crate::threads::{Parallel, Serial};
+use crate::threads::{Parallel, Serial, run_tasks};
 use crate::view::MatMut;
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
@@ -133,9 +133,9 @@ fn spread(
         let ctx = &mut Ctx { pool: &Serial, scratch: &mut ctx.scratch[0] };
         (0..alone).for_each(|index| attempt(index, ctx));
     } else {
-        let tasks = alone.min(threads * TASKS_PER_THREAD);
+        let tasks = alone.min(threads.saturating_mul(TASKS_PER_THREAD));
         let scratch = Apart::new(ctx.scratch);
-        ctx.pool.run(tasks, &|task, worker| {
+        run_tasks(ctx.pool, tasks, &|task, worker| {
             // SAFETY: worker < threads, and no two tasks that run at once have the same one, as Parallel promises.
             let ctx = &mut Ctx { pool: &Serial, scratch: unsafe { scratch.get(worker) } };
             (part(task, alone, tasks)..part(task + 1, alone, tasks)).for_each(|index| attempt(index, ctx));

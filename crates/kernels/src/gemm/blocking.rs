@@ -31,7 +31,7 @@ impl Blocking {
         let limit = if m <= tile.mr { usize::MAX } else { elements(caches.l2 / 3) / tile.nr };
         let kc = even_part(k, limit.max(16), 1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
-        let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
+        let tasks = if threads > 1 { threads.saturating_mul(TASKS_PER_THREAD) } else { 1 };
         // Few panels: rows make up the number of tasks.
         let rows_per_task = m.div_ceil((tasks / panels).max(1)).max(1);
         let mc = even_part(m, rows_per_task.min(elements(caches.l2 * 2 / 5) / kc), tile.mr);

@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::Zeroable;
-use crate::threads::{Parallel, Serial};
+use crate::threads::{Parallel, Serial, run_tasks};
 use crate::view::MatMut;
 use std::collections::TryReserveError;
 use std::ops::Range;
@@ -68,7 +68,7 @@ impl<S: Scheme> BrgemmPlan<S> {
     /// # Panics
     /// Where it is no kernel of [`Form::Outer`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
-        assert_eq!(kernel.record().form, Form::Outer, "{} reads B along k", kernel.record().name);
+        assert_eq!(kernel.record().form(), Form::Outer, "{} reads B along k", kernel.record().name());
         // What a pass reads of B for every tile of rows takes about half of L2, and its blocks have room on the stack.
         let steps_in_l2 = cpu.caches().l2 / 2 / size_of::<S::B>() / kernel.tile().nr;
         let steps_per_pass = steps_in_l2.min(shape.k.saturating_mul(PAIRS / 2)).max(1);
@@ -110,11 +110,11 @@ impl<S: Scheme> BrgemmPlan<S> {
         let work = m.saturating_mul(n).saturating_mul(k).saturating_mul(operands.a.count());
         let pool = if work < SMALL { &Serial } else { pool };
         let (threads, panels) = (pool.threads(), n.div_ceil(nr));
-        let tasks = if threads > 1 { threads * TASKS_PER_THREAD } else { 1 };
+        let tasks = if threads > 1 { threads.saturating_mul(TASKS_PER_THREAD) } else { 1 };
         let rows_per_task = m.div_ceil(tasks.div_ceil(panels)).next_multiple_of(mr);
         let row_blocks = m.div_ceil(rows_per_task);
         let failed = AtomicBool::new(false);
-        pool.run(panels * row_blocks, &|task, _worker| {
+        run_tasks(pool, panels * row_blocks, &|task, _worker| {
             let (panel, start) = (task / row_blocks, task % row_blocks * rows_per_task);
             // SAFETY: the sizes were checked, C is borrowed exclusively, and tasks own disjoint parts of it.
             let outcome = unsafe { job.run_panel(panel, start..m.min(start + rows_per_task)) };
@@ -163,8 +163,12 @@ impl<S: Scheme> BrgemmPlan<S> {
         expect_size("rows of each packed B", self.shape.k, b.k())?;
         expect_size("columns of each packed B", self.shape.n, b.n())?;
         let (record, found) = (self.kernel.record(), b.nr());
-        let wanted = record.tile.nr;
-        if found == wanted { Ok(()) } else { Err(Error::PackedForAnotherKernel { kernel: record.name, wanted, found }) }
+        let wanted = record.tile().nr;
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(Error::PackedForAnotherKernel { kernel: record.name(), wanted, found })
+        }
     }
 }
 

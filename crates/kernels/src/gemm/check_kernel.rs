@@ -71,7 +71,7 @@ fn check_chains<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
 where
     S::E: Into<f64>,
 {
-    if kernel.record().form == Form::Dot {
+    if kernel.record().form() == Form::Dot {
         return Ok(());
     }
     let Tile { mr, nr } = kernel.tile();
@@ -101,7 +101,7 @@ fn tiles(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
 /// Every call that is made with these operands.
 fn calls<S: Uniform>(kernel: Supported<S>, operands: &Operands<S>) -> impl Iterator<Item = Call<'_, S>> {
     let to_dos = ToDo::ALL.into_iter().filter(move |&to_do| match to_do {
-        ToDo::CopyB => kernel.record().form == Form::Outer && operands.a.len() == 1,
+        ToDo::CopyB => kernel.record().form() == Form::Outer && operands.a.len() == 1,
         ToDo::Finish { .. } => S::Finish::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some(),
         _ => true,
     });

@@ -30,7 +30,7 @@ const ROW_OVERHEAD: usize = 10;
 /// equals; or, for a few rows, the one with the widest panels, which memory delivers fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     rivals::<S>(cpu)
-        .filter(|kernel| kernel.record().isa == cpu.isa() && !is_too_flat(kernel.record()))
+        .filter(|kernel| kernel.record().isa() == cpu.isa() && !is_too_flat(kernel.record()))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
             _ => (0, cycles(kernel.record(), shape)),
@@ -43,7 +43,7 @@ const FEW_ROWS: usize = 6;
 
 /// Whether so few rows share what is loaded of B that L2 cannot deliver it.
 fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>) -> bool {
-    PER_CYCLE * kernel.lanes * size_of::<S::B>() > L2_BYTES_PER_CYCLE * kernel.tile.mr
+    PER_CYCLE * kernel.lanes() * size_of::<S::B>() > L2_BYTES_PER_CYCLE * kernel.tile().mr
 }
 
 /// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
@@ -66,7 +66,7 @@ pub(super) fn choose_one_off<S: Scheme>(
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop, not iterator adapters: it is a good part of the time of a tiny product.
     for kernel in S::kernels() {
-        if kernel.isa == cpu.isa() && kernel.form == form {
+        if kernel.isa() == cpu.isa() && kernel.form() == form {
             let rank = rank(kernel, shape, a_in_l2);
             if best.is_none_or(|(_, lowest)| rank < lowest) {
                 best = Some((kernel, rank));
@@ -85,10 +85,10 @@ const SHALLOW: usize = 16;
 /// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
 #[inline(always)]
 fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
-    let Tile { mr, nr } = kernel.tile;
+    let Tile { mr, nr } = kernel.tile();
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
-    let is_too_narrow = kernel.form == Form::Outer && nr == kernel.lanes && kernel.lanes > 1;
+    let is_too_narrow = kernel.form() == Form::Outer && nr == kernel.lanes() && kernel.lanes() > 1;
     let is_too_flat = is_too_flat(kernel);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
@@ -99,7 +99,7 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
         _ if is_too_narrow => 3 * CLASS,
         (_, true) => CLASS + wide_first,
         _ if is_too_flat => 3 * CLASS,
-        _ if a_in_l2 && kernel.form == Form::Outer => 2 * CLASS + narrow_first,
+        _ if a_in_l2 && kernel.form() == Form::Outer => 2 * CLASS + narrow_first,
         _ => 2 * CLASS + wide_first,
     };
     if (m == 1) == is_for_single_rows { rank } else { rank + 4 * CLASS }
@@ -107,21 +107,22 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
 
 /// Every kernel of the scheme that `cpu` can run on packed panels of B.
 pub fn rivals<S: Scheme>(cpu: &Cpu) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
-    S::kernels().iter().filter(|kernel| kernel.form == Form::Outer).filter_map(|kernel| kernel.on(cpu))
+    S::kernels().iter().filter(|kernel| kernel.form() == Form::Outer).filter_map(|kernel| kernel.on(cpu))
 }
 
-/// Estimated cycles of one core for the whole product with its operands in L2.
+/// Estimated cycles of one core for the whole product with its operands in L2. Saturates.
 pub fn cycles<S: Scheme>(kernel: &Microkernel<S>, shape: Shape) -> usize {
-    let row_tiles = shape.m.div_ceil(kernel.tile.mr).max(1);
+    let row_tiles = shape.m.div_ceil(kernel.tile().mr).max(1);
     let (rows, taller) = (shape.m / row_tiles, shape.m % row_tiles);
-    let full_panels = shape.n / kernel.tile.nr;
-    let rest = (shape.n % kernel.tile.nr).div_ceil(kernel.lanes);
-    let vector_bytes = kernel.lanes * size_of::<S::B>();
+    let full_panels = shape.n / kernel.tile().nr;
+    let rest = (shape.n % kernel.tile().nr).div_ceil(kernel.lanes());
+    let vector_bytes = kernel.lanes() * size_of::<S::B>();
     let column = |vectors: usize| {
         let tile = |rows: usize| tile_cycles(rows, vectors, vector_bytes, shape.k);
-        taller * tile(rows + 1) + (row_tiles - taller) * tile(rows)
+        taller.saturating_mul(tile(rows + 1)).saturating_add((row_tiles - taller).saturating_mul(tile(rows)))
     };
-    full_panels * column(kernel.tile.nr / kernel.lanes) + if rest > 0 { column(rest) } else { 0 }
+    let whole = full_panels.saturating_mul(column(kernel.tile().nr / kernel.lanes()));
+    whole.saturating_add(if rest > 0 { column(rest) } else { 0 })
 }
 
 fn tile_cycles(rows: usize, vectors: usize, vector_bytes: usize, k: usize) -> usize {
@@ -130,5 +131,5 @@ fn tile_cycles(rows: usize, vectors: usize, vector_bytes: usize, k: usize) -> us
     let from_l2 = vectors * vector_bytes * PER_CYCLE / L2_BYTES_PER_CYCLE;
     // In half cycles, to stay exact.
     let step = multiply_adds.max(loads).max(from_l2).max(LATENCY * PER_CYCLE);
-    k * step / PER_CYCLE + TILE_OVERHEAD + rows * ROW_OVERHEAD
+    (k.saturating_mul(step) / PER_CYCLE).saturating_add(TILE_OVERHEAD + rows * ROW_OVERHEAD)
 }

@@ -105,7 +105,10 @@ pub struct Sums<E> {
 }
 
 /// An epilogue cut to one tile.
-pub trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
+///
+/// # Safety
+/// What [`TileEpilogue::cut`] returns for a checked epilogue and a tile inside its product may be applied to that tile.
+pub unsafe trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
     /// The part of `epilogue` for the tile whose first element is (row, col); `None` where nothing is to be done.
     ///
     /// Its sizes were checked and the tile lies inside the product, so pointers are valid for what it covers.
@@ -126,7 +129,8 @@ pub trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
 #[derive(Clone, Copy, Debug)]
 pub enum NoFinish {}
 
-impl<E: Copy> TileEpilogue<E> for NoFinish {
+// SAFETY: it returns nothing.
+unsafe impl<E: Copy> TileEpilogue<E> for NoFinish {
     fn cut(_epilogue: &Epilogue<'_>, _row: usize, _col: usize) -> Option<NoFinish> {
         None
     }
@@ -140,7 +144,9 @@ impl<E: Copy> TileEpilogue<E> for NoFinish {
     }
 }
 
-impl TileEpilogue<f32> for TileFinish {
+// SAFETY: the pointers are those of the epilogue's operands from the tile's first row and column on, and the operands have a place for
+// each row and column of the product, as was checked.
+unsafe impl TileEpilogue<f32> for TileFinish {
     fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<TileFinish> {
         epilogue.at(row, col)
     }

@@ -3,7 +3,7 @@
 use super::blocking::{Blocking, Streams};
 use super::macro_kernel::{ABlock, Ahead, BBlock, Block, Product};
 use crate::scheme::Scheme;
-use crate::threads::Parallel;
+use crate::threads::{Parallel, run_tasks};
 use crate::view::MatRef;
 use std::ops::Range;
 
@@ -120,10 +120,10 @@ impl<S: Scheme> Product<'_, S> {
         };
         if self.m <= self.kernel.tile().mr {
             let streams = Streams::new(panels, pool.threads());
-            return pool.run(streams.count(), &|task, _worker| compute(0..self.m, streams.get(task)));
+            return run_tasks(pool, streams.count(), &|task, _worker| compute(0..self.m, streams.get(task)));
         }
         // Loops 3 and 5: neighbouring tasks share their rows of A.
-        pool.run(row_blocks * column_blocks, &|task, _worker| {
+        run_tasks(pool, row_blocks * column_blocks, &|task, _worker| {
             let (row_block, column_block) = (task / column_blocks, task % column_blocks);
             let rows = row_block * mc..self.m.min((row_block + 1) * mc);
             compute(rows, column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block));

@@ -5,7 +5,6 @@ use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, TileArgs};
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// C (m, n) ← finish(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
@@ -130,7 +129,7 @@ impl Iterator for EvenParts {
 impl<S: Scheme> Product<'_, S> {
     /// `kc`, rounded so that blocks of K hold whole chains: the order of summation then does not depend on it.
     pub(crate) fn whole_chains(&self, kc: usize) -> usize {
-        match self.kernel.record().form {
+        match self.kernel.record().form() {
             Form::Outer => whole_chains(kc, self.k),
             Form::Dot => DOT_SEGMENT,
         }
@@ -148,7 +147,7 @@ impl<S: Scheme> Product<'_, S> {
         let (is_first, is_last) = (block.ks.start == 0, block.ks.end == self.k);
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
-        let is_dot = self.kernel.record().form == Form::Dot;
+        let is_dot = self.kernel.record().form() == Form::Dot;
         // The rows that the next tile reads, where A is large.
         let stream_a = !is_dot && a.col_stride == 1 && height.saturating_mul(k) > STREAM / size_of::<S::A>();
         for (index, panel) in block.panels.clone().enumerate() {
@@ -222,8 +221,9 @@ impl<S: Scheme> Product<'_, S> {
     /// As [`Product::run_block`].
     #[inline(never)]
     unsafe fn run_strided(&self, rows: usize, args: TileArgs<'_, S>) {
-        let mut copy = [MaybeUninit::<S::Acc>::uninit(); MAX_TILE];
-        let copy: *mut S::Acc = copy.as_mut_ptr().cast();
+        // Zeros, so that it does not matter to memory whether the kernel and `reads_c` agree.
+        let mut copy = [S::Acc::zero(); MAX_TILE];
+        let copy = copy.as_mut_ptr();
         let nr = self.kernel.tile().nr;
         // SAFETY: the copy holds mr × nr elements (tested for every record); the tile of C is vouched for by the caller.
         unsafe {

@@ -249,19 +249,14 @@ pub struct PackArgs<T> {
 /// the places that [`PackArgs`] names, and the two do not overlap.
 pub type PackFn<T> = unsafe fn(&PackArgs<T>);
 
-/// One record of the registry.
+/// One record of the registry. Its fields carry the promises that were made when it was created, so nobody else can set them.
 #[derive(Debug)]
 pub struct Microkernel<S: Scheme> {
-    /// ISA, scheme, rows × columns: `avx512_f32_6x64`.
-    pub name: &'static str,
-    /// What it needs of the CPU.
-    pub isa: Isa,
-    /// How it reads B.
-    pub form: Form,
-    /// The largest tile.
-    pub tile: Tile,
-    /// Columns by which the tile can be narrowed: those of a vector, or one.
-    pub lanes: usize,
+    pub(super) name: &'static str,
+    pub(super) isa: Isa,
+    pub(super) form: Form,
+    pub(super) tile: Tile,
+    pub(super) lanes: usize,
     /// `functions[rows − 1][vectors − 1]`: the same tile cut to fewer rows and columns, all reading the same panels.
     pub(super) functions: &'static [&'static [TileFn<S>]],
     /// Copies a block of an operand to where the kernel wants it.
@@ -275,6 +270,31 @@ pub struct Microkernel<S: Scheme> {
 pub struct Supported<S: Scheme>(&'static Microkernel<S>);
 
 impl<S: Scheme> Microkernel<S> {
+    /// ISA, scheme, rows × columns: `avx512_f32_6x64`.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it needs of the CPU.
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How it reads B.
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The largest tile.
+    pub const fn tile(&self) -> Tile {
+        self.tile
+    }
+
+    /// Columns by which the tile can be narrowed: those of a vector, or one.
+    pub const fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// The proof that `cpu` can run this kernel, where it can.
     pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
         cpu.has(self.isa).then_some(Supported(self))

@@ -11,7 +11,7 @@ use super::way::{self, Contiguous, Way, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker};
-use crate::threads::{Parallel, for_each_chunk};
+use crate::threads::{Parallel, for_each_chunk, run_tasks};
 use crate::view::MatMut;
 use std::ops::Range;
 use std::ptr::null_mut;
@@ -70,7 +70,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn run_in_place(&self, pool: &dyn Parallel) {
         let Product { kernel, n, k, .. } = self.product;
         let (nr, b) = (kernel.tile().nr, self.b);
-        let whole = match kernel.record().form {
+        let whole = match kernel.record().form() {
             Form::Outer => {
                 let is_far = n.saturating_mul(k) > self.caches.l3 / 2 / size_of::<S::E>();
                 WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
@@ -176,7 +176,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let nr = kernel.tile().nr;
         let panels = n.div_ceil(nr);
         let column_steps = steps.columns;
-        pool.run(rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
+        run_tasks(pool, rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
             let (row, column) = (task / column_steps * steps.rows, task % column_steps);
             let (panel, last) = (column * panels / column_steps, (column + 1) * panels / column_steps);
             let rows_of_c = rows.start + row..rows.end.min(rows.start + row + steps.rows);
@@ -303,8 +303,8 @@ impl Steps {
         if threads == 1 {
             return Steps { kc, rows: m, columns: 1 };
         }
-        let tasks = threads * TASKS_PER_THREAD;
-        let row_blocks = (threads * ROW_BLOCKS_PER_THREAD / panels).clamp(1, m.div_ceil(mr));
+        let tasks = threads.saturating_mul(TASKS_PER_THREAD);
+        let row_blocks = (threads.saturating_mul(ROW_BLOCKS_PER_THREAD) / panels).clamp(1, m.div_ceil(mr));
         Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), columns: panels.min(tasks) }
     }
 }

@@ -48,7 +48,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// # Panics
     /// Where it is no kernel of [`Form::Outer`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
-        assert_eq!(kernel.record().form, Form::Outer, "{} reads B along k", kernel.record().name);
+        assert_eq!(kernel.record().form(), Form::Outer, "{} reads B along k", kernel.record().name());
         GemmPlan { kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
     }
 
@@ -128,8 +128,12 @@ impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
         expect_size("columns of C", n, c.cols())?;
         epilogue.check(m, n)?;
         let record = self.kernel.record();
-        if b.nr() != record.tile.nr {
-            return Err(Error::PackedForAnotherKernel { kernel: record.name, wanted: record.tile.nr, found: b.nr() });
+        if b.nr() != record.tile().nr {
+            return Err(Error::PackedForAnotherKernel {
+                kernel: record.name(),
+                wanted: record.tile().nr,
+                found: b.nr(),
+            });
         }
         let product = Product {
             kernel: self.kernel,
@@ -145,7 +149,7 @@ impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
         };
         let a = WholeA::of(&a);
         let blocking = self.blocking.unwrap_or_else(|| {
-            Blocking::choose(record.tile, size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
+            Blocking::choose(record.tile(), size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
         });
         // SAFETY: the views vouch for A and C, PackedB for the panels, and all sizes were checked; C is borrowed exclusively.
         unsafe { product.run(a, b.whole(), blocking, ctx.pool) };

@@ -98,12 +98,12 @@ mod tests {
 
     fn check_records<S: Scheme>() {
         for kernel in S::kernels() {
-            let Tile { mr, nr } = kernel.tile;
-            let form = if kernel.form == Form::Dot { "dot_" } else { "" };
-            assert_eq!(kernel.name, format!("{}_{}_{form}{mr}x{nr}", kernel.isa, S::NAME));
+            let Tile { mr, nr } = kernel.tile();
+            let form = if kernel.form() == Form::Dot { "dot_" } else { "" };
+            assert_eq!(kernel.name(), format!("{}_{}_{form}{mr}x{nr}", kernel.isa(), S::NAME));
             assert_eq!(kernel.functions.len(), mr);
-            assert!(kernel.functions.iter().all(|row| row.len() * kernel.lanes == nr), "{}", kernel.name);
-            assert!(mr * nr <= super::super::macro_kernel::MAX_TILE, "{}", kernel.name);
+            assert!(kernel.functions.iter().all(|row| row.len() * kernel.lanes() == nr), "{}", kernel.name());
+            assert!(mr * nr <= super::super::macro_kernel::MAX_TILE, "{}", kernel.name());
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn isas<S: Scheme>() -> Vec<Isa> {
-        S::kernels().iter().map(|kernel| kernel.isa).collect()
+        S::kernels().iter().map(|kernel| kernel.isa()).collect()
     }
 
     #[test]

@@ -55,14 +55,19 @@ pub(super) fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, contiguous: Contiguous
 
 /// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
 /// which costs as much as some six rows of A, and pays for it with lanes that lie idle and with C written through a copy.
+///
+/// The rule is lanes / m · (1 + 42 / k) < 1 + 6.4 / m, in whole numbers: a division of floats would raise exceptions in a program that
+/// traps them.
 pub(super) fn packing_a_pays(m: usize, n: usize, k: usize) -> bool {
-    let idle = m.next_multiple_of(LANES) as f32 / m as f32;
-    let turned = idle * (1.0 + 42.0 / k as f32);
-    m > DOT_ROWS && m <= n && turned < 1.0 + 6.4 / m as f32
+    if m <= DOT_ROWS || m > n {
+        return false;
+    }
+    let [m, k] = [m, k].map(|x| x as u128);
+    5 * m.next_multiple_of(LANES) * (k + 42) < k * (5 * m + 32)
 }
 
 /// Lanes of the widest vectors.
-const LANES: usize = 16;
+const LANES: u128 = 16;
 
 /// Rows up to which a B whose rows are contiguous is not worth packing.
 const IN_PLACE_ROWS: usize = 32;

@@ -28,6 +28,7 @@ macro_rules! vectors {
         splat: $splat:ident,
         load: $load:ident,
         load_masked: $load_masked:ident,
+        fill: $fill:ident,
         store: $store:ident,
         store_masked: $store_masked:ident,
         binary: { $($binary:tt)* },
@@ -89,7 +90,8 @@ macro_rules! vectors {
             }
         }
 
-        impl Simd<$element> for Avx2 {
+        // SAFETY: as the trait asks: AVX2 has 256 bits, the table of masks is counted out beside it, and `Avx2` is made under a promise only.
+        unsafe impl Simd<$element> for Avx2 {
             const LANES: usize = $lanes;
             type Mask = __m256i;
 
@@ -110,6 +112,12 @@ macro_rules! vectors {
             unsafe fn load_masked(self, p: *const $element, mask: __m256i) -> $reg {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
                 unsafe { $load_masked(p, mask) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_filled(self, p: *const $element, mask: __m256i) -> $reg {
+                // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
+                unsafe { $fill($load_masked(p, mask), mask) }
             }
 
             #[inline(always)]
@@ -172,6 +180,7 @@ vectors! {
     splat: _mm256_set1_ps,
     load: _mm256_loadu_ps,
     load_masked: _mm256_maskload_ps,
+    fill: fill_f32,
     store: _mm256_storeu_ps,
     store_masked: _mm256_maskstore_ps,
     binary: {
@@ -198,6 +207,7 @@ vectors! {
     splat: _mm256_set1_pd,
     load: _mm256_loadu_pd,
     load_masked: _mm256_maskload_pd,
+    fill: fill_f64,
     store: _mm256_storeu_pd,
     store_masked: _mm256_maskstore_pd,
     binary: {
@@ -217,6 +227,33 @@ vectors! {
     sum: sum_f64,
     largest: largest_f64,
     transpose: f64x4,
+}
+
+/// The first lane in all lanes outside the mask. The indices do not change in a loop.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[inline(always)]
+unsafe fn fill_f32(x: __m256, mask: __m256i) -> __m256 {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let own = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_permutevar8x32_ps(x, _mm256_and_si256(own, mask))
+    }
+}
+
+/// As [`fill_f32`], a lane being two words.
+///
+/// # Safety
+/// The CPU has AVX2.
+#[inline(always)]
+unsafe fn fill_f64(x: __m256d, mask: __m256i) -> __m256d {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let (own, first) = (_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1));
+        let index = _mm256_blendv_epi8(first, own, mask);
+        _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(x), index))
+    }
 }
 
 #[inline(always)]

@@ -25,6 +25,7 @@ macro_rules! vectors {
         splat: $splat:ident,
         load: $load:ident,
         load_masked: $load_masked:ident,
+        load_onto: $load_onto:ident,
         store: $store:ident,
         store_masked: $store_masked:ident,
         binary: { $($binary:tt)* },
@@ -88,7 +89,8 @@ macro_rules! vectors {
             }
         }
 
-        impl Simd<$element> for Avx512 {
+        // SAFETY: as the trait asks: AVX-512 has 512 bits and a mask bit for each lane, and `Avx512` is made under a promise only.
+        unsafe impl Simd<$element> for Avx512 {
             const LANES: usize = $lanes;
             type Mask = $mask;
 
@@ -107,6 +109,12 @@ macro_rules! vectors {
             unsafe fn load_masked(self, p: *const $element, mask: $mask) -> $reg {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
                 unsafe { $load_masked(mask, p) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_filled(self, p: *const $element, mask: $mask) -> $reg {
+                // SAFETY: see the head of this macro; the first lane is in the mask, lanes outside of it are not accessed.
+                unsafe { $load_onto($splat(*p), mask, p) }
             }
 
             #[inline(always)]
@@ -177,6 +185,7 @@ vectors! {
     splat: _mm512_set1_ps,
     load: _mm512_loadu_ps,
     load_masked: _mm512_maskz_loadu_ps,
+    load_onto: _mm512_mask_loadu_ps,
     store: _mm512_storeu_ps,
     store_masked: _mm512_mask_storeu_ps,
     binary: {
@@ -204,6 +213,7 @@ vectors! {
     splat: _mm512_set1_pd,
     load: _mm512_loadu_pd,
     load_masked: _mm512_maskz_loadu_pd,
+    load_onto: _mm512_mask_loadu_pd,
     store: _mm512_storeu_pd,
     store_masked: _mm512_mask_storeu_pd,
     binary: {

@@ -38,7 +38,13 @@ pub use scalar::Scalar;
 pub use {avx2::Avx2, avx512::Avx512};
 
 /// Vectors of `E` on one instruction set. A value proves that the CPU has it.
-pub trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
+///
+/// # Safety
+/// Code that works on memory relies on an implementation:
+/// - A value exists only where the CPU has the instructions that its methods use.
+/// - `LANES` is at least 1, and `mask(n)` is the first min(n, `LANES`) lanes.
+/// - Loads and stores touch the elements that they name and no others, under the promises that they ask for.
+pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// Elements in a vector.
     const LANES: usize;
     /// Which lanes of a vector take part in a load or store.
@@ -58,6 +64,13 @@ pub trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for reads of the elements in `mask`.
     unsafe fn load_masked(self, p: *const E, mask: Self::Mask) -> Self::Reg;
+
+    /// Loads the lanes of `mask`, and the first element once more in each of the others: what is computed there raises no exception
+    /// that the first lane does not raise.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of the elements in `mask`, of which there is at least one.
+    unsafe fn load_filled(self, p: *const E, mask: Self::Mask) -> Self::Reg;
 
     /// Stores a vector.
     ///

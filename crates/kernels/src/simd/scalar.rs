@@ -80,7 +80,8 @@ macro_rules! vectors {
             }
         }
 
-        impl Simd<$element> for Scalar {
+        // SAFETY: as the trait asks: one element, which plain Rust reads and writes; every CPU runs it.
+        unsafe impl Simd<$element> for Scalar {
             const LANES: usize = 1;
             type Mask = bool;
 
@@ -99,6 +100,12 @@ macro_rules! vectors {
             unsafe fn load_masked(self, p: *const $element, mask: bool) -> $element {
                 // SAFETY: promised by the caller where the mask is set.
                 if mask { unsafe { p.read() } } else { 0.0 }
+            }
+
+            #[inline(always)]
+            unsafe fn load_filled(self, p: *const $element, _mask: bool) -> $element {
+                // SAFETY: promised by the caller: the only lane is in the mask.
+                unsafe { p.read() }
             }
 
             #[inline(always)]

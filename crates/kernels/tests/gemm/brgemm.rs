@@ -91,7 +91,7 @@ impl Blocks {
 }
 
 fn outer_kernels() -> impl Iterator<Item = Supported<F32>> {
-    kernels().into_iter().filter(|kernel| kernel.record().form == Form::Outer)
+    kernels().into_iter().filter(|kernel| kernel.record().form() == Form::Outer)
 }
 
 /// Shapes at the borders of a kernel's tile, with counts of blocks from none to more than one call takes.
@@ -115,7 +115,7 @@ fn sum_over_many_small_blocks_has_the_bits_of_one_long_product() {
             let blocks = Blocks::new((kernel.tile().mr + 1, 3, k), count, 40);
             let found = blocks.run(&plan(kernel, &blocks), &blocks.operands(0.0), &Serial);
             let wanted = blocks.concatenated(kernel, &Epilogue::default());
-            tolerance::assert_identical(&format!("{}, {count} of k = {k}", kernel.record().name), &found, &wanted);
+            tolerance::assert_identical(&format!("{}, {count} of k = {k}", kernel.record().name()), &found, &wanted);
         }
     }
 }
@@ -127,7 +127,7 @@ fn sum_over_blocks_matches_the_oracle_for_every_beta() {
             let blocks = Blocks::new(shape, count, seed as u64);
             for beta in [0.0, 1.0, -0.75] {
                 let found = blocks.run(&plan(kernel, &blocks), &blocks.operands(beta), &Serial);
-                blocks.check(&format!("{}, {count} of {shape:?}", kernel.record().name), beta, &found);
+                blocks.check(&format!("{}, {count} of {shape:?}", kernel.record().name()), beta, &found);
             }
         }
     }
@@ -139,7 +139,7 @@ fn sum_over_blocks_has_the_bits_of_one_long_product() {
         for (seed, (shape, count)) in cases(kernel).into_iter().enumerate() {
             let blocks = Blocks::new(shape, count, seed as u64);
             let found = blocks.run(&plan(kernel, &blocks), &blocks.operands(0.0), &Serial);
-            let name = format!("{}, {count} of {shape:?}", kernel.record().name);
+            let name = format!("{}, {count} of {shape:?}", kernel.record().name());
             tolerance::assert_identical(&name, &found, &blocks.concatenated(kernel, &Epilogue::default()));
         }
     }
@@ -158,7 +158,7 @@ fn packed_blocks_give_the_bits_of_blocks_in_place() {
             let operands = Brgemm { b: BlocksOfB::Packed(&packed), ..blocks.operands(0.5) };
             let plan = plan(kernel, &blocks);
             let wanted = blocks.run(&plan, &blocks.operands(0.5), &Serial);
-            tolerance::assert_identical(kernel.record().name, &blocks.run(&plan, &operands, &Serial), &wanted);
+            tolerance::assert_identical(kernel.record().name(), &blocks.run(&plan, &operands, &Serial), &wanted);
         }
     }
 }
@@ -193,7 +193,7 @@ fn epilogue_is_applied_once_after_the_last_block() {
                 residual: Some(MatRef::new(&residual, m, n).expect("m · n elements")),
             };
             let found = blocks.run_finished(&plan(kernel, &blocks), &blocks.operands(0.0), &epilogue, &Serial);
-            let name = format!("{}, {count} blocks", kernel.record().name);
+            let name = format!("{}, {count} blocks", kernel.record().name());
             tolerance::assert_identical(&name, &found, &blocks.concatenated(kernel, &epilogue));
         }
     }

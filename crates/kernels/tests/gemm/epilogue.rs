@@ -167,7 +167,7 @@ fn every_combination_matches_the_formula() {
             for kind in EpilogueKind::all() {
                 let extra = EpilogueOperands::new(kind, case.m, case.n, 42);
                 operands.run(&plan, &extra.epilogue()).expect("sizes agree");
-                extra.check(&operands, &format!("{}, kc {kc}", kernel.record().name));
+                extra.check(&operands, &format!("{}, kc {kc}", kernel.record().name()));
             }
         }
     }
@@ -184,7 +184,7 @@ fn every_part_on_every_size_of_tile_matches_the_formula() {
             for kind in EpilogueKind::parts() {
                 let extra = EpilogueOperands::new(kind, rows, cols, 44);
                 operands.run(&plan, &extra.epilogue()).expect("sizes agree");
-                extra.check(&operands, kernel.record().name);
+                extra.check(&operands, kernel.record().name());
             }
         }
     }
@@ -200,7 +200,7 @@ fn epilogue_in_tiny_blocks_is_applied_once_everywhere() {
             for kind in EpilogueKind::parts() {
                 let extra = EpilogueOperands::new(kind, case.m, case.n, 46);
                 operands.run(&plan(kernel, &case, Some(blocking)), &extra.epilogue()).expect("sizes agree");
-                extra.check(&operands, &format!("{}, {blocking:?}", kernel.record().name));
+                extra.check(&operands, &format!("{}, {blocking:?}", kernel.record().name()));
             }
         }
     }

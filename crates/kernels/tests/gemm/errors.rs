@@ -91,8 +91,11 @@ fn run_with_weights_packed_for_another_kernel_is_refused() {
         for other in kernels().into_iter().filter(|other| other.tile().nr != kernel.tile().nr) {
             let error = error_of(&planned(kernel), (M, K), &packed_for(other, K, N), (M, N), &Epilogue::default());
             let record = kernel.record();
-            let wanted =
-                Error::PackedForAnotherKernel { kernel: record.name, wanted: record.tile.nr, found: other.tile().nr };
+            let wanted = Error::PackedForAnotherKernel {
+                kernel: record.name(),
+                wanted: record.tile().nr,
+                found: other.tile().nr,
+            };
             assert_eq!(error, wanted);
         }
     }

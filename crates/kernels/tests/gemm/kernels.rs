@@ -44,9 +44,9 @@ fn name_ignored_records_once() {
 }
 
 fn ignored_records<S: Scheme>() -> String {
-    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.isa));
+    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.isa()));
     ignored
-        .map(|record| format!("\nignored: {} needs {}, in use is {}\n", record.name, record.isa, cpu().isa()))
+        .map(|record| format!("\nignored: {} needs {}, in use is {}\n", record.name(), record.isa(), cpu().isa()))
         .collect()
 }
 
@@ -82,7 +82,7 @@ fn run_empty_products<S: Tested>() {
         };
         // SAFETY: one row and one column, whose only place is `c`; no pairs, so nothing else is read.
         unsafe { kernel.run(1, &args) };
-        assert_eq!(c, S::E::zero(), "{}", kernel.record().name);
+        assert_eq!(c, S::E::zero(), "{}", kernel.record().name());
     }
 }
 
@@ -94,7 +94,7 @@ fn every_kernel_runs_an_empty_product() {
 
 /// The name and the ISA of every record.
 fn names<S: Scheme>() -> impl Iterator<Item = (&'static str, Isa)> {
-    S::kernels().iter().map(|record| (record.name, record.isa))
+    S::kernels().iter().map(|record| (record.name(), record.isa()))
 }
 
 #[test]
@@ -114,13 +114,13 @@ fn records_beyond_the_capped_isa_are_named() {
 fn check_records<S: Scheme>() {
     for isa in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar && cfg!(target_arch = "x86_64")) {
         for form in [Form::Outer, Form::Dot] {
-            assert!(S::kernels().iter().any(|record| record.isa == isa && record.form == form), "{isa} {form:?}");
+            assert!(S::kernels().iter().any(|record| record.isa() == isa && record.form() == form), "{isa} {form:?}");
         }
     }
-    assert!(S::kernels().iter().any(|record| record.isa == Isa::Scalar && record.form == Form::Outer));
+    assert!(S::kernels().iter().any(|record| record.isa() == Isa::Scalar && record.form() == Form::Outer));
     for record in S::kernels() {
-        assert_eq!(record.tile.nr % record.lanes, 0, "{}", record.name);
-        assert!(record.name.contains(S::NAME), "{}", record.name);
+        assert_eq!(record.tile().nr % record.lanes(), 0, "{}", record.name());
+        assert!(record.name().contains(S::NAME), "{}", record.name());
     }
 }
 

@@ -38,7 +38,7 @@ fn check(kernel: Supported<F32>, case: GemmCase, guard: Guard) {
         Epilogue { scale: Scale::PerColumn(&scale), bias: Some(&bias), residual: Some(view(&residual)), ..guarded };
     plain.run(&plan, &epilogue).expect("sizes agree");
     // The gaps of the plain C are canaries, so equal bits mean that the gaps of the other one were not written either.
-    tolerance::assert_identical(&format!("{}, {case}", kernel.record().name), c.as_slice(), plain.c.as_slice());
+    tolerance::assert_identical(&format!("{}, {case}", kernel.record().name()), c.as_slice(), plain.c.as_slice());
     plain.c.check();
 }
 

@@ -85,7 +85,7 @@ struct TileCase<S: Tested> {
 impl<S: Tested> std::fmt::Display for TileCase<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let TileCase { rows, cols, batch, a, b, stored, extra, .. } = self;
-        let name = self.kernel.record().name;
+        let name = self.kernel.record().name();
         write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {extra:?}")
     }
 }
@@ -110,7 +110,7 @@ fn a_layouts(form: Form, rows: usize, k: usize) -> Vec<Layout> {
 
 /// The layouts of a block of B (k, cols) that a kernel can read: a panel, in place in a wider matrix, and just as wide as the tile.
 fn b_layouts<S: Tested>(kernel: Supported<S>, k: usize, cols: usize) -> Vec<Layout> {
-    match kernel.record().form {
+    match kernel.record().form() {
         Form::Outer => [kernel.tile().nr - cols, 101, 0].map(|gap| Layout::padded(k, cols, gap)).into(),
         Form::Dot => [0, 5].map(|gap| Layout::padded(cols, k, gap).transposed()).into(),
     }
@@ -125,7 +125,7 @@ impl<S: Tested> TileCase<S> {
 
     /// A tile with layouts of the operands, store and prefetching drawn by lot.
     fn any(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), batch: usize, data: &mut Data) -> Self {
-        let a = data.choose(&a_layouts(kernel.record().form, rows, k));
+        let a = data.choose(&a_layouts(kernel.record().form(), rows, k));
         let b = data.choose(&b_layouts(kernel, k, cols));
         let stored = data.choose(&Stored::all::<S>());
         TileCase { kernel, rows, cols, batch, a, b, stored, extra: data.choose(&extras()) }
@@ -168,7 +168,7 @@ impl<S: Tested> TileCase<S> {
             steps: pairs.len() * self.a.cols,
             a_row_stride: self.a.row_stride,
             a_col_stride: self.a.col_stride,
-            b_stride: if self.kernel.record().form == Form::Outer { self.b.row_stride } else { self.b.col_stride },
+            b_stride: if self.kernel.record().form() == Form::Outer { self.b.row_stride } else { self.b.col_stride },
             c,
             c_row_stride: self.cols + GAP,
             extra: if b_copy.is_null() { self.extra } else { Extra::Copy { to: b_copy, stride: self.cols + GAP } },
@@ -243,7 +243,7 @@ fn for_each_tile<S: Tested>(mut test: impl FnMut(Supported<S>, usize, usize)) {
 fn check_every_size_depth_and_batch<S: Tested>() {
     let mut data = Data::new(21);
     for_each_tile::<S>(|kernel, rows, cols| {
-        for &k in depths(kernel.record().form) {
+        for &k in depths(kernel.record().form()) {
             for batch in 0..=3 {
                 TileCase::any(kernel, (rows, cols, k), batch, &mut data).run_between_canaries(&mut data);
             }
@@ -276,7 +276,7 @@ fn tile_of_every_size_with_every_store_matches_the_oracle() {
 fn check_every_stride<S: Tested>() {
     let mut data = Data::new(23);
     for kernel in records::<S>() {
-        let (form, tile) = (kernel.record().form, kernel.tile());
+        let (form, tile) = (kernel.record().form(), kernel.tile());
         for (rows, cols) in [(tile.mr, tile.nr), (tile.mr.div_ceil(2), tile.nr.div_ceil(2))] {
             for &k in depths(form) {
                 let case = TileCase { batch: 2, ..TileCase::plain(kernel, (rows, cols, k), Stored::Accumulated) };
@@ -305,7 +305,7 @@ fn check_page_borders<S: Tested>() {
             case.run_at_page_border(PageGuarded::at_start, &mut data);
         }
     });
-    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form == Form::Dot) {
+    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form() == Form::Dot) {
         for &k in depths(Form::Dot).iter().filter(|&&k| k > 0) {
             let case = TileCase::any(kernel, (kernel.tile().mr, kernel.tile().nr, k), 1, &mut data);
             case.run_at_page_border(PageGuarded::at_end, &mut data);

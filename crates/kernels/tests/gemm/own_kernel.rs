@@ -171,7 +171,7 @@ fn products_of_an_own_kernel_match_the_oracle() {
         for blocking in tiny_blockings(kernel).into_iter().map(Some).chain([None]) {
             let mut operands = Operands::new(case, seed as u64);
             operands.run(&plan(kernel, &case, blocking), &Epilogue::default()).expect("sizes agree");
-            operands.check(kernel.record().name);
+            operands.check(kernel.record().name());
         }
     }
 }

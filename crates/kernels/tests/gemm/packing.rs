@@ -37,7 +37,7 @@ fn check_columns<S: Tested>() {
                 let mut packed = PackedB::<S>::zeroed(kernel, k, n).expect("memory is there");
                 packed.write(0, 0, view(&b)).expect("inside B");
                 let wanted = b.view().transposed().to_row_major();
-                assert_eq!(columns(&packed), wanted, "{}: {k}x{n} {storage:?}", kernel.record().name);
+                assert_eq!(columns(&packed), wanted, "{}: {k}x{n} {storage:?}", kernel.record().name());
             }
         }
     }
@@ -73,7 +73,7 @@ fn check_copies<S: Tested>() {
             // SAFETY: the source and the copy are laid out as the arguments say.
             unsafe { kernel.pack(&args) };
             copy.check();
-            let name = kernel.record().name;
+            let name = kernel.record().name();
             assert_eq!(copy.to_row_major(), source.to_row_major(), "{name}: {rows}x{cols} {storage:?}, gap {gap}");
         }
     }
@@ -106,7 +106,7 @@ fn check_pieces<S: Tested>() {
             let mut pieces = PackedB::<S>::zeroed(kernel, k, n).expect("memory is there");
             write_in_pieces(&mut pieces, &b, &mut data);
             let wanted = b.view().transposed().to_row_major();
-            assert_eq!(columns(&pieces), wanted, "{}: {storage:?}", kernel.record().name);
+            assert_eq!(columns(&pieces), wanted, "{}: {storage:?}", kernel.record().name());
         }
     }
 }

@@ -15,7 +15,7 @@ fn product_of_every_shape_and_storage_matches_the_oracle() {
         for (seed, case) in shapes::all(tile.mr, tile.nr).into_iter().enumerate() {
             let mut operands = Operands::new(case, seed as u64);
             operands.run(&plan(kernel, &case, None), &Epilogue::default()).expect("sizes agree");
-            operands.check(kernel.record().name);
+            operands.check(kernel.record().name());
         }
     }
 }
@@ -30,7 +30,7 @@ fn product_in_tiny_blocks_matches_the_oracle() {
             for (seed, case) in cases.enumerate() {
                 let mut operands = Operands::new(case, seed as u64);
                 operands.run(&plan(kernel, &case, Some(blocking)), &Epilogue::default()).expect("sizes agree");
-                operands.check(&format!("{}, {blocking:?}", kernel.record().name));
+                operands.check(&format!("{}, {blocking:?}", kernel.record().name()));
             }
         }
     }
@@ -43,7 +43,7 @@ fn product_of_the_dispatched_kernel_matches_the_oracle() {
         assert_eq!((plan.n(), plan.k()), (case.n, case.k));
         let mut operands = Operands::new(case, seed as u64);
         operands.run(&plan, &Epilogue::default()).expect("sizes agree");
-        operands.check(plan.kernel().record().name);
+        operands.check(plan.kernel().record().name());
     }
 }
 
@@ -59,7 +59,7 @@ fn one_plan_and_packing_serve_every_number_of_rows() {
             operands.b = Operands::new(planned, 1).b;
             run_packed(&plan, &operands.a, &packed, &mut operands.c, &Epilogue::default(), &Serial)
                 .expect("sizes agree");
-            operands.check(kernel.record().name);
+            operands.check(kernel.record().name());
         }
     }
 }
@@ -72,7 +72,7 @@ fn product_of_an_a_with_repeated_rows_matches_the_oracle() {
         let row = operands.a.to_row_major()[..case.k].to_vec();
         operands.a = Matrix::with_layout(Layout { row_stride: 0, ..case.a_layout() }, &row.repeat(case.m));
         operands.run(&plan(kernel, &case, None), &Epilogue::default()).expect("sizes agree");
-        operands.check(kernel.record().name);
+        operands.check(kernel.record().name());
         let c = operands.c.to_row_major();
         for other in c.chunks_exact(case.n) {
             tolerance::assert_identical("every row is the first one", other, &c[..case.n]);
@@ -91,6 +91,6 @@ fn product_with_whole_numbers_is_exact() {
         operands.b = Matrix::with_layout(case.b_layout(), &data.whole(case.k * case.n, 100));
         operands.run(&plan(kernel, &case, None), &Epilogue::default()).expect("sizes agree");
         let wanted: Vec<f32> = operands.oracle().exact().iter().map(|&x| x as f32).collect();
-        assert_eq!(operands.c.to_row_major(), wanted, "{}", kernel.record().name);
+        assert_eq!(operands.c.to_row_major(), wanted, "{}", kernel.record().name());
     }
 }

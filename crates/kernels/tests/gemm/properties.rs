@@ -89,7 +89,7 @@ fn check(product: &RandomProduct, pools: &[ThreadPool]) {
     let extra = EpilogueOperands::new(product.epilogue, m, n, data.bits());
     let plan = plan(product.kernel, &operands.case, product.blocking);
     operands.run_on(&plan, &extra.epilogue(), &pools[product.threads - 1]).expect("sizes agree");
-    extra.check(&operands, product.kernel.record().name);
+    extra.check(&operands, product.kernel.record().name());
 }
 
 #[test]

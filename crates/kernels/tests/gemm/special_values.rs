@@ -39,7 +39,7 @@ fn nan_in_a_fills_its_row_alone() {
     for kernel in kernels() {
         let row = kernel.tile().mr;
         let operands = product(kernel, |o| set(&mut o.a, row, 2, f32::NAN), &Epilogue::default());
-        assert_nan_where(&operands, kernel.record().name, |i, _| i == row);
+        assert_nan_where(&operands, kernel.record().name(), |i, _| i == row);
     }
 }
 
@@ -48,7 +48,7 @@ fn nan_in_b_fills_its_column_alone() {
     for kernel in kernels() {
         let col = kernel.tile().nr + 1;
         let operands = product(kernel, |o| set(&mut o.b, 5, col, f32::NAN), &Epilogue::default());
-        assert_nan_where(&operands, kernel.record().name, |_, j| j == col);
+        assert_nan_where(&operands, kernel.record().name(), |_, j| j == col);
     }
 }
 
@@ -60,7 +60,7 @@ fn zero_times_infinity_is_nan() {
             set(&mut o.b, 3, 2, f32::INFINITY);
         };
         let operands = product(kernel, zero_in_a, &Epilogue::default());
-        assert_nan_where(&operands, kernel.record().name, |i, j| i == 1 && j == 2);
+        assert_nan_where(&operands, kernel.record().name(), |i, j| i == 1 && j == 2);
         assert!(operands.c.view().at(0, 2).is_infinite());
 
         let zero_in_b = |o: &mut Operands| {
@@ -68,7 +68,7 @@ fn zero_times_infinity_is_nan() {
             set(&mut o.b, 3, 2, -0.0);
         };
         let operands = product(kernel, zero_in_b, &Epilogue::default());
-        assert_nan_where(&operands, kernel.record().name, |i, j| i == 1 && j == 2);
+        assert_nan_where(&operands, kernel.record().name(), |i, j| i == 1 && j == 2);
         // Also in the last panel, whose padding is zero: Inf · 0 there must not reach C.
         assert!(operands.c.view().at(1, operands.case.n - 1).is_infinite());
     }
@@ -77,7 +77,7 @@ fn zero_times_infinity_is_nan() {
 #[test]
 fn nan_passes_every_activation_and_every_operand_of_the_epilogue() {
     for kernel in kernels() {
-        let (name, n) = (kernel.record().name, kernel.tile().nr + 3);
+        let (name, n) = (kernel.record().name(), kernel.tile().nr + 3);
         for activation in Activation::ALL {
             let epilogue = Epilogue { activation, scale: Scale::All(2.0), ..Epilogue::default() };
             let operands = product(kernel, |o| set(&mut o.a, 0, 0, f32::NAN), &epilogue);
@@ -99,7 +99,7 @@ fn zero_scale_of_an_infinite_sum_is_nan() {
     for kernel in kernels() {
         let epilogue = Epilogue { scale: Scale::All(0.0), ..Epilogue::default() };
         let operands = product(kernel, |o| set(&mut o.a, 2, 1, f32::INFINITY), &epilogue);
-        assert_nan_where(&operands, kernel.record().name, |i, _| i == 2);
+        assert_nan_where(&operands, kernel.record().name(), |i, _| i == 2);
     }
 }
 
@@ -117,11 +117,11 @@ fn denormals_are_kept() {
             operands.a = Matrix::from_values(case.m, k, &denormals);
             operands.b = Matrix::from_values(k, k, &identity);
             operands.run(&plan(kernel, &case, Some(blocking)), &Epilogue::default()).expect("sizes agree");
-            assert_eq!(operands.c.to_row_major(), denormals, "{}", kernel.record().name);
+            assert_eq!(operands.c.to_row_major(), denormals, "{}", kernel.record().name());
             let doubled = Epilogue { scale: Scale::All(2.0), ..Epilogue::default() };
             operands.run(&plan(kernel, &case, Some(blocking)), &doubled).expect("sizes agree");
             let wanted: Vec<f32> = denormals.iter().map(|x| 2.0 * x).collect();
-            assert_eq!(operands.c.to_row_major(), wanted, "{}", kernel.record().name);
+            assert_eq!(operands.c.to_row_major(), wanted, "{}", kernel.record().name());
         }
     }
 }
@@ -136,7 +136,7 @@ fn scattered_special_values_match_the_oracle() {
                 data.sprinkle(o.a.as_mut_slice(), 0.1, &kinds);
                 data.sprinkle(o.b.as_mut_slice(), 0.02, &kinds);
             };
-            product(kernel, scatter, &Epilogue::default()).check(kernel.record().name);
+            product(kernel, scatter, &Epilogue::default()).check(kernel.record().name());
         }
     }
 }
@@ -153,7 +153,7 @@ fn nan_in_the_old_c_does_not_survive() {
                 let packed = plan.pack_b(view(&operands.b)).expect("sizes agree");
                 run_packed(&plan, &operands.a, &packed, &mut operands.c, &Epilogue::default(), &Serial)
                     .expect("sizes agree");
-                assert_nan_where(&operands, kernel.record().name, |_, _| false);
+                assert_nan_where(&operands, kernel.record().name(), |_, _| false);
             }
         }
     }

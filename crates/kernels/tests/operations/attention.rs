@@ -4,7 +4,7 @@ use crate::each_isa;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::ops::attention::{AttentionPlan, KvCache, Mask, Operands, Turn, attention_reference};
 use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::ThreadPool;
+use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Error};
 use cke_testkit::Data;
@@ -231,4 +231,114 @@ fn impossible_calls_are_errors() {
     assert_eq!(run(1, good, good, good, 2, 1), (false, 0), "rows of the turns");
     assert_eq!(run(2, good, good, good, 2, 1), (true, 2));
     assert_eq!(run(3, view(3, 16), view(3, 16), view(3, 16), 3, 1), (false, 2), "no room behind what is there");
+}
+
+/// A call of `turns` on operands of so many rows, all zeros.
+fn run_turns<'t>(
+    plan: &AttentionPlan,
+    rows: usize,
+    turns: impl ExactSizeIterator<Item = Turn<'t>>,
+    scratch: &mut Scratch,
+) -> Result<(), Error> {
+    let (q, k, v) =
+        (vec![0.0; rows * plan.width()], vec![0.0; rows * plan.kv_width()], vec![0.0; rows * plan.kv_width()]);
+    let mut out = vec![0.0; rows * plan.width()];
+    let operands = Operands {
+        queries: MatRef::new(&q, rows, plan.width())?,
+        keys: MatRef::new(&k, rows, plan.kv_width())?,
+        values: MatRef::new(&v, rows, plan.kv_width())?,
+        out: MatMut::new(&mut out, rows, plan.width())?,
+    };
+    plan.run(turns, Mask::Causal, operands, &mut Ctx { pool: &Serial, scratch })
+}
+
+#[test]
+fn cache_of_another_plan_is_refused_and_stays_as_it_is() {
+    let cpu = Cpu::host().expect("the environment names no bad ISA");
+    let small = AttentionPlan::new(cpu, 1, 1, 1, 1.0).expect("sizes are good");
+    let large = AttentionPlan::new(cpu, 64, 64, 128, 1.0).expect("sizes are good");
+    let mut cache = small.cache(8).expect("little memory");
+    let turns = [Turn { rows: 2, cache: Some(&mut cache) }].into_iter();
+    let error = run_turns(&large, 2, turns, &mut Scratch::new()).expect_err("the format differs");
+    assert_eq!(error, Error::CacheForAnotherPlan { wanted: large.format(), found: small.format() });
+    let text = error.to_string();
+    assert!(text.contains("64 key heads of 128") && text.contains("1 key heads of 1 "), "{text}");
+    assert_eq!(cache.len(), 0);
+    // Plans that differ in query heads and scale alone share caches.
+    let grouped = AttentionPlan::new(cpu, 4, 1, 1, 0.5).expect("sizes are good");
+    run_turns(&grouped, 2, [Turn { rows: 2, cache: Some(&mut cache) }].into_iter(), &mut Scratch::new())
+        .expect("it fits");
+    assert_eq!(cache.len(), 2);
+}
+
+#[test]
+fn cache_of_another_plan_among_good_ones_changes_none() {
+    let cpu = Cpu::host().expect("the environment names no bad ISA");
+    let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).expect("sizes are good");
+    for other in [(4, 4, 8), (2, 2, 4), (2, 1, 8)] {
+        let other = AttentionPlan::new(cpu, other.0, other.1, other.2, 1.0).expect("sizes are good");
+        let (mut good, mut bad) = (plan.cache(4).expect("little memory"), other.cache(4).expect("little memory"));
+        let turns = [Turn { rows: 1, cache: Some(&mut good) }, Turn { rows: 1, cache: Some(&mut bad) }];
+        let outcome = run_turns(&plan, 2, turns.into_iter(), &mut Scratch::new());
+        assert!(matches!(outcome, Err(Error::CacheForAnotherPlan { .. })), "{outcome:?}");
+        assert_eq!((good.len(), bad.len()), (0, 0));
+    }
+}
+
+/// An iterator whose length is not what it says.
+struct Claims<I>(I, usize);
+
+impl<I: Iterator> Iterator for Claims<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.1, Some(self.1))
+    }
+}
+
+impl<I: Iterator> ExactSizeIterator for Claims<I> {}
+
+#[test]
+fn turns_that_are_fewer_or_more_than_their_iterator_says_are_refused() {
+    let cpu = Cpu::host().expect("the environment names no bad ISA");
+    let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).expect("sizes are good");
+    let mut scratch = Scratch::new();
+    {
+        // Leaves jobs in the scratch whose caches are gone when the next call looks at it.
+        let mut caches = [0; 3].map(|_| plan.cache(4).expect("little memory"));
+        let turns: Vec<_> = caches.iter_mut().map(|cache| Turn { rows: 1, cache: Some(cache) }).collect();
+        run_turns(&plan, 3, turns.into_iter(), &mut scratch).expect("sizes agree");
+    }
+    let mut cache = plan.cache(4).expect("little memory");
+    for claimed in [0, 1, 3, 100] {
+        let turns = vec![Turn { rows: 1, cache: None }, Turn { rows: 1, cache: Some(&mut cache) }];
+        let outcome = run_turns(&plan, 2, Claims(turns.into_iter(), claimed), &mut scratch);
+        assert!(matches!(outcome, Err(Error::Size { wanted, .. }) if wanted == claimed), "{claimed}: {outcome:?}");
+    }
+    let outcome = run_turns(&plan, 2, Claims([].into_iter(), usize::MAX), &mut scratch);
+    assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
+    assert_eq!(cache.len(), 0);
+}
+
+#[test]
+fn sizes_that_no_address_space_has_are_errors() {
+    let cpu = Cpu::host().expect("the environment names no bad ISA");
+    for (heads, key_heads, dim) in
+        [(1 << 40, 1, 1 << 40), (usize::MAX, 1, 2), (1 << 62, 1 << 62, 4), (1, 1, usize::MAX)]
+    {
+        let outcome = AttentionPlan::new(cpu, heads, key_heads, dim, 1.0);
+        assert!(matches!(outcome, Err(Error::Size { .. })), "{heads} heads of {dim}: {outcome:?}");
+    }
+    let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).expect("sizes are good");
+    for capacity in [usize::MAX, usize::MAX - 7, 1 << 60] {
+        assert!(matches!(plan.cache(capacity), Err(Error::OutOfMemory { .. })), "{capacity}");
+        assert_eq!(
+            (plan.cache_bytes(capacity), plan.scratch_bytes(2, usize::MAX, capacity, false)),
+            (usize::MAX, usize::MAX)
+        );
+    }
 }

@@ -103,35 +103,6 @@ fn last_level_caches_two_instances_count_once_each() {
 }
 
 #[test]
-fn quota_v2_smallest_limit_on_the_way_up_counts() {
-    let (_root, files) = system(&[
-        ("proc/self/cgroup", "0::/pod/job\n"),
-        ("sys/fs/cgroup/pod/job/cpu.max", "max 100000\n"),
-        ("sys/fs/cgroup/pod/cpu.max", "150000 100000\n"),
-    ]);
-    assert_eq!(quota::cpu_quota(&files), Some(1.5));
-}
-
-#[test]
-fn quota_v2_at_the_mount_of_a_container_is_found() {
-    let (_root, files) =
-        system(&[("proc/self/cgroup", "0::/../../elsewhere\n"), ("sys/fs/cgroup/cpu.max", "200000 100000\n")]);
-    assert_eq!(quota::cpu_quota(&files), Some(2.0));
-}
-
-#[test]
-fn quota_v1_limit_is_found_and_minus_one_is_none() {
-    let (_root, files) = system(&[
-        ("proc/self/cgroup", "5:cpuset:/\n4:cpu,cpuacct:/job\n0::/\n"),
-        ("sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n"),
-        ("sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"),
-        ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n"),
-        ("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"),
-    ]);
-    assert_eq!(quota::cpu_quota(&files), Some(0.5));
-}
-
-#[test]
 fn cpu_list_length_counts_ranges() {
     let cases = [("0", Some(1)), ("0-3,8,10-11", Some(7)), ("", None), ("3-1", None), ("a", None)];
     for (list, expected) in cases {

@@ -65,7 +65,7 @@ impl Packed {
     pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed, WorkerError> {
         let workplace = Workplace::new(threads)?;
         let named = |name: &str| {
-            let kernel = rivals(workplace.cpu).find(|rival| rival.record().name == name);
+            let kernel = rivals(workplace.cpu).find(|rival| rival.record().name() == name);
             kernel.ok_or_else(|| WorkerError::NoKernel { name: name.to_owned() })
         };
         let kernel = kernel.map(named).transpose()?;
@@ -88,7 +88,7 @@ impl Multiply<f32> for Packed {
     }
 
     fn kernel(&self) -> Option<&'static str> {
-        self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name)
+        self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name())
     }
 
     fn repeat(&mut self, operands: &mut Operands<f32>, times: usize) -> Result<(), WorkerError> {

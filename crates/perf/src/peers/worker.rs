@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn worker_named_kernel_is_the_one_that_runs() {
         let cpu = Cpu::host().expect("CKE_ISA is valid");
-        let name = cke_kernels::gemm::choose::<cke_kernels::scheme::F32>(cpu, shape(3, 4, 5)).record().name;
+        let name = cke_kernels::gemm::choose::<cke_kernels::scheme::F32>(cpu, shape(3, 4, 5)).record().name();
         let product = "3x4x5".parse().expect("a product");
         let found = answers(&[opening(Subject::Kernel(name.to_owned()), Dtype::F32), Request::Prepare(product)]);
         assert!(matches!(&found[1], Answer::Prepared { kernel: Some(kernel), .. } if kernel == name), "{found:?}");

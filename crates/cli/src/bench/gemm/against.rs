@@ -61,9 +61,9 @@ pub(super) fn libraries(
 /// Our kernels for packed B, for the best instruction set in use.
 pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
     let records = || rivals::<F32>(cpu).map(Supported::record);
-    let best = records().map(|record| record.isa).max();
-    let of_best = records().filter(|record| Some(record.isa) == best);
-    of_best.map(|record| Entrant::new(record.name, Subject::Kernel(record.name.to_owned()))).collect()
+    let best = records().map(|record| record.isa()).max();
+    let of_best = records().filter(|record| Some(record.isa()) == best);
+    of_best.map(|record| Entrant::new(record.name(), Subject::Kernel(record.name().to_owned()))).collect()
 }
 
 #[cfg(test)]

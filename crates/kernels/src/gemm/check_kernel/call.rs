@@ -78,7 +78,7 @@ where
 
     pub(super) fn fault(&self, fault: Fault) -> KernelFault {
         KernelFault {
-            kernel: self.kernel.record().name,
+            kernel: self.kernel.record().name(),
             rows: self.rows,
             cols: self.cols,
             k: self.operands.k,
@@ -130,7 +130,7 @@ where
 
         let epilogue = self.epilogue();
         let finish = S::Finish::cut(&epilogue, 0, 0);
-        let is_outer = self.kernel.record().form == Form::Outer;
+        let is_outer = self.kernel.record().form() == Form::Outer;
         let steps = k * pairs.len();
         let args = TileArgs {
             pairs: &pairs,
@@ -173,7 +173,7 @@ where
         let turn = rows + cols + k;
         let a = Layout { rows, cols: k, row_stride: k + turn % 3, col_stride: 1 };
         let b = Layout { rows: k, cols, row_stride: 1, col_stride: k + turn % 3 };
-        match self.kernel.record().form {
+        match self.kernel.record().form() {
             Form::Dot => (a, b),
             Form::Outer => {
                 let row_stride = [self.operands.tile.nr, cols, cols + 5][turn % 3];

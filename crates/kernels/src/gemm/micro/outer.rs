@@ -206,7 +206,8 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
             let mut row = [s.splat(P::E::zero()); NV];
             for j in 0..NV {
                 let b = b.add(j * S::LANES);
-                row[j] = if j == NV - 1 { s.load_masked(b, last) } else { s.load(b) };
+                // Zeros in idle lanes would make NaN of an infinite A, and raise an exception for nothing.
+                row[j] = if j == NV - 1 { s.load_filled(b, last) } else { s.load(b) };
             }
             if EXTRA == FETCH_ROWS || EXTRA == COPY {
                 for j in 0..NV {
@@ -268,7 +269,7 @@ unsafe fn store<P, S, L, const MR: usize, const NV: usize>(
     unsafe {
         let load = |i: usize, j: usize| {
             let total = total.data.add(i * total.row_stride + j * S::LANES);
-            if j == NV - 1 { last.load(s, total) } else { s.load(total) }
+            if j == NV - 1 { last.load_filled(s, total) } else { s.load(total) }
         };
         if let Store::Scale { alpha, .. } = args.store {
             let (alpha, factor) = (s.splat(alpha), s.splat(total.factor));

@@ -6,10 +6,45 @@ use super::AttentionPlan;
 use crate::error::Error;
 use crate::gemm::PackArgs;
 use crate::scratch::AlignedBuf;
+use std::fmt;
+
+/// Where a cache has which element, for a capacity: a cache serves the plans of its own format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvFormat {
+    pub(super) key_heads: usize,
+    pub(super) head_dim: usize,
+    /// Positions of a panel of keys, dimensions of a panel of values.
+    pub(super) panel: usize,
+}
+
+impl fmt::Display for KvFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let KvFormat { key_heads, head_dim, panel } = self;
+        write!(f, "{key_heads} key heads of {head_dim} in panels of {panel}")
+    }
+}
+
+impl KvFormat {
+    /// Elements of the keys of one head. Saturates.
+    pub(super) fn keys_len(self, capacity: usize) -> usize {
+        padded(capacity, self.panel).saturating_mul(self.head_dim)
+    }
+
+    /// Elements of the values of one head. Saturates.
+    pub(super) fn values_len(self, capacity: usize) -> usize {
+        padded(self.head_dim, self.panel).saturating_mul(capacity)
+    }
+}
+
+/// `len` rounded up to whole panels. Saturates.
+fn padded(len: usize, panel: usize) -> usize {
+    len.checked_next_multiple_of(panel).unwrap_or(usize::MAX)
+}
 
 /// Keys and values of one sequence in one layer, for a fixed number of positions.
 #[derive(Debug)]
 pub struct KvCache {
+    format: KvFormat,
     keys: AlignedBuf<f32>,
     values: AlignedBuf<f32>,
     capacity: usize,
@@ -17,6 +52,17 @@ pub struct KvCache {
 }
 
 impl KvCache {
+    fn new(format: KvFormat, capacity: usize) -> Result<Self, Error> {
+        let keys = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.keys_len(capacity)))?;
+        let values = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.values_len(capacity)))?;
+        Ok(KvCache { format, keys, values, capacity, len: 0 })
+    }
+
+    /// What the cache was made for.
+    pub fn format(&self) -> KvFormat {
+        self.format
+    }
+
     /// Positions held.
     pub fn len(&self) -> usize {
         self.len
@@ -43,10 +89,11 @@ impl KvCache {
     }
 
     /// Where the panels of one key head are.
-    pub(super) fn panels(&self, plan: &AttentionPlan, kv_head: usize) -> Panels {
+    pub(super) fn panels(&self, kv_head: usize) -> Panels {
+        debug_assert!(kv_head < self.format.key_heads);
         Panels {
-            keys: self.keys.as_raw().wrapping_add(kv_head * plan.keys_len(self.capacity)),
-            values: self.values.as_raw().wrapping_add(kv_head * plan.values_len(self.capacity)),
+            keys: self.keys.as_raw().wrapping_add(kv_head * self.format.keys_len(self.capacity)),
+            values: self.values.as_raw().wrapping_add(kv_head * self.format.values_len(self.capacity)),
             capacity: self.capacity,
         }
     }
@@ -64,26 +111,15 @@ impl AttentionPlan {
     /// An empty cache for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`] if the allocation fails.
     pub fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
-        let keys = AlignedBuf::zeroed(self.kv_heads.saturating_mul(self.keys_len(capacity)))?;
-        let values = AlignedBuf::zeroed(self.kv_heads.saturating_mul(self.values_len(capacity)))?;
-        Ok(KvCache { keys, values, capacity, len: 0 })
+        KvCache::new(self.format, capacity)
     }
 
-    /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer.
+    /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer. Saturates.
     pub fn cache_bytes(&self, capacity: usize) -> usize {
-        self.kv_heads * (self.keys_len(capacity) + self.values_len(capacity)) * size_of::<f32>()
-    }
-
-    /// Elements of the keys of one head.
-    pub(super) fn keys_len(&self, capacity: usize) -> usize {
-        capacity.next_multiple_of(self.nr()).saturating_mul(self.head_dim)
-    }
-
-    /// Elements of the values of one head.
-    pub(super) fn values_len(&self, capacity: usize) -> usize {
-        self.head_dim.next_multiple_of(self.nr()).saturating_mul(capacity)
+        let elements = self.format.keys_len(capacity).saturating_add(self.format.values_len(capacity));
+        elements.saturating_mul(self.format.key_heads).saturating_mul(size_of::<f32>())
     }
 
     /// Writes one head's keys and values of `count` positions, whose rows are contiguous, as the positions from `first` on. Each source
@@ -100,7 +136,7 @@ impl AttentionPlan {
         (keys, key_stride): (*const f32, usize),
         (values, value_stride): (*const f32, usize),
     ) {
-        let (nr, dim) = (self.nr(), self.head_dim);
+        let KvFormat { head_dim: dim, panel: nr, .. } = self.format;
         let mut position = first;
         while position < first + count {
             let (panel, lane) = (position / nr, position % nr);

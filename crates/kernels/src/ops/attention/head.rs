@@ -11,8 +11,8 @@
 //! begin at fixed positions and are joined in their order, so a row's bits depend neither on the other rows nor on who computed which
 //! stretch.
 
-use super::AttentionPlan;
 use super::cache::Panels;
+use super::{AttentionPlan, KvFormat};
 use crate::gemm::loops::{WholeA, WholeB};
 use crate::gemm::macro_kernel::Product;
 use crate::simd::math::exp;
@@ -69,7 +69,7 @@ impl Head<'_> {
     /// # Safety
     /// The queries exist, their outputs are used by nobody else, the panels hold every key that they see, and `work` has room.
     pub(super) unsafe fn run(&self, rows: Range<usize>, work: &mut Work<'_>) {
-        let (cpu, dim) = (&self.plan.cpu, self.plan.head_dim);
+        let (cpu, dim) = (&self.plan.cpu, self.plan.format.head_dim);
         let (stretch, end) = (self.plan.stretch(), self.seen(rows.end - 1));
         let Work { scores, joined, own } = work;
         // SAFETY: promised by the caller.
@@ -98,7 +98,7 @@ impl Head<'_> {
         let mut out = unsafe { self.out_rows(0..rows) };
         let Some(Part { out: first, stats: mut joined }) = parts.next() else { return };
         for i in 0..rows {
-            out.row(i).copy_from_slice(&first[i * self.plan.head_dim..][..self.plan.head_dim]);
+            out.row(i).copy_from_slice(&first[i * self.plan.format.head_dim..][..self.plan.format.head_dim]);
         }
         for mut own in parts {
             let join = Join { scale: self.plan.scale, out: &mut out, joined: &mut joined, own: &mut own };
@@ -113,7 +113,13 @@ impl Head<'_> {
     /// They exist, and nobody else uses them while the result lives.
     unsafe fn out_rows<'r>(&self, rows: Range<usize>) -> OutRows<'r> {
         let data = self.out.wrapping_add(rows.start * self.out_stride);
-        OutRows { data, rows: rows.len(), cols: self.plan.head_dim, stride: self.out_stride, borrow: PhantomData }
+        OutRows {
+            data,
+            rows: rows.len(),
+            cols: self.plan.format.head_dim,
+            stride: self.out_stride,
+            borrow: PhantomData,
+        }
     }
 
     /// out ← Σ e^(scale · (score − max)) · value over one stretch of keys, with max and Σ e^… of each row.
@@ -129,9 +135,9 @@ impl Head<'_> {
         out: *mut f32,
         out_stride: usize,
     ) {
-        let AttentionPlan { cpu, kernel, head_dim, scale, .. } = *self.plan;
-        let (nr, m, n) = (self.plan.nr(), rows.len(), keys.len());
-        let row_len = n.next_multiple_of(self.plan.kernel.record().lanes);
+        let AttentionPlan { cpu, kernel, format: KvFormat { head_dim, panel: nr, .. }, scale, .. } = *self.plan;
+        let (m, n) = (rows.len(), keys.len());
+        let row_len = n.next_multiple_of(self.plan.kernel.record().lanes());
         let scores = &mut scores[..m * row_len];
         let product = Product {
             kernel,

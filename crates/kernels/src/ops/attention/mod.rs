@@ -8,7 +8,7 @@ mod cache;
 mod head;
 mod schedule;
 
-pub use cache::KvCache;
+pub use cache::{KvCache, KvFormat};
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
@@ -31,8 +31,7 @@ pub struct AttentionPlan {
     cpu: Cpu,
     kernel: Supported<F32>,
     heads: usize,
-    kv_heads: usize,
-    head_dim: usize,
+    format: KvFormat,
     scale: f32,
 }
 
@@ -70,12 +69,16 @@ impl AttentionPlan {
     /// A plan for `heads` query heads of `head_dim` that share `kv_heads` key and value heads, with scores multiplied by `scale`.
     ///
     /// # Errors
-    /// Where a size is 0 or `kv_heads` does not divide `heads`.
+    /// [`Error::Size`] if a size is 0, `kv_heads` does not divide `heads`, or heads · head_dim elements are more than an address space has.
     pub fn new(cpu: &Cpu, heads: usize, kv_heads: usize, head_dim: usize, scale: f32) -> Result<Self, Error> {
         if heads == 0 || head_dim == 0 || kv_heads == 0 {
             return Err(Error::Size { what: "heads times head dimension, at least", wanted: 1, found: 0 });
         }
         expect_size("query heads left over by the key heads", 0, heads % kv_heads)?;
+        let (width, most) = (heads.saturating_mul(head_dim), isize::MAX as usize / size_of::<f32>());
+        if width > most {
+            return Err(Error::Size { what: "heads times head dimension, at most", wanted: most, found: width });
+        }
         // A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
         let cost = |kernel: Supported<F32>| {
             let scores = Shape { m: 64, n: 256, k: head_dim };
@@ -84,10 +87,11 @@ impl AttentionPlan {
             (width, cycles(kernel.record(), scores) + cycles(kernel.record(), values))
         };
         let kernel = rivals::<F32>(cpu)
-            .filter(|kernel| kernel.record().isa == cpu.isa())
+            .filter(|kernel| kernel.record().isa() == cpu.isa())
             .min_by_key(|&kernel| cost(kernel))
             .expect("every ISA has a kernel");
-        Ok(AttentionPlan { cpu: *cpu, kernel, heads, kv_heads, head_dim, scale })
+        let format = KvFormat { key_heads: kv_heads, head_dim, panel: kernel.tile().nr };
+        Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scale })
     }
 
     /// The kernel of both products.
@@ -97,16 +101,17 @@ impl AttentionPlan {
 
     /// Columns of the queries and of the output: heads · head_dim.
     pub fn width(&self) -> usize {
-        self.heads * self.head_dim
+        self.heads * self.format.head_dim
     }
 
     /// Columns of the keys and of the values: kv_heads · head_dim.
     pub fn kv_width(&self) -> usize {
-        self.kv_heads * self.head_dim
+        self.format.key_heads * self.format.head_dim
     }
 
-    fn nr(&self) -> usize {
-        self.kernel.tile().nr
+    /// What this plan's caches are made for.
+    pub fn format(&self) -> KvFormat {
+        self.format
     }
 
     /// Queries that are computed at a time.
@@ -116,7 +121,7 @@ impl AttentionPlan {
 
     /// Keys of a stretch: whole panels.
     fn stretch(&self) -> usize {
-        (STRETCH / self.nr()).max(1) * self.nr()
+        (STRETCH / self.format.panel).max(1) * self.format.panel
     }
 
     fn check(&self, operands: &Operands<'_>) -> Result<(), Error> {

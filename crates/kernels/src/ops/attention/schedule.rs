@@ -2,11 +2,11 @@
 
 use super::cache::Panels;
 use super::head::{Head, Part, Stats, Work};
-use super::{AttentionPlan, KvCache, Mask, Operands, Turn};
+use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, Turn};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
 use crate::scratch::{Arena, PerWorker, Zeroable};
-use crate::threads::Parallel;
+use crate::threads::{Parallel, run_tasks};
 use crate::view::MatRef;
 
 /// Tasks per thread that keep all threads busy although sequences differ in length.
@@ -30,15 +30,19 @@ struct Job {
 unsafe impl Send for Job {}
 // SAFETY: as above.
 unsafe impl Sync for Job {}
-// SAFETY: numbers and a pointer that may be null; no drop glue.
+// SAFETY: words alone: numbers and a pointer that may be null, and, as is checked here, nothing between them.
 unsafe impl Zeroable for Job {}
+const _: () = assert!(size_of::<Job>() == 5 * size_of::<usize>());
 
 impl Job {
-    fn new(first_row: usize, turn: Turn<'_>) -> Result<Job, Error> {
+    fn new(first_row: usize, turn: Turn<'_>, format: KvFormat) -> Result<Job, Error> {
         let Turn { rows, cache } = turn;
         let Some(cache) = cache else {
             return Ok(Job { first_row, rows, before: 0, room: rows, cache: std::ptr::null_mut() });
         };
+        if cache.format() != format {
+            return Err(Error::CacheForAnotherPlan { wanted: format, found: cache.format() });
+        }
         let (before, room) = (cache.len(), cache.capacity());
         if rows > room - before {
             return Err(Error::Size { what: "free positions in the cache", wanted: rows, found: room - before });
@@ -81,10 +85,11 @@ impl AttentionPlan {
     /// or value that it must not see is infinite or NaN.
     ///
     /// # Errors
-    /// Where sizes do not belong together, a cache has no room, or memory cannot be had; no cache has changed then.
+    /// Fails if sizes do not match, a cache was made for a plan of another format or has no room, `turns` yields another number of items
+    /// than its length, or an allocation fails; no cache has changed then.
     pub fn run<'t>(
         &self,
-        turns: impl ExactSizeIterator<Item = Turn<'t>>,
+        mut turns: impl ExactSizeIterator<Item = Turn<'t>>,
         mask: Mask,
         mut operands: Operands<'_>,
         ctx: &mut Ctx<'_>,
@@ -92,11 +97,18 @@ impl AttentionPlan {
         self.check(&operands)?;
         let (list, memory) = ctx.scratch.list_and_rest();
         let jobs = list.take::<Job>(turns.len())?;
-        let mut rows = 0;
-        for (job, turn) in jobs.iter_mut().zip(turns) {
-            *job = Job::new(rows, turn)?;
-            rows = job.first_row.saturating_add(job.rows);
+        let (mut rows, mut count) = (0usize, 0);
+        // The length is the iterator's word; what lies in the list beyond the turns that came is of an earlier call.
+        for (job, turn) in jobs.iter_mut().zip(&mut turns) {
+            *job = Job::new(rows, turn, self.format)?;
+            rows = rows.saturating_add(job.rows);
+            count += 1;
         }
+        expect_size(
+            "turns, as many as their iterator's length",
+            jobs.len(),
+            count + usize::from(turns.next().is_some()),
+        )?;
         expect_size("rows of all turns", operands.queries.rows(), rows)?;
         let call = Call {
             plan: self,
@@ -124,41 +136,45 @@ impl AttentionPlan {
     /// Bytes of working memory that `threads` threads take for `rows` new positions of a sequence of up to `positions`, with a cache or
     /// without.
     pub fn scratch_bytes(&self, threads: usize, rows: usize, positions: usize, has_cache: bool) -> usize {
-        threads * self.work_len(rows, positions, !has_cache) * size_of::<f32>()
+        let elements = self.work_len(rows, positions, !has_cache);
+        threads.saturating_mul(elements).saturating_mul(size_of::<f32>())
     }
 
     /// Elements of the working memory of one task.
     fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
         let block = self.block().min(rows);
-        let panels = if has_whole { self.keys_len(positions) + self.values_len(positions) } else { 0 };
-        block * (self.row_room(positions) + self.head_dim + 4) + panels
+        let (keys, values) = (self.format.keys_len(positions), self.format.values_len(positions));
+        let panels = if has_whole { keys.saturating_add(values) } else { 0 };
+        block.saturating_mul(self.row_room(positions) + self.format.head_dim + 4).saturating_add(panels)
     }
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
     fn row_room(&self, positions: usize) -> usize {
-        self.stretch().min(positions.next_multiple_of(self.kernel.record().lanes))
+        let lanes = self.kernel.record().lanes();
+        self.stretch().min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
     }
 }
 
 impl Call<'_> {
     fn run(&self, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
         let (plan, threads, block) = (self.plan, pool.threads(), self.plan.block());
-        let groups = self.jobs.len() * plan.kv_heads;
+        let groups = self.jobs.len() * plan.format.key_heads;
         let most_keys = self.jobs.iter().map(Job::len).max().unwrap_or(0);
         let stretches = most_keys.div_ceil(plan.stretch());
         if groups < threads && self.most_rows <= block && stretches > 1 && !self.has_whole {
             return self.run_by_stretches(stretches, memory, pool);
         }
         // A head is one task, which packs its keys and values and uses them while they are hot; or several where heads are few.
-        let tasks = if threads == 1 { 1 } else { threads * TASKS_PER_THREAD };
+        let tasks = if threads == 1 { 1 } else { threads.saturating_mul(TASKS_PER_THREAD) };
         let rows_per_task = self.most_rows.div_ceil(tasks.div_ceil(groups)).next_multiple_of(block);
         let parts = self.most_rows.div_ceil(rows_per_task);
         if parts > 1 {
             self.append(pool);
         }
         let memory = memory.take_per_worker(threads, plan.work_len(self.most_rows, self.most_room, self.has_whole))?;
-        pool.run(groups * parts, &|index, worker| {
-            let (job, kv_head, part) = (index / parts / plan.kv_heads, index / parts % plan.kv_heads, index % parts);
+        run_tasks(pool, groups * parts, &|index, worker| {
+            let (job, kv_head, part) =
+                (index / parts / plan.format.key_heads, index / parts % plan.format.key_heads, index % parts);
             let job = &self.jobs[job];
             let rows = part * rows_per_task..job.rows.min((part + 1) * rows_per_task);
             if rows.is_empty() {
@@ -188,18 +204,19 @@ impl Call<'_> {
     /// For few queries and heads, and many keys and threads: a task for each stretch of keys, then one for each head that joins its
     /// stretches in their order.
     fn run_by_stretches(&self, stretches: usize, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
-        let AttentionPlan { heads, kv_heads, head_dim, .. } = *self.plan;
+        let AttentionPlan { heads, format: KvFormat { key_heads, head_dim, .. }, .. } = *self.plan;
         let (threads, rows, stretch) = (pool.threads(), self.most_rows, self.plan.stretch());
         self.append(pool);
         let (scores_len, part_len) = (rows * stretch, rows * (head_dim + 2));
-        let parts = self.jobs.len() * heads * stretches;
-        let scores_total = threads * PerWorker::<f32>::padded(scores_len);
-        let memory = memory.take::<f32>(scores_total + parts * PerWorker::<f32>::padded(part_len))?;
+        let parts = self.jobs.len().saturating_mul(heads).saturating_mul(stretches);
+        let scores_total = threads.saturating_mul(PerWorker::<f32>::padded(scores_len));
+        let parts_total = parts.saturating_mul(PerWorker::<f32>::padded(part_len));
+        let memory = memory.take::<f32>(scores_total.saturating_add(parts_total))?;
         let (scores, parts_memory) = memory.split_at_mut(scores_total);
         let scores = PerWorker::new(scores, scores_len);
         let parts_memory = PerWorker::new(parts_memory, part_len);
-        let group = heads / kv_heads;
-        pool.run(parts, &|index, worker| {
+        let group = heads / key_heads;
+        run_tasks(pool, parts, &|index, worker| {
             let (job, head) = (&self.jobs[index / stretches / heads], index / stretches % heads);
             let first = index % stretches * stretch;
             let keys = first..job.len().min(first + stretch);
@@ -213,7 +230,7 @@ impl Call<'_> {
                 head.stretch(0..job.rows, keys, scores.get(worker), &mut stats, out.as_mut_ptr(), head_dim);
             }
         });
-        pool.run(self.jobs.len() * heads, &|index, _worker| {
+        run_tasks(pool, self.jobs.len() * heads, &|index, _worker| {
             let (job, head) = (&self.jobs[index / heads], index % heads);
             if job.rows == 0 {
                 return;
@@ -230,9 +247,9 @@ impl Call<'_> {
 
     /// Appends all new keys and values to the caches.
     fn append(&self, pool: &dyn Parallel) {
-        let kv_heads = self.plan.kv_heads;
-        pool.run(self.jobs.len() * kv_heads, &|index, _worker| {
-            let (job, kv_head) = (&self.jobs[index / kv_heads], index % kv_heads);
+        let key_heads = self.plan.format.key_heads;
+        run_tasks(pool, self.jobs.len() * key_heads, &|index, _worker| {
+            let (job, kv_head) = (&self.jobs[index / key_heads], index % key_heads);
             if !job.cache.is_null() {
                 // SAFETY: jobs and heads differ from task to task, and with them the panels.
                 unsafe { self.pack(job, kv_head, self.cached_panels(job, kv_head)) };
@@ -245,7 +262,7 @@ impl Call<'_> {
     /// # Safety
     /// The panels are those of this job and head, or have room for them, and nobody else uses them meanwhile.
     unsafe fn pack(&self, job: &Job, kv_head: usize, panels: Panels) {
-        let column = kv_head * self.plan.head_dim;
+        let column = kv_head * self.plan.format.head_dim;
         let source =
             |x: &MatRef<'_, f32>| (x.as_ptr().wrapping_add(job.first_row * x.row_stride() + column), x.row_stride());
         // SAFETY: the job's rows exist, as was checked; the panels are promised by the caller.
@@ -254,18 +271,19 @@ impl Call<'_> {
 
     /// The panels of a job that has a cache.
     fn cached_panels(&self, job: &Job, kv_head: usize) -> Panels {
-        // SAFETY: a borrow of the cache for the time of the call, of which nothing but the panels is written meanwhile.
-        unsafe { (*job.cache).panels(self.plan, kv_head) }
+        // SAFETY: a borrow of the cache for the time of the call, of which nothing but the panels is written meanwhile; its format is
+        // the plan's, as was checked.
+        unsafe { (*job.cache).panels(kv_head) }
     }
 
     /// The query heads that share a key head.
     fn heads_of(&self, kv_head: usize) -> std::ops::Range<usize> {
-        let group = self.plan.heads / self.plan.kv_heads;
+        let group = self.plan.heads / self.plan.format.key_heads;
         kv_head * group..(kv_head + 1) * group
     }
 
     fn head(&self, job: &Job, head: usize, panels: Panels) -> Head<'_> {
-        let column = head * self.plan.head_dim;
+        let column = head * self.plan.format.head_dim;
         let is_causal = self.mask == Mask::Causal;
         Head {
             plan: self.plan,
@@ -291,15 +309,18 @@ impl Call<'_> {
         let work = Work {
             scores: take(rows * self.plan.row_room(room)),
             joined: Stats { max: take(rows), sum: take(rows) },
-            own: Part { out: take(rows * self.plan.head_dim), stats: Stats { max: take(rows), sum: take(rows) } },
+            own: Part {
+                out: take(rows * self.plan.format.head_dim),
+                stats: Stats { max: take(rows), sum: take(rows) },
+            },
         };
         let keys = rest.as_mut_ptr();
-        (work, Panels { keys, values: keys.wrapping_add(self.plan.keys_len(room)), capacity: room })
+        (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_len(room)), capacity: room })
     }
 
     /// The memory of one part of [`Call::run_by_stretches`].
     fn part<'m>(&self, memory: &'m mut [f32]) -> Part<'m> {
-        let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.head_dim);
+        let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.format.head_dim);
         let (max, sum) = stats.split_at_mut(self.most_rows);
         Part { out, stats: Stats { max, sum } }
     }

@@ -39,7 +39,7 @@ fn chain_ends(steps: usize) -> Vec<usize> {
 /// What element (i, j) is, summed chain by chain.
 fn summed_in_chains<S: Tested>(case: &TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: usize) -> S::E {
     // The scalar ISA rounds the product and the sum, the others the sum alone.
-    let fuses = case.kernel.record().isa != Isa::Scalar;
+    let fuses = case.kernel.record().isa() != Isa::Scalar;
     let step = |sum: S::E, x: S::E, y: S::E| if fuses { x.fused(y, sum) } else { x * y + sum };
     let (alpha, beta) = case.stored.factors();
     let products: Vec<_> = blocks
@@ -64,7 +64,7 @@ fn check_chains<S: Tested>() {
     let mut data = Data::new(27);
     for_each_tile::<S>(|kernel, rows, cols| {
         let is_corner = (rows, cols) == (1, 1) || (rows, cols) == (kernel.tile().mr, kernel.tile().nr);
-        if kernel.record().form == Form::Dot {
+        if kernel.record().form() == Form::Dot {
             return;
         }
         // In one chain, and in four of which two end inside a block.
@@ -88,8 +88,8 @@ fn element_of_the_outer_form_is_summed_in_chains_in_the_order_of_k() {
 
 /// The kernels of the dot form that have to agree with this one.
 fn dot_rivals<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported<S>> {
-    let isa = kernel.record().isa;
-    records::<S>().into_iter().filter(move |other| other.record().form == Form::Dot && other.record().isa == isa)
+    let isa = kernel.record().isa();
+    records::<S>().into_iter().filter(move |other| other.record().form() == Form::Dot && other.record().isa() == isa)
 }
 
 /// Row `i` of A times column `j` of B, as a tile of one element.
@@ -105,7 +105,7 @@ fn dot_alone<S: Tested>(case: TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: u
 
 fn check_dots<S: Tested>() {
     let mut data = Data::new(28);
-    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form == Form::Dot) {
+    for kernel in records::<S>().into_iter().filter(|kernel| kernel.record().form() == Form::Dot) {
         let (rows, cols) = (kernel.tile().mr, kernel.tile().nr);
         for &k in depths(Form::Dot) {
             let any = TileCase::any(kernel, (rows, cols, k), 2, &mut data);
@@ -116,7 +116,7 @@ fn check_dots<S: Tested>() {
                 let element =
                     |index| dot_alone(TileCase { kernel: other, ..case }, &blocks, index / cols, index % cols);
                 let alone: Vec<_> = (0..rows * cols).map(element).collect();
-                assert_same_bits(&format!("{case}, {}", other.record().name), &alone, &whole);
+                assert_same_bits(&format!("{case}, {}", other.record().name()), &alone, &whole);
             }
         }
     }
@@ -152,7 +152,7 @@ fn tile_has_the_same_bits_whatever_it_does_besides() {
 fn check_copies_of_b<S: Tested>() {
     let mut data = Data::new(30);
     for_each_tile::<S>(|kernel, rows, cols| {
-        if kernel.record().form == Form::Dot {
+        if kernel.record().form() == Form::Dot {
             return;
         }
         let case = TileCase::any(kernel, (rows, cols, 3), 1, &mut data);

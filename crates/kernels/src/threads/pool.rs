@@ -1,58 +1,16 @@
-//! The persistent worker pool. A caller's own pool can take its place through [`Parallel`].
+//! The persistent worker pool.
 
+use super::affinity::{ThreadId, WorkerCpus};
+use super::{MAX_THREADS, Parallel, float_mode};
+use crate::cores::{WORKER_NAME, usable_cores};
 use crate::error::Error;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// What kernels need of a thread pool.
-pub trait Parallel: Sync {
-    /// The most tasks that run at once.
-    fn threads(&self) -> usize;
-
-    /// Calls `work(task, worker)` exactly once for each task in `0..tasks`, in any order, and returns when all are done.
-    /// `worker` is below [`Parallel::threads`], and no two calls of `work` that run at once have the same one.
-    fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync));
-}
-
-/// No threads but the caller's.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Serial;
-
-impl Parallel for Serial {
-    fn threads(&self) -> usize {
-        1
-    }
-
-    fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        (0..tasks).for_each(|task| work(task, 0));
-    }
-}
-
-/// Calls `work(index, chunk)` for each chunk of `len` elements (the last may be shorter), spread over the pool.
-///
-/// # Panics
-/// Where `len` is 0.
-pub fn for_each_chunk<T: Send>(pool: &dyn Parallel, data: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    struct Base<T>(*mut T);
-    // SAFETY: stands for the exclusive borrow of `data`, whose chunks are disjoint.
-    unsafe impl<T: Send> Sync for Base<T> {}
-    impl<T> Base<T> {
-        fn at(&self, offset: usize) -> *mut T {
-            self.0.wrapping_add(offset)
-        }
-    }
-    let (base, total) = (Base(data.as_mut_ptr()), data.len());
-    pool.run(total.div_ceil(len), &|index, _worker| {
-        let start = index * len;
-        // SAFETY: chunks lie inside `data` and do not overlap, and each task runs once.
-        work(index, unsafe { std::slice::from_raw_parts_mut(base.at(start), len.min(total - start)) });
-    });
-}
 
 /// How long an idle worker looks for the next job before it sleeps: longer than the gaps within a forward pass.
 const SPIN: Duration = Duration::from_micros(50);
@@ -79,52 +37,11 @@ struct Shared {
     next_task: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     workers: Vec<ThreadId>,
+    cpus: WorkerCpus,
     stop: AtomicBool,
     sleepers: AtomicUsize,
     bed: Mutex<()>,
     wake: Condvar,
-}
-
-/// The operating system's name for a worker; 0 before it runs, and where there is none.
-#[derive(Default)]
-struct ThreadId(AtomicI32);
-
-#[cfg(target_os = "linux")]
-impl ThreadId {
-    fn set_to_this_thread(&self) {
-        // SAFETY: asks for a number.
-        self.0.store(unsafe { libc::gettid() }, Ordering::Relaxed);
-    }
-
-    /// Asks the operating system to run the worker, while it sleeps, on any of the caller's CPUs but the one that the caller is on:
-    /// where all others are busy it would be put there, and only take turns with the caller. A refusal does no harm.
-    fn keep_off_this_cpu(&self) {
-        let thread = self.0.load(Ordering::Relaxed);
-        if thread == 0 {
-            return;
-        }
-        let size = size_of::<libc::cpu_set_t>();
-        // SAFETY: a set of bits may be all zero; the calls read or write one such set and nothing else, and the CPU is checked to be
-        // a member of it. A thread that has ended is not found, and pools end theirs before they are dropped.
-        unsafe {
-            let mut cpus: libc::cpu_set_t = std::mem::zeroed();
-            let cpu = libc::sched_getcpu();
-            if cpu < 0 || libc::sched_getaffinity(0, size, &mut cpus) != 0 || !libc::CPU_ISSET(cpu as usize, &cpus) {
-                return;
-            }
-            libc::CPU_CLR(cpu as usize, &mut cpus);
-            if libc::CPU_COUNT(&cpus) > 0 {
-                libc::sched_setaffinity(thread, size, &cpus);
-            }
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-impl ThreadId {
-    fn set_to_this_thread(&self) {}
-
-    fn keep_off_this_cpu(&self) {}
 }
 
 #[derive(Clone, Copy)]
@@ -153,14 +70,18 @@ impl ThreadPool {
     /// A pool of `threads` threads, the caller's among them; 0 counts as 1.
     ///
     /// # Errors
-    /// [`Error::Thread`] where the operating system gives no thread.
+    /// [`Error::Size`] if `threads` is more than [`MAX_THREADS`], [`Error::Thread`] if the operating system refuses a thread.
     pub fn new(threads: usize) -> Result<ThreadPool, Error> {
+        if threads > MAX_THREADS {
+            return Err(Error::Size { what: "threads of a pool, at most", wanted: MAX_THREADS, found: threads });
+        }
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(None),
             next_task: AtomicUsize::new(0),
             panic: Mutex::new(None),
             workers: (1..threads).map(|_| ThreadId::default()).collect(),
+            cpus: WorkerCpus::of_process(),
             stop: AtomicBool::new(false),
             sleepers: AtomicUsize::new(0),
             bed: Mutex::new(()),
@@ -170,7 +91,7 @@ impl ThreadPool {
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new()
-                .name(format!("cke-{index}"))
+                .name(format!("{WORKER_NAME}{index}"))
                 .spawn(move || shared.work_until_stopped(index))
                 .map_err(|e| Error::Thread { index, reason: e.to_string() })?;
             pool.workers.push(worker);
@@ -178,14 +99,17 @@ impl ThreadPool {
         Ok(pool)
     }
 
-    /// As many threads as there are cores that this process may use at once: affinity and cgroup quota counted, of the hardware threads
-    /// of a core only one.
+    /// As many threads as there are cores that this process may use at once now: affinity and cgroup quota counted, of the hardware
+    /// threads of a core only one.
     pub fn available() -> usize {
-        crate::cores::usable()
+        usable_cores()
     }
 }
 
-impl Parallel for ThreadPool {
+// SAFETY: the counter `next_task` gives each task to one worker, each thread works under its own number below `threads` (which stays,
+// since no worker is added or ends before the pool is dropped), and `Shared::run` waits for every worker inside the job. The state's
+// acquire and release order what is written before, in and after a job.
+unsafe impl Parallel for ThreadPool {
     fn threads(&self) -> usize {
         self.workers.len() + 1
     }
@@ -231,7 +155,7 @@ impl Shared {
         let number = self.state.load(Ordering::Relaxed) & !(NEXT_JOB - 1);
         self.state.store(number.wrapping_add(NEXT_JOB) | OPEN, Ordering::SeqCst);
         if self.sleepers.load(Ordering::SeqCst) > 0 {
-            self.workers.iter().for_each(ThreadId::keep_off_this_cpu);
+            self.workers.iter().for_each(|worker| self.cpus.keep_off_this_cpu(worker));
             drop(lock(&self.bed));
             self.wake.notify_all();
         }
@@ -267,12 +191,15 @@ impl Shared {
 
     fn work_until_stopped(&self, worker: usize) {
         self.workers[worker - 1].set_to_this_thread();
+        self.cpus.admit_this_thread();
+        float_mode::become_worker();
         let mut done = 0;
         while let Some(state) = self.wait_for_job(done) {
             if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
                 continue;
             }
             done = state / NEXT_JOB;
+            float_mode::clear_flags();
             // SAFETY: we are inside the job, so nobody writes it.
             if let Some(job) = unsafe { *self.job.get() } {
                 self.work_on(job, worker);
@@ -294,6 +221,8 @@ impl Shared {
                 std::hint::spin_loop();
             }
         }
+        // Whoever wakes it may narrow this down.
+        self.cpus.admit_this_thread();
         let mut bed = lock(&self.bed);
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         let state = loop {
@@ -343,14 +272,6 @@ mod tests {
                 assert!(done.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{threads} threads, {tasks} tasks");
             }
         }
-    }
-
-    #[test]
-    fn chunks_cover_the_slice_once() {
-        let pool = ThreadPool::new(2).unwrap();
-        let mut data = vec![0usize; 103];
-        for_each_chunk(&pool, &mut data, 10, |index, chunk| chunk.iter_mut().for_each(|x| *x += index + 1));
-        assert!(data.iter().enumerate().all(|(i, &x)| x == i / 10 + 1));
     }
 
     #[test]

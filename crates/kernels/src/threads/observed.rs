@@ -1,0 +1,39 @@
+//! A pool that tells when its tasks begin and end.
+
+use super::Parallel;
+
+/// What is told of the tasks of an [`Observed`] pool, on the threads that run them.
+pub trait TaskObserver: Sync {
+    /// What [`TaskObserver::begin`] hands to [`TaskObserver::end`].
+    type Start;
+
+    /// A task is about to begin.
+    fn begin(&self) -> Self::Start;
+
+    /// It has ended, on this worker.
+    fn end(&self, worker: usize, start: Self::Start);
+}
+
+/// The pool `pool`, watched by `observer`.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<P, O> {
+    /// Runs the tasks.
+    pub pool: P,
+    /// Is told of each.
+    pub observer: O,
+}
+
+// SAFETY: every call is passed on to the pool, and every task that the pool runs is run once.
+unsafe impl<P: Parallel, O: TaskObserver> Parallel for Observed<P, O> {
+    fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        self.pool.run(tasks, &|task, worker| {
+            let start = self.observer.begin();
+            work(task, worker);
+            self.observer.end(worker, start);
+        });
+    }
+}

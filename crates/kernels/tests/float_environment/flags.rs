@@ -1,0 +1,141 @@
+//! Exceptions: none for clean data, and none for infinities that meet no zero.
+
+use crate::cpus;
+use crate::environment::{ALL, DIVISION_BY_ZERO, INEXACT, INVALID, OVERFLOW, raised_by, with_traps};
+use crate::routines::{Case, whole_numbers};
+use cke_kernels::cpu::Cpu;
+use cke_kernels::gemm::{Ctx, Epilogue};
+use cke_kernels::ops::activation::Activation;
+use cke_kernels::ops::attention::{AttentionPlan, Mask, Operands, Turn};
+use cke_kernels::scheme::{F32, F64, Uniform};
+use cke_kernels::scratch::Scratch;
+use cke_kernels::threads::{Parallel, Serial, ThreadPool};
+use cke_kernels::view::{MatMut, MatRef};
+
+/// Sizes on both sides of every choice of a path: rows up to which products of rows with columns pay, tiles, vectors, single rows.
+const SIZES: [usize; 9] = [1, 2, 7, 12, 13, 14, 17, 40, 101];
+const DEPTHS: [usize; 6] = [1, 2, 31, 129, 193, 300];
+
+fn cases() -> impl Iterator<Item = Case> {
+    let transposes = [(false, false), (false, true), (true, false), (true, true)];
+    let sizes = SIZES.iter().flat_map(|&m| SIZES.map(|n| (m, n)));
+    sizes.flat_map(move |(m, n)| {
+        DEPTHS.iter().flat_map(move |&k| transposes.map(|transposed| Case { m, n, k, transposed }))
+    })
+}
+
+fn check_products<S: Uniform>(cpu: &Cpu, pool: &dyn Parallel, check: impl Fn(&Case, &dyn Fn())) {
+    for case in cases() {
+        let (a, b) = (whole_numbers::<S::E>(case.m * case.k), whole_numbers::<S::E>(case.k * case.n));
+        for factors in [(1.0, 0.0), (2.0, -0.5)] {
+            check(&case, &|| {
+                let mut c = whole_numbers::<S::E>(case.m * case.n);
+                case.product::<S>(cpu, (&a, &b), factors, &mut c, pool);
+            });
+        }
+    }
+}
+
+/// Calls `check` with every routine on clean data whose results are exact.
+fn for_each_routine(check: impl Fn(&str, &Case, &dyn Fn()) + Copy) {
+    let pool = ThreadPool::new(2).expect("threads start");
+    for cpu in cpus() {
+        let name = |routine: &str| format!("{routine}, {}", cpu.isa());
+        check_products::<F32>(&cpu, &Serial, |case, run| check(&name("f32"), case, run));
+        check_products::<F64>(&cpu, &Serial, |case, run| check(&name("f64"), case, run));
+        check_products::<F32>(&cpu, &pool, |case, run| check(&name("f32, 2 threads"), case, run));
+        for case in cases() {
+            let epilogue = Epilogue { activation: Activation::Relu, ..Epilogue::default() };
+            check(&name("plans"), &case, &|| case.plans(&cpu, &epilogue, &pool));
+            if case.transposed == (false, false) {
+                check(&name("batch"), &case, &|| case.batch::<F32>(&cpu, &pool));
+                check(&name("batch of f64"), &case, &|| case.batch::<F64>(&cpu, &pool));
+            }
+        }
+    }
+}
+
+#[test]
+fn exact_products_raise_no_exception_on_any_path() {
+    for_each_routine(|routine, case, run| assert_eq!(raised_by(run), 0, "{routine}, {case:?}"));
+}
+
+#[test]
+fn clean_products_run_while_exceptions_trap() {
+    with_traps(ALL & !INEXACT, || for_each_routine(|_, _, run| run()));
+}
+
+fn check_infinities<S: Uniform>(cpu: &Cpu) {
+    for case in cases() {
+        let mut a = whole_numbers::<S::E>(case.m * case.k);
+        let b = vec![S::E::from(2.0); case.k * case.n];
+        a[case.k / 2] = f32::INFINITY.into();
+        let mut c = whole_numbers::<S::E>(case.m * case.n);
+        let raised = raised_by(|| case.product::<S>(cpu, (&a, &b), (1.0, 1.0), &mut c, &Serial));
+        assert_eq!(raised, 0, "infinity in A, {}, {case:?}", cpu.isa());
+        let (a, mut b) = (vec![S::E::from(3.0); case.m * case.k], whole_numbers::<S::E>(case.k * case.n));
+        b[case.k * case.n / 2] = f32::NEG_INFINITY.into();
+        let raised = raised_by(|| case.product::<S>(cpu, (&a, &b), (1.0, 0.0), &mut c, &Serial));
+        assert_eq!(raised, 0, "infinity in B, {}, {case:?}", cpu.isa());
+    }
+}
+
+#[test]
+fn infinity_that_meets_no_zero_raises_no_exception() {
+    for cpu in cpus() {
+        check_infinities::<F32>(&cpu);
+        check_infinities::<F64>(&cpu);
+    }
+}
+
+#[test]
+fn infinite_factor_raises_no_exception_for_columns_that_do_not_exist() {
+    for cpu in cpus() {
+        for case in cases() {
+            let (a, b) = (vec![1.0f32; case.m * case.k], vec![2.0f32; case.k * case.n]);
+            let mut c = vec![1.0f32; case.m * case.n];
+            let factors = (f32::INFINITY, f32::INFINITY);
+            let raised = raised_by(|| case.product::<F32>(&cpu, (&a, &b), factors, &mut c, &Serial));
+            assert_eq!(raised, 0, "{}, {case:?}", cpu.isa());
+            assert!(c.iter().all(|&x| x == f32::INFINITY));
+        }
+    }
+}
+
+#[test]
+fn epilogues_and_attention_on_clean_data_raise_nothing_invalid() {
+    let pool = ThreadPool::new(2).expect("threads start");
+    for cpu in cpus() {
+        for activation in Activation::ALL {
+            for (m, n, k) in [(1, 1, 2), (5, 17, 3), (13, 33, 40)] {
+                let case = Case { m, n, k, transposed: (false, true) };
+                let bias = vec![0.25; n];
+                let epilogue = Epilogue { activation, bias: Some(&bias), ..Epilogue::default() };
+                let raised = raised_by(|| case.plans(&cpu, &epilogue, &pool));
+                // The exponential of an activation may overflow on its way to a limit.
+                assert_eq!(raised & (INVALID | DIVISION_BY_ZERO), 0, "{activation:?}, {}, {case:?}", cpu.isa());
+            }
+        }
+        for (heads, dim, rows) in [(1, 3, 1), (2, 5, 13), (3, 64, 40)] {
+            let raised = raised_by(|| attend(&cpu, (heads, dim, rows), &pool));
+            assert_eq!(
+                raised & (INVALID | DIVISION_BY_ZERO | OVERFLOW),
+                0,
+                "attention, {}, {heads} {dim} {rows}",
+                cpu.isa()
+            );
+        }
+    }
+}
+
+fn attend(cpu: &Cpu, (heads, dim, rows): (usize, usize, usize), pool: &dyn Parallel) {
+    let plan = AttentionPlan::new(cpu, heads, heads, dim, 0.5).expect("sizes are good");
+    let data = whole_numbers::<f32>(rows * heads * dim);
+    let view = || MatRef::new(&data, rows, heads * dim).expect("as large");
+    let mut out = vec![0.0; rows * heads * dim];
+    let out = MatMut::new(&mut out, rows, heads * dim).expect("as large");
+    let operands = Operands { queries: view(), keys: view(), values: view(), out };
+    let turns = [Turn { rows, cache: None }].into_iter();
+    let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
+    plan.run(turns, Mask::Causal, operands, ctx).expect("sizes agree");
+}
