@@ -40,9 +40,16 @@ impl Routine {
         }
     }
 
-    /// The name in Fortran's convention: capitals, without CBLAS's prefix.
-    pub(crate) fn fortran_name(self) -> String {
-        self.plain_name().to_uppercase()
+    /// The name in Fortran's convention: capitals, at least six characters.
+    pub(crate) fn fortran_name(self) -> &'static str {
+        match self {
+            Routine::Sgemm => "SGEMM ",
+            Routine::Dgemm => "DGEMM ",
+            Routine::Sgemv => "SGEMV ",
+            Routine::Dgemv => "DGEMV ",
+            Routine::SgemmBatchStrided => "SGEMM_BATCH_STRIDED",
+            Routine::DgemmBatchStrided => "DGEMM_BATCH_STRIDED",
+        }
     }
 
     /// Pairs of CBLAS arguments that change places where a row-major call becomes a column-major one: m and n, lda and ldb.

@@ -1,6 +1,7 @@
 //! What stands behind an exported name: one macro per routine and calling convention, over number type and integer width.
 //!
-//! Hidden arguments of Fortran compilers (the lengths of character arguments) come after the listed ones and are ignored.
+//! Hidden arguments of Fortran compilers (the lengths of character arguments) come after the listed ones and are ignored. The functions
+//! may unwind: a program's own `xerbla_` may throw, and its exception passes through to the program's handler.
 
 /// `cblas_xgemm`.
 macro_rules! cblas_gemm {
@@ -13,7 +14,7 @@ macro_rules! cblas_gemm {
         /// Where the arguments are good: C is valid for reads and writes and used by nobody else meanwhile; A and B are valid for
         /// reads and written by nobody meanwhile, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans_a: c_int, trans_b: c_int, m: $integer, n: $integer, k: $integer,
             alpha: $number, a: *const $number, lda: $integer, b: *const $number, ldb: $integer,
             beta: $number, c: *mut $number, ldc: $integer,
@@ -41,7 +42,7 @@ macro_rules! fortran_gemm {
         /// The arguments that are no matrices are valid for reads. Where they are good: C is valid for reads and writes and used by
         /// nobody else meanwhile; A and B are valid for reads and written by nobody meanwhile, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             trans_a: *const c_char, trans_b: *const c_char, m: *const $integer, n: *const $integer, k: *const $integer,
             alpha: *const $number, a: *const $number, lda: *const $integer, b: *const $number, ldb: *const $integer,
             beta: *const $number, c: *mut $number, ldc: *const $integer,
@@ -73,7 +74,7 @@ macro_rules! cblas_gemv {
         /// Where the arguments are good: y is valid for reads and writes and used by nobody else meanwhile; A and x are valid for
         /// reads and written by nobody meanwhile, unless α = 0.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans: c_int, m: $integer, n: $integer,
             alpha: $number, a: *const $number, lda: $integer, x: *const $number, incx: $integer,
             beta: $number, y: *mut $number, incy: $integer,
@@ -102,7 +103,7 @@ macro_rules! fortran_gemv {
         /// The arguments that are no matrix or vector are valid for reads. Where they are good: y is valid for reads and writes and
         /// used by nobody else meanwhile; A and x are valid for reads and written by nobody meanwhile, unless α = 0.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             trans: *const c_char, m: *const $integer, n: *const $integer,
             alpha: *const $number, a: *const $number, lda: *const $integer, x: *const $number, incx: *const $integer,
             beta: *const $number, y: *mut $number, incy: *const $integer,
@@ -135,7 +136,7 @@ macro_rules! cblas_gemm_batch_strided {
         /// Where the arguments are good: the Cᵢ are valid for reads and writes and used by nobody else meanwhile; the Aᵢ and Bᵢ are
         /// valid for reads and written by nobody meanwhile, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans_a: c_int, trans_b: c_int, m: $integer, n: $integer, k: $integer,
             alpha: $number, a: *const $number, lda: $integer, stride_a: $integer,
             b: *const $number, ldb: $integer, stride_b: $integer,

@@ -8,6 +8,7 @@
 //! | `gemm`, `gemv`, `batch` | arguments → checked products |
 //! | `product` | one checked product → the kernels; what happens where they fail |
 //! | `threads` | the pool of the process, lent to one caller at a time; fork |
+//! | `limits`, `other_blas` | how many threads it has, and what was set in the library that this one was preloaded over |
 //! | `xerbla` | who is told of a bad argument |
 //! | `calls` | the routines, and how often each was called |
 //! | `number` | `f32` and `f64` as one generic type |
@@ -32,12 +33,14 @@ pub mod exports;
 mod faces;
 mod gemm;
 mod gemv;
+mod limits;
 mod messages;
 mod number;
+mod other_blas;
 mod product;
 mod settings;
 mod threads;
 mod xerbla;
 
 pub use exports::*;
-pub use settings::{cke_blas_get_num_threads, cke_blas_set_num_threads, cke_blas_version};
+pub use settings::*;

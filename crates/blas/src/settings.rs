@@ -1,22 +1,80 @@
-//! The library's own functions.
+//! The library's own functions, and those by which programs set the number of threads of other BLAS libraries.
+//!
+//! A program that was written for OpenBLAS, MKL or BLIS limits its threads by that library's function; under a preload, or linked with
+//! this library instead, the limit is meant for us. If another library in the process has the function too, it is told as well.
 
-use crate::threads;
-use std::ffi::{c_char, c_int};
+use crate::limits;
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Sets the number of threads that a large product may use; below 1: as the environment says again.
 #[unsafe(no_mangle)]
 pub extern "C" fn cke_blas_set_num_threads(threads: c_int) {
-    threads::set_count(threads);
+    limits::set_count(threads);
 }
 
 /// The number of threads that a large product may use.
 #[unsafe(no_mangle)]
 pub extern "C" fn cke_blas_get_num_threads() -> c_int {
-    c_int::try_from(threads::count()).unwrap_or(c_int::MAX)
+    c_int::try_from(limits::count()).unwrap_or(c_int::MAX)
 }
 
 /// The version of the library, for example "0.1.0".
 #[unsafe(no_mangle)]
 pub extern "C" fn cke_blas_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// Functions of other libraries that set a number of threads: the name, and the type of the number.
+macro_rules! setters {
+    ($($name:ident: $integer:ty;)*) => { $(
+        /// Sets the number of threads that a large product may use, as [`cke_blas_set_num_threads`], and that of the library behind.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name(threads: $integer) {
+            limits::set_count(c_int::try_from(threads).unwrap_or(c_int::MAX));
+            let name = concat!(stringify!($name), "\0").as_bytes();
+            if let Some(next) = next(name) {
+                // SAFETY: a function of this name takes this one number in every library that has it.
+                unsafe { std::mem::transmute::<*const c_void, unsafe extern "C" fn($integer)>(next)(threads) }
+            }
+        }
+    )* };
+}
+
+/// Functions of other libraries that tell a number of threads.
+macro_rules! getters {
+    ($($name:ident: $integer:ty;)*) => { $(
+        /// As [`cke_blas_get_num_threads`].
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name() -> $integer {
+            cke_blas_get_num_threads().into()
+        }
+    )* };
+}
+
+setters! {
+    openblas_set_num_threads: c_int;
+    openblas_set_num_threads64_: c_int;
+    openblas_set_num_threads_64: c_int;
+    scipy_openblas_set_num_threads: c_int;
+    scipy_openblas_set_num_threads64_: c_int;
+    MKL_Set_Num_Threads: c_int;
+    bli_thread_set_num_threads: i64;
+}
+
+getters! {
+    openblas_get_num_threads: c_int;
+    openblas_get_num_threads64_: c_int;
+    openblas_get_num_threads_64: c_int;
+    scipy_openblas_get_num_threads: c_int;
+    scipy_openblas_get_num_threads64_: c_int;
+    MKL_Get_Max_Threads: c_int;
+    bli_thread_get_num_threads: i64;
+}
+
+/// The function of this name in the libraries that come after this one, if there is one.
+fn next(name: &[u8]) -> Option<*const c_void> {
+    let name = CStr::from_bytes_with_nul(name).ok()?;
+    // SAFETY: looks a name up.
+    let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    (!address.is_null()).then_some(address.cast_const())
 }

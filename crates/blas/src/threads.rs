@@ -2,15 +2,15 @@
 //!
 //! Who finds it lent computes alone: many callers at once are threads enough. The result has the same bits either way.
 
+use crate::limits;
 use crate::messages::say_once;
 use cke_kernels::Error;
 use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::{MAX_THREADS, Parallel, Serial, ThreadPool};
+use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use std::cell::RefCell;
-use std::ffi::c_int;
 use std::ptr::null_mut;
 use std::slice;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Products of less work stay on the caller's thread. They take less than some 5 µs there: little more than it costs to wake a
@@ -18,50 +18,18 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 /// starts a thread.
 const WORK_FOR_THREADS: usize = 500_000;
 
-/// 0: not known yet.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// The threads that a large product may use.
-pub(crate) fn count() -> usize {
-    match COUNT.load(Ordering::Relaxed) {
-        0 => {
-            let threads = count_from_environment();
-            COUNT.store(threads, Ordering::Relaxed);
-            threads
-        }
-        threads => threads,
-    }
-}
-
-/// Sets [`count`]; below 1: as the environment says again.
-pub(crate) fn set_count(threads: c_int) {
-    COUNT.store(usize::try_from(threads).unwrap_or(0).min(MAX_THREADS), Ordering::Relaxed);
-}
-
-/// `CKE_NUM_THREADS`, or else `OMP_NUM_THREADS`, or else one for each core that this process may use. What is no number above 0 is
-/// passed over.
-fn count_from_environment() -> usize {
-    let named = |name| std::env::var(name).ok().and_then(|value| leading_count(&value));
-    let threads = named("CKE_NUM_THREADS").or_else(|| named("OMP_NUM_THREADS"));
-    threads.unwrap_or_else(ThreadPool::available).min(MAX_THREADS)
-}
-
-/// The first of a list of counts, one for each level of nesting, as OpenMP has it: "4" or "4,2".
-fn leading_count(value: &str) -> Option<usize> {
-    let first = value.split(',').next().unwrap_or(value);
-    first.trim().parse().ok().filter(|&threads| threads > 0)
-}
-
 /// Calls `multiply` with threads, and with as many scratch buffers: those of the pool where so many multiply-adds want them and
 /// nobody else has them, and else the caller's own thread.
 #[inline]
 pub(crate) fn run(work: usize, multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
-    if work >= WORK_FOR_THREADS
-        && count() > 1
-        && let Some(mut borrowed) = borrow(count())
-        && let Some(workers) = borrowed.as_mut()
-    {
-        return multiply(&workers.pool, &mut workers.scratch);
+    if work >= WORK_FOR_THREADS {
+        let threads = limits::count();
+        if threads > 1
+            && let Some(mut borrowed) = borrow(threads)
+            && let Some(workers) = borrowed.as_mut()
+        {
+            return multiply(&workers.pool, &mut workers.scratch);
+        }
     }
     run_alone(multiply);
 }
@@ -111,7 +79,7 @@ fn borrow(threads: usize) -> Option<MutexGuard<'static, Option<Workers>>> {
             Err(error) => {
                 static SAID: AtomicBool = AtomicBool::new(false);
                 say_once(&SAID, &format!("{error}; going on with one thread"));
-                COUNT.store(1, Ordering::Relaxed);
+                limits::set_count(1);
                 return None;
             }
         }
@@ -162,26 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leading_count_takes_the_outer_level_and_no_nonsense() {
-        assert_eq!(leading_count("4"), Some(4));
-        assert_eq!(leading_count(" 3 ,2"), Some(3));
-        for nonsense in ["", "0", "-1", "many", ",2", "1e3", "99999999999999999999999"] {
-            assert_eq!(leading_count(nonsense), None, "{nonsense:?}");
-        }
-    }
-
-    #[test]
     fn run_while_the_pool_is_borrowed_is_alone() {
         let threads = |work| {
             let mut found = (0, 0);
             run(work, |pool, scratch| found = (pool.threads(), scratch.len()));
             found
         };
-        set_count(2);
+        limits::set_count(2);
         run(1 << 40, |pool, _| assert_eq!((pool.threads(), threads(1 << 40)), (2, (1, 1))));
         assert_eq!(threads(1 << 40), (2, 2));
         assert_eq!(threads(1000), (1, 1));
-        set_count(3);
+        limits::set_count(3);
         assert_eq!(threads(1 << 40), (3, 3), "a new count gives new workers");
     }
 }

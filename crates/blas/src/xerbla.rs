@@ -2,7 +2,8 @@
 //!
 //! The BLAS lets a program replace `xerbla_` and `cblas_xerbla`. This library defines neither. It refers to them weakly: the dynamic
 //! linker fills in what the process has, and the static linker exports a program's own for that. The call returns after the report
-//! unless the reporting function ends the process, as that of the reference BLAS does.
+//! unless the reporting function ends the process, as that of the reference BLAS does, or leaves it by an exception or `longjmp`: on the
+//! way out of the library nothing waits to be cleaned up.
 
 use crate::arguments::{BadArgument, Caller, Layout};
 use crate::calls::Routine;
@@ -10,11 +11,11 @@ use crate::messages::say_plainly;
 use std::ffi::{c_char, c_int, c_void};
 
 /// `XERBLA(SRNAME, INFO)` with the hidden length of SRNAME.
-type Xerbla = unsafe extern "C" fn(srname: *const c_char, info: *const c_int, srname_len: usize);
+type Xerbla = unsafe extern "C-unwind" fn(srname: *const c_char, info: *const c_int, srname_len: usize);
 /// `cblas_xerbla(info, rout, form, ...)` of the reference CBLAS, OpenBLAS, BLIS and ATLAS.
-type CblasXerbla = unsafe extern "C" fn(info: c_int, rout: *const c_char, form: *const c_char, ...);
+type CblasXerbla = unsafe extern "C-unwind" fn(info: c_int, rout: *const c_char, form: *const c_char, ...);
 /// `cblas_xerbla(name, num)` of MKL.
-type MklXerbla = unsafe extern "C" fn(name: *const c_char, num: c_int);
+type MklXerbla = unsafe extern "C-unwind" fn(name: *const c_char, num: c_int);
 
 /// The weak references; null for what the process does not have.
 #[repr(C)]
@@ -85,7 +86,7 @@ pub(crate) fn report(caller: Caller, routine: Routine, BadArgument(position): Ba
 }
 
 fn report_to_fortran(routine: Routine, position: c_int) {
-    let name = format!("{:6}", routine.fortran_name());
+    let name = routine.fortran_name();
     let xerbla = process().xerbla;
     if xerbla.is_null() {
         return say_plainly(&format!(" ** On entry to {name} parameter number {position:2} had an illegal value"));

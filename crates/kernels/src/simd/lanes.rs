@@ -10,12 +10,6 @@ pub(crate) trait Lanes<E: Copy, S: Simd<E>>: Copy {
     /// `p` is valid for reads of these lanes' elements.
     unsafe fn load(self, s: S, p: *const E) -> S::Reg;
 
-    /// Loads these lanes, and the first one in the others.
-    ///
-    /// # Safety
-    /// `p` is valid for reads of these lanes' elements, of which there is at least one.
-    unsafe fn load_filled(self, s: S, p: *const E) -> S::Reg;
-
     /// Stores these lanes.
     ///
     /// # Safety
@@ -39,12 +33,6 @@ impl<E: Copy, S: Simd<E>> Lanes<E, S> for AllLanes {
     }
 
     #[inline(always)]
-    unsafe fn load_filled(self, s: S, p: *const E) -> S::Reg {
-        // SAFETY: LANES elements, promised by the caller.
-        unsafe { s.load(p) }
-    }
-
-    #[inline(always)]
     unsafe fn store(self, s: S, p: *mut E, v: S::Reg) {
         // SAFETY: LANES elements, promised by the caller.
         unsafe { s.store(p, v) }
@@ -56,12 +44,6 @@ impl<E: Copy, S: Simd<E>> Lanes<E, S> for FirstLanes<S::Mask> {
     unsafe fn load(self, s: S, p: *const E) -> S::Reg {
         // SAFETY: the elements in the mask, promised by the caller.
         unsafe { s.load_masked(p, self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_filled(self, s: S, p: *const E) -> S::Reg {
-        // SAFETY: the elements in the mask, at least one, promised by the caller.
-        unsafe { s.load_filled(p, self.0) }
     }
 
     #[inline(always)]

@@ -48,14 +48,14 @@ fn summed_in_chains<S: Tested>(case: &TileCase<S>, blocks: &Blocks<S::E>, i: usi
         .zip(&blocks.b)
         .flat_map(|(a, b)| (0..a.layout().cols).map(|p| (a.view().at(i, p), b.view().at(p, j))))
         .collect();
-    let (mut total, mut factor, mut start) = (S::E::from(0.0), S::E::from(1.0), 0);
+    let (mut total, mut start) = (S::E::from(0.0), 0);
     if beta != 0.0 {
-        (total, factor) = (blocks.c.view().at(i, j), beta.into());
+        total = S::E::from(beta) * blocks.c.view().at(i, j);
     }
     for end in chain_ends(products.len()) {
         let sum = products[start..end].iter().fold(S::E::from(0.0), |sum, &(x, y)| step(sum, x, y));
-        total = step(S::E::from(alpha) * sum, factor, total);
-        (factor, start) = (S::E::from(1.0), end);
+        total = total + S::E::from(alpha) * sum;
+        start = end;
     }
     total
 }
