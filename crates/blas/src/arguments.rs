@@ -41,10 +41,10 @@ pub(crate) enum Trans {
 }
 
 impl Trans {
-    /// Of CBLAS's number: 111, 112 (transposed), 113 (conjugated too) or OpenBLAS's 114 (conjugated alone).
+    /// Of CBLAS's number: 111, 112 (transposed) or 113 (conjugated too).
     pub(crate) fn from_number(number: c_int) -> Option<Trans> {
         match number {
-            111 | 114 => Some(Trans::No),
+            111 => Some(Trans::No),
             112 | 113 => Some(Trans::Yes),
             _ => None,
         }
