@@ -114,16 +114,28 @@ mod library {
 
     #[test]
     fn all_filters_together_agree() {
-        let config =
-            SamplerConfig { temperature: 0.7, top_k: 7, top_p: 0.9, min_p: 0.05, repetition_penalty: 1.3, seed: 0 };
+        let config = SamplerConfig {
+            temperature: 0.7,
+            top_k: 7,
+            top_p: 0.9,
+            min_p: 0.05,
+            repetition_penalty: 1.3,
+            ..Default::default()
+        };
         let wanted = [(0, 0.058815097), (2, 0.716514559), (5, 0.16253321), (9, 0.062137135)];
         assert_agrees(config, &LOGITS, &[5, 5, 1, 9], &wanted);
     }
 
     #[test]
     fn all_filters_with_high_temperature_and_low_penalty_agree() {
-        let config =
-            SamplerConfig { temperature: 1.8, top_k: 9, top_p: 0.95, min_p: 0.1, repetition_penalty: 0.8, seed: 0 };
+        let config = SamplerConfig {
+            temperature: 1.8,
+            top_k: 9,
+            top_p: 0.95,
+            min_p: 0.1,
+            repetition_penalty: 0.8,
+            ..Default::default()
+        };
         let wanted = [
             (0, 0.108711977),
             (2, 0.366493082),
@@ -221,7 +233,7 @@ proptest! {
     ) {
         let [temperature, top_p, min_p, repetition_penalty] = settings.map(f32::from_bits);
         let mut logits: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
-        let config = SamplerConfig { temperature, top_k, top_p, min_p, repetition_penalty, seed: 1 };
+        let config = SamplerConfig { temperature, top_k, top_p, min_p, repetition_penalty, seed: 1, ..Default::default() };
         if let Ok(mut sampler) = Sampler::new(config, logits.len()) {
             let is_broken = logits.iter().any(|x| x.is_nan());
             match sampler.sample(&mut logits, &context) {
