@@ -7,12 +7,11 @@
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
-use crate::load_error::LoadError;
 use crate::model_dir;
 use crate::models::bert::{Bert, BertActivations, Input};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
-use crate::sentence::{InputLimit, Pooling, SentenceConfig, TextSettings, default_limit, unread_files};
+use crate::sentence::{InputLimit, Pooling, SentenceConfig, TextSettings};
 use crate::tokenizer::{Encoded, Tokenizer};
 use cke_kernels::ops::elementwise::scale;
 use cke_kernels::ops::pooling::{l2_normalize, mean_rows};
@@ -84,7 +83,7 @@ impl Embedder {
         let (bundle, sentence) = open_model(dir)?;
         let positions = bundle.bert_config()?.max_position_embeddings;
         let prompt = chosen_prompt(&sentence, options.prompt)?;
-        let (limit, limit_notice) = input_limit(&sentence, positions)?;
+        let (limit, limit_notice) = sentence.input_limit(positions)?;
         let mut tokenizer = bundle.tokenizer()?;
         if sentence.do_lower_case {
             tokenizer = tokenizer.lowercasing()?;
@@ -111,10 +110,10 @@ impl Embedder {
         Ok(embedder)
     }
 
-    /// Tokens of the prompt by itself, without the special token that ends it.
+    /// Tokens of the prompt by itself, without the special token that ends it, as the library counts them.
     fn prompt_tokens(&self) -> Result<usize, Error> {
         let ids = self.tokenizer.encode_truncated(&self.prompt, true, self.limit.tokens)?;
-        let ends_special = ids.last().is_some_and(|&id| self.tokenizer.is_special(id));
+        let ends_special = ids.last().is_some_and(|&id| self.tokenizer.is_named_special(id));
         Ok(ids.len() - usize::from(ends_special))
     }
 
@@ -261,17 +260,7 @@ fn open_model(dir: &Path) -> Result<(Bundle, SentenceConfig), Error> {
         None => Bundle::open(dir)?,
     };
     let sentence = SentenceConfig::load(dir, Some(bundle.config().width()))?;
-    let default = || SentenceConfig {
-        model_dir: dir.to_owned(),
-        pooling: Pooling::Mean,
-        normalize: true,
-        limit: None,
-        do_lower_case: false,
-        include_prompt: true,
-        texts: TextSettings::default(),
-        notices: unread_files(dir),
-    };
-    Ok((bundle, sentence.unwrap_or_else(default)))
+    Ok((bundle, sentence.unwrap_or_else(|| SentenceConfig::of_plain_model(dir))))
 }
 
 /// The text that is put before each text: the one that is asked for, else the model's default.
@@ -287,28 +276,6 @@ fn chosen_prompt(sentence: &SentenceConfig, wanted: Option<Prompt>) -> Result<St
         Some(prompt) => Ok(prompt.clone()),
         None => Err(Error::UnknownPrompt { name, known: sentence.texts.names() }),
     }
-}
-
-/// The longest input of a model with so many positions, and a notice if its files ask for more than those.
-pub(crate) fn input_limit(
-    sentence: &SentenceConfig,
-    positions: usize,
-) -> Result<(InputLimit, Option<Notice>), LoadError> {
-    let limit = match &sentence.limit {
-        Some(limit) => limit.clone(),
-        None => default_limit(&sentence.model_dir, positions)?,
-    };
-    if limit.tokens <= positions {
-        return Ok((limit, None));
-    }
-    let InputLimit { tokens, file, key } = limit;
-    let notice = Notice::NotFollowed {
-        file: sentence.model_dir.join(&file),
-        key: key.clone(),
-        value: tokens.to_string(),
-        instead: format!("texts are cut at the model's {positions} positions"),
-    };
-    Ok((InputLimit { tokens: positions, file, key }, Some(notice)))
 }
 
 /// How many of the texts go into the next forward pass: at least one.

@@ -12,13 +12,11 @@ pub use self::input::InputLimit;
 pub use self::pooling::Pooling;
 pub use self::prompts::TextSettings;
 
-use self::input::InputSettings;
+use self::input::{InputSettings, default_limit};
 use crate::formats::bounded_file::{CONFIG_LIMIT, read_if_present};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
-
-pub(crate) use self::input::default_limit;
 
 /// How a sentence-embedding model is put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +87,46 @@ impl SentenceConfig {
     }
 }
 
+impl SentenceConfig {
+    /// What holds for a transformer without that layout: the mean of all tokens, normalized.
+    pub fn of_plain_model(dir: &Path) -> Self {
+        Self {
+            model_dir: dir.to_owned(),
+            pooling: Pooling::Mean,
+            normalize: true,
+            limit: None,
+            do_lower_case: false,
+            include_prompt: true,
+            texts: TextSettings::default(),
+            notices: unread_files(dir),
+        }
+    }
+
+    /// The longest input of a transformer with so many positions: what `sentence_bert_config.json` sets, else the smaller of the
+    /// tokenizer's `model_max_length` and the positions. With a notice if the files ask for more than those.
+    ///
+    /// # Errors
+    ///
+    /// `tokenizer_config.json` is malformed.
+    pub fn input_limit(&self, positions: usize) -> Result<(InputLimit, Option<Notice>), LoadError> {
+        let limit = match &self.limit {
+            Some(limit) => limit.clone(),
+            None => default_limit(&self.model_dir, positions)?,
+        };
+        if limit.tokens <= positions {
+            return Ok((limit, None));
+        }
+        let InputLimit { tokens, file, key } = limit;
+        let notice = Notice::NotFollowed {
+            file: self.model_dir.join(&file),
+            key: key.clone(),
+            value: tokens.to_string(),
+            instead: format!("texts are cut at the model's {positions} positions"),
+        };
+        Ok((InputLimit { tokens: positions, file, key }, Some(notice)))
+    }
+}
+
 impl Module {
     /// Its kind, the last part of its class: one of the library's own.
     fn kind(&self, file: &Path) -> Result<&str, LoadError> {
@@ -105,7 +143,7 @@ impl Module {
 }
 
 /// The notices of the layout's files in a directory that has no `modules.json`: the library does not read them then.
-pub(crate) fn unread_files(dir: &Path) -> Vec<Notice> {
+fn unread_files(dir: &Path) -> Vec<Notice> {
     let settings = Some(dir.join("config_sentence_transformers.json")).filter(|file| file.exists());
     let files = InputSettings::unread(dir).into_iter().chain(settings);
     let reason = "the directory has no modules.json".to_owned();

@@ -48,6 +48,8 @@ pub struct Tokenizer {
     special: SpecialTokens,
     /// Ids of all tokens that are no part of a text, sorted.
     special_ids: Vec<u32>,
+    /// Ids of those among them that the settings name, or the class has by itself.
+    named_special_ids: Vec<u32>,
     /// Number of tokens of this tokenizer: its largest id plus one.
     vocab_size: usize,
     /// Number of ids that the model knows.
@@ -140,7 +142,13 @@ impl Tokenizer {
     }
 
     fn new(built: Built, settings: &Settings, file: &Path, model_vocab: usize) -> Result<Self, LoadError> {
-        let Built { mut inner, frame, special, cuts_beginning, notices } = built;
+        let Built { mut inner, frame, special, cuts_beginning, notices: all } = built;
+        let mut notices: Vec<Notice> = Vec::with_capacity(all.len());
+        all.into_iter().for_each(|notice| {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        });
         let cuts_beginning = settings.cuts_beginning()?.unwrap_or(cuts_beginning);
         let rejected = |error: tokenizers::Error| TokenizerFileError::Rejected { reason: error.to_string() };
         inner.with_truncation(None).map_err(|error| LoadError::tokenizer(file, rejected(error)))?;
@@ -154,6 +162,8 @@ impl Tokenizer {
         let mut special_ids: Vec<u32> =
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();
+        let named = special.all().cloned().chain(settings.extra_special()?);
+        let named_special_ids = named.filter_map(|token| inner.token_to_id(&token.content)).collect();
         let special = special.resolve(model_vocab, |name| inner.token_to_id(name));
         let splits_at_spaces = pieces::splits_at_spaces(&inner);
         Ok(Self {
@@ -162,6 +172,7 @@ impl Tokenizer {
             token_bytes,
             special,
             special_ids,
+            named_special_ids,
             vocab_size,
             model_vocab,
             cuts_beginning,
@@ -314,6 +325,11 @@ impl Tokenizer {
     /// Whether a token is no part of a text, as an end of text is.
     pub fn is_special(&self, id: u32) -> bool {
         self.special_ids.binary_search(&id).is_ok()
+    }
+
+    /// Whether a special token is one that the settings name, or GPT-2's or BERT's class has by itself.
+    pub(crate) fn is_named_special(&self, id: u32) -> bool {
+        self.named_special_ids.contains(&id)
     }
 
     /// The tokens that have a role.

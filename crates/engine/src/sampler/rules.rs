@@ -133,8 +133,10 @@ impl TokenRules {
         let Some((start, factor)) = self.length_penalty else { return };
         let Some(beyond) = context.generated().checked_sub(start).filter(|&beyond| beyond > 0) else { return };
         let growth = (factor.powi(beyond.min(i32::MAX as usize) as i32) - 1.0) as f32;
-        for id in ids(&self.end_tokens) {
-            if let Some(logit) = logits.get_mut(id).filter(|logit| logit.is_finite()) {
+        for (i, token) in self.end_tokens.iter().enumerate() {
+            // One that is listed twice is favoured once.
+            let is_new = !self.end_tokens[..i].contains(token);
+            if let Some(logit) = logits.get_mut(*token as usize).filter(|logit| is_new && logit.is_finite()) {
                 *logit += logit.abs() * growth;
             }
         }

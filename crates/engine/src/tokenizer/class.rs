@@ -1,5 +1,6 @@
 //! Tokenizers as the library's classes of GPT-2 and BERT build them: from a vocabulary and the settings beside it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
@@ -139,18 +140,31 @@ pub(super) fn outside_vocabulary(file: &Path, token: String, id: u32, vocabulary
     Notice::UnusableId { file: file.to_owned(), key: token, id: id.into(), vocabulary }
 }
 
-/// Adds the special tokens that the settings name; those of the vocabulary keep their ids.
+/// Adds the special tokens that the settings name; those of the vocabulary keep their ids, and those that were added before
+/// stay as they are.
 pub(super) fn add_special_tokens(
     inner: &mut Tokenizer,
     file: &Path,
     settings: &Settings,
     special: &SpecialNames,
 ) -> Result<(), LoadError> {
-    let mut tokens: Vec<AddedToken> = special.all().cloned().collect();
-    tokens.extend(settings.extra_special()?);
+    let present: HashSet<String> =
+        inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    let mut tokens: Vec<AddedToken> = Vec::new();
+    for token in special.all().cloned().chain(settings.extra_special()?) {
+        if !present.contains(&token.content) && !tokens.iter().any(|other| is_same(other, &token)) {
+            tokens.push(token);
+        }
+    }
     inner.add_special_tokens(tokens).map_err(|error| rejected(file, &error))?;
     inner.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
     Ok(())
+}
+
+/// Whether two added tokens agree in everything; the crate compares their text alone.
+fn is_same(a: &AddedToken, b: &AddedToken) -> bool {
+    let flags = |token: &AddedToken| (token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
+    a.content == b.content && flags(a) == flags(b)
 }
 
 /// What `add_bos_token` and `add_eos_token` put round a text.

@@ -7,7 +7,9 @@ use serde_json::Value;
 use tokenizers::DecoderWrapper;
 
 use super::Built;
-use super::class::{self, Source, add_special_tokens, outside_vocabulary, overruled_frame, rejected};
+use super::class::{
+    self, Source, add_declared_tokens, add_special_tokens, outside_vocabulary, overruled_frame, rejected,
+};
 use super::error::TokenizerFileError;
 use super::frame::Frame;
 use super::overruled;
@@ -129,6 +131,7 @@ fn general(
         return Err(problem(TokenizerFileError::NotByteLevel { found }));
     }
     notices.extend(check_added_tokens(&inner, &written.added_tokens, file, model_vocab)?);
+    notices.extend(add_declared_tokens(&mut inner, (file, &written.added_tokens), settings, model_vocab)?);
     let special = SpecialNames::read(settings, Class::General)?;
     add_special_tokens(&mut inner, file, settings, &special)?;
     notices.extend(overruled_frame(&frame, settings, &special, &inner)?);

@@ -180,22 +180,28 @@ impl Settings {
         Ok(None)
     }
 
-    /// Special tokens without a role of their own.
+    /// Special tokens without a role of the library's, in the order in which it adds them: those of the model's own roles, then
+    /// the others.
     pub(super) fn extra_special(&self) -> Result<Vec<AddedToken>, LoadError> {
-        let mut tokens = Vec::new();
+        let named = self.config.entries().filter(|(key, value)| is_model_specific(key) && value.is_string());
+        let mut tokens: Vec<AddedToken> = named.filter_map(|(_, value)| special_token(value)).collect();
+        let mut others = Vec::new();
         for key in ["extra_special_tokens", "additional_special_tokens", "model_specific_special_tokens"] {
-            let values: Vec<&Value> = match self.config.get(key) {
+            // The older name counts only without the newer one.
+            if key == "additional_special_tokens" && !others.is_empty() {
+                continue;
+            }
+            let (list, values): (&mut Vec<AddedToken>, Vec<&Value>) = match self.config.get(key) {
                 None => continue,
-                Some(Value::Array(list)) => list.iter().collect(),
-                Some(Value::Object(named)) => named.values().collect(),
+                Some(Value::Array(list)) => (&mut others, list.iter().collect()),
+                Some(Value::Object(named)) => (&mut tokens, named.values().collect()),
                 Some(_) => return Err(self.config.wrong(key, "a list of tokens, or an object of them")),
             };
             for value in values {
-                tokens.push(special_token(value).ok_or_else(|| self.config.wrong(key, TOKEN))?);
+                list.push(special_token(value).ok_or_else(|| self.config.wrong(key, TOKEN))?);
             }
         }
-        let named = self.config.entries().filter(|(key, value)| is_model_specific(key) && value.is_string());
-        tokens.extend(named.filter_map(|(_, value)| special_token(value)));
+        tokens.append(&mut others);
         Ok(tokens)
     }
 
