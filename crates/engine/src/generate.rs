@@ -3,6 +3,7 @@
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::fallible::{reserve, with_capacity, zeros};
+use crate::generation_config::GenerationConfig;
 use crate::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use crate::sampler::{Context, Sampler, SamplerConfig};
@@ -34,6 +35,26 @@ pub struct GenerateOptions {
     pub end_tokens: Vec<u32>,
     /// What happens at the end of the context.
     pub overflow: Overflow,
+}
+
+/// Tokens that transformers generates if nothing says how many.
+const USUAL_TOKENS: usize = 20;
+
+impl From<&GenerationConfig> for GenerateOptions {
+    /// What `generate` of transformers does with a model that has this configuration. Stop strings are for
+    /// [`TextStream`](crate::text_stream::TextStream).
+    fn from(config: &GenerationConfig) -> GenerateOptions {
+        let max_length = config.max_length.filter(|_| config.max_new_tokens.is_none());
+        let usual = if max_length.is_some() { usize::MAX } else { USUAL_TOKENS };
+        GenerateOptions {
+            max_tokens: config.max_new_tokens.unwrap_or(usual),
+            max_length,
+            max_time: config.max_time,
+            sampler: SamplerConfig::from(config),
+            end_tokens: config.eos_token_ids.clone(),
+            overflow: Overflow::default(),
+        }
+    }
 }
 
 /// Why a sequence ended.

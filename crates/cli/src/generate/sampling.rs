@@ -33,36 +33,36 @@ pub(super) struct SamplingArgs {
     pub(super) seed: u64,
 }
 
-/// Candidates of a model that samples and does not say how many: the default of transformers.
-const USUAL_TOP_K: usize = 50;
-
 impl SamplingArgs {
     /// The flags, then what the model's `generation_config.json` says, then a default. If the model asks for sampling, what it
     /// leaves out is as in transformers; if it says nothing of it, the defaults are ours; and if it asks for the likeliest
     /// token, that is taken unless a flag asks for sampling.
     pub(super) fn config(&self, model: &GenerationConfig) -> SamplerConfig {
+        // As if it asked for sampling, so that its other wishes are there.
+        let theirs = SamplerConfig::from(&GenerationConfig { do_sample: Some(true), ..model.clone() });
         let base = SamplerConfig {
-            repetition_penalty: self.repetition_penalty.or(model.repetition_penalty).unwrap_or(1.0),
-            rules: model.rules.clone(),
+            repetition_penalty: self.repetition_penalty.unwrap_or(theirs.repetition_penalty),
+            rules: theirs.rules,
             seed: self.seed,
             ..SamplerConfig::default()
         };
         if self.is_greedy(model) {
             return SamplerConfig { temperature: 0.0, ..base };
         }
-        let theirs = SamplerConfig { top_k: USUAL_TOP_K, ..SamplerConfig::default() };
-        let ours = SamplerConfig { temperature: 0.8, top_k: 40, top_p: 0.95, ..SamplerConfig::default() };
-        let default = if model.do_sample == Some(true) { theirs } else { ours };
-        let temperature = model.temperature.filter(|&temperature| temperature > 0.0);
+        let is_silent = model.do_sample != Some(true);
+        let top_k = if is_silent && model.top_k.is_none() { 40 } else { theirs.top_k };
+        let top_p = if is_silent && model.top_p.is_none() { 0.95 } else { theirs.top_p };
+        let asked = model.temperature.filter(|&temperature| temperature > 0.0);
+        let temperature = asked.unwrap_or(if is_silent { 0.8 } else { 1.0 });
         SamplerConfig {
-            temperature: self.temperature.or(temperature).unwrap_or(default.temperature),
-            top_k: self.top_k.or(model.top_k).unwrap_or(default.top_k),
-            top_p: self.top_p.or(model.top_p).unwrap_or(default.top_p),
-            min_p: self.min_p.or(model.min_p).unwrap_or(default.min_p),
-            top_h: model.top_h,
-            typical_p: model.typical_p.unwrap_or(default.typical_p),
-            epsilon_cutoff: model.epsilon_cutoff.unwrap_or(default.epsilon_cutoff),
-            eta_cutoff: model.eta_cutoff.unwrap_or(default.eta_cutoff),
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k.unwrap_or(top_k),
+            top_p: self.top_p.unwrap_or(top_p),
+            min_p: self.min_p.unwrap_or(theirs.min_p),
+            top_h: theirs.top_h,
+            typical_p: theirs.typical_p,
+            epsilon_cutoff: theirs.epsilon_cutoff,
+            eta_cutoff: theirs.eta_cutoff,
             ..base
         }
     }

@@ -1,6 +1,7 @@
 //! The settings of a sampler and what can be wrong with them.
 
 use super::{MAX_VOCABULARY, TokenRules};
+use crate::generation_config::GenerationConfig;
 
 /// How the next token is picked; see [`Sampler`](super::Sampler) for the formulas.
 ///
@@ -45,6 +46,35 @@ impl Default for SamplerConfig {
             eta_cutoff: 0.0,
             rules: TokenRules::default(),
             seed: 0,
+        }
+    }
+}
+
+/// Candidates of a model that samples and does not say how many, as in transformers.
+const USUAL_TOP_K: usize = 50;
+
+impl From<&GenerationConfig> for SamplerConfig {
+    /// What transformers does with a model that has this configuration: it takes the likeliest token unless the file asks for
+    /// sampling.
+    fn from(config: &GenerationConfig) -> SamplerConfig {
+        let base = SamplerConfig {
+            repetition_penalty: config.repetition_penalty.unwrap_or(1.0),
+            rules: config.rules.clone(),
+            ..SamplerConfig::greedy()
+        };
+        if config.do_sample != Some(true) {
+            return base;
+        }
+        SamplerConfig {
+            temperature: config.temperature.unwrap_or(1.0),
+            top_k: config.top_k.unwrap_or(USUAL_TOP_K),
+            top_p: config.top_p.unwrap_or(1.0),
+            min_p: config.min_p.unwrap_or(0.0),
+            top_h: config.top_h,
+            typical_p: config.typical_p.unwrap_or(1.0),
+            epsilon_cutoff: config.epsilon_cutoff.unwrap_or(0.0),
+            eta_cutoff: config.eta_cutoff.unwrap_or(0.0),
+            ..base
         }
     }
 }

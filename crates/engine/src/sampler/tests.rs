@@ -150,6 +150,40 @@ mod library {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct LibraryCase {
+    settings: std::collections::HashMap<String, f32>,
+    logits: Vec<f32>,
+    kept: Distribution,
+}
+
+/// `tests/golden/README.md` says where the numbers come from.
+#[test]
+fn filters_leave_what_those_of_the_library_leave() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/settings-sampling/golden.json");
+    let cases: Vec<LibraryCase> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(cases.len(), 24);
+    for LibraryCase { settings, logits, kept } in cases {
+        let get = |key: &str| settings.get(key).copied();
+        let config = SamplerConfig {
+            temperature: get("temperature").unwrap_or(1.0),
+            top_k: get("top_k").unwrap_or(0.0) as usize,
+            top_p: get("top_p").unwrap_or(1.0),
+            min_p: get("min_p").unwrap_or(0.0),
+            top_h: get("top_h"),
+            typical_p: get("typical_p").unwrap_or(1.0),
+            epsilon_cutoff: get("epsilon_cutoff").unwrap_or(0.0),
+            eta_cutoff: get("eta_cutoff").unwrap_or(0.0),
+            ..SamplerConfig::default()
+        };
+        let found = distribution(&config, &logits, &[]);
+        assert_eq!(tokens(&found), tokens(&kept), "{settings:?}");
+        for (&(token, found), &(_, wanted)) in found.iter().zip(&kept) {
+            assert!((found - wanted).abs() < 1e-6, "{settings:?}, token {token}: wanted {wanted}, found {found}");
+        }
+    }
+}
+
 /// The filters as their definitions say, with sorting and `f64`. `None` where a probability lies so near a limit that
 /// rounding decides.
 fn naive_distribution(config: &SamplerConfig, logits: &[f32]) -> Option<Distribution> {

@@ -148,8 +148,7 @@ pub(super) fn add_special_tokens(
     settings: &Settings,
     special: &SpecialNames,
 ) -> Result<(), LoadError> {
-    let present: HashSet<String> =
-        inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    let present: HashSet<String> = inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
     let mut tokens: Vec<AddedToken> = Vec::new();
     for token in special.all().cloned().chain(settings.extra_special()?) {
         if !present.contains(&token.content) && !tokens.iter().any(|other| is_same(other, &token)) {
