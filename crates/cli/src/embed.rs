@@ -7,7 +7,7 @@ use crate::model::{ThreadArgs, load_summary, print_notices};
 use crate::numbers;
 use crate::output::{Output, counted, note};
 use crate::progress::Progress;
-use cke_engine::embed::{EmbedOptions, Embedder, Prompt};
+use cke_engine::embed::{EmbedOptions, Embedder, EmbedderFiles, Prompt};
 use cke_engine::error::Error;
 use cke_engine::runtime::Runtime;
 use cke_engine::sentence::Pooling;
@@ -105,9 +105,11 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
         file => Source::new(file.as_deref()).texts()?,
     };
     let started = Instant::now();
+    let files = EmbedderFiles::open(&args.model, args.options())?;
+    // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = args.threads.runtime()?;
     let progress = Progress::of_bytes(None);
-    let embedder = Embedder::open(&args.model, args.options(), &runtime, &|bytes| progress.add(bytes))?;
+    let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
     let load_seconds = started.elapsed().as_secs_f64();
     if !args.quiet {

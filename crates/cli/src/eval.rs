@@ -148,7 +148,10 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
     }
     let progress = Progress::of_tokens(tokens.len());
-    let mut per_token = Vec::with_capacity(tokens.len() - 1);
+    let mut per_token = Vec::new();
+    per_token
+        .try_reserve_exact(tokens.len() - 1)
+        .map_err(|_| cke_kernels::Error::OutOfMemory { bytes: (tokens.len() - 1) * size_of::<f64>() })?;
     while per_token.len() + 1 < tokens.len() {
         // A piece begins with the last token of the one before, so that each token but the very first is predicted.
         let rest = &tokens[per_token.len()..];

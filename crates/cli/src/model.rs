@@ -104,16 +104,18 @@ impl LanguageModel {
     /// Where its files cannot be used, it is no GPT-2, or memory or threads cannot be had.
     pub(crate) fn load(model: &ModelArgs, threads: &ThreadArgs) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
-        let runtime = threads.runtime()?;
         let bundle = model.open()?;
-        let (name, generation) = (bundle.name(), bundle.generation().clone());
+        let (name, mut generation) = (bundle.name(), bundle.generation().clone());
         let tokenizer = match bundle.tokenizer() {
             Ok(tokenizer) => Some(tokenizer),
             Err(LoadError::NoTokenizer { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
+        // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
+        let runtime = threads.runtime()?;
         let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })

@@ -127,6 +127,23 @@ impl Bundle {
         }
     }
 
+    /// The notice that generation does not end at the tokenizer's end token, if no file of the model names one: as in
+    /// transformers, those of `generation_config.json` or else of `config.json` count alone.
+    pub fn end_token_notice(&self, tokenizer: &Tokenizer) -> Option<Notice> {
+        let is_generator = matches!(self.config, ModelConfig::Gpt2(_));
+        let is_named = self.generation.notices.iter().any(|notice| notice.key() == Some("eos_token_id"));
+        if !is_generator || is_named || !self.generation.eos_token_ids.is_empty() {
+            return None;
+        }
+        let token = tokenizer.token(tokenizer.special_tokens().eos?)?;
+        Some(Notice::NotFollowed {
+            file: self.dir()?.join("tokenizer_config.json"),
+            key: "eos_token".to_owned(),
+            value: format!("{token:?}"),
+            instead: "no `eos_token_id` of the model names it, so that it does not end a text".to_owned(),
+        })
+    }
+
     /// Packs the weights of a GPT-2 and lets go of the files. Calls `loaded` with the number of
     /// bytes that were packed.
     ///

@@ -69,27 +69,53 @@ pub struct Embedder {
     notices: Vec<Notice>,
 }
 
-impl Embedder {
-    /// Loads a BERT and its tokenizer from a model directory. Calls `loaded` with the number of bytes that were converted.
+/// The files of a model that turns texts into vectors, checked; its weights have not been read yet.
+#[derive(Debug)]
+pub struct EmbedderFiles {
+    bundle: Bundle,
+    sentence: SentenceConfig,
+    tokenizer: Tokenizer,
+    limit: InputLimit,
+    prompt: String,
+    options: EmbedOptions,
+    notices: Vec<Notice>,
+}
+
+impl EmbedderFiles {
+    /// Opens a model directory.
     ///
     /// If the directory has the layout of sentence-transformers (`modules.json` and what it names), pooling, normalisation,
     /// the longest input, lowercasing, prompts and the length of vectors are as it says. Without it, vectors are the mean over
     /// all tokens, `[CLS]` and `[SEP]` among them, divided by its length. `options` come before both.
     ///
     /// # Errors
-    /// Fails if a file is missing, malformed or contradicts another, the model is not a BERT, it has no prompt of the wanted
-    /// name, or an allocation fails.
-    pub fn open(dir: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
+    /// Fails if a file is missing, malformed or contradicts another, the model is not a BERT, or it has no prompt of the wanted
+    /// name.
+    pub fn open(dir: &Path, options: EmbedOptions) -> Result<EmbedderFiles, Error> {
         let (bundle, sentence) = open_model(dir)?;
         let positions = bundle.bert_config()?.max_position_embeddings;
-        let prompt = chosen_prompt(&sentence, options.prompt)?;
+        let prompt = chosen_prompt(&sentence, options.prompt.clone())?;
         let (limit, limit_notice) = sentence.input_limit(positions)?;
         let mut tokenizer = bundle.tokenizer()?;
         if sentence.do_lower_case {
             tokenizer = tokenizer.lowercasing()?;
         }
-        let layout = sentence.notices.into_iter().chain(limit_notice);
-        let notices = bundle.notices().iter().chain(tokenizer.notices()).cloned().chain(layout).collect();
+        let layout = sentence.notices.iter().chain(&limit_notice);
+        let notices = bundle.notices().iter().chain(tokenizer.notices()).chain(layout).cloned().collect();
+        Ok(EmbedderFiles { bundle, sentence, tokenizer, limit, prompt, options, notices })
+    }
+
+    /// What the files say and is not followed.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Reads the weights. Calls `loaded` with the number of bytes that were converted.
+    ///
+    /// # Errors
+    /// Fails if a tensor is missing or has the wrong shape, or an allocation fails.
+    pub fn load(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
+        let EmbedderFiles { bundle, sentence, tokenizer, limit, prompt, options, notices } = self;
         let model = bundle.into_bert(runtime, loaded)?;
         let width = model.config().hidden_size;
         let dims = options.dims.or(sentence.texts.truncate_dim);
@@ -108,6 +134,16 @@ impl Embedder {
             embedder.skipped = embedder.prompt_tokens()?;
         }
         Ok(embedder)
+    }
+}
+
+impl Embedder {
+    /// Loads a BERT and its tokenizer from a model directory: [`EmbedderFiles::open`], then [`EmbedderFiles::load`].
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn open(dir: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
+        EmbedderFiles::open(dir, options)?.load(runtime, loaded)
     }
 
     /// Tokens of the prompt by itself, without the special token that ends it, as the library counts them.

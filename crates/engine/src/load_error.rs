@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
+use crate::fallible::check_available;
 use crate::formats::disguise::recognise;
 use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
 use crate::tokenizer::TokenizerFileError;
+
+/// Memory that values of JSON take at most for each byte of text: lists of single digits take most.
+const BYTES_PER_JSON_BYTE: usize = 32;
 
 /// A model file that cannot be used: which file, which key or tensor, what was wanted and what was found.
 ///
@@ -168,6 +172,14 @@ pub enum LoadError {
         /// Size asked of the allocator.
         bytes: usize,
     },
+    /// The machine has not enough memory for what a file says.
+    #[error("{}: cannot allocate the {bytes} bytes that reading it may take", file.display())]
+    NoMemory {
+        /// The file.
+        file: PathBuf,
+        /// Size asked of the allocator.
+        bytes: usize,
+    },
     /// A configuration value is missing, has the wrong type, or makes no model.
     #[error("{}: `{key}`: wanted {wanted}, found {found}", file.display())]
     Config {
@@ -186,6 +198,12 @@ impl LoadError {
     /// Wraps an operating-system error with the file it is about.
     pub(crate) fn io(file: &Path, source: io::Error) -> Self {
         Self::Io { file: file.to_owned(), source }
+    }
+
+    /// Checks that there is memory for what a parser makes of `len` bytes of JSON: it would abort the process without.
+    pub(crate) fn check_memory(file: &Path, len: usize) -> Result<(), LoadError> {
+        let bytes = len.saturating_mul(BYTES_PER_JSON_BYTE);
+        check_available(bytes).map_err(|_| Self::NoMemory { file: file.to_owned(), bytes })
     }
 
     /// A file that should be JSON: what it is instead if that can be told, else where parsing ended.

@@ -66,6 +66,8 @@ struct Built {
     inner: tokenizers::Tokenizer,
     frame: Frame,
     special: SpecialNames,
+    /// Largest id of the vocabulary plus one, without added tokens.
+    vocabulary_end: usize,
     /// Whether its own file says that a text that is too long loses its beginning.
     cuts_beginning: bool,
     notices: Vec<Notice>,
@@ -80,9 +82,12 @@ pub struct Encoded {
     pub is_cut: bool,
 }
 
-/// Memory that the crate takes at most for each byte of a tokenizer's files and of a text; measured, and rounded up.
-const BYTES_PER_FILE_BYTE: usize = 24;
-const BYTES_PER_TEXT_BYTE: usize = 96;
+/// Memory that the crate takes for each byte of a tokenizer's files, and for any: measured (18 to 25), with something over.
+const BYTES_PER_FILE_BYTE: usize = 32;
+const BYTES_FOR_ANY_FILE: usize = 2 << 20;
+
+/// Memory that the crate takes at most for each byte of a text: measured (20 to 200).
+const BYTES_PER_TEXT_BYTE: usize = 200;
 
 impl Tokenizer {
     /// Reads the tokenizer of a model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`, else
@@ -142,7 +147,7 @@ impl Tokenizer {
     }
 
     fn new(built: Built, settings: &Settings, file: &Path, model_vocab: usize) -> Result<Self, LoadError> {
-        let Built { mut inner, frame, special, cuts_beginning, notices: all } = built;
+        let Built { mut inner, frame, special, vocabulary_end, cuts_beginning, notices: all } = built;
         let mut notices: Vec<Notice> = Vec::with_capacity(all.len());
         all.into_iter().for_each(|notice| {
             if !notices.contains(&notice) {
@@ -155,10 +160,10 @@ impl Tokenizer {
         inner.with_padding(None);
         // The frame takes its place.
         inner.with_post_processor(None::<PostProcessorWrapper>);
-        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        let added = inner.get_added_tokens_decoder();
+        let vocab_size = added.keys().max().map_or(0, |&id| id as usize + 1).max(vocabulary_end);
         let tokens = (0..vocab_size as u32).map(|id| inner.id_to_token(id));
         let token_bytes = TokenBytes::new(tokens, json::is_byte_level(&inner));
-        let added = inner.get_added_tokens_decoder();
         let mut special_ids: Vec<u32> =
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();
@@ -357,7 +362,7 @@ impl Tokenizer {
 
 /// Checks that there is memory for what the crate makes of a file of so many bytes.
 fn check_memory(file: &Path, bytes: usize) -> Result<(), LoadError> {
-    let bytes = bytes.saturating_mul(BYTES_PER_FILE_BYTE);
+    let bytes = bytes.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BYTES_FOR_ANY_FILE);
     check_available(bytes).map_err(|_| LoadError::tokenizer(file, TokenizerFileError::OutOfMemory { bytes }))
 }
 

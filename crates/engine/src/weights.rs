@@ -8,7 +8,7 @@ pub use safetensors::Dtype;
 
 use crate::formats::disguise::{is_safetensors, recognise};
 use crate::formats::mapping::MappedFile;
-use crate::formats::safetensors::{Header, HeaderEntry, read_header};
+use crate::formats::safetensors::{Header, HeaderEntry, header_len, read_header};
 use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
 use crate::load_error::LoadError;
 pub use crate::tensor::Tensor;
@@ -155,6 +155,7 @@ impl Checkpoint {
 
     fn add(&mut self, source: Source) -> Result<(), LoadError> {
         let bytes = source.bytes()?;
+        LoadError::check_memory(&source.path, header_len(bytes))?;
         let Header { entries, aliases } = read_header(bytes).map_err(|problem| {
             let file = source.path.clone();
             // What has a header of its length is a safetensors file, however wrong.

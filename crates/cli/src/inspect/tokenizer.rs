@@ -25,7 +25,8 @@ impl TokenizerReport {
         match bundle.tokenizer() {
             Ok(tokenizer) => {
                 let (kind, vocabulary) = (Some(tokenizer.kind()), Some(tokenizer.vocab_size()));
-                (TokenizerReport { kind, vocabulary, error: None }, tokenizer.notices().to_vec())
+                let notices = tokenizer.notices().iter().cloned().chain(bundle.end_token_notice(&tokenizer)).collect();
+                (TokenizerReport { kind, vocabulary, error: None }, notices)
             }
             Err(LoadError::NoTokenizer { .. }) => (without(None), Vec::new()),
             Err(error) => (without(Some(error.to_string())), Vec::new()),

@@ -34,6 +34,7 @@ impl JsonObject {
 
     /// Parses the content of `file`.
     pub(crate) fn parse(json: &[u8], file: &Path) -> Result<Self, LoadError> {
+        LoadError::check_memory(file, json.len())?;
         let values = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
         Ok(Self { file: file.to_owned(), prefix: String::new(), values })
     }

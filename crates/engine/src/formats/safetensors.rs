@@ -130,6 +130,11 @@ fn aliases(entries: &[HeaderEntry], metadata: Vec<(String, String)>) -> Vec<(Str
     metadata.into_iter().filter_map(alias).collect()
 }
 
+/// Bytes of the header; 0 if it cannot be read.
+pub(crate) fn header_len(file: &[u8]) -> usize {
+    split_header(file).map_or(0, |(header, _)| header.len())
+}
+
 /// The header's text and the offset at which the data begins.
 fn split_header(file: &[u8]) -> Result<(&str, usize), HeaderError> {
     let Some((length, rest)) = file.split_first_chunk::<PREFIX_BYTES>() else {

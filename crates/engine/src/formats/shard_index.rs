@@ -49,6 +49,7 @@ impl ShardIndex {
     }
 
     fn parse(json: &[u8], path: &Path) -> Result<Self, LoadError> {
+        LoadError::check_memory(path, json.len())?;
         let raw: RawIndex = serde_json::from_slice(json).map_err(|source| LoadError::json(path, json, source))?;
         let mut entries = raw.weight_map.0;
         if entries.is_empty() {

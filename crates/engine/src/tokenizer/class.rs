@@ -43,6 +43,7 @@ pub(super) fn gpt2(
     model_vocab: usize,
 ) -> Result<Built, LoadError> {
     let Source { file, vocabulary, added_tokens } = source;
+    let vocabulary_end = vocabulary.end();
     let model = BPE::builder()
         .vocab_and_merges(vocabulary.ids.into_iter().collect::<Vocab>(), merges)
         .build()
@@ -61,12 +62,13 @@ pub(super) fn gpt2(
         }
         None => settings_frame(settings, &special, &inner, file, model_vocab)?,
     };
-    Ok(Built { inner, frame, special, cuts_beginning: false, notices })
+    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
 }
 
 /// The word-piece tokenizer of BERT's class.
 pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
     let Source { file, vocabulary, added_tokens } = source;
+    let vocabulary_end = vocabulary.end();
     let special = SpecialNames::read(settings, Class::Bert)?;
     let unknown = special.name("unk_token");
     if !vocabulary.ids.contains_key(unknown) {
@@ -93,7 +95,14 @@ pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) 
     let cls = role("cls_token", "the beginning of a sequence")?;
     let sep = role("sep_token", "the end of a sequence")?;
     add_special_tokens(&mut inner, file, settings, &special)?;
-    Ok(Built { inner, frame: Frame { before: vec![cls], after: vec![sep] }, special, cuts_beginning: false, notices })
+    Ok(Built {
+        inner,
+        frame: Frame { before: vec![cls], after: vec![sep] },
+        special,
+        vocabulary_end,
+        cuts_beginning: false,
+        notices,
+    })
 }
 
 /// The normalizer of BERT's class.

@@ -123,7 +123,9 @@ fn general(
     }
     let is_bpe = written.model.kind() == "BPE";
     let mut notices = overruled::settings(settings, &written)?;
-    check_model(written.model, model_vocab).map_err(problem)?;
+    let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
+    let vocabulary_end = vocabulary.end();
+    drop(vocabulary);
     let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| rejected(file, &error))?;
     if is_bpe && !is_byte_level(&inner) {
@@ -135,7 +137,7 @@ fn general(
     let special = SpecialNames::read(settings, Class::General)?;
     add_special_tokens(&mut inner, file, settings, &special)?;
     notices.extend(overruled_frame(&frame, settings, &special, &inner)?);
-    Ok(Built { inner, frame, special, cuts_beginning: false, notices })
+    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
 }
 
 /// The tokenizer that GPT-2's class makes of the file.
