@@ -13,13 +13,17 @@ const MOST_ENTRIES: usize = 10_000;
 /// Directories that a message suggests at most.
 const MOST_SUGGESTED: usize = 3;
 
-/// Checks that `path` can be a model directory; one that does not exist is left to whoever reads its files.
+/// Checks that `path` can be a model directory; one that does not exist is left to whoever reads its files, unless its name says
+/// that it cannot be one.
 ///
 /// # Errors
 /// [`LoadError::NotAModel`] if it is a file, or a directory without `config.json` (or `modules.json`) that holds something
 /// else that can be named.
 pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let Ok(metadata) = fs::metadata(path) else {
+        let found = || "no such file (and GGUF is not supported; safetensors files are)".to_owned();
+        return if is_gguf(path) { Err(not_a_model(path, found(), &[])) } else { Ok(()) };
+    };
     if metadata.is_file() {
         return Err(file_as_model(path));
     }
@@ -46,10 +50,10 @@ fn not_a_model(path: &Path, found: String, meant: &[PathBuf]) -> LoadError {
 fn file_as_model(path: &Path) -> LoadError {
     let mut head = Vec::new();
     let readable = File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_json = path.extension().is_some_and(|end| end == "json");
     let found = match readable.ok().and_then(|_| recognise(&head)) {
-        _ if name.ends_with(".gguf") => "a GGUF file (not supported; safetensors files are)".to_owned(),
-        Some(found) if !name.ends_with(".json") => found,
+        _ if is_gguf(path) => "a GGUF file (not supported; safetensors files are)".to_owned(),
+        Some(found) if !is_json => found,
         _ => "a file".to_owned(),
     };
     let parent = match path.parent() {
@@ -75,9 +79,13 @@ fn directory_as_model(dir: &Path) -> Option<(String, Vec<PathBuf>)> {
     if !models.is_empty() {
         return Some(("a directory of models".to_owned(), models));
     }
-    let gguf = entries.iter().find(|entry| entry.extension().is_some_and(|extension| extension == "gguf"))?;
+    let gguf = entries.iter().find(|entry| is_gguf(entry))?;
     let name = gguf.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Some((format!("`{name}`, a GGUF file (not supported; safetensors files are)"), Vec::new()))
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
 }
 
 /// What a directory holds, sorted.

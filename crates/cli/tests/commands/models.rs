@@ -155,6 +155,7 @@ fn file_in_place_of_a_model_directory_says_which_directory_was_meant() {
     for args in [["inspect", arg(gguf.path())].as_slice(), &["generate", "-m", arg(gguf.path()), "x"]] {
         cke(args).failure(1, &["a GGUF file (not supported; safetensors files are)", "wanted a model directory"]);
     }
+    cke(&["inspect", "/no/such/x.gguf"]).failure(1, &["x.gguf", "no such file", "GGUF is not supported"]);
 }
 
 #[test]
