@@ -17,6 +17,7 @@ import transformers
 import bert_cases
 import gpt2_cases
 import sentence_cases
+import settings_cases
 import tokenizer_cases
 
 
@@ -32,6 +33,7 @@ def main() -> int:
         **bert_cases.CASES,
         **sentence_cases.CASES,
         **tokenizer_cases.CASES,
+        **settings_cases.CASES,
         "minilm": lambda directory: sentence_cases.minilm(args.minilm, directory),
     }
     if args.only and args.only not in cases:
@@ -39,6 +41,7 @@ def main() -> int:
     if args.only == "minilm" and not args.minilm:
         parser.error("the case minilm needs --minilm DIR")
 
+    settings_cases.OUT = args.out
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     # One thread: the order of summation, and with it the last bit of every output, must not depend on the core count.

@@ -3,10 +3,11 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{ThreadArgs, load_summary};
+use crate::model::{ThreadArgs, load_summary, print_notices};
+use crate::numbers;
 use crate::output::{Output, counted, note};
 use crate::progress::Progress;
-use cke_engine::embed::{EmbedOptions, Embedder};
+use cke_engine::embed::{EmbedOptions, Embedder, EmbedderFiles, Prompt};
 use cke_engine::error::Error;
 use cke_engine::runtime::Runtime;
 use cke_engine::sentence::Pooling;
@@ -20,7 +21,7 @@ const TEXTS_AT_A_TIME: usize = 256;
 /// Turns texts into embedding vectors with a BERT model
 ///
 /// Prints one line for each text: its numbers with spaces between them. The end of a text that is longer than the model takes
-/// is cut off.
+/// is cut off; how many were cut is said on standard error.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EmbedArgs {
@@ -34,9 +35,10 @@ pub(crate) struct EmbedArgs {
     /// It is JSON where its name ends in .json. - is standard input.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Model directory of a BERT; the demo model is none
+    /// Directory of a BERT model (the demo model cannot embed)
     ///
-    /// Where it has the modules.json of sentence-transformers, pooling, normalization and the longest input are as that says.
+    /// If it has the modules.json of sentence-transformers, pooling, normalization, the longest input, the prompt and the length
+    /// of vectors are as its files say.
     #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
     model: PathBuf,
     #[command(flatten)]
@@ -44,13 +46,22 @@ pub(crate) struct EmbedArgs {
     /// How the vectors of a text's tokens become one [default: the model's, else mean]
     #[arg(long, value_enum)]
     pooling: Option<PoolingArg>,
-    /// Do not divide vectors by their length, even where the model's files ask for it
+    /// Do not divide vectors by their length, even if the model's files ask for it
     #[arg(long)]
     no_normalize: bool,
+    /// Put this text before each text [default: the model's default prompt, else nothing]
+    #[arg(long, value_name = "STRING", conflicts_with = "prompt_name", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// Put the model's prompt of this name before each text, such as query or document
+    #[arg(long, value_name = "NAME")]
+    prompt_name: Option<String>,
+    /// Keep the first N numbers of each vector, as they are [default: the model's truncate_dim, else all]
+    #[arg(long, value_name = "N", value_parser = numbers::dimensions, allow_negative_numbers = true)]
+    dims: Option<usize>,
     /// Print a JSON list of objects with text and embedding, in the order of the texts
     #[arg(long)]
     json: bool,
-    /// Nothing on standard error but errors
+    /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
 }
@@ -58,7 +69,8 @@ pub(crate) struct EmbedArgs {
 const EXAMPLES: &str = "\
 Examples:
   cke embed --model all-MiniLM-L6-v2 \"A cat sits on the mat.\" \"Stock prices fell.\"
-  cke embed --model all-MiniLM-L6-v2 --json < sentences.txt > embeddings.json";
+  cke embed --model all-MiniLM-L6-v2 --json < sentences.txt > embeddings.json
+  cke embed --model e5-small-v2 --prompt \"query: \" --dims 128 \"Which files can it read?\"";
 
 /// How the vectors of tokens become one.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -93,15 +105,22 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
         file => Source::new(file.as_deref()).texts()?,
     };
     let started = Instant::now();
+    let files = EmbedderFiles::open(&args.model, args.options())?;
+    // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = args.threads.runtime()?;
     let progress = Progress::of_bytes(None);
-    let options =
-        EmbedOptions { pooling: args.pooling.map(Pooling::from), normalize: args.no_normalize.then_some(false) };
-    let embedder = Embedder::open(&args.model, options, &runtime, &|bytes| progress.add(bytes))?;
+    let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
     let load_seconds = started.elapsed().as_secs_f64();
-    let seconds = print_embeddings(&embedder, &texts, &runtime, args.json)?;
     if !args.quiet {
+        print_notices(embedder.notices());
+    }
+    let Done { seconds, cut } = print_embeddings(&embedder, &texts, &runtime, args.json)?;
+    if !args.quiet {
+        if cut > 0 {
+            let verb = if cut == 1 { "was" } else { "were" };
+            note(&format!("{cut} of {} {verb} cut at {}", counted(texts.len(), "text"), embedder.limit()));
+        }
         let (count, rate) = (counted(texts.len(), "text"), texts.len() as f64 / seconds);
         note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; {} numbers each", embedder.width()));
         note(&load_summary(&args.model.display().to_string(), load_seconds, &runtime));
@@ -109,15 +128,37 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Prints the vector of each text. Returns the seconds that it took to compute them.
-fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as_json: bool) -> Result<f64, CliError> {
-    let (mut output, mut seconds) = (Output::new(), 0.0);
+impl EmbedArgs {
+    fn options(&self) -> EmbedOptions {
+        let prompt = self.prompt.clone().map(Prompt::Text);
+        EmbedOptions {
+            pooling: self.pooling.map(Pooling::from),
+            normalize: self.no_normalize.then_some(false),
+            prompt: prompt.or(self.prompt_name.clone().map(Prompt::Named)),
+            dims: self.dims,
+        }
+    }
+}
+
+/// What came of all texts.
+struct Done {
+    /// How long it took to compute the vectors.
+    seconds: f64,
+    /// How many texts were cut.
+    cut: usize,
+}
+
+/// Prints the vector of each text.
+fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as_json: bool) -> Result<Done, CliError> {
+    let (mut output, mut done) = (Output::new(), Done { seconds: 0.0, cut: 0 });
     let mut state = embedder.model().activations()?;
     for (first, texts) in (0..).step_by(TEXTS_AT_A_TIME).zip(texts.chunks(TEXTS_AT_A_TIME)) {
         let started = Instant::now();
-        let vectors = embedder.embed(texts, &mut state, runtime).map_err(|error| from_first(error, first))?;
-        seconds += started.elapsed().as_secs_f64();
-        for ((i, text), vector) in (first..).zip(texts).zip(vectors.chunks_exact(embedder.width())) {
+        let embeddings =
+            embedder.embed_counting(texts, &mut state, runtime).map_err(|error| from_first(error, first))?;
+        done.seconds += started.elapsed().as_secs_f64();
+        done.cut += embeddings.cut;
+        for ((i, text), vector) in (first..).zip(texts).zip(embeddings.vectors.chunks_exact(embedder.width())) {
             check_finite(i, vector)?;
             if as_json {
                 output.write(if i == 0 { "[" } else { ",\n" })?;
@@ -133,7 +174,7 @@ fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as
         output.line("]")?;
     }
     output.flush()?;
-    Ok(seconds)
+    Ok(done)
 }
 
 /// An error of one text among some, with the text's place among all.

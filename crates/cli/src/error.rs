@@ -34,7 +34,8 @@ pub(crate) enum CliError {
     PromptTooLong {
         /// Empty, or a space and its number.
         which: String,
-        tokens: usize,
+        /// How many, or more than how many.
+        tokens: String,
         context: usize,
     },
     /// Flags or arguments that make no sense together; those that make none alone are refused by clap.

@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, ModelArgs, ThreadArgs};
+use crate::model::{LanguageModel, ModelArgs, ThreadArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -15,8 +15,9 @@ use std::time::Instant;
 
 /// Measures how well a GPT-2 model predicts a text: negative log-likelihood and perplexity
 ///
-/// The text is taken as it is, its last line break included, and nothing is put before it. Of its n tokens the n - 1 after the
-/// first are predicted, each from those before it.
+/// The text is taken as it is, its last line break included, with the tokens round it that the model's tokenizer puts there
+/// (none for most). Of its n tokens the n - 1 after the first are predicted, each from those before it. A text that is longer
+/// than the model's context is read in windows.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EvalArgs {
@@ -26,7 +27,7 @@ pub(crate) struct EvalArgs {
     /// File with a JSON list of token ids in place of a text
     #[arg(long, value_name = "FILE")]
     tokens_file: Option<PathBuf>,
-    /// Read a text that is longer than the model's context in pieces of N tokens
+    /// Read the text in windows of N tokens [default: the model's context]
     ///
     /// Each begins with the last token of the one before, and nothing else is remembered.
     #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
@@ -38,7 +39,7 @@ pub(crate) struct EvalArgs {
     /// Print a JSON object: tokens, nll, perplexity, nll_total, per_token
     #[arg(long)]
     json: bool,
-    /// Nothing on standard error but errors
+    /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
 }
@@ -52,7 +53,7 @@ Measures (ln is the natural logarithm):
 
 Examples:
   cke eval README.md
-  cke eval --model gpt2 --window 1024 --json < book.txt";
+  cke eval --model gpt2 --window 512 --json < book.txt";
 
 /// The measures of a text.
 #[derive(Debug, Serialize)]
@@ -93,18 +94,22 @@ impl Evaluation {
 pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let input = read_input(&args)?;
     let model = LanguageModel::load(&args.model, &args.threads)?;
+    if !args.quiet {
+        print_notices(&model.notices);
+    }
     let tokens = match input {
-        Input::Text(text) => model.encode(&text)?,
+        Input::Text(text) => model.encode(&text, usize::MAX)?.ids,
         Input::Tokens(tokens) => tokens,
     };
-    let window = window(&model, args.window, tokens.len())?;
+    let window = window(&model, args.window)?;
     let started = Instant::now();
     let per_token = evaluate(&model, &tokens, window)?;
     let seconds = started.elapsed().as_secs_f64();
     Evaluation::new(per_token).print(args.json)?;
     if !args.quiet {
         let rate = tokens.len() as f64 / seconds;
-        note(&format!("{} tokens in {seconds:.3} s, {rate:.1} tokens/s", tokens.len()));
+        let windows = if tokens.len() > window { format!(", in windows of {window}") } else { String::new() };
+        note(&format!("{} tokens in {seconds:.3} s, {rate:.1} tokens/s{windows}", tokens.len()));
         note(&model.summary());
     }
     Ok(())
@@ -123,17 +128,13 @@ fn read_input(args: &EvalArgs) -> Result<Input, CliError> {
 }
 
 /// How many tokens the model sees at a time.
-fn window(model: &LanguageModel, asked: Option<usize>, tokens: usize) -> Result<usize, CliError> {
+fn window(model: &LanguageModel, asked: Option<usize>) -> Result<usize, CliError> {
     let context = model.context();
     match asked {
         Some(window) if window > context => Err(CliError::Misuse(format!(
             "--window: wanted at most the {context} positions of the model's context, found {window}"
         ))),
-        Some(window) => Ok(window),
-        None if tokens > context => Err(CliError::Failed(format!(
-            "the text has {tokens} tokens, the model's context {context} positions: --window {context} reads it in pieces"
-        ))),
-        None => Ok(context),
+        asked => Ok(asked.unwrap_or(context)),
     }
 }
 
@@ -147,7 +148,10 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
     }
     let progress = Progress::of_tokens(tokens.len());
-    let mut per_token = Vec::with_capacity(tokens.len() - 1);
+    let mut per_token = Vec::new();
+    per_token
+        .try_reserve_exact(tokens.len() - 1)
+        .map_err(|_| cke_kernels::Error::OutOfMemory { bytes: (tokens.len() - 1) * size_of::<f64>() })?;
     while per_token.len() + 1 < tokens.len() {
         // A piece begins with the last token of the one before, so that each token but the very first is predicted.
         let rest = &tokens[per_token.len()..];

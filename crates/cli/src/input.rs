@@ -9,6 +9,9 @@ use std::path::Path;
 /// Largest input: a text of it makes about 16 million tokens.
 const LIMIT: u64 = 64 << 20;
 
+/// Memory that a list of texts or ids takes at most for each byte of input: empty lines take most.
+const BYTES_PER_BYTE: usize = 32;
+
 /// Where an input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source<'a> {
@@ -55,6 +58,7 @@ impl<'a> Source<'a> {
         if bytes.len() as u64 > LIMIT {
             return Err(self.unfit(&format!("at most {LIMIT} bytes"), "more"));
         }
+        check_memory(bytes.len()).map_err(failed)?;
         String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             self.unfit("UTF-8 text", &format!("other bytes at offset {at}"))
@@ -101,6 +105,12 @@ impl<'a> Source<'a> {
     fn unfit(self, wanted: &str, found: &str) -> CliError {
         CliError::Content { input: self.name(), wanted: wanted.to_owned(), found: found.to_owned() }
     }
+}
+
+/// Checks that there is memory for the lines or the list that so many bytes are: their making would abort without.
+fn check_memory(bytes: usize) -> io::Result<()> {
+    let mut probe: Vec<u8> = Vec::new();
+    probe.try_reserve_exact(bytes.saturating_mul(BYTES_PER_BYTE)).map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 /// Reads to the end, or a little past the limit.

@@ -2,15 +2,17 @@
 
 use crate::error::CliError;
 use crate::numbers;
-use crate::output::counted;
+use crate::output::{counted, note};
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::gpt2::Gpt2;
+use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
-use cke_engine::tokenizer::Tokenizer;
+use cke_engine::tokenizer::{Encoded, Tokenizer};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -33,6 +35,18 @@ impl ModelArgs {
         match &self.model {
             Some(dir) => Ok(Bundle::open(dir)?),
             None => demo(),
+        }
+    }
+}
+
+/// Says on standard error what a model's files say and is not followed, each once.
+pub(crate) fn print_notices<'n>(notices: impl IntoIterator<Item = &'n Notice>) {
+    let mut said = HashSet::new();
+    for notice in notices {
+        // Values and names may hold anything.
+        let text = notice.to_string().replace(char::is_control, " ");
+        if said.insert(text.clone()) {
+            note(&format!("warning: {text}"));
         }
     }
 }
@@ -76,6 +90,8 @@ pub(crate) struct LanguageModel {
     pub(crate) tokenizer: Option<Tokenizer>,
     /// The model's own wishes for generation.
     pub(crate) generation: GenerationConfig,
+    /// What the files of the model and of its tokenizer say and is not followed.
+    pub(crate) notices: Vec<Notice>,
     pub(crate) runtime: Runtime,
     /// Seconds that loading took.
     pub(crate) load_seconds: f64,
@@ -88,26 +104,30 @@ impl LanguageModel {
     /// Where its files cannot be used, it is no GPT-2, or memory or threads cannot be had.
     pub(crate) fn load(model: &ModelArgs, threads: &ThreadArgs) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
-        let runtime = threads.runtime()?;
         let bundle = model.open()?;
-        let (name, generation) = (bundle.name(), bundle.generation().clone());
+        let (name, mut generation) = (bundle.name(), bundle.generation().clone());
         let tokenizer = match bundle.tokenizer() {
             Ok(tokenizer) => Some(tokenizer),
             Err(LoadError::NoTokenizer { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
+        let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
+        let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
+        // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
+        let runtime = threads.runtime()?;
         let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
-        Ok(LanguageModel { name, gpt2, tokenizer, generation, runtime, load_seconds })
+        Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })
     }
 
-    /// The ids of a text, without special tokens round it.
+    /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.
     ///
     /// # Errors
-    /// Where the model has no tokenizer, or it fails on the text.
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, CliError> {
+    /// Fails if the model has no tokenizer, or it fails on the text.
+    pub(crate) fn encode(&self, text: &str, max_len: usize) -> Result<Encoded, CliError> {
         match &self.tokenizer {
-            Some(tokenizer) => Ok(tokenizer.encode(text, false)?),
+            Some(tokenizer) => Ok(tokenizer.encode_limited(text, true, max_len)?),
             None => Err(CliError::NoTokenizer { model: self.name.clone(), hint: "pass token ids with --tokens-file" }),
         }
     }

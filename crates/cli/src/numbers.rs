@@ -45,6 +45,11 @@ pub(crate) fn window(text: &str) -> Result<usize, String> {
     whole(text, 2, MAX_COUNT)
 }
 
+/// Parses a number of elements of a vector.
+pub(crate) fn dimensions(text: &str) -> Result<usize, String> {
+    whole(text, 1, MAX_COUNT)
+}
+
 /// Parses the seed of a random sequence.
 pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("wanted a whole number from 0 to {}", u64::MAX))

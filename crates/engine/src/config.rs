@@ -3,10 +3,16 @@
 //! Keys and defaults are those of the `transformers` library, except that the sizes of the network have no default:
 //! a file without them is an error, not a model of the usual size.
 
+pub(crate) mod keys;
+
 use std::path::Path;
 
+use self::keys::{refuse_if_set, refuse_other_models};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+
+/// The name of the file.
+pub(crate) const FILE: &str = "config.json";
 
 /// Largest width: about five times that of the widest published dense models.
 const MAX_WIDTH: usize = 1 << 17;
@@ -106,9 +112,9 @@ pub struct Gpt2Config {
     pub scale_attn_weights: bool,
     /// Whether attention scores of block i are further divided by i + 1.
     pub scale_attn_by_inverse_layer_idx: bool,
-    /// Tokens that end a text.
+    /// Tokens that end a text; ids outside the vocabulary are left out.
     pub eos_token_ids: Vec<u32>,
-    /// Token that begins a text.
+    /// Token that begins a text, if it is in the vocabulary.
     pub bos_token_id: Option<u32>,
 }
 
@@ -133,7 +139,7 @@ pub struct BertConfig {
     pub max_position_embeddings: usize,
     /// Rows of the token-type embedding.
     pub type_vocab_size: usize,
-    /// Token that fills short inputs.
+    /// Token that fills short inputs, if it is in the vocabulary.
     pub pad_token_id: Option<u32>,
 }
 
@@ -145,7 +151,7 @@ impl ModelConfig {
     /// The file is missing, not JSON, of an unsupported model, or a value of it makes no model: the error names the
     /// key, the values that would do, and the value found.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        Self::from_object(&JsonObject::read(&dir.join("config.json"))?)
+        Self::from_object(&JsonObject::read(&dir.join(FILE))?)
     }
 
     /// Reads the content of a `config.json`; `file` is for messages.
@@ -157,18 +163,21 @@ impl ModelConfig {
         Self::from_object(&JsonObject::parse(json, file)?)
     }
 
-    fn from_object(json: &JsonObject) -> Result<Self, LoadError> {
+    /// The model that an object describes.
+    pub(crate) fn from_object(json: &JsonObject) -> Result<Self, LoadError> {
         const SUPPORTED: &str = "\"gpt2\" or \"bert\"";
-        match json.text("model_type")? {
-            Some("gpt2") => Gpt2Config::read(json).map(Self::Gpt2),
-            Some("bert") => BertConfig::read(json).map(Self::Bert),
-            Some(_) => Err(json.wrong("model_type", SUPPORTED)),
+        let is_gpt2 = match json.text("model_type")? {
+            Some("gpt2") => true,
+            Some("bert") => false,
+            Some(_) => return Err(json.wrong("model_type", SUPPORTED)),
             None => match architecture_named(json) {
-                Some("GPT2") => Gpt2Config::read(json).map(Self::Gpt2),
-                Some("Bert") => BertConfig::read(json).map(Self::Bert),
-                _ => Err(json.wrong("model_type", SUPPORTED)),
+                Some("GPT2") => true,
+                Some("Bert") => false,
+                _ => return Err(json.wrong("model_type", SUPPORTED)),
             },
-        }
+        };
+        refuse_other_models(json)?;
+        if is_gpt2 { Gpt2Config::read(json).map(Self::Gpt2) } else { BertConfig::read(json).map(Self::Bert) }
     }
 
     /// `"gpt2"` or `"bert"`.
@@ -225,24 +234,32 @@ fn architecture_named(json: &JsonObject) -> Option<&str> {
 
 impl Gpt2Config {
     fn read(json: &JsonObject) -> Result<Self, LoadError> {
-        refuse(json, "add_cross_attention")?;
+        refuse_if_set(json, "add_cross_attention")?;
         let vocab_size = json.required_size("vocab_size", MAX_VOCABULARY)?;
-        let n_embd = json.required_size("n_embd", MAX_WIDTH)?;
+        let n_embd = either(json, "n_embd", "hidden_size", MAX_WIDTH)?;
+        let n_embd = json.required("n_embd", n_embd, &format!("a whole number from 1 to {MAX_WIDTH}"))?;
         // `n_ctx` is the older name.
-        let positions_key = if json.get("n_positions").is_some() { "n_positions" } else { "n_ctx" };
+        let n_positions = match either(json, "n_positions", "max_position_embeddings", MAX_POSITIONS)? {
+            Some(positions) => positions,
+            None => json.size("n_ctx", MAX_POSITIONS)?.unwrap_or(1024),
+        };
+        let n_layer = either(json, "n_layer", "num_hidden_layers", MAX_LAYERS)?;
+        let is_renamed =
+            either(json, "n_head", "num_attention_heads", n_embd)?.is_some() && json.get("n_head").is_none();
+        let heads_key = if is_renamed { "num_attention_heads" } else { "n_head" };
         Ok(Self {
             vocab_size,
-            n_positions: json.size(positions_key, MAX_POSITIONS)?.unwrap_or(1024),
+            n_positions,
             n_embd,
-            n_layer: json.required_size("n_layer", MAX_LAYERS)?,
-            n_head: heads(json, "n_head", n_embd)?,
+            n_layer: json.required("n_layer", n_layer, &format!("a whole number from 1 to {MAX_LAYERS}"))?,
+            n_head: heads(json, heads_key, n_embd)?,
             n_inner: json.size("n_inner", MAX_INNER)?.unwrap_or(4 * n_embd),
             activation: Activation::read(json, "activation_function", Activation::GeluTanh)?,
             layer_norm_epsilon: epsilon(json, "layer_norm_epsilon")?.unwrap_or(1e-5),
             tie_word_embeddings: json.flag("tie_word_embeddings")?.unwrap_or(true),
             scale_attn_weights: json.flag("scale_attn_weights")?.unwrap_or(true),
             scale_attn_by_inverse_layer_idx: json.flag("scale_attn_by_inverse_layer_idx")?.unwrap_or(false),
-            eos_token_ids: json.token_ids("eos_token_id", vocab_size)?.unwrap_or_default(),
+            eos_token_ids: json.token_ids("eos_token_id", vocab_size)?.unwrap_or_default().usable,
             bos_token_id: json.token_id("bos_token_id", vocab_size)?,
         })
     }
@@ -255,8 +272,8 @@ impl Gpt2Config {
 
 impl BertConfig {
     fn read(json: &JsonObject) -> Result<Self, LoadError> {
-        refuse(json, "is_decoder")?;
-        refuse(json, "add_cross_attention")?;
+        refuse_if_set(json, "is_decoder")?;
+        refuse_if_set(json, "add_cross_attention")?;
         if json.text("position_embedding_type")?.is_some_and(|kind| kind != "absolute") {
             return Err(json.wrong("position_embedding_type", "\"absolute\""));
         }
@@ -282,6 +299,14 @@ impl BertConfig {
     }
 }
 
+/// A size that has two names, as transformers has them for GPT-2; both may be given if they agree.
+fn either(json: &JsonObject, name: &str, other: &str, limit: usize) -> Result<Option<usize>, LoadError> {
+    match (json.size(name, limit)?, json.size(other, limit)?) {
+        (Some(size), Some(same)) if size != same => Err(json.wrong(other, format!("the {size} of `{name}`"))),
+        (size, same) => Ok(size.or(same)),
+    }
+}
+
 /// The number of heads, which must divide the width.
 fn heads(json: &JsonObject, key: &str, width: usize) -> Result<usize, LoadError> {
     let heads = json.required_size(key, width)?;
@@ -295,12 +320,4 @@ fn heads(json: &JsonObject, key: &str, width: usize) -> Result<usize, LoadError>
 /// variance that it is added to.
 fn epsilon(json: &JsonObject, key: &str) -> Result<Option<f32>, LoadError> {
     json.number(key, "a number above 0 and below 1", |epsilon| epsilon > 0.0 && epsilon < 1.0)
-}
-
-/// Fails where a switch is on that makes another model of it.
-fn refuse(json: &JsonObject, key: &str) -> Result<(), LoadError> {
-    match json.flag(key)? {
-        Some(true) => Err(json.wrong(key, "false (the true form is not supported)")),
-        _ => Ok(()),
-    }
 }

@@ -61,6 +61,17 @@ pub enum Error {
         /// What could be done about it; may be empty.
         hint: &'static str,
     },
+    /// A prompt that leaves no room below the length that was set.
+    #[error(
+        "the prompt has {prompt_len} tokens, `max_length` allows {max_length} together with those generated: shorten the prompt or \
+         set the number of new tokens instead"
+    )]
+    MaxLength {
+        /// Tokens of the prompt.
+        prompt_len: usize,
+        /// Tokens of the prompt and of what is generated.
+        max_length: usize,
+    },
     /// Nothing to work on.
     #[error("wanted at least {wanted} tokens, found {found}")]
     TooFewTokens {
@@ -68,6 +79,14 @@ pub enum Error {
         wanted: usize,
         /// What there was.
         found: usize,
+    },
+    /// A prompt that the model does not have.
+    #[error("prompt {name:?}: wanted one of {known}")]
+    UnknownPrompt {
+        /// The name asked for.
+        name: String,
+        /// The names of the model's prompts.
+        known: String,
     },
     /// A model of one kind where another is needed.
     #[error("{file} holds a {found} model, this needs a {wanted} model")]

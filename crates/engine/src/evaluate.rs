@@ -1,6 +1,7 @@
 //! How well a model predicts a text: negative log-likelihoods and perplexity.
 
 use crate::error::Error;
+use crate::fallible::{with_capacity, zeros};
 use crate::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use cke_kernels::ops::softmax::log_sum_exp;
@@ -23,8 +24,8 @@ pub fn negative_log_likelihoods(
     let vocabulary = model.config().vocab_size;
     let mut sequences = [Sequence { pending: Vec::new(), cache: model.cache(tokens.len())? }];
     let mut state = model.activations()?;
-    let mut logits = vec![0.0; LOGIT_ROWS.min(tokens.len()) * vocabulary];
-    let mut result = Vec::with_capacity(tokens.len() - 1);
+    let mut logits = zeros(LOGIT_ROWS.min(tokens.len()) * vocabulary)?;
+    let mut result = with_capacity(tokens.len() - 1)?;
     for piece in tokens.chunks(MAX_ROWS) {
         sequences[0].pending.extend_from_slice(piece);
         model.forward(&mut sequences, Results::All, &mut state, runtime)?;

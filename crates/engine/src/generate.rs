@@ -2,10 +2,13 @@
 
 use crate::activations::Activations;
 use crate::error::Error;
+use crate::fallible::{reserve, with_capacity, zeros};
+use crate::generation_config::GenerationConfig;
 use crate::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
-use crate::sampler::{Sampler, SamplerConfig};
+use crate::sampler::{Context, Sampler, SamplerConfig};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// What happens when a sequence fills the model's context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,12 +25,36 @@ pub enum Overflow {
 pub struct GenerateOptions {
     /// Tokens to generate for each prompt at most.
     pub max_tokens: usize,
+    /// Tokens that a prompt and what was generated for it have together at most.
+    pub max_length: Option<usize>,
+    /// Generation ends with the first token after so long.
+    pub max_time: Option<Duration>,
     /// How the next token is picked. Prompt i of a batch uses `seed + i`.
     pub sampler: SamplerConfig,
     /// Tokens that end a sequence; they are not part of the result.
     pub end_tokens: Vec<u32>,
     /// What happens at the end of the context.
     pub overflow: Overflow,
+}
+
+/// Tokens that transformers generates if nothing says how many.
+const USUAL_TOKENS: usize = 20;
+
+impl From<&GenerationConfig> for GenerateOptions {
+    /// What `generate` of transformers does with a model that has this configuration. Stop strings are for
+    /// [`TextStream`](crate::text_stream::TextStream).
+    fn from(config: &GenerationConfig) -> GenerateOptions {
+        let max_length = config.max_length.filter(|_| config.max_new_tokens.is_none());
+        let usual = if max_length.is_some() { usize::MAX } else { USUAL_TOKENS };
+        GenerateOptions {
+            max_tokens: config.max_new_tokens.unwrap_or(usual),
+            max_length,
+            max_time: config.max_time,
+            sampler: SamplerConfig::from(config),
+            end_tokens: config.eos_token_ids.clone(),
+            overflow: Overflow::default(),
+        }
+    }
 }
 
 /// Why a sequence ended.
@@ -39,6 +66,8 @@ pub enum Finish {
     Length,
     /// The context is full.
     Context,
+    /// `max_time` is over.
+    Time,
     /// The caller had enough, for instance at a stop string.
     Stopped,
 }
@@ -50,6 +79,7 @@ impl Finish {
             Finish::EndToken => "end",
             Finish::Length => "length",
             Finish::Context => "context",
+            Finish::Time => "time",
             Finish::Stopped => "stop",
         }
     }
@@ -71,6 +101,7 @@ pub struct Batch<'m> {
     tracks: Vec<Track>,
     /// (sequences, vocabulary)
     logits: Vec<f32>,
+    started: Instant,
 }
 
 /// What a sequence is besides what the model sees of it.
@@ -79,6 +110,8 @@ struct Track {
     /// The prompt and what was generated.
     context: Vec<u32>,
     prompt_len: usize,
+    /// Length of the context at which it ends.
+    max_len: usize,
     sampler: Sampler,
     /// Where its logits stand.
     row: usize,
@@ -86,8 +119,36 @@ struct Track {
 }
 
 impl Track {
-    fn generated(&self) -> usize {
-        self.context.len() - self.prompt_len
+    /// A prompt, number `i` of its batch, of which nothing has been read yet.
+    fn new(model: &Gpt2, i: usize, mut context: Vec<u32>, options: &GenerateOptions) -> Result<Track, Error> {
+        let (limit, vocabulary) = (model.config().n_positions, model.config().vocab_size);
+        let prompt_len = context.len();
+        if prompt_len == 0 {
+            return Err(Error::TooFewTokens { wanted: 1, found: 0 });
+        }
+        let wanted = prompt_len + usize::from(options.max_tokens > 0);
+        if wanted > limit && options.overflow == Overflow::Stop {
+            return Err(Error::Context { wanted, limit, hint: ": shorten the prompt or let the window slide" });
+        }
+        if let Some(position) = context.iter().position(|&id| id as usize >= vocabulary) {
+            return Err(Error::UnknownToken { id: context[position], position, vocabulary });
+        }
+        if let Some(max_length) = options.max_length.filter(|&max| max <= prompt_len && options.max_tokens > 0) {
+            return Err(Error::MaxLength { prompt_len, max_length });
+        }
+        let max_len = prompt_len.saturating_add(options.max_tokens);
+        let max_len = options.max_length.map_or(max_len, |max| max.min(max_len));
+        reserve(&mut context, (max_len - prompt_len).min(RESERVED_TOKENS))?;
+        let seed = options.sampler.seed.wrapping_add(i as u64);
+        let sampler = Sampler::new(SamplerConfig { seed, ..options.sampler.clone() }, vocabulary)?;
+        let finish = (options.max_tokens == 0).then_some(Finish::Length);
+        Ok(Track { context, prompt_len, max_len, sampler, row: i, finish })
+    }
+
+    /// Picks the next token.
+    fn sample(&mut self, logits: &mut [f32]) -> Result<u32, Error> {
+        let context = Context { tokens: &self.context, prompt_len: self.prompt_len, max_len: Some(self.max_len) };
+        Ok(self.sampler.sample_in(logits, &context)?)
     }
 }
 
@@ -102,31 +163,17 @@ impl<'m> Batch<'m> {
         prompts: Vec<Vec<u32>>,
         options: GenerateOptions,
     ) -> Result<Batch<'m>, Error> {
-        let (limit, vocabulary) = (model.config().n_positions, model.config().vocab_size);
-        let mut sequences = Vec::with_capacity(prompts.len());
-        let mut tracks = Vec::with_capacity(prompts.len());
-        for (i, mut context) in prompts.into_iter().enumerate() {
-            let prompt_len = context.len();
-            if prompt_len == 0 {
-                return Err(Error::TooFewTokens { wanted: 1, found: 0 });
-            }
-            let wanted = prompt_len + usize::from(options.max_tokens > 0);
-            if wanted > limit && options.overflow == Overflow::Stop {
-                return Err(Error::Context { wanted, limit, hint: ": shorten the prompt or let the window slide" });
-            }
-            if let Some(position) = context.iter().position(|&id| id as usize >= vocabulary) {
-                return Err(Error::UnknownToken { id: context[position], position, vocabulary });
-            }
-            let length = prompt_len.saturating_add(options.max_tokens).min(limit);
-            context.reserve(options.max_tokens.min(RESERVED_TOKENS));
-            let seed = options.sampler.seed.wrapping_add(i as u64);
-            let sampler = Sampler::new(SamplerConfig { seed, ..options.sampler.clone() }, vocabulary)?;
-            let finish = (options.max_tokens == 0).then_some(Finish::Length);
-            tracks.push(Track { context, prompt_len, sampler, row: i, finish });
-            sequences.push(Sequence { pending: Vec::with_capacity(MAX_ROWS), cache: model.cache(length)? });
+        let mut sequences = with_capacity(prompts.len())?;
+        let mut tracks = with_capacity(prompts.len())?;
+        for (i, prompt) in prompts.into_iter().enumerate() {
+            let track = Track::new(model, i, prompt, &options)?;
+            let length = track.max_len.min(model.config().n_positions);
+            sequences.push(Sequence { pending: with_capacity(MAX_ROWS)?, cache: model.cache(length)? });
+            tracks.push(track);
         }
-        let logits = vec![0.0; sequences.len() * vocabulary];
-        Ok(Batch { model, runtime, options, state: model.activations()?, sequences, tracks, logits })
+        let logits = zeros(sequences.len() * model.config().vocab_size)?;
+        let (state, started) = (model.activations()?, Instant::now());
+        Ok(Batch { model, runtime, options, state, sequences, tracks, logits, started })
     }
 
     /// Reads every prompt; `read` hears of each number of tokens that was. The next [`Batch::step`] picks the first new tokens.
@@ -166,15 +213,17 @@ impl<'m> Batch<'m> {
         let vocabulary = self.model.config().vocab_size;
         for (i, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.finish.is_none()) {
             let logits = &mut self.logits[track.row * vocabulary..][..vocabulary];
-            let token = track.sampler.sample(logits, &track.context)?;
+            let token = track.sample(logits)?;
             if self.options.end_tokens.contains(&token) {
                 track.finish = Some(Finish::EndToken);
                 continue;
             }
             track.context.push(token);
             each(i, token);
-            if track.generated() >= self.options.max_tokens {
+            if track.context.len() >= track.max_len {
                 track.finish = Some(Finish::Length);
+            } else if self.options.max_time.is_some_and(|max| self.started.elapsed() > max) {
+                track.finish = Some(Finish::Time);
             }
         }
         self.advance()?;

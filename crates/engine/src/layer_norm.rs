@@ -1,7 +1,6 @@
 //! Layer normalisation with its learned gain and bias.
 
 use crate::error::Error;
-use crate::load_error::LoadError;
 use crate::profile::Step;
 use crate::runtime::Runtime;
 use crate::source::Source;
@@ -22,7 +21,7 @@ pub(crate) struct LayerNorm {
 
 impl LayerNorm {
     /// From `weight` and `bias` of a source, or `gamma` and `beta` as the oldest checkpoints call them.
-    pub(crate) fn load(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, LoadError> {
+    pub(crate) fn load(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, Error> {
         let gain = source.vector(&["weight", "gamma"], width)?;
         let bias = source.vector(&["bias", "beta"], width)?;
         Ok(LayerNorm { gain, bias, epsilon, layer: None })

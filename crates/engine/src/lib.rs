@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`bundle`] | a model directory, opened and checked; the demo model |
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
+//! | [`notice`] | what the files say and is not done |
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
 //! | [`models`] | GPT-2 and BERT |
 //! | [`memory`] | the memory that a model takes |
@@ -42,6 +43,7 @@ pub mod config;
 pub mod embed;
 pub mod error;
 pub mod evaluate;
+mod fallible;
 pub mod formats;
 pub mod generate;
 pub mod generation_config;
@@ -50,7 +52,9 @@ mod layer_norm;
 mod linear;
 pub mod load_error;
 pub mod memory;
+mod model_dir;
 pub mod models;
+pub mod notice;
 pub mod profile;
 pub mod runtime;
 pub mod sampler;

@@ -1,6 +1,7 @@
 //! Linear layers: weights packed once for the kernel that reads them.
 
 use crate::error::Error;
+use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
 use crate::runtime::Runtime;
 use crate::source::Source;
@@ -84,7 +85,7 @@ impl Linear {
             source.expect_matrix("weight", outputs_each, inputs)?;
         }
         let mut linear = Linear::empty(cpu, inputs, outputs_each * sources.len())?;
-        let mut bias = Vec::with_capacity(outputs_each * sources.len());
+        let mut bias = with_capacity(outputs_each * sources.len())?;
         for (i, source) in sources.iter().enumerate() {
             linear.pack(source, "weight", Layout::OutIn, i * outputs_each, outputs_each)?;
             bias.extend(source.vector(&["bias"], outputs_each)?);

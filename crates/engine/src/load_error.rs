@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
+use crate::fallible::check_available;
+use crate::formats::disguise::recognise;
 use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
 use crate::tokenizer::TokenizerFileError;
+
+/// Memory that values of JSON take at most for each byte of text: lists of single digits take most.
+const BYTES_PER_JSON_BYTE: usize = 32;
 
 /// A model file that cannot be used: which file, which key or tensor, what was wanted and what was found.
 ///
@@ -40,6 +45,26 @@ pub enum LoadError {
         limit: u64,
         /// Size found.
         found: u64,
+    },
+    /// The path that was given as a model is something else.
+    #[error("{}: wanted a model directory with config.json, found {found}{hint}", path.display())]
+    NotAModel {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// Which path may have been meant; may be empty.
+        hint: String,
+    },
+    /// A file is not of the format that its name says.
+    #[error("{}: wanted {wanted}, found {found}", file.display())]
+    OtherFormat {
+        /// The file.
+        file: PathBuf,
+        /// The format that its name says.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
     },
     /// A text file is not UTF-8.
     #[error("{}: not UTF-8 from byte {at} on", file.display())]
@@ -147,6 +172,14 @@ pub enum LoadError {
         /// Size asked of the allocator.
         bytes: usize,
     },
+    /// The machine has not enough memory for what a file says.
+    #[error("{}: cannot allocate the {bytes} bytes that reading it may take", file.display())]
+    NoMemory {
+        /// The file.
+        file: PathBuf,
+        /// Size asked of the allocator.
+        bytes: usize,
+    },
     /// A configuration value is missing, has the wrong type, or makes no model.
     #[error("{}: `{key}`: wanted {wanted}, found {found}", file.display())]
     Config {
@@ -167,6 +200,21 @@ impl LoadError {
         Self::Io { file: file.to_owned(), source }
     }
 
+    /// Checks that there is memory for what a parser makes of `len` bytes of JSON: it would abort the process without.
+    pub(crate) fn check_memory(file: &Path, len: usize) -> Result<(), LoadError> {
+        let bytes = len.saturating_mul(BYTES_PER_JSON_BYTE);
+        check_available(bytes).map_err(|_| Self::NoMemory { file: file.to_owned(), bytes })
+    }
+
+    /// A file that should be JSON: what it is instead if that can be told, else where parsing ended.
+    pub(crate) fn json(file: &Path, content: &[u8], source: serde_json::Error) -> Self {
+        let file = file.to_owned();
+        match recognise(content) {
+            Some(found) if !looks_like_json(content) => Self::OtherFormat { file, wanted: "JSON", found },
+            _ => Self::Json { file, source },
+        }
+    }
+
     /// A configuration value that will not do.
     pub(crate) fn config(
         file: &Path,
@@ -181,6 +229,12 @@ impl LoadError {
     pub(crate) fn tokenizer(file: &Path, problem: TokenizerFileError) -> Self {
         Self::Tokenizer { file: file.to_owned(), problem }
     }
+}
+
+/// Whether JSON was meant, however malformed.
+fn looks_like_json(content: &[u8]) -> bool {
+    matches!(content.trim_ascii_start().first(), Some(b'{' | b'[' | b'"' | b'}'))
+        || content.starts_with(b"\xef\xbb\xbf{")
 }
 
 fn quoted(names: &[String]) -> String {

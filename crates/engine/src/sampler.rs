@@ -3,13 +3,15 @@
 mod candidates;
 mod config;
 mod random;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod weight;
 
 pub use config::{SamplerConfig, SamplerError};
+pub use rules::{Context, TokenRules};
 
-use candidates::{Candidates, buffer_len, kth_largest};
+use candidates::{Candidates, TOP_H_TOKENS, buffer_len, kth_largest};
 use random::SplitMix64;
 
 /// The largest vocabulary that a sampler takes, four million tokens: sums of the weights of so many fit 64 bits.
@@ -19,17 +21,23 @@ pub const MAX_VOCABULARY: usize = 1 << 22;
 ///
 /// With logits `xᵢ`, in this order, which is that of the transformers library's processors:
 ///
-/// 1. repetition penalty `r`, once for each distinct token of the context: `xᵢ ← xᵢ·r` where `xᵢ < 0`, else `xᵢ / r`
-///    (Keskar et al.: *CTRL*, arXiv:1909.05858);
+/// 1. biases of sequences ([`TokenRules`]); repetition penalty `r`, once for each distinct token of the context:
+///    `xᵢ ← xᵢ·r` where `xᵢ < 0`, else `xᵢ / r` (Keskar et al.: *CTRL*, arXiv:1909.05858); then the other rules;
 /// 2. temperature `T`: `xᵢ ← xᵢ / T`; `T = 0` takes the largest logit here, of equal ones the lowest token;
-/// 3. top-k: tokens below the k-th largest logit go, those equal to it all stay, so that more than k may;
-/// 4. top-p (Holtzman et al.: *The Curious Case of Neural Text Degeneration*, arXiv:1904.09751): with `p = softmax(x)`
+/// 3. top-h (Baghaei Potraghloo et al.: *Top-H Decoding*, arXiv:2509.02510): of the 100 likeliest, from the likeliest on,
+///    tokens stay while their share `−Σ p ln p` of the entropy is at most `top_h`; the likeliest always stays;
+/// 4. top-k: tokens below the k-th largest logit go, those equal to it all stay, so that more than k may;
+/// 5. top-p (Holtzman et al.: *The Curious Case of Neural Text Degeneration*, arXiv:1904.09751): with `p = softmax(x)`
 ///    in ascending order, tokens go while the running sum of `p` is at most `1 − top_p`; of equal logits the lower
 ///    token goes first; the likeliest always stays;
-/// 5. min-p (Nguyen et al.: *Min P Sampling*, arXiv:2407.01082): tokens with `pᵢ < min_p · max p` go;
-/// 6. one of the rest is drawn by its probability.
+/// 6. min-p (Nguyen et al.: *Min P Sampling*, arXiv:2407.01082): tokens with `pᵢ < min_p · max p` go;
+/// 7. typical-p (Meister et al.: *Locally Typical Sampling*, arXiv:2202.00666): with the entropy `H = −Σ p ln p`, tokens go that
+///    are further from it, by `|−ln pᵢ − H|`, than the one with which the nearest reach the mass `typical_p`;
+/// 8. epsilon and eta cutoff (Hewitt et al.: *Truncation Sampling as Language Model Desmoothing*, arXiv:2210.15191): tokens with
+///    `pᵢ < ε` go, then those with `pᵢ < min(η, √η·e^−H)`; the likeliest always stays;
+/// 9. one of the rest is drawn by its probability.
 ///
-/// Steps 2 and 4–6 are computed in `f64` and then in integers, where the library rounds to `f32` after each step: a
+/// Steps 2, 3 and 5–9 are computed in `f64` and in integers, where the library rounds to `f32` after each step: a
 /// token whose probability lies within such a rounding of a filter's limit may fall on the other side of it. A token
 /// of less than 2⁻⁴¹ of the likeliest one's probability is never drawn.
 ///
@@ -61,17 +69,23 @@ impl Sampler {
     /// A sampler for a vocabulary of that many tokens.
     ///
     /// # Errors
-    /// A setting outside its range, an empty vocabulary or one above [`MAX_VOCABULARY`].
+    /// A setting outside its range, an empty vocabulary or one above [`MAX_VOCABULARY`], or an allocation that fails.
     pub fn new(config: SamplerConfig, vocabulary: usize) -> Result<Self, SamplerError> {
         config.validate()?;
         if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
             return Err(SamplerError::Vocabulary { found: vocabulary });
         }
+        let most = if config.top_h.is_some() { config.top_k.max(TOP_H_TOKENS) } else { config.top_k };
+        let words = vocabulary.div_ceil(u64::BITS as usize);
+        let mut seen = reserved(words)?;
+        seen.resize(words, 0);
+        // Greedy decoding needs no candidates.
+        let candidates = if config.temperature == 0.0 { 0 } else { vocabulary };
         Ok(Self {
             random: SplitMix64::new(config.seed),
-            candidates: Candidates::with_capacity(vocabulary),
-            largest: Vec::with_capacity(buffer_len(config.top_k, vocabulary)),
-            seen: vec![0; vocabulary.div_ceil(u64::BITS as usize)],
+            candidates: Candidates::new(reserved(candidates)?),
+            largest: reserved(buffer_len(most, vocabulary))?,
+            seen,
             config,
             vocabulary,
         })
@@ -90,16 +104,24 @@ impl Sampler {
 
     /// The next token, given the `logits` of each token of the vocabulary and the tokens so far.
     ///
-    /// The logits come back with the repetition penalty applied. Tokens of the context outside the vocabulary do
+    /// The logits come back with the rules and the repetition penalty applied. Tokens of the context outside the vocabulary do
     /// not matter. A logit of −∞ is never picked; those of +∞ share the whole probability.
     ///
     /// # Errors
     /// Another number of logits than tokens, a NaN among them, or nothing but −∞.
     pub fn sample(&mut self, logits: &mut [f32], context: &[u32]) -> Result<u32, SamplerError> {
+        self.sample_in(logits, &Context::from(context))
+    }
+
+    /// As [`Sampler::sample`], for rules that tell the prompt from what was generated.
+    ///
+    /// # Errors
+    /// As [`Sampler::sample`].
+    pub fn sample_in(&mut self, logits: &mut [f32], context: &Context<'_>) -> Result<u32, SamplerError> {
         if logits.len() != self.vocabulary {
             return Err(SamplerError::Length { wanted: self.vocabulary, found: logits.len() });
         }
-        self.penalize_repetition(logits, context);
+        self.apply_rules(logits, context);
         let likeliest = argmax(logits)?;
         if self.config.temperature == 0.0 {
             return Ok(likeliest);
@@ -108,13 +130,23 @@ impl Sampler {
         Ok(self.candidates.draw(&mut self.random))
     }
 
-    fn penalize_repetition(&mut self, logits: &mut [f32], context: &[u32]) {
-        let penalty = self.config.repetition_penalty;
+    /// Step 1.
+    fn apply_rules(&mut self, logits: &mut [f32], context: &Context<'_>) {
+        self.config.rules.apply_biases(logits, context);
+        let prompt = &context.tokens[..context.prompt_len.min(context.tokens.len())];
+        let favour = (1.0 / f64::from(self.config.rules.encoder_repetition_penalty)) as f32;
+        self.penalize(prompt, favour, logits);
+        self.penalize(context.tokens, self.config.repetition_penalty, logits);
+        self.config.rules.apply_bans(logits, context);
+    }
+
+    /// The repetition penalty of some tokens.
+    fn penalize(&mut self, tokens: &[u32], penalty: f32, logits: &mut [f32]) {
         if penalty == 1.0 {
             return;
         }
         self.seen.fill(0);
-        for &token in context {
+        for &token in tokens {
             let token = token as usize;
             let (word, bit) = (token / u64::BITS as usize, 1 << (token % u64::BITS as usize));
             if token >= logits.len() || self.seen[word] & bit != 0 {
@@ -126,21 +158,46 @@ impl Sampler {
         }
     }
 
-    /// Leaves in `self.candidates` what steps 3–5 leave.
+    /// Leaves in `self.candidates` what steps 3–8 leave.
     fn filter(&mut self, logits: &[f32], max: f32) {
-        let SamplerConfig { temperature, top_k, top_p, min_p, .. } = self.config;
-        let threshold = match top_k {
+        let SamplerConfig { temperature, top_k, top_h, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, .. } =
+            self.config;
+        let mut threshold = |k| match k {
             0 => f32::NEG_INFINITY,
             k => kth_largest(logits, k, &mut self.largest),
         };
-        self.candidates.fill(logits, threshold, max, temperature);
+        let candidates = &mut self.candidates;
+        match top_h {
+            None => candidates.fill(logits, threshold(top_k), max, temperature),
+            Some(top_h) => {
+                candidates.fill(logits, threshold(TOP_H_TOKENS), max, temperature);
+                candidates.keep_top_h(top_h);
+                candidates.keep_top_k(top_k);
+            }
+        }
         if top_p < 1.0 {
-            self.candidates.keep_top_p(top_p);
+            candidates.keep_top_p(top_p);
         }
         if min_p > 0.0 {
-            self.candidates.keep_min_p(min_p);
+            candidates.keep_min_p(min_p);
+        }
+        if typical_p < 1.0 {
+            candidates.keep_typical(typical_p);
+        }
+        if epsilon_cutoff > 0.0 && epsilon_cutoff < 1.0 {
+            candidates.keep_from(f64::from(epsilon_cutoff));
+        }
+        if eta_cutoff > 0.0 && eta_cutoff < 1.0 {
+            candidates.keep_eta(f64::from(eta_cutoff));
         }
     }
+}
+
+/// An empty list with room for `capacity` elements.
+fn reserved<T>(capacity: usize) -> Result<Vec<T>, SamplerError> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(capacity).map_err(|_| SamplerError::OutOfMemory { bytes: capacity * size_of::<T>() })?;
+    Ok(list)
 }
 
 /// The token with the largest logit, of equal ones the lowest.

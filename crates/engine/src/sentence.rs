@@ -1,80 +1,22 @@
 //! The layout of sentence-embedding models: `modules.json` and what it names.
 
+mod input;
+mod pooling;
+mod prompts;
+
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::input::InputLimit;
+pub use self::pooling::Pooling;
+pub use self::prompts::TextSettings;
+
+use self::input::{InputSettings, default_limit};
 use crate::formats::bounded_file::{CONFIG_LIMIT, read_if_present};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
-
-/// Longest input that a configuration may ask for; the model's positions bound it further.
-const MAX_SEQUENCE: usize = 1 << 20;
-
-/// How the vectors of a text's tokens become one vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pooling {
-    /// Their mean.
-    Mean,
-    /// The vector of the first token, `[CLS]`.
-    Cls,
-    /// Their maximum, element by element.
-    Max,
-    /// Their sum divided by the square root of their number.
-    MeanSqrtLen,
-    /// The vector of the last token.
-    LastToken,
-}
-
-impl Pooling {
-    /// Every pooling that the layout knows: its flag, its name in newer files, and what it is here.
-    const KNOWN: [(&'static str, &'static str, Option<Self>); 6] = [
-        ("pooling_mode_cls_token", "cls", Some(Self::Cls)),
-        ("pooling_mode_mean_tokens", "mean", Some(Self::Mean)),
-        ("pooling_mode_max_tokens", "max", Some(Self::Max)),
-        ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", Some(Self::MeanSqrtLen)),
-        ("pooling_mode_lasttoken", "lasttoken", Some(Self::LastToken)),
-        ("pooling_mode_weightedmean_tokens", "weightedmean", None),
-    ];
-
-    /// Its name, as newer files of the layout have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Cls => "cls",
-            Self::Max => "max",
-            Self::MeanSqrtLen => "mean_sqrt_len_tokens",
-            Self::LastToken => "lasttoken",
-        }
-    }
-
-    /// Reads a pooling module's `config.json`; its vectors must have the width of the model.
-    fn read(json: &JsonObject, width: Option<usize>) -> Result<Self, LoadError> {
-        let declared = json.size("word_embedding_dimension", usize::MAX)?;
-        if let (Some(declared), Some(width)) = (declared, width)
-            && declared != width
-        {
-            return Err(json.wrong("word_embedding_dimension", format!("the model's width {width}")));
-        }
-        if let Some(name) = json.text("pooling_mode")? {
-            let known = Self::KNOWN.iter().find(|(_, known, _)| *known == name);
-            return known
-                .and_then(|(.., pooling)| *pooling)
-                .ok_or_else(|| json.wrong("pooling_mode", "mean, cls, max, mean_sqrt_len_tokens or lasttoken"));
-        }
-        let mut chosen = None;
-        for (flag, _, pooling) in Self::KNOWN {
-            if json.flag(flag)?.unwrap_or(false) {
-                let Some(pooling) = pooling else { return Err(json.wrong(flag, "false (not supported)")) };
-                if chosen.replace(pooling).is_some() {
-                    return Err(json.wrong(flag, "false, for another pooling is on (a concatenation is not supported)"));
-                }
-            }
-        }
-        // The library's default.
-        Ok(chosen.unwrap_or(Self::Mean))
-    }
-}
+use crate::notice::Notice;
 
 /// How a sentence-embedding model is put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,10 +27,16 @@ pub struct SentenceConfig {
     pub pooling: Pooling,
     /// Whether the vector is divided by its length.
     pub normalize: bool,
-    /// Longest input in tokens, special ones included; longer ones are cut.
-    pub max_seq_length: Option<usize>,
+    /// Longest input that `sentence_bert_config.json` sets; longer ones are cut.
+    pub limit: Option<InputLimit>,
     /// Whether texts are lowercased before the tokenizer sees them.
     pub do_lower_case: bool,
+    /// Whether the tokens of a prompt count in the pooling.
+    pub include_prompt: bool,
+    /// Prompts, and how much of a vector is kept.
+    pub texts: TextSettings,
+    /// What the files say and is not followed.
+    pub notices: Vec<Notice>,
 }
 
 #[derive(Deserialize)]
@@ -109,28 +57,98 @@ impl SentenceConfig {
     pub fn load(dir: &Path, width: Option<usize>) -> Result<Option<Self>, LoadError> {
         let file = dir.join("modules.json");
         let Some(json) = read_if_present(&file, CONFIG_LIMIT)? else { return Ok(None) };
+        LoadError::check_memory(&file, json.len())?;
         let modules: Vec<Module> =
-            serde_json::from_slice(&json).map_err(|source| LoadError::Json { file: file.clone(), source })?;
-        let kinds: Vec<&str> =
-            modules.iter().map(|module| module.class.rsplit('.').next().unwrap_or_default()).collect();
+            serde_json::from_slice(&json).map_err(|source| LoadError::json(&file, &json, source))?;
+        let kinds: Vec<&str> = modules.iter().map(|module| module.kind(&file)).collect::<Result<_, _>>()?;
         if !matches!(kinds[..], ["Transformer", "Pooling"] | ["Transformer", "Pooling", "Normalize"]) {
             let found = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
             return Err(LoadError::config(&file, "type", "Transformer, Pooling and at most Normalize", found));
         }
+        let mut notices = Vec::new();
         let model_dir = module_dir(dir, &modules[0], &file)?;
-        let pooling = JsonObject::read(&module_dir(dir, &modules[1], &file)?.join("config.json"))?;
-        let pooling = Pooling::read(&pooling, width)?;
-        let (max_seq_length, do_lower_case) = input_settings(&model_dir)?;
-        Ok(Some(Self { model_dir, pooling, normalize: kinds.len() == 3, max_seq_length, do_lower_case }))
+        let json = JsonObject::read(&module_dir(dir, &modules[1], &file)?.join("config.json"))?;
+        let pooling = Pooling::read(&json, width)?;
+        notices.extend(pooling::notices(&json));
+        if let Some(module) = modules.get(2) {
+            let json = JsonObject::read_if_present(&module_dir(dir, module, &file)?.join("config.json"))?;
+            notices.extend(json.map(|json| pooling::check_normalize(&json)).transpose()?.unwrap_or_default());
+        }
+        let InputSettings { limit, do_lower_case } = InputSettings::load(&model_dir, &mut notices)?;
+        Ok(Some(Self {
+            model_dir,
+            pooling,
+            normalize: kinds.len() == 3,
+            limit,
+            do_lower_case,
+            include_prompt: json.flag("include_prompt")?.unwrap_or(true),
+            texts: TextSettings::load(dir, &mut notices)?,
+            notices,
+        }))
     }
 }
 
-/// `max_seq_length` and `do_lower_case` of `sentence_bert_config.json`, where there is one.
-fn input_settings(model_dir: &Path) -> Result<(Option<usize>, bool), LoadError> {
-    let Some(json) = JsonObject::read_if_present(&model_dir.join("sentence_bert_config.json"))? else {
-        return Ok((None, false));
-    };
-    Ok((json.size("max_seq_length", MAX_SEQUENCE)?, json.flag("do_lower_case")?.unwrap_or(false)))
+impl SentenceConfig {
+    /// What holds for a transformer without that layout: the mean of all tokens, normalized.
+    pub fn of_plain_model(dir: &Path) -> Self {
+        Self {
+            model_dir: dir.to_owned(),
+            pooling: Pooling::Mean,
+            normalize: true,
+            limit: None,
+            do_lower_case: false,
+            include_prompt: true,
+            texts: TextSettings::default(),
+            notices: unread_files(dir),
+        }
+    }
+
+    /// The longest input of a transformer with so many positions: what `sentence_bert_config.json` sets, else the smaller of the
+    /// tokenizer's `model_max_length` and the positions. With a notice if the files ask for more than those.
+    ///
+    /// # Errors
+    ///
+    /// `tokenizer_config.json` is malformed.
+    pub fn input_limit(&self, positions: usize) -> Result<(InputLimit, Option<Notice>), LoadError> {
+        let limit = match &self.limit {
+            Some(limit) => limit.clone(),
+            None => default_limit(&self.model_dir, positions)?,
+        };
+        if limit.tokens <= positions {
+            return Ok((limit, None));
+        }
+        let InputLimit { tokens, file, key } = limit;
+        let notice = Notice::NotFollowed {
+            file: self.model_dir.join(&file),
+            key: key.clone(),
+            value: tokens.to_string(),
+            instead: format!("texts are cut at the model's {positions} positions"),
+        };
+        Ok((InputLimit { tokens: positions, file, key }, Some(notice)))
+    }
+}
+
+impl Module {
+    /// Its kind, the last part of its class: one of the library's own.
+    fn kind(&self, file: &Path) -> Result<&str, LoadError> {
+        if !self.class.starts_with("sentence_transformers.") {
+            return Err(LoadError::config(
+                file,
+                "type",
+                "a module of sentence_transformers",
+                format!("{:?}", self.class),
+            ));
+        }
+        Ok(self.class.rsplit('.').next().unwrap_or_default())
+    }
+}
+
+/// The notices of the layout's files in a directory that has no `modules.json`: the library does not read them then.
+fn unread_files(dir: &Path) -> Vec<Notice> {
+    let settings = Some(dir.join("config_sentence_transformers.json")).filter(|file| file.exists());
+    let files = InputSettings::unread(dir).into_iter().chain(settings);
+    let reason = "the directory has no modules.json".to_owned();
+    files.map(|file| Notice::UnreadFile { file, reason: reason.clone() }).collect()
 }
 
 /// The directory of a module: the model's own, or one inside it.

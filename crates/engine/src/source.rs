@@ -1,5 +1,7 @@
 //! Where a model's weights come from: a checkpoint, or random numbers where only speed matters.
 
+use crate::error::Error;
+use crate::fallible::{with_capacity, zeros};
 use crate::load_error::LoadError;
 use crate::weights::{Scope, Tensor};
 use std::fmt::Display;
@@ -43,9 +45,9 @@ impl<'a> Source<'a> {
     }
 
     /// A vector of `len` elements under the first of `names` that exists.
-    pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, Error> {
         let array = self.array(names, &[len])?;
-        let mut out = vec![0.0; len];
+        let mut out = zeros(len)?;
         array.read(0..len, &mut out)?;
         Ok(out)
     }
@@ -56,9 +58,9 @@ impl<'a> Source<'a> {
     }
 
     /// All of a (rows, cols) matrix.
-    pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Vec<f32>, Error> {
         self.expect_matrix(name, rows, cols)?;
-        let mut out = Vec::with_capacity(rows * cols);
+        let mut out = with_capacity(rows * cols)?;
         self.slabs(name, rows, cols, |_, slab| {
             out.extend_from_slice(slab);
             Ok(())
@@ -67,16 +69,16 @@ impl<'a> Source<'a> {
     }
 
     /// Calls `take(first_row, slab)` for each run of rows of a (rows, cols) matrix, in order, with memory for one slab only.
-    pub(crate) fn slabs<E: From<LoadError>>(
+    pub(crate) fn slabs(
         &self,
         name: &str,
         rows: usize,
         cols: usize,
-        mut take: impl FnMut(usize, &[f32]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut take: impl FnMut(usize, &[f32]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let array = self.array(&[name], &[rows, cols])?;
         let rows_per_slab = (SLAB_BYTES / size_of::<f32>() / cols.max(1)).max(1);
-        let mut slab = vec![0.0; rows_per_slab.min(rows) * cols];
+        let mut slab = zeros(rows_per_slab.min(rows) * cols)?;
         for first in (0..rows).step_by(rows_per_slab) {
             let range = first..rows.min(first + rows_per_slab);
             let part = &mut slab[..range.len() * cols];

@@ -11,6 +11,9 @@ use crate::formats::safetensors::HeaderEntry;
 use crate::load_error::LoadError;
 use crate::weights::{Source, TensorInfo};
 
+/// Elements that are compared at a time.
+const COMPARED: usize = 1 << 18;
+
 /// A tensor in its file, not yet read.
 ///
 /// A tensor of shape `[d0, d1, …]` has `d0` rows of `d1·…` elements, row-major; one of shape `[]` has one row of one
@@ -111,15 +114,46 @@ impl<'a> Tensor<'a> {
     /// As [`Tensor::read_rows_f32`], or there is not enough memory.
     pub fn read_f32(&self) -> Result<Vec<f32>, LoadError> {
         let element = self.float_bytes()?;
-        let len = self.entry.range.len() / element;
+        let mut out = self.buffer(self.entry.range.len() / element)?;
+        self.read_rows_f32(0..self.rows(), &mut out)?;
+        Ok(out)
+    }
+
+    /// Whether another tensor has the same shape and the same values, read slab by slab.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tensor::read_rows_f32`].
+    pub(crate) fn has_same_values(&self, other: &Tensor<'_>) -> Result<bool, LoadError> {
+        if self.shape() != other.shape() {
+            return Ok(false);
+        }
+        let rows_per_slab = (COMPARED / self.row_len().max(1)).max(1);
+        let len = rows_per_slab.min(self.rows()) * self.row_len();
+        let (mut own, mut others) = (self.buffer(len)?, other.buffer(len)?);
+        for first in (0..self.rows()).step_by(rows_per_slab) {
+            let rows = first..self.rows().min(first + rows_per_slab);
+            let (own, others) = (&mut own[..rows.len() * self.row_len()], &mut others[..rows.len() * self.row_len()]);
+            self.read_rows_f32(rows.clone(), own)?;
+            other.read_rows_f32(rows.clone(), others)?;
+            self.release_rows(rows.clone());
+            other.release_rows(rows);
+            if own != others {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Zeros to read elements into.
+    pub(crate) fn buffer(&self, len: usize) -> Result<Vec<f32>, LoadError> {
         let mut out = Vec::new();
         out.try_reserve_exact(len).map_err(|_| LoadError::OutOfMemory {
             file: self.file().to_owned(),
             tensor: self.name().to_owned(),
-            bytes: len * size_of::<f32>(),
+            bytes: len.saturating_mul(size_of::<f32>()),
         })?;
         out.resize(len, 0.0);
-        self.read_rows_f32(0..self.rows(), &mut out)?;
         Ok(out)
     }
 

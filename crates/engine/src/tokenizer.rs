@@ -1,31 +1,45 @@
 //! Text to token ids and back.
 
+mod class;
 mod error;
 mod frame;
 mod json;
-mod legacy;
+mod overruled;
+mod pieces;
+mod settings;
 mod special_tokens;
 mod token_bytes;
 mod vocabulary;
+mod vocabulary_files;
 
 use std::path::Path;
 
-use tokenizers::PostProcessorWrapper;
+use tokenizers::normalizers::{Lowercase, Sequence};
+use tokenizers::{NormalizerWrapper, PostProcessorWrapper};
 
 pub use self::error::{TokenizeError, TokenizerFileError};
 pub use self::special_tokens::SpecialTokens;
 
+use self::class::Source;
 use self::frame::Frame;
+use self::settings::Settings;
 use self::special_tokens::SpecialNames;
 use self::token_bytes::TokenBytes;
+use crate::error::Error;
+use crate::fallible::check_available;
 use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded};
 use crate::load_error::LoadError;
+use crate::notice::Notice;
 
 /// A model's tokenizer: byte-level BPE (GPT-2) or WordPiece (BERT).
 ///
 /// It is loaded for a vocabulary of a given size, the rows of the model's token embedding, and every id that it gives
 /// is below that. Cutting and padding that its file asks for is switched off: how long a sequence may be is for the
 /// caller to say.
+///
+/// Which of `tokenizer.json` and `tokenizer_config.json` decides follows `tokenizer_class`, as in transformers 5: for the
+/// classes of GPT-2 and BERT, which are also the default, `tokenizer.json` has the vocabulary (and for GPT-2 the tokens round a
+/// text), the settings have the rest; for the general `PreTrainedTokenizerFast` it has everything.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -34,67 +48,166 @@ pub struct Tokenizer {
     special: SpecialTokens,
     /// Ids of all tokens that are no part of a text, sorted.
     special_ids: Vec<u32>,
+    /// Ids of those among them that the settings name, or the class has by itself.
+    named_special_ids: Vec<u32>,
     /// Number of tokens of this tokenizer: its largest id plus one.
     vocab_size: usize,
     /// Number of ids that the model knows.
     model_vocab: usize,
+    /// Whether a text that is too long loses its beginning.
+    cuts_beginning: bool,
+    splits_at_spaces: bool,
+    notices: Vec<Notice>,
 }
+
+/// A tokenizer of the crate with what it does not know.
+#[derive(Debug)]
+struct Built {
+    inner: tokenizers::Tokenizer,
+    frame: Frame,
+    special: SpecialNames,
+    /// Largest id of the vocabulary plus one, without added tokens.
+    vocabulary_end: usize,
+    /// Whether its own file says that a text that is too long loses its beginning.
+    cuts_beginning: bool,
+    notices: Vec<Notice>,
+}
+
+/// The ids of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The ids.
+    pub ids: Vec<u32>,
+    /// Whether a part of the text was cut off.
+    pub is_cut: bool,
+}
+
+/// Memory that the crate takes for each byte of a tokenizer's files, and for any: measured (18 to 25), with something over.
+const BYTES_PER_FILE_BYTE: usize = 32;
+const BYTES_FOR_ANY_FILE: usize = 2 << 20;
+
+/// Memory that the crate takes at most for each byte of a text: measured (20 to 200).
+const BYTES_PER_TEXT_BYTE: usize = 200;
 
 impl Tokenizer {
     /// Reads the tokenizer of a model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`, else
-    /// `vocab.txt`. `model_vocab` is the size of the model's vocabulary.
+    /// `vocab.txt`, and the settings beside it. `model_vocab` is the size of the model's vocabulary.
     ///
     /// # Errors
     ///
     /// There is none of these files, or one is malformed, contradicts itself, or has an id outside the model's
     /// vocabulary.
     pub fn load(dir: &Path, model_vocab: usize) -> Result<Self, LoadError> {
-        let names = SpecialNames::read(dir, &SpecialNames::usual())?;
-        let json = dir.join("tokenizer.json");
+        let settings = Settings::read(dir)?;
+        let file = dir.join("tokenizer.json");
         let has = |name: &str| dir.join(name).exists();
-        let built = if json.exists() {
-            json::read(&read_bounded(&json, TOKENIZER_LIMIT)?, &json, model_vocab)?
-        } else if has(legacy::BPE_VOCABULARY) && has(legacy::BPE_MERGES) {
-            legacy::byte_level_bpe(dir, model_vocab)?
-        } else if has(legacy::WORD_PIECES) {
-            legacy::word_piece(dir, model_vocab)?
+        let built = if std::fs::symlink_metadata(&file).is_ok() {
+            let json = read_bounded(&file, TOKENIZER_LIMIT)?;
+            check_memory(&file, json.len())?;
+            json::read(&json, &file, &settings, model_vocab)?
+        } else if has(vocabulary_files::BPE_VOCABULARY) && has(vocabulary_files::BPE_MERGES) {
+            Self::from_vocabulary_and_merges(dir, &settings, model_vocab)?
+        } else if has(vocabulary_files::WORD_PIECES) {
+            Self::from_word_pieces(dir, &settings, model_vocab)?
         } else {
             return Err(LoadError::NoTokenizer { dir: dir.to_owned() });
         };
-        Self::new(built, &names, dir, model_vocab)
+        let file = if has("tokenizer.json") { file } else { dir.to_owned() };
+        Self::new(built, &settings, &file, model_vocab)
     }
 
-    /// Reads the content of a `tokenizer.json`; `name` stands for its path in messages.
+    /// Reads the content of a `tokenizer.json`, which decides alone; `name` stands for its path in messages.
     ///
     /// # Errors
     ///
     /// As [`Tokenizer::load`].
     pub fn from_bytes(tokenizer_json: &[u8], name: &str, model_vocab: usize) -> Result<Self, LoadError> {
-        let file = Path::new(name);
-        let built = json::read(tokenizer_json, file, model_vocab)?;
-        Self::new(built, &SpecialNames::usual(), file, model_vocab)
+        let (file, settings) = (Path::new(name), Settings::none()?);
+        check_memory(file, tokenizer_json.len())?;
+        let built = json::read(tokenizer_json, file, &settings, model_vocab)?;
+        Self::new(built, &settings, file, model_vocab)
     }
 
-    fn new(
-        (mut inner, frame): (tokenizers::Tokenizer, Frame),
-        names: &SpecialNames,
-        file: &Path,
-        model_vocab: usize,
-    ) -> Result<Self, LoadError> {
+    fn from_vocabulary_and_merges(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+        let (file, merges) = (dir.join(vocabulary_files::BPE_VOCABULARY), dir.join(vocabulary_files::BPE_MERGES));
+        check_memory(&file, file_size(&file) + file_size(&merges))?;
+        let vocabulary = vocabulary_files::read_vocabulary(&file, model_vocab)?;
+        let merges = vocabulary_files::read_merges(&merges, &vocabulary)?;
+        let source = Source { file: &file, vocabulary, added_tokens: &[] };
+        let built = class::gpt2(source, merges, None, settings, model_vocab)?;
+        Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
+    }
+
+    fn from_word_pieces(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+        let file = dir.join(vocabulary_files::WORD_PIECES);
+        check_memory(&file, file_size(&file))?;
+        let vocabulary = vocabulary_files::read_word_pieces(&file, model_vocab)?;
+        let built = class::bert(Source { file: &file, vocabulary, added_tokens: &[] }, settings, model_vocab)?;
+        Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
+    }
+
+    fn new(built: Built, settings: &Settings, file: &Path, model_vocab: usize) -> Result<Self, LoadError> {
+        let Built { mut inner, frame, special, vocabulary_end, cuts_beginning, notices: all } = built;
+        let mut notices: Vec<Notice> = Vec::with_capacity(all.len());
+        all.into_iter().for_each(|notice| {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        });
+        let cuts_beginning = settings.cuts_beginning()?.unwrap_or(cuts_beginning);
         let rejected = |error: tokenizers::Error| TokenizerFileError::Rejected { reason: error.to_string() };
         inner.with_truncation(None).map_err(|error| LoadError::tokenizer(file, rejected(error)))?;
         inner.with_padding(None);
         // The frame takes its place.
         inner.with_post_processor(None::<PostProcessorWrapper>);
-        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        let added = inner.get_added_tokens_decoder();
+        let vocab_size = added.keys().max().map_or(0, |&id| id as usize + 1).max(vocabulary_end);
         let tokens = (0..vocab_size as u32).map(|id| inner.id_to_token(id));
         let token_bytes = TokenBytes::new(tokens, json::is_byte_level(&inner));
-        let added = inner.get_added_tokens_decoder();
         let mut special_ids: Vec<u32> =
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();
-        let special = names.resolve(|name| inner.token_to_id(name));
-        Ok(Self { inner, frame, token_bytes, special, special_ids, vocab_size, model_vocab })
+        let named = special.all().cloned().chain(settings.extra_special()?);
+        let named_special_ids = named.filter_map(|token| inner.token_to_id(&token.content)).collect();
+        let special = special.resolve(model_vocab, |name| inner.token_to_id(name));
+        let splits_at_spaces = pieces::splits_at_spaces(&inner);
+        Ok(Self {
+            inner,
+            frame,
+            token_bytes,
+            special,
+            special_ids,
+            named_special_ids,
+            vocab_size,
+            model_vocab,
+            cuts_beginning,
+            splits_at_spaces,
+            notices,
+        })
+    }
+
+    /// This tokenizer with every text in lower case first, but for special tokens written out in it.
+    ///
+    /// # Errors
+    ///
+    /// The crate refuses the change.
+    pub(crate) fn lowercasing(mut self) -> Result<Self, Error> {
+        let old = self.inner.get_normalizer().cloned();
+        let parts: Vec<NormalizerWrapper> = match old {
+            Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref().to_vec(),
+            part => part.into_iter().collect(),
+        };
+        if !parts.iter().any(|part| matches!(part, NormalizerWrapper::Lowercase(_))) {
+            let parts = [vec![NormalizerWrapper::Lowercase(Lowercase)], parts].concat();
+            let failed = |error: tokenizers::Error| TokenizeError::Failed { reason: error.to_string() };
+            self.inner.with_normalizer(Some(Sequence::new(parts))).map_err(failed)?;
+        }
+        Ok(self)
+    }
+
+    /// What the tokenizer's files say and is not followed.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The ids of a text. With `special`, the tokens that the model wants round a text are added (`[CLS] … [SEP]` for
@@ -108,22 +221,59 @@ impl Tokenizer {
     }
 
     /// As [`Tokenizer::encode`], with the end of the text cut off so that there are at most `max_len` ids, the added
-    /// special tokens included: BERT's `[SEP]` stays.
+    /// special tokens included: BERT's `[SEP]` stays. If the tokenizer's files say so, the beginning is cut off instead.
     ///
     /// # Errors
     ///
     /// The tokenizer's rules fail on the text, or `max_len` has no room for the special tokens.
     pub fn encode_truncated(&self, text: &str, special: bool, max_len: usize) -> Result<Vec<u32>, TokenizeError> {
+        self.encode_limited(text, special, max_len).map(|encoded| encoded.ids)
+    }
+
+    /// As [`Tokenizer::encode_truncated`], and says whether anything was cut off. A long text is not tokenized much further
+    /// than `max_len` reaches, if the tokenizer allows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode_truncated`].
+    pub fn encode_limited(&self, text: &str, special: bool, max_len: usize) -> Result<Encoded, TokenizeError> {
         let (before, after): (&[u32], &[u32]) =
             if special { (&self.frame.before, &self.frame.after) } else { (&[], &[]) };
         let added = before.len() + after.len();
         let room = max_len.checked_sub(added).ok_or(TokenizeError::NoRoom { special: added, max_len })?;
+        let ids = self.ids_beyond(text, room)?;
+        let is_cut = ids.len() > room;
+        let kept =
+            if self.cuts_beginning { &ids[ids.len() - ids.len().min(room)..] } else { &ids[..ids.len().min(room)] };
+        kept.iter().try_for_each(|&id| self.check_id(id))?;
+        Ok(Encoded { ids: [before, kept, after].concat(), is_cut })
+    }
+
+    /// The ids of a text as far as they are needed to know the first `room` of them and whether there are more; all ids if the
+    /// last ones are needed.
+    fn ids_beyond(&self, text: &str, room: usize) -> Result<Vec<u32>, TokenizeError> {
+        if !self.splits_at_spaces {
+            return self.ids_of(text);
+        }
+        let mut ids = Vec::new();
+        for piece in pieces::pieces(text) {
+            let new = self.ids_of(piece)?;
+            ids.try_reserve(new.len())
+                .map_err(|_| TokenizeError::OutOfMemory { bytes: new.len() * size_of::<u32>() })?;
+            ids.extend(new);
+            if ids.len() > room && !self.cuts_beginning {
+                break;
+            }
+        }
+        Ok(ids)
+    }
+
+    fn ids_of(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        let bytes = text.len().saturating_mul(BYTES_PER_TEXT_BYTE);
+        check_available(bytes).map_err(|_| TokenizeError::OutOfMemory { bytes })?;
         let encoding =
             self.inner.encode_fast(text, false).map_err(|error| TokenizeError::Failed { reason: error.to_string() })?;
-        let ids = encoding.get_ids();
-        let ids = &ids[..ids.len().min(room)];
-        ids.iter().try_for_each(|&id| self.check_id(id))?;
-        Ok([before, ids, after].concat())
+        Ok(encoding.get_ids().to_vec())
     }
 
     /// [`Tokenizer::encode_truncated`] for each text.
@@ -182,6 +332,11 @@ impl Tokenizer {
         self.special_ids.binary_search(&id).is_ok()
     }
 
+    /// Whether a special token is one that the settings name, or GPT-2's or BERT's class has by itself.
+    pub(crate) fn is_named_special(&self, id: u32) -> bool {
+        self.named_special_ids.contains(&id)
+    }
+
     /// The tokens that have a role.
     pub fn special_tokens(&self) -> &SpecialTokens {
         &self.special
@@ -203,4 +358,15 @@ impl Tokenizer {
         }
         Err(TokenizeError::UnknownId { id, vocabulary: self.model_vocab })
     }
+}
+
+/// Checks that there is memory for what the crate makes of a file of so many bytes.
+fn check_memory(file: &Path, bytes: usize) -> Result<(), LoadError> {
+    let bytes = bytes.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BYTES_FOR_ANY_FILE);
+    check_available(bytes).map_err(|_| LoadError::tokenizer(file, TokenizerFileError::OutOfMemory { bytes }))
+}
+
+/// Bytes of a file; 0 if they cannot be told, for whoever reads it complains.
+fn file_size(file: &Path) -> usize {
+    std::fs::metadata(file).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
 }

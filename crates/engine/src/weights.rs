@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 pub use safetensors::Dtype;
 
+use crate::formats::disguise::{is_safetensors, recognise};
 use crate::formats::mapping::MappedFile;
-use crate::formats::safetensors::{HeaderEntry, read_header};
+use crate::formats::safetensors::{Header, HeaderEntry, header_len, read_header};
 use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
 use crate::load_error::LoadError;
 pub use crate::tensor::Tensor;
@@ -42,6 +43,8 @@ pub struct Checkpoint {
     entries: Vec<Entry>,
     /// Indices into `entries`, sorted by name.
     by_name: Vec<u32>,
+    /// Further names of tensors, sorted, and the indices of their entries.
+    aliases: Vec<(String, u32)>,
 }
 
 /// One file's bytes.
@@ -141,14 +144,29 @@ impl Checkpoint {
     }
 
     fn empty(path: &Path) -> Self {
-        Self { path: path.to_owned(), sources: Vec::new(), entries: Vec::new(), by_name: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            sources: Vec::new(),
+            entries: Vec::new(),
+            by_name: Vec::new(),
+            aliases: Vec::new(),
+        }
     }
 
     fn add(&mut self, source: Source) -> Result<(), LoadError> {
-        let headers =
-            read_header(source.bytes()?).map_err(|problem| LoadError::Header { file: source.path.clone(), problem })?;
-        let index = self.sources.len();
-        self.entries.extend(headers.into_iter().map(|header| Entry { header, source: index }));
+        let bytes = source.bytes()?;
+        LoadError::check_memory(&source.path, header_len(bytes))?;
+        let Header { entries, aliases } = read_header(bytes).map_err(|problem| {
+            let file = source.path.clone();
+            // What has a header of its length is a safetensors file, however wrong.
+            match recognise(bytes).filter(|_| problem.is_of_length() && !is_safetensors(bytes)) {
+                Some(found) => LoadError::OtherFormat { file, wanted: "a safetensors file", found },
+                None => LoadError::Header { file, problem },
+            }
+        })?;
+        let (index, first) = (self.sources.len(), self.entries.len());
+        self.aliases.extend(aliases.into_iter().map(|(alias, at)| (alias, (first + at) as u32)));
+        self.entries.extend(entries.into_iter().map(|header| Entry { header, source: index }));
         self.sources.push(source);
         Ok(())
     }
@@ -156,6 +174,7 @@ impl Checkpoint {
     fn sort_names(&mut self) {
         self.by_name = (0..self.entries.len() as u32).collect();
         self.by_name.sort_by_key(|&i| self.entries[i as usize].header.name.as_str());
+        self.aliases.sort_unstable();
     }
 
     fn check_against(&self, index: &ShardIndex) -> Result<(), LoadError> {
@@ -211,7 +230,7 @@ impl Checkpoint {
         self.entries.iter().map(|entry| entry.header.range.len()).sum()
     }
 
-    /// Whether a tensor has this full name.
+    /// Whether a tensor has this full name. One that shares its memory with another may be named by the file's metadata alone.
     pub fn contains(&self, name: &str) -> bool {
         self.entry(name).is_some()
     }
@@ -259,8 +278,11 @@ impl Checkpoint {
 
     fn entry(&self, name: &str) -> Option<&Entry> {
         let name_at = |&i: &u32| self.entries[i as usize].header.name.as_str();
-        let at = self.by_name.binary_search_by(|i| name_at(i).cmp(name)).ok()?;
-        Some(&self.entries[self.by_name[at] as usize])
+        let index = match self.by_name.binary_search_by(|i| name_at(i).cmp(name)) {
+            Ok(at) => self.by_name[at],
+            Err(_) => self.aliases[self.aliases.binary_search_by(|(alias, _)| alias.as_str().cmp(name)).ok()?].1,
+        };
+        Some(&self.entries[index as usize])
     }
 
     fn view<'a>(&'a self, entry: &'a Entry) -> Tensor<'a> {
@@ -274,14 +296,30 @@ impl Checkpoint {
 
 /// The weights to open in a model directory.
 fn weights_in(dir: &Path) -> Result<PathBuf, LoadError> {
-    if let Some(name) = [SINGLE_FILE, INDEX_FILE].iter().find(|name| dir.join(name).exists()) {
+    // A link whose target is gone is there too: its error says more than that nothing is.
+    let is_there = |name: &&&str| std::fs::symlink_metadata(dir.join(name)).is_ok();
+    if let Some(name) = [SINGLE_FILE, INDEX_FILE].iter().find(is_there) {
         return Ok(dir.join(name));
     }
-    const FOREIGN: [&str; 5] =
-        ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack", "model.onnx"];
-    let present: Vec<&str> = FOREIGN.iter().copied().filter(|name| dir.join(name).exists()).collect();
+    let present = other_weights(dir);
     let found = if present.is_empty() { "neither".to_owned() } else { format!("only {}", present.join(", ")) };
     Err(LoadError::NoWeights { dir: dir.to_owned(), found })
+}
+
+/// The names of files in a directory that hold weights under another name or in another format, a few of them.
+fn other_weights(dir: &Path) -> Vec<String> {
+    const ENDINGS: [&str; 9] = ["safetensors", "bin", "gguf", "pt", "pth", "h5", "msgpack", "onnx", "ckpt"];
+    let is_weights =
+        |path: &Path| path.extension().and_then(|end| end.to_str()).is_some_and(|end| ENDINGS.contains(&end));
+    let entries =
+        std::fs::read_dir(dir).into_iter().flatten().take(10_000).filter_map(|entry| Some(entry.ok()?.path()));
+    let mut names: Vec<String> = entries
+        .filter(|path| is_weights(path))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort_unstable();
+    names.truncate(4);
+    names
 }
 
 /// The tensors whose names begin with a prefix, called by the rest of their names.

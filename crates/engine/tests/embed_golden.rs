@@ -130,7 +130,7 @@ fn pooled(pooling: Pooling, hidden: &[f32], width: usize) -> Vec<f32> {
 fn options_win_over_the_files() {
     let runtime = Runtime::new(Some(2)).unwrap();
     for pooling in [Pooling::Mean, Pooling::Cls, Pooling::Max, Pooling::MeanSqrtLen, Pooling::LastToken] {
-        let options = EmbedOptions { pooling: Some(pooling), normalize: Some(false) };
+        let options = EmbedOptions { pooling: Some(pooling), normalize: Some(false), ..EmbedOptions::default() };
         let embedder = open(&golden_dir("st-mean"), options, &runtime);
         assert_eq!((embedder.pooling(), embedder.normalize()), (pooling, false));
         let mut state = embedder.model().activations().unwrap();
@@ -187,16 +187,19 @@ fn transformer_in_a_folder_of_its_own_is_found() {
 }
 
 #[test]
-fn lowercasing_comes_before_special_tokens_are_found() {
+fn lowercasing_leaves_special_tokens_whole() {
     let runtime = Runtime::new(Some(1)).unwrap();
     let [plain, lowering] = [false, true].map(|lower| {
         let dir = tempfile::tempdir().unwrap();
         foldered_copy(&format!(r#"{{"max_seq_length": 24, "do_lower_case": {lower}}}"#), dir.path());
+        let settings = r#"{"tokenizer_class": "BertTokenizer", "do_lower_case": false}"#;
+        std::fs::write(dir.path().join("0_Transformer/tokenizer_config.json"), settings).unwrap();
         open(dir.path(), EmbedOptions::default(), &runtime)
     });
     let text = "The [MASK] RIVER";
-    assert_ne!(plain.tokens(text).unwrap(), plain.tokens(&text.to_lowercase()).unwrap());
-    assert_eq!(lowering.tokens(text).unwrap(), plain.tokens(&text.to_lowercase()).unwrap());
+    // As sentence-transformers 6 does; before it, the whole text was lowered, `[MASK]` too.
+    assert_ne!(plain.tokens(text).unwrap(), lowering.tokens(text).unwrap());
+    assert_eq!(lowering.tokens(text).unwrap(), plain.tokens("the [MASK] river").unwrap());
 }
 
 #[test]
@@ -227,6 +230,9 @@ fn text_without_tokens_is_named() {
     let mut tokenizer: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     tokenizer["post_processor"] = serde_json::Value::Null;
     std::fs::write(&file, tokenizer.to_string()).unwrap();
+    // BERT's own class would put its tokens round every text.
+    let settings = r#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#;
+    std::fs::write(dir.path().join("tokenizer_config.json"), settings).unwrap();
     let embedder = open(dir.path(), EmbedOptions::default(), &runtime);
     let mut state = embedder.model().activations().unwrap();
     let error = embedder.embed(&["river", ""], &mut state, &runtime).unwrap_err();

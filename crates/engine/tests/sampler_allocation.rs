@@ -18,7 +18,15 @@ fn sample_after_construction_allocates_nothing() {
         SamplerConfig { top_k: 50, ..default() },
         SamplerConfig { top_k: 40_000, repetition_penalty: 1.2, ..default() },
         SamplerConfig { top_p: 0.9, ..default() },
-        SamplerConfig { temperature: 1.5, top_k: 1000, top_p: 0.95, min_p: 0.01, repetition_penalty: 1.1, seed: 3 },
+        SamplerConfig {
+            temperature: 1.5,
+            top_k: 1000,
+            top_p: 0.95,
+            min_p: 0.01,
+            repetition_penalty: 1.1,
+            seed: 3,
+            ..Default::default()
+        },
     ];
     let original: Vec<f32> =
         (0..VOCABULARY as u32).map(|x| (x.wrapping_mul(2_654_435_761) >> 16) as f32 / 5e3).collect();

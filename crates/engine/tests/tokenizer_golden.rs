@@ -135,7 +135,8 @@ fn sentence_models_load_and_cut_as_the_reference_does() {
         let model = ModelConfig::load(&dir).unwrap();
         let sentence = SentenceConfig::load(&dir, Some(model.width())).unwrap().unwrap();
         assert_eq!((sentence.pooling, sentence.normalize), (pooling, normalize), "{name}");
-        assert_eq!(sentence.max_seq_length, Some(24), "{name}");
+        let limit = sentence.limit.expect("the file sets one");
+        assert_eq!((limit.tokens, limit.key.as_str()), (24, "max_seq_length"), "{name}");
         assert_eq!(sentence.model_dir.join("x"), dir.join("x"), "{name}");
         assert_sentence_ids(name, model.vocab_size(), 24);
     }

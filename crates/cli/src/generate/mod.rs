@@ -14,19 +14,24 @@ use self::sampling::SamplingArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, ThreadArgs};
+use crate::model::{LanguageModel, ModelArgs, ThreadArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use cke_engine::generate::{Batch, Finish, GenerateOptions, Overflow};
 use cke_engine::sampler::SamplerConfig;
+use cke_engine::tokenizer::Encoded;
 use clap::builder::NonEmptyStringValueParser;
 
-/// Tokens to generate where neither the user nor the model says.
+/// Tokens to generate if neither the user nor the model says.
 const MAX_TOKENS: usize = 128;
+
+/// Tokens of a prompt that are counted, however short the context is.
+const COUNTED_TOKENS: usize = 1 << 14;
 
 /// Continues a text with a GPT-2 model
 ///
-/// The continuation goes to standard output while it grows, how fast it was to standard error.
+/// The continuation goes to standard output while it grows, how fast it was to standard error. The wishes of the model's
+/// generation_config.json are followed; flags come before them. What it says and cannot be followed is a warning.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct GenerateArgs {
@@ -36,10 +41,10 @@ pub(crate) struct GenerateArgs {
     model: ModelArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Most tokens to generate [default: the model's max_new_tokens, else 128]
+    /// Most tokens to generate [default: the model's max_new_tokens or max_length, else 128]
     #[arg(short = 'n', long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
     max_tokens: Option<usize>,
-    /// End before this text; may be given several times
+    /// End before this text; may be given several times [default: the model's stop_strings]
     #[arg(long, value_name = "STRING", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     stop: Vec<String>,
     /// Go on after an end-of-text token
@@ -62,7 +67,7 @@ pub(crate) struct GenerateArgs {
     /// Print a line with a JSON object for each prompt, when it is complete
     #[arg(long)]
     json: bool,
-    /// Nothing on standard error but errors
+    /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
@@ -70,7 +75,7 @@ pub(crate) struct GenerateArgs {
 }
 
 const EXAMPLES: &str = "\
-The keys of --json: prompt, text, tokens (ids), prompt_tokens (how many), finish (end, stop, length, context or interrupted),
+The keys of --json: prompt, text, tokens (ids), prompt_tokens (how many), finish (end, stop, length, context, time or interrupted),
 seed, timings. The texts of --prompts-file come in order, each under a line \"==> prompt 1 <==\". Ctrl-C ends the text and keeps
 what there is.
 
@@ -85,6 +90,9 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     let model = LanguageModel::load(&args.model, &args.threads)?;
     if model.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
+    }
+    if !args.quiet {
+        print_notices(model.notices.iter().chain(&model.generation.notices));
     }
     let tokens = tokenize(&prompts, &model, &args)?;
     let mut session = Session { args: &args, model: &model, output: Output::new(), work: Work::default() };
@@ -105,13 +113,16 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
 /// The tokens of each prompt, checked against the context.
 fn tokenize(prompts: &[Prompt], model: &LanguageModel, args: &GenerateArgs) -> Result<Vec<Vec<u32>>, CliError> {
     let (context, new) = (model.context(), usize::from(args.max_tokens != Some(0)));
+    // A window that slides wants the end of a text, and an error its length as far as that is soon known.
+    let most = if args.sliding_window { usize::MAX } else { context.max(COUNTED_TOKENS) };
     let tokenize_one = |(index, prompt): (usize, &Prompt)| {
-        let tokens = prompt.tokens(model)?;
-        if tokens.len() + new > context && !args.sliding_window {
+        let Encoded { ids, is_cut } = prompt.tokens(model, most)?;
+        if ids.len() + new > context && !args.sliding_window {
             let which = if args.prompt.is_list() { format!(" {}", index + 1) } else { String::new() };
-            return Err(CliError::PromptTooLong { which, tokens: tokens.len(), context });
+            let tokens = if is_cut { format!("more than {most}") } else { ids.len().to_string() };
+            return Err(CliError::PromptTooLong { which, tokens, context });
         }
-        Ok(tokens)
+        Ok(ids)
     };
     prompts.iter().enumerate().map(tokenize_one).collect()
 }
@@ -135,7 +146,8 @@ impl Session<'_> {
     ) -> Result<(), CliError> {
         let (model, args) = (self.model, self.args);
         let mut batch = Batch::new(&model.gpt2, &model.runtime, tokens.to_vec(), self.options(first))?;
-        let new = |_| Continuation::new(model.tokenizer.as_ref(), &args.stop);
+        let stops = self.stops();
+        let new = |_| Continuation::new(model.tokenizer.as_ref(), &stops);
         let mut continuations = prompts.iter().map(new).collect::<Result<Vec<_>, _>>()?;
 
         let is_streaming = !args.json && !args.prompt.is_list();
@@ -174,19 +186,33 @@ impl Session<'_> {
     /// How to generate, for a group of prompts whose first is number `first`.
     fn options(&self, first: usize) -> GenerateOptions {
         let GenerateArgs { sampling, max_tokens, ignore_eos, sliding_window, .. } = self.args;
-        let LanguageModel { generation, tokenizer, .. } = self.model;
+        let generation = &self.model.generation;
+        let mut sampler = SamplerConfig { seed: self.seed(first), ..sampling.config(generation) };
         let mut end_tokens = generation.eos_token_ids.clone();
-        if end_tokens.is_empty() {
-            end_tokens.extend(tokenizer.as_ref().and_then(|tokenizer| tokenizer.special_tokens().eos));
-        }
         if *ignore_eos {
             end_tokens.clear();
+            sampler.rules.end_tokens.clear();
         }
+        // As in transformers: a number of new tokens comes before a length of the whole.
+        let max_tokens = max_tokens.or(generation.max_new_tokens);
+        let max_length = generation.max_length.filter(|_| max_tokens.is_none());
+        let usual = if max_length.is_some() { usize::MAX } else { MAX_TOKENS };
         GenerateOptions {
-            max_tokens: max_tokens.or(generation.max_new_tokens).unwrap_or(MAX_TOKENS),
-            sampler: SamplerConfig { seed: self.seed(first), ..sampling.config(generation) },
+            max_tokens: max_tokens.unwrap_or(usual),
+            max_length,
+            max_time: generation.max_time,
+            sampler,
             end_tokens,
             overflow: if *sliding_window { Overflow::Slide } else { Overflow::Stop },
+        }
+    }
+
+    /// The texts that end a continuation: those of the flags, else the model's, which mean nothing without a tokenizer.
+    fn stops(&self) -> Vec<String> {
+        let LanguageModel { generation, tokenizer, .. } = self.model;
+        match (&self.args.stop[..], tokenizer) {
+            ([], Some(_)) => generation.stop_strings.clone(),
+            (stops, _) => stops.to_vec(),
         }
     }
 

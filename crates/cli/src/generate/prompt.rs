@@ -3,6 +3,7 @@
 use crate::error::CliError;
 use crate::input::Source;
 use crate::model::LanguageModel;
+use cke_engine::tokenizer::Encoded;
 use std::path::PathBuf;
 
 /// Where the prompts come from.
@@ -82,22 +83,22 @@ impl Prompt {
         }
     }
 
-    /// Its tokens, at least one.
+    /// Its tokens, at least one; those of a text at most `max_len`.
     ///
     /// # Errors
-    /// Where the model has no tokenizer, or no token to begin an empty text with.
-    pub(super) fn tokens(&self, model: &LanguageModel) -> Result<Vec<u32>, CliError> {
-        let tokens = match self {
-            Prompt::Text(text) => model.encode(text)?,
-            Prompt::Tokens(tokens) => tokens.clone(),
+    /// Fails if the model has no tokenizer, or no token to begin an empty text with.
+    pub(super) fn tokens(&self, model: &LanguageModel, max_len: usize) -> Result<Encoded, CliError> {
+        let encoded = match self {
+            Prompt::Text(text) => model.encode(text, max_len)?,
+            Prompt::Tokens(tokens) => Encoded { ids: tokens.clone(), is_cut: false },
         };
-        if !tokens.is_empty() {
-            return Ok(tokens);
+        if !encoded.ids.is_empty() {
+            return Ok(encoded);
         }
         let special = model.tokenizer.as_ref().map(|tokenizer| *tokenizer.special_tokens()).unwrap_or_default();
         let start = model.generation.bos_token_id.or(special.bos).or(model.generation.eos_token_ids.first().copied());
         match start {
-            Some(start) => Ok(vec![start]),
+            Some(start) => Ok(Encoded { ids: vec![start], is_cut: false }),
             None => Err(CliError::Failed(format!(
                 "{}: wanted a prompt, found an empty one, and the model has no start-of-text token",
                 model.name

@@ -34,22 +34,47 @@ pub(super) struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// The flags, then what the model's `generation_config.json` says, then a default. Where the model asks for sampling, what
-    /// it leaves out is off; where it does not, the defaults are ours.
+    /// The flags, then what the model's `generation_config.json` says, then a default. If the model asks for sampling, what it
+    /// leaves out is as in transformers; if it says nothing of it, the defaults are ours; and if it asks for the likeliest
+    /// token, that is taken unless a flag asks for sampling.
     pub(super) fn config(&self, model: &GenerationConfig) -> SamplerConfig {
-        let off = SamplerConfig { seed: self.seed, ..SamplerConfig::default() };
-        let ours = SamplerConfig { temperature: 0.8, top_k: 40, top_p: 0.95, ..off };
-        let default = if model.do_sample { off } else { ours };
-        let temperature = if self.greedy { Some(0.0) } else { self.temperature.or(model.temperature) };
-        let penalty = self.repetition_penalty.or(model.repetition_penalty);
-        SamplerConfig {
-            temperature: temperature.unwrap_or(default.temperature),
-            top_k: self.top_k.or(model.top_k).unwrap_or(default.top_k),
-            top_p: self.top_p.or(model.top_p).unwrap_or(default.top_p),
-            min_p: self.min_p.or(model.min_p).unwrap_or(default.min_p),
-            repetition_penalty: penalty.unwrap_or(default.repetition_penalty),
+        // As if it asked for sampling, so that its other wishes are there.
+        let theirs = SamplerConfig::from(&GenerationConfig { do_sample: Some(true), ..model.clone() });
+        let base = SamplerConfig {
+            repetition_penalty: self.repetition_penalty.unwrap_or(theirs.repetition_penalty),
+            rules: theirs.rules,
             seed: self.seed,
+            ..SamplerConfig::default()
+        };
+        if self.is_greedy(model) {
+            return SamplerConfig { temperature: 0.0, ..base };
         }
+        let is_silent = model.do_sample != Some(true);
+        let top_k = if is_silent && model.top_k.is_none() { 40 } else { theirs.top_k };
+        let top_p = if is_silent && model.top_p.is_none() { 0.95 } else { theirs.top_p };
+        let asked = model.temperature.filter(|&temperature| temperature > 0.0);
+        let temperature = asked.unwrap_or(if is_silent { 0.8 } else { 1.0 });
+        SamplerConfig {
+            temperature: self.temperature.unwrap_or(temperature),
+            top_k: self.top_k.unwrap_or(top_k),
+            top_p: self.top_p.unwrap_or(top_p),
+            min_p: self.min_p.unwrap_or(theirs.min_p),
+            top_h: theirs.top_h,
+            typical_p: theirs.typical_p,
+            epsilon_cutoff: theirs.epsilon_cutoff,
+            eta_cutoff: theirs.eta_cutoff,
+            ..base
+        }
+    }
+
+    fn is_greedy(&self, model: &GenerationConfig) -> bool {
+        let wants_sampling = self.temperature.is_some_and(|temperature| temperature > 0.0)
+            || self.top_k.is_some()
+            || self.top_p.is_some()
+            || self.min_p.is_some();
+        self.greedy
+            || self.temperature == Some(0.0)
+            || (!wants_sampling && (model.do_sample == Some(false) || model.temperature == Some(0.0)))
     }
 }
 
@@ -78,14 +103,32 @@ mod tests {
     }
 
     #[test]
-    fn model_that_samples_turns_off_what_it_leaves_out() {
-        let model = GenerationConfig { do_sample: true, top_p: Some(0.9), ..GenerationConfig::default() };
-        assert_eq!(config(&[], &model), SamplerConfig { top_p: 0.9, ..SamplerConfig::default() });
+    fn model_that_samples_leaves_the_rest_to_the_defaults_of_transformers() {
+        let model = GenerationConfig { do_sample: Some(true), top_p: Some(0.9), ..GenerationConfig::default() };
+        assert_eq!(config(&[], &model), SamplerConfig { top_p: 0.9, top_k: 50, ..SamplerConfig::default() });
+    }
+
+    #[test]
+    fn model_that_does_not_sample_is_greedy_unless_a_flag_asks_for_it() {
+        let model = GenerationConfig { do_sample: Some(false), temperature: Some(0.6), ..GenerationConfig::default() };
+        assert_eq!(config(&[], &model), SamplerConfig::greedy());
+        assert_eq!(config(&["--repetition-penalty", "1.2"], &model).temperature, 0.0);
+        assert_eq!(config(&["--top-p", "0.5"], &model).temperature, 0.6);
+        assert_eq!(config(&["--temperature", "0.7"], &model).temperature, 0.7);
+        let silent = GenerationConfig::default();
+        assert_eq!(config(&[], &silent).temperature, 0.8);
+    }
+
+    #[test]
+    fn temperature_0_of_the_model_is_greedy() {
+        let model = GenerationConfig { do_sample: Some(true), temperature: Some(0.0), ..GenerationConfig::default() };
+        assert_eq!(config(&[], &model), SamplerConfig::greedy());
+        assert_eq!(config(&["--temperature", "0.7"], &model).temperature, 0.7);
     }
 
     #[test]
     fn greedy_flag_comes_before_the_model() {
-        let model = GenerationConfig { do_sample: true, temperature: Some(0.5), ..GenerationConfig::default() };
+        let model = GenerationConfig { do_sample: Some(true), temperature: Some(0.5), ..GenerationConfig::default() };
         assert_eq!(config(&["--greedy"], &model), SamplerConfig::greedy());
     }
 }

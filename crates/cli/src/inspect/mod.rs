@@ -11,7 +11,8 @@ use crate::output::Output;
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
-use cke_engine::sentence::SentenceConfig;
+use cke_engine::notice::Notice;
+use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
 use cke_kernels::Cpu;
 use cke_kernels::threads::ThreadPool;
 use cke_perf::report::{Align, Column, Table, format_bytes};
@@ -52,7 +53,7 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
         // Once more, now against the model's width.
         SentenceConfig::load(dir, Some(bundle.config().width()))?;
     }
-    let report = Report::new(&bundle, layout.map(SentenceReport::from))?;
+    let report = Report::new(&bundle, layout)?;
     let mut output = Output::new();
     if args.json {
         output.json(&report)?;
@@ -72,7 +73,11 @@ struct Report<'a> {
     parameters: u64,
     config: ConfigReport,
     sentence: Option<SentenceReport>,
+    /// Tokens of a text that an encoder embeds; `None` for other models.
+    input_limit: Option<LimitReport>,
     tokenizer: TokenizerReport,
+    /// What the files say and is not followed.
+    notices: Vec<NoticeReport>,
     dtypes: BTreeMap<String, Tally>,
     files: Vec<FileReport<'a>>,
     memory: MemoryReport,
@@ -99,7 +104,31 @@ struct ConfigReport {
 struct SentenceReport {
     pooling: &'static str,
     normalize: bool,
-    max_tokens: Option<usize>,
+    max_tokens: usize,
+    prompts: BTreeMap<String, String>,
+    default_prompt: Option<String>,
+    /// Whether the tokens of a prompt count in the pooling.
+    include_prompt: bool,
+    /// Numbers of a vector that are kept; `None` if all are.
+    truncate_dim: Option<usize>,
+    similarity: Option<String>,
+}
+
+/// The longest input, and the place that says so.
+#[derive(Debug, Serialize)]
+struct LimitReport {
+    tokens: usize,
+    file: String,
+    key: String,
+}
+
+/// Something that a file says and that is not followed.
+#[derive(Debug, Serialize)]
+struct NoticeReport {
+    kind: &'static str,
+    file: PathBuf,
+    key: Option<String>,
+    message: String,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -128,8 +157,13 @@ struct MemoryReport {
 }
 
 impl<'a> Report<'a> {
-    fn new(bundle: &'a Bundle, sentence: Option<SentenceReport>) -> Result<Report<'a>, CliError> {
+    fn new(bundle: &'a Bundle, layout: Option<SentenceConfig>) -> Result<Report<'a>, CliError> {
         let (config, checkpoint) = (bundle.config(), bundle.checkpoint());
+        let (tokenizer, of_tokenizer) = TokenizerReport::new(bundle);
+        let (limit, of_layout) = limit_of(bundle, layout.as_ref())?;
+        let of_model = bundle.notices().iter().chain(&bundle.generation().notices).cloned();
+        let notices = of_model.chain(of_tokenizer).chain(of_layout).map(NoticeReport::from).collect();
+        let sentence = layout.zip(limit.as_ref()).map(|(layout, limit)| SentenceReport::new(layout, limit));
         let tensors: Vec<TensorRow<'_>> = checkpoint.infos().map(TensorRow::from).collect();
         let mut dtypes = BTreeMap::<String, Tally>::new();
         for tensor in &tensors {
@@ -145,7 +179,9 @@ impl<'a> Report<'a> {
             parameters: tensors.iter().filter(|tensor| !is_buffer(tensor.name)).map(TensorRow::elements).sum(),
             config: ConfigReport::new(config),
             sentence,
-            tokenizer: TokenizerReport::new(bundle),
+            input_limit: limit.map(LimitReport::from),
+            tokenizer,
+            notices,
             dtypes,
             files: checkpoint.files().map(file).collect(),
             memory: MemoryReport::new(config)?,
@@ -158,8 +194,13 @@ impl<'a> Report<'a> {
         for (name, value) in self.facts() {
             summary.push(vec![name.to_owned(), value]);
         }
-        let sections = [summary, self.memory.table(), self.tensor_table(every_tensor)];
-        sections.map(|table| table.to_markdown()).join("\n")
+        let mut sections = vec![summary, self.memory.table(), self.tensor_table(every_tensor)];
+        if !self.notices.is_empty() {
+            let mut notices = Table::new(vec![Column::new("what is not followed", Align::Left)]);
+            self.notices.iter().for_each(|notice| notices.push(vec![notice.message.clone()]));
+            sections.insert(1, notices);
+        }
+        sections.iter().map(Table::to_markdown).collect::<Vec<_>>().join("\n")
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -178,10 +219,11 @@ impl<'a> Report<'a> {
         if let Some(tied) = tied_embeddings {
             facts.push(("output projection", if tied { "the token embedding" } else { "of its own" }.to_owned()));
         }
-        if let Some(SentenceReport { pooling, normalize, max_tokens }) = &self.sentence {
-            let normalize = if *normalize { "normalized" } else { "not normalized" };
-            let limit = max_tokens.map(|tokens| format!(", at most {tokens} tokens")).unwrap_or_default();
-            facts.push(("sentence vector", format!("{pooling}, {normalize}{limit}")));
+        if let Some(sentence) = &self.sentence {
+            facts.extend(sentence.facts());
+        }
+        if let Some(LimitReport { tokens, file, key }) = &self.input_limit {
+            facts.push(("longest input", format!("{tokens} tokens, by `{key}` of {file}")));
         }
         facts.push(("tokenizer", self.tokenizer.to_string()));
         let dtypes = self.dtypes.iter().map(|(dtype, Tally { tensors, bytes })| {
@@ -260,11 +302,61 @@ impl MemoryReport {
     }
 }
 
-impl From<SentenceConfig> for SentenceReport {
-    fn from(layout: SentenceConfig) -> SentenceReport {
-        let SentenceConfig { pooling, normalize, max_seq_length: max_tokens, .. } = layout;
-        SentenceReport { pooling: pooling.name(), normalize, max_tokens }
+impl SentenceReport {
+    fn new(layout: SentenceConfig, limit: &InputLimit) -> SentenceReport {
+        let SentenceConfig { pooling, normalize, include_prompt, texts, .. } = layout;
+        let TextSettings { prompts, default_prompt, truncate_dim, similarity } = texts;
+        SentenceReport {
+            pooling: pooling.name(),
+            normalize,
+            max_tokens: limit.tokens,
+            prompts,
+            default_prompt,
+            include_prompt,
+            truncate_dim,
+            similarity,
+        }
     }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let normalize = if self.normalize { "normalized" } else { "not normalized" };
+        let dims = self.truncate_dim.map(|dims| format!(", first {dims} numbers")).unwrap_or_default();
+        let mut facts = vec![("sentence vector", format!("{}, {normalize}{dims}", self.pooling))];
+        for (name, text) in self.prompts.iter().filter(|(_, text)| !text.is_empty()) {
+            let is_default = self.default_prompt.as_ref() == Some(name);
+            let default = if is_default { " (put before every text)" } else { "" };
+            facts.push(("prompt", format!("{name}: {text:?}{default}")));
+        }
+        facts.extend(self.similarity.as_ref().map(|similarity| ("similarity", similarity.clone())));
+        facts
+    }
+}
+
+impl From<InputLimit> for LimitReport {
+    fn from(limit: InputLimit) -> LimitReport {
+        let InputLimit { tokens, file, key } = limit;
+        LimitReport { tokens, file, key }
+    }
+}
+
+impl From<Notice> for NoticeReport {
+    fn from(notice: Notice) -> NoticeReport {
+        NoticeReport {
+            kind: notice.kind(),
+            file: notice.file().to_owned(),
+            key: notice.key().map(str::to_owned),
+            message: notice.to_string(),
+        }
+    }
+}
+
+/// The longest input of an encoder, and what the files of its layout say and is not followed.
+fn limit_of(bundle: &Bundle, layout: Option<&SentenceConfig>) -> Result<(Option<InputLimit>, Vec<Notice>), CliError> {
+    let (ModelConfig::Bert(_), Some(dir)) = (bundle.config(), bundle.dir()) else { return Ok((None, Vec::new())) };
+    let plain = SentenceConfig::of_plain_model(dir);
+    let layout = layout.unwrap_or(&plain);
+    let (limit, notice) = layout.input_limit(bundle.config().max_positions())?;
+    Ok((Some(limit), layout.notices.iter().cloned().chain(notice).collect()))
 }
 
 /// A count to three digits or so: `813`, `77.1 thousand`, `124.4 million`.

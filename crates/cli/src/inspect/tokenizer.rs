@@ -2,6 +2,7 @@
 
 use cke_engine::bundle::Bundle;
 use cke_engine::load_error::LoadError;
+use cke_engine::notice::Notice;
 use serde::Serialize;
 use std::fmt;
 
@@ -17,15 +18,18 @@ pub(super) struct TokenizerReport {
 }
 
 impl TokenizerReport {
-    /// The tokenizer of a model. That it is missing or malformed is part of the report.
-    pub(super) fn new(bundle: &Bundle) -> TokenizerReport {
+    /// The tokenizer of a model, and what its files say and is not followed. That it is missing or malformed is part of the
+    /// report.
+    pub(super) fn new(bundle: &Bundle) -> (TokenizerReport, Vec<Notice>) {
+        let without = |error| TokenizerReport { kind: None, vocabulary: None, error };
         match bundle.tokenizer() {
             Ok(tokenizer) => {
                 let (kind, vocabulary) = (Some(tokenizer.kind()), Some(tokenizer.vocab_size()));
-                TokenizerReport { kind, vocabulary, error: None }
+                let notices = tokenizer.notices().iter().cloned().chain(bundle.end_token_notice(&tokenizer)).collect();
+                (TokenizerReport { kind, vocabulary, error: None }, notices)
             }
-            Err(LoadError::NoTokenizer { .. }) => TokenizerReport { kind: None, vocabulary: None, error: None },
-            Err(error) => TokenizerReport { kind: None, vocabulary: None, error: Some(error.to_string()) },
+            Err(LoadError::NoTokenizer { .. }) => (without(None), Vec::new()),
+            Err(error) => (without(Some(error.to_string())), Vec::new()),
         }
     }
 }

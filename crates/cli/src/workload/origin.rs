@@ -3,7 +3,7 @@
 use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -13,14 +13,19 @@ use cke_perf::host::Host;
 use cke_perf::report::format_bytes;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// The flags that name a model to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct OriginArgs {
-    #[command(flatten)]
-    model: ModelArgs,
-    /// Random weights in the sizes of a well-known model; takes the place of --model
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(synthetic::NAMES))]
+    /// Model directory [env: CKE_MODEL] [default: the demo model]
+    ///
+    /// It holds config.json, model.safetensors or its shards.
+    #[arg(short, long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Random weights in the sizes of a well-known model, in place of --model
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    #[arg(value_parser = PossibleValuesParser::new(synthetic::NAMES))]
     synthetic: Option<String>,
 }
 
@@ -34,7 +39,13 @@ impl OriginArgs {
         let named = wanted.and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
         match named.and_then(|name| Some(Origin::Random(name, synthetic::config(name)?))) {
             Some(random) => Ok(random),
-            None => self.model.open().map(|bundle| Origin::Stored(Box::new(bundle))),
+            None => {
+                // Not by clap: a directory of the environment is no contradiction of --synthetic.
+                let model = self.model.clone().or_else(|| std::env::var_os("CKE_MODEL").map(PathBuf::from));
+                let bundle = ModelArgs { model }.open()?;
+                print_notices(bundle.notices());
+                Ok(Origin::Stored(Box::new(bundle)))
+            }
         }
     }
 }

@@ -109,3 +109,65 @@ fn embed_with_a_gpt2_or_no_model_fails() {
     cke(&["embed", "-m", arg(model.path()), "a"]).failure(1, &["gpt2", "BERT"]);
     cke(&["embed", "a"]).failure(2, &["--model <DIR>"]);
 }
+
+/// The vector of a text.
+fn vector(model: &std::path::Path, flags: &[&str]) -> Vec<f32> {
+    let report = cke(&[&["embed", "-m", arg(model), "--json"], flags].concat()).json();
+    serde_json::from_value(report[0]["embedding"].clone()).expect("a list of numbers")
+}
+
+#[test]
+fn embed_says_how_many_texts_were_cut_and_where_the_limit_comes_from() {
+    let model = golden("st-mean");
+    let args = ["embed", "-m", arg(&model)];
+    let long = "don't ".repeat(30);
+    let stdin = format!("short\n{long}\n{long}\n");
+    let outcome = run(command(&args), stdin.as_bytes());
+    outcome.success();
+    let wanted = "2 of 3 texts were cut at 24 tokens (`max_seq_length` of sentence_bert_config.json)";
+    assert!(outcome.stderr.lines().any(|line| line == wanted), "{outcome:?}");
+    let outcome = run(command(&args), b"short\n");
+    assert!(!outcome.stderr.contains("cut"), "{outcome:?}");
+}
+
+#[test]
+fn embed_prompt_and_dims_are_as_in_the_text_and_its_vector() {
+    let model = golden("st-mean");
+    let whole = vector(&model, &["the river bank"]);
+    assert_eq!(vector(&model, &["--prompt", "the river ", "bank"]), whole);
+    assert_eq!(vector(&model, &["--dims", "5", "the river bank"]), whole[..5]);
+    assert_eq!(vector(&model, &["--dims", "4294967295", "the river bank"]), whole);
+    assert_eq!(vector(&model, &["--prompt-name", "query", "the river bank"]), whole);
+    cke(&["embed", "-m", arg(&model), "--prompt-name", "no such", "x"])
+        .failure(1, &["\"no such\"", "`document`, `query`"]);
+    let both = ["embed", "-m", arg(&model), "--prompt", "a", "--prompt-name", "query", "x"];
+    cke(&both).failure(2, &["cannot be used with"]);
+    for dims in ["0", "-1", "all"] {
+        cke(&["embed", "-m", arg(&model), "--dims", dims, "x"]).failure(2, &["--dims", "from 1"]);
+    }
+}
+
+#[test]
+fn embed_names_what_is_not_followed() {
+    let model = Bert::default().write().unwrap();
+    model.replace("sentence_bert_config.json", r#"{"max_seq_length":8}"#).unwrap();
+    let outcome = cke(&["embed", "-m", arg(model.path()), "x"]);
+    outcome.success();
+    let warning = "sentence_bert_config.json: not read: the directory has no modules.json";
+    assert!(outcome.stderr.lines().any(|line| line.starts_with("warning: ") && line.ends_with(warning)), "{outcome:?}");
+    assert_eq!(cke(&["embed", "-m", arg(model.path()), "-q", "x"]).stderr, "");
+}
+
+#[test]
+fn embed_text_of_10_megabytes_is_cut_before_it_is_tokenized_whole() {
+    let model = golden("st-mean");
+    let text = "the river bank ".repeat(700_000);
+    let started = std::time::Instant::now();
+    let outcome = run(command(&["embed", "-m", arg(&model), "--json"]), text.as_bytes());
+    let report = outcome.json();
+    assert!(outcome.stderr.contains("1 of 1 text was cut at 24 tokens"), "{}", outcome.stderr);
+    // Whole it takes many times as long.
+    assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
+    let start = vector(&model, &[&"the river bank ".repeat(50)]);
+    assert_eq!(serde_json::from_value::<Vec<f32>>(report[0]["embedding"].clone()).unwrap(), start);
+}

@@ -43,19 +43,40 @@ fn eval_text_from_file_and_stdin_agree() {
 }
 
 #[test]
-fn eval_longer_text_needs_a_window() {
+fn eval_longer_text_is_read_in_windows_of_the_context() {
     let model = byte_gpt2();
     let text = file(".txt", "0123456789".repeat(10));
     let args = ["eval", "-m", arg(model.path()), arg(text.path()), "--json"];
-    cke(&args).failure(1, &["100 tokens", "context 40", "--window 40"]);
+    let outcome = cke(&args);
+    let windowed = numbers(&outcome.json()["per_token"]);
+    assert!(outcome.stderr.contains("100 tokens in ") && outcome.stderr.contains("in windows of 40"), "{outcome:?}");
+    assert_eq!(windowed, numbers(&cke(&[&args[..], &["--window", "40"]].concat()).json()["per_token"]));
     cke(&[&args[..], &["--window", "41"]].concat()).failure(2, &["--window", "40", "41"]);
-
-    let windowed = numbers(&cke(&[&args[..], &["--window", "40"]].concat()).json()["per_token"]);
     assert_eq!(windowed.len(), 99);
     // The second piece begins with token 39, the last of the first one.
     let second = file(".txt", &"0123456789".repeat(10)[39..79]);
     let alone = numbers(&cke(&["eval", "-m", arg(model.path()), arg(second.path()), "--json"]).json()["per_token"]);
     assert_eq!(windowed[39..78], alone);
+}
+
+#[cfg(feature = "demo-model")]
+#[test]
+fn eval_first_example_of_its_own_help_works() {
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let outcome = cke(&["eval", arg(&readme)]);
+    assert!(outcome.success().contains("perplexity"), "{outcome:?}");
+}
+
+#[test]
+fn eval_text_begins_with_the_token_that_the_tokenizer_puts_there() {
+    let model = byte_gpt2();
+    model.replace("tokenizer_config.json", r#"{"add_bos_token":true}"#).unwrap();
+    let per_token = |args: &[&str], stdin: &[u8]| {
+        let args = [&["eval", "-m", arg(model.path()), "--json"], args].concat();
+        numbers(&run(command(&args), stdin).json()["per_token"])
+    };
+    let ids = file(".json", "[256, 97, 98, 99]");
+    assert_eq!(per_token(&[], b"abc"), per_token(&["--tokens-file", arg(ids.path())], b""));
 }
 
 #[test]

@@ -56,6 +56,22 @@ fn flags_that_exclude_each_other_are_misuse() {
 }
 
 #[test]
+fn synthetic_with_model_is_misuse_but_not_with_a_model_of_the_environment() {
+    let model = byte_gpt2();
+    for name in [&["bench", "model"][..], &["profile"]] {
+        let flags = ["--model", arg(model.path()), "--synthetic", "gpt2"];
+        cke(&[name, &flags].concat()).failure(2, &["cannot be used with", "--synthetic"]);
+    }
+    // The directory of the environment is not looked at.
+    let mut bench = command(&["bench", "model", "--synthetic", "minilm", "-p", "1", "-r", "1", "-t", "1"]);
+    bench.env("CKE_MODEL", "/no/such/model");
+    run(bench, b"").success();
+    let mut stored = command(&["bench", "model", "-p", "4", "-g", "0", "-r", "1", "-t", "1"]);
+    stored.env("CKE_MODEL", "/no/such/model");
+    run(stored, b"").failure(1, &["/no/such/model/config.json"]);
+}
+
+#[test]
 fn unknown_command_and_flag_are_misuse() {
     cke(&["dance"]).failure(2, &["dance"]);
     cke(&["generate", "--warmth", "1"]).failure(2, &["--warmth"]);
@@ -95,7 +111,8 @@ fn help_names_flags_and_environment() {
         (&["--help"][..], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
         (&["generate", "--help"], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
         (&["eval", "--help"], &["CKE_MODEL", "CKE_REQUIRE_ISA", "Examples:", "per_token"]),
-        (&["embed", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--no-normalize"]),
+        (&["embed", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--no-normalize", "--prompt-name", "--dims"]),
+        (&["bench", "model", "--help"], &["CKE_MODEL", "--synthetic"]),
     ] {
         let outcome = cke(args);
         parts.iter().for_each(|part| assert!(outcome.success().contains(part), "no {part} for {args:?}"));

@@ -214,3 +214,89 @@ fn generate_demo_model_writes_text() {
     let outcome = cke(&["generate", "A vector is"]);
     assert!(outcome.success().split_whitespace().count() > 20, "{outcome:?}");
 }
+
+#[test]
+fn generate_names_what_is_not_followed_once_each() {
+    let model = byte_gpt2();
+    model.replace("generation_config.json", r#"{"num_beams":4,"eos_token_id":[-1,99999]}"#).unwrap();
+    model.replace("tokenizer_config.json", r#"{"colour":"red"}"#).unwrap();
+    let args = ["generate", "--model", arg(model.path()), "-n", "2", "x"];
+    let outcome = cke(&args);
+    outcome.success();
+    let warnings: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 3, "{outcome:?}");
+    for (warning, part) in warnings.iter().zip(["`colour` \"red\"", "`num_beams` 4", "`eos_token_id` has id -1"]) {
+        assert!(warning.contains(part), "no {part} in {warning}");
+    }
+    assert_eq!(cke(&[&args[..], &["--quiet"]].concat()).stderr, "");
+    // They matter to generation alone.
+    let outcome = run(command(&["eval", "-m", arg(model.path())]), b"text");
+    assert_eq!(outcome.stderr.matches("warning: ").count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn generate_ends_at_no_token_that_no_file_of_the_model_names() {
+    let model = byte_gpt2();
+    model.replace("generation_config.json", "{}").unwrap();
+    let outcome = cke(&["generate", "--model", arg(model.path()), "-n", "2", "--json", "x"]);
+    outcome.success();
+    let warning = "`eos_token` \"<|endoftext|>\" is not followed: no `eos_token_id` of the model names it";
+    assert!(outcome.stderr.contains(warning), "{outcome:?}");
+}
+
+#[test]
+fn generate_follows_the_wishes_of_the_model_and_flags_come_first() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "--json", "--ignore-eos", "abcdef"];
+    let tokens = |flags: &[&str]| ids(&cke(&[&args[..], flags].concat()).json()["tokens"]);
+    let greedy = tokens(&["--greedy", "-n", "9"]);
+    model.replace("generation_config.json", r#"{"do_sample":false,"temperature":0.7,"max_length":15}"#).unwrap();
+    assert_eq!(tokens(&[]), greedy);
+    assert_eq!(tokens(&["-n", "4"]), greedy[..4]);
+    assert_ne!(tokens(&["--temperature", "1", "--seed", "3"]), greedy);
+    let wishes = format!(r#"{{"do_sample":false,"max_new_tokens":3,"suppress_tokens":[{}]}}"#, greedy[0]);
+    model.replace("generation_config.json", wishes).unwrap();
+    let suppressed = tokens(&[]);
+    assert!(suppressed.len() == 3 && !suppressed.contains(&greedy[0]), "{suppressed:?}");
+    model.replace("generation_config.json", r#"{"max_length":4,"eos_token_id":256}"#).unwrap();
+    cke(&args).failure(1, &["the prompt has 6 tokens", "`max_length` allows 4"]);
+}
+
+#[test]
+fn generate_stop_strings_of_the_model_end_the_text() {
+    let model = byte_gpt2();
+    let args = ["generate", "--model", arg(model.path()), "-n", "30", "--ignore-eos", "--json", "stop"];
+    let whole = cke(&args).json()["text"].as_str().unwrap().to_owned();
+    let stop: String = whole.chars().skip(5).take(2).collect();
+    model
+        .replace("generation_config.json", serde_json::json!({ "stop_strings": ["no such text", stop] }).to_string())
+        .unwrap();
+    let report = cke(&args).json();
+    assert_eq!((&report["text"], &report["finish"]), (&whole[..whole.find(&stop).unwrap()].into(), &"stop".into()));
+    let other = cke(&[&args[..], &["--stop", "another text"]].concat()).json();
+    assert_eq!(other["text"], whole);
+}
+
+#[test]
+fn generate_prompt_begins_with_the_token_that_the_tokenizer_puts_there() {
+    let model = byte_gpt2();
+    model.replace("tokenizer_config.json", r#"{"add_bos_token":true}"#).unwrap();
+    let args = ["generate", "--model", arg(model.path()), "-n", "6", "--greedy", "--json"];
+    let ids = file(".json", "[256, 97, 98, 99]");
+    let explicit = cke(&[&args[..], &["--tokens-file", arg(ids.path())]].concat()).json();
+    let text = cke(&[&args[..], &["abc"]].concat()).json();
+    assert_eq!((&text["tokens"], &text["prompt_tokens"]), (&explicit["tokens"], &4.into()));
+    // A prompt of nothing but that token.
+    assert_eq!(cke(&[&args[..], &[""]].concat()).json()["prompt_tokens"], 1);
+}
+
+#[test]
+fn generate_prompt_of_10_megabytes_is_refused_before_it_is_tokenized_whole() {
+    let model = byte_gpt2();
+    let prompt = "word ".repeat(2_000_000);
+    let started = std::time::Instant::now();
+    let outcome = run(command(&["generate", "-m", arg(model.path())]), prompt.as_bytes());
+    outcome.failure(1, &["prompt has more than 16384 tokens", "context has 40"]);
+    // Whole it takes many times as long.
+    assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
+}

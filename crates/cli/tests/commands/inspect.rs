@@ -24,8 +24,10 @@ fn inspect_gpt2_json_has_every_fact() {
             "config",
             "dtypes",
             "files",
+            "input_limit",
             "memory",
             "model",
+            "notices",
             "parameters",
             "path",
             "sentence",
@@ -121,8 +123,55 @@ fn inspect_sentence_layout_tells_the_pooling() {
     std::fs::create_dir(model.path().join("1_Pooling")).expect("a directory");
     model.replace("1_Pooling/config.json", r#"{"pooling_mode_cls_token":true}"#).expect("a file");
     let report = inspect(&model, &["--json"]).json();
-    assert_eq!(report["sentence"], json!({ "pooling": "cls", "normalize": false, "max_tokens": 32 }));
-    assert!(inspect(&model, &[]).success().to_owned().contains("cls, not normalized, at most 32 tokens"));
+    let prompts = json!({ "query": "", "document": "" });
+    assert_eq!(
+        report["sentence"],
+        json!({ "pooling": "cls", "normalize": false, "max_tokens": 32, "prompts": prompts, "default_prompt": null,
+                "include_prompt": true, "truncate_dim": null, "similarity": null })
+    );
+    let limit = json!({ "tokens": 32, "file": "sentence_bert_config.json", "key": "max_seq_length" });
+    assert_eq!(report["input_limit"], limit);
+    let text = inspect(&model, &[]).success().to_owned();
+    assert!(text.contains("cls, not normalized"), "{text}");
+    assert!(text.contains("32 tokens, by `max_seq_length` of sentence_bert_config.json"), "{text}");
+
+    let settings =
+        r#"{"prompts":{"query":"q: "},"default_prompt_name":"query","truncate_dim":8,"similarity_fn_name":"dot"}"#;
+    model.replace("config_sentence_transformers.json", settings).expect("a file");
+    let text = inspect(&model, &[]).success().to_owned();
+    for part in ["first 8 numbers", "query: \"q: \" (put before every text)", "| similarity", "dot"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn inspect_encoder_without_a_layout_tells_its_longest_input() {
+    let model = Bert::default().write().expect("a directory");
+    let limit = |model: &ModelDir| inspect(model, &["--json"]).json()["input_limit"].clone();
+    let positions = json!({ "tokens": 40, "file": "config.json", "key": "max_position_embeddings" });
+    assert_eq!(limit(&model), positions);
+    model.replace("tokenizer_config.json", r#"{"model_max_length":16}"#).expect("a file");
+    assert_eq!(limit(&model), json!({ "tokens": 16, "file": "tokenizer_config.json", "key": "model_max_length" }));
+}
+
+#[test]
+fn inspect_lists_what_the_files_say_and_is_not_followed() {
+    let model = Gpt2 { vocabulary: 300, ..Gpt2::default() }.write().expect("a directory");
+    model.replace("generation_config.json", r#"{"num_beams":4,"eos_token_id":-1}"#).expect("a file");
+    model.replace("tokenizer_config.json", r#"{"colour":"red"}"#).expect("a file");
+    let outcome = inspect(&model, &["--json"]);
+    let report = outcome.json();
+    let notices: Vec<(&str, &str)> = report["notices"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|notice| (notice["kind"].as_str().expect("a kind"), notice["key"].as_str().expect("a key")))
+        .collect();
+    assert_eq!(notices, [("not followed", "num_beams"), ("unusable id", "eos_token_id"), ("unknown key", "colour")]);
+    assert_eq!(keys(&report["notices"][0]), ["file", "key", "kind", "message"]);
+    assert_eq!(outcome.stderr, "");
+    let text = inspect(&model, &[]).success().to_owned();
+    assert!(text.contains("what is not followed") && text.contains("`num_beams` 4 is not followed"), "{text}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod eval;
 mod flags;
 mod generate;
 mod inspect;
+mod memory;
 mod models;
 mod process;
 mod profile;

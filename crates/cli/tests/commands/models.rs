@@ -120,3 +120,70 @@ fn endless_input_is_refused() {
     let outcome = cke(&["eval", "-m", arg(model.path()), "/dev/zero"]);
     outcome.failure(1, &["/dev/zero", "at most 67108864 bytes", "more"]);
 }
+
+#[test]
+fn file_that_is_not_what_its_name_says_is_called_what_it_is() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:248dfc39\nsize 548105171\n";
+    let cases: [(&str, &[u8], &[&str]); 8] = [
+        ("model.safetensors", pointer.as_bytes(), &["a git-lfs pointer", "548105171 bytes", "git lfs pull"]),
+        ("model.safetensors", b"PK\x03\x04\x14\0\0\0\0\0", &["a zip archive", "PyTorch"]),
+        ("model.safetensors", b"\x80\x02}q\0(X\x05\0\0\0", &["a Python pickle"]),
+        ("model.safetensors", b"GGUF\x03\0\0\0\0\0\0\0", &["a GGUF file"]),
+        ("model.safetensors", b"<!DOCTYPE html><html>", &["an HTML page"]),
+        ("config.json", pointer.as_bytes(), &["wanted JSON", "a git-lfs pointer"]),
+        ("vocab.json", b"<html><body>404</body></html>", &["wanted JSON", "an HTML page"]),
+        ("config.json", b"Entry not found", &["a text that begins with \"Entry not found\""]),
+    ];
+    for (name, content, parts) in cases {
+        let model = byte_gpt2();
+        model.replace(name, content).unwrap();
+        cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &[&[name], parts].concat());
+    }
+}
+
+#[test]
+fn file_in_place_of_a_model_directory_says_which_directory_was_meant() {
+    let model = byte_gpt2();
+    let dir = format!("did you mean `{}`?", arg(model.path()));
+    for command in [&["generate"][..], &["embed", "x"], &["eval"]] {
+        let weights = model.path().join("model.safetensors");
+        let outcome = cke(&[command, &["-m", arg(&weights)]].concat());
+        outcome.failure(1, &["model.safetensors", "wanted a model directory", "a safetensors file", &dir]);
+    }
+    cke(&["inspect", arg(&model.path().join("config.json"))]).failure(1, &["found a file", &dir]);
+    let gguf = file(".gguf", b"GGUF\x03\0\0\0");
+    for args in [["inspect", arg(gguf.path())].as_slice(), &["generate", "-m", arg(gguf.path()), "x"]] {
+        cke(args).failure(1, &["a GGUF file (not supported; safetensors files are)", "wanted a model directory"]);
+    }
+    cke(&["inspect", "/no/such/x.gguf"]).failure(1, &["x.gguf", "no such file", "GGUF is not supported"]);
+}
+
+#[test]
+fn cache_in_place_of_a_model_directory_says_which_directory_was_meant() {
+    let root = tempfile::tempdir().unwrap();
+    let model = root.path().join("models--org--name");
+    let snapshot = |revision: &str| model.join("snapshots").join(revision);
+    for revision in ["0123456789abcdef", "fedcba9876543210"] {
+        std::fs::create_dir_all(snapshot(revision)).unwrap();
+        std::fs::write(snapshot(revision).join("config.json"), "{}").unwrap();
+    }
+    std::fs::create_dir_all(model.join("refs")).unwrap();
+    std::fs::write(model.join("refs/main"), "fedcba9876543210").unwrap();
+    let meant = format!("did you mean `{}`?", arg(&snapshot("fedcba9876543210")));
+    for dir in [model.as_path(), root.path()] {
+        cke(&["generate", "-m", arg(dir), "x"]).failure(1, &["Hugging Face cache", &meant]);
+        cke(&["inspect", arg(dir)]).failure(1, &["Hugging Face cache", &meant]);
+    }
+    std::fs::remove_file(model.join("refs/main")).unwrap();
+    let both = format!("`{}` or `{}`", arg(&snapshot("0123456789abcdef")), arg(&snapshot("fedcba9876543210")));
+    cke(&["embed", "-m", arg(&model), "x"]).failure(1, &[&both]);
+}
+
+#[test]
+fn directory_of_models_says_which_directory_was_meant() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("tiny")).unwrap();
+    std::fs::write(root.path().join("tiny/config.json"), "{}").unwrap();
+    let meant = format!("did you mean `{}`?", arg(&root.path().join("tiny")));
+    cke(&["eval", "-m", arg(root.path())]).failure(1, &["a directory of models", &meant]);
+}

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::bounded_file::{CONFIG_LIMIT, read_bounded, read_if_present};
 use crate::load_error::LoadError;
+use crate::notice::Notice;
 
 /// Longest excerpt of a value in a message, in characters.
 const EXCERPT: usize = 60;
@@ -15,6 +16,8 @@ const EXCERPT: usize = 60;
 #[derive(Debug)]
 pub(crate) struct JsonObject {
     file: PathBuf,
+    /// What stands before its keys in messages: empty, or the key that holds the object and a dot.
+    prefix: String,
     values: Map<String, Value>,
 }
 
@@ -31,14 +34,19 @@ impl JsonObject {
 
     /// Parses the content of `file`.
     pub(crate) fn parse(json: &[u8], file: &Path) -> Result<Self, LoadError> {
-        let values =
-            serde_json::from_slice(json).map_err(|source| LoadError::Json { file: file.to_owned(), source })?;
-        Ok(Self { file: file.to_owned(), values })
+        LoadError::check_memory(file, json.len())?;
+        let values = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
+        Ok(Self { file: file.to_owned(), prefix: String::new(), values })
     }
 
     /// The file, for messages.
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// A key as messages name it.
+    pub(crate) fn full_key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
     }
 
     /// The raw value.
@@ -54,7 +62,7 @@ impl JsonObject {
     /// The error that `key` wanted something else than what is there.
     pub(crate) fn wrong(&self, key: &str, wanted: impl Into<String>) -> LoadError {
         let found = self.get(key).map_or_else(|| "no such key".to_owned(), excerpt);
-        LoadError::config(&self.file, key, wanted, found)
+        LoadError::config(&self.file, self.full_key(key), wanted, found)
     }
 
     /// `value`, or the error that `key` is needed.
@@ -108,29 +116,98 @@ impl JsonObject {
         value.as_str().map(Some).ok_or_else(|| self.wrong(key, "a string"))
     }
 
-    /// A token id below `vocab_size`.
+    /// A token id, if it is below `vocab_size`: one that is not can never matter.
     pub(crate) fn token_id(&self, key: &str, vocab_size: usize) -> Result<Option<u32>, LoadError> {
-        let last = vocab_size.saturating_sub(1).min(u32::MAX as usize) as u64;
-        Ok(self.integer(key, 0..=last)?.map(|id| id as u32))
+        if self.get(key).is_some_and(Value::is_array) {
+            return Err(self.wrong(key, TOKEN_ID));
+        }
+        Ok(self.token_ids(key, vocab_size)?.and_then(|ids| ids.usable.first().copied()))
     }
 
-    /// One token id below `vocab_size`, or a list of them.
-    pub(crate) fn token_ids(&self, key: &str, vocab_size: usize) -> Result<Option<Vec<u32>>, LoadError> {
-        let Some(Value::Array(list)) = self.get(key) else {
-            return Ok(self.token_id(key, vocab_size)?.map(|id| vec![id]));
-        };
-        let id = |value: &Value| value.as_u64().filter(|&id| id < vocab_size as u64).and_then(|id| id.try_into().ok());
-        let ids: Option<Vec<u32>> = list.iter().map(id).collect();
-        ids.map(Some).ok_or_else(|| self.wrong(key, format!("token ids below the vocabulary's {vocab_size}")))
+    /// One token id or a list of them; `None` if there is no such key.
+    pub(crate) fn token_ids(&self, key: &str, vocab_size: usize) -> Result<Option<TokenIds>, LoadError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let mut ids = TokenIds::default();
+        for value in list {
+            ids.push(value.as_i64().ok_or_else(|| self.wrong(key, TOKEN_ID))?, vocab_size);
+        }
+        Ok(Some(ids))
+    }
+
+    /// The notice that `key` names an id that no token has.
+    pub(crate) fn unusable_id(&self, key: &str, id: i64, vocabulary: usize) -> Notice {
+        Notice::UnusableId { file: self.file.clone(), key: self.full_key(key), id, vocabulary }
+    }
+
+    /// The value of `key` as JSON, shortened to fit a message; `null` if there is none.
+    pub(crate) fn excerpt(&self, key: &str) -> String {
+        self.get(key).map_or_else(|| "null".to_owned(), excerpt)
+    }
+
+    /// The notice that `key` is not followed.
+    pub(crate) fn not_followed(&self, key: &str, instead: impl Into<String>) -> Notice {
+        Notice::NotFollowed {
+            file: self.file.clone(),
+            key: self.full_key(key),
+            value: self.excerpt(key),
+            instead: instead.into(),
+        }
+    }
+
+    /// The notice that another place decides instead of `key`.
+    pub(crate) fn overruled(&self, key: &str, by: impl Into<String>) -> Notice {
+        Notice::Overruled { file: self.file.clone(), key: self.full_key(key), value: self.excerpt(key), by: by.into() }
+    }
+
+    /// A notice for each key with a value that `is_known` does not know.
+    pub(crate) fn unknown_keys(&self, is_known: impl Fn(&str) -> bool) -> Vec<Notice> {
+        let unknown = self.entries().filter(|(key, value)| !value.is_null() && !is_known(key));
+        unknown
+            .map(|(key, value)| Notice::UnknownKey {
+                file: self.file.clone(),
+                key: self.full_key(key),
+                value: excerpt(value),
+            })
+            .collect()
+    }
+
+    /// An object inside this one, whose errors name its keys after `key` and a dot.
+    pub(crate) fn object(&self, key: &str) -> Result<Option<JsonObject>, LoadError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let values = value.as_object().ok_or_else(|| self.wrong(key, "an object"))?;
+        let prefix = format!("{}{key}.", self.prefix);
+        Ok(Some(JsonObject { file: self.file.clone(), prefix, values: values.clone() }))
     }
 }
+
+/// Token ids of a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct TokenIds {
+    /// Those below the size of the vocabulary.
+    pub(crate) usable: Vec<u32>,
+    /// The others, which no token has.
+    pub(crate) unusable: Vec<i64>,
+}
+
+impl TokenIds {
+    pub(crate) fn push(&mut self, id: i64, vocab_size: usize) {
+        match u32::try_from(id).ok().filter(|&id| (id as usize) < vocab_size) {
+            Some(id) => self.usable.push(id),
+            None => self.unusable.push(id),
+        }
+    }
+}
+
+/// What [`JsonObject::token_id`] wants.
+const TOKEN_ID: &str = "a token id, a whole number";
 
 fn whole_number(range: &RangeInclusive<u64>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
 
 /// A value as JSON, shortened to fit a message.
-fn excerpt(value: &Value) -> String {
+pub(crate) fn excerpt(value: &Value) -> String {
     let json = value.to_string();
     match json.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &json[..end]),

@@ -10,6 +10,7 @@
 //! accepts too (the tests and the fuzz target hold it against the crate). Memory stays in proportion to the header,
 //! whatever the header claims.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::TryFromIntError;
 use std::ops::Range;
@@ -74,6 +75,13 @@ pub enum HeaderError {
     TrailingBytes { count: usize, end: usize, available: usize },
 }
 
+impl HeaderError {
+    /// Whether the file's first bytes are no length of a header in it, so that it may be of another format.
+    pub(crate) fn is_of_length(&self) -> bool {
+        matches!(self, Self::TooShort { .. } | Self::HeaderTooLarge { .. } | Self::HeaderPastEnd { .. })
+    }
+}
+
 /// One tensor of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeaderEntry {
@@ -84,11 +92,22 @@ pub(crate) struct HeaderEntry {
     pub(crate) range: Range<usize>,
 }
 
-/// The tensors of `file`, the whole content of a safetensors file, in the order of their data.
-pub(crate) fn read_header(file: &[u8]) -> Result<Vec<HeaderEntry>, HeaderError> {
+/// What the header of a file says.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// The tensors, in the order of their data.
+    pub(crate) entries: Vec<HeaderEntry>,
+    /// Further names of tensors, and their places in `entries`: pairs of `__metadata__` whose value is the name of a tensor and
+    /// whose key is not, as the format's own `save_model` leaves of tensors that share their memory.
+    pub(crate) aliases: Vec<(String, usize)>,
+}
+
+/// The table of contents of `file`, the whole content of a safetensors file.
+pub(crate) fn read_header(file: &[u8]) -> Result<Header, HeaderError> {
     let (header, data_start) = split_header(file)?;
     let mut entries = Vec::new();
-    for (name, raw) in parse_header(header)? {
+    let (raw_entries, metadata) = parse_header(header)?;
+    for (name, raw) in raw_entries {
         entries.push(check_entry(name, raw, file.len() - data_start)?);
     }
     check_names(&entries)?;
@@ -97,7 +116,23 @@ pub(crate) fn read_header(file: &[u8]) -> Result<Vec<HeaderEntry>, HeaderError> 
         entry.range.start += data_start;
         entry.range.end += data_start;
     }
-    Ok(entries)
+    let aliases = aliases(&entries, metadata);
+    Ok(Header { entries, aliases })
+}
+
+/// The pairs of the metadata that name one tensor by another.
+fn aliases(entries: &[HeaderEntry], metadata: Vec<(String, String)>) -> Vec<(String, usize)> {
+    let places: HashMap<&str, usize> = entries.iter().map(|entry| entry.name.as_str()).zip(0..).collect();
+    let alias = |(key, value): (String, String)| {
+        let place = *places.get(value.as_str())?;
+        (!places.contains_key(key.as_str())).then_some((key, place))
+    };
+    metadata.into_iter().filter_map(alias).collect()
+}
+
+/// Bytes of the header; 0 if it cannot be read.
+pub(crate) fn header_len(file: &[u8]) -> usize {
+    split_header(file).map_or(0, |(header, _)| header.len())
 }
 
 /// The header's text and the offset at which the data begins.
@@ -124,11 +159,14 @@ struct RawEntry {
     data_offsets: (u64, u64),
 }
 
-fn parse_header(text: &str) -> Result<Vec<(String, RawEntry)>, HeaderError> {
+/// Entries and metadata as written.
+type RawHeader = (Vec<(String, RawEntry)>, Vec<(String, String)>);
+
+fn parse_header(text: &str) -> Result<RawHeader, HeaderError> {
     let mut problem = None;
     let mut json = serde_json::Deserializer::from_str(text);
     let parsed =
-        HeaderSeed { problem: &mut problem }.deserialize(&mut json).and_then(|entries| json.end().map(|()| entries));
+        HeaderSeed { problem: &mut problem }.deserialize(&mut json).and_then(|header| json.end().map(|()| header));
     parsed.map_err(|source| match problem {
         // What is wrong inside an entry is told with the tensor's name, a header cut short without.
         Some(problem) if !source.is_eof() => problem,
@@ -151,7 +189,7 @@ impl HeaderSeed<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
-    type Value = Vec<(String, RawEntry)>;
+    type Value = RawHeader;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -159,7 +197,7 @@ impl<'de> DeserializeSeed<'de> for HeaderSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for HeaderSeed<'_> {
-    type Value = Vec<(String, RawEntry)>;
+    type Value = RawHeader;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of tensors")
@@ -167,16 +205,19 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        let mut metadata_seen = false;
+        let mut metadata = None;
         while let Some(name) = map.next_key::<String>()? {
             if name == "__metadata__" {
-                if std::mem::replace(&mut metadata_seen, true) {
+                if metadata.is_some() {
                     return self.fail(A::Error::custom("repeated"), HeaderError::DuplicateName { tensor: name });
                 }
                 let mut key = String::new();
-                if let Err(error) = map.next_value_seed(StringsSeed { key: &mut key }) {
-                    let problem = error.to_string();
-                    return self.fail(error, HeaderError::Metadata { key, problem });
+                match map.next_value_seed(StringsSeed { key: &mut key }) {
+                    Ok(pairs) => metadata = Some(pairs),
+                    Err(error) => {
+                        let problem = error.to_string();
+                        return self.fail(error, HeaderError::Metadata { key, problem });
+                    }
                 }
                 continue;
             }
@@ -191,36 +232,37 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 }
             }
         }
-        Ok(entries)
+        Ok((entries, metadata.unwrap_or_default()))
     }
 }
 
-/// Checks that `__metadata__` maps strings to strings and keeps none of them; `key` is the one last read.
+/// The pairs of `__metadata__`, which must be strings; `key` is the one last read.
 struct StringsSeed<'k> {
     key: &'k mut String,
 }
 
 impl<'de> DeserializeSeed<'de> for StringsSeed<'_> {
-    type Value = ();
+    type Value = Vec<(String, String)>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for StringsSeed<'_> {
-    type Value = ();
+    type Value = Vec<(String, String)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of strings")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key()? {
-            *self.key = key;
-            map.next_value::<String>()?;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            self.key.clone_from(&key);
+            pairs.push((key, map.next_value()?));
         }
-        Ok(())
+        Ok(pairs)
     }
 }
 

@@ -49,8 +49,8 @@ impl ShardIndex {
     }
 
     fn parse(json: &[u8], path: &Path) -> Result<Self, LoadError> {
-        let raw: RawIndex =
-            serde_json::from_slice(json).map_err(|source| LoadError::Json { file: path.to_owned(), source })?;
+        LoadError::check_memory(path, json.len())?;
+        let raw: RawIndex = serde_json::from_slice(json).map_err(|source| LoadError::json(path, json, source))?;
         let mut entries = raw.weight_map.0;
         if entries.is_empty() {
             return Err(index_error(path, IndexError::Empty));

@@ -25,6 +25,12 @@ use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
 
+/// What may stand before the names of a checkpoint's tensors.
+pub(crate) const PREFIXES: [&str; 2] = ["bert.", ""];
+
+/// The tensor by which the prefix is told.
+pub(crate) const PROBES: [&str; 1] = ["embeddings.word_embeddings.weight"];
+
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
 #[derive(Debug)]
 pub struct Bert {
@@ -86,7 +92,7 @@ impl Bert {
         runtime: &Runtime,
         loaded: &dyn Fn(u64),
     ) -> Result<Bert, Error> {
-        let scope = checkpoint.scope(&["bert.", ""], "embeddings.word_embeddings.weight")?;
+        let scope = checkpoint.scope(&PREFIXES, PROBES[0])?;
         Bert::build(&Source::stored(scope, loaded), config, runtime)
     }
 

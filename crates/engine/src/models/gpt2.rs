@@ -9,6 +9,7 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
+use super::tensor_use::has_own_head;
 use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
 use crate::activations::{Activations, Cut, Lookup, span};
 use crate::config::Gpt2Config;
@@ -29,6 +30,18 @@ pub const MAX_ROWS: usize = 512;
 
 /// Rows whose logits are computed at a time where all are wanted: enough of them to read the head's weights seldom.
 pub const LOGIT_ROWS: usize = 128;
+
+/// What may stand before the names of a checkpoint's tensors.
+pub(crate) const PREFIXES: [&str; 2] = ["transformer.", ""];
+
+/// Tensors by which the prefix is told: the first one may be missing where the output projection is stored alone.
+pub(crate) const PROBES: [&str; 2] = [TOKEN_TABLE, "wpe.weight"];
+
+/// The token embedding.
+pub(crate) const TOKEN_TABLE: &str = "wte.weight";
+
+/// The output projection; it has no prefix.
+pub(crate) const HEAD: &str = "lm_head.weight";
 
 /// A GPT-2 of any size, its weights packed.
 #[derive(Debug)]
@@ -91,19 +104,34 @@ fn attention_scale(config: &Gpt2Config, layer: usize) -> f32 {
 }
 
 impl Gpt2 {
-    /// Loads the weights of a checkpoint, with or without the `transformer.` prefix. `loaded` hears of bytes as they are packed.
+    /// Loads the weights of a checkpoint, with or without the `transformer.` prefix. Calls `loaded` with the number of bytes
+    /// that were packed.
+    ///
+    /// If the configuration ties the output projection to the token embedding, a checkpoint may hold either, or both: both are
+    /// used if they differ.
     ///
     /// # Errors
-    /// Where a tensor is missing or misshapen, a file shrank, or memory cannot be had.
+    /// Fails if a tensor is missing or has the wrong shape, a file has changed, or an allocation fails.
     pub fn load(
         checkpoint: &Checkpoint,
         config: &Gpt2Config,
         runtime: &Runtime,
         loaded: &dyn Fn(u64),
     ) -> Result<Gpt2, Error> {
-        let model = Source::stored(checkpoint.scope(&["transformer.", ""], "wte.weight")?, loaded);
-        let head = Source::stored(checkpoint.root(), loaded);
-        Gpt2::build(&model, &head, config, runtime)
+        let mut config = config.clone();
+        config.tie_word_embeddings = !has_own_head(checkpoint, config.tie_word_embeddings)?;
+        let root = Source::stored(checkpoint.root(), loaded);
+        let model = match checkpoint.scope(&PREFIXES, TOKEN_TABLE) {
+            Ok(scope) => Source::stored(scope, loaded),
+            // The output projection stands for both.
+            Err(_) if config.tie_word_embeddings && checkpoint.contains(HEAD) => {
+                let model = Source::stored(checkpoint.scope(&PREFIXES, PROBES[1])?, loaded);
+                return Gpt2::build(&model, (&root, HEAD), &config, runtime);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let head = if config.tie_word_embeddings { (&model, TOKEN_TABLE) } else { (&root, HEAD) };
+        Gpt2::build(&model, head, &config, runtime)
     }
 
     /// A model of the given sizes with random weights, to measure speed.
@@ -112,15 +140,21 @@ impl Gpt2 {
     /// Where memory cannot be had.
     pub fn random(config: &Gpt2Config, seed: u64, runtime: &Runtime) -> Result<Gpt2, Error> {
         let source = Source::random(seed);
-        Gpt2::build(&source, &source, config, runtime)
+        let head = if config.tie_word_embeddings { TOKEN_TABLE } else { HEAD };
+        Gpt2::build(&source, (&source, head), config, runtime)
     }
 
-    fn build(model: &Source<'_>, root: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Gpt2, Error> {
+    /// The model below `model`, with the output projection that a source has under a name.
+    fn build(
+        model: &Source<'_>,
+        (head, name): (&Source<'_>, &str),
+        config: &Gpt2Config,
+        runtime: &Runtime,
+    ) -> Result<Gpt2, Error> {
         let (cpu, width, vocabulary) = (runtime.cpu(), config.n_embd, config.vocab_size);
-        let tied = config.tie_word_embeddings;
-        let (head, name) = if tied { (model, "wte.weight") } else { (root, "lm_head.weight") };
         let head = Linear::without_bias(cpu, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
-        let token_table = if tied { None } else { Some(model.table("wte.weight", vocabulary, width)?) };
+        let is_tied = config.tie_word_embeddings;
+        let token_table = if is_tied { None } else { Some(model.table(TOKEN_TABLE, vocabulary, width)?) };
         let position_table = model.table("wpe.weight", config.n_positions, width)?;
         let mut blocks = Vec::with_capacity(config.n_layer);
         let mut attention = Vec::with_capacity(config.n_layer);

@@ -2,6 +2,7 @@
 
 pub mod bert;
 pub mod gpt2;
+pub(crate) mod tensor_use;
 
 use crate::config::Activation;
 use crate::error::Error;

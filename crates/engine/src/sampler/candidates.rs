@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 
 use super::random::SplitMix64;
-use super::weight::{UNIT, weight};
+use super::weight::{UNIT, exponential, logarithm, weight};
+
+/// Tokens that top-h looks at.
+pub(super) const TOP_H_TOKENS: usize = 100;
 
 /// Logits that are weighed at a time: enough for vector code, few enough to skip most blocks under top-k.
 const BLOCK: usize = 16;
@@ -32,11 +35,15 @@ impl Candidate {
 #[derive(Debug)]
 pub(super) struct Candidates {
     list: Vec<Candidate>,
+    /// Largest logit and inverse temperature, from which the weights were computed.
+    max: f32,
+    scale: f64,
 }
 
 impl Candidates {
-    pub(super) fn with_capacity(vocabulary: usize) -> Self {
-        Self { list: Vec::with_capacity(vocabulary) }
+    /// None yet, in a list with room for all.
+    pub(super) fn new(list: Vec<Candidate>) -> Self {
+        Self { list, max: 0.0, scale: 1.0 }
     }
 
     /// Takes every token whose logit is at least `threshold`, with the weight `e^((logit − max) / temperature)`.
@@ -44,7 +51,8 @@ impl Candidates {
     /// Logits of `+∞`, which can only be the largest, share the whole probability.
     pub(super) fn fill(&mut self, logits: &[f32], threshold: f32, max: f32, temperature: f32) {
         let scale = 1.0 / f64::from(temperature);
-        let exponent = |logit: f32| if logit == max { 0.0 } else { (f64::from(logit) - f64::from(max)) * scale };
+        let exponent = |logit: f32| exponent(logit, max, scale);
+        (self.max, self.scale) = (max, scale);
         self.list.clear();
         for (block, first) in logits.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
             if block.iter().all(|&logit| logit < threshold) {
@@ -81,6 +89,79 @@ impl Candidates {
         self.list.retain(|candidate| candidate.weight as f64 >= smallest);
     }
 
+    /// Keeps the likeliest while their share of the entropy of all is at most `top_h`.
+    pub(super) fn keep_top_h(&mut self, top_h: f32) {
+        self.list.sort_unstable_by(|a, b| b.by_likelihood(a));
+        self.list.truncate(TOP_H_TOKENS);
+        let log_total = self.log_total();
+        let term = |candidate: &Candidate, own: &Self| {
+            let log = own.exponent(candidate) - log_total;
+            -exponential(log.max(-30.0)) * log
+        };
+        let limit = f64::from(top_h) * self.list.iter().map(|candidate| term(candidate, self)).sum::<f64>();
+        let mut sum = 0.0;
+        let within = |candidate: &&Candidate| {
+            sum += term(candidate, self);
+            sum <= limit
+        };
+        let kept = self.list.iter().take_while(within).count().max(1);
+        self.list.truncate(kept);
+    }
+
+    /// Keeps the `k` likeliest and those as likely as the last of them; the list is sorted, the likeliest first.
+    pub(super) fn keep_top_k(&mut self, k: usize) {
+        if k == 0 || k >= self.list.len() {
+            return;
+        }
+        let smallest = self.list[k - 1].logit;
+        self.list.retain(|candidate| candidate.logit >= smallest);
+    }
+
+    /// Keeps those whose information is nearest to the entropy, until they reach `mass`.
+    pub(super) fn keep_typical(&mut self, mass: f32) {
+        let (log_total, entropy) = (self.log_total(), self.entropy());
+        let (max, scale) = (self.max, self.scale);
+        let distance = |candidate: &Candidate| (log_total - exponent(candidate.logit, max, scale) - entropy).abs();
+        self.list.sort_unstable_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.by_token(b)));
+        let (total, mut sum) = (self.total() as f64, 0);
+        let before = |candidate: &&Candidate| {
+            sum += candidate.weight;
+            (sum as f64) < f64::from(mass) * total
+        };
+        let last = self.list.iter().take_while(before).count().min(self.list.len() - 1);
+        let furthest = distance(&self.list[last]);
+        self.list.retain(|candidate| distance(candidate) <= furthest);
+    }
+
+    /// Removes those of a probability below `smallest`, but never the likeliest.
+    pub(super) fn keep_from(&mut self, smallest: f64) {
+        let smallest = smallest * self.total() as f64;
+        let largest = self.list.iter().map(|candidate| candidate.logit).fold(f32::NEG_INFINITY, f32::max);
+        self.list.retain(|candidate| candidate.weight as f64 >= smallest || candidate.logit == largest);
+    }
+
+    /// As [`Candidates::keep_from`] with `min(η, √η·e^−H)`.
+    pub(super) fn keep_eta(&mut self, eta: f64) {
+        let sharpness = exponential((-self.entropy()).max(-30.0));
+        self.keep_from(eta.min(eta.sqrt() * sharpness));
+    }
+
+    /// ln of the sum of the weights relative to the likeliest one's.
+    fn log_total(&self) -> f64 {
+        logarithm(self.total() as f64 / UNIT as f64)
+    }
+
+    /// −Σ p ln p
+    fn entropy(&self) -> f64 {
+        let (total, log_total) = (self.total() as f64, self.log_total());
+        let term = |candidate: &Candidate| candidate.weight as f64 / total * (log_total - self.exponent(candidate));
+        self.list.iter().map(term).sum()
+    }
+
+    fn exponent(&self, candidate: &Candidate) -> f64 {
+        exponent(candidate.logit, self.max, self.scale)
+    }
+
     /// Draws one by its weight. The order of the list does not matter.
     pub(super) fn draw(&mut self, random: &mut SplitMix64) -> u32 {
         let target = random.below(self.total());
@@ -96,6 +177,11 @@ impl Candidates {
     pub(super) fn list(&self) -> &[Candidate] {
         &self.list
     }
+}
+
+/// ln of a token's weight relative to the likeliest one's.
+fn exponent(logit: f32, max: f32, scale: f64) -> f64 {
+    if logit == max { 0.0 } else { (f64::from(logit) - f64::from(max)) * scale }
 }
 
 /// Partitions the list so that, in the given order, the candidates before the returned index together weigh at most

@@ -1,6 +1,7 @@
 //! The settings of a sampler and what can be wrong with them.
 
-use super::MAX_VOCABULARY;
+use super::{MAX_VOCABULARY, TokenRules};
+use crate::generation_config::GenerationConfig;
 
 /// How the next token is picked; see [`Sampler`](super::Sampler) for the formulas.
 ///
@@ -17,13 +18,64 @@ pub struct SamplerConfig {
     pub min_p: f32,
     /// Tokens of the context become less likely by it where it is above 1, `> 0`; 1 is off.
     pub repetition_penalty: f32,
+    /// Only tokens stay that together have this share of the entropy, in (0, 1]; `None` is off.
+    pub top_h: Option<f32>,
+    /// Only the most typical tokens that together reach this probability stay, above 0; from 1 on it is off.
+    pub typical_p: f32,
+    /// Only tokens of at least this probability stay; 0, or 1 and above, is off.
+    pub epsilon_cutoff: f32,
+    /// As `epsilon_cutoff`, but lower if the entropy is large; 0, or 1 and above, is off.
+    pub eta_cutoff: f32,
+    /// Which tokens may come where.
+    pub rules: TokenRules,
     /// Start of the random sequence: the same seed and logits give the same tokens.
     pub seed: u64,
 }
 
 impl Default for SamplerConfig {
     fn default() -> Self {
-        Self { temperature: 1.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
+        Self {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            top_h: None,
+            typical_p: 1.0,
+            epsilon_cutoff: 0.0,
+            eta_cutoff: 0.0,
+            rules: TokenRules::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Candidates of a model that samples and does not say how many, as in transformers.
+const USUAL_TOP_K: usize = 50;
+
+impl From<&GenerationConfig> for SamplerConfig {
+    /// What transformers does with a model that has this configuration: it takes the likeliest token unless the file asks for
+    /// sampling.
+    fn from(config: &GenerationConfig) -> SamplerConfig {
+        let base = SamplerConfig {
+            repetition_penalty: config.repetition_penalty.unwrap_or(1.0),
+            rules: config.rules.clone(),
+            ..SamplerConfig::greedy()
+        };
+        if config.do_sample != Some(true) {
+            return base;
+        }
+        SamplerConfig {
+            temperature: config.temperature.unwrap_or(1.0),
+            top_k: config.top_k.unwrap_or(USUAL_TOP_K),
+            top_p: config.top_p.unwrap_or(1.0),
+            min_p: config.min_p.unwrap_or(0.0),
+            top_h: config.top_h,
+            typical_p: config.typical_p.unwrap_or(1.0),
+            epsilon_cutoff: config.epsilon_cutoff.unwrap_or(0.0),
+            eta_cutoff: config.eta_cutoff.unwrap_or(0.0),
+            ..base
+        }
     }
 }
 
@@ -38,22 +90,23 @@ impl SamplerConfig {
     /// # Errors
     /// [`SamplerError::Setting`] of the first one outside.
     pub fn validate(&self) -> Result<(), SamplerError> {
-        let Self { temperature, top_k: _, top_p, min_p, repetition_penalty, seed: _ } = *self;
+        const ABOVE_0: &str = "a finite number above 0";
+        const FROM_0: &str = "a finite number of at least 0";
+        const SHARE: &str = "a number above 0 and at most 1";
+        let is_positive = |x: f32| x > 0.0 && x.is_finite();
+        let is_not_negative = |x: f32| x >= 0.0 && x.is_finite();
+        let is_share = |x: f32| x > 0.0 && x <= 1.0;
+        let (top_h, encoder_penalty) = (self.top_h.unwrap_or(1.0), self.rules.encoder_repetition_penalty);
         let checks = [
-            (
-                "temperature",
-                temperature,
-                temperature >= 0.0 && temperature.is_finite(),
-                "a finite number of at least 0",
-            ),
-            ("top_p", top_p, top_p > 0.0 && top_p <= 1.0, "a number above 0 and at most 1"),
-            ("min_p", min_p, (0.0..1.0).contains(&min_p), "a number of at least 0 and below 1"),
-            (
-                "repetition_penalty",
-                repetition_penalty,
-                repetition_penalty > 0.0 && repetition_penalty.is_finite(),
-                "a finite number above 0",
-            ),
+            ("temperature", self.temperature, is_not_negative(self.temperature), FROM_0),
+            ("top_p", self.top_p, is_share(self.top_p), SHARE),
+            ("min_p", self.min_p, (0.0..1.0).contains(&self.min_p), "a number of at least 0 and below 1"),
+            ("repetition_penalty", self.repetition_penalty, is_positive(self.repetition_penalty), ABOVE_0),
+            ("top_h", top_h, is_share(top_h), SHARE),
+            ("typical_p", self.typical_p, is_positive(self.typical_p), ABOVE_0),
+            ("epsilon_cutoff", self.epsilon_cutoff, is_not_negative(self.epsilon_cutoff), FROM_0),
+            ("eta_cutoff", self.eta_cutoff, is_not_negative(self.eta_cutoff), FROM_0),
+            ("encoder_repetition_penalty", encoder_penalty, is_positive(encoder_penalty), ABOVE_0),
         ];
         match checks.into_iter().find(|&(_, _, is_valid, _)| !is_valid) {
             Some((field, found, _, wanted)) => Err(SamplerError::Setting { field, wanted, found }),
@@ -95,6 +148,12 @@ pub enum SamplerError {
     NotANumber {
         /// The first token with such a logit.
         token: u32,
+    },
+    /// The machine has not enough memory for the sampler's buffers.
+    #[error("cannot allocate {bytes} bytes")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
     },
     /// Every logit is −∞.
     #[error("logits: wanted one above -inf, found none among {vocabulary}")]

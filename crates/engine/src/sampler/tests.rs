@@ -114,16 +114,28 @@ mod library {
 
     #[test]
     fn all_filters_together_agree() {
-        let config =
-            SamplerConfig { temperature: 0.7, top_k: 7, top_p: 0.9, min_p: 0.05, repetition_penalty: 1.3, seed: 0 };
+        let config = SamplerConfig {
+            temperature: 0.7,
+            top_k: 7,
+            top_p: 0.9,
+            min_p: 0.05,
+            repetition_penalty: 1.3,
+            ..Default::default()
+        };
         let wanted = [(0, 0.058815097), (2, 0.716514559), (5, 0.16253321), (9, 0.062137135)];
         assert_agrees(config, &LOGITS, &[5, 5, 1, 9], &wanted);
     }
 
     #[test]
     fn all_filters_with_high_temperature_and_low_penalty_agree() {
-        let config =
-            SamplerConfig { temperature: 1.8, top_k: 9, top_p: 0.95, min_p: 0.1, repetition_penalty: 0.8, seed: 0 };
+        let config = SamplerConfig {
+            temperature: 1.8,
+            top_k: 9,
+            top_p: 0.95,
+            min_p: 0.1,
+            repetition_penalty: 0.8,
+            ..Default::default()
+        };
         let wanted = [
             (0, 0.108711977),
             (2, 0.366493082),
@@ -135,6 +147,40 @@ mod library {
             (11, 0.050643608),
         ];
         assert_agrees(config, &LOGITS, &[0, 2], &wanted);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct LibraryCase {
+    settings: std::collections::HashMap<String, f32>,
+    logits: Vec<f32>,
+    kept: Distribution,
+}
+
+/// `tests/golden/README.md` says where the numbers come from.
+#[test]
+fn filters_leave_what_those_of_the_library_leave() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/settings-sampling/golden.json");
+    let cases: Vec<LibraryCase> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!(cases.len(), 24);
+    for LibraryCase { settings, logits, kept } in cases {
+        let get = |key: &str| settings.get(key).copied();
+        let config = SamplerConfig {
+            temperature: get("temperature").unwrap_or(1.0),
+            top_k: get("top_k").unwrap_or(0.0) as usize,
+            top_p: get("top_p").unwrap_or(1.0),
+            min_p: get("min_p").unwrap_or(0.0),
+            top_h: get("top_h"),
+            typical_p: get("typical_p").unwrap_or(1.0),
+            epsilon_cutoff: get("epsilon_cutoff").unwrap_or(0.0),
+            eta_cutoff: get("eta_cutoff").unwrap_or(0.0),
+            ..SamplerConfig::default()
+        };
+        let found = distribution(&config, &logits, &[]);
+        assert_eq!(tokens(&found), tokens(&kept), "{settings:?}");
+        for (&(token, found), &(_, wanted)) in found.iter().zip(&kept) {
+            assert!((found - wanted).abs() < 1e-6, "{settings:?}, token {token}: wanted {wanted}, found {found}");
+        }
     }
 }
 
@@ -221,7 +267,7 @@ proptest! {
     ) {
         let [temperature, top_p, min_p, repetition_penalty] = settings.map(f32::from_bits);
         let mut logits: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
-        let config = SamplerConfig { temperature, top_k, top_p, min_p, repetition_penalty, seed: 1 };
+        let config = SamplerConfig { temperature, top_k, top_p, min_p, repetition_penalty, seed: 1, ..Default::default() };
         if let Ok(mut sampler) = Sampler::new(config, logits.len()) {
             let is_broken = logits.iter().any(|x| x.is_nan());
             match sampler.sample(&mut logits, &context) {

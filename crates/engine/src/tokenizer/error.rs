@@ -29,8 +29,12 @@ pub enum TokenizerFileError {
     MergeWithoutPrefix { number: usize, right: String, prefix: String },
     #[error("the vocabulary has no token {token:?}, which stands for {purpose}")]
     MissingSpecial { token: String, purpose: &'static str },
+    #[error("model.dropout: wanted null or 0, found random merges (not supported)")]
+    Dropout,
     #[error("wanted at most {limit} entries, found more")]
     TooManyEntries { limit: usize },
+    #[error("cannot allocate the {bytes} bytes that a tokenizer of this size takes")]
+    OutOfMemory { bytes: usize },
     #[error("not a tokenizer: {reason}")]
     Rejected { reason: String },
 }
@@ -54,6 +58,12 @@ pub enum TokenizeError {
         special: usize,
         /// Longest sequence allowed.
         max_len: usize,
+    },
+    /// The machine has not enough memory for the text.
+    #[error("cannot allocate the {bytes} bytes that a text of this size takes")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
     },
     /// The tokenizer's own rules fail on the text, as with a character that is not in a vocabulary without an unknown
     /// token.

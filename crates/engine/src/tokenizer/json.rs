@@ -1,4 +1,4 @@
-//! `tokenizer.json`: checked here, then handed to the `tokenizers` crate.
+//! `tokenizer.json`: checked here, then handed to the `tokenizers` crate, whole or in parts.
 
 use std::path::Path;
 
@@ -6,11 +6,20 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::DecoderWrapper;
 
+use super::Built;
+use super::class::{
+    self, Source, add_declared_tokens, add_special_tokens, outside_vocabulary, overruled_frame, rejected,
+};
 use super::error::TokenizerFileError;
 use super::frame::Frame;
-use super::vocabulary::{Vocabulary, WrittenMerge, WrittenVocabulary};
+use super::overruled;
+use super::settings::{AddedTokenJson, Class, Settings};
+use super::special_tokens::SpecialNames;
+use super::vocabulary::{Merge, Vocabulary, WrittenMerge, WrittenVocabulary};
 use crate::formats::bounded_file::utf8;
+use crate::formats::disguise::recognise;
 use crate::load_error::LoadError;
+use crate::notice::Notice;
 
 /// The kinds of part that GPT-2's and BERT's tokenizers are made of. The crate knows more; some of those panic on
 /// malformed settings.
@@ -31,22 +40,20 @@ const PRE_TOKENIZERS: &[&str] =
     &["Sequence", "BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Split", "Whitespace", "WhitespaceSplit"];
 const DECODERS: &[&str] = &["ByteLevel", "WordPiece"];
 
+/// Most added tokens outside the model's vocabulary that are named.
+const OUTSIDE_NAMED: usize = 3;
+
 /// The parts of the file that the crate would take on trust.
 #[derive(Deserialize)]
-struct TokenizerJson {
+pub(super) struct TokenizerJson {
     #[serde(default)]
     added_tokens: Vec<AddedTokenJson>,
-    normalizer: Option<Value>,
-    pre_tokenizer: Option<Value>,
+    truncation: Option<Value>,
+    pub(super) normalizer: Option<Value>,
+    pub(super) pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
     decoder: Option<Value>,
     model: ModelJson,
-}
-
-#[derive(Deserialize)]
-struct AddedTokenJson {
-    id: u64,
-    content: String,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +64,13 @@ struct ModelJson {
     vocab: WrittenVocabulary,
     merges: Option<Vec<WrittenMerge>>,
     continuing_subword_prefix: Option<String>,
+    unk_token: Option<String>,
+    max_input_chars_per_word: Option<u64>,
+    dropout: Option<f64>,
 }
+
+/// Word pieces of longer words are not looked for, unless the file says otherwise.
+const MAX_WORD: u64 = 100;
 
 impl ModelJson {
     fn kind(&self) -> &str {
@@ -66,37 +79,123 @@ impl ModelJson {
     }
 }
 
-/// Builds the tokenizer that `json` describes, and the special tokens round a text, for a model with `model_vocab` embedding rows; `file` is for messages.
-pub(super) fn read(json: &[u8], file: &Path, model_vocab: usize) -> Result<(tokenizers::Tokenizer, Frame), LoadError> {
+/// Builds the tokenizer that `json` and the settings beside it describe, for a model with `model_vocab` embedding rows; `file`
+/// is for messages.
+pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
     // The crate panics on a malformed string in some places, so the text is checked first, and its parts parsed here.
-    let written: TokenizerJson =
-        serde_json::from_str(utf8(json, file)?).map_err(|source| LoadError::Json { file: file.to_owned(), source })?;
-    build(json, written, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
-}
-
-fn build(
-    json: &[u8],
-    written: TokenizerJson,
-    model_vocab: usize,
-) -> Result<(tokenizers::Tokenizer, Frame), TokenizerFileError> {
+    let text = utf8(json, file).map_err(|error| match recognise(json) {
+        Some(found) => LoadError::OtherFormat { file: file.to_owned(), wanted: "JSON", found },
+        None => error,
+    })?;
+    let written: TokenizerJson = serde_json::from_str(text).map_err(|source| LoadError::json(file, json, source))?;
+    let problem = |problem| LoadError::tokenizer(file, problem);
     let is_bpe = match written.model.kind() {
         "BPE" => true,
         "WordPiece" => false,
-        other => return Err(TokenizerFileError::UnsupportedModel { found: other.to_owned() }),
+        other => return Err(problem(TokenizerFileError::UnsupportedModel { found: other.to_owned() })),
     };
-    check_part("normalizer", written.normalizer.as_ref(), NORMALIZERS)?;
-    check_part("pre_tokenizer", written.pre_tokenizer.as_ref(), PRE_TOKENIZERS)?;
-    check_part("decoder", written.decoder.as_ref(), DECODERS)?;
-    check_model(written.model, model_vocab)?;
-    let frame = Frame::read(written.post_processor, model_vocab)?;
-    let tokenizer = tokenizers::Tokenizer::from_bytes(json)
-        .map_err(|error| TokenizerFileError::Rejected { reason: error.to_string() })?;
-    if is_bpe && !is_byte_level(&tokenizer) {
-        let found = tokenizer.get_decoder().map_or_else(|| "none".to_owned(), decoder_name);
-        return Err(TokenizerFileError::NotByteLevel { found });
+    check_part("normalizer", written.normalizer.as_ref(), NORMALIZERS).map_err(problem)?;
+    check_part("pre_tokenizer", written.pre_tokenizer.as_ref(), PRE_TOKENIZERS).map_err(problem)?;
+    check_part("decoder", written.decoder.as_ref(), DECODERS).map_err(problem)?;
+    let direction = written.truncation.as_ref().and_then(|truncation| truncation.get("direction"));
+    let cuts_beginning = direction.and_then(Value::as_str) == Some("Left");
+    let mut notices = settings.unknown_keys();
+    let mut built = match settings.class(is_bpe, &mut notices) {
+        Class::General => general(json, file, written, settings, model_vocab)?,
+        Class::Gpt2 => gpt2(file, written, settings, model_vocab)?,
+        Class::Bert => bert(file, written, settings, model_vocab)?,
+    };
+    notices.append(&mut built.notices);
+    Ok(Built { notices, cuts_beginning, ..built })
+}
+
+/// The tokenizer as the file has it.
+fn general(
+    json: &[u8],
+    file: &Path,
+    written: TokenizerJson,
+    settings: &Settings,
+    model_vocab: usize,
+) -> Result<Built, LoadError> {
+    let problem = |problem| LoadError::tokenizer(file, problem);
+    if written.model.dropout.is_some_and(|dropout| dropout != 0.0) {
+        return Err(problem(TokenizerFileError::Dropout));
     }
-    check_added_tokens(&tokenizer, written.added_tokens, model_vocab)?;
-    Ok((tokenizer, frame))
+    let is_bpe = written.model.kind() == "BPE";
+    let mut notices = overruled::settings(settings, &written)?;
+    let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
+    let vocabulary_end = vocabulary.end();
+    drop(vocabulary);
+    let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
+    let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| rejected(file, &error))?;
+    if is_bpe && !is_byte_level(&inner) {
+        let found = inner.get_decoder().map_or_else(|| "none".to_owned(), decoder_name);
+        return Err(problem(TokenizerFileError::NotByteLevel { found }));
+    }
+    notices.extend(check_added_tokens(&inner, &written.added_tokens, file, model_vocab)?);
+    notices.extend(add_declared_tokens(&mut inner, (file, &written.added_tokens), settings, model_vocab)?);
+    let special = SpecialNames::read(settings, Class::General)?;
+    add_special_tokens(&mut inner, file, settings, &special)?;
+    notices.extend(overruled_frame(&frame, settings, &special, &inner)?);
+    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
+}
+
+/// The tokenizer that GPT-2's class makes of the file.
+fn gpt2(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    let problem = |problem| LoadError::tokenizer(file, problem);
+    let decoder = written.decoder.as_ref().and_then(|decoder| decoder.get("type")).and_then(Value::as_str);
+    if decoder != Some("ByteLevel") {
+        let found = decoder.unwrap_or("none").to_owned();
+        return Err(problem(TokenizerFileError::NotByteLevel { found }));
+    }
+    let mut notices = overruled::gpt2(file, settings, &written)?;
+    notices.extend(overruled_model(file, &written.model, ""));
+    let (vocabulary, merges) = check_model(written.model, model_vocab).map_err(problem)?;
+    let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
+    let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
+    let merges = merges.into_iter().map(|merge| (merge.left, merge.right)).collect();
+    let mut built = class::gpt2(source, merges, Some(frame), settings, model_vocab)?;
+    notices.append(&mut built.notices);
+    Ok(Built { notices, ..built })
+}
+
+/// The tokenizer that BERT's class makes of the file.
+fn bert(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    let problem = |problem| LoadError::tokenizer(file, problem);
+    let mut notices = overruled::bert(file, settings, &written)?;
+    notices.extend(overruled_model(file, &written.model, class::CONTINUATION));
+    let unknown = written.model.unk_token.clone();
+    let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
+    let written_frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
+    let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
+    let mut built = class::bert(source, settings, model_vocab)?;
+    if written_frame != built.frame {
+        let by =
+            format!("`{} … {}` of BertTokenizer", built.special.name("cls_token"), built.special.name("sep_token"));
+        notices.push(overruled::part(file, "post_processor", "of other tokens", by));
+    }
+    if unknown.is_some_and(|unknown| unknown != built.special.name("unk_token")) {
+        let by = settings.named("unk_token", built.special.name("unk_token"));
+        notices.push(overruled::part(file, "model.unk_token", "of another name", by));
+    }
+    notices.append(&mut built.notices);
+    Ok(Built { notices, ..built })
+}
+
+/// The notices of the model's settings that a class does not take from the file. `prefix` is what continues a word for it.
+fn overruled_model(file: &Path, model: &ModelJson, prefix: &str) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut add = |key, value: String, by: &str| notices.push(overruled::part(file, key, value, by.to_owned()));
+    if let Some(found) = model.continuing_subword_prefix.as_ref().filter(|found| *found != prefix) {
+        add("model.continuing_subword_prefix", format!("{found:?}"), "that of the tokenizer class");
+    }
+    if let Some(found) = model.max_input_chars_per_word.filter(|&found| found != MAX_WORD) {
+        add("model.max_input_chars_per_word", found.to_string(), "100 of the tokenizer class");
+    }
+    if let Some(found) = model.dropout.filter(|&found| found != 0.0) {
+        add("model.dropout", found.to_string(), "none of the tokenizer class");
+    }
+    notices
 }
 
 /// Checks that a part, and each part of a `Sequence`, is of a kind in `known`.
@@ -118,31 +217,42 @@ fn check_part(
     }
 }
 
-fn check_model(model: ModelJson, model_vocab: usize) -> Result<(), TokenizerFileError> {
+fn check_model(model: ModelJson, model_vocab: usize) -> Result<(Vocabulary, Vec<Merge>), TokenizerFileError> {
     let vocabulary = Vocabulary::new(model.vocab.0, model_vocab)?;
     let prefix = model.continuing_subword_prefix.unwrap_or_default();
+    let mut merges = Vec::new();
     for (index, merge) in model.merges.unwrap_or_default().into_iter().enumerate() {
-        vocabulary.check_merge(index + 1, &merge.parse(index + 1)?, &prefix)?;
+        let merge = merge.parse(index + 1)?;
+        vocabulary.check_merge(index + 1, &merge, &prefix)?;
+        merges.push(merge);
     }
-    Ok(())
+    Ok((vocabulary, merges))
 }
 
-/// The crate numbers added tokens by their order and only warns where the file says otherwise.
+/// The crate numbers added tokens by their order and only warns where the file says otherwise. Gives the notices of tokens
+/// that the model has no embedding for.
 fn check_added_tokens(
     tokenizer: &tokenizers::Tokenizer,
-    written: Vec<AddedTokenJson>,
+    written: &[AddedTokenJson],
+    file: &Path,
     model_vocab: usize,
-) -> Result<(), TokenizerFileError> {
-    for AddedTokenJson { id, content: token } in written {
-        let Some(wanted) = u32::try_from(id).ok().filter(|&id| (id as usize) < model_vocab) else {
-            return Err(TokenizerFileError::IdOutsideVocabulary { token, id, vocabulary: model_vocab });
+) -> Result<Vec<Notice>, LoadError> {
+    let problem = |problem| LoadError::tokenizer(file, problem);
+    let mut notices = Vec::new();
+    for AddedTokenJson { id, token } in written {
+        let (id, token) = (*id, token.content().to_owned());
+        let Ok(wanted) = u32::try_from(id) else {
+            return Err(problem(TokenizerFileError::IdOutsideVocabulary { token, id, vocabulary: model_vocab }));
         };
         let found = tokenizer.token_to_id(&token);
         if found != Some(wanted) {
-            return Err(TokenizerFileError::AddedTokenId { token, wanted, found });
+            return Err(problem(TokenizerFileError::AddedTokenId { token, wanted, found }));
+        }
+        if wanted as usize >= model_vocab && notices.len() < OUTSIDE_NAMED {
+            notices.push(outside_vocabulary(file, token, wanted, model_vocab));
         }
     }
-    Ok(())
+    Ok(notices)
 }
 
 /// Whether tokens spell bytes in GPT-2's alphabet.

@@ -1,13 +1,11 @@
 //! Tokens with a role: where a text begins and ends, what fills it up.
 
-use std::path::Path;
+use tokenizers::AddedToken;
 
-use serde_json::Value;
-
-use crate::formats::json_object::JsonObject;
+use super::settings::{Class, ROLES, Settings};
 use crate::load_error::LoadError;
 
-/// The ids of the tokens that have a role; `None` where the tokenizer has none in that role.
+/// The ids of the tokens that have a role; `None` if the tokenizer has none in that role, or the model no output for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpecialTokens {
     /// Begins a text.
@@ -26,86 +24,73 @@ pub struct SpecialTokens {
     pub mask: Option<u32>,
 }
 
-/// The names of the special tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The special tokens by role.
+#[derive(Debug)]
 pub(super) struct SpecialNames {
-    pub(super) bos: String,
-    pub(super) eos: String,
-    pub(super) unk: String,
-    pub(super) cls: String,
-    pub(super) sep: String,
-    pub(super) pad: String,
-    pub(super) mask: String,
+    /// In the order of [`ROLES`].
+    tokens: [Option<AddedToken>; ROLES.len()],
 }
 
 impl SpecialNames {
-    /// The names in `tokenizer_config.json`, else in `special_tokens_map.json`, else `fallback`'s.
-    pub(super) fn read(dir: &Path, fallback: &Self) -> Result<Self, LoadError> {
-        let sources = [
-            JsonObject::read_if_present(&dir.join("tokenizer_config.json"))?,
-            JsonObject::read_if_present(&dir.join("special_tokens_map.json"))?,
-        ];
-        let name = |key: &str, fallback: &String| {
-            for source in sources.iter().flatten() {
-                if let Some(name) = token_name(source, key)? {
-                    return Ok::<_, LoadError>(name);
-                }
-            }
-            Ok(fallback.clone())
-        };
-        Ok(Self {
-            bos: name("bos_token", &fallback.bos)?,
-            eos: name("eos_token", &fallback.eos)?,
-            unk: name("unk_token", &fallback.unk)?,
-            cls: name("cls_token", &fallback.cls)?,
-            sep: name("sep_token", &fallback.sep)?,
-            pad: name("pad_token", &fallback.pad)?,
-            mask: name("mask_token", &fallback.mask)?,
-        })
-    }
-
-    /// The names that GPT-2 and BERT use.
-    pub(super) fn usual() -> Self {
-        let text_end = || "<|endoftext|>".to_owned();
-        Self {
-            bos: text_end(),
-            eos: text_end(),
-            unk: "[UNK]".to_owned(),
-            cls: "[CLS]".to_owned(),
-            sep: "[SEP]".to_owned(),
-            pad: "[PAD]".to_owned(),
-            mask: "[MASK]".to_owned(),
+    /// The tokens that the settings name, else those that the class is born with.
+    pub(super) fn read(settings: &Settings, class: Class) -> Result<Self, LoadError> {
+        let mut tokens: [Option<AddedToken>; ROLES.len()] = Default::default();
+        for (key, token) in ROLES.into_iter().zip(&mut tokens) {
+            *token = settings.role(key)?.or_else(|| default(key, class).map(|name| AddedToken::from(name, true)));
         }
+        Ok(Self { tokens })
     }
 
-    /// All names.
-    pub(super) fn all(&self) -> [&str; 7] {
-        [&self.bos, &self.eos, &self.unk, &self.cls, &self.sep, &self.pad, &self.mask]
+    /// The name of the token with a role; empty if there is none.
+    pub(super) fn name(&self, key: &str) -> &str {
+        let place = ROLES.iter().position(|role| *role == key);
+        place.and_then(|place| self.tokens[place].as_ref()).map_or("", |token| token.content.as_str())
     }
 
-    /// The ids of those names that are tokens.
-    pub(super) fn resolve(&self, id_of: impl Fn(&str) -> Option<u32>) -> SpecialTokens {
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &AddedToken> {
+        self.tokens.iter().flatten()
+    }
+
+    /// The ids of those that are tokens below `model_vocab`. A role that no file names falls to the token that GPT-2 and BERT
+    /// have in it.
+    pub(super) fn resolve(&self, model_vocab: usize, id_of: impl Fn(&str) -> Option<u32>) -> SpecialTokens {
+        let id = |key: &str| {
+            let own = self.name(key);
+            let name = if own.is_empty() { usual(key) } else { own };
+            id_of(name).filter(|&id| (id as usize) < model_vocab)
+        };
         SpecialTokens {
-            bos: id_of(&self.bos),
-            eos: id_of(&self.eos),
-            unk: id_of(&self.unk),
-            cls: id_of(&self.cls),
-            sep: id_of(&self.sep),
-            pad: id_of(&self.pad),
-            mask: id_of(&self.mask),
+            bos: id("bos_token"),
+            eos: id("eos_token"),
+            unk: id("unk_token"),
+            cls: id("cls_token"),
+            sep: id("sep_token"),
+            pad: id("pad_token"),
+            mask: id("mask_token"),
         }
     }
 }
 
-/// A token's name, written as a string or as an object with `content`.
-fn token_name(json: &JsonObject, key: &str) -> Result<Option<String>, LoadError> {
-    let name = match json.get(key) {
-        None => return Ok(None),
-        Some(Value::Object(token)) => token.get("content").and_then(Value::as_str),
-        Some(value) => value.as_str(),
-    };
-    match name {
-        Some(name) => Ok(Some(name.to_owned())),
-        None => Err(json.wrong(key, "a string or an object with `content`")),
+const TEXT_END: &str = "<|endoftext|>";
+
+/// The token that GPT-2 or BERT has in a role.
+fn usual(key: &str) -> &'static str {
+    match key {
+        "bos_token" | "eos_token" => TEXT_END,
+        "unk_token" => "[UNK]",
+        "cls_token" => "[CLS]",
+        "sep_token" => "[SEP]",
+        "pad_token" => "[PAD]",
+        _ => "[MASK]",
+    }
+}
+
+/// The token that a class has in a role if nothing else is said.
+fn default(key: &str, class: Class) -> Option<&'static str> {
+    match (class, key) {
+        (Class::Gpt2, "bos_token" | "eos_token" | "unk_token") => Some(TEXT_END),
+        (Class::Bert, "unk_token" | "cls_token" | "sep_token" | "pad_token" | "mask_token") => Some(usual(key)),
+        _ => None,
     }
 }

@@ -38,6 +38,11 @@ impl Vocabulary {
         Ok(Self { ids })
     }
 
+    /// Largest id plus one.
+    pub(super) fn end(&self) -> usize {
+        self.ids.values().max().map_or(0, |&id| id as usize + 1)
+    }
+
     /// Checks that a merge's two parts and their union are tokens; `number` counts merges from 1. `prefix` is what
     /// begins each token that continues a word, and falls away in the union.
     ///

@@ -91,11 +91,26 @@ fn config_unknown_names_are_refused_with_the_known_ones() {
 }
 
 #[test]
-fn config_token_ids_outside_the_vocabulary_are_refused() {
-    for value in ["211", "-1", "[1,211]", "[\"a\"]", "\"a\""] {
+fn config_token_ids_outside_the_vocabulary_never_match() {
+    for (value, wanted) in
+        [("211", vec![]), ("-1", vec![]), ("50256", vec![]), ("[1,211]", vec![1]), ("210", vec![210])]
+    {
+        let json = with(GPT2, "eos_token_id", value);
+        let model = ModelConfig::from_json(json.as_bytes(), Path::new("config.json")).unwrap();
+        let ModelConfig::Gpt2(config) = model else { panic!("a GPT-2") };
+        assert_eq!(config.eos_token_ids, wanted, "{value}");
+    }
+    let json = with(BERT, "pad_token_id", "211");
+    let model = ModelConfig::from_json(json.as_bytes(), Path::new("config.json")).unwrap();
+    assert!(matches!(model, ModelConfig::Bert(config) if config.pad_token_id.is_none()));
+}
+
+#[test]
+fn config_token_ids_that_are_no_whole_numbers_are_refused() {
+    for value in ["[\"a\"]", "\"a\"", "1.5", "[1,[2]]", "true"] {
         config_error(&with(GPT2, "eos_token_id", value), "eos_token_id");
     }
-    config_error(&with(BERT, "pad_token_id", "211"), "pad_token_id");
+    config_error(&with(BERT, "pad_token_id", "[1]"), "pad_token_id");
 }
 
 #[test]
@@ -121,7 +136,7 @@ fn generation_config_out_of_range_is_refused() {
         ("min_p", "-0.1"),
         ("top_k", "-1"),
         ("repetition_penalty", "0"),
-        ("eos_token_id", "211"),
+        ("eos_token_id", "\"end\""),
         ("do_sample", "1"),
         ("max_new_tokens", "1e3"),
     ] {
@@ -134,7 +149,9 @@ fn generation_config_out_of_range_is_refused() {
 
 #[test]
 fn sentence_layout_that_is_not_supported_is_refused() {
-    let module = |class: &str, path: &str| format!(r#"{{"idx":0,"name":"0","path":"{path}","type":"x.{class}"}}"#);
+    let module = |class: &str, path: &str| {
+        format!(r#"{{"idx":0,"name":"0","path":"{path}","type":"sentence_transformers.models.{class}"}}"#)
+    };
     let load = |modules: &[String], pooling: &str| {
         let json = format!("[{}]", modules.join(","));
         let dir = Dir::with(&[("modules.json", json.as_bytes()), ("1_Pooling/config.json", pooling.as_bytes())]);

@@ -37,8 +37,17 @@ fn tokenizer_id_at_or_above_the_vocabulary_is_refused() {
         let json = bpe_json(&format!(r#"{{"a":{id}}}"#), "[]", "[]");
         assert!(matches!(tokenizer_error(&json, usize::MAX), TokenizerFileError::IdOutsideVocabulary { .. }));
     }
+}
+
+#[test]
+fn added_token_at_or_past_the_end_of_the_embeddings_is_an_error_of_a_text_alone() {
     let added = bpe_json(r#"{"a":0}"#, "[]", &added_token("<x>", 1));
-    assert!(matches!(tokenizer_error(&added, 1), TokenizerFileError::IdOutsideVocabulary { id: 1, .. }));
+    let tokenizer = Tokenizer::from_bytes(added.as_bytes(), "tokenizer.json", 1).unwrap();
+    assert_eq!(tokenizer.encode("aa", true).unwrap(), [0, 0]);
+    let error = tokenizer.encode("a<x>", true).unwrap_err();
+    assert!(matches!(error, TokenizeError::UnknownId { id: 1, vocabulary: 1 }), "{error}");
+    let notice = tokenizer.notices()[0].to_string();
+    assert_eq!(notice, "tokenizer.json: `<x>` has id 1, outside the model's vocabulary of 1: it never matches");
 }
 
 fn added_token(content: &str, id: u32) -> String {

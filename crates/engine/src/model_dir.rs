@@ -1,0 +1,118 @@
+//! A path that was given as a model and is none: which one was meant.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::formats::disguise::{HEAD, recognise};
+use crate::load_error::LoadError;
+
+/// Entries of a directory that are looked at.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Directories that a message suggests at most.
+const MOST_SUGGESTED: usize = 3;
+
+/// Checks that `path` can be a model directory; one that does not exist is left to whoever reads its files, unless its name says
+/// that it cannot be one.
+///
+/// # Errors
+/// [`LoadError::NotAModel`] if it is a file, or a directory without `config.json` (or `modules.json`) that holds something
+/// else that can be named.
+pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
+    let Ok(metadata) = fs::metadata(path) else {
+        let found = || "no such file (and GGUF is not supported; safetensors files are)".to_owned();
+        return if is_gguf(path) { Err(not_a_model(path, found(), &[])) } else { Ok(()) };
+    };
+    if metadata.is_file() {
+        return Err(file_as_model(path));
+    }
+    let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
+    if !metadata.is_dir() || has("config.json") || has("modules.json") {
+        return Ok(());
+    }
+    match directory_as_model(path) {
+        Some((found, meant)) => Err(not_a_model(path, found, &meant)),
+        None => Ok(()),
+    }
+}
+
+fn not_a_model(path: &Path, found: String, meant: &[PathBuf]) -> LoadError {
+    let listed: Vec<String> = meant.iter().take(MOST_SUGGESTED).map(|dir| format!("`{}`", dir.display())).collect();
+    let hint = match listed.len() {
+        0 => String::new(),
+        _ => format!("; did you mean {}?", listed.join(" or ")),
+    };
+    LoadError::NotAModel { path: path.to_owned(), found, hint }
+}
+
+/// A file was given: its directory was meant, if it is one of a model's files.
+fn file_as_model(path: &Path) -> LoadError {
+    let mut head = Vec::new();
+    let readable = File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
+    let is_json = path.extension().is_some_and(|end| end == "json");
+    let found = match readable.ok().and_then(|_| recognise(&head)) {
+        _ if is_gguf(path) => "a GGUF file (not supported; safetensors files are)".to_owned(),
+        Some(found) if !is_json => found,
+        _ => "a file".to_owned(),
+    };
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let meant = if parent.join("config.json").is_file() { vec![parent] } else { Vec::new() };
+    not_a_model(path, found, &meant)
+}
+
+/// What a directory without a configuration is, and the directories in it that may have been meant.
+fn directory_as_model(dir: &Path) -> Option<(String, Vec<PathBuf>)> {
+    if dir.join("snapshots").is_dir() {
+        return Some(("the folder of a model in the Hugging Face cache".to_owned(), snapshots(dir)));
+    }
+    let entries = entries(dir);
+    let cached: Vec<&PathBuf> = entries.iter().filter(|entry| is_cached_model(entry)).collect();
+    if !cached.is_empty() {
+        let meant = cached.into_iter().flat_map(|model| snapshots(model)).collect();
+        return Some(("the Hugging Face cache".to_owned(), meant));
+    }
+    let models: Vec<PathBuf> = entries.iter().filter(|entry| entry.join("config.json").is_file()).cloned().collect();
+    if !models.is_empty() {
+        return Some(("a directory of models".to_owned(), models));
+    }
+    let gguf = entries.iter().find(|entry| is_gguf(entry))?;
+    let name = gguf.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Some((format!("`{name}`, a GGUF file (not supported; safetensors files are)"), Vec::new()))
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
+}
+
+/// What a directory holds, sorted.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let Ok(list) = fs::read_dir(dir) else { return Vec::new() };
+    let mut entries: Vec<PathBuf> = list.take(MOST_ENTRIES).filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort_unstable();
+    entries
+}
+
+/// Whether it is a folder `models--owner--name` with snapshots.
+fn is_cached_model(entry: &Path) -> bool {
+    let name = entry.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("models--") && entry.join("snapshots").is_dir()
+}
+
+/// The snapshots of a cached model that hold a configuration: that of `refs/main` alone, if it does.
+fn snapshots(model: &Path) -> Vec<PathBuf> {
+    let has_config = |snapshot: &PathBuf| snapshot.join("config.json").is_file();
+    let mut revision = String::new();
+    let main = File::open(model.join("refs/main")).and_then(|file| file.take(100).read_to_string(&mut revision));
+    let revision = revision.trim();
+    if main.is_ok() && !revision.is_empty() && revision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let snapshot = model.join("snapshots").join(revision);
+        if has_config(&snapshot) {
+            return vec![snapshot];
+        }
+    }
+    entries(&model.join("snapshots")).into_iter().filter(has_config).collect()
+}

@@ -1,0 +1,110 @@
+//! Which tensors of a checkpoint a model reads, known without reading them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::gpt2::{self, HEAD, TOKEN_TABLE};
+use crate::config::ModelConfig;
+use crate::load_error::LoadError;
+use crate::notice::Notice;
+use crate::weights::Checkpoint;
+
+/// Whether GPT-2's output projection is a tensor of its own, beside the token embedding.
+///
+/// As in transformers: a configuration that ties both is followed unless the checkpoint holds both and they differ.
+pub(crate) fn has_own_head(checkpoint: &Checkpoint, is_tied: bool) -> Result<bool, LoadError> {
+    if !is_tied {
+        return Ok(true);
+    }
+    let table = gpt2::PREFIXES.iter().find_map(|prefix| checkpoint.get(&format!("{prefix}{TOKEN_TABLE}")));
+    let (Some(table), Some(head)) = (table, checkpoint.get(HEAD)) else { return Ok(false) };
+    // Two names of one tensor.
+    if table.name() == head.name() {
+        return Ok(false);
+    }
+    Ok(!table.has_same_values(&head)?)
+}
+
+/// The notice of a head that [`has_own_head`] found although the configuration ties it.
+pub(crate) fn own_head_notice(config_file: &Path) -> Notice {
+    Notice::NotFollowed {
+        file: config_file.to_owned(),
+        key: "tie_word_embeddings".to_owned(),
+        value: "true".to_owned(),
+        instead: format!("the checkpoint's `{HEAD}` differs from its `{TOKEN_TABLE}`, and both are used"),
+    }
+}
+
+/// The notice of tensors that the model does not read, if there are any. Masks and positions that older exporters wrote out,
+/// and heads for other tasks, are expected.
+pub(crate) fn unused_tensors(config: &ModelConfig, checkpoint: &Checkpoint) -> Option<Notice> {
+    let used = used_names(config, checkpoint);
+    let is_expected = match config {
+        ModelConfig::Gpt2(_) => is_expected_beside_gpt2,
+        ModelConfig::Bert(_) => is_expected_beside_bert,
+    };
+    let unused = checkpoint.infos().map(|info| info.name).filter(|name| !used.contains(*name) && !is_expected(name));
+    let names: Vec<String> = unused.map(str::to_owned).collect();
+    (!names.is_empty()).then(|| Notice::UnusedTensors { file: checkpoint.path().to_owned(), names })
+}
+
+/// The full names of the tensors that the model reads, as the checkpoint has them.
+fn used_names(config: &ModelConfig, checkpoint: &Checkpoint) -> HashSet<String> {
+    let (prefixes, probes, names) = match config {
+        ModelConfig::Gpt2(config) => (gpt2::PREFIXES, &gpt2::PROBES[..], gpt2_names(config.n_layer)),
+        ModelConfig::Bert(config) => {
+            (super::bert::PREFIXES, &super::bert::PROBES[..], bert_names(config.num_hidden_layers))
+        }
+    };
+    let scope = probes.iter().find_map(|probe| checkpoint.scope(&prefixes, probe).ok());
+    let prefix = scope.as_ref().map_or("", |scope| scope.prefix());
+    let full = |name: &String| checkpoint.get(&format!("{prefix}{name}")).map(|tensor| tensor.name().to_owned());
+    let mut used: HashSet<String> = names.iter().filter_map(full).collect();
+    if matches!(config, ModelConfig::Gpt2(_)) {
+        used.insert(HEAD.to_owned());
+    }
+    used
+}
+
+/// `weight` and `bias` of each layer.
+fn with_parameters(layers: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
+    layers.into_iter().flat_map(|layer| ["weight", "bias"].map(|part| format!("{layer}.{part}")))
+}
+
+fn gpt2_names(layers: usize) -> Vec<String> {
+    const PARTS: [&str; 6] = ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"];
+    let blocks = (0..layers).flat_map(|layer| PARTS.map(|part| format!("h.{layer}.{part}")));
+    let tables = [TOKEN_TABLE, "wpe.weight"].map(str::to_owned);
+    tables.into_iter().chain(with_parameters(blocks)).chain(with_parameters(["ln_f".to_owned()])).collect()
+}
+
+fn bert_names(layers: usize) -> Vec<String> {
+    const LINEAR: [&str; 6] = [
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    ];
+    const NORMS: [&str; 2] = ["attention.output.LayerNorm", "output.LayerNorm"];
+    let of_layers = |parts: &'static [&'static str]| {
+        (0..layers).flat_map(move |layer| parts.iter().map(move |part| format!("encoder.layer.{layer}.{part}")))
+    };
+    let tables = ["word", "position", "token_type"].map(|table| format!("embeddings.{table}_embeddings.weight"));
+    let norms = of_layers(&NORMS).chain(["embeddings.LayerNorm".to_owned()]);
+    // The oldest checkpoints call the parameters of a norm so.
+    let norms = norms.flat_map(|norm| ["weight", "bias", "gamma", "beta"].map(|part| format!("{norm}.{part}")));
+    tables.into_iter().chain(with_parameters(of_layers(&LINEAR))).chain(norms).collect()
+}
+
+fn is_expected_beside_gpt2(name: &str) -> bool {
+    let is_mask = [".attn.bias", ".attn.masked_bias"].iter().any(|mask| name.ends_with(mask));
+    is_mask || ["score.", "classifier.", "multiple_choice_head."].iter().any(|head| name.starts_with(head))
+}
+
+fn is_expected_beside_bert(name: &str) -> bool {
+    let own = name.strip_prefix("bert.").unwrap_or(name);
+    let is_head = ["pooler.", "cls.", "classifier.", "qa_outputs."].iter().any(|head| own.starts_with(head));
+    is_head || ["embeddings.position_ids", "embeddings.token_type_ids"].contains(&own)
+}

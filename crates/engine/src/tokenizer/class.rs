@@ -1,0 +1,226 @@
+//! Tokenizers as the library's classes of GPT-2 and BERT build them: from a vocabulary and the settings beside it.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::Built;
+use super::error::TokenizerFileError;
+use super::frame::Frame;
+use super::settings::{AddedTokenJson, Class, Settings};
+use super::special_tokens::SpecialNames;
+use super::vocabulary::Vocabulary;
+use crate::load_error::LoadError;
+use crate::notice::Notice;
+
+/// What begins a word piece that continues a word.
+pub(super) const CONTINUATION: &str = "##";
+
+/// Added tokens outside the model's vocabulary that are named.
+const OUTSIDE_NAMED: usize = 3;
+
+/// A vocabulary, the file that has it, and what else of `tokenizer.json` counts for a class.
+pub(super) struct Source<'a> {
+    pub(super) file: &'a Path,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) added_tokens: &'a [AddedTokenJson],
+}
+
+/// The byte-level BPE tokenizer of GPT-2's class. `frame` is that of `tokenizer.json`; without such a file the settings say
+/// which tokens are put round a text.
+pub(super) fn gpt2(
+    source: Source<'_>,
+    merges: Vec<(String, String)>,
+    frame: Option<Frame>,
+    settings: &Settings,
+    model_vocab: usize,
+) -> Result<Built, LoadError> {
+    let Source { file, vocabulary, added_tokens } = source;
+    let vocabulary_end = vocabulary.end();
+    let model = BPE::builder()
+        .vocab_and_merges(vocabulary.ids.into_iter().collect::<Vocab>(), merges)
+        .build()
+        .map_err(|error| rejected(file, &error))?;
+    let mut inner = Tokenizer::new(model);
+    inner
+        .with_pre_tokenizer(Some(ByteLevel::new(settings.flag("add_prefix_space", false)?, true, true)))
+        .with_decoder(Some(ByteLevel::default()));
+    let special = SpecialNames::read(settings, Class::Gpt2)?;
+    let mut notices = add_declared_tokens(&mut inner, (file, added_tokens), settings, model_vocab)?;
+    add_special_tokens(&mut inner, file, settings, &special)?;
+    let frame = match frame {
+        Some(frame) => {
+            notices.extend(overruled_frame(&frame, settings, &special, &inner)?);
+            frame
+        }
+        None => settings_frame(settings, &special, &inner, file, model_vocab)?,
+    };
+    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
+}
+
+/// The word-piece tokenizer of BERT's class.
+pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    let Source { file, vocabulary, added_tokens } = source;
+    let vocabulary_end = vocabulary.end();
+    let special = SpecialNames::read(settings, Class::Bert)?;
+    let unknown = special.name("unk_token");
+    if !vocabulary.ids.contains_key(unknown) {
+        return Err(missing(file, unknown, "what the vocabulary lacks"));
+    }
+    let model = WordPiece::builder()
+        .vocab(vocabulary.ids.into_iter().collect::<Vocab>())
+        .unk_token(unknown.to_owned())
+        .continuing_subword_prefix(CONTINUATION.to_owned())
+        .build()
+        .map_err(|error| rejected(file, &error))?;
+    let mut inner = Tokenizer::new(model);
+    inner
+        .with_normalizer(Some(bert_normalizer(settings)?))
+        .map_err(|error| rejected(file, &error))?
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_decoder(Some(WordPieceDecoder::new(CONTINUATION.to_owned(), true)));
+    let notices = add_declared_tokens(&mut inner, (file, added_tokens), settings, model_vocab)?;
+    let role = |key: &str, purpose| {
+        let token = special.name(key);
+        let id = inner.token_to_id(token).filter(|&id| (id as usize) < model_vocab);
+        id.ok_or_else(|| missing(file, token, purpose))
+    };
+    let cls = role("cls_token", "the beginning of a sequence")?;
+    let sep = role("sep_token", "the end of a sequence")?;
+    add_special_tokens(&mut inner, file, settings, &special)?;
+    Ok(Built {
+        inner,
+        frame: Frame { before: vec![cls], after: vec![sep] },
+        special,
+        vocabulary_end,
+        cuts_beginning: false,
+        notices,
+    })
+}
+
+/// The normalizer of BERT's class.
+pub(super) fn bert_normalizer(settings: &Settings) -> Result<BertNormalizer, LoadError> {
+    Ok(BertNormalizer::new(
+        true,
+        settings.flag("tokenize_chinese_chars", true)?,
+        settings.config.flag("strip_accents")?,
+        settings.flag("do_lower_case", true)?,
+    ))
+}
+
+/// Adds the tokens that are found whole in a text and that the files declare with an id. One whose id the model does not have
+/// can occur in a text, which is an error then; the first few of them are named.
+pub(super) fn add_declared_tokens(
+    inner: &mut Tokenizer,
+    tokenizer_json: (&Path, &[AddedTokenJson]),
+    settings: &Settings,
+    model_vocab: usize,
+) -> Result<Vec<Notice>, LoadError> {
+    let (file, declared) = settings.declared(tokenizer_json)?;
+    let mut notices = Vec::new();
+    for (id, token) in declared {
+        let content = token.content.clone();
+        let Ok(wanted) = u32::try_from(id) else {
+            let problem = TokenizerFileError::IdOutsideVocabulary { token: content, id, vocabulary: model_vocab };
+            return Err(LoadError::tokenizer(&file, problem));
+        };
+        inner.add_tokens([token]).map_err(|error| rejected(&file, &error))?;
+        let found = inner.token_to_id(&content);
+        if found != Some(wanted) {
+            let problem = TokenizerFileError::AddedTokenId { token: content, wanted, found };
+            return Err(LoadError::tokenizer(&file, problem));
+        }
+        if wanted as usize >= model_vocab && notices.len() < OUTSIDE_NAMED {
+            notices.push(outside_vocabulary(&file, content, wanted, model_vocab));
+        }
+    }
+    Ok(notices)
+}
+
+/// The notice of an added token that the model has no embedding for.
+pub(super) fn outside_vocabulary(file: &Path, token: String, id: u32, vocabulary: usize) -> Notice {
+    Notice::UnusableId { file: file.to_owned(), key: token, id: id.into(), vocabulary }
+}
+
+/// Adds the special tokens that the settings name; those of the vocabulary keep their ids, and those that were added before
+/// stay as they are.
+pub(super) fn add_special_tokens(
+    inner: &mut Tokenizer,
+    file: &Path,
+    settings: &Settings,
+    special: &SpecialNames,
+) -> Result<(), LoadError> {
+    let present: HashSet<String> = inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    let mut tokens: Vec<AddedToken> = Vec::new();
+    for token in special.all().cloned().chain(settings.extra_special()?) {
+        if !present.contains(&token.content) && !tokens.iter().any(|other| is_same(other, &token)) {
+            tokens.push(token);
+        }
+    }
+    inner.add_special_tokens(tokens).map_err(|error| rejected(file, &error))?;
+    inner.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
+    Ok(())
+}
+
+/// Whether two added tokens agree in everything; the crate compares their text alone.
+fn is_same(a: &AddedToken, b: &AddedToken) -> bool {
+    let flags = |token: &AddedToken| (token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
+    a.content == b.content && flags(a) == flags(b)
+}
+
+/// What `add_bos_token` and `add_eos_token` put round a text.
+fn settings_frame(
+    settings: &Settings,
+    special: &SpecialNames,
+    inner: &Tokenizer,
+    file: &Path,
+    model_vocab: usize,
+) -> Result<Frame, LoadError> {
+    let side = |flag: &str, role: &str, purpose| -> Result<Vec<u32>, LoadError> {
+        if !settings.flag(flag, false)? {
+            return Ok(Vec::new());
+        }
+        let token = special.name(role);
+        let id = inner.token_to_id(token).filter(|&id| (id as usize) < model_vocab);
+        id.map(|id| vec![id]).ok_or_else(|| missing(file, token, purpose))
+    };
+    Ok(Frame {
+        before: side("add_bos_token", "bos_token", "the beginning of a text")?,
+        after: side("add_eos_token", "eos_token", "the end of a text")?,
+    })
+}
+
+/// The notices that the frame of `tokenizer.json` comes before `add_bos_token` and `add_eos_token`.
+pub(super) fn overruled_frame(
+    frame: &Frame,
+    settings: &Settings,
+    special: &SpecialNames,
+    inner: &Tokenizer,
+) -> Result<Vec<Notice>, LoadError> {
+    let mut notices = Vec::new();
+    let sides =
+        [("add_bos_token", "bos_token", frame.before.first()), ("add_eos_token", "eos_token", frame.after.last())];
+    for (flag, role, found) in sides {
+        let id = inner.token_to_id(special.name(role));
+        let is_there = found.is_some_and(|&found| Some(found) == id);
+        if settings.config.flag(flag)?.is_some_and(|wanted| wanted != is_there) {
+            notices.push(settings.config.overruled(flag, "tokenizer.json `post_processor`"));
+        }
+    }
+    Ok(notices)
+}
+
+fn missing(file: &Path, token: &str, purpose: &'static str) -> LoadError {
+    LoadError::tokenizer(file, TokenizerFileError::MissingSpecial { token: token.to_owned(), purpose })
+}
+
+pub(super) fn rejected(file: &Path, error: &(impl std::fmt::Display + ?Sized)) -> LoadError {
+    LoadError::tokenizer(file, TokenizerFileError::Rejected { reason: error.to_string() })
+}

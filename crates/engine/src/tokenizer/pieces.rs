@@ -1,0 +1,92 @@
+//! Long texts in pieces, so that what is cut off is never tokenized and memory does not grow with the text.
+//!
+//! A text may be cut before a space or line break that follows a visible character, if the tokenizer cuts there too and looks at
+//! nothing beyond: then the tokens of the pieces are those of the text.
+
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+/// Least length of a piece in bytes, unless it is the last.
+const PIECE: usize = 1 << 16;
+
+/// Normalizers that change each character, with its accents, by itself.
+const LOCAL_NORMALIZERS: [&str; 7] = ["BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"];
+
+/// Pre-tokenizers that split before white space that follows something else.
+const SPLITTING: [&str; 3] = ["BertPreTokenizer", "Whitespace", "WhitespaceSplit"];
+
+/// Pre-tokenizers that split by neighbouring characters alone.
+const LOCAL: [&str; 3] = ["ByteLevel", "Digits", "Punctuation"];
+
+/// Whether the tokens of a text are those of its pieces.
+pub(super) fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
+    let json = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
+    let normalizer = tokenizer.get_normalizer().map(|part| json(serde_json::to_value(part)));
+    let pre_tokenizer = tokenizer.get_pre_tokenizer().map(|part| json(serde_json::to_value(part)));
+    // A token that holds or swallows white space could reach over the end of a piece.
+    let reaches_over = |content: &str, rstrip: bool| rstrip || content.contains(char::is_whitespace);
+    let mut added = tokenizer.get_added_tokens_decoder().into_values();
+    normalizer.is_none_or(|part| members(&part).all(|part| LOCAL_NORMALIZERS.contains(&kind(part))))
+        && pre_tokenizer.is_some_and(|part| members(&part).all(is_local) && members(&part).any(is_splitting))
+        && !added.any(|token| reaches_over(&token.content, token.rstrip))
+}
+
+/// The parts of a sequence, or the part itself.
+fn members(part: &Value) -> impl Iterator<Item = &Value> {
+    let list = ["normalizers", "pretokenizers"].iter().find_map(|key| part.get(*key)).and_then(Value::as_array);
+    list.map_or(std::slice::from_ref(part), Vec::as_slice).iter()
+}
+
+fn kind(part: &Value) -> &str {
+    part.get("type").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_local(part: &Value) -> bool {
+    LOCAL.contains(&kind(part)) || SPLITTING.contains(&kind(part))
+}
+
+fn is_splitting(part: &Value) -> bool {
+    let by_words = || part.get("use_regex").and_then(Value::as_bool).unwrap_or(true);
+    SPLITTING.contains(&kind(part)) || (kind(part) == "ByteLevel" && by_words())
+}
+
+/// The pieces of a text, in order.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (piece, later) = rest.split_at(piece_end(rest));
+        rest = later;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// The end of the first piece.
+fn piece_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_end = |&at: &usize| matches!(bytes[at], b' ' | b'\n') && bytes[at - 1].is_ascii_graphic();
+    (PIECE..bytes.len()).find(is_end).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_before_white_space_after_a_visible_character() {
+        let text = "word  \n".repeat(PIECE);
+        let found: Vec<&str> = pieces(&text).collect();
+        assert_eq!(found.concat(), text);
+        assert!(found.len() > 5);
+        for (piece, next) in found.iter().zip(&found[1..]) {
+            assert!(piece.ends_with('d') && next.starts_with(' '), "{:?}", &piece[piece.len() - 9..]);
+        }
+    }
+
+    #[test]
+    fn text_without_such_a_place_is_one_piece() {
+        for text in ["x".repeat(3 * PIECE), " ".repeat(3 * PIECE), "é ".repeat(PIECE), "short text".to_owned()] {
+            assert_eq!(pieces(&text).collect::<Vec<_>>(), [text.as_str()]);
+        }
+        assert_eq!(pieces("").count(), 0);
+    }
+}

@@ -1,0 +1,321 @@
+//! What stands beside a tokenizer's vocabulary: `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokenizers::AddedToken;
+
+use crate::formats::json_object::JsonObject;
+use crate::load_error::LoadError;
+use crate::notice::Notice;
+
+/// The files beside a vocabulary. One that is missing is empty.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) config: JsonObject,
+    special_tokens_map: Option<JsonObject>,
+    added_tokens: Option<JsonObject>,
+    /// `tokenizer_class` of the tokenizer's configuration, else of the model's, without the ending `Fast`.
+    class: Option<String>,
+}
+
+/// Which of the library's classes builds the tokenizer, and so which files decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// GPT-2's: vocabulary, merges and frame of `tokenizer.json`, all else from the settings.
+    Gpt2,
+    /// BERT's: the vocabulary of `tokenizer.json`, all else from the settings.
+    Bert,
+    /// The general one: `tokenizer.json` decides alone.
+    General,
+}
+
+/// The classes that are BERT's under other names.
+const BERT_LIKE: [&str; 9] = [
+    "BertTokenizer",
+    "DistilBertTokenizer",
+    "DPRContextEncoderTokenizer",
+    "DPRQuestionEncoderTokenizer",
+    "ElectraTokenizer",
+    "LayoutLMTokenizer",
+    "LxmertTokenizer",
+    "MobileBertTokenizer",
+    "SqueezeBertTokenizer",
+];
+
+/// The names of the general class.
+const GENERAL: [&str; 4] = ["ConvBertTokenizer", "PreTrainedTokenizer", "PythonBackend", "TokenizersBackend"];
+
+/// The keys of tokens with a role, in the order in which the library adds them to a vocabulary.
+pub(super) const ROLES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// Keys of `tokenizer_config.json` that are followed, with those of [`ROLES`].
+const FOLLOWED: [&str; 15] = [
+    "add_bos_token",
+    "add_eos_token",
+    "add_prefix_space",
+    "added_tokens_decoder",
+    "additional_special_tokens",
+    "do_lower_case",
+    "extra_special_tokens",
+    "max_len",
+    "model_max_length",
+    "split_special_tokens",
+    "strip_accents",
+    "tokenize_chinese_chars",
+    "tokenizer_class",
+    "truncation_side",
+    "model_specific_special_tokens",
+];
+
+/// Keys of `tokenizer_config.json` that cannot change the ids of a text: padding, the text of ids (which is that of their
+/// bytes here as there), chats, the library's own notes, and what older versions had.
+const WITHOUT_EFFECT: [&str; 42] = [
+    "auto_map",
+    "backend",
+    "chat_control_tokens",
+    "chat_template",
+    "clean_up_tokenization_spaces",
+    "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+    "default_chat_template",
+    "device_map",
+    "do_basic_tokenize",
+    "errors",
+    "fix_mistral_regex",
+    "from_slow",
+    "full_tokenizer_file",
+    "init_inputs",
+    "is_local",
+    "legacy",
+    "local_files_only",
+    "max_length",
+    "merges_file",
+    "model_input_names",
+    "model_type",
+    "name_or_path",
+    "never_split",
+    "pad_to_multiple_of",
+    "pad_token_type_id",
+    "padding",
+    "padding_side",
+    "processor_class",
+    "response_schema",
+    "response_template",
+    "return_token_type_ids",
+    "special_tokens_map_file",
+    "stride",
+    "token",
+    "tokenizer_file",
+    "trim_offsets",
+    "truncation",
+    "truncation_strategy",
+    "trust_remote_code",
+    "use_fast",
+    "vocab_file",
+    "wordpieces_prefix",
+];
+
+impl Settings {
+    /// Reads the files of a directory.
+    pub(super) fn read(dir: &Path) -> Result<Self, LoadError> {
+        let file = dir.join("tokenizer_config.json");
+        let config = JsonObject::read_if_present(&file)?.map_or_else(|| JsonObject::parse(b"{}", &file), Ok)?;
+        // The model's own configuration is read, and complained about, elsewhere.
+        let model = JsonObject::read_if_present(&dir.join(crate::config::FILE)).ok().flatten();
+        let class = match config.text("tokenizer_class")? {
+            Some(class) => Some(class.to_owned()),
+            None => model.and_then(|model| model.text("tokenizer_class").ok().flatten().map(str::to_owned)),
+        };
+        Ok(Self {
+            config,
+            special_tokens_map: JsonObject::read_if_present(&dir.join("special_tokens_map.json"))?,
+            added_tokens: JsonObject::read_if_present(&dir.join("added_tokens.json"))?,
+            class: class.map(|class| class.strip_suffix("Fast").unwrap_or(&class).to_owned()),
+        })
+    }
+
+    /// No files at all.
+    pub(super) fn none() -> Result<Self, LoadError> {
+        let config = JsonObject::parse(b"{}", Path::new("tokenizer_config.json"))?;
+        let class = Some("TokenizersBackend".to_owned());
+        Ok(Self { config, special_tokens_map: None, added_tokens: None, class })
+    }
+
+    /// The class for a vocabulary of BPE or of word pieces; `notices` gets a class whose own rules are not known here.
+    pub(super) fn class(&self, is_bpe: bool, notices: &mut Vec<Notice>) -> Class {
+        let (own, names): (Class, &[&str]) =
+            if is_bpe { (Class::Gpt2, &["GPT2Tokenizer"]) } else { (Class::Bert, &BERT_LIKE) };
+        match self.class.as_deref() {
+            None => own,
+            Some(class) if names.contains(&class) => own,
+            Some(class) => {
+                if !GENERAL.contains(&class) {
+                    let instead = "tokenizer.json is followed as it is, without rules of that class";
+                    notices.push(self.config.not_followed("tokenizer_class", instead));
+                }
+                Class::General
+            }
+        }
+    }
+
+    /// What the settings say and is not followed, whatever the vocabulary is.
+    pub(super) fn unknown_keys(&self) -> Vec<Notice> {
+        // Keys of this form with a text are tokens that are special to the model.
+        let is_token = |key: &str| key.ends_with("_token") || key.ends_with("_tokens");
+        self.config.unknown_keys(|key| is_token(key) || FOLLOWED.contains(&key) || WITHOUT_EFFECT.contains(&key))
+    }
+
+    /// A token with a role. As in the library, `special_tokens_map.json` comes first, but only without the newer
+    /// `added_tokens_decoder`.
+    pub(super) fn role(&self, key: &str) -> Result<Option<AddedToken>, LoadError> {
+        let is_newer = self.config.get("added_tokens_decoder").is_some();
+        let map = self.special_tokens_map.as_ref().filter(|_| !is_newer);
+        for source in map.into_iter().chain([&self.config]) {
+            if let Some(value) = source.get(key) {
+                return special_token(value).map(Some).ok_or_else(|| source.wrong(key, TOKEN));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Special tokens without a role of the library's, in the order in which it adds them: those of the model's own roles, then
+    /// the others.
+    pub(super) fn extra_special(&self) -> Result<Vec<AddedToken>, LoadError> {
+        let named = self.config.entries().filter(|(key, value)| is_model_specific(key) && value.is_string());
+        let mut tokens: Vec<AddedToken> = named.filter_map(|(_, value)| special_token(value)).collect();
+        let mut others = Vec::new();
+        for key in ["extra_special_tokens", "additional_special_tokens", "model_specific_special_tokens"] {
+            // The older name counts only without the newer one.
+            if key == "additional_special_tokens" && !others.is_empty() {
+                continue;
+            }
+            let (list, values): (&mut Vec<AddedToken>, Vec<&Value>) = match self.config.get(key) {
+                None => continue,
+                Some(Value::Array(list)) => (&mut others, list.iter().collect()),
+                Some(Value::Object(named)) => (&mut tokens, named.values().collect()),
+                Some(_) => return Err(self.config.wrong(key, "a list of tokens, or an object of them")),
+            };
+            for value in values {
+                list.push(special_token(value).ok_or_else(|| self.config.wrong(key, TOKEN))?);
+            }
+        }
+        tokens.append(&mut others);
+        Ok(tokens)
+    }
+
+    /// The tokens that the settings declare beside the vocabulary, by id, and the file that does: `added_tokens_decoder`, else
+    /// `added_tokens.json` with the tokens of `tokenizer.json`.
+    pub(super) fn declared(
+        &self,
+        tokenizer_json: (&Path, &[AddedTokenJson]),
+    ) -> Result<(PathBuf, Vec<(u64, AddedToken)>), LoadError> {
+        let key = "added_tokens_decoder";
+        let mut tokens = Vec::new();
+        let mut file = self.config.file().to_owned();
+        if let Some(value) = self.config.get(key) {
+            let wrong = || self.config.wrong(key, "an object from ids to tokens");
+            for (id, token) in value.as_object().ok_or_else(wrong)? {
+                let token = WrittenToken::deserialize(token).map_err(|_| wrong())?;
+                tokens.push((id.parse().map_err(|_| wrong())?, token.into()));
+            }
+        } else {
+            if let Some(json) = &self.added_tokens {
+                json.file().clone_into(&mut file);
+                for (token, id) in json.entries() {
+                    let id = id.as_u64().ok_or_else(|| json.wrong(token, "a token id"))?;
+                    tokens.push((id, AddedToken::from(token.clone(), false)));
+                }
+            }
+            let (written_in, written) = tokenizer_json;
+            if !written.is_empty() {
+                written_in.clone_into(&mut file);
+            }
+            for AddedTokenJson { id, token } in written {
+                tokens.retain(|(other, _)| other != id);
+                tokens.push((*id, token.clone().into()));
+            }
+        }
+        tokens.sort_by_key(|(id, _)| *id);
+        Ok((file, tokens))
+    }
+
+    /// Whether a text that is too long loses its beginning; `None` if nothing is said.
+    pub(super) fn cuts_beginning(&self) -> Result<Option<bool>, LoadError> {
+        match self.config.text("truncation_side")? {
+            Some("left") => Ok(Some(true)),
+            Some("right") => Ok(Some(false)),
+            Some(_) => Err(self.config.wrong("truncation_side", "\"left\" or \"right\"")),
+            None => Ok(None),
+        }
+    }
+
+    /// `true` or `false`, with a default.
+    pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool, LoadError> {
+        Ok(self.config.flag(key)?.unwrap_or(default))
+    }
+
+    /// A key of `tokenizer_config.json` as a message names it, with the value that holds.
+    pub(super) fn named(&self, key: &str, value: impl std::fmt::Display) -> String {
+        let place =
+            if self.config.get(key).is_some() { "tokenizer_config.json" } else { "the tokenizer class's default" };
+        format!("{place} `{key}` {value}")
+    }
+}
+
+/// What a token may look like.
+const TOKEN: &str = "a string or an object with `content`";
+
+/// Whether a key of `tokenizer_config.json` names a token of a role that is the model's own.
+fn is_model_specific(key: &str) -> bool {
+    key.ends_with("_token") && !ROLES.contains(&key) && !FOLLOWED.contains(&key)
+}
+
+/// A token written as a string or as an object.
+fn special_token(value: &Value) -> Option<AddedToken> {
+    match value {
+        Value::String(content) => Some(AddedToken::from(content.clone(), true)),
+        _ => {
+            let token = WrittenToken::deserialize(value).ok()?;
+            Some(AddedToken { special: true, ..token.into() })
+        }
+    }
+}
+
+/// A token as an object; what it does not say is off.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WrittenToken {
+    content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    normalized: Option<bool>,
+    #[serde(default)]
+    special: bool,
+}
+
+impl WrittenToken {
+    /// The token's text.
+    pub(super) fn content(&self) -> &str {
+        &self.content
+    }
+}
+
+impl From<WrittenToken> for AddedToken {
+    fn from(written: WrittenToken) -> AddedToken {
+        let WrittenToken { content, single_word, lstrip, rstrip, normalized, special } = written;
+        AddedToken { content, single_word, lstrip, rstrip, normalized: normalized.unwrap_or(!special), special }
+    }
+}
+
+/// A token of `added_tokens` in `tokenizer.json`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct AddedTokenJson {
+    pub(super) id: u64,
+    #[serde(flatten)]
+    pub(super) token: WrittenToken,
+}

@@ -1,0 +1,45 @@
+//! The older layouts of a vocabulary: `vocab.json` with `merges.txt` (GPT-2) and `vocab.txt` (BERT).
+
+use std::path::Path;
+
+use super::error::TokenizerFileError;
+use super::vocabulary::{Merge, Vocabulary, WrittenVocabulary};
+use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded, utf8};
+use crate::load_error::LoadError;
+
+pub(super) const BPE_VOCABULARY: &str = "vocab.json";
+pub(super) const BPE_MERGES: &str = "merges.txt";
+pub(super) const WORD_PIECES: &str = "vocab.txt";
+
+/// `vocab.json`: an object from tokens to ids.
+pub(super) fn read_vocabulary(file: &Path, model_vocab: usize) -> Result<Vocabulary, LoadError> {
+    let json = read_bounded(file, TOKENIZER_LIMIT)?;
+    let written: WrittenVocabulary =
+        serde_json::from_slice(&json).map_err(|source| LoadError::json(file, &json, source))?;
+    Vocabulary::new(written.0, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
+}
+
+/// `merges.txt`: a version line, then one merge a line, the most important first.
+pub(super) fn read_merges(file: &Path, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, LoadError> {
+    let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
+    let problem = |problem| LoadError::tokenizer(file, problem);
+    let lines = utf8(&bytes, file)?.lines().enumerate();
+    let is_version = |index: usize, line: &str| index == 0 && line.starts_with("#version");
+    let lines = lines.filter(|(index, line)| !line.is_empty() && !is_version(*index, line));
+    let mut merges = Vec::new();
+    for (number, line) in lines.map(|(index, line)| (index + 1, line)) {
+        let malformed = || TokenizerFileError::MalformedMerge { number, found: line.to_owned() };
+        let merge = Merge::parse(line).ok_or_else(malformed).map_err(problem)?;
+        vocabulary.check_merge(number, &merge, "").map_err(problem)?;
+        merges.push((merge.left, merge.right));
+    }
+    Ok(merges)
+}
+
+/// `vocab.txt`: one token a line; its id is the line's number from 0.
+pub(super) fn read_word_pieces(file: &Path, model_vocab: usize) -> Result<Vocabulary, LoadError> {
+    let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
+    let lines = utf8(&bytes, file)?.lines();
+    let pairs = lines.zip(0..).map(|(token, id)| (token.to_owned(), id)).take(model_vocab.saturating_add(1)).collect();
+    Vocabulary::new(pairs, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
+}
