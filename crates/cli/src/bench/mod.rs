@@ -1,13 +1,15 @@
-//! `cke bench`: speed, as shares of what the machine can do.
+//! `cke bench`: speed, as shares of what the machine can do, and accuracy.
 
+mod accuracy;
 pub(crate) mod gemm;
 mod measure;
 mod model;
+mod progress;
 mod report;
 
 use crate::error::CliError;
 
-/// Measures speed, beside what the machine can do
+/// Measures speed, beside what the machine can do, and accuracy
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -18,6 +20,7 @@ pub(crate) struct BenchArgs {
 enum Subject {
     Model(model::ModelBenchArgs),
     Gemm(gemm::GemmBenchArgs),
+    Accuracy(accuracy::AccuracyArgs),
     /// Computes matrix products for another process of this program
     #[command(name = GEMM_WORKER, hide = true)]
     GemmWorker,
@@ -30,6 +33,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<(), CliError> {
     match args.subject {
         Subject::Model(args) => model::run(args),
         Subject::Gemm(args) => gemm::run(args),
+        Subject::Accuracy(args) => accuracy::run(args),
         Subject::GemmWorker => gemm::run_worker(),
     }
 }

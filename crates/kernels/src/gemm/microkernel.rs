@@ -311,7 +311,7 @@ where
     /// `functions[i][j]` computes tiles of i + 1 rows and j + 1 vectors of `lanes` columns, the last of which may be cut short by
     /// [`TileArgs::cols`]. B is packed, and a C whose columns are not next to each other copied, by the library. Of [`TileArgs::extra`]
     /// all but [`Extra::Copy`] may be passed over.
-    /// [`TileArgs::begin`] and [`TileArgs::end`] do what is not multiplying; [`check_kernel`](super::check_kernel) tests the whole.
+    /// [`TileArgs::begin`] and what it returns do what is not multiplying; [`check_kernel`](super::check_kernel) tests the whole.
     ///
     /// # Safety
     /// On a CPU with `isa`, each function called under the contract of [`TileFn`]:

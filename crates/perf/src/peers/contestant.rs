@@ -1,5 +1,6 @@
 //! A contestant's process, seen from outside.
 
+use super::accuracy::Sample;
 use super::library::Library;
 use super::product::{Dtype, Product};
 use super::protocol::{Answer, Request};
@@ -168,6 +169,14 @@ impl Contestant {
     pub(super) fn check(&mut self) -> Result<Option<f64>, PeerError> {
         match self.ask(&Request::Check)? {
             Answer::Checked { error } => Ok(error),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Has a sample computed: the elements of C.
+    pub(super) fn compute(&mut self, sample: Sample) -> Result<impl Iterator<Item = f64>, PeerError> {
+        match self.ask(&Request::Compute(sample))? {
+            Answer::Computed { bits } => Ok(bits.into_iter().map(f64::from_bits)),
             other => Err(self.unexpected(&other)),
         }
     }

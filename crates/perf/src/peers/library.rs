@@ -14,6 +14,10 @@ pub enum Subject {
     Gemm,
     /// `cke_kernels::gemm::GemmPlan` with B packed ahead, by the kernel that dispatch chooses.
     Plan,
+    /// `cke_kernels::gemm::GemmBatch`: blocks of rows, each a product of the batch.
+    Batch,
+    /// `cke_kernels::gemm::BrgemmPlan`: blocks along k, nothing packed ahead.
+    BatchReduce,
     /// `cke_kernels::gemm::GemmPlan` with B packed ahead, by the kernel of this name.
     Kernel(String),
 }

@@ -7,6 +7,7 @@
 //! | [`find`](mod@find) | the libraries that are installed in the usual places |
 //! | [`contest`] | rounds in turns, each contestant in a process of its own, the machine's peak beside them |
 //! | [`result`] | rates, verdicts, shares of the peak |
+//! | [`accuracy`] | errors of long sums, ours and the libraries', on the same numbers |
 //! | [`worker`] | what such a process does |
 //!
 //! Libraries are loaded into child processes only: two of them in one process disturb each other (threads, symbols, memory),
@@ -28,6 +29,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod accuracy;
+mod attention;
+mod check;
 pub mod contest;
 mod contestant;
 pub mod find;
@@ -37,14 +41,19 @@ mod native;
 mod operands;
 pub mod product;
 mod protocol;
+mod reference;
 pub mod result;
+mod sample;
 mod session;
 mod turn;
 pub mod worker;
 
+pub use accuracy::{Extent, Finding, Study, Sums};
 pub use contest::{Contest, Entrant, Settings};
 pub use contestant::{Launcher, PeerError};
 pub use find::{Refused, Survey, find, probe};
 pub use library::{Interface, Library, Subject};
 pub use product::{Dtype, Product, ProductError};
+pub use reference::Errors;
 pub use result::{Entry, Rate, ShapeResult, Verdict};
+pub use sample::Data;

@@ -1,17 +1,23 @@
 //! This project's own products, as contestants.
 
+use super::attention::{Attention, Head};
 use super::operands::{Element, Operands};
+use super::product::Product;
 use super::session::Multiply;
 use super::worker::WorkerError;
-use cke_kernels::gemm::{Ctx, Epilogue, Gemm, GemmPlan, PackedB, Shape, Supported, rivals};
+use cke_kernels::gemm::{
+    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices, MatricesMut,
+    PackedB, Shape, Supported, rivals,
+};
+use cke_kernels::ops::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::scheme::F32;
-use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::ThreadPool;
+use cke_kernels::scratch::{AlignedBuf, Scratch};
+use cke_kernels::threads::{Parallel as _, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Error};
 
 /// What every call works with.
-struct Workplace {
+pub(super) struct Workplace {
     cpu: &'static Cpu,
     pool: ThreadPool,
     scratch: Scratch,
@@ -47,6 +53,10 @@ impl<T: Element> Multiply<T> for Unpacked {
         }
         Ok(())
     }
+
+    fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
+        T::attend(&mut self.0, operands)
+    }
 }
 
 /// `GemmPlan`: B packed ahead.
@@ -75,7 +85,7 @@ impl Packed {
 
 impl Multiply<f32> for Packed {
     fn prepare(&mut self, operands: &mut Operands<f32>) -> Result<(), WorkerError> {
-        let super::Product { m, n, k, .. } = operands.product;
+        let Product { m, n, k, .. } = operands.product;
         let (cpu, shape) = (self.workplace.cpu, Shape { m, n, k });
         // The weights of the product before go first: both together may not fit.
         self.ready = None;
@@ -103,6 +113,130 @@ impl Multiply<f32> for Packed {
     }
 }
 
+/// `GemmBatch`: blocks of rows of A and C, each a product with the same B.
+pub(super) struct Batched {
+    workplace: Workplace,
+    scratch: Vec<Scratch>,
+}
+
+/// Most rows of a product of the batch.
+const ROWS: usize = 16;
+
+impl Batched {
+    /// With so many threads.
+    ///
+    /// # Errors
+    /// Where they cannot be had.
+    pub(super) fn new(threads: usize) -> Result<Batched, WorkerError> {
+        let workplace = Workplace::new(threads)?;
+        let scratch = (0..workplace.pool.threads()).map(|_| Scratch::new()).collect();
+        Ok(Batched { workplace, scratch })
+    }
+}
+
+impl<T: Element> Multiply<T> for Batched {
+    fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let rows = largest_divisor(m, ROWS);
+        let a = Layout {
+            rows,
+            cols: k,
+            row_stride: if transpose_a { 1 } else { k },
+            col_stride: if transpose_a { m } else { 1 },
+        };
+        let b = if transpose_b { Layout::row_major(n, k).transposed() } else { Layout::row_major(k, n) };
+        let batch = GemmBatch::<T::Scheme>::new(
+            Matrices::by_stride(&operands.a, a, rows * a.row_stride, m / rows)?,
+            Matrices::by_stride(&operands.b, b, 0, m / rows)?,
+        );
+        let mut ctx = BatchCtx { pool: &self.workplace.pool, scratch: &mut self.scratch };
+        for _ in 0..times {
+            let c = MatricesMut::by_stride(&mut operands.c, Layout::row_major(rows, n), rows * n, m / rows)?;
+            batch.run(self.workplace.cpu, c, &mut ctx)?;
+        }
+        Ok(())
+    }
+}
+
+/// `BrgemmPlan`: A and B cut along k.
+pub(super) struct BatchReduced(Workplace);
+
+/// Most steps of k of one block.
+const STEPS: usize = 64;
+
+impl BatchReduced {
+    /// With so many threads.
+    ///
+    /// # Errors
+    /// Where they cannot be had.
+    pub(super) fn new(threads: usize) -> Result<BatchReduced, WorkerError> {
+        Workplace::new(threads).map(BatchReduced)
+    }
+}
+
+impl<T: Element> Multiply<T> for BatchReduced {
+    fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        if transpose_a || transpose_b {
+            return Err(WorkerError::Transposed);
+        }
+        let steps = largest_divisor(k, STEPS);
+        let a = Layout { rows: m, cols: steps, row_stride: k, col_stride: 1 };
+        let blocks = Brgemm::<T::Scheme> {
+            a: Matrices::by_stride(&operands.a, a, steps, k / steps)?,
+            b: BlocksOfB::RowMajor(Matrices::by_stride(
+                &operands.b,
+                Layout::row_major(steps, n),
+                steps * n,
+                k / steps,
+            )?),
+            beta: T::zero(),
+        };
+        let plan = BrgemmPlan::new(self.0.cpu, Shape { m, n, k: steps });
+        for _ in 0..times {
+            plan.run(&blocks, MatMut::new(&mut operands.c, m, n)?, &self.0.pool)?;
+        }
+        Ok(())
+    }
+}
+
+/// The largest divisor of `number` that is not above `most`.
+fn largest_divisor(number: usize, most: usize) -> usize {
+    (1..=most.min(number)).rev().find(|&divisor| number.is_multiple_of(divisor)).unwrap_or(1)
+}
+
+/// `AttentionPlan` with one head: all positions but the last ones go into a cache, then come the queries, as many as those.
+/// Each of them sees all positions.
+///
+/// # Errors
+/// Where memory cannot be had, or there are more queries than positions.
+pub(super) fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Result<AlignedBuf<f32>, WorkerError> {
+    let Workplace { cpu, pool, scratch } = workplace;
+    let Head { queries, size, positions } = operands.shape;
+    let before = positions.checked_sub(queries).ok_or(WorkerError::ManyQueries)?;
+    let plan = AttentionPlan::new(cpu, 1, 1, size, operands.shape.scale() as f32)?;
+    let mut cache = plan.cache(positions)?;
+    let mut out = AlignedBuf::zeroed(positions.saturating_mul(size))?;
+    let (keys, later_keys) = operands.keys.split_at(before * size);
+    let (values, later_values) = operands.values.split_at(before * size);
+    // The keys stand in for the queries of the positions that only fill the cache.
+    for (rows, queries, keys, values) in
+        [(before, keys, keys, values), (queries, &operands.queries[..], later_keys, later_values)]
+    {
+        let call = attention::Operands {
+            queries: MatRef::new(queries, rows, size)?,
+            keys: MatRef::new(keys, rows, size)?,
+            values: MatRef::new(values, rows, size)?,
+            out: MatMut::new(&mut out[..rows * size], rows, size)?,
+        };
+        let turn = Turn { rows, cache: Some(&mut cache) };
+        plan.run([turn].into_iter(), Mask::Full, call, &mut Ctx { pool, scratch })?;
+    }
+    let mut found = AlignedBuf::zeroed(queries * size)?;
+    found.copy_from_slice(&out[..queries * size]);
+    Ok(found)
+}
+
 /// The operands as the kernels see them.
 struct Views<'a, T> {
     /// op(A) (m, k).
@@ -116,7 +250,7 @@ struct Views<'a, T> {
 impl<'a, T: Element> Views<'a, T> {
     fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
         let Operands { product, a, b, c, .. } = operands;
-        let super::Product { m, n, k, transpose_a, transpose_b } = *product;
+        let Product { m, n, k, transpose_a, transpose_b } = *product;
         let a = if transpose_a { MatRef::new(a, k, m)?.transposed() } else { MatRef::new(a, m, k)? };
         let b = if transpose_b { MatRef::new(b, n, k)?.transposed() } else { MatRef::new(b, k, n)? };
         Ok(Views { a, b, c: MatMut::new(c, m, n)? })

@@ -1,5 +1,6 @@
 //! What a contest and its processes say to each other: one line of JSON each way.
 
+use super::accuracy::Sample;
 use super::library::{Library, Subject};
 use super::product::{Dtype, Product};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub(super) enum Request {
     Time { seconds: f64 },
     /// Check what the timing left. Answer: [`Answer::Checked`].
     Check,
+    /// Compute a sample. Answer: [`Answer::Computed`].
+    Compute(Sample),
     /// Measure the machine's multiply-add peak. Answer: [`Answer::Peak`].
     Peak { dtype: Dtype, threads: usize },
     /// Measure the machine's read bandwidth. Answer: [`Answer::Bandwidth`].
@@ -38,6 +41,8 @@ pub(super) enum Answer {
     Checked { error: Option<f64> },
     /// Seconds of the fastest call, and of the median one.
     Timed { best: f64, median: f64 },
+    /// The elements of C, as the bits of f64, which holds every number of every format; JSON's own numbers have no NaN.
+    Computed { bits: Vec<u64> },
     /// GFLOP/s.
     Peak { gflops: f64 },
     /// GB/s.

@@ -1,13 +1,18 @@
 //! What a contestant's process keeps: a subject, and the product that it computes.
 
+use super::accuracy::{Sample, Sums};
+use super::attention::{Attention, Head, by_products};
+use super::check::Check;
 use super::foreign::Opened;
 use super::library::{Library, Subject};
-use super::native::Unpacked;
+use super::native::{BatchReduced, Batched, Unpacked};
 use super::operands::{Element, Operands};
 use super::product::{Dtype, Product};
 use super::protocol::Answer;
+use super::sample::Data;
 use super::worker::WorkerError;
 use crate::stats::Summary;
+use cke_kernels::scratch::AlignedBuf;
 use std::time::{Duration, Instant};
 
 /// A way to compute products.
@@ -30,6 +35,14 @@ pub(super) trait Multiply<T: Element> {
     /// # Errors
     /// Where the library refuses.
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError>;
+
+    /// Attention, (queries, head size): by two products, unless there is a better way.
+    ///
+    /// # Errors
+    /// Where memory cannot be had or the library refuses.
+    fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
+        by_products(self, operands)
+    }
 }
 
 /// A subject with numbers of some format.
@@ -51,12 +64,18 @@ pub(super) trait Session {
     /// # Errors
     /// Where there is no product yet.
     fn check(&mut self) -> Result<Answer, WorkerError>;
+
+    /// Computes a sample; the operands of a product before are given up.
+    ///
+    /// # Errors
+    /// Where memory cannot be had or the library refuses.
+    fn compute(&mut self, sample: Sample) -> Result<Answer, WorkerError>;
 }
 
 /// A subject, and the product that it computes.
 struct Contender<T: Element> {
     multiply: Box<dyn Multiply<T>>,
-    operands: Option<Operands<T>>,
+    operands: Option<(Operands<T>, Check)>,
     /// Calls between two looks at the clock.
     calls_per_sample: usize,
 }
@@ -87,11 +106,15 @@ fn open_as<T: Element>(subject: Subject, threads: usize) -> Result<(Box<dyn Sess
         Subject::Gemm => Box::new(Unpacked::new(threads)?),
         Subject::Plan => T::packed(threads, None)?,
         Subject::Kernel(name) => T::packed(threads, Some(&name))?,
+        Subject::Batch => Box::new(Batched::new(threads)?),
+        Subject::BatchReduce => Box::new(BatchReduced::new(threads)?),
     };
     Ok((Box::new(Contender { multiply, operands: None, calls_per_sample: 1 }), library))
 }
 
-/// A sample lasts at least so long: reading the clock then costs less than 1%.
+/// What operands of products that are timed are drawn from.
+const TIMED_SEED: u64 = 0x5EED;
+/// A sample of the time lasts at least so long: reading the clock then costs less than 1%.
 const SAMPLE: Duration = Duration::from_micros(10);
 const MAX_SAMPLES: usize = 1 << 16;
 
@@ -99,16 +122,18 @@ impl<T: Element> Session for Contender<T> {
     fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError> {
         // The operands of the product before go first: both together may not fit.
         self.operands = None;
-        let operands = self.operands.insert(Operands::new(product)?);
+        let operands = Operands::new(product, Data::Uniform, TIMED_SEED)?;
+        let check = Check::new(&operands);
+        let (operands, check) = self.operands.insert((operands, check));
         self.multiply.prepare(operands)?;
         self.multiply.repeat(operands, 1)?;
-        let error = operands.error();
+        let error = check.error(operands);
         self.calls_per_sample = calls_per_sample(self.multiply.as_mut(), operands)?;
         Ok(Answer::Prepared { error, kernel: self.multiply.kernel().map(str::to_owned) })
     }
 
     fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError> {
-        let operands = self.operands.as_mut().ok_or(WorkerError::NotPrepared)?;
+        let (operands, _) = self.operands.as_mut().ok_or(WorkerError::NotPrepared)?;
         let mut samples = Vec::new();
         let start = Instant::now();
         let mut sample_start = start;
@@ -123,9 +148,43 @@ impl<T: Element> Session for Contender<T> {
     }
 
     fn check(&mut self) -> Result<Answer, WorkerError> {
-        let operands = self.operands.as_ref().ok_or(WorkerError::NotPrepared)?;
-        Ok(Answer::Checked { error: operands.error() })
+        let (operands, check) = self.operands.as_ref().ok_or(WorkerError::NotPrepared)?;
+        Ok(Answer::Checked { error: check.error(operands) })
     }
+
+    fn compute(&mut self, Sample { sums, product, data, seed }: Sample) -> Result<Answer, WorkerError> {
+        self.operands = None;
+        let multiply = self.multiply.as_mut();
+        let c = match sums {
+            Sums::Product => whole(multiply, Operands::new(product, data, seed)?)?,
+            Sums::Rows => row_by_row(multiply, Operands::new(product, data, seed)?)?,
+            Sums::Attention => multiply.attend(&Attention::new(Head::of(product), data, seed)?)?,
+        };
+        Ok(Answer::Computed { bits: c.iter().map(|&x| x.into().to_bits()).collect() })
+    }
+}
+
+fn whole<T: Element>(multiply: &mut dyn Multiply<T>, mut operands: Operands<T>) -> Result<AlignedBuf<T>, WorkerError> {
+    multiply.prepare(&mut operands)?;
+    multiply.repeat(&mut operands, 1)?;
+    Ok(operands.c)
+}
+
+/// Each row of C in a call of its own.
+fn row_by_row<T: Element>(multiply: &mut dyn Multiply<T>, operands: Operands<T>) -> Result<AlignedBuf<T>, WorkerError> {
+    let Operands { product, a, b, mut c } = operands;
+    let mut one = Operands {
+        product: Product { m: 1, ..product },
+        a: AlignedBuf::zeroed(product.k)?,
+        b,
+        c: AlignedBuf::zeroed(product.n)?,
+    };
+    for (a, c) in a.chunks_exact(product.k).zip(c.chunks_exact_mut(product.n)) {
+        one.a.copy_from_slice(a);
+        multiply.repeat(&mut one, 1)?;
+        c.copy_from_slice(&one.c);
+    }
+    Ok(c)
 }
 
 /// Doubles the number of calls until they last for a sample; this also warms up.

@@ -25,6 +25,12 @@ pub(super) enum WorkerError {
     NoKernel { name: String },
     #[error("wanted f32, the only format of products with B packed ahead")]
     NotPacked,
+    #[error("wanted f32, the only format of attention")]
+    NoAttention,
+    #[error("wanted at most as many queries as positions")]
+    ManyQueries,
+    #[error("wanted operands that are not transposed, as blocks along k are here")]
+    Transposed,
     #[error("its integers cannot hold the size {found}")]
     Size { found: usize },
     #[error("its product returned the error {status}")]
@@ -90,6 +96,7 @@ fn answer(request: Request, session: &mut Option<Box<dyn Session>>) -> Result<An
         Request::Prepare(product) => opened?.prepare(product),
         Request::Time { seconds } => opened?.time(seconds),
         Request::Check => opened?.check(),
+        Request::Compute(sample) => opened?.compute(sample),
         Request::Peak { dtype, threads } => peak(dtype, threads),
         Request::Bandwidth { threads } => bandwidth(threads),
     }
@@ -128,9 +135,11 @@ mod tests {
 
     #[test]
     fn worker_own_products_are_right_before_and_after_timing() {
-        for (subject, dtype) in [(Subject::Gemm, Dtype::F32), (Subject::Gemm, Dtype::F64), (Subject::Plan, Dtype::F32)]
+        let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
+        for (subject, dtype) in Dtype::ALL.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)))
         {
-            let product = "9x8x7tn".parse().expect("a product");
+            let product = if subject == Subject::BatchReduce { "9x8x130" } else { "9x8x7tn" };
+            let product = product.parse().expect("a product");
             let requests = [
                 opening(subject.clone(), dtype),
                 Request::Prepare(product),

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 /// What `--against` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Rival {
+pub(in crate::bench) enum Rival {
     /// Every library in the usual places.
     Auto,
     /// This one.
@@ -38,7 +38,7 @@ pub(super) fn own(is_packed: bool) -> Entrant {
 ///
 /// # Errors
 /// Where two have the same name.
-pub(super) fn libraries(
+pub(in crate::bench) fn libraries(
     wanted: &[Rival],
     own: &Entrant,
     dtype: Dtype,

@@ -1,12 +1,11 @@
 //! Holding the contests, one for each number of threads.
 
 use super::report::Report;
+use crate::bench::progress::ProgressLine;
 use crate::error::CliError;
 use crate::output::counted;
 use cke_kernels::Cpu;
 use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal as _};
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
@@ -39,43 +38,12 @@ impl Session<'_> {
             }
             let mut results = Vec::with_capacity(self.products.len());
             for &product in self.products {
-                progress.show(threads, product);
+                progress.show(format!("{}, {product}", counted(threads, "thread")));
                 results.push(contest.measure(product)?);
                 progress.advance();
             }
             report.add(threads, results);
         }
         Ok(report)
-    }
-}
-
-/// One line on standard error, where that is a terminal. Nothing ticks: it would take time from what is measured.
-struct ProgressLine(ProgressBar);
-
-impl ProgressLine {
-    fn new(total: usize) -> ProgressLine {
-        let is_terminal = io::stderr().is_terminal();
-        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-        let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} {msg}");
-        ProgressLine(match style {
-            Ok(style) => bar.with_style(style.progress_chars("=> ")),
-            Err(_) => bar,
-        })
-    }
-
-    /// Says what runs next.
-    fn show(&self, threads: usize, product: Product) {
-        self.0.set_message(format!("{}, {product}", counted(threads, "thread")));
-    }
-
-    fn advance(&self) {
-        self.0.inc(1);
-    }
-}
-
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

@@ -1,6 +1,6 @@
 //! `cke bench gemm`.
 
-mod against;
+pub(super) mod against;
 mod measure;
 mod report;
 mod shapes;
@@ -79,7 +79,7 @@ Examples:
 /// Longest turn, seconds.
 const MAX_SECONDS: f64 = 60.0;
 
-fn dtype() -> impl TypedValueParser<Value = Dtype> {
+pub(super) fn dtype() -> impl TypedValueParser<Value = Dtype> {
     named(Dtype::ALL, Dtype::name)
 }
 
@@ -92,7 +92,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
 }
 
-fn format() -> impl TypedValueParser<Value = Format> {
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
     named(Format::ALL, Format::name)
 }
 

@@ -108,7 +108,7 @@ impl Report {
     /// A report without results.
     pub(super) fn new(cpu: &Cpu, settings: Settings, entrants: &[Entrant]) -> Report {
         let role = |subject: &Subject| match subject {
-            Subject::Gemm | Subject::Plan => Role::Own,
+            Subject::Gemm | Subject::Plan | Subject::Batch | Subject::BatchReduce => Role::Own,
             Subject::Library(_) => Role::Library,
             Subject::Kernel(_) => Role::Kernel,
         };

@@ -1,0 +1,137 @@
+//! A check of C that shares nothing with any product.
+
+use super::operands::{Element, Operands};
+use super::product::Product;
+use super::sample::{Data, Numbers};
+
+/// What a right C must satisfy.
+///
+/// The check is Freivalds': for a random vector s, C·s must be op(A)·(op(B)·s), which takes three products with a vector in
+/// f64 and sees any wrong element of C. Source: R. Freivalds, "Probabilistic machines can use less running time", IFIP 1977.
+pub(super) struct Check {
+    /// s, (n).
+    probe: Vec<f64>,
+    /// op(A)·(op(B)·s), (m).
+    expected: Vec<f64>,
+}
+
+impl Check {
+    /// For the product of these operands.
+    pub(super) fn new<T: Element>(operands: &Operands<T>) -> Check {
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let mut numbers = Numbers::new(Data::Uniform, PROBE_SEED);
+        let probe: Vec<f64> = (0..n).map(|_| numbers.next()).collect();
+        let b_probe = times_vector::<T>(&operands.b, (k, n), transpose_b, &probe);
+        let expected = times_vector::<T>(&operands.a, (m, k), transpose_a, &b_probe);
+        Check { probe, expected }
+    }
+
+    /// How far C is from the right one, as a multiple of what rounding explains: up to 1 it is right. `None` where elements
+    /// of C are not finite.
+    ///
+    /// With operands uniform in [−1, 1), rounding a sum of K products moves an element by about 0.14·u·K (standard deviation;
+    /// u: the unit roundoff), a row of C·s by about 0.08·u·K·√N, and the check's own sums in f64 by as much for their u and by
+    /// as much with K and N exchanged. Four times these without the small factors leaves room for any order of summation.
+    pub(super) fn error<T: Element>(&self, operands: &Operands<T>) -> Option<f64> {
+        let Product { m, n, k, .. } = operands.product;
+        let (rows, sums) = (n as f64, k as f64);
+        let check = f64::ROUNDOFF * (sums * rows.sqrt() + rows * sums.sqrt());
+        let tolerance = 4.0 * (T::ROUNDOFF * sums * rows.sqrt() + check);
+        let found = times_vector::<T>(&operands.c, (m, n), false, &self.probe);
+        let deviations = found.iter().zip(&self.expected).map(|(found, expected)| (found - expected).abs());
+        let worst = deviations.fold(0.0, |worst: f64, x| if x.is_nan() { x } else { worst.max(x) + 0.0 * worst });
+        worst.is_finite().then_some(worst / tolerance)
+    }
+}
+
+const PROBE_SEED: u64 = 0xF12E;
+
+/// op(M)·x for op(M) (rows, cols), stored row-major, or as its transpose.
+fn times_vector<T: Element>(stored: &[T], (rows, cols): (usize, usize), transposed: bool, x: &[f64]) -> Vec<f64> {
+    if !transposed {
+        let dot = |row: &[T]| row.iter().zip(x).map(|(&m, x)| m.into() * x).sum();
+        return stored.chunks_exact(cols).map(dot).collect();
+    }
+    let mut y = vec![0.0; rows];
+    for (column, x) in stored.chunks_exact(rows).zip(x) {
+        y.iter_mut().zip(column).for_each(|(y, &m)| *y += m.into() * x);
+    }
+    y
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C = op(A)·op(B) by the definition, in the format itself.
+    fn multiply<T: Element>(operands: &mut Operands<T>) {
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        for i in 0..m {
+            for j in 0..n {
+                let a = |p: usize| operands.a[if transpose_a { p * m + i } else { i * k + p }];
+                let b = |p: usize| operands.b[if transpose_b { j * k + p } else { p * n + j }];
+                operands.c[i * n + j] = (0..k).fold(T::zero(), |sum, p| sum + a(p) * b(p));
+            }
+        }
+    }
+
+    fn operands<T: Element>(product: &str) -> (Operands<T>, Check) {
+        let operands = Operands::new(product.parse().expect("a product"), Data::Uniform, 1).expect("little memory");
+        let check = Check::new(&operands);
+        (operands, check)
+    }
+
+    fn assert_right<T: Element>(product: &str) {
+        let (mut operands, check) = operands::<T>(product);
+        assert_eq!(check.error(&operands), None, "{product}: nothing was written yet");
+        multiply(&mut operands);
+        let error = check.error(&operands).expect("finite");
+        assert!(error < 0.5, "{product}: {error}");
+    }
+
+    #[test]
+    fn error_of_a_right_product_is_small() {
+        for product in
+            ["1x1x1", "7x5x3", "33x65x129tn", "64x64x64nt", "17x9x500tt", "1x300x700nt", "300x1x7", "2x2x20000"]
+        {
+            assert_right::<f32>(product);
+            assert_right::<f64>(product);
+        }
+    }
+
+    #[test]
+    fn error_of_one_wrong_element_is_large() {
+        let (mut operands, check) = operands::<f32>("65x127x100");
+        multiply(&mut operands);
+        operands.c[64 * 127 + 126] *= 1.01;
+        assert!(check.error(&operands).expect("finite") > 1.0);
+    }
+
+    #[test]
+    fn error_of_a_transposed_operand_is_large() {
+        let (mut operands, check) = operands::<f64>("8x8x8");
+        operands.product.transpose_b = true;
+        multiply(&mut operands);
+        operands.product.transpose_b = false;
+        assert!(check.error(&operands).expect("finite") > 1e9);
+    }
+
+    #[test]
+    fn error_of_a_product_in_half_the_digits_is_large() {
+        let (mut operands, check) = operands::<f32>("64x64x768");
+        let half = |x: &mut f32| *x = f32::from_bits(x.to_bits() & 0xffff_0000);
+        operands.a.iter_mut().for_each(half);
+        multiply(&mut operands);
+        assert!(check.error(&operands).expect("finite") > 1.0, "as a library would that computes in bf16 unasked");
+    }
+
+    #[test]
+    fn error_of_an_element_that_was_not_written_is_none() {
+        let (mut operands, check) = operands::<f64>("5x6x7");
+        multiply(&mut operands);
+        operands.c[29] = f64::NAN;
+        assert_eq!(check.error(&operands), None);
+        operands.c[29] = f64::INFINITY;
+        assert_eq!(check.error(&operands), None);
+    }
+}
