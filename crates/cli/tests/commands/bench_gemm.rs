@@ -1,10 +1,8 @@
 //! `cke bench gemm`. Nothing here depends on how fast the machine is.
 
-mod toy;
-
 use crate::support::{Outcome, arg, cke, command, file, keys, run};
+use crate::toy_library::toy;
 use serde_json::Value;
-use toy::toy;
 
 /// One short round.
 const QUICK: [&str; 6] = ["bench", "gemm", "--rounds", "1", "--secs", "0.001"];

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod bench_accuracy;
 mod bench_gemm;
 mod chart;
 mod completions;
@@ -16,3 +17,4 @@ mod models;
 mod process;
 mod profile;
 mod support;
+mod toy_library;

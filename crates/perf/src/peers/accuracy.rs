@@ -104,7 +104,7 @@ pub struct Extent {
     pub dtype: Dtype,
     /// At least so many elements for each length and distribution, over all seeds together.
     pub elements: usize,
-    /// Samples, each of other numbers.
+    /// At least so many samples, each of other numbers.
     pub seeds: usize,
     /// Threads, of the contestants and of the exact computation.
     pub threads: usize,
@@ -164,12 +164,16 @@ impl Study {
         let Extent { elements, seeds, .. } = self.extent;
         let product = sums.product(elements.div_ceil(seeds.max(1)), k);
         let mut errors: Vec<(String, Errors)> = Vec::new();
-        for seed in 0..seeds as u64 {
+        for seed in 0.. {
             let of_seed = self.errors(Sample { sums, product, data, seed })?;
             if errors.is_empty() {
                 errors = of_seed;
             } else {
                 errors.iter_mut().zip(of_seed).for_each(|((_, all), (_, more))| *all = all.and(more));
+            }
+            // Few positions have few queries.
+            if seed + 1 >= seeds as u64 && errors.iter().all(|(_, errors)| errors.count >= elements) {
+                break;
             }
         }
         Ok(Finding { sums, data, k, errors })

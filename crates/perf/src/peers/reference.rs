@@ -209,8 +209,8 @@ mod tests {
             Operands::<f32>::new("1x2x2".parse().expect("a product"), Data::Uniform, 1).expect("little memory");
         operands.a.copy_from_slice(&[1.0, -1.0]);
         operands.b.copy_from_slice(&[3.0, 1.0, 2.0, 1.0]);
-        let errors = Reference::of_product(&operands, 1).errors([1.5, 0.0].into_iter());
-        assert_eq!(errors, Errors { count: 2, rms: 0.1 / 2f64.sqrt(), max: 0.1 });
+        let errors = Reference::of_product(&operands, 1).errors([1.625, 0.0].into_iter());
+        assert_eq!(errors, Errors { count: 2, rms: (0.125f64 * 0.125 / 2.0).sqrt(), max: 0.125 });
         let not_finite = Reference::of_product(&operands, 1).errors([f64::NAN, 0.0].into_iter());
         assert_eq!(not_finite.max, f64::INFINITY);
     }

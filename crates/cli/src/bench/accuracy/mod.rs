@@ -21,8 +21,8 @@ use report::Report;
 ///
 /// Sums of K products, in every way that they are computed here: products with B packed ahead or not, batches, blocks along K,
 /// rows by themselves, attention over K positions. An element's error is |found − exact| over the sum of its products' absolute
-/// values. Libraries compute the same numbers: the same products, the same rows, and for attention two products with the best
-/// possible softmax between them. Tables show ratios to a library's errors, of the root mean square and, in brackets, of the
+/// values. Libraries compute the same numbers: the same products, the same rows, and for attention two products with a softmax
+/// between them whose steps each round once. Tables show ratios to a library's errors, of the root mean square and, in brackets, of the
 /// largest error; without a library, the errors themselves. Half an hour for all lengths and f64.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
@@ -44,16 +44,16 @@ pub(crate) struct AccuracyArgs {
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Rival>,
-    /// At least so many elements for each length, over all seeds, 1 to 10000000
+    /// At least so many elements for each length, over all seeds, 1 to 1000000000
     #[arg(
         long,
         value_name = "N",
         allow_negative_numbers = true,
         default_value = "100000",
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000),
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000_000),
     )]
     elements: usize,
-    /// Samples for each length, each of other random numbers, 1 to 1000
+    /// At least so many samples for each length, each of other random numbers, 1 to 1000
     #[arg(
         long,
         value_name = "N",

@@ -20,6 +20,11 @@ use crate::simd::{Four, Op, Simd, dispatch};
 use std::marker::PhantomData;
 use std::ops::Range;
 
+/// Values of a sequence that are weighed in a chain of their own, before the chains of the product. The weights here are divided by
+/// their sum in the end, which costs more roundings than the weights that add up to 1 of two products with a softmax between them;
+/// this makes up for it where keys are few.
+const FIRST_CHAIN: usize = 32;
+
 /// Some queries of one head and the keys that they see.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
@@ -171,11 +176,17 @@ impl Head<'_> {
         let seen = (0..m).map(|i| self.seen(rows.start + i).clamp(keys.start, keys.end) - keys.start);
         dispatch(&cpu, Weights { scores, row_len, seen, scale, stats });
 
-        let product = Product { n: head_dim, k: n, c: out, c_row_stride: out_stride, ..product };
-        let a = WholeA { data: scores.as_ptr(), row_stride: row_len, col_stride: 1 };
-        let b = panel(self.panels.values.wrapping_add(keys.start * nr), nr * self.panels.capacity);
-        // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
-        unsafe { product.run_alone(a, b) };
+        let first = if keys.start == 0 { n.min(FIRST_CHAIN) } else { 0 };
+        for (keys_before, k, beta) in [(0, first, 0.0), (first, n - first, if first > 0 { 1.0 } else { 0.0 })] {
+            if k == 0 {
+                continue;
+            }
+            let product = Product { n: head_dim, k, c: out, c_row_stride: out_stride, beta, ..product };
+            let a = WholeA { data: scores[keys_before..].as_ptr(), row_stride: row_len, col_stride: 1 };
+            let values = self.panels.values.wrapping_add((keys.start + keys_before) * nr);
+            // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
+            unsafe { product.run_alone(a, panel(values, nr * self.panels.capacity)) };
+        }
     }
 }
 
@@ -312,9 +323,9 @@ impl Op for Divide<'_, '_> {
     fn run<S: Simd<f32>>(self, s: S) {
         for (i, &sum) in self.sums[..self.out.rows].iter().enumerate() {
             // Who may look at nothing gets nothing.
-            let factor = s.splat(if sum == 0.0 { 0.0 } else { 1.0 / sum });
+            let divisor = s.splat(if sum == 0.0 { f32::INFINITY } else { sum });
             for out in self.out.row(i).chunks_mut(S::LANES) {
-                let x = s.mul(s.read(out), factor);
+                let x = s.div(s.read(out), divisor);
                 s.write(out, x);
             }
         }

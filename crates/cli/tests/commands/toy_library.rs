@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// `name=path` of the toy library with this interface, for `--against`.
-pub(super) fn toy(interface: &str) -> String {
+pub(crate) fn toy(interface: &str) -> String {
     static CBLAS: OnceLock<PathBuf> = OnceLock::new();
     static WIDE: OnceLock<PathBuf> = OnceLock::new();
     static ONEDNN: OnceLock<PathBuf> = OnceLock::new();
@@ -21,7 +21,7 @@ pub(super) fn toy(interface: &str) -> String {
 }
 
 fn compile(interface: &str) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands/bench_gemm/toy_blas.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/commands/toy_library/blas.rs");
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libtoy_{interface}.so"));
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);

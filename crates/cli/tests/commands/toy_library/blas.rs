@@ -1,4 +1,4 @@
-//! A library with one function, a matrix product by the definition, compiled by the tests of `cke bench gemm`.
+//! A library with one function, a matrix product by the definition, compiled by the tests of `cke bench`.
 //!
 //! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
 //! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `crash`, or nothing of these.
