@@ -6,22 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cpu=${1:-$(($(nproc) - 1))}
-target=${CARGO_TARGET_DIR:-target}
-tables=docs/src/tables
+source tools/book/table.sh
 cargo build --release --locked -p cke-steps -p cke-cli
 steps=$target/release/cke-steps
-cke=$target/release/cke
-
-machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
-
-# table NAME SHOWN COMMAND...: the output of the command under a line that names it, as SHOWN, the machine and the day.
-table() {
-  local name=$1 shown=$2
-  shift 2
-  { printf '`%s`, %s, %s\n\n' "$shown" "$machine" "$(date -u +%F)" && "$@"; } > "$tables/$name.md.new"
-  mv "$tables/$name.md.new" "$tables/$name.md"
-  echo "$tables/$name.md"
-}
 
 table steps 'cargo run --release -p cke-steps' "$steps"
 table steps-2048 'cargo run --release -p cke-steps -- 2048 --step 4,5,6,8,9' "$steps" 2048 --step 4,5,6,8,9

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import workloads
 
+# Rounds that differ by more than this share of their median are shown.
+WIDE = 0.1
+
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "openvino", "tokenizers", "numpy")
 
 
@@ -96,13 +99,22 @@ def entry_of(test, name):
 
 
 def cell(test, name):
-    """A contestant's rate, and how many times as fast CKE is."""
+    """A contestant's median rate, the range of its rounds where it is wide, and how many times as fast CKE is."""
     entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
     if not entry:
         return ""
-    rate = f"{entry['median']:.0f}" if entry["median"] >= 200 else f"{entry['median']:.1f}"
-    is_rival = own and name != workloads.CKE
-    return f"{rate} ({own['median'] / entry['median']:.2f} ×)" if is_rival else rate
+    parts = [number(entry["median"])]
+    low, high = min(entry["rounds"]), max(entry["rounds"])
+    if high - low > WIDE * entry["median"]:
+        parts.append(f"[{number(low)}–{number(high)}]")
+    if own and name != workloads.CKE:
+        parts.append(f"({own['median'] / entry['median']:.2f} ×)")
+    return " ".join(parts)
+
+
+def number(rate):
+    """A rate, rounded."""
+    return f"{rate:.0f}" if rate >= 200 else f"{rate:.1f}"
 
 
 def share_of_limit(test):

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory [default: the demo model]
+    /// Model directory [default: the demo model, which knows only the documentation of Rust]
     ///
     /// It holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files.
     #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]

@@ -26,10 +26,10 @@ impl Tile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Vectors lie across the columns of B, whose rows are contiguous; elements of A are broadcast. Sums of an element of C run over
-    /// k in one chain.
+    /// k in chains.
     Outer,
     /// Vectors lie along k, in which the rows of A and the columns of B are contiguous. Each lane sums every LANES-th product; the
-    /// lanes are added in the end.
+    /// lanes are added at the end of long segments.
     Dot,
 }
 
