@@ -142,9 +142,10 @@ impl Report {
 }
 
 impl Contestant {
-    /// Its name and version.
+    /// Its name, and its version where that is not in it.
     fn title(&self) -> String {
-        match self.library.as_ref().and_then(|library| library.version.as_ref()) {
+        let version = self.library.as_ref().and_then(|library| library.version.as_deref());
+        match version.filter(|&version| !self.name.contains(version)) {
             Some(version) => format!("{} {version}", self.name),
             None => self.name.clone(),
         }
@@ -160,5 +161,7 @@ fn absolute(Errors { rms, max, .. }: Errors) -> String {
 }
 
 fn ratio(ours: Errors, base: Errors) -> String {
-    format!("{:.2} ({:.2})", ours.rms / base.rms, ours.max / base.max)
+    // Neither has an error where nothing was rounded.
+    let ratio = |ours: f64, base: f64| if ours == base { 1.0 } else { ours / base };
+    format!("{:.2} ({:.2})", ratio(ours.rms, base.rms), ratio(ours.max, base.max))
 }
