@@ -75,7 +75,7 @@ impl Packed {
 
 impl Multiply<f32> for Packed {
     fn prepare(&mut self, operands: &mut Operands<f32>) -> Result<(), WorkerError> {
-        let super::Product { m, n, k, .. } = operands.product;
+        let super::Product { m, n, k, .. } = operands.product();
         let (cpu, shape) = (self.workplace.cpu, Shape { m, n, k });
         // The weights of the product before go first: both together may not fit.
         self.ready = None;
@@ -115,8 +115,8 @@ struct Views<'a, T> {
 
 impl<'a, T: Element> Views<'a, T> {
     fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
-        let Operands { product, a, b, c, .. } = operands;
-        let super::Product { m, n, k, transpose_a, transpose_b } = *product;
+        let super::Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let (a, b, c) = operands.matrices();
         let a = if transpose_a { MatRef::new(a, k, m)?.transposed() } else { MatRef::new(a, m, k)? };
         let b = if transpose_b { MatRef::new(b, n, k)?.transposed() } else { MatRef::new(b, k, n)? };
         Ok(Views { a, b, c: MatMut::new(c, m, n)? })

@@ -65,13 +65,13 @@ impl Element for f64 {
 /// f64 and sees any wrong element of C. Source: R. Freivalds, "Probabilistic machines can use less running time", IFIP 1977.
 pub(super) struct Operands<T: Element> {
     /// What is computed from them.
-    pub(super) product: Product,
+    product: Product,
     /// (m, k), or (k, m) where it is transposed.
-    pub(super) a: AlignedBuf<T>,
+    a: AlignedBuf<T>,
     /// (k, n), or (n, k) where it is transposed.
-    pub(super) b: AlignedBuf<T>,
+    b: AlignedBuf<T>,
     /// (m, n).
-    pub(super) c: AlignedBuf<T>,
+    c: AlignedBuf<T>,
     /// s, (n).
     probe: Vec<f64>,
     /// op(A)·(op(B)·s), (m).
@@ -94,6 +94,16 @@ impl<T: Element> Operands<T> {
         let b_probe = times_vector::<T>(&b, (k, n), transpose_b, &probe);
         let expected = times_vector::<T>(&a, (m, k), transpose_a, &b_probe);
         Ok(Operands { product, a, b, c, probe, expected })
+    }
+
+    /// What is computed from them.
+    pub(super) fn product(&self) -> Product {
+        self.product
+    }
+
+    /// A, B and C, of the sizes that the product says, row-major without gaps.
+    pub(super) fn matrices(&mut self) -> (&[T], &[T], &mut [T]) {
+        (&self.a, &self.b, &mut self.c)
     }
 
     /// How far C is from the right one, as a multiple of what rounding explains: up to 1 it is right. `None` where elements
