@@ -12,6 +12,10 @@ test *ARGS:
 test-isa ISA:
     CKE_ISA={{ISA}} cargo test -p cke-kernels -p cke-engine
 
+# The tests under a sanitizer: address or thread.
+sanitize KIND="address":
+    bash tools/sanitize/{{KIND}}.sh
+
 # Formatting and lints.
 lint:
     cargo fmt --all

@@ -31,9 +31,11 @@ for source in examples/*.c; do
   program=$prefix/$(basename "$source" .c)
   cc -std=c11 -O2 "${warnings[@]}" "$source" -o "$program" "${shared[@]}" -lm -pthread
   LD_LIBRARY_PATH=$prefix/lib "$program"
+  echo "passed: $source, shared library"
   # The static library by its path, then what it needs of the system.
   cc -std=c11 -O2 "${warnings[@]}" "$source" -o "$program-static" "${header[@]}" \
     "$prefix/lib/libcke.a" "${system[@]}" -lm -pthread
   "$program-static" > /dev/null
+  echo "passed: $source, static library"
 done
 echo "the C interface is in order"

@@ -7,5 +7,6 @@ for style in PLAIN_STYLE MKL_STYLE; do
     cc -std=c11 -Wall -Wextra -Werror "-D$style" -Icrates/blas/include "$tools/link.c" -o "$work/link" \
         -L"${library%/*}" -lcke_blas -Wl,-rpath,"${library%/*}"
     "$work/link"
+    echo "passed: link.c, $style"
 done
 echo "link: a C program computes with the library and hears of its mistakes"

@@ -41,8 +41,10 @@ mod linux {
         c"scipy_openblas_get_num_threads64_",
     ];
 
-    fn call(getter: *mut c_void) -> c_int {
-        // SAFETY: a function of such a name in an OpenBLAS, which stays loaded: it takes nothing and tells a number.
+    /// # Safety
+    /// `getter` is the address of a [`Getter`] in a library that stays loaded.
+    unsafe fn call(getter: *mut c_void) -> c_int {
+        // SAFETY: promised by the caller.
         unsafe { transmute::<*mut c_void, Getter>(getter)() }
     }
 
@@ -50,7 +52,8 @@ mod linux {
     pub(crate) fn lowered_limit() -> Option<usize> {
         let getters = FOUND.iter().map(|found| (found, found.getter.load(Ordering::Acquire)));
         let lowered = getters.take_while(|(_, getter)| !getter.is_null()).filter_map(|(found, getter)| {
-            let now = call(getter);
+            // SAFETY: what `remember` stores.
+            let now = unsafe { call(getter) };
             (now >= 1 && now < found.first.load(Ordering::Relaxed)).then_some(now as usize)
         });
         lowered.min()
@@ -67,19 +70,23 @@ mod linux {
             // SAFETY: looks names up in a library that is loaded.
             let getter = GETTERS.iter().map(|name| unsafe { libc::dlsym(library, name.as_ptr()) });
             if let Some(getter) = getter.into_iter().find(|getter| !getter.is_null()) {
-                remember(getter);
+                // SAFETY: a function of such a name in an OpenBLAS takes nothing and tells a number; the handle was kept.
+                unsafe { remember(getter) };
             }
         }
     }
 
-    fn remember(getter: *mut c_void) {
+    /// # Safety
+    /// As [`call`].
+    unsafe fn remember(getter: *mut c_void) {
         for found in &FOUND {
             let known = found.getter.load(Ordering::Acquire);
             if known == getter {
                 return;
             }
             if known.is_null() {
-                found.first.store(call(getter), Ordering::Relaxed);
+                // SAFETY: promised by the caller.
+                found.first.store(unsafe { call(getter) }, Ordering::Relaxed);
                 found.getter.store(getter, Ordering::Release);
                 return;
             }

@@ -191,16 +191,22 @@ enum Starts<'a, P> {
 impl<'a, P> Starts<'a, P> {
     /// # Safety
     /// Each list is NULL or valid for reads of `count` elements during 'a.
-    unsafe fn new(addresses: *const P, offsets: *const usize, stride: usize, count: usize) -> Self {
+    unsafe fn new(
+        addresses: *const P,
+        offsets: *const usize,
+        stride: usize,
+        count: usize,
+        what: &'static str,
+    ) -> Result<Self, Failure> {
         // SAFETY: promised by the caller.
         unsafe {
-            if !addresses.is_null() {
-                Starts::Addresses(std::slice::from_raw_parts(addresses, count))
+            Ok(if !addresses.is_null() {
+                Starts::Addresses(list(addresses, count, what)?)
             } else if !offsets.is_null() {
-                Starts::Offsets(std::slice::from_raw_parts(offsets, count))
+                Starts::Offsets(list(offsets, count, what)?)
             } else {
                 Starts::Stride(stride)
-            }
+            })
         }
     }
 
@@ -213,6 +219,19 @@ impl<'a, P> Starts<'a, P> {
     }
 }
 
+/// `len` elements in a row; an address that has none may be any but NULL.
+///
+/// # Safety
+/// `data` is valid for reads of `len` elements during 'a.
+pub(crate) unsafe fn list<'a, T>(data: *const T, len: usize, what: &'static str) -> Result<&'a [T], Failure> {
+    let layout = Layout { rows: 1, cols: len, row_stride: 0, col_stride: 1 };
+    let claim = Claim { what, layout, last_start: 0 };
+    claim.check_extent(size_of::<T>())?;
+    claim.check_address(data)?;
+    // SAFETY: promised by the caller; aligned, and no more bytes than an address space has.
+    Ok(if len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(data, len) } })
+}
+
 impl cke_matrices {
     /// The matrices as a batch.
     ///
@@ -222,7 +241,7 @@ impl cke_matrices {
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<Matrices<'a, T>, Failure> {
         let cke_matrices { count, rows, cols, row_stride, col_stride, data, stride, .. } = *self;
         // SAFETY: promised by the caller.
-        let starts = unsafe { Starts::new(self.addresses.cast::<*const T>(), self.offsets, stride, count) };
+        let starts = unsafe { Starts::new(self.addresses.cast::<*const T>(), self.offsets, stride, count, what) }?;
         let (layout, data) = (Layout { rows, cols, row_stride, col_stride }, data.cast::<T>());
         let claim = Claim { what, layout, last_start: starts.last(count) };
         if count > 0 {
@@ -252,7 +271,7 @@ impl cke_matrices_mut {
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<MatricesMut<'a, T>, Failure> {
         let cke_matrices_mut { count, rows, cols, row_stride, col_stride, data, stride, .. } = *self;
         // SAFETY: promised by the caller.
-        let starts = unsafe { Starts::new(self.addresses.cast::<*mut T>(), self.offsets, stride, count) };
+        let starts = unsafe { Starts::new(self.addresses.cast::<*mut T>(), self.offsets, stride, count, what) }?;
         let (layout, data) = (Layout { rows, cols, row_stride, col_stride }, data.cast::<T>());
         let claim = Claim { what, layout, last_start: starts.last(count) };
         if count > 0 {

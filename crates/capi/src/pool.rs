@@ -134,7 +134,7 @@ struct Call<'a> {
 }
 
 // SAFETY: `threads` stays, at least 1 and at most MAX_THREADS. That `run` calls each task once, under numbers that no other call has
-// meanwhile, and returns after the last one is what the caller of cke_pool_from promised; numbers out of range and a wrong count are
+// meanwhile, and returns after the last one is what the caller of cke_pool_wrap promised; numbers out of range and a wrong count are
 // found at run time.
 unsafe impl Parallel for OwnPool {
     fn threads(&self) -> usize {

@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn every_task_is_noted_within_its_operation() {
-        let pool = Observed { pool: ThreadPool::new(2).unwrap(), observer: Recorder::new(2) };
+        let pool = Observed::new(ThreadPool::new(2).unwrap(), Recorder::new(2));
         for name in ["first", "second"] {
-            pool.observer.record(step(name), || pool.run(50, &|_, _| std::thread::yield_now()));
+            pool.observer().record(step(name), || pool.run(50, &|_, _| std::thread::yield_now()));
         }
-        let Profile { threads, operations, stretches } = pool.observer.take();
+        let Profile { threads, operations, stretches } = pool.observer().take();
         assert_eq!((threads, operations.len()), (2, 2));
         assert_eq!(operations[1].step, step("second"));
         assert!(operations[0].end_ns <= operations[1].start_ns);
@@ -181,6 +181,6 @@ mod tests {
             assert_eq!(own.iter().map(|stretch| stretch.tasks).sum::<u32>(), 50);
             assert!(own.iter().all(|s| operation.start_ns <= s.start_ns && s.end_ns <= operation.end_ns));
         }
-        assert!(pool.observer.take().operations.is_empty());
+        assert!(pool.observer().take().operations.is_empty());
     }
 }

@@ -44,7 +44,7 @@ impl Runtime {
         match self.pool {
             Pool::Plain(pool) => {
                 let observer = Recorder::new(pool.threads());
-                Runtime { pool: Pool::Recorded(Observed { pool, observer }), ..self }
+                Runtime { pool: Pool::Recorded(Observed::new(pool, observer)), ..self }
             }
             Pool::Recorded(_) => self,
         }
@@ -54,7 +54,7 @@ impl Runtime {
     pub fn take_profile(&self) -> Profile {
         match &self.pool {
             Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), stretches: Vec::new() },
-            Pool::Recorded(pool) => pool.observer.take(),
+            Pool::Recorded(pool) => pool.observer().take(),
         }
     }
 
@@ -84,7 +84,7 @@ impl Runtime {
     pub(crate) fn step<T>(&self, describe: impl FnOnce() -> Step, work: impl FnOnce() -> T) -> T {
         match &self.pool {
             Pool::Plain(_) => work(),
-            Pool::Recorded(pool) => pool.observer.record(describe(), work),
+            Pool::Recorded(pool) => pool.observer().record(describe(), work),
         }
     }
 }

@@ -33,17 +33,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code, reason = "system calls that have no safe form in std")]
 pub mod cores;
 pub mod cpu;
 mod error;
+#[allow(unsafe_code, reason = "kernels, and parts of a matrix that threads write")]
 pub mod gemm;
 pub mod ops;
 #[cfg(doctest)]
 mod refused;
 pub mod scheme;
+#[allow(unsafe_code, reason = "memory that is aligned, and reused as another type")]
 pub mod scratch;
+#[allow(unsafe_code, reason = "vector instructions")]
 pub mod simd;
+#[allow(unsafe_code, reason = "a job lives as long as its workers use it; system calls")]
 pub mod threads;
+#[allow(unsafe_code, reason = "matrices at foreign addresses")]
 pub mod view;
 
 pub use cpu::{Cpu, Isa};

@@ -57,3 +57,14 @@ pub struct MicrokernelFields;
 /// }
 /// ```
 pub struct SafePool;
+
+/// A watched pool that another one takes the place of, which has fewer threads.
+///
+/// ```compile_fail,E0616
+/// use cke_kernels::threads::{Observed, TaskObserver, ThreadPool};
+///
+/// fn replace<O: TaskObserver>(watched: &mut Observed<ThreadPool, O>) {
+///     watched.pool = ThreadPool::new(1).unwrap();
+/// }
+/// ```
+pub struct ObservedPool;

@@ -52,6 +52,20 @@ fn check_span(rows: usize, cols: usize, row_stride: usize, col_stride: usize, fo
     Err(Error::ViewOutOfBounds { rows, cols, row_stride, col_stride, needed, found })
 }
 
+/// A stride that is never taken, in a dimension of one row or column or of a matrix without elements, may be any number. It is cut to
+/// this, so that addresses and hints that are computed from it cannot overflow.
+const LARGEST_UNUSED_STRIDE: usize = 1 << 16;
+
+/// The row and column strides, cut if they are never taken.
+#[inline]
+pub(crate) fn bounded_strides(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> (usize, usize) {
+    let has_elements = rows > 0 && cols > 0;
+    let bounded = |stride: usize, size: usize| {
+        if has_elements && size > 1 { stride } else { stride.min(LARGEST_UNUSED_STRIDE) }
+    };
+    (bounded(row_stride, rows), bounded(col_stride, cols))
+}
+
 impl<'a, T> MatRef<'a, T> {
     /// A matrix whose rows follow each other without a gap.
     ///
@@ -73,6 +87,7 @@ impl<'a, T> MatRef<'a, T> {
         col_stride: usize,
     ) -> Result<Self, Error> {
         check_span(rows, cols, row_stride, col_stride, data.len())?;
+        let (row_stride, col_stride) = bounded_strides(rows, cols, row_stride, col_stride);
         Ok(MatRef { data: data.as_ptr(), rows, cols, row_stride, col_stride, borrow: PhantomData })
     }
 
@@ -82,6 +97,7 @@ impl<'a, T> MatRef<'a, T> {
     /// Every element (i, j), `i · row_stride + j · col_stride` elements after `data`, is valid for reads during 'a and written by
     /// nobody meanwhile. `data` may be anything where the matrix is empty.
     pub unsafe fn from_raw(data: *const T, rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
+        let (row_stride, col_stride) = bounded_strides(rows, cols, row_stride, col_stride);
         MatRef { data, rows, cols, row_stride, col_stride, borrow: PhantomData }
     }
 
@@ -100,12 +116,12 @@ impl<'a, T> MatRef<'a, T> {
         self.cols
     }
 
-    /// Elements from one row to the next.
+    /// Elements from one row to the next; at most 65,536 if there is no next row, or no element.
     pub fn row_stride(&self) -> usize {
         self.row_stride
     }
 
-    /// Elements from one column to the next.
+    /// Elements from one column to the next; at most 65,536 if there is no next column, or no element.
     pub fn col_stride(&self) -> usize {
         self.col_stride
     }
@@ -143,6 +159,7 @@ impl<'a, T> MatMut<'a, T> {
         if rows > 0 && cols > 0 && !(distinct && (row_major || col_major)) {
             return Err(Error::ViewOverlaps { rows, cols, row_stride, col_stride });
         }
+        let (row_stride, col_stride) = bounded_strides(rows, cols, row_stride, col_stride);
         Ok(MatMut { data: data.as_mut_ptr(), rows, cols, row_stride, col_stride, borrow: PhantomData })
     }
 
@@ -152,6 +169,7 @@ impl<'a, T> MatMut<'a, T> {
     /// The elements (i, j), `i · row_stride + j · col_stride` elements after `data`, are distinct, valid for reads and writes during
     /// 'a and used by nobody else meanwhile. `data` may be anything where the matrix is empty.
     pub unsafe fn from_raw(data: *mut T, rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
+        let (row_stride, col_stride) = bounded_strides(rows, cols, row_stride, col_stride);
         MatMut { data, rows, cols, row_stride, col_stride, borrow: PhantomData }
     }
 
@@ -187,12 +205,12 @@ impl<'a, T> MatMut<'a, T> {
         self.cols
     }
 
-    /// Elements from one row to the next.
+    /// Elements from one row to the next; at most 65,536 if there is no next row, or no element.
     pub fn row_stride(&self) -> usize {
         self.row_stride
     }
 
-    /// Elements from one column to the next.
+    /// Elements from one column to the next; at most 65,536 if there is no next column, or no element.
     pub fn col_stride(&self) -> usize {
         self.col_stride
     }

@@ -211,6 +211,10 @@ fn batches_that_cannot_be_are_refused() {
         (cke_matrices { addresses: holes.as_ptr(), ..good_a }, CKE_ERROR_NULL),
         (cke_matrices { offsets: far.as_ptr(), ..good_a }, CKE_ERROR_SIZE),
         (cke_matrices { stride: usize::MAX / 2, ..good_a }, CKE_ERROR_SIZE),
+        (cke_matrices { addresses: holes.as_ptr().wrapping_byte_add(4), ..good_a }, CKE_ERROR_ALIGNMENT),
+        (cke_matrices { offsets: far.as_ptr().wrapping_byte_add(1), ..good_a }, CKE_ERROR_ALIGNMENT),
+        (cke_matrices { addresses: holes.as_ptr(), count: usize::MAX, ..good_a }, CKE_ERROR_SIZE),
+        (cke_matrices { offsets: far.as_ptr(), count: 1 << 60, ..good_a }, CKE_ERROR_SIZE),
     ];
     let mut memory = [7.0f32; 40];
     let c = matrices_mut(&mut memory, 2, 4, 5);
@@ -244,4 +248,24 @@ fn memory_that_cannot_be_had_is_an_error() {
     // One element, repeated: the matrix itself takes no memory.
     let b = cke_matrix { data: DATA.as_ptr().cast(), rows: 1 << 28, cols: 1 << 30, row_stride: 0, col_stride: 0 };
     assert_eq!(pack(&plan, &b).err(), Some(CKE_ERROR_MEMORY));
+}
+
+#[test]
+fn lists_of_nothing_may_be_anywhere() {
+    let (context, odd) = (context(None), std::ptr::dangling::<u8>());
+    let none = cke_matrices { addresses: odd.cast(), ..matrices::<f32>(&[], 0, 4, 3) };
+    let (b, c) = (
+        cke_matrices { rows: 3, cols: 5, ..none },
+        cke_matrices_mut { addresses: odd.cast(), ..matrices_mut::<f32>(&mut [], 0, 4, 5) },
+    );
+    // SAFETY: a handle; there is no matrix.
+    let status = unsafe { cke_gemm_batch(context.get(), F32, 1.0, &none, &b, 0.0, &c) };
+    assert_eq!(status, CKE_OK, "{}", last_error());
+    let (plan, mut memory) = (plan(4, 0, 3), [7.0; 64]);
+    let (a, b, c) = (read(4, 3), read(3, 0), write(&mut memory, 4, 0));
+    let packed = pack(&plan, &b).expect("nothing to pack");
+    let epilogue = cke_epilogue { bias: odd.cast(), ..no_epilogue() };
+    // SAFETY: handles; a bias of no elements.
+    let status = unsafe { cke_plan_run(context.get(), plan.get(), &a, packed.get(), &epilogue, &c) };
+    assert_eq!(status, CKE_OK, "{}", last_error());
 }

@@ -1,7 +1,7 @@
 //! Equal matrices, as batches take them: one shape and one pair of strides, placed by address, by offset or by stride.
 
 use crate::error::{Error, expect_size};
-use crate::view::{MatMut, MatRef};
+use crate::view::{MatMut, MatRef, bounded_strides};
 use std::marker::PhantomData;
 
 /// Shape and strides that the matrices of a batch share: element (i, j) stands `i · row_stride + j · col_stride` elements after
@@ -111,7 +111,7 @@ impl<'a, T> Matrices<'a, T> {
             expect_size("row stride of each matrix of a batch", layout.row_stride, found.row_stride)?;
             expect_size("column stride of each matrix of a batch", layout.col_stride, found.col_stride)?;
         }
-        Ok(Matrices { place: Place::Views(views), layout, count: views.len() })
+        Ok(Matrices { place: Place::Views(views), layout: layout.bounded(), count: views.len() })
     }
 
     /// Matrix i starts `offsets[i]` elements into `data`.
@@ -120,7 +120,7 @@ impl<'a, T> Matrices<'a, T> {
     /// Where one reaches outside `data`.
     pub fn by_offset(data: &'a [T], layout: Layout, offsets: &'a [usize]) -> Result<Self, Error> {
         offsets.iter().try_for_each(|&offset| layout.check_inside(data, offset))?;
-        Ok(Matrices { place: Place::Offsets(data.as_ptr(), offsets), layout, count: offsets.len() })
+        Ok(Matrices { place: Place::Offsets(data.as_ptr(), offsets), layout: layout.bounded(), count: offsets.len() })
     }
 
     /// Matrix i starts `i · stride` elements into `data`; a stride of 0 repeats one matrix.
@@ -131,7 +131,7 @@ impl<'a, T> Matrices<'a, T> {
         if count > 0 {
             layout.check_inside(data, (count - 1).saturating_mul(stride))?;
         }
-        Ok(Matrices { place: Place::Stride(data.as_ptr(), stride), layout, count })
+        Ok(Matrices { place: Place::Stride(data.as_ptr(), stride), layout: layout.bounded(), count })
     }
 
     /// As [`Matrices::by_address`], as a foreign caller passes them.
@@ -139,7 +139,7 @@ impl<'a, T> Matrices<'a, T> {
     /// # Safety
     /// Each address satisfies [`MatRef::from_raw`] with this layout.
     pub unsafe fn from_addresses(addresses: &'a [*const T], layout: Layout) -> Self {
-        Matrices { place: Place::Addresses(addresses), layout, count: addresses.len() }
+        Matrices { place: Place::Addresses(addresses), layout: layout.bounded(), count: addresses.len() }
     }
 
     /// As [`Matrices::by_offset`], as a foreign caller passes them.
@@ -147,7 +147,7 @@ impl<'a, T> Matrices<'a, T> {
     /// # Safety
     /// `data` plus each offset satisfies [`MatRef::from_raw`] with this layout.
     pub unsafe fn from_offsets(data: *const T, layout: Layout, offsets: &'a [usize]) -> Self {
-        Matrices { place: Place::Offsets(data, offsets), layout, count: offsets.len() }
+        Matrices { place: Place::Offsets(data, offsets), layout: layout.bounded(), count: offsets.len() }
     }
 
     /// As [`Matrices::by_stride`], as a foreign caller passes them.
@@ -155,7 +155,7 @@ impl<'a, T> Matrices<'a, T> {
     /// # Safety
     /// `data` plus i · `stride` satisfies [`MatRef::from_raw`] with this layout for each i < `count`.
     pub unsafe fn from_stride(data: *const T, layout: Layout, stride: usize, count: usize) -> Self {
-        Matrices { place: Place::Stride(data, stride), layout, count }
+        Matrices { place: Place::Stride(data, stride), layout: layout.bounded(), count }
     }
 
     /// How many there are.
@@ -209,7 +209,12 @@ impl<'a, T> MatricesMut<'a, T> {
     /// # Safety
     /// Each address satisfies [`MatMut::from_raw`] with this layout, and no two matrices share an element.
     pub unsafe fn from_addresses(addresses: &'a [*mut T], layout: Layout) -> Self {
-        MatricesMut { place: PlaceMut::Addresses(addresses), layout, count: addresses.len(), borrow: PhantomData }
+        MatricesMut {
+            place: PlaceMut::Addresses(addresses),
+            layout: layout.bounded(),
+            count: addresses.len(),
+            borrow: PhantomData,
+        }
     }
 
     /// Matrix i starts `offsets[i]` elements after `data`.
@@ -217,7 +222,12 @@ impl<'a, T> MatricesMut<'a, T> {
     /// # Safety
     /// As [`MatricesMut::from_addresses`].
     pub unsafe fn from_offsets(data: *mut T, layout: Layout, offsets: &'a [usize]) -> Self {
-        MatricesMut { place: PlaceMut::Offsets(data, offsets), layout, count: offsets.len(), borrow: PhantomData }
+        MatricesMut {
+            place: PlaceMut::Offsets(data, offsets),
+            layout: layout.bounded(),
+            count: offsets.len(),
+            borrow: PhantomData,
+        }
     }
 
     /// Matrix i starts `i · stride` elements after `data`.
@@ -225,7 +235,7 @@ impl<'a, T> MatricesMut<'a, T> {
     /// # Safety
     /// As [`MatricesMut::from_addresses`].
     pub unsafe fn from_stride(data: *mut T, layout: Layout, stride: usize, count: usize) -> Self {
-        MatricesMut { place: PlaceMut::Stride(data, stride), layout, count, borrow: PhantomData }
+        MatricesMut { place: PlaceMut::Stride(data, stride), layout: layout.bounded(), count, borrow: PhantomData }
     }
 
     /// How many there are.
@@ -272,6 +282,12 @@ fn are_distinct(mut steps: [(usize, usize); 3]) -> bool {
 }
 
 impl Layout {
+    /// The same places, without strides that are never taken and could overflow.
+    fn bounded(self) -> Self {
+        let (row_stride, col_stride) = bounded_strides(self.rows, self.cols, self.row_stride, self.col_stride);
+        Layout { row_stride, col_stride, ..self }
+    }
+
     /// That a matrix which starts at `offset` ends inside `data`.
     fn check_inside<T>(self, data: &[T], offset: usize) -> Result<(), Error> {
         let Layout { rows, cols, row_stride, col_stride } = self;

@@ -55,7 +55,8 @@ impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
         for (i, (total, sums)) in self.sums.iter_mut().zip(sums).enumerate() {
             for (j, (total, &sum)) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()).enumerate() {
                 let sum = if let Store::Scale { alpha, .. } = store { alpha * sum } else { sum };
-                *total = if self.is_empty { added_to_c(self.args, i, j, sum) } else { *total + sum };
+                // SAFETY: row i < ROWS and column j < cols of C, by the promise made to `begin`.
+                *total = if self.is_empty { unsafe { added_to_c(self.args, i, j, sum) } } else { *total + sum };
             }
         }
         self.is_empty = false;
@@ -91,14 +92,18 @@ impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
 }
 
 /// What element (i, j) is after the first chain, whose sum is `sum`.
+///
+/// # Safety
+/// If the store goes on from C or scales it, its element (i, j) is valid for reads.
 #[inline(always)]
-fn added_to_c<S: Uniform>(args: &TileArgs<'_, S>, i: usize, j: usize, sum: S::E) -> S::E {
-    // SAFETY: called by `TileTotal::add` alone, for i < ROWS and j < cols of C, by the promise made to `begin`.
-    let c = || unsafe { *args.c.add(i * args.c_row_stride + j) };
+unsafe fn added_to_c<S: Uniform>(args: &TileArgs<'_, S>, i: usize, j: usize, sum: S::E) -> S::E {
+    let c = args.c.wrapping_add(i * args.c_row_stride + j);
     match args.store {
         Store::Overwrite | Store::Finish { accumulate: false, .. } => sum,
-        Store::Accumulate | Store::Finish { accumulate: true, .. } => c() + sum,
+        // SAFETY: promised by the caller.
+        Store::Accumulate | Store::Finish { accumulate: true, .. } => unsafe { *c + sum },
         Store::Scale { beta, .. } if beta == S::E::zero() => sum,
-        Store::Scale { beta, .. } => sum + beta * c(),
+        // SAFETY: promised by the caller.
+        Store::Scale { beta, .. } => unsafe { sum + beta * *c },
     }
 }

@@ -42,6 +42,7 @@ pub use {avx2::Avx2, avx512::Avx512};
 /// # Safety
 /// Code that works on memory relies on an implementation:
 /// - A value exists only where the CPU has the instructions that its methods use.
+/// - `Reg` is `LANES` elements in memory, the first lane first, and nothing else.
 /// - `LANES` is at least 1, and `mask(n)` is the first min(n, `LANES`) lanes.
 /// - Loads and stores touch the elements that they name and no others, under the promises that they ask for.
 pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {

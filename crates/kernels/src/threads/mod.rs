@@ -4,6 +4,8 @@ mod affinity;
 mod float_mode;
 mod observed;
 mod pool;
+mod process;
+mod start;
 
 pub use observed::{Observed, TaskObserver};
 pub use pool::ThreadPool;

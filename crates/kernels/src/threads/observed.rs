@@ -14,13 +14,23 @@ pub trait TaskObserver: Sync {
     fn end(&self, worker: usize, start: Self::Start);
 }
 
-/// The pool `pool`, watched by `observer`.
+/// A pool that is watched. Which one does not change, so that it keeps the promises of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<P, O> {
-    /// Runs the tasks.
-    pub pool: P,
-    /// Is told of each.
-    pub observer: O,
+    pool: P,
+    observer: O,
+}
+
+impl<P: Parallel, O: TaskObserver> Observed<P, O> {
+    /// `pool` runs the tasks, `observer` is told of each.
+    pub fn new(pool: P, observer: O) -> Self {
+        Observed { pool, observer }
+    }
+
+    /// The observer.
+    pub fn observer(&self) -> &O {
+        &self.observer
+    }
 }
 
 // SAFETY: every call is passed on to the pool, and every task that the pool runs is run once.

@@ -1,6 +1,8 @@
 //! The persistent worker pool.
 
 use super::affinity::{ThreadId, WorkerCpus};
+use super::process::Process;
+use super::start::start;
 use super::{MAX_THREADS, Parallel, float_mode};
 use crate::cores::{WORKER_NAME, usable_cores};
 use crate::error::Error;
@@ -19,10 +21,13 @@ const SPIN: Duration = Duration::from_micros(50);
 ///
 /// A worker that the operating system did not wake in time is not waited for: it may join a job only while the job is open,
 /// and the caller closes it when no task is left.
+///
+/// In a forked child, which has no workers, the calling thread does all the work.
 pub struct ThreadPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     entry: Mutex<()>,
+    home: Process,
 }
 
 /// The low bits of `Shared::state` count the workers inside the job, one bit says that it may be joined, the rest number the jobs.
@@ -67,10 +72,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ThreadPool {
-    /// A pool of `threads` threads, the caller's among them; 0 counts as 1.
+    /// A pool of `threads` threads, the caller's among them; 0 counts as 1. Every thread runs when this returns.
     ///
     /// # Errors
-    /// [`Error::Size`] if `threads` is more than [`MAX_THREADS`], [`Error::Thread`] if the operating system refuses a thread.
+    /// [`Error::Size`] if `threads` is more than [`MAX_THREADS`], [`Error::Thread`] if the operating system refuses a thread or the memory
+    /// that it needs.
     pub fn new(threads: usize) -> Result<ThreadPool, Error> {
         if threads > MAX_THREADS {
             return Err(Error::Size { what: "threads of a pool, at most", wanted: MAX_THREADS, found: threads });
@@ -87,12 +93,10 @@ impl ThreadPool {
             bed: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let mut pool = ThreadPool { shared, workers: Vec::new(), entry: Mutex::new(()) };
+        let mut pool = ThreadPool { shared, workers: Vec::new(), entry: Mutex::new(()), home: Process::this() };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let worker = std::thread::Builder::new()
-                .name(format!("{WORKER_NAME}{index}"))
-                .spawn(move || shared.work_until_stopped(index))
+            let worker = start(format!("{WORKER_NAME}{index}"), move || shared.work_until_stopped(index))
                 .map_err(|e| Error::Thread { index, reason: e.to_string() })?;
             pool.workers.push(worker);
         }
@@ -121,7 +125,7 @@ unsafe impl Parallel for ThreadPool {
             let worker = worker.min(self.workers.len());
             return (0..tasks).for_each(|task| work(task, worker));
         }
-        if tasks <= 1 || self.workers.is_empty() {
+        if tasks <= 1 || self.workers.is_empty() || !self.home.is_this() {
             return (0..tasks).for_each(|task| work(task, 0));
         }
         let entry = lock(&self.entry);
@@ -239,6 +243,11 @@ impl Shared {
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
+        if !self.home.is_this() {
+            // Threads that do not exist cannot be joined, and a lock that one of them held stays locked.
+            self.workers.drain(..).for_each(std::mem::forget);
+            return;
+        }
         self.shared.stop.store(true, Ordering::SeqCst);
         drop(lock(&self.shared.bed));
         self.shared.wake.notify_all();

@@ -51,7 +51,7 @@ fn both_threads(pool: &ThreadPool) -> impl Parallel {
         }
     }
     let observer = Meeting { begun: AtomicUsize::new(0), barrier: Barrier::new(2) };
-    Observed { pool: Borrowed(pool), observer }
+    Observed::new(Borrowed(pool), observer)
 }
 
 fn thirds<E: From<f32>>(len: usize, scale: f32) -> Vec<E> {

@@ -19,6 +19,7 @@ mod products;
 mod properties;
 mod refusing_allocator;
 mod special_values;
+mod unused_strides;
 
 #[global_allocator]
 static ALLOCATOR: refusing_allocator::RefusingAllocator = refusing_allocator::RefusingAllocator;

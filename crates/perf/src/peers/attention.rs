@@ -95,10 +95,9 @@ fn product<T: Element, M: Multiply<T> + ?Sized>(
     a: &[T],
     b: &[T],
 ) -> Result<AlignedBuf<T>, WorkerError> {
-    let c = AlignedBuf::zeroed(product.m.saturating_mul(product.n))?;
-    let mut operands = Operands { product, a: copy(a)?, b: copy(b)?, c };
+    let mut operands = Operands::of(product, copy(a)?, copy(b)?)?;
     multiply.repeat(&mut operands, 1)?;
-    Ok(operands.c)
+    Ok(operands.into_parts().2)
 }
 
 fn copy<T: Element>(from: &[T]) -> Result<AlignedBuf<T>, Error> {

@@ -18,11 +18,11 @@ pub(super) struct Check {
 impl Check {
     /// For the product of these operands.
     pub(super) fn new<T: Element>(operands: &Operands<T>) -> Check {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
         let mut numbers = Numbers::new(Data::Uniform, PROBE_SEED);
         let probe: Vec<f64> = (0..n).map(|_| numbers.next()).collect();
-        let b_probe = times_vector::<T>(&operands.b, (k, n), transpose_b, &probe);
-        let expected = times_vector::<T>(&operands.a, (m, k), transpose_a, &b_probe);
+        let b_probe = times_vector::<T>(operands.b(), (k, n), transpose_b, &probe);
+        let expected = times_vector::<T>(operands.a(), (m, k), transpose_a, &b_probe);
         Check { probe, expected }
     }
 
@@ -33,11 +33,11 @@ impl Check {
     /// u: the unit roundoff), a row of C·s by about 0.08·u·K·√N, and the check's own sums in f64 by as much for their u and by
     /// as much with K and N exchanged. Four times these without the small factors leaves room for any order of summation.
     pub(super) fn error<T: Element>(&self, operands: &Operands<T>) -> Option<f64> {
-        let Product { m, n, k, .. } = operands.product;
+        let Product { m, n, k, .. } = operands.product();
         let (rows, sums) = (n as f64, k as f64);
         let check = f64::ROUNDOFF * (sums * rows.sqrt() + rows * sums.sqrt());
         let tolerance = 4.0 * (T::ROUNDOFF * sums * rows.sqrt() + check);
-        let found = times_vector::<T>(&operands.c, (m, n), false, &self.probe);
+        let found = times_vector::<T>(operands.c(), (m, n), false, &self.probe);
         let deviations = found.iter().zip(&self.expected).map(|(found, expected)| (found - expected).abs());
         let worst = deviations.fold(0.0, |worst: f64, x| if x.is_nan() { x } else { worst.max(x) + 0.0 * worst });
         worst.is_finite().then_some(worst / tolerance)
@@ -61,16 +61,18 @@ fn times_vector<T: Element>(stored: &[T], (rows, cols): (usize, usize), transpos
 
 #[cfg(test)]
 mod tests {
+    use super::super::operands::Matrices;
     use super::*;
 
     /// C = op(A)·op(B) by the definition, in the format itself.
     fn multiply<T: Element>(operands: &mut Operands<T>) {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let Matrices { a: stored_a, b: stored_b, c } = operands.matrices();
         for i in 0..m {
             for j in 0..n {
-                let a = |p: usize| operands.a[if transpose_a { p * m + i } else { i * k + p }];
-                let b = |p: usize| operands.b[if transpose_b { j * k + p } else { p * n + j }];
-                operands.c[i * n + j] = (0..k).fold(T::zero(), |sum, p| sum + a(p) * b(p));
+                let a = |p: usize| stored_a[if transpose_a { p * m + i } else { i * k + p }];
+                let b = |p: usize| stored_b[if transpose_b { j * k + p } else { p * n + j }];
+                c[i * n + j] = (0..k).fold(T::zero(), |sum, p| sum + a(p) * b(p));
             }
         }
     }
@@ -103,16 +105,16 @@ mod tests {
     fn error_of_one_wrong_element_is_large() {
         let (mut operands, check) = operands::<f32>("65x127x100");
         multiply(&mut operands);
-        operands.c[64 * 127 + 126] *= 1.01;
+        operands.matrices().c[64 * 127 + 126] *= 1.01;
         assert!(check.error(&operands).expect("finite") > 1.0);
     }
 
     #[test]
     fn error_of_a_transposed_operand_is_large() {
-        let (mut operands, check) = operands::<f64>("8x8x8");
-        operands.product.transpose_b = true;
+        let (operands, check) = operands::<f64>("8x8x8");
+        let (a, b, _) = operands.into_parts();
+        let mut operands = Operands::of("8x8x8nt".parse().expect("a product"), a, b).expect("the same sizes");
         multiply(&mut operands);
-        operands.product.transpose_b = false;
         assert!(check.error(&operands).expect("finite") > 1e9);
     }
 
@@ -120,7 +122,7 @@ mod tests {
     fn error_of_a_product_in_half_the_digits_is_large() {
         let (mut operands, check) = operands::<f32>("64x64x768");
         let half = |x: &mut f32| *x = f32::from_bits(x.to_bits() & 0xffff_0000);
-        operands.a.iter_mut().for_each(half);
+        operands.matrices().a.iter_mut().for_each(half);
         multiply(&mut operands);
         assert!(check.error(&operands).expect("finite") > 1.0, "as a library would that computes in bf16 unasked");
     }
@@ -129,9 +131,9 @@ mod tests {
     fn error_of_an_element_that_was_not_written_is_none() {
         let (mut operands, check) = operands::<f64>("5x6x7");
         multiply(&mut operands);
-        operands.c[29] = f64::NAN;
+        operands.matrices().c[29] = f64::NAN;
         assert_eq!(check.error(&operands), None);
-        operands.c[29] = f64::INFINITY;
+        operands.matrices().c[29] = f64::INFINITY;
         assert_eq!(check.error(&operands), None);
     }
 }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "functions of foreign libraries")]
 
 use super::library::{Interface, Library};
-use super::operands::{Element, Operands};
+use super::operands::{Element, Matrices, Operands};
 use super::product::Product;
 use super::session::Multiply;
 use super::worker::WorkerError;
@@ -243,22 +243,24 @@ fn repeat_cblas<T: Element, I: Copy + TryFrom<usize>>(
     operands: &mut Operands<T>,
     times: usize,
 ) -> Result<(), WorkerError> {
-    let Sizes { m, n, k, lda, ldb } = Sizes::<I>::new(operands.product)?;
+    let Sizes { m, n, k, lda, ldb } = Sizes::<I>::new(operands.product())?;
     let code = |is_transposed| if is_transposed { TRANSPOSE } else { NO_TRANSPOSE };
-    let (op_a, op_b) = (code(operands.product.transpose_a), code(operands.product.transpose_b));
-    let (a, b, c) = (operands.a.as_ptr(), operands.b.as_ptr(), operands.c.as_mut_ptr());
+    let (op_a, op_b) = (code(operands.product().transpose_a), code(operands.product().transpose_b));
+    let Matrices { a, b, c } = operands.matrices();
+    let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     for _ in 0..times {
-        // SAFETY: the sizes are those of the operands, which are row-major without gaps; C is borrowed exclusively.
+        // SAFETY: the sizes are those that the operands were made for, which are row-major without gaps; C is borrowed exclusively.
         unsafe { gemm(ROW_MAJOR, op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, n) };
     }
     Ok(())
 }
 
 fn repeat_dnnl<T: Element>(gemm: DnnlGemm<T>, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-    let Sizes { m, n, k, lda, ldb } = Sizes::<i64>::new(operands.product)?;
+    let Sizes { m, n, k, lda, ldb } = Sizes::<i64>::new(operands.product())?;
     let letter = |is_transposed| (if is_transposed { b'T' } else { b'N' }) as c_char;
-    let (op_a, op_b) = (letter(operands.product.transpose_a), letter(operands.product.transpose_b));
-    let (a, b, c) = (operands.a.as_ptr(), operands.b.as_ptr(), operands.c.as_mut_ptr());
+    let (op_a, op_b) = (letter(operands.product().transpose_a), letter(operands.product().transpose_b));
+    let Matrices { a, b, c } = operands.matrices();
+    let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     for _ in 0..times {
         // SAFETY: as in `repeat_cblas`.
         let status = unsafe { gemm(op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, n) };

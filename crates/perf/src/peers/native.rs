@@ -1,7 +1,7 @@
 //! This project's own products, as contestants.
 
 use super::attention::{Attention, Head};
-use super::operands::{Element, Operands};
+use super::operands::{self, Element, Operands};
 use super::product::Product;
 use super::session::Multiply;
 use super::worker::WorkerError;
@@ -85,7 +85,7 @@ impl Packed {
 
 impl Multiply<f32> for Packed {
     fn prepare(&mut self, operands: &mut Operands<f32>) -> Result<(), WorkerError> {
-        let Product { m, n, k, .. } = operands.product;
+        let Product { m, n, k, .. } = operands.product();
         let (cpu, shape) = (self.workplace.cpu, Shape { m, n, k });
         // The weights of the product before go first: both together may not fit.
         self.ready = None;
@@ -136,7 +136,7 @@ impl Batched {
 
 impl<T: Element> Multiply<T> for Batched {
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
         let rows = largest_divisor(m, ROWS);
         let a = Layout {
             rows,
@@ -145,13 +145,14 @@ impl<T: Element> Multiply<T> for Batched {
             col_stride: if transpose_a { m } else { 1 },
         };
         let b = if transpose_b { Layout::row_major(n, k).transposed() } else { Layout::row_major(k, n) };
+        let matrices = operands.matrices();
         let batch = GemmBatch::<T::Scheme>::new(
-            Matrices::by_stride(&operands.a, a, rows * a.row_stride, m / rows)?,
-            Matrices::by_stride(&operands.b, b, 0, m / rows)?,
+            Matrices::by_stride(matrices.a, a, rows * a.row_stride, m / rows)?,
+            Matrices::by_stride(matrices.b, b, 0, m / rows)?,
         );
         let mut ctx = BatchCtx { pool: &self.workplace.pool, scratch: &mut self.scratch };
         for _ in 0..times {
-            let c = MatricesMut::by_stride(&mut operands.c, Layout::row_major(rows, n), rows * n, m / rows)?;
+            let c = MatricesMut::by_stride(matrices.c, Layout::row_major(rows, n), rows * n, m / rows)?;
             batch.run(self.workplace.cpu, c, &mut ctx)?;
         }
         Ok(())
@@ -176,25 +177,21 @@ impl BatchReduced {
 
 impl<T: Element> Multiply<T> for BatchReduced {
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
         if transpose_a || transpose_b {
             return Err(WorkerError::Transposed);
         }
         let steps = largest_divisor(k, STEPS);
         let a = Layout { rows: m, cols: steps, row_stride: k, col_stride: 1 };
+        let matrices = operands.matrices();
         let blocks = Brgemm::<T::Scheme> {
-            a: Matrices::by_stride(&operands.a, a, steps, k / steps)?,
-            b: BlocksOfB::RowMajor(Matrices::by_stride(
-                &operands.b,
-                Layout::row_major(steps, n),
-                steps * n,
-                k / steps,
-            )?),
+            a: Matrices::by_stride(matrices.a, a, steps, k / steps)?,
+            b: BlocksOfB::RowMajor(Matrices::by_stride(matrices.b, Layout::row_major(steps, n), steps * n, k / steps)?),
             beta: T::zero(),
         };
         let plan = BrgemmPlan::new(self.0.cpu, Shape { m, n, k: steps });
         for _ in 0..times {
-            plan.run(&blocks, MatMut::new(&mut operands.c, m, n)?, &self.0.pool)?;
+            plan.run(&blocks, MatMut::new(matrices.c, m, n)?, &self.0.pool)?;
         }
         Ok(())
     }
@@ -249,8 +246,8 @@ struct Views<'a, T> {
 
 impl<'a, T: Element> Views<'a, T> {
     fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
-        let Operands { product, a, b, c, .. } = operands;
-        let Product { m, n, k, transpose_a, transpose_b } = *product;
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let operands::Matrices { a, b, c } = operands.matrices();
         let a = if transpose_a { MatRef::new(a, k, m)?.transposed() } else { MatRef::new(a, m, k)? };
         let b = if transpose_b { MatRef::new(b, n, k)?.transposed() } else { MatRef::new(b, k, n)? };
         Ok(Views { a, b, c: MatMut::new(c, m, n)? })

@@ -75,16 +75,22 @@ impl Element for f64 {
     }
 }
 
-/// A, B and C of one product.
+/// A, B and C of one product. Libraries read and write them by the sizes of the product, so nothing else may change those.
 pub(super) struct Operands<T: Element> {
-    /// What is computed from them.
-    pub(super) product: Product,
+    product: Product,
+    a: AlignedBuf<T>,
+    b: AlignedBuf<T>,
+    c: AlignedBuf<T>,
+}
+
+/// A, B and C of a product, row-major without gaps.
+pub(super) struct Matrices<'a, T> {
     /// (m, k), or (k, m) where it is transposed.
-    pub(super) a: AlignedBuf<T>,
+    pub(super) a: &'a mut [T],
     /// (k, n), or (n, k) where it is transposed.
-    pub(super) b: AlignedBuf<T>,
+    pub(super) b: &'a mut [T],
     /// (m, n).
-    pub(super) c: AlignedBuf<T>,
+    pub(super) c: &'a mut [T],
 }
 
 impl<T: Element> Operands<T> {
@@ -97,8 +103,54 @@ impl<T: Element> Operands<T> {
         let mut numbers = Numbers::new(data, seed);
         let a = numbers.take(m.saturating_mul(k))?;
         let b = numbers.take(k.saturating_mul(n))?;
+        Operands::of(product, a, b)
+    }
+
+    /// These A and B, and a C that holds no numbers.
+    ///
+    /// # Errors
+    /// Where the memory cannot be had, or A or B is not of the size that the product says.
+    pub(super) fn of(product: Product, a: AlignedBuf<T>, b: AlignedBuf<T>) -> Result<Operands<T>, Error> {
+        let Product { m, n, k, .. } = product;
+        for (what, wanted, found) in
+            [("elements of A", m.saturating_mul(k), a.len()), ("elements of B", k.saturating_mul(n), b.len())]
+        {
+            if wanted != found {
+                return Err(Error::Size { what, wanted, found });
+            }
+        }
         let mut c = AlignedBuf::zeroed(m.saturating_mul(n))?;
         c.fill(T::NAN);
         Ok(Operands { product, a, b, c })
+    }
+
+    /// What is computed from them.
+    pub(super) fn product(&self) -> Product {
+        self.product
+    }
+
+    /// The matrices, of the sizes that the product says.
+    pub(super) fn matrices(&mut self) -> Matrices<'_, T> {
+        Matrices { a: &mut self.a, b: &mut self.b, c: &mut self.c }
+    }
+
+    /// A as it is stored.
+    pub(super) fn a(&self) -> &[T] {
+        &self.a
+    }
+
+    /// B as it is stored.
+    pub(super) fn b(&self) -> &[T] {
+        &self.b
+    }
+
+    /// C.
+    pub(super) fn c(&self) -> &[T] {
+        &self.c
+    }
+
+    /// A, B and C for themselves.
+    pub(super) fn into_parts(self) -> (AlignedBuf<T>, AlignedBuf<T>, AlignedBuf<T>) {
+        (self.a, self.b, self.c)
     }
 }

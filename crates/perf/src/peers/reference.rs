@@ -51,11 +51,11 @@ impl Reference {
     /// Products of f32 are exact in f64, whose sums are accurate enough. Products and sums of f64 are kept in two numbers each.
     /// Source: T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18, 1971.
     pub(super) fn of_product<T: Element>(operands: &Operands<T>, threads: usize) -> Reference {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product;
-        let columns = columns(&operands.b, (k, n), transpose_b);
+        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let columns = columns(operands.b(), (k, n), transpose_b);
         rows_on_threads(m, n, threads, |i, row| {
-            let a = |p: usize| operands.a[if transpose_a { p * m + i } else { i * k + p }].into();
-            add_products::<T>(row, (0..k).map(a), columns.as_deref().unwrap_or(&operands.b));
+            let a = |p: usize| operands.a()[if transpose_a { p * m + i } else { i * k + p }].into();
+            add_products::<T>(row, (0..k).map(a), columns.as_deref().unwrap_or(operands.b()));
         })
     }
 
@@ -185,9 +185,9 @@ mod tests {
 
     /// Σ over p of A[i][p]·B[p][j] as the nearest f64 to the exact sum, in whole multiples of 2⁻¹⁰⁴ (operands are multiples of 2⁻⁵²).
     fn by_integers(operands: &Operands<f64>, (i, j): (usize, usize)) -> i128 {
-        let Product { n, k, .. } = operands.product;
+        let Product { n, k, .. } = operands.product();
         let whole = |x: f64| (x * (1u64 << 52) as f64) as i128;
-        (0..k).map(|p| whole(operands.a[i * k + p]) * whole(operands.b[p * n + j])).sum()
+        (0..k).map(|p| whole(operands.a()[i * k + p]) * whole(operands.b()[p * n + j])).sum()
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
     fn errors_are_relative_to_the_sum_of_absolute_products() {
         let mut operands =
             Operands::<f32>::new("1x2x2".parse().expect("a product"), Data::Uniform, 1).expect("little memory");
-        operands.a.copy_from_slice(&[1.0, -1.0]);
-        operands.b.copy_from_slice(&[3.0, 1.0, 2.0, 1.0]);
+        operands.matrices().a.copy_from_slice(&[1.0, -1.0]);
+        operands.matrices().b.copy_from_slice(&[3.0, 1.0, 2.0, 1.0]);
         let errors = Reference::of_product(&operands, 1).errors([1.625, 0.0].into_iter());
         assert_eq!(errors, Errors { count: 2, rms: (0.125f64 * 0.125 / 2.0).sqrt(), max: 0.125 });
         let not_finite = Reference::of_product(&operands, 1).errors([f64::NAN, 0.0].into_iter());
@@ -227,7 +227,7 @@ mod tests {
         let plain = Operands::<f32>::new("4x5x6".parse().expect("a product"), Data::Normal, 2).expect("little memory");
         let mut transposed =
             Operands::<f32>::new("4x5x6nt".parse().expect("a product"), Data::Normal, 2).expect("little memory");
-        (0..30).for_each(|index| transposed.b[index % 5 * 6 + index / 5] = plain.b[index]);
+        (0..30).for_each(|index| transposed.matrices().b[index % 5 * 6 + index / 5] = plain.b()[index]);
         let sums = |operands| Reference::of_product(operands, 1).0.iter().map(|x| x.high).collect::<Vec<_>>();
         assert_eq!(sums(&plain), sums(&transposed));
     }

@@ -167,22 +167,18 @@ impl<T: Element> Session for Contender<T> {
 fn whole<T: Element>(multiply: &mut dyn Multiply<T>, mut operands: Operands<T>) -> Result<AlignedBuf<T>, WorkerError> {
     multiply.prepare(&mut operands)?;
     multiply.repeat(&mut operands, 1)?;
-    Ok(operands.c)
+    Ok(operands.into_parts().2)
 }
 
 /// Each row of C in a call of its own.
 fn row_by_row<T: Element>(multiply: &mut dyn Multiply<T>, operands: Operands<T>) -> Result<AlignedBuf<T>, WorkerError> {
-    let Operands { product, a, b, mut c } = operands;
-    let mut one = Operands {
-        product: Product { m: 1, ..product },
-        a: AlignedBuf::zeroed(product.k)?,
-        b,
-        c: AlignedBuf::zeroed(product.n)?,
-    };
+    let product = operands.product();
+    let (a, b, mut c) = operands.into_parts();
+    let mut one = Operands::of(Product { m: 1, ..product }, AlignedBuf::zeroed(product.k)?, b)?;
     for (a, c) in a.chunks_exact(product.k).zip(c.chunks_exact_mut(product.n)) {
-        one.a.copy_from_slice(a);
+        one.matrices().a.copy_from_slice(a);
         multiply.repeat(&mut one, 1)?;
-        c.copy_from_slice(&one.c);
+        c.copy_from_slice(one.c());
     }
     Ok(c)
 }

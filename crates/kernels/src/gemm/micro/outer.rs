@@ -38,6 +38,8 @@ where
     P: Uniform,
     S: Simd<P::E>,
 {
+    // Registers are kept in memory, and tall tiles in groups of four rows.
+    const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<P::E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
     let columns = Columns::<S::Mask, NV>::new::<P::E, S>(s, args.cols);
     let mut buffer = MaybeUninit::<[[S::Reg; NV]; MR]>::uninit();
     let sums = Place { data: buffer.as_mut_ptr().cast::<P::E>(), row_stride: NV * S::LANES };

@@ -1,4 +1,9 @@
-//! The worker pool under load: sleeping workers, panics, callers that come and go.
+//! The worker pool under load: sleeping workers, panics, callers that come and go, forked children, too little memory.
+
+#[cfg(unix)]
+mod fork;
+#[cfg(target_os = "linux")]
+mod memory_limit;
 
 use cke_kernels::threads::{Parallel, ThreadPool};
 use std::panic::{AssertUnwindSafe, catch_unwind};
