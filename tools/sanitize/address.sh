@@ -4,6 +4,7 @@
 # the stack. It does not see into assembly; operands that end at a page without access, which many tests have, make up for that.
 # Needs: x86-64 Linux, a Rust toolchain, and gcc (whose own runtime is not used).
 set -euo pipefail
+shopt -s inherit_errexit
 sanitizer=address
 source "$(dirname "$0")/common.sh"
 
@@ -23,8 +24,8 @@ build() { # build SOURCE LIBRARY [OPTIONS]: prints the program's path
     program=$work/$(basename "$source" .c)
     shift 2
     gcc -std=c11 -g -O1 -fsanitize=address -Icrates/blas/include -Icrates/capi/include "$@" -c "$source" -o "$program.o"
-    gcc "$program.o" -o "$program" -L"$deps" "-l$library" -rdynamic -pthread -ldl -lm -lrt \
-        -Wl,--whole-archive "$runtime_dir/librustc-stable_rt.asan.a" -Wl,--no-whole-archive
+    gcc "$program.o" -o "$program" -L"$deps" "-l$library" -rdynamic -pthread \
+        -Wl,--whole-archive "$runtime_dir/librustc-stable_rt.asan.a" -Wl,--no-whole-archive -ldl -lm -lrt
     echo "$program"
 }
 

@@ -256,4 +256,18 @@ mod tests {
         let t = MatRef::new(&data, 3, 4).unwrap().transposed();
         assert_eq!((t.rows(), t.cols(), t.row_stride(), t.col_stride()), (4, 3, 1, 4));
     }
+
+    #[test]
+    fn strides_that_are_never_taken_are_cut() {
+        let (mut data, big) = ([0.0f32; 6], usize::MAX);
+        let row = MatRef::with_strides(&data, 1, 6, big, 1).unwrap();
+        assert_eq!((row.row_stride(), row.col_stride()), (LARGEST_UNUSED_STRIDE, 1));
+        let column = MatMut::with_strides(&mut data, 6, 1, 1, big).unwrap();
+        assert_eq!((column.row_stride(), column.col_stride()), (1, LARGEST_UNUSED_STRIDE));
+        let empty = MatRef::<f32>::with_strides(&[], 5, 0, big, big).unwrap();
+        assert_eq!((empty.row_stride(), empty.col_stride()), (LARGEST_UNUSED_STRIDE, LARGEST_UNUSED_STRIDE));
+        let far = vec![0u8; 2 * LARGEST_UNUSED_STRIDE + 1];
+        let wide = MatRef::with_strides(&far, 2, 1, 2 * LARGEST_UNUSED_STRIDE, 1).unwrap();
+        assert_eq!(wide.row_stride(), 2 * LARGEST_UNUSED_STRIDE, "taken");
+    }
 }
