@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a C programmer does, from installation to a running program: installs the library into a new directory, compiles every
+# What a C programmer does, from installation to a running program: installs the libraries into a new directory, compiles every
 # example with all warnings as errors through pkg-config, against the shared and the static library, and runs it.
 # Needs: a Rust toolchain, cc and pkg-config; c++ to see that the header is C++ too.
 set -euo pipefail
@@ -19,7 +19,7 @@ system=$(pkg-config --static --libs-only-l cke)
 read -r -a system <<< "${system/-lcke/}"
 warnings=(-Wall -Wextra -Wpedantic -Werror)
 
-echo '#include <cke.h>' > "$prefix/header.c"
+printf '#include <cke.h>\n#include <cke_blas.h>\n' > "$prefix/header.c"
 for standard in c99 c11 c17; do
   cc "-std=$standard" "${warnings[@]}" -fsyntax-only "$prefix/header.c" "${header[@]}"
 done
@@ -37,5 +37,13 @@ for source in examples/*.c; do
     "$prefix/lib/libcke.a" "${system[@]}" -lm -pthread
   "$program-static" > /dev/null
   echo "passed: $source, static library"
+done
+
+read -r -a blas <<< "$(pkg-config --cflags --libs cke_blas)"
+for source in ../blas/examples/*.c; do
+  program=$prefix/$(basename "$source" .c)
+  cc -std=c11 -O2 "${warnings[@]}" "$source" -o "$program" "${blas[@]}" "-Wl,-rpath,$(pkg-config --variable=libdir cke_blas)"
+  "$program"
+  echo "passed: $source"
 done
 echo "the C interface is in order"

@@ -36,10 +36,10 @@ void dgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n
 int main(void) {
     const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, 0, 0, 1, 1, 1};
     float c[4];
-    cblas_sgemm(101, 111, 111, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
     expect(c[0] == 4 && c[1] == 5 && c[2] == 10 && c[3] == 11, "a product");
 
-    cblas_sgemm(101, 111, 111, 2, 2, 3, 1, a, 2, b, 2, 0, c, 2);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 2, 2, 3, 1, a, 2, b, 2, 0, c, 2);
     expect(reported == 11, "cblas_xerbla is told the argument of the mirrored call");
 
     const double one = 1, x = 3;

@@ -1,5 +1,5 @@
-/* The functions of libcke_blas.so for C and C++. Names and semantics are those of every CBLAS, so that any cblas.h serves as well;
- * layouts are 101 (row-major) and 102 (column-major), transpositions 111 (none), 112 and 113 (transposed). */
+/* The functions of libcke_blas.so for C and C++, with the names, types and constants of every CBLAS: to be included instead of a cblas.h,
+ * or after one. */
 #ifndef CKE_BLAS_H
 #define CKE_BLAS_H
 
@@ -7,26 +7,54 @@
 extern "C" {
 #endif
 
+/* Whether a cblas.h was included before: of the reference BLAS, OpenBLAS or ATLAS; of MKL; of BLIS; of Accelerate. */
+#if !defined(CBLAS_H) && !defined(__MKL_CBLAS_H__) && !defined(BLIS_H) && !defined(CBLAS_ENUM_DEFINED_H)
+
+#ifndef CBLAS_INT
+#define CBLAS_INT int
+#endif
+
+typedef enum CBLAS_LAYOUT { CblasRowMajor = 101, CblasColMajor = 102 } CBLAS_LAYOUT;
+/* CblasConjNoTrans is a bad argument to every function here, as in the reference BLAS. */
+typedef enum CBLAS_TRANSPOSE {
+    CblasNoTrans = 111,
+    CblasTrans = 112,
+    CblasConjTrans = 113,
+    CblasConjNoTrans = 114
+} CBLAS_TRANSPOSE;
+typedef enum CBLAS_UPLO { CblasUpper = 121, CblasLower = 122 } CBLAS_UPLO;
+typedef enum CBLAS_DIAG { CblasNonUnit = 131, CblasUnit = 132 } CBLAS_DIAG;
+typedef enum CBLAS_SIDE { CblasLeft = 141, CblasRight = 142 } CBLAS_SIDE;
+#define CBLAS_ORDER CBLAS_LAYOUT /* its older name */
+
 /* C (m, n) <- alpha op(A) (m, k) op(B) (k, n) + beta C */
-void cblas_sgemm(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
-                 const float *b, int ldb, float beta, float *c, int ldc);
-void cblas_dgemm(int layout, int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a, int lda,
-                 const double *b, int ldb, double beta, double *c, int ldc);
+void cblas_sgemm(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const CBLAS_INT m,
+                 const CBLAS_INT n, const CBLAS_INT k, const float alpha, const float *a, const CBLAS_INT lda,
+                 const float *b, const CBLAS_INT ldb, const float beta, float *c, const CBLAS_INT ldc);
+void cblas_dgemm(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const CBLAS_INT m,
+                 const CBLAS_INT n, const CBLAS_INT k, const double alpha, const double *a, const CBLAS_INT lda,
+                 const double *b, const CBLAS_INT ldb, const double beta, double *c, const CBLAS_INT ldc);
 
 /* y <- alpha op(A) x + beta y, with A (m, n) */
-void cblas_sgemv(int layout, int trans, int m, int n, float alpha, const float *a, int lda, const float *x, int incx,
-                 float beta, float *y, int incy);
-void cblas_dgemv(int layout, int trans, int m, int n, double alpha, const double *a, int lda, const double *x, int incx,
-                 double beta, double *y, int incy);
+void cblas_sgemv(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans, const CBLAS_INT m, const CBLAS_INT n, const float alpha,
+                 const float *a, const CBLAS_INT lda, const float *x, const CBLAS_INT incx, const float beta, float *y,
+                 const CBLAS_INT incy);
+void cblas_dgemv(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans, const CBLAS_INT m, const CBLAS_INT n, const double alpha,
+                 const double *a, const CBLAS_INT lda, const double *x, const CBLAS_INT incx, const double beta,
+                 double *y, const CBLAS_INT incy);
 
-/* The same for batch_size products; the i-th A stands i * stride_a elements after the first, and so on. stride_a and stride_b may
- * be 0; the C may be interleaved but not overlap. */
-void cblas_sgemm_batch_strided(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a,
-                               int lda, int stride_a, const float *b, int ldb, int stride_b, float beta, float *c,
-                               int ldc, int stride_c, int batch_size);
-void cblas_dgemm_batch_strided(int layout, int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,
-                               int lda, int stride_a, const double *b, int ldb, int stride_b, double beta, double *c,
-                               int ldc, int stride_c, int batch_size);
+#endif
+
+/* cblas_?gemm for batch_size products; the i-th A stands i * stride_a elements after the first, and so on. stride_a and stride_b may
+ * be 0; the C may be interleaved but not overlap. Of the libraries whose cblas.h may stand before this one, some declare them too. */
+void cblas_sgemm_batch_strided(CBLAS_ORDER layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const int m,
+                               const int n, const int k, const float alpha, const float *a, const int lda,
+                               const int stride_a, const float *b, const int ldb, const int stride_b, const float beta,
+                               float *c, const int ldc, const int stride_c, const int batch_size);
+void cblas_dgemm_batch_strided(CBLAS_ORDER layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const int m,
+                               const int n, const int k, const double alpha, const double *a, const int lda,
+                               const int stride_a, const double *b, const int ldb, const int stride_b,
+                               const double beta, double *c, const int ldc, const int stride_c, const int batch_size);
 
 /* The number of threads that a large product may use. Below 1: as the environment says (CKE_NUM_THREADS, OMP_NUM_THREADS). */
 void cke_blas_set_num_threads(int threads);
