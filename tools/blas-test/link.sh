@@ -3,18 +3,41 @@
 set -euo pipefail
 source "$(dirname "$0")/library.sh"
 
-# program SOURCE [OPTIONS]: compiles and runs it.
-program() {
+# build SOURCE [OPTIONS]: compiles it to $work/program.
+build() {
     local source=$1 compiler=(cc -std=c11)
     [ "${source##*.}" = c ] || compiler=(c++ -std=c++17)
     "${compiler[@]}" -O2 -Wall -Wextra -Wpedantic -Werror "${@:2}" -Icrates/blas/include "$tools/$source" -o "$work/program" \
         -L"${library%/*}" -lcke_blas -Wl,-rpath,"${library%/*}" -pthread -lm
-    "$work/program"
-    echo "passed: $*"
 }
 
 # With each kind of error reporter: called, and left by an exception or longjmp.
 for style in PLAIN_STYLE MKL_STYLE; do
-    program link.c "-D$style"
-    program errors.cpp "-D$style"
+    for source in link.c errors.cpp; do
+        build "$source" "-D$style"
+        "$work/program"
+        echo "passed: $source, $style"
+    done
 done
+
+# On every instruction set, of which a CPU without it takes the next lower one, and with one thread and with two.
+for source in flags.c stack.c; do
+    build "$source"
+    for isa in scalar avx2 avx512; do
+        for threads in 1 2; do
+            CKE_ISA=$isa CKE_NUM_THREADS=$threads "$work/program"
+            echo "passed: $source, $isa, threads: $threads"
+        done
+    done
+done
+
+# Limits in the environment would be followed, and are not what is tested.
+if cc -fopenmp -x c - -o "$work/program" <<< 'int main(void) { return 0; }' 2> /dev/null; then
+    build openmp.c -fopenmp
+    unset CKE_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS
+    threads=$(OMP_PROC_BIND=false "$work/program")
+    OMP_PROC_BIND=true "$work/program" "$threads"
+    echo "passed: openmp.c, threads: $threads"
+else
+    echo "skipped: openmp.c: this compiler has no OpenMP"
+fi
