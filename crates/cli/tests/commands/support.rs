@@ -45,10 +45,17 @@ impl Outcome {
     }
 }
 
+/// The variables that set the number of threads, in their order.
+pub(crate) const THREAD_VARIABLES: [&str; 5] =
+    ["CKE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"];
+
 /// `cke` with these arguments, without the caller's model and threads.
 pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cke"));
-    command.args(args).env_remove("CKE_MODEL").env_remove("CKE_THREADS");
+    command.args(args).env_remove("CKE_MODEL");
+    THREAD_VARIABLES.iter().for_each(|variable| {
+        command.env_remove(variable);
+    });
     command
 }
 
