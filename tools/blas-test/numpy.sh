@@ -47,6 +47,7 @@ import threadpoolctl
 
 threads = ctypes.CDLL(None).cke_blas_get_num_threads
 with threadpoolctl.threadpool_limits(2):
+    numpy.ones((200, 200)) @ numpy.full((200, 200), 2.0)
     with threadpoolctl.threadpool_limits(1):
         assert threads() == 1
 PYTHON
