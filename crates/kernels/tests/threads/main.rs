@@ -1,5 +1,6 @@
 //! The worker pool under load: sleeping workers, panics, callers that come and go, forked children, too little memory.
 
+mod environment;
 #[cfg(unix)]
 mod fork;
 #[cfg(target_os = "linux")]
