@@ -51,7 +51,7 @@ class Setting:
     def start(self, command, **options):
         """Starts a process with this number of threads; one stays on the last CPU, as interrupts mostly go to the first."""
         threads = str(self.threads)
-        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CKE_THREADS")
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CKE_NUM_THREADS")
         environment = os.environ | dict.fromkeys(names, threads) | {"HF_HUB_OFFLINE": "1"}
         last = {max(os.sched_getaffinity(0))}
         pin = (lambda: os.sched_setaffinity(0, last)) if self.threads == 1 else None

@@ -31,7 +31,7 @@ pub(crate) fn set_count(threads: c_int) {
 /// What the environment said when it was first asked: C programs change it while others read it.
 fn from_environment() -> Option<usize> {
     static LIMIT: OnceLock<Option<usize>> = OnceLock::new();
-    *LIMIT.get_or_init(threads_from_environment)
+    *LIMIT.get_or_init(|| threads_from_environment().map(|limit| limit.threads))
 }
 
 /// What holds now, found out every so often, since no call is to wait for it.

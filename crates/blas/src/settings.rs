@@ -30,7 +30,8 @@ macro_rules! setters {
         /// Sets the number of threads that a large product may use, as [`cke_blas_set_num_threads`], and that of the library behind.
         #[unsafe(no_mangle)]
         pub extern "C" fn $name(threads: $integer) {
-            limits::set_count(c_int::try_from(threads).unwrap_or(c_int::MAX));
+            // Wider integers than `c_int` stop at its largest; below 0 all say the same.
+            limits::set_count(threads.clamp(0, c_int::MAX.into()) as c_int);
             let name = concat!(stringify!($name), "\0").as_bytes();
             if let Some(next) = next(name) {
                 // SAFETY: a function of this name takes this one number in every library that has it.

@@ -160,7 +160,7 @@ typedef struct cke_own_pool {
     size_t size;
     /// Passed to `run`; the library does not look at it.
     void *pool;
-    /// The most tasks that run at once, at least 1.
+    /// The most tasks that run at once, from 1 to 1024.
     size_t threads;
     /// Calls `work(ctx, task, worker)` exactly once for each task in 0 … tasks − 1, in any order, and returns when all have
     /// returned. worker is below `threads`, and no two calls that run at once have the same one. May be called from several threads at
@@ -283,10 +283,11 @@ const char *cke_error_text(int32_t status);
 /// has failed. Valid until the next failing call of the same thread.
 const char *cke_last_error(void);
 
-/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for one for each core that
-/// this process may use.
+/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for the number in the first of
+/// the environment variables CKE_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS that has
+/// one, else one for each core that this process may use.
 ///
-/// Idle threads spin for about 50 µs and then sleep.
+/// Idle threads spin for about 50 µs and then sleep. More than 1024 threads are CKE_ERROR_SIZE, and none is started.
 cke_status cke_pool_create(size_t threads,
                            struct cke_pool **out);
 

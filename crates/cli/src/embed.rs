@@ -3,10 +3,11 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{ThreadArgs, load_summary, print_notices};
+use crate::model::{load_summary, print_notices};
 use crate::numbers;
 use crate::output::{Output, counted, note};
 use crate::progress::Progress;
+use crate::threads::ThreadArgs;
 use cke_engine::embed::{EmbedOptions, Embedder, EmbedderFiles, Prompt};
 use cke_engine::error::Error;
 use cke_engine::runtime::Runtime;
@@ -100,6 +101,7 @@ struct Embedding<'a> {
 }
 
 pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
+    let threads = args.threads.count()?;
     let texts = match &args.file {
         None if !args.texts.is_empty() => args.texts.clone(),
         file => Source::new(file.as_deref()).texts()?,
@@ -107,7 +109,7 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     let started = Instant::now();
     let files = EmbedderFiles::open(&args.model, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-    let runtime = args.threads.runtime()?;
+    let runtime = Runtime::new(Some(threads))?;
     let progress = Progress::of_bytes(None);
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);

@@ -10,7 +10,8 @@ pub(crate) fn program_help() -> String {
         "\
 Environment:
   CKE_MODEL        model directory, as --model
-  CKE_THREADS      number of threads, as --threads
+  CKE_NUM_THREADS  number of threads, as --threads; without it that of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
+                   MKL_NUM_THREADS or BLIS_NUM_THREADS, in this order, the first that is a number
 {VARIABLES}
 
 Exit status: 0 done, also where the reader of the output went away; 1 failed; 2 misused; 130 interrupted.

@@ -3,10 +3,11 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, ModelArgs, ThreadArgs, print_notices};
+use crate::model::{LanguageModel, ModelArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
+use crate::threads::ThreadArgs;
 use cke_engine::error::Error;
 use cke_engine::evaluate::negative_log_likelihoods;
 use serde::Serialize;
@@ -93,7 +94,7 @@ impl Evaluation {
 
 pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let input = read_input(&args)?;
-    let model = LanguageModel::load(&args.model, &args.threads)?;
+    let model = LanguageModel::load(&args.model, args.threads.count()?)?;
     if !args.quiet {
         print_notices(&model.notices);
     }

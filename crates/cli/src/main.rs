@@ -28,6 +28,7 @@ mod page;
 mod profile;
 mod progress;
 mod status_line;
+mod threads;
 mod workload;
 
 use crate::error::CliError;

@@ -1,7 +1,6 @@
 //! The flags that name a model, and loading it.
 
 use crate::error::CliError;
-use crate::numbers;
 use crate::output::{counted, note};
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
@@ -62,25 +61,6 @@ fn demo() -> Result<Bundle, CliError> {
     Err(CliError::Misuse(message.to_owned()))
 }
 
-/// How many threads.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct ThreadArgs {
-    /// Threads, 1 to 1024 [default: one for each core that the process may use]
-    #[arg(short, long, value_name = "N", env = "CKE_THREADS", hide_env_values = true)]
-    #[arg(value_parser = numbers::threads, allow_negative_numbers = true)]
-    pub(crate) threads: Option<usize>,
-}
-
-impl ThreadArgs {
-    /// This machine with so many threads.
-    ///
-    /// # Errors
-    /// Where `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured or a thread cannot be had.
-    pub(crate) fn runtime(&self) -> Result<Runtime, CliError> {
-        Ok(Runtime::new(self.threads)?)
-    }
-}
-
 /// A GPT-2 with all that it takes to run it.
 #[derive(Debug)]
 pub(crate) struct LanguageModel {
@@ -98,11 +78,11 @@ pub(crate) struct LanguageModel {
 }
 
 impl LanguageModel {
-    /// Loads the model that was named, with a progress bar where that takes long.
+    /// Loads the model that was named, to run on this number of threads, with a progress bar if that takes long.
     ///
     /// # Errors
     /// Where its files cannot be used, it is no GPT-2, or memory or threads cannot be had.
-    pub(crate) fn load(model: &ModelArgs, threads: &ThreadArgs) -> Result<LanguageModel, CliError> {
+    pub(crate) fn load(model: &ModelArgs, threads: usize) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
         let (name, mut generation) = (bundle.name(), bundle.generation().clone());
@@ -115,7 +95,7 @@ impl LanguageModel {
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = threads.runtime()?;
+        let runtime = Runtime::new(Some(threads))?;
         let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })

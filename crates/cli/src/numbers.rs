@@ -1,7 +1,6 @@
 //! Numbers on the command line, each with its range.
 
-/// Most threads that can be asked for.
-const MAX_THREADS: u64 = 1024;
+use cke_kernels::threads::MAX_THREADS;
 
 /// Most sequences that can be decoded together: each has a cache and logits of its own.
 const MAX_BATCH: u64 = 1024;
@@ -17,7 +16,7 @@ const MAX_COUNT: u64 = u32::MAX as u64;
 
 /// Parses a number of threads.
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
-    whole(text, 1, MAX_THREADS)
+    whole(text, 1, MAX_THREADS as u64)
 }
 
 /// Parses a number of things that may be none.

@@ -21,7 +21,8 @@ enum Pool {
 }
 
 impl Runtime {
-    /// This machine with `threads` threads; `None` takes one for each core that the process may use.
+    /// This machine with `threads` threads; `None` stands for [`ThreadPool::available`], the limit of the environment or one for each
+    /// core that the process may use.
     ///
     /// # Errors
     /// Where `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured or a thread cannot be had.

@@ -9,8 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cke_kernels::Cpu;
-use cke_kernels::cores::cpu_quota;
-use cke_kernels::threads::ThreadPool;
+use cke_kernels::cores::{cpu_quota, usable_cores};
 use serde::Serialize;
 
 use crate::report::{Align, Column, Table, format_bytes};
@@ -76,7 +75,7 @@ impl Host {
             online_cpus: files.text("sys/devices/system/cpu/online").and_then(|list| cpu_list_length(&list)),
             allowed_cpus: files.allowed_cpus(),
             cpu_quota: cpu_quota(&files.root),
-            usable_threads: ThreadPool::available(),
+            usable_threads: usable_cores(),
             frequency_mhz: files.frequency_mhz(),
             memory_total_bytes: files.kib_field("proc/meminfo", "MemTotal"),
             memory_available_bytes: files.kib_field("proc/meminfo", "MemAvailable"),

@@ -1,6 +1,9 @@
 //! What a process sees that has no `xerbla_` of its own: standard error, the environment, the memory limit. Each case runs in a child
 //! process, which is this test program started again.
 
+mod threads;
+
+use cke_kernels::cores::THREAD_VARIABLES;
 use std::process::{Command, Output};
 use std::ptr::null;
 
@@ -14,10 +17,10 @@ fn is_child() -> bool {
 /// Runs the test `child` of this program in a process of its own.
 fn run(child: &str, environment: &[(&str, &str)]) -> Output {
     let program = std::env::current_exe().expect("a test has a path");
-    Command::new(program)
+    let mut command = Command::new(program);
+    THREAD_VARIABLES.iter().fold(&mut command, |command, variable| command.env_remove(variable));
+    command
         .args(["--exact", child, "--nocapture", "--test-threads=1"])
-        .env_remove("CKE_NUM_THREADS")
-        .env_remove("OMP_NUM_THREADS")
         .env_remove("CKE_BLAS_VERBOSE")
         .env(CHILD, "1")
         .envs(environment.iter().copied())
@@ -117,40 +120,6 @@ fn bad_instruction_set_ends_the_process_with_a_reason() {
         let output = run("child_with_products", &[(name, value)]);
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).starts_with(&format!("cke_blas: {name}=")), "{}", stderr(&output));
-    }
-}
-
-/// Tells a child how many threads it should find.
-const WANTED_THREADS: &str = "CKE_BLAS_TEST_THREADS";
-
-#[test]
-fn child_that_asks_for_threads() {
-    let Ok(wanted) = std::env::var(WANTED_THREADS) else { return };
-    let found = || cke_blas::cke_blas_get_num_threads();
-    assert_eq!(found().to_string(), wanted);
-    cke_blas::cke_blas_set_num_threads(7);
-    assert_eq!(found(), 7);
-    cke_blas::cke_blas_set_num_threads(i32::MAX);
-    assert_eq!(found(), 1024);
-    cke_blas::cke_blas_set_num_threads(-1);
-    assert_eq!(found().to_string(), wanted, "as the environment says again");
-}
-
-#[test]
-fn number_of_threads_follows_the_environment() {
-    let available = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-    for (own, omp, wanted) in [
-        ("3", "5", "3"),
-        ("", "5", "5"),
-        ("", "2,4", "2"),
-        ("none", "6", "6"),
-        ("0", "-3", &available),
-        ("-1", "", &available),
-        ("99999", "2", "1024"),
-    ] {
-        let environment = [("CKE_NUM_THREADS", own), ("OMP_NUM_THREADS", omp), (WANTED_THREADS, wanted)];
-        let output = run("child_that_asks_for_threads", &environment);
-        assert!(output.status.success(), "{own:?}, {omp:?}: {}", stderr(&output));
     }
 }
 

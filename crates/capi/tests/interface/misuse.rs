@@ -269,3 +269,23 @@ fn lists_of_nothing_may_be_anywhere() {
     let status = unsafe { cke_plan_run(context.get(), plan.get(), &a, packed.get(), &epilogue, &c) };
     assert_eq!(status, CKE_OK, "{}", last_error());
 }
+
+#[test]
+fn pool_of_more_threads_than_the_limit_is_refused_and_starts_none() {
+    for threads in [1025, 1_000_000, usize::MAX] {
+        let mut out = std::ptr::dangling_mut();
+        // SAFETY: `out` is valid for writes.
+        assert_eq!(unsafe { cke_pool_create(threads, &mut out) }, CKE_ERROR_SIZE);
+        assert!(out.is_null());
+        assert_eq!(last_error(), format!("threads of a pool, at most: wanted 1024, found {threads}"));
+
+        let own = cke_own_pool { size: size_of::<cke_own_pool>(), pool: null_mut(), threads, run: Some(run_nothing) };
+        let mut out = std::ptr::dangling_mut();
+        // SAFETY: the struct is copied, and `out` is valid for writes.
+        assert_eq!(unsafe { cke_pool_wrap(&own, &mut out) }, CKE_ERROR_SIZE);
+        assert!(out.is_null());
+        assert_eq!(last_error(), format!("threads of cke_own_pool, at most: wanted 1024, found {threads}"));
+    }
+}
+
+unsafe extern "C" fn run_nothing(_: *mut c_void, _: usize, _: cke_work, _: *mut c_void) {}

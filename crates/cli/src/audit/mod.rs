@@ -25,13 +25,12 @@ use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::named_library::NamedLibrary;
-use crate::numbers;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::status_line::StatusLine;
+use crate::threads::ThreadCountsArgs;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
-use cke_kernels::threads::ThreadPool;
 use cke_perf::clock::Stopwatch;
 use std::path::{Path, PathBuf};
 
@@ -52,17 +51,8 @@ pub(crate) struct AuditArgs {
     /// Do not look for libraries in the usual places
     #[arg(long)]
     no_peers: bool,
-    /// Numbers of threads, 1 to 1024; without it 1 and one for each core that the process may use
-    #[arg(
-        short,
-        long,
-        value_name = "N,…",
-        allow_negative_numbers = true,
-        value_delimiter = ',',
-        env = "CKE_THREADS",
-        value_parser = numbers::threads,
-    )]
-    threads: Option<Vec<usize>>,
+    #[command(flatten)]
+    threads: ThreadCountsArgs,
     /// The page
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
@@ -105,7 +95,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     let load_average = machine::load_average();
     let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, StatusLine::new());
     let (launcher, cases) = (launcher()?, suite(args.quick));
-    let threads = args.threads.clone().unwrap_or_else(usual_thread_counts);
+    let threads = args.threads.counts()?;
 
     progress.show("looking for matrix libraries");
     let Entrants { entrants, unusable } = Entrants::find(&args.against, !args.no_peers, &launcher)?;
@@ -150,12 +140,6 @@ fn measure_products(
         contestants = names.zip(outcome.libraries).map(|(name, library)| Contestant { name, library }).collect();
     }
     Ok((rows, skipped, contestants))
-}
-
-fn usual_thread_counts() -> Vec<usize> {
-    let mut counts = vec![1, ThreadPool::available()];
-    counts.dedup();
-    counts
 }
 
 fn json(report: &Report) -> Result<String, CliError> {

@@ -6,10 +6,10 @@ use crate::environment::command_help;
 use crate::error::CliError;
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::threads::ThreadCountsArgs;
 use crate::workload::origin::OriginArgs;
 use crate::workload::test_plan::{Wishes, tests};
 use cke_engine::runtime::Runtime;
-use cke_kernels::threads::ThreadPool;
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
 use cke_perf::report::{Format, render};
@@ -58,17 +58,8 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::sequences_of_pass,
     )]
     batch: Vec<usize>,
-    /// Numbers of threads, 1 to 1024; without it 1 and one for each core that the process may use
-    #[arg(
-        short,
-        long,
-        value_name = "N,…",
-        allow_negative_numbers = true,
-        value_delimiter = ',',
-        env = "CKE_THREADS",
-        value_parser = numbers::threads,
-    )]
-    threads: Option<Vec<usize>>,
+    #[command(flatten)]
+    threads: ThreadCountsArgs,
     /// Repetitions of each test, 1 to 10000
     #[arg(
         short,
@@ -99,6 +90,7 @@ fn format() -> impl TypedValueParser<Value = Format> {
 }
 
 pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
+    let thread_counts = args.threads.counts()?;
     let origin = args.origin.open()?;
     let wishes = Wishes {
         prompts: args.prompt_tokens.as_deref(),
@@ -107,7 +99,6 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
         all_logits: args.all_logits,
     };
     let tests = tests(origin.config(), wishes)?;
-    let thread_counts = args.threads.unwrap_or_else(usual_thread_counts);
     let runtime = Runtime::new(Some(1))?;
     let host = Host::detect(runtime.cpu());
     origin.check_memory(&tests, &runtime, &host)?;
@@ -130,10 +121,4 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
     let mut output = Output::new();
     output.write(&text)?;
     output.flush()
-}
-
-fn usual_thread_counts() -> Vec<usize> {
-    let mut counts = vec![1, ThreadPool::available()];
-    counts.dedup();
-    counts
 }

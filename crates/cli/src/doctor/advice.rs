@@ -1,13 +1,13 @@
 //! What keeps this machine from its speed, and what to do about it.
 
+use super::DefaultThreads;
 use cke_perf::host::Host;
 
 /// Memory below which even small models may not fit.
 const LITTLE_MEMORY: u64 = 1 << 30;
 
-/// One sentence or two for each thing that is missing; none where all is well. `threads_wanted` is what `CKE_THREADS`
-/// says.
-pub(super) fn advice(machine: &Host, threads_wanted: Option<usize>, is_release_build: bool) -> Vec<String> {
+/// One sentence or two for each thing that is missing; none where all is well. `threads` is what commands use.
+pub(super) fn advice(machine: &Host, threads: &DefaultThreads, is_release_build: bool) -> Vec<String> {
     let found = [
         build(is_release_build),
         capped_isa(machine),
@@ -15,7 +15,7 @@ pub(super) fn advice(machine: &Host, threads_wanted: Option<usize>, is_release_b
         single_cpu(machine),
         affinity(machine),
         quota(machine),
-        few_threads(machine, threads_wanted),
+        few_threads(machine, threads),
         huge_pages(machine),
         memory(machine),
     ];
@@ -57,11 +57,10 @@ fn single_cpu(machine: &Host) -> Option<String> {
     (machine.online_cpus? == 1).then(|| advice.to_owned())
 }
 
-fn few_threads(machine: &Host, wanted: Option<usize>) -> Option<String> {
-    let (wanted, usable) = (wanted?, machine.usable_threads);
-    (wanted < usable).then(|| {
-        format!("CKE_THREADS={wanted} leaves {} of {usable} threads unused: unset it for full speed.", usable - wanted)
-    })
+fn few_threads(machine: &Host, threads: &DefaultThreads) -> Option<String> {
+    let (variable, count, usable) = (threads.variable?, threads.count, machine.usable_threads);
+    (count < usable)
+        .then(|| format!("{variable} leaves {} of {usable} threads unused: unset it for full speed.", usable - count))
 }
 
 fn affinity(machine: &Host) -> Option<String> {
@@ -127,18 +126,23 @@ mod tests {
         }
     }
 
+    /// What commands use if a variable says so.
+    fn threads(limit: Option<usize>) -> DefaultThreads {
+        DefaultThreads { count: limit.unwrap_or(8), variable: limit.map(|_| "OMP_NUM_THREADS") }
+    }
+
     fn only_advice(machine: &Host) -> String {
-        let lines = advice(machine, None, true);
+        let lines = advice(machine, &threads(None), true);
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines.into_iter().next().expect("one line")
     }
 
     #[test]
     fn advice_good_machine_is_none() {
-        assert!(advice(&machine(), Some(8), true).is_empty());
+        assert!(advice(&machine(), &threads(Some(8)), true).is_empty());
         let unknown =
             Host { online_cpus: None, allowed_cpus: None, memory_available_bytes: None, huge_pages: None, ..machine() };
-        assert!(advice(&unknown, None, true).is_empty());
+        assert!(advice(&unknown, &threads(None), true).is_empty());
     }
 
     #[test]
@@ -165,11 +169,12 @@ mod tests {
 
     #[test]
     fn advice_debug_build_is_named() {
-        assert!(advice(&machine(), None, false)[0].contains("--release"));
+        assert!(advice(&machine(), &threads(None), false)[0].contains("--release"));
     }
+
     #[test]
     fn advice_fewer_threads_than_usable_are_named() {
-        let lines = advice(&machine(), Some(2), true);
-        assert_eq!(lines, ["CKE_THREADS=2 leaves 6 of 8 threads unused: unset it for full speed."]);
+        let lines = advice(&machine(), &threads(Some(2)), true);
+        assert_eq!(lines, ["OMP_NUM_THREADS leaves 6 of 8 threads unused: unset it for full speed."]);
     }
 }

@@ -8,8 +8,10 @@ use self::kernels::{KernelChoice, choices};
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::threads;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
+use cke_kernels::cores::{THREAD_VARIABLES, threads_from_environment};
 use cke_kernels::scheme::F32;
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use cke_perf::host::Host;
@@ -40,8 +42,8 @@ Examples:
 /// Smallest buffer to read, bytes: systems do not always tell of every cache.
 const LEAST_BUFFER: usize = 64 << 20;
 
-/// Environment variables that change how models run.
-const VARIABLES: [&str; 4] = ["CKE_ISA", "CKE_REQUIRE_ISA", "CKE_THREADS", "CKE_MODEL"];
+/// Environment variables that change how models run, besides [`THREAD_VARIABLES`].
+const VARIABLES: [&str; 3] = ["CKE_ISA", "CKE_REQUIRE_ISA", "CKE_MODEL"];
 
 pub(crate) fn run(args: DoctorArgs) -> Result<(), CliError> {
     let report = Report::new(!args.no_measure)?;
@@ -60,13 +62,36 @@ struct Report {
     version: &'static str,
     /// Whether this program was built with optimisations that a release has.
     release_build: bool,
-    /// Those of [`VARIABLES`] that are set.
+    /// Those of [`VARIABLES`] and [`THREAD_VARIABLES`] that are set.
     environment: BTreeMap<&'static str, String>,
+    threads: DefaultThreads,
     machine: Host,
     kernels: Vec<KernelChoice>,
     /// `None` where it was not wanted.
     measured: Option<Vec<Measurement>>,
     advice: Vec<String>,
+}
+
+/// The number of threads that commands use without `--threads`.
+#[derive(Debug, Serialize)]
+struct DefaultThreads {
+    count: usize,
+    /// The variable that says so; `None` if it is one for each core that the process may use.
+    variable: Option<&'static str>,
+}
+
+impl DefaultThreads {
+    fn of_environment() -> Result<DefaultThreads, CliError> {
+        let count = threads::default_count()?;
+        Ok(DefaultThreads { count, variable: threads_from_environment().map(|limit| limit.variable) })
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(vec![left("threads of a command"), left("by")]);
+        let source = self.variable.unwrap_or("the cores that the process may use");
+        table.push(vec![self.count.to_string(), source.to_owned()]);
+        table
+    }
 }
 
 /// What the machine does with a number of threads.
@@ -80,6 +105,7 @@ struct Measurement {
 
 impl Report {
     fn new(has_measurements: bool) -> Result<Report, CliError> {
+        let threads = DefaultThreads::of_environment()?;
         let cpu = Cpu::host().map_err(Error::from)?;
         let machine = Host::detect(cpu);
         let set = |name| Some((name, std::env::var_os(name)?.to_string_lossy().into_owned()));
@@ -87,16 +113,22 @@ impl Report {
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
             release_build,
-            environment: VARIABLES.into_iter().filter_map(set).filter(|(_, value)| !value.is_empty()).collect(),
+            environment: VARIABLES
+                .into_iter()
+                .chain(THREAD_VARIABLES)
+                .filter_map(set)
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
             kernels: choices::<F32>(cpu),
-            measured: has_measurements.then(|| measure(cpu, &machine)).transpose()?,
-            advice: advice(&machine, threads_wanted(), release_build),
+            measured: has_measurements.then(|| measure(cpu, &machine, threads.count)).transpose()?,
+            advice: advice(&machine, &threads, release_build),
+            threads,
             machine,
         })
     }
 
     fn to_text(&self) -> String {
-        let mut tables = vec![self.machine.table()];
+        let mut tables = vec![self.machine.table(), self.threads.table()];
         if !self.environment.is_empty() {
             let mut table = Table::new(vec![left("environment"), left("")]);
             let rows = self.environment.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]);
@@ -114,14 +146,9 @@ impl Report {
     }
 }
 
-/// What `CKE_THREADS` asks for, where it is a number.
-fn threads_wanted() -> Option<usize> {
-    std::env::var("CKE_THREADS").ok()?.parse().ok()
-}
-
-/// The ceilings with one thread and with as many as may run at once.
-fn measure(cpu: &Cpu, machine: &Host) -> Result<Vec<Measurement>, CliError> {
-    let mut counts = vec![1, machine.usable_threads];
+/// The ceilings with one thread and with as many as commands use.
+fn measure(cpu: &Cpu, machine: &Host, threads: usize) -> Result<Vec<Measurement>, CliError> {
+    let mut counts = vec![1, threads];
     counts.dedup();
     let usual = buffer_bytes(machine.last_level_cache_bytes, machine.memory_available_bytes);
     // Filling the usual buffer would take longer than reading it; four times the caches is as much as is needed.

@@ -14,9 +14,10 @@ use self::sampling::SamplingArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, ThreadArgs, print_notices};
+use crate::model::{LanguageModel, ModelArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::threads::ThreadArgs;
 use cke_engine::generate::{Batch, Finish, GenerateOptions, Overflow};
 use cke_engine::sampler::SamplerConfig;
 use cke_engine::tokenizer::Encoded;
@@ -87,7 +88,7 @@ Examples:
 
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
-    let model = LanguageModel::load(&args.model, &args.threads)?;
+    let model = LanguageModel::load(&args.model, args.threads.count()?)?;
     if model.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
     }

@@ -8,13 +8,13 @@ use self::tokenizer::TokenizerReport;
 use crate::error::CliError;
 use crate::model::ModelArgs;
 use crate::output::Output;
+use crate::threads;
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::notice::Notice;
 use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
 use cke_kernels::Cpu;
-use cke_kernels::threads::ThreadPool;
 use cke_perf::report::{Align, Column, Table, format_bytes};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -272,7 +272,7 @@ impl ConfigReport {
 impl MemoryReport {
     fn new(config: &ModelConfig) -> Result<MemoryReport, CliError> {
         let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
-        let threads = ThreadPool::available();
+        let threads = threads::default_count()?;
         let estimate = MemoryEstimate::new(config, cpu, threads)?;
         let MemoryEstimate { weights, kv_cache, activations } = estimate;
         Ok(MemoryReport {

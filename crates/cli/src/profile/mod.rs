@@ -15,10 +15,10 @@ use self::report::{About, Report};
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
-use crate::model::ThreadArgs;
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
+use crate::threads::ThreadArgs;
 use crate::workload::origin::OriginArgs;
 use crate::workload::test_plan::{Test, Wishes, tests};
 use cke_engine::config::ModelConfig;
@@ -94,6 +94,7 @@ const USUAL_PROMPT: usize = 128;
 const USUAL_GENERATION: usize = 16;
 
 pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
+    let threads = args.threads.count()?;
     let origin = args.origin.open()?;
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.
@@ -102,7 +103,6 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let host = Host::detect(loading.cpu());
     origin.check_memory(&tests, &loading, &host)?;
     let (model, subject) = origin.load(&loading)?;
-    let threads = args.threads.threads.unwrap_or(host.usable_threads);
     let session = Session {
         model: &model,
         tests: &tests,

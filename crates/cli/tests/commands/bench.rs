@@ -112,7 +112,7 @@ fn bench_synthetic_model_needs_no_files() {
 fn bench_environment_names_model_and_threads() {
     let model = gpt2();
     let mut command = command(&["bench", "model", "-p", "3", "-g", "0", "-r", "1", "-o", "json"]);
-    command.env("CKE_MODEL", model.path()).env("CKE_THREADS", "1,2");
+    command.env("CKE_MODEL", model.path()).env("CKE_NUM_THREADS", "1,2");
     let rows = run(command, b"").json();
     assert_eq!(rows.as_array().map(Vec::len), Some(2));
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 #[test]
 fn doctor_json_has_every_fact() {
     let report = cke(&["doctor", "--no-measure", "--json"]).json();
-    assert_eq!(keys(&report), ["advice", "environment", "kernels", "machine", "measured", "release_build", "version"]);
+    assert_eq!(
+        keys(&report),
+        ["advice", "environment", "kernels", "machine", "measured", "release_build", "threads", "version"]
+    );
     assert_eq!((&report["version"], &report["measured"]), (&Value::from(env!("CARGO_PKG_VERSION")), &Value::Null));
     assert!(report["machine"]["usable_threads"].as_u64() >= Some(1));
     let kernel = &report["kernels"][0];

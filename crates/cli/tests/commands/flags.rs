@@ -96,10 +96,10 @@ fn environment_variables_stand_for_flags_and_are_checked() {
         command.env("CKE_MODEL", model.path()).env(variable, value);
         run(command, b"")
     };
-    let outcome = with("CKE_THREADS", "3");
+    let outcome = with("CKE_NUM_THREADS", "3");
     outcome.success();
     assert!(outcome.stderr.contains("3 threads"), "{outcome:?}");
-    with("CKE_THREADS", "0").failure(2, &["--threads", "from 1 to 1024"]);
+    with("CKE_NUM_THREADS", "0").failure(2, &["CKE_NUM_THREADS", "--threads", "from 1 to 1024"]);
     with("CKE_ISA", "sse9").failure(1, &["CKE_ISA", "sse9", "scalar, avx2 or avx512"]);
     with("CKE_REQUIRE_ISA", "mmx").failure(1, &["CKE_REQUIRE_ISA", "mmx"]);
     assert!(with("CKE_ISA", "scalar").stderr.contains("scalar") || std::env::var("CKE_REQUIRE_ISA").is_ok());
@@ -108,8 +108,8 @@ fn environment_variables_stand_for_flags_and_are_checked() {
 #[test]
 fn help_names_flags_and_environment() {
     for (args, parts) in [
-        (&["--help"][..], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
-        (&["generate", "--help"], &["CKE_MODEL", "CKE_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
+        (&["--help"][..], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
+        (&["generate", "--help"], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
         (&["eval", "--help"], &["CKE_MODEL", "CKE_REQUIRE_ISA", "Examples:", "per_token"]),
         (&["embed", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--no-normalize", "--prompt-name", "--dims"]),
         (&["bench", "model", "--help"], &["CKE_MODEL", "--synthetic"]),

@@ -17,4 +17,5 @@ mod models;
 mod process;
 mod profile;
 mod support;
+mod threads;
 mod toy_library;

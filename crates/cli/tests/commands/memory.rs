@@ -1,7 +1,7 @@
 //! `cke` in a limited address space.
 #![cfg(all(target_os = "linux", feature = "demo-model"))]
 
-use crate::support::{arg, file, golden, run};
+use crate::support::{arg, file, forget_settings, golden, run};
 use std::process::Command;
 
 #[test]
@@ -24,7 +24,7 @@ fn memory_limit_of_any_size_gives_an_answer_or_a_clean_error() {
 fn code_within(megabytes: usize, args: &[&str]) -> i32 {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -c 0; ulimit -v {}; exec \"$@\"", megabytes * 1024);
-    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cke")]).args(args).env_remove("CKE_MODEL");
+    forget_settings(&mut shell).args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cke")]).args(args);
     let outcome = run(shell, b"");
     match outcome.code {
         Some(0) => 0,

@@ -45,11 +45,20 @@ impl Outcome {
     }
 }
 
+/// The variables that set the number of threads, in their order.
+pub(crate) const THREAD_VARIABLES: [&str; 5] =
+    ["CKE_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"];
+
 /// `cke` with these arguments, without the caller's model and threads.
 pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cke"));
-    command.args(args).env_remove("CKE_MODEL").env_remove("CKE_THREADS");
+    forget_settings(&mut command).args(args);
     command
+}
+
+/// Takes the caller's model and number of threads out of the environment of a command.
+pub(crate) fn forget_settings(command: &mut Command) -> &mut Command {
+    THREAD_VARIABLES.iter().fold(command.env_remove("CKE_MODEL"), |command, variable| command.env_remove(variable))
 }
 
 /// Runs `cke` with nothing on standard input.

@@ -4,9 +4,11 @@
 //! thread that was bound to one CPU, by OpenMP for example, does not speak for the others.
 
 mod cpu_set;
+mod limit;
 mod quota;
 
 pub(crate) use cpu_set::CpuSet;
+pub use limit::{THREAD_VARIABLES, ThreadLimit, threads_from_environment};
 pub use quota::cpu_quota;
 
 use std::collections::BTreeSet;
@@ -28,19 +30,6 @@ pub fn usable_cores() -> usize {
     cores.min(quota).max(1)
 }
 
-/// The limit on threads that the environment sets: the first of `CKE_NUM_THREADS`, `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS`,
-/// `MKL_NUM_THREADS` and `BLIS_NUM_THREADS` that is a number above 0, or begins with one: "4,2" has one for each level of nesting, as
-/// OpenMP has it.
-pub fn threads_from_environment() -> Option<usize> {
-    let names = ["CKE", "OMP", "OPENBLAS", "MKL", "BLIS"].map(|library| format!("{library}_NUM_THREADS"));
-    names.iter().find_map(|name| leading_count(&std::env::var(name).ok()?))
-}
-
-fn leading_count(value: &str) -> Option<usize> {
-    let first = value.split(',').next().unwrap_or(value);
-    first.trim().parse().ok().filter(|&threads| threads > 0)
-}
-
 /// Distinct cores among these CPUs; `None` if the system does not tell.
 fn distinct_cores(cpus: &CpuSet) -> Option<usize> {
     let siblings =
@@ -57,15 +46,6 @@ pub fn allowed_cpus() -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn leading_count_takes_the_outer_level_and_no_nonsense() {
-        assert_eq!(leading_count("4"), Some(4));
-        assert_eq!(leading_count(" 3 ,2"), Some(3));
-        for nonsense in ["", "0", "-1", "many", ",2", "1e3", "99999999999999999999999"] {
-            assert_eq!(leading_count(nonsense), None, "{nonsense:?}");
-        }
-    }
 
     #[test]
     fn usable_cores_are_at_least_one_and_at_most_the_allowed_cpus() {

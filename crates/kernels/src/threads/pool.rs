@@ -4,7 +4,7 @@ use super::affinity::{ThreadId, WorkerCpus};
 use super::process::Process;
 use super::start::start;
 use super::{MAX_THREADS, Parallel, float_mode};
-use crate::cores::{WORKER_NAME, usable_cores};
+use crate::cores::{WORKER_NAME, threads_from_environment, usable_cores};
 use crate::error::Error;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -103,10 +103,10 @@ impl ThreadPool {
         Ok(pool)
     }
 
-    /// As many threads as there are cores that this process may use at once now: affinity and cgroup quota counted, of the hardware
-    /// threads of a core only one.
+    /// The default number of threads, from 1 to [`MAX_THREADS`]: the limit that the environment sets
+    /// ([`threads_from_environment`]), else one thread for each core that this process may use at once now ([`usable_cores`]).
     pub fn available() -> usize {
-        usable_cores()
+        threads_from_environment().map_or_else(usable_cores, |limit| limit.threads).min(MAX_THREADS)
     }
 }
 

@@ -6,6 +6,7 @@ use super::product::{Dtype, Product};
 use super::protocol::{Answer, Request};
 use super::turn;
 use super::{Entrant, Subject};
+use cke_kernels::cores::THREAD_VARIABLES;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -65,9 +66,7 @@ impl Launcher {
     fn command(&self, threads: usize, subject: Option<&Subject>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        for prefix in ["OMP", "MKL", "OPENBLAS", "BLIS", "CKE"] {
-            command.env(format!("{prefix}_NUM_THREADS"), threads.to_string());
-        }
+        command.envs(THREAD_VARIABLES.map(|variable| (variable, threads.to_string())));
         // It would change the width of the integers of MKL's functions.
         command.env_remove("MKL_INTERFACE_LAYER");
         if let Some(Subject::Library(path)) = subject {

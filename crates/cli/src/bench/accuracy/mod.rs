@@ -7,10 +7,9 @@ use super::gemm::{dtype, format, launcher};
 use super::progress::ProgressLine;
 use crate::environment::command_help;
 use crate::error::CliError;
-use crate::numbers;
 use crate::output::Output;
+use crate::threads::ThreadArgs;
 use cke_kernels::Cpu;
-use cke_kernels::threads::ThreadPool;
 use cke_perf::host::Host;
 use cke_perf::peers::{Data, Dtype, Entrant, Extent, Study, Subject, Sums};
 use cke_perf::report::{Format, format_bytes};
@@ -62,9 +61,8 @@ pub(crate) struct AccuracyArgs {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000),
     )]
     seeds: usize,
-    /// Number of threads, 1 to 1024 [default: all CPUs]
-    #[arg(short, long, value_name = "N", allow_negative_numbers = true, env = "CKE_THREADS", value_parser = numbers::threads)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: ThreadArgs,
     /// How results are written
     #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
     output: Format,
@@ -80,7 +78,7 @@ Examples:
 const DATA: [Data; 2] = [Data::Normal, Data::Positive];
 
 pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
-    let threads = args.threads.unwrap_or_else(ThreadPool::available);
+    let threads = args.threads.count()?;
     let extent = Extent { dtype: args.dtype, elements: args.elements, seeds: args.seeds, threads };
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     check_memory(&args, &Host::detect(cpu))?;

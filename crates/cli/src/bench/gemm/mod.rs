@@ -10,6 +10,7 @@ use crate::environment::command_help;
 use crate::error::CliError;
 use crate::numbers;
 use crate::output::{Output, counted, note};
+use crate::threads::counts_or;
 use against::Rival;
 use cke_kernels::Cpu;
 use cke_perf::host::Host;
@@ -36,18 +37,16 @@ pub(crate) struct GemmBenchArgs {
     /// Format of the numbers
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype())]
     dtype: Dtype,
-    /// Numbers of threads, 1 to 1024
+    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
     #[arg(
         short,
         long,
         value_name = "N,…",
         allow_negative_numbers = true,
         value_delimiter = ',',
-        env = "CKE_THREADS",
-        default_value = "1",
         value_parser = numbers::threads,
     )]
-    threads: Vec<usize>,
+    threads: Option<Vec<usize>>,
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Rival>,
@@ -125,6 +124,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
             return Err(CliError::Misuse(format!("{flag}: wanted f32, found {}", args.dtype)));
         }
     }
+    let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
     let products = shapes::products(args.shapes.as_deref())?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     let (launcher, own) = (launcher()?, against::own(args.packed));
@@ -135,7 +135,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
 
     let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
     let session = Session { launcher: &launcher, cpu, products: &products, entrants: &entrants };
-    let report = session.measure(&args.threads, settings)?;
+    let report = session.measure(&thread_counts, settings)?;
     let mut output = Output::new();
     output.write(&report.render(args.output)?)?;
     output.flush()?;

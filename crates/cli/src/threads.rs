@@ -1,0 +1,106 @@
+//! The number of threads: what `--threads` says, else the environment, else one for each core that the process may use.
+
+use crate::error::CliError;
+use crate::numbers;
+use cke_kernels::cores::threads_from_environment;
+use cke_kernels::threads::ThreadPool;
+
+/// The project's own variable. Unlike those of other libraries it is for this program, so a value that is no number of threads is an error.
+const OWN_VARIABLE: &str = "CKE_NUM_THREADS";
+
+/// How many threads.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ThreadArgs {
+    /// Threads, 1 to 1024 [default: CKE_NUM_THREADS, or one for each core that the process may use]
+    #[arg(short, long, value_name = "N", value_parser = numbers::threads, allow_negative_numbers = true)]
+    threads: Option<usize>,
+}
+
+impl ThreadArgs {
+    /// The number of threads to run with.
+    ///
+    /// # Errors
+    /// [`CliError::Misuse`] if there is no flag and `CKE_NUM_THREADS` is no number of threads.
+    pub(crate) fn count(&self) -> Result<usize, CliError> {
+        self.threads.map_or_else(default_count, Ok)
+    }
+}
+
+/// Numbers of threads to measure with.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ThreadCountsArgs {
+    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1 and one for each core that the process may use]
+    #[arg(short, long, value_name = "N,…", allow_negative_numbers = true, value_delimiter = ',')]
+    #[arg(value_parser = numbers::threads)]
+    threads: Option<Vec<usize>>,
+}
+
+impl ThreadCountsArgs {
+    /// The numbers of threads to measure with.
+    ///
+    /// # Errors
+    /// As [`ThreadArgs::count`].
+    pub(crate) fn counts(&self) -> Result<Vec<usize>, CliError> {
+        counts_or(self.threads.as_deref(), one_and_all)
+    }
+}
+
+/// The numbers of threads to measure with: those of the flag, of the environment, or the usual ones.
+///
+/// # Errors
+/// As [`ThreadArgs::count`].
+pub(crate) fn counts_or(flag: Option<&[usize]>, usual: impl FnOnce() -> Vec<usize>) -> Result<Vec<usize>, CliError> {
+    match flag {
+        Some(counts) => Ok(counts.to_vec()),
+        None => Ok(counts_of_environment()?.unwrap_or_else(usual)),
+    }
+}
+
+fn one_and_all() -> Vec<usize> {
+    let mut counts = vec![1, ThreadPool::available()];
+    counts.dedup();
+    counts
+}
+
+/// The number of threads without a flag.
+///
+/// # Errors
+/// As [`ThreadArgs::count`].
+pub(crate) fn default_count() -> Result<usize, CliError> {
+    let first = counts_of_environment()?.and_then(|counts| counts.into_iter().next());
+    Ok(first.unwrap_or_else(ThreadPool::available))
+}
+
+/// The numbers of threads that the environment sets: all of `CKE_NUM_THREADS`, else the one that another library's variable limits
+/// threads to.
+///
+/// # Errors
+/// As [`ThreadArgs::count`].
+fn counts_of_environment() -> Result<Option<Vec<usize>>, CliError> {
+    let own = std::env::var_os(OWN_VARIABLE).filter(|value| !value.is_empty());
+    match own {
+        Some(value) => Ok(Some(parse(&value.to_string_lossy())?)),
+        None => Ok(threads_from_environment().map(|limit| vec![limit.threads])),
+    }
+}
+
+fn parse(value: &str) -> Result<Vec<usize>, CliError> {
+    let counts = value.split(',').map(|count| numbers::threads(count.trim())).collect::<Result<_, _>>();
+    counts.map_err(|wanted| {
+        CliError::Misuse(format!("invalid value `{value}` of {OWN_VARIABLE}: {wanted}; --threads overrides it"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_of_counts_is_read_whole_or_refused() {
+        assert_eq!(parse("1, 2").expect("two counts"), [1, 2]);
+        for value in ["0", "1,", "1,0", "1025", "all", " "] {
+            let error = parse(value).expect_err("no counts").to_string();
+            assert!(error.starts_with(&format!("invalid value `{value}` of CKE_NUM_THREADS: wanted")), "{error}");
+        }
+    }
+}
