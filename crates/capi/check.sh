@@ -39,6 +39,18 @@ for source in examples/*.c; do
   echo "passed: $source, static library"
 done
 
+# An exception of a caller's own pool ends the process, and says why.
+program=$prefix/throwing_pool
+c++ -std=c++17 -O2 "${warnings[@]}" tests/throwing_pool.cpp -o "$program" "${shared[@]}" "-Wl,-rpath,$prefix/lib"
+status=0
+"$program" 2> "$program.log" || status=$?
+if [ "$status" -ne 134 ] || ! grep -q 'wanted run of a cke_own_pool to return, but it threw an exception' "$program.log"; then
+  cat "$program.log"
+  echo "check.sh: wanted a process that is ended (134) with a message, found exit status $status" >&2
+  exit 1
+fi
+echo "passed: tests/throwing_pool.cpp"
+
 read -r -a blas <<< "$(pkg-config --cflags --libs cke_blas)"
 for source in ../blas/examples/*.c; do
   program=$prefix/$(basename "$source" .c)

@@ -1,5 +1,5 @@
 /* The functions of libcke_blas.so for C and C++, with the names, types and constants of every CBLAS: to be included instead of a cblas.h,
- * or after one. */
+ * or after one. A cblas.h after this one is passed over. */
 #ifndef CKE_BLAS_H
 #define CKE_BLAS_H
 
@@ -9,6 +9,8 @@ extern "C" {
 
 /* Whether a cblas.h was included before: of the reference BLAS, OpenBLAS or ATLAS; of MKL; of BLIS; of Accelerate. */
 #if !defined(CBLAS_H) && !defined(__MKL_CBLAS_H__) && !defined(BLIS_H) && !defined(CBLAS_ENUM_DEFINED_H)
+#define CBLAS_H
+#define __MKL_CBLAS_H__
 
 #ifndef CBLAS_INT
 #define CBLAS_INT int

@@ -164,7 +164,8 @@ typedef struct cke_own_pool {
     size_t threads;
     /// Calls `work(ctx, task, worker)` exactly once for each task in 0 … tasks − 1, in any order, and returns when all have
     /// returned. worker is below `threads`, and no two calls that run at once have the same one. May be called from several threads at
-    /// once where several contexts use the pool.
+    /// once where several contexts use the pool. It returns: where it leaves by an exception, the process is ended, since tasks may still
+    /// be running; nor may it leave by longjmp.
     void (*run)(void *pool, size_t tasks, cke_work work, void *ctx);
 } cke_own_pool;
 

@@ -32,8 +32,9 @@ pub struct cke_own_pool {
     pub threads: usize,
     /// Calls `work(ctx, task, worker)` exactly once for each task in 0 … tasks − 1, in any order, and returns when all have
     /// returned. worker is below `threads`, and no two calls that run at once have the same one. May be called from several threads at
-    /// once where several contexts use the pool.
-    pub run: Option<unsafe extern "C" fn(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void)>,
+    /// once where several contexts use the pool. It returns: where it leaves by an exception, the process is ended, since tasks may still
+    /// be running; nor may it leave by longjmp.
+    pub run: Option<unsafe extern "C-unwind" fn(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void)>,
 }
 
 /// What a caller's own pool did wrong.
@@ -97,7 +98,19 @@ pub(crate) unsafe fn shared(pool: *const cke_pool) -> SharedPool {
 struct OwnPool {
     pool: *mut c_void,
     threads: usize,
-    run: unsafe extern "C" fn(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void),
+    run: unsafe extern "C-unwind" fn(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void),
+}
+
+/// Ends the process when it is dropped: tasks that still run use what the call has borrowed.
+struct NoWayOut;
+
+impl Drop for NoWayOut {
+    fn drop(&mut self) {
+        eprintln!(
+            "cke: wanted run of a cke_own_pool to return, but it threw an exception; ended, since its tasks may still be running"
+        );
+        std::process::abort()
+    }
 }
 
 // SAFETY: the library only passes the pointer back, and the caller promises that `run` may be called from any thread.
@@ -150,8 +163,10 @@ unsafe impl Parallel for OwnPool {
         }
         let (ran, panic) = (AtomicUsize::new(0), Mutex::new(None));
         let call = Call { work, tasks, threads: self.threads, ran, panic };
+        let no_way_out = NoWayOut;
         // SAFETY: the caller promises that `run` calls back with this context while it has not returned, and not afterwards.
         unsafe { (self.run)(self.pool, tasks, Some(run_task), std::ptr::from_ref(&call).cast_mut().cast()) };
+        std::mem::forget(no_way_out);
         if let Some(panic) = call.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
             resume_unwind(panic);
         }

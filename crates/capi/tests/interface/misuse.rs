@@ -288,4 +288,4 @@ fn pool_of_more_threads_than_the_limit_is_refused_and_starts_none() {
     }
 }
 
-unsafe extern "C" fn run_nothing(_: *mut c_void, _: usize, _: cke_work, _: *mut c_void) {}
+unsafe extern "C-unwind" fn run_nothing(_: *mut c_void, _: usize, _: cke_work, _: *mut c_void) {}

@@ -30,7 +30,7 @@ struct Caller {
     threads: usize,
 }
 
-unsafe extern "C" fn run(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
+unsafe extern "C-unwind" fn run(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
     // SAFETY: what `wrap` passed.
     let caller = unsafe { &*pool.cast::<Caller>() };
     caller.calls.fetch_add(1, Ordering::Relaxed);
@@ -51,7 +51,7 @@ unsafe extern "C" fn run(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *
 fn wrap(
     pool: *mut c_void,
     threads: usize,
-    run: unsafe extern "C" fn(*mut c_void, usize, cke_work, *mut c_void),
+    run: unsafe extern "C-unwind" fn(*mut c_void, usize, cke_work, *mut c_void),
 ) -> Handle<cke_pool> {
     let own = cke_own_pool { size: size_of::<cke_own_pool>(), pool, threads, run: Some(run) };
     // SAFETY: the struct is copied, and `out` is valid for writes.
@@ -82,17 +82,17 @@ fn pool_tells_its_threads() {
     }
 }
 
-unsafe extern "C" fn run_all_but_one(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
+unsafe extern "C-unwind" fn run_all_but_one(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
     // SAFETY: the context that came with `work`.
     (1..tasks).for_each(|task| unsafe { work.expect("a function")(ctx, task, 0) });
 }
 
-unsafe extern "C" fn run_with_worker_too_many(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
+unsafe extern "C-unwind" fn run_with_worker_too_many(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
     // SAFETY: the context that came with `work`.
     (0..tasks).for_each(|task| unsafe { work.expect("a function")(ctx, task, task % 3) });
 }
 
-unsafe extern "C" fn run_one_too_many(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
+unsafe extern "C-unwind" fn run_one_too_many(_: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
     // SAFETY: the context that came with `work`.
     (0..=tasks).for_each(|task| unsafe { work.expect("a function")(ctx, task, 0) });
 }
@@ -123,7 +123,7 @@ fn own_pool_without_threads_or_function_is_refused() {
 }
 
 /// A pool that uses its context while a call is under way.
-unsafe extern "C" fn run_and_call_again(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
+unsafe extern "C-unwind" fn run_and_call_again(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void) {
     // SAFETY: what the test passed.
     let (context, statuses) = unsafe { &*pool.cast::<(AtomicUsize, Mutex<Vec<cke_status>>)>() };
     let context = context.load(Ordering::Relaxed) as *const cke_context;
