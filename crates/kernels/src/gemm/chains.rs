@@ -46,6 +46,14 @@ fn chain_length(at: usize) -> usize {
     128 << (usize::from(at >= 256) + usize::from(at >= 16_384) + usize::from(at >= 131_072))
 }
 
+/// As [`chain_end`] for the dot form, where `at` counts vectors along k and each lane has a chain of its own. Those of f64 are a quarter
+/// as long: with half the lanes there are fewer chains to share the error, and libraries take several there.
+#[inline(always)]
+pub(crate) fn dot_chain_end<E>(at: usize) -> usize {
+    let shorter = if size_of::<E>() > size_of::<f32>() { 4 } else { 1 };
+    chain_end(at.saturating_mul(shorter)).div_ceil(shorter)
+}
+
 /// Products of a sum in the dot form between two additions across its lanes.
 pub(crate) const DOT_SEGMENT: usize = 16_384;
 
@@ -75,6 +83,16 @@ mod tests {
             };
             assert_eq!(pair[1] - pair[0], length, "after {}", pair[0]);
         }
+    }
+
+    #[test]
+    fn dot_chains_of_f64_are_a_quarter_as_long() {
+        for at in 0..20_000 {
+            assert_eq!(dot_chain_end::<f32>(at), chain_end(at));
+            assert_eq!(dot_chain_end::<f64>(at), chain_end(4 * at) / 4);
+        }
+        assert_eq!([0, 32, 64, 128].map(dot_chain_end::<f64>), [32, 64, 128, 192]);
+        assert!(dot_chain_end::<f64>(usize::MAX / 2) > usize::MAX / 8, "no overflow");
     }
 
     #[test]

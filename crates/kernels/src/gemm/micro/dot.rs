@@ -13,7 +13,7 @@
 //! Chains are those of `chains.rs`, counted in vectors from the start of each pair: the order of summation depends on k and the ISA
 //! alone.
 
-use super::super::chains::chain_end;
+use super::super::chains::dot_chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::microkernel::{Extra, Pair, Store, TileArgs};
 use crate::scheme::{Real, Uniform};
@@ -83,7 +83,7 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
     let mut at = 0;
     loop {
         let mut chain = [[s.splat(P::E::zero()); NC]; MR];
-        let end = chain_end(at).min(vectors);
+        let end = dot_chain_end::<P::E>(at).min(vectors);
         // SAFETY: vectors from `at` to `end` end at or before k, the mask covers what is left of k; rows and columns as promised by the
         // caller.
         unsafe {
