@@ -51,10 +51,34 @@ pub(super) struct Work<'a> {
     pub(super) own: Part<'a>,
 }
 
-/// The largest score and the sum of the weights of each row.
+/// The largest score and the sum of the weights of each row; of joined stretches with what its rounding lost, since the sum's error would
+/// come on top of that of the output, which is joined as often.
 pub(super) struct Stats<'a> {
-    pub(super) max: &'a mut [f32],
-    pub(super) sum: &'a mut [f32],
+    max: &'a mut [f32],
+    sum: &'a mut [f32],
+    lost: &'a mut [f32],
+}
+
+/// Numbers of a row in [`Stats`].
+pub(super) const STATS: usize = 3;
+
+impl<'a> Stats<'a> {
+    /// In memory of [`STATS`] numbers for each row.
+    pub(super) fn new(memory: &'a mut [f32]) -> Self {
+        let rows = memory.len() / STATS;
+        let (max, rest) = memory.split_at_mut(rows);
+        let (sum, lost) = rest.split_at_mut(rows);
+        Stats { max, sum, lost }
+    }
+
+    /// sum · before + (the sum of `own`) · after
+    fn join_sums(&mut self, i: usize, before: f32, own: &Stats<'_>, after: f32) {
+        let exact =
+            |stats: &Stats<'_>, factor: f32| (f64::from(stats.sum[i]) + f64::from(stats.lost[i])) * f64::from(factor);
+        let sum = exact(self, before) + exact(own, after);
+        self.sum[i] = sum as f32;
+        self.lost[i] = (sum - f64::from(self.sum[i])) as f32;
+    }
 }
 
 /// What one stretch gives: output (rows, head_dim) before the division, and its statistics.
@@ -209,6 +233,7 @@ impl<I: Iterator<Item = usize>> Op for Weights<'_, '_, I> {
 
     #[inline(always)]
     fn run<S: Simd<f32>>(mut self, s: S) {
+        self.stats.lost.fill(0.0);
         let stats = self.stats.max.chunks_mut(ROWS_IN_STEP).zip(self.stats.sum.chunks_mut(ROWS_IN_STEP));
         for (rows, (max, sum)) in self.scores.chunks_mut(ROWS_IN_STEP * self.row_len).zip(stats) {
             let count = rows.len() / self.row_len;
@@ -298,7 +323,7 @@ impl Op for Join<'_, '_> {
             };
             let (before, after) = (factor(joined), factor(own));
             self.joined.max[i] = max;
-            self.joined.sum[i] = self.joined.sum[i] * before + self.own.stats.sum[i] * after;
+            self.joined.join_sums(i, before, &self.own.stats, after);
             let (before, after) = (s.splat(before), s.splat(after));
             let cols = self.out.cols;
             let own = self.own.out[i * cols..][..cols].chunks(S::LANES);

@@ -1,7 +1,7 @@
 //! Who computes what: sequences, heads and blocks of queries spread over the threads.
 
 use super::cache::Panels;
-use super::head::{Head, Part, Stats, Work};
+use super::head::{Head, Part, STATS, Stats, Work};
 use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, Turn};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
@@ -145,7 +145,7 @@ impl AttentionPlan {
         let block = self.block().min(rows);
         let (keys, values) = (self.format.keys_len(positions), self.format.values_len(positions));
         let panels = if has_whole { keys.saturating_add(values) } else { 0 };
-        block.saturating_mul(self.row_room(positions) + self.format.head_dim + 4).saturating_add(panels)
+        block.saturating_mul(self.row_room(positions) + self.format.head_dim + 2 * STATS).saturating_add(panels)
     }
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
@@ -207,7 +207,7 @@ impl Call<'_> {
         let AttentionPlan { heads, format: KvFormat { key_heads, head_dim, .. }, .. } = *self.plan;
         let (threads, rows, stretch) = (pool.threads(), self.most_rows, self.plan.stretch());
         self.append(pool);
-        let (scores_len, part_len) = (rows * stretch, rows * (head_dim + 2));
+        let (scores_len, part_len) = (rows * stretch, rows * (head_dim + STATS));
         let parts = self.jobs.len().saturating_mul(heads).saturating_mul(stretches);
         let scores_total = threads.saturating_mul(PerWorker::<f32>::padded(scores_len));
         let parts_total = parts.saturating_mul(PerWorker::<f32>::padded(part_len));
@@ -308,11 +308,8 @@ impl Call<'_> {
         };
         let work = Work {
             scores: take(rows * self.plan.row_room(room)),
-            joined: Stats { max: take(rows), sum: take(rows) },
-            own: Part {
-                out: take(rows * self.plan.format.head_dim),
-                stats: Stats { max: take(rows), sum: take(rows) },
-            },
+            joined: Stats::new(take(STATS * rows)),
+            own: Part { out: take(rows * self.plan.format.head_dim), stats: Stats::new(take(STATS * rows)) },
         };
         let keys = rest.as_mut_ptr();
         (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_len(room)), capacity: room })
@@ -321,7 +318,6 @@ impl Call<'_> {
     /// The memory of one part of [`Call::run_by_stretches`].
     fn part<'m>(&self, memory: &'m mut [f32]) -> Part<'m> {
         let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.format.head_dim);
-        let (max, sum) = stats.split_at_mut(self.most_rows);
-        Part { out, stats: Stats { max, sum } }
+        Part { out, stats: Stats::new(stats) }
     }
 }
