@@ -105,6 +105,7 @@ struct OwnPool {
 struct NoWayOut;
 
 impl Drop for NoWayOut {
+    #[allow(clippy::print_stderr, reason = "the process ends here, and nobody else can say why")]
     fn drop(&mut self) {
         eprintln!(
             "cke: wanted run of a cke_own_pool to return, but it threw an exception; ended, since its tasks may still be running"
