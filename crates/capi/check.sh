@@ -51,6 +51,14 @@ if [ "$status" -ne 134 ] || ! grep -q 'wanted run of a cke_own_pool to return, b
 fi
 echo "passed: tests/throwing_pool.cpp"
 
+# Threads with small stacks, on every instruction set, of which a CPU without it takes the next lower one.
+program=$prefix/stack
+cc -std=c11 -O2 "${warnings[@]}" -I../../tools/blas-test tests/stack.c -o "$program" "${shared[@]}" "-Wl,-rpath,$prefix/lib" -pthread
+for isa in scalar avx2 avx512; do
+  for threads in 0 2; do CKE_ISA=$isa "$program" "$threads"; done
+done
+echo "passed: tests/stack.c"
+
 read -r -a blas <<< "$(pkg-config --cflags --libs cke_blas)"
 for source in ../blas/examples/*.c; do
   program=$prefix/$(basename "$source" .c)

@@ -3,22 +3,15 @@
 # library exports, with the testers' own sizes and with sizes around vector widths and tiles, on each instruction set of this CPU.
 #
 # The testers and the reference BLAS are Debian's (libblas-test, libblas3); they are unpacked below the target directory and not
-# installed. Needs Debian or Ubuntu with package lists (apt-get update) and the network.
+# installed. Needs Debian or Ubuntu and the network.
 set -euo pipefail
 source "$(dirname "$0")/library.sh"
 
-packages=(libblas-test libblas3 libgfortran5 libquadmath0)
 root=$work/debian
 # The testers are compiled for at most 9 sizes of at most 65.
 sizes='0 1 2 7 15 17 33 63 65'
 
-fetch() {
-    rm -rf "$root" && mkdir -p "$root"
-    (cd "$root" && apt-get -qq download "${packages[@]}" 2> apt.log) || { cat "$root/apt.log" >&2; return 1; }
-    for package in "$root"/*.deb; do dpkg-deb -x "$package" "$root"; done
-}
-
-[ -e "$root"/usr/lib/*/blas/xblat3s ] || fetch || { apt-get -qq update && fetch; }
+unpack_debian "$root" libblas-test libblas3 libgfortran5 libquadmath0
 blas=$(echo "$root"/usr/lib/*/blas)
 
 # An input that tests nothing but gemm and gemv.

@@ -11,6 +11,10 @@ enum { RAISED = FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW, MAX = 60
 
 void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const float *alpha, const float *a,
             const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc, size_t, size_t);
+void dgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const double *alpha, const double *a,
+            const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc, size_t, size_t);
+void sgemv_(const char *trans, const int *m, const int *n, const float *alpha, const float *a, const int *lda, const float *x,
+            const int *incx, const float *beta, float *y, const int *incy, size_t);
 void dgemv_(const char *trans, const int *m, const int *n, const double *alpha, const double *a, const int *lda, const double *x,
             const int *incx, const double *beta, double *y, const int *incy, size_t);
 
@@ -41,8 +45,14 @@ static void multiply(int m, int n, int k, int way) {
     expect_none("cblas_dgemm", m, n, k, way);
     sgemm_(way & 2 ? "T" : "N", way & 1 ? "T" : "N", &n, &m, &k, &one_s, bs, &ldb, as, &lda, &beta_s, cs, &n, 1, 1);
     expect_none("sgemm_", m, n, k, way);
+    dgemm_(way & 2 ? "T" : "N", way & 1 ? "T" : "N", &n, &m, &k, &one_d, bd, &ldb, ad, &lda, &beta_d, cd, &n, 1, 1);
+    expect_none("dgemm_", m, n, k, way);
     cblas_sgemv(CblasRowMajor, ta, m, k, 1, as, k, bs, 1, beta_s, cs, 1);
     expect_none("cblas_sgemv", m, n, k, way);
+    cblas_dgemv(CblasRowMajor, ta, m, k, 1, ad, k, bd, 1, beta_d, cd, 1);
+    expect_none("cblas_dgemv", m, n, k, way);
+    sgemv_(way & 1 ? "T" : "N", &k, &m, &one_s, as, &k, bs, &one_i, &beta_s, cs, &one_i, 1);
+    expect_none("sgemv_", m, n, k, way);
     dgemv_(way & 1 ? "T" : "N", &k, &m, &one_d, ad, &k, bd, &one_i, &beta_d, cd, &one_i, 1);
     expect_none("dgemv_", m, n, k, way);
     const int part = m / 2;
@@ -66,6 +76,24 @@ static void all_products(void) {
     }
 }
 
+/* np.ones((13, 2)) @ np.ones((14, 2)).T, which is 2 everywhere. */
+static void ones_by_ones(void) {
+    enum { M = 13, N = 14, K = 2 };
+    static double ones_d[N * K], twos_d[M * N];
+    static float ones_s[N * K], twos_s[M * N];
+    for (int i = 0; i < N * K; i++) ones_d[i] = 1, ones_s[i] = 1;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, M, N, K, 1, ones_d, K, ones_d, K, 0, twos_d, N);
+    expect_none("cblas_dgemm of ones", M, N, K, 2);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, M, N, K, 1, ones_s, K, ones_s, K, 0, twos_s, N);
+    expect_none("cblas_sgemm of ones", M, N, K, 2);
+    for (int i = 0; i < M * N; i++)
+        if (twos_d[i] != 2 || twos_s[i] != 2) {
+            failures++;
+            printf("FAILED: element %d of a product of ones is %g and %g, not 2\n", i, twos_d[i], (double)twos_s[i]);
+            return;
+        }
+}
+
 int main(void) {
     for (int i = 0; i < MAX; i++) {
         as[i] = ad[i] = i % 13 - 6;
@@ -73,17 +101,11 @@ int main(void) {
     }
     feclearexcept(FE_ALL_EXCEPT);
 
-    /* np.ones((13, 2)) @ np.ones((14, 2)).T */
-    static double ones[28], twos[13 * 14];
-    for (int i = 0; i < 28; i++) ones[i] = 1;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, 13, 14, 2, 1, ones, 2, ones, 2, 0, twos, 14);
-    expect_none("ones (13, 2) times ones (14, 2) transposed", 13, 14, 2, 2);
-    for (int i = 0; i < 13 * 14; i++)
-        if (twos[i] != 2) failures++;
-
+    ones_by_ones();
     all_products();
     if (failures == 0) {
         feenableexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW);
+        ones_by_ones();
         all_products();
     }
     return failures != 0;

@@ -1,5 +1,5 @@
 /* The functions of libcke_blas.so for C and C++, with the names, types and constants of every CBLAS: to be included instead of a cblas.h,
- * or after one. A cblas.h after this one is passed over. */
+ * or after one. A cblas.h after this one does not compile: to pass over it would leave the functions that it alone declares undeclared. */
 #ifndef CKE_BLAS_H
 #define CKE_BLAS_H
 
@@ -7,10 +7,10 @@
 extern "C" {
 #endif
 
-/* Whether a cblas.h was included before: of the reference BLAS, OpenBLAS or ATLAS; of MKL; of BLIS; of Accelerate. */
-#if !defined(CBLAS_H) && !defined(__MKL_CBLAS_H__) && !defined(BLIS_H) && !defined(CBLAS_ENUM_DEFINED_H)
-#define CBLAS_H
-#define __MKL_CBLAS_H__
+/* Whether a cblas.h was included before: of the reference BLAS, OpenBLAS, ATLAS or BLIS; of MKL; of BLIS in one file; of Accelerate; of
+ * GSL. */
+#if !defined(CBLAS_H) && !defined(__MKL_CBLAS_H__) && !defined(BLIS_H) && !defined(CBLAS_ENUM_DEFINED_H) && \
+    !defined(__GSL_CBLAS_H__)
 
 #ifndef CBLAS_INT
 #define CBLAS_INT int
@@ -48,15 +48,18 @@ void cblas_dgemv(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans, const CBLAS_INT m, 
 #endif
 
 /* cblas_?gemm for batch_size products; the i-th A stands i * stride_a elements after the first, and so on. stride_a and stride_b may
- * be 0; the C may be interleaved but not overlap. Of the libraries whose cblas.h may stand before this one, some declare them too. */
-void cblas_sgemm_batch_strided(CBLAS_ORDER layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const int m,
-                               const int n, const int k, const float alpha, const float *a, const int lda,
+ * be 0; the C may be interleaved but not overlap. MKL's header declares them itself, in C++ as functions that do not throw. The types
+ * are named by their tags because the headers of ATLAS, BLIS and GSL have no other names for them. */
+#ifndef __MKL_CBLAS_H__
+void cblas_sgemm_batch_strided(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b,
+                               const int m, const int n, const int k, const float alpha, const float *a, const int lda,
                                const int stride_a, const float *b, const int ldb, const int stride_b, const float beta,
                                float *c, const int ldc, const int stride_c, const int batch_size);
-void cblas_dgemm_batch_strided(CBLAS_ORDER layout, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b, const int m,
-                               const int n, const int k, const double alpha, const double *a, const int lda,
+void cblas_dgemm_batch_strided(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b,
+                               const int m, const int n, const int k, const double alpha, const double *a, const int lda,
                                const int stride_a, const double *b, const int ldb, const int stride_b,
                                const double beta, double *c, const int ldc, const int stride_c, const int batch_size);
+#endif
 
 /* The number of threads that a large product may use. Below 1: as the environment says (CKE_NUM_THREADS, OMP_NUM_THREADS). */
 void cke_blas_set_num_threads(int threads);

@@ -41,6 +41,26 @@ macro_rules! setters {
     )* };
 }
 
+/// The same for Fortran, which passes the address of the number.
+macro_rules! fortran_setters {
+    ($($name:ident;)*) => { $(
+        /// Sets the number of threads that a large product may use, as [`cke_blas_set_num_threads`], and that of the library behind.
+        ///
+        /// # Safety
+        /// `threads` is valid for reads.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(threads: *const c_int) {
+            // SAFETY: promised by the caller.
+            limits::set_count(unsafe { *threads });
+            let name = concat!(stringify!($name), "\0").as_bytes();
+            if let Some(next) = next(name) {
+                // SAFETY: a function of this name takes this one address in every library that has it, and it is valid for reads.
+                unsafe { std::mem::transmute::<*const c_void, unsafe extern "C" fn(*const c_int)>(next)(threads) }
+            }
+        }
+    )* };
+}
+
 /// Functions of other libraries that tell a number of threads.
 macro_rules! getters {
     ($($name:ident: $integer:ty;)*) => { $(
@@ -62,13 +82,22 @@ setters! {
     bli_thread_set_num_threads: i64;
 }
 
+fortran_setters! {
+    openblas_set_num_threads_;
+    mkl_set_num_threads;
+    mkl_set_num_threads_;
+}
+
 getters! {
     openblas_get_num_threads: c_int;
+    openblas_get_num_threads_: c_int;
     openblas_get_num_threads64_: c_int;
     openblas_get_num_threads_64: c_int;
     scipy_openblas_get_num_threads: c_int;
     scipy_openblas_get_num_threads64_: c_int;
     MKL_Get_Max_Threads: c_int;
+    mkl_get_max_threads: c_int;
+    mkl_get_max_threads_: c_int;
     bli_thread_get_num_threads: i64;
 }
 

@@ -61,14 +61,17 @@ struct Accessors {
 }
 
 macro_rules! accessors {
-    ($($set:ident $get:ident;)*) => { [$(
+    ($($set:ident($($reference:tt)?) $get:ident;)*) => { [$(
         Accessors {
             name: stringify!($set),
-            // Values that the function's own type does not have are its largest and smallest.
-            set: |threads| $set(clamped(threads)),
+            set: |threads| accessors!(@call $set $($reference)? threads),
             get: || $get().into(),
         }
     ),*] };
+    // Values that the function's own type does not have are its largest and smallest.
+    (@call $set:ident $threads:ident) => { $set(clamped($threads)) };
+    // SAFETY: the address of a number.
+    (@call $set:ident & $threads:ident) => { unsafe { $set(&clamped($threads)) } };
 }
 
 trait Integer {
@@ -91,15 +94,19 @@ fn clamped<I: Integer>(threads: i64) -> I {
     I::clamped(threads)
 }
 
-const ALL: [Accessors; 8] = accessors! {
-    cke_blas_set_num_threads cke_blas_get_num_threads;
-    openblas_set_num_threads openblas_get_num_threads;
-    openblas_set_num_threads64_ openblas_get_num_threads64_;
-    openblas_set_num_threads_64 openblas_get_num_threads_64;
-    scipy_openblas_set_num_threads scipy_openblas_get_num_threads;
-    scipy_openblas_set_num_threads64_ scipy_openblas_get_num_threads64_;
-    MKL_Set_Num_Threads MKL_Get_Max_Threads;
-    bli_thread_set_num_threads bli_thread_get_num_threads;
+/// Each setter, `&` if it takes the address of the number, and its getter.
+const ALL: [Accessors; 11] = accessors! {
+    cke_blas_set_num_threads() cke_blas_get_num_threads;
+    openblas_set_num_threads() openblas_get_num_threads;
+    openblas_set_num_threads64_() openblas_get_num_threads64_;
+    openblas_set_num_threads_64() openblas_get_num_threads_64;
+    openblas_set_num_threads_(&) openblas_get_num_threads_;
+    scipy_openblas_set_num_threads() scipy_openblas_get_num_threads;
+    scipy_openblas_set_num_threads64_() scipy_openblas_get_num_threads64_;
+    MKL_Set_Num_Threads() MKL_Get_Max_Threads;
+    mkl_set_num_threads(&) mkl_get_max_threads;
+    mkl_set_num_threads_(&) mkl_get_max_threads_;
+    bli_thread_set_num_threads() bli_thread_get_num_threads;
 };
 
 /// Tells a child which of [`ALL`] to use.
