@@ -49,7 +49,12 @@ impl JsonObject {
         format!("{}{key}", self.prefix)
     }
 
-    /// The raw value.
+    /// The value as it is written, which may be `null`.
+    pub(crate) fn raw(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// The value, if it is not `null`.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null())
     }
@@ -61,7 +66,7 @@ impl JsonObject {
 
     /// The error that `key` wanted something else than what is there.
     pub(crate) fn wrong(&self, key: &str, wanted: impl Into<String>) -> LoadError {
-        let found = self.get(key).map_or_else(|| "no such key".to_owned(), excerpt);
+        let found = self.raw(key).map_or_else(|| "no such key".to_owned(), excerpt);
         LoadError::config(&self.file, self.full_key(key), wanted, found)
     }
 
