@@ -140,3 +140,17 @@ fn settings_that_are_equal_in_both_files_give_no_notice() {
     let keys: Vec<_> = tokenizer.notices().iter().filter_map(|notice| notice.key()).collect();
     assert_eq!(keys, ["normalizer.lowercase"]);
 }
+
+#[test]
+fn vocabulary_that_is_something_else_is_called_that() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:248dfc39\nsize 231508\n";
+    let page = "<!DOCTYPE html>\n<html></html>\n";
+    for (content, what) in
+        [(pointer, "found a git-lfs pointer in place of the file of 231508 bytes"), (page, "found an HTML page")]
+    {
+        let (_, message) = refusal(&[], &[("vocab.txt", content)]);
+        assert!(message.starts_with("vocab.txt: wanted tokens, one a line") && message.contains(what), "{message}");
+        let (_, message) = refusal(&OLDER_GPT2[..1], &[("merges.txt", content)]);
+        assert!(message.starts_with("merges.txt: wanted merges, one a line") && message.contains(what), "{message}");
+    }
+}

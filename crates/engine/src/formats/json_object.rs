@@ -34,9 +34,16 @@ impl JsonObject {
 
     /// Parses the content of `file`.
     pub(crate) fn parse(json: &[u8], file: &Path) -> Result<Self, LoadError> {
-        LoadError::check_memory(file, json.len())?;
-        let values = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
-        Ok(Self { file: file.to_owned(), prefix: String::new(), values })
+        LoadError::check_tree_memory(file, json)?;
+        let value: Value = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
+        let found = match value {
+            Value::Object(values) => return Ok(Self { file: file.to_owned(), prefix: String::new(), values }),
+            Value::Array(_) => "a list",
+            Value::String(_) => "a string",
+            Value::Number(_) => "a number",
+            Value::Bool(_) | Value::Null => "true, false or null",
+        };
+        Err(LoadError::OtherFormat { file: file.to_owned(), wanted: "a JSON object", found: found.to_owned() })
     }
 
     /// The file, for messages.

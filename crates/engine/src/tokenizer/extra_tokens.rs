@@ -1,5 +1,7 @@
 //! Special tokens without a role of the library's: which ones the files name, and in which order they get their ids.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
@@ -18,13 +20,19 @@ const WANTED: &str = "a list of tokens, or an object of them";
 
 /// Tokens by name; one that is set again keeps its place.
 #[derive(Default)]
-struct Named(Vec<(String, AddedToken)>);
+struct Named {
+    tokens: Vec<AddedToken>,
+    places: HashMap<String, usize>,
+}
 
 impl Named {
     fn set(&mut self, name: &str, token: AddedToken) {
-        match self.0.iter_mut().find(|(other, _)| other == name) {
-            Some((_, old)) => *old = token,
-            None => self.0.push((name.to_owned(), token)),
+        match self.places.get(name) {
+            Some(&place) => self.tokens[place] = token,
+            None => {
+                self.places.insert(name.to_owned(), self.tokens.len());
+                self.tokens.push(token);
+            }
         }
     }
 
@@ -72,14 +80,14 @@ pub(super) fn read(config: &JsonObject, map: Option<&JsonObject>) -> Result<Vec<
     match config.get(NAMED) {
         None => {}
         // Names of their own take the place of the object.
-        Some(Value::Object(tokens)) if named.0.is_empty() => named.set_all(tokens, config, NAMED)?,
+        Some(Value::Object(tokens)) if named.tokens.is_empty() => named.set_all(tokens, config, NAMED)?,
         Some(Value::Object(_)) => {}
         Some(_) => return Err(config.wrong(NAMED, "an object of tokens")),
     }
     if let Some(map) = map {
         read_map(map, is_taken, &mut named, &mut others)?;
     }
-    Ok(named.0.into_iter().map(|(_, token)| token).chain(others).collect())
+    Ok([named.tokens, others].concat())
 }
 
 /// What the map has of both kinds; `is_taken` tells whether `others` are known already.
@@ -92,11 +100,9 @@ fn read_map(
     match map.get(EXTRA) {
         None => {}
         Some(Value::Array(list)) => {
-            for token in tokens(list, map, EXTRA)? {
-                if !others.iter().any(|other| other.content == token.content) {
-                    others.push(token);
-                }
-            }
+            let mut seen: HashSet<String> = others.iter().map(|token| token.content.clone()).collect();
+            let new = tokens(list, map, EXTRA)?.into_iter().filter(|token| seen.insert(token.content.clone()));
+            others.extend(new);
             is_taken = true;
         }
         Some(Value::Object(tokens)) => {
