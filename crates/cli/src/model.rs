@@ -92,6 +92,7 @@ impl LanguageModel {
             Err(error) => return Err(error.into()),
         };
         generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
+        generation.notices.extend(bundle.stop_strings_notice().filter(|_| tokenizer.is_none()));
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.

@@ -2,7 +2,7 @@
 
 use crate::config::{self, BertConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
-use crate::formats::json_object::JsonObject;
+use crate::formats::json_object::{JsonObject, excerpt};
 use crate::generation_config::GenerationConfig;
 use crate::load_error::LoadError;
 use crate::model_dir;
@@ -141,6 +141,19 @@ impl Bundle {
             key: "eos_token".to_owned(),
             value: format!("{token:?}"),
             instead: "no `eos_token_id` of the model names it, so that it does not end a text".to_owned(),
+        })
+    }
+
+    /// The notice that the model's stop strings do nothing, for a model without a tokenizer.
+    pub fn stop_strings_notice(&self) -> Option<Notice> {
+        let stops = &self.generation.stop_strings;
+        let dir = self.dir().filter(|_| !stops.is_empty())?;
+        let own = dir.join("generation_config.json");
+        Some(Notice::NotFollowed {
+            file: if own.exists() { own } else { dir.join(config::FILE) },
+            key: "stop_strings".to_owned(),
+            value: excerpt(&stops.clone().into()),
+            instead: "the model has no tokenizer, so that no text is seen".to_owned(),
         })
     }
 

@@ -7,6 +7,7 @@
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
+use crate::load_error::LoadError;
 use crate::model_dir;
 use crate::models::bert::{Bert, BertActivations, Input};
 use crate::notice::Notice;
@@ -99,6 +100,12 @@ impl EmbedderFiles {
         let mut tokenizer = bundle.tokenizer()?;
         if sentence.do_lower_case {
             tokenizer = tokenizer.lowercasing()?;
+        }
+        let special = tokenizer.special_per_text();
+        if limit.tokens < special {
+            let wanted = format!("at least the {special} special tokens of each text");
+            let file = sentence.model_dir.join(&limit.file);
+            return Err(LoadError::config(&file, &limit.key, wanted, limit.tokens.to_string()).into());
         }
         let layout = sentence.notices.iter().chain(&limit_notice);
         let notices = bundle.notices().iter().chain(tokenizer.notices()).chain(layout).cloned().collect();

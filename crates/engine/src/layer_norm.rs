@@ -20,10 +20,25 @@ pub(crate) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// From `weight` and `bias` of a source, or `gamma` and `beta` as the oldest checkpoints call them.
+    /// From `weight` and `bias` of a source.
     pub(crate) fn load(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, Error> {
-        let gain = source.vector(&["weight", "gamma"], width)?;
-        let bias = source.vector(&["bias", "beta"], width)?;
+        Self::named(source, (&["weight"], &["bias"]), width, epsilon)
+    }
+
+    /// From `gamma` and `beta` of a source, as the oldest checkpoints of BERT call them, else from `weight` and `bias`. With
+    /// both, transformers takes the older ones, too.
+    pub(crate) fn load_legacy(source: &Source<'_>, width: usize, epsilon: f32) -> Result<LayerNorm, Error> {
+        Self::named(source, (&["gamma", "weight"], &["beta", "bias"]), width, epsilon)
+    }
+
+    fn named(
+        source: &Source<'_>,
+        (gain, bias): (&[&str], &[&str]),
+        width: usize,
+        epsilon: f32,
+    ) -> Result<LayerNorm, Error> {
+        let gain = source.vector(gain, width)?;
+        let bias = source.vector(bias, width)?;
         Ok(LayerNorm { gain, bias, epsilon, layer: None })
     }
 

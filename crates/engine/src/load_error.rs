@@ -11,8 +11,16 @@ use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
 use crate::tokenizer::TokenizerFileError;
 
-/// Memory that values of JSON take at most for each byte of text: lists of single digits take most.
+/// Memory that a parser that keeps no tree of values takes at most for each byte of text.
 const BYTES_PER_JSON_BYTE: usize = 32;
+
+/// Memory that a value of a list or an object takes at most, that of its text and of a list that grows included.
+const BYTES_PER_VALUE: usize = 256;
+/// Memory that the key of a value takes beside it.
+const BYTES_PER_KEY: usize = 192;
+/// Memory that a list or an object takes at least, which has room for several values from the first one on.
+const BYTES_PER_LIST: usize = 320;
+const BYTES_PER_OBJECT: usize = 512;
 
 /// A model file that cannot be used: which file, which key or tensor, what was wanted and what was found.
 ///
@@ -206,9 +214,30 @@ impl LoadError {
         check_available(bytes).map_err(|_| Self::NoMemory { file: file.to_owned(), bytes })
     }
 
+    /// Checks that there is memory for the tree of values that JSON text stands for: small lists in a list take a hundred times
+    /// their text. Commas and brackets inside strings count, too, which errs on the safe side.
+    pub(crate) fn check_tree_memory(file: &Path, json: &[u8]) -> Result<(), LoadError> {
+        let cost = |byte: &u8| match byte {
+            b',' => BYTES_PER_VALUE,
+            b':' => BYTES_PER_KEY,
+            b'[' => BYTES_PER_LIST,
+            b'{' => BYTES_PER_OBJECT,
+            _ => 1,
+        };
+        let bytes = json.iter().map(cost).fold(0, usize::saturating_add);
+        check_available(bytes).map_err(|_| Self::NoMemory { file: file.to_owned(), bytes })
+    }
+
     /// A file that should be JSON: what it is instead if that can be told, else where parsing ended.
     pub(crate) fn json(file: &Path, content: &[u8], source: serde_json::Error) -> Self {
         let file = file.to_owned();
+        let as_text = |found: &str| Self::OtherFormat { file: file.clone(), wanted: "JSON", found: found.to_owned() };
+        if content.trim_ascii().is_empty() {
+            return as_text(if content.is_empty() { "an empty file" } else { "a file of white space alone" });
+        }
+        if content.starts_with(BYTE_ORDER_MARK) {
+            return as_text("a byte order mark before the text (save the file as UTF-8 without one)");
+        }
         match recognise(content) {
             Some(found) if !looks_like_json(content) => Self::OtherFormat { file, wanted: "JSON", found },
             _ => Self::Json { file, source },
@@ -231,10 +260,12 @@ impl LoadError {
     }
 }
 
+/// What some editors write before a text in UTF-8; JSON has none.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Whether JSON was meant, however malformed.
 fn looks_like_json(content: &[u8]) -> bool {
     matches!(content.trim_ascii_start().first(), Some(b'{' | b'[' | b'"' | b'}'))
-        || content.starts_with(b"\xef\xbb\xbf{")
 }
 
 fn quoted(names: &[String]) -> String {

@@ -21,8 +21,10 @@ const MOST_SUGGESTED: usize = 3;
 /// else that can be named.
 pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     let Ok(metadata) = fs::metadata(path) else {
-        let found = || "no such file (and GGUF is not supported; safetensors files are)".to_owned();
-        return if is_gguf(path) { Err(not_a_model(path, found(), &[])) } else { Ok(()) };
+        return match absent_model(path) {
+            Some(found) => Err(not_a_model(path, found, &[])),
+            None => Ok(()),
+        };
     };
     if metadata.is_file() {
         return Err(file_as_model(path));
@@ -35,6 +37,30 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
         Some((found, meant)) => Err(not_a_model(path, found, &meant)),
         None => Ok(()),
     }
+}
+
+/// What a path that leads nowhere is, if that can be told.
+fn absent_model(path: &Path) -> Option<String> {
+    if is_gguf(path) {
+        return Some("no such file (and GGUF is not supported; safetensors files are)".to_owned());
+    }
+    if let Ok(target) = fs::read_link(path) {
+        return Some(format!("a link to `{}`, which cannot be opened", target.display()));
+    }
+    let name = path.to_str().filter(|name| is_repository(name))?;
+    Some(format!(
+        "no such directory (if it is a repository of the Hugging Face Hub, `hf download {name}` fetches it and prints its directory)"
+    ))
+}
+
+/// Whether a relative path could be the id of a repository: `owner/name`.
+fn is_repository(path: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let owner_is_directory = |owner: &str| Path::new(owner).is_dir();
+    path.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name) && !owner_is_directory(owner))
 }
 
 fn not_a_model(path: &Path, found: String, meant: &[PathBuf]) -> LoadError {
@@ -69,8 +95,11 @@ fn directory_as_model(dir: &Path) -> Option<(String, Vec<PathBuf>)> {
     if dir.join("snapshots").is_dir() {
         return Some(("the folder of a model in the Hugging Face cache".to_owned(), snapshots(dir)));
     }
-    let entries = entries(dir);
-    let cached: Vec<&PathBuf> = entries.iter().filter(|entry| is_cached_model(entry)).collect();
+    let (entries, hub) = (entries(dir), self::entries(&dir.join("hub")));
+    if entries.is_empty() {
+        return Some(("an empty directory".to_owned(), Vec::new()));
+    }
+    let cached: Vec<&PathBuf> = entries.iter().chain(&hub).filter(|entry| is_cached_model(entry)).collect();
     if !cached.is_empty() {
         let meant = cached.into_iter().flat_map(|model| snapshots(model)).collect();
         return Some(("the Hugging Face cache".to_owned(), meant));

@@ -121,8 +121,12 @@ impl Sampler {
         if logits.len() != self.vocabulary {
             return Err(SamplerError::Length { wanted: self.vocabulary, found: logits.len() });
         }
+        let was_possible = logits.iter().any(|&logit| logit > f32::NEG_INFINITY);
         self.apply_rules(logits, context);
-        let likeliest = argmax(logits)?;
+        let likeliest = argmax(logits)?.ok_or_else(|| {
+            let rules = if was_possible { self.config.rules.bans() } else { Vec::new() };
+            SamplerError::NothingPossible { vocabulary: self.vocabulary, rules }
+        })?;
         if self.config.temperature == 0.0 {
             return Ok(likeliest);
         }
@@ -200,8 +204,8 @@ fn reserved<T>(capacity: usize) -> Result<Vec<T>, SamplerError> {
     Ok(list)
 }
 
-/// The token with the largest logit, of equal ones the lowest.
-fn argmax(logits: &[f32]) -> Result<u32, SamplerError> {
+/// The token with the largest logit, of equal ones the lowest; `None` if all are −∞.
+fn argmax(logits: &[f32]) -> Result<Option<u32>, SamplerError> {
     let (mut best, mut max, mut has_nan) = (None, f32::NEG_INFINITY, false);
     for (token, &logit) in (0..).zip(logits) {
         has_nan |= logit.is_nan();
@@ -213,5 +217,5 @@ fn argmax(logits: &[f32]) -> Result<u32, SamplerError> {
         let token = (0..).zip(logits).find(|(_, logit)| logit.is_nan()).map_or(0, |(token, _)| token);
         return Err(SamplerError::NotANumber { token });
     }
-    best.ok_or(SamplerError::NothingPossible { vocabulary: logits.len() })
+    Ok(best)
 }

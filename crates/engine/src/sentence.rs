@@ -57,7 +57,7 @@ impl SentenceConfig {
     pub fn load(dir: &Path, width: Option<usize>) -> Result<Option<Self>, LoadError> {
         let file = dir.join("modules.json");
         let Some(json) = read_if_present(&file, CONFIG_LIMIT)? else { return Ok(None) };
-        LoadError::check_memory(&file, json.len())?;
+        LoadError::check_tree_memory(&file, &json)?;
         let modules: Vec<Module> =
             serde_json::from_slice(&json).map_err(|source| LoadError::json(&file, &json, source))?;
         let kinds: Vec<&str> = modules.iter().map(|module| module.kind(&file)).collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 
 mod class;
 mod error;
+mod extra_tokens;
 mod frame;
 mod json;
 mod overruled;
@@ -22,7 +23,8 @@ pub use self::special_tokens::SpecialTokens;
 
 use self::class::Source;
 use self::frame::Frame;
-use self::settings::Settings;
+use self::pieces::Cuts;
+use self::settings::{Class, Settings};
 use self::special_tokens::SpecialNames;
 use self::token_bytes::TokenBytes;
 use crate::error::Error;
@@ -56,7 +58,7 @@ pub struct Tokenizer {
     model_vocab: usize,
     /// Whether a text that is too long loses its beginning.
     cuts_beginning: bool,
-    splits_at_spaces: bool,
+    cuts: Cuts,
     notices: Vec<Notice>,
 }
 
@@ -129,6 +131,7 @@ impl Tokenizer {
     }
 
     fn from_vocabulary_and_merges(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+        settings.check_class(Class::Gpt2, "vocab.json and merges.txt")?;
         let (file, merges) = (dir.join(vocabulary_files::BPE_VOCABULARY), dir.join(vocabulary_files::BPE_MERGES));
         check_memory(&file, file_size(&file) + file_size(&merges))?;
         let vocabulary = vocabulary_files::read_vocabulary(&file, model_vocab)?;
@@ -139,6 +142,7 @@ impl Tokenizer {
     }
 
     fn from_word_pieces(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+        settings.check_class(Class::Bert, "vocab.txt")?;
         let file = dir.join(vocabulary_files::WORD_PIECES);
         check_memory(&file, file_size(&file))?;
         let vocabulary = vocabulary_files::read_word_pieces(&file, model_vocab)?;
@@ -170,7 +174,7 @@ impl Tokenizer {
         let named = special.all().cloned().chain(settings.extra_special()?);
         let named_special_ids = named.filter_map(|token| inner.token_to_id(&token.content)).collect();
         let special = special.resolve(model_vocab, |name| inner.token_to_id(name));
-        let splits_at_spaces = pieces::splits_at_spaces(&inner);
+        let cuts = Cuts::of(&inner);
         Ok(Self {
             inner,
             frame,
@@ -181,7 +185,7 @@ impl Tokenizer {
             vocab_size,
             model_vocab,
             cuts_beginning,
-            splits_at_spaces,
+            cuts,
             notices,
         })
     }
@@ -252,11 +256,8 @@ impl Tokenizer {
     /// The ids of a text as far as they are needed to know the first `room` of them and whether there are more; all ids if the
     /// last ones are needed.
     fn ids_beyond(&self, text: &str, room: usize) -> Result<Vec<u32>, TokenizeError> {
-        if !self.splits_at_spaces {
-            return self.ids_of(text);
-        }
         let mut ids = Vec::new();
-        for piece in pieces::pieces(text) {
+        for piece in pieces::pieces(text, self.cuts) {
             let new = self.ids_of(piece)?;
             ids.try_reserve(new.len())
                 .map_err(|_| TokenizeError::OutOfMemory { bytes: new.len() * size_of::<u32>() })?;

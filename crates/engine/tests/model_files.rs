@@ -420,3 +420,72 @@ fn prompt_that_the_model_does_not_have_is_an_error_with_those_it_has() {
     assert_eq!(message, "prompt \"quest\": wanted one of `document`, `passage`, `query`");
     assert_eq!(open(&model, named("passage")).unwrap().prompt(), "passage: ");
 }
+
+#[test]
+fn arguments_of_the_tokenizer_under_their_older_name_come_first() {
+    let model = sentence_model();
+    set(&model, "sentence_bert_config.json", "tokenizer_args", json!({"model_max_length": 10}));
+    set(&model, "sentence_bert_config.json", "processor_kwargs", json!({"model_max_length": 12}));
+    let embedder = open(&model, EmbedOptions::default()).unwrap();
+    let wanted = "10 tokens (`tokenizer_args.model_max_length` of sentence_bert_config.json)";
+    assert_eq!(embedder.limit().to_string(), wanted);
+}
+
+#[test]
+fn norm_of_bert_that_has_both_names_is_the_older_one_as_in_transformers() {
+    let vector = |model: &ModelDir| {
+        let embedder = open(model, EmbedOptions::default()).unwrap();
+        embedder.embed(&["a b"], &mut embedder.model().activations().unwrap(), &runtime()).unwrap()
+    };
+    let model = sentence_model();
+    let plain = vector(&model);
+    let at = model.tensors.iter().position(|tensor| tensor.name == "embeddings.LayerNorm.weight").unwrap();
+    let mut changed = model.tensors.clone();
+    changed[at].values.iter_mut().for_each(|x| *x *= -3.0);
+    replace_weights(&model, &changed);
+    let wanted = vector(&model);
+    assert_ne!(wanted, plain);
+    let older = Tensor { name: "embeddings.LayerNorm.gamma".to_owned(), ..changed[at].clone() };
+    replace_weights(&model, &[model.tensors.clone(), vec![older]].concat());
+    assert_eq!(vector(&model), wanted);
+    assert_eq!(notices(model.path()), ["model.safetensors: 1 tensor is not used: `embeddings.LayerNorm.weight`"]);
+}
+
+#[test]
+fn norm_of_gpt2_under_the_older_name_is_missing_as_in_transformers() {
+    let model = gpt2();
+    let mut tensors = model.tensors.clone();
+    tensors.iter_mut().for_each(|tensor| tensor.name = tensor.name.replace("ln_f.weight", "ln_f.gamma"));
+    replace_weights(&model, &tensors);
+    assert_eq!(notices(model.path()), ["model.safetensors: 1 tensor is not used: `ln_f.gamma`"]);
+    let error = Bundle::open(model.path()).unwrap().into_gpt2(&runtime(), &|_| ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Load(LoadError::MissingTensor { wanted, .. }) if wanted == &["ln_f.weight"]),
+        "{error}"
+    );
+}
+
+#[test]
+fn longest_input_without_room_for_the_special_tokens_is_refused_by_file_and_key() {
+    let model = sentence_model();
+    model.replace("sentence_bert_config.json", r#"{"max_seq_length":1}"#).unwrap();
+    let message = open(&model, EmbedOptions::default()).unwrap_err().to_string();
+    assert!(
+        message.ends_with(
+            "sentence_bert_config.json: `max_seq_length`: wanted at least the 2 special tokens of each text, found 1"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn stop_strings_without_a_tokenizer_are_named() {
+    let model = gpt2();
+    model.replace("generation_config.json", r#"{"stop_strings":["Q:"]}"#).unwrap();
+    let bundle = Bundle::open(model.path()).unwrap();
+    let notice = bundle.stop_strings_notice().unwrap().to_string();
+    assert!(
+        notice.contains("generation_config.json: `stop_strings` [\"Q:\"] is not followed: the model has no tokenizer"),
+        "{notice}"
+    );
+}

@@ -92,6 +92,23 @@ fn generation_config_is_followed_token_by_token() {
     }
 }
 
+#[test]
+fn number_of_new_tokens_takes_the_place_of_the_length_even_if_it_is_0() {
+    let runtime = Runtime::new(Some(1)).unwrap();
+    let dir = copy("gpt2-odd");
+    for new in [0, 1] {
+        let wishes = json!({"do_sample": false, "eos_token_id": 9, "min_length": 12, "min_new_tokens": new, "max_new_tokens": 14});
+        write(&dir.path().join("generation_config.json"), &wishes);
+        let bundle = Bundle::open(dir.path()).unwrap();
+        let options = GenerateOptions::from(bundle.generation());
+        let model = bundle.into_gpt2(&runtime, &|_| ()).unwrap();
+        let mut found = Tokens::new(&model, &runtime, vec![17, 4, 4, 99, 17, 4], options).unwrap();
+        // Then comes the end token, 9.
+        assert_eq!(found.by_ref().collect::<Result<Vec<u32>, _>>().unwrap(), [166, 150], "{wishes}");
+        assert_eq!(found.finish(), Some(Finish::EndToken));
+    }
+}
+
 #[derive(Deserialize)]
 struct Ids {
     kind: String,

@@ -28,7 +28,7 @@ impl TokenizerReport {
                 let notices = tokenizer.notices().iter().cloned().chain(bundle.end_token_notice(&tokenizer)).collect();
                 (TokenizerReport { kind, vocabulary, error: None }, notices)
             }
-            Err(LoadError::NoTokenizer { .. }) => (without(None), Vec::new()),
+            Err(LoadError::NoTokenizer { .. }) => (without(None), bundle.stop_strings_notice().into_iter().collect()),
             Err(error) => (without(Some(error.to_string())), Vec::new()),
         }
     }

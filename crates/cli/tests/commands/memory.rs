@@ -1,7 +1,7 @@
 //! `cke` in a limited address space.
 #![cfg(all(target_os = "linux", feature = "demo-model"))]
 
-use crate::support::{arg, file, forget_settings, golden, run};
+use crate::support::{arg, byte_gpt2, file, forget_settings, golden, run};
 use std::process::Command;
 
 #[test]
@@ -17,6 +17,24 @@ fn memory_limit_of_any_size_gives_an_answer_or_a_clean_error() {
     for args in &commands {
         let codes = (40..=200).step_by(8).map(|megabytes| code_within(megabytes, args)).collect::<Vec<_>>();
         assert_eq!(codes.last(), Some(&0), "{args:?}: {codes:?}");
+    }
+}
+
+#[test]
+fn settings_of_many_small_values_give_a_clean_error_at_a_memory_limit() {
+    let model = byte_gpt2();
+    let words = vec!["[123]"; 300_000].join(",");
+    model.replace("generation_config.json", format!(r#"{{"bad_words_ids":[{words}]}}"#)).unwrap();
+    let generate = ["generate", "--threads", "1", "-q", "-n", "4", "-m", arg(model.path()), "x"];
+    assert_eq!(code_within(97, &generate), 1);
+
+    let model = byte_gpt2();
+    let tokens: Vec<String> = (0..30_000).map(|i| format!("\"<extra_{i}>\"")).collect();
+    let settings = format!(r#"{{"extra_special_tokens":[{}]}}"#, tokens.join(","));
+    model.replace("tokenizer_config.json", settings).unwrap();
+    let generate = ["generate", "--threads", "1", "-q", "-n", "4", "-m", arg(model.path()), "x"];
+    for megabytes in [42, 50, 60, 70, 80] {
+        code_within(megabytes, &generate);
     }
 }
 

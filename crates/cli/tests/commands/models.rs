@@ -10,7 +10,8 @@ fn missing_model_is_named() {
     }
     cke(&["generate", "-m", "/no/such/model", "x"]).failure(1, &["/no/such/model/config.json", "No such file"]);
     let empty = tempfile::tempdir().unwrap();
-    cke(&["generate", "-m", arg(empty.path()), "x"]).failure(1, &["config.json", "No such file"]);
+    cke(&["generate", "-m", arg(empty.path()), "x"])
+        .failure(1, &["wanted a model directory with config.json, found an empty directory"]);
 }
 
 #[test]
@@ -186,4 +187,41 @@ fn directory_of_models_says_which_directory_was_meant() {
     std::fs::write(root.path().join("tiny/config.json"), "{}").unwrap();
     let meant = format!("did you mean `{}`?", arg(&root.path().join("tiny")));
     cke(&["eval", "-m", arg(root.path())]).failure(1, &["a directory of models", &meant]);
+}
+
+#[test]
+fn json_that_is_no_object_is_called_what_it_is() {
+    let cases: [(&[u8], &str); 4] = [
+        (b"", "wanted JSON, found an empty file"),
+        (b"\xef\xbb\xbf{}", "wanted JSON, found a byte order mark before the text"),
+        (b"[1]", "wanted a JSON object, found a list"),
+        (b"3", "wanted a JSON object, found a number"),
+    ];
+    for (content, wanted) in cases {
+        for name in ["config.json", "generation_config.json"] {
+            let model = byte_gpt2();
+            model.replace(name, content).unwrap();
+            cke(&["generate", "-m", arg(model.path()), "x"]).failure(1, &[name, wanted]);
+        }
+    }
+}
+
+#[test]
+fn path_that_is_no_model_says_what_it_is_and_what_was_meant() {
+    cke(&["inspect", "-m", "openai-community/gpt2"]).failure(1, &["hf download openai-community/gpt2"]);
+    let home = tempfile::tempdir().unwrap();
+    let snapshot = home.path().join("hub/models--a--b/snapshots/abc");
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::write(snapshot.join("config.json"), "{}").unwrap();
+    let wanted = format!("found the Hugging Face cache; did you mean `{}`?", snapshot.display());
+    cke(&["inspect", "-m", arg(home.path())]).failure(1, &[&wanted]);
+}
+
+#[cfg(unix)]
+#[test]
+fn link_that_leads_nowhere_is_called_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("model");
+    std::os::unix::fs::symlink("/no/such/model", &link).unwrap();
+    cke(&["inspect", "-m", arg(&link)]).failure(1, &["found a link to `/no/such/model`, which cannot be opened"]);
 }

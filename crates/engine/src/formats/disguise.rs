@@ -32,6 +32,12 @@ const PICKLE: &str =
 /// For a file that has already failed to be what it should be.
 pub(crate) fn recognise(file: &[u8]) -> Option<String> {
     let head = &file[..file.len().min(HEAD)];
+    recognise_other(file).or_else(|| text(head).map(quoted))
+}
+
+/// As [`recognise`], for a file that may be any text.
+pub(crate) fn recognise_other(file: &[u8]) -> Option<String> {
+    let head = &file[..file.len().min(HEAD)];
     if let Some(pointer) = head.strip_prefix(b"version https://git-lfs.github.com/spec/") {
         return Some(git_lfs_pointer(pointer));
     }
@@ -44,7 +50,7 @@ pub(crate) fn recognise(file: &[u8]) -> Option<String> {
     if is_safetensors(head) {
         return Some("a safetensors file".to_owned());
     }
-    text(head)
+    page(text(head)?)
 }
 
 /// A pointer as git-lfs leaves it in place of a file that was not fetched; `rest` follows the address of its format.
@@ -61,8 +67,8 @@ pub(crate) fn is_safetensors(head: &[u8]) -> bool {
     u64::from_le_bytes(*length) <= super::safetensors::MAX_HEADER_BYTES && rest.starts_with(b"{\"")
 }
 
-/// A text, by its first words.
-fn text(head: &[u8]) -> Option<String> {
+/// The text that a file begins with.
+fn text(head: &[u8]) -> Option<&str> {
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
         // The head may end inside a character.
@@ -73,6 +79,11 @@ fn text(head: &[u8]) -> Option<String> {
     if text.is_empty() || valid.contains(|c: char| c.is_control() && !c.is_whitespace()) {
         return None;
     }
+    Some(text)
+}
+
+/// A page of markup, by the first words of its text.
+fn page(text: &str) -> Option<String> {
     let begins = |words: &str| text.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words));
     if begins("<!doctype html") || begins("<html") {
         return Some("an HTML page, such as a download's error page".to_owned());
@@ -80,10 +91,15 @@ fn text(head: &[u8]) -> Option<String> {
     if begins("<?xml") {
         return Some("an XML document, such as a download's error page".to_owned());
     }
+    None
+}
+
+/// A text, by the beginning of its first line.
+fn quoted(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    let quoted: String = line.chars().take(QUOTED).collect();
-    let more = if quoted.len() < text.trim_end().len() { "…" } else { "" };
-    Some(format!("a text that begins with {:?}", format!("{quoted}{more}")))
+    let beginning: String = line.chars().take(QUOTED).collect();
+    let more = if beginning.len() < text.trim_end().len() { "…" } else { "" };
+    format!("a text that begins with {:?}", format!("{beginning}{more}"))
 }
 
 #[cfg(test)]

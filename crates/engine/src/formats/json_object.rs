@@ -34,9 +34,16 @@ impl JsonObject {
 
     /// Parses the content of `file`.
     pub(crate) fn parse(json: &[u8], file: &Path) -> Result<Self, LoadError> {
-        LoadError::check_memory(file, json.len())?;
-        let values = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
-        Ok(Self { file: file.to_owned(), prefix: String::new(), values })
+        LoadError::check_tree_memory(file, json)?;
+        let value: Value = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
+        let found = match value {
+            Value::Object(values) => return Ok(Self { file: file.to_owned(), prefix: String::new(), values }),
+            Value::Array(_) => "a list",
+            Value::String(_) => "a string",
+            Value::Number(_) => "a number",
+            Value::Bool(_) | Value::Null => "true, false or null",
+        };
+        Err(LoadError::OtherFormat { file: file.to_owned(), wanted: "a JSON object", found: found.to_owned() })
     }
 
     /// The file, for messages.
@@ -49,7 +56,12 @@ impl JsonObject {
         format!("{}{key}", self.prefix)
     }
 
-    /// The raw value.
+    /// The value as it is written, which may be `null`.
+    pub(crate) fn raw(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// The value, if it is not `null`.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null())
     }
@@ -61,7 +73,7 @@ impl JsonObject {
 
     /// The error that `key` wanted something else than what is there.
     pub(crate) fn wrong(&self, key: &str, wanted: impl Into<String>) -> LoadError {
-        let found = self.get(key).map_or_else(|| "no such key".to_owned(), excerpt);
+        let found = self.raw(key).map_or_else(|| "no such key".to_owned(), excerpt);
         LoadError::config(&self.file, self.full_key(key), wanted, found)
     }
 

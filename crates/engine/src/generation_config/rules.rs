@@ -19,6 +19,7 @@ pub(super) fn read(json: &JsonObject, vocab_size: usize, notices: &mut Vec<Notic
         Ok(ids.usable)
     };
     let (forced_bos, forced_eos) = (forced("forced_bos_token_id")?, forced("forced_eos_token_id")?);
+    let min_new_tokens = count(json, "min_new_tokens")?;
     Ok(TokenRules {
         encoder_repetition_penalty: positive("encoder_repetition_penalty")?.unwrap_or(1.0),
         no_repeat_ngram_size: length("no_repeat_ngram_size")?,
@@ -29,8 +30,9 @@ pub(super) fn read(json: &JsonObject, vocab_size: usize, notices: &mut Vec<Notic
         suppressed_first: tokens("begin_suppress_tokens")?,
         forced_bos: forced_bos.first().copied(),
         forced_eos,
-        min_length: length("min_length")?,
-        min_new_tokens: length("min_new_tokens")?,
+        // As in transformers, the one takes the place of the other, even if it is 0.
+        min_length: if min_new_tokens.is_some() { 0 } else { length("min_length")? },
+        min_new_tokens: min_new_tokens.unwrap_or(0),
         length_penalty: length_penalty(json)?,
         replaces_invalid: json.flag("remove_invalid_values")?.unwrap_or(false),
         end_tokens: Vec::new(),

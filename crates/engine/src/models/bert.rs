@@ -111,7 +111,7 @@ impl Bert {
         let word_table = table("word_embeddings", config.vocab_size)?;
         let position_table = table("position_embeddings", config.max_position_embeddings)?;
         let type_table = table("token_type_embeddings", config.type_vocab_size)?;
-        let embedding_norm = LayerNorm::load(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
+        let embedding_norm = LayerNorm::load_legacy(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
         let layers = (0..config.num_hidden_layers)
             .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), layer, config, runtime))
             .collect::<Result<_, _>>()?;
@@ -235,7 +235,7 @@ impl Layer {
         let linear =
             |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
         let norm = |name: &str| {
-            LayerNorm::load(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
+            LayerNorm::load_legacy(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
         };
         let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
         Ok(Layer {

@@ -58,8 +58,11 @@ fn used_names(config: &ModelConfig, checkpoint: &Checkpoint) -> HashSet<String> 
     };
     let scope = probes.iter().find_map(|probe| checkpoint.scope(&prefixes, probe).ok());
     let prefix = scope.as_ref().map_or("", |scope| scope.prefix());
-    let full = |name: &String| checkpoint.get(&format!("{prefix}{name}")).map(|tensor| tensor.name().to_owned());
-    let mut used: HashSet<String> = names.iter().filter_map(full).collect();
+    let find = |name: &str| checkpoint.get(&format!("{prefix}{name}")).map(|tensor| tensor.name().to_owned());
+    // The older name of a norm's parameter comes first.
+    let is_replaced = |name: &str| older_name(name).is_some_and(|older| find(&older).is_some());
+    let names = names.iter().filter(|name| !is_replaced(name));
+    let mut used: HashSet<String> = names.filter_map(|name| find(name)).collect();
     if matches!(config, ModelConfig::Gpt2(_)) {
         used.insert(HEAD.to_owned());
     }
@@ -96,6 +99,13 @@ fn bert_names(layers: usize) -> Vec<String> {
     // The oldest checkpoints call the parameters of a norm so.
     let norms = norms.flat_map(|norm| ["weight", "bias", "gamma", "beta"].map(|part| format!("{norm}.{part}")));
     tables.into_iter().chain(with_parameters(of_layers(&LINEAR))).chain(norms).collect()
+}
+
+/// The name that the oldest checkpoints of BERT have for a parameter of a norm.
+fn older_name(name: &str) -> Option<String> {
+    [(".LayerNorm.weight", ".LayerNorm.gamma"), (".LayerNorm.bias", ".LayerNorm.beta")]
+        .iter()
+        .find_map(|(newer, older)| Some(format!("{}{older}", name.strip_suffix(newer)?)))
 }
 
 fn is_expected_beside_gpt2(name: &str) -> bool {

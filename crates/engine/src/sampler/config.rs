@@ -156,9 +156,16 @@ pub enum SamplerError {
         bytes: usize,
     },
     /// Every logit is −∞.
-    #[error("logits: wanted one above -inf, found none among {vocabulary}")]
+    #[error("logits: wanted one above -inf, found none among {vocabulary}{}", after_rules(rules))]
     NothingPossible {
         /// Size of the vocabulary.
         vocabulary: usize,
+        /// The settings that ban tokens, if the model's own logits were not all −∞.
+        rules: Vec<&'static str>,
     },
+}
+
+fn after_rules(rules: &[&str]) -> String {
+    let names: Vec<String> = rules.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!(" that {} leave", names.join(", ")) }
 }

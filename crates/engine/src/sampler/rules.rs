@@ -129,6 +129,24 @@ impl TokenRules {
         }
     }
 
+    /// The names of the settings that ban tokens.
+    pub(super) fn bans(&self) -> Vec<&'static str> {
+        let biases = self.sequence_bias.iter().any(|(_, bias)| *bias == f32::NEG_INFINITY);
+        let settings = [
+            ("sequence_bias", biases),
+            ("no_repeat_ngram_size", self.no_repeat_ngram_size > 0),
+            ("encoder_no_repeat_ngram_size", self.encoder_no_repeat_ngram_size > 0),
+            ("bad_words_ids", !self.bad_words.is_empty()),
+            ("min_length", self.min_length > 0),
+            ("min_new_tokens", self.min_new_tokens > 0),
+            ("forced_bos_token_id", self.forced_bos.is_some()),
+            ("forced_eos_token_id", !self.forced_eos.is_empty()),
+            ("suppress_tokens", !self.suppressed.is_empty()),
+            ("begin_suppress_tokens", !self.suppressed_first.is_empty()),
+        ];
+        settings.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+    }
+
     fn favour_the_end(&self, logits: &mut [f32], context: &Context<'_>) {
         let Some((start, factor)) = self.length_penalty else { return };
         let Some(beyond) = context.generated().checked_sub(start).filter(|&beyond| beyond > 0) else { return };

@@ -273,7 +273,7 @@ proptest! {
             match sampler.sample(&mut logits, &context) {
                 Ok(token) => prop_assert!(logits[token as usize] > f32::NEG_INFINITY),
                 Err(SamplerError::NotANumber { .. }) => prop_assert!(is_broken),
-                Err(error) => prop_assert_eq!(error, SamplerError::NothingPossible { vocabulary: logits.len() }),
+                Err(error) => prop_assert_eq!(error, SamplerError::NothingPossible { vocabulary: logits.len(), rules: Vec::new() }),
             }
         }
     }
@@ -379,11 +379,21 @@ fn token_too_unlikely_for_a_weight_is_no_candidate() {
 fn broken_logits_are_errors_that_name_the_fault() {
     for config in [SamplerConfig::default(), SamplerConfig::greedy()] {
         assert_eq!(sample_once(config.clone(), &[1.0, f32::NAN]), Err(SamplerError::NotANumber { token: 1 }));
-        let nothing = SamplerError::NothingPossible { vocabulary: 2 };
+        let nothing = SamplerError::NothingPossible { vocabulary: 2, rules: Vec::new() };
         assert_eq!(sample_once(config.clone(), &[f32::NEG_INFINITY; 2]), Err(nothing));
         let mut sampler = Sampler::new(config, 2).expect("valid");
         assert_eq!(sampler.sample(&mut [1.0; 3], &[]), Err(SamplerError::Length { wanted: 2, found: 3 }));
     }
+}
+
+#[test]
+fn settings_that_ban_every_token_are_named() {
+    let rules = TokenRules { suppressed: vec![0, 1], no_repeat_ngram_size: 3, ..TokenRules::default() };
+    let config = SamplerConfig { rules, ..SamplerConfig::greedy() };
+    let error = sample_once(config, &[1.0, 2.0]).expect_err("no token is left");
+    let wanted =
+        "logits: wanted one above -inf, found none among 2 that `no_repeat_ngram_size`, `suppress_tokens` leave";
+    assert_eq!(error.to_string(), wanted);
 }
 
 #[test]

@@ -123,15 +123,21 @@ fn limit(json: &JsonObject) -> Result<Option<InputLimit>, LoadError> {
     {
         return Ok(Some(InputLimit::of(&text, "max_length", tokens)));
     }
-    for key in ["processor_kwargs", "tokenizer_args"] {
-        if let Some(arguments) = json.object(key)?
-            && let Some(tokens) = arguments.size("model_max_length", MAX_SEQUENCE)?
-        {
-            return Ok(Some(InputLimit::of(&arguments, "model_max_length", tokens)));
-        }
+    if let Some(arguments) = tokenizer_arguments(json)?
+        && let Some(tokens) = arguments.size("model_max_length", MAX_SEQUENCE)?
+    {
+        return Ok(Some(InputLimit::of(&arguments, "model_max_length", tokens)));
     }
     let tokens = json.size("max_seq_length", MAX_SEQUENCE)?;
     Ok(tokens.map(|tokens| InputLimit::of(json, "max_seq_length", tokens)))
+}
+
+/// The arguments of the tokenizer's making: the older name's take the place of the newer one's, as in the library.
+fn tokenizer_arguments(json: &JsonObject) -> Result<Option<JsonObject>, LoadError> {
+    match json.object("tokenizer_args")? {
+        Some(arguments) => Ok(Some(arguments)),
+        None => json.object("processor_kwargs"),
+    }
 }
 
 /// Refuses what would make other vectors: another task, input or output of the transformer.

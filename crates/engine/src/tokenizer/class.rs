@@ -17,6 +17,7 @@ use super::frame::Frame;
 use super::settings::{AddedTokenJson, Class, Settings};
 use super::special_tokens::SpecialNames;
 use super::vocabulary::Vocabulary;
+use crate::fallible::check_available;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 
@@ -25,6 +26,10 @@ pub(super) const CONTINUATION: &str = "##";
 
 /// Added tokens outside the model's vocabulary that are named.
 const OUTSIDE_NAMED: usize = 3;
+
+/// Memory that the crate takes at most for an added token, and for each byte of it.
+const BYTES_PER_ADDED_TOKEN: usize = 1 << 10;
+const BYTES_PER_ADDED_BYTE: usize = 200;
 
 /// A vocabulary, the file that has it, and what else of `tokenizer.json` counts for a class.
 pub(super) struct Source<'a> {
@@ -158,21 +163,21 @@ pub(super) fn add_special_tokens(
     special: &SpecialNames,
 ) -> Result<(), LoadError> {
     let present: HashSet<String> = inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-    let mut tokens: Vec<AddedToken> = Vec::new();
-    for token in special.all().cloned().chain(settings.extra_special()?) {
-        if !present.contains(&token.content) && !tokens.iter().any(|other| is_same(other, &token)) {
-            tokens.push(token);
-        }
-    }
+    let mut seen = HashSet::new();
+    let all = special.all().cloned().chain(settings.extra_special()?);
+    let tokens: Vec<AddedToken> =
+        all.filter(|token| !present.contains(&token.content) && seen.insert(identity(token))).collect();
+    let bytes = tokens.iter().map(|token| BYTES_PER_ADDED_TOKEN + BYTES_PER_ADDED_BYTE * token.content.len()).sum();
+    check_available(bytes).map_err(|_| LoadError::tokenizer(file, TokenizerFileError::OutOfMemory { bytes }))?;
     inner.add_special_tokens(tokens).map_err(|error| rejected(file, &error))?;
     inner.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
     Ok(())
 }
 
-/// Whether two added tokens agree in everything; the crate compares their text alone.
-fn is_same(a: &AddedToken, b: &AddedToken) -> bool {
-    let flags = |token: &AddedToken| (token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
-    a.content == b.content && flags(a) == flags(b)
+/// Everything in which added tokens can differ; the crate compares their text alone.
+fn identity(token: &AddedToken) -> (String, [bool; 5]) {
+    let AddedToken { content, single_word, lstrip, rstrip, normalized, special } = token;
+    (content.clone(), [*single_word, *lstrip, *rstrip, *normalized, *special])
 }
 
 /// What `add_bos_token` and `add_eos_token` put round a text.

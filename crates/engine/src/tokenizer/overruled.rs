@@ -56,7 +56,8 @@ pub(super) fn bert(file: &Path, settings: &Settings, written: &TokenizerJson) ->
             let normalizer = found;
             for (key, setting) in BERT_KEYS {
                 let (found, own) = (normalizer.get(key).unwrap_or(&Value::Null), &own[key]);
-                if effective(normalizer, key) != effective(&own_normalizer, key) {
+                // One that follows from another setting is named with that.
+                if found != own && effective(normalizer, key) != effective(&own_normalizer, key) {
                     let by = settings.named(setting, own);
                     notices.push(part(file, &format!("normalizer.{key}"), excerpt(found), by));
                 }

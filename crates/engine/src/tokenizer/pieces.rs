@@ -1,7 +1,8 @@
 //! Long texts in pieces, so that what is cut off is never tokenized and memory does not grow with the text.
 //!
 //! A text may be cut before a space or line break that follows a visible character, if the tokenizer cuts there too and looks at
-//! nothing beyond: then the tokens of the pieces are those of the text.
+//! nothing beyond: then the tokens of the pieces are those of the text. A tokenizer that puts a space before each text that does
+//! not begin with one would add it to each piece: there a piece must begin with a space.
 
 use serde_json::Value;
 use tokenizers::Tokenizer;
@@ -18,8 +19,36 @@ const SPLITTING: [&str; 3] = ["BertPreTokenizer", "Whitespace", "WhitespaceSplit
 /// Pre-tokenizers that split by neighbouring characters alone.
 const LOCAL: [&str; 3] = ["ByteLevel", "Digits", "Punctuation"];
 
+/// Where a text may be cut so that its tokens are those of its pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cuts {
+    /// Nowhere.
+    None,
+    /// Before a space.
+    Spaces,
+    /// Before a space or a line break.
+    SpacesAndLines,
+}
+
+impl Cuts {
+    /// What the parts of a tokenizer allow.
+    pub(super) fn of(tokenizer: &Tokenizer) -> Self {
+        let pre_tokenizer = tokenizer.get_pre_tokenizer().map(|part| serde_json::to_value(part).unwrap_or(Value::Null));
+        let adds_space = |part: &Value| part.get("add_prefix_space").and_then(Value::as_bool) == Some(true);
+        match pre_tokenizer {
+            _ if !splits_at_spaces(tokenizer) => Self::None,
+            Some(part) if members(&part).any(adds_space) => Self::Spaces,
+            _ => Self::SpacesAndLines,
+        }
+    }
+
+    fn allow(self, byte: u8) -> bool {
+        byte == b' ' && self != Self::None || byte == b'\n' && self == Self::SpacesAndLines
+    }
+}
+
 /// Whether the tokens of a text are those of its pieces.
-pub(super) fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
+fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
     let json = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
     let normalizer = tokenizer.get_normalizer().map(|part| json(serde_json::to_value(part)));
     let pre_tokenizer = tokenizer.get_pre_tokenizer().map(|part| json(serde_json::to_value(part)));
@@ -51,19 +80,19 @@ fn is_splitting(part: &Value) -> bool {
 }
 
 /// The pieces of a text, in order.
-pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn pieces(text: &str, cuts: Cuts) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (piece, later) = rest.split_at(piece_end(rest));
+        let (piece, later) = rest.split_at(piece_end(rest, cuts));
         rest = later;
         (!piece.is_empty()).then_some(piece)
     })
 }
 
 /// The end of the first piece.
-fn piece_end(text: &str) -> usize {
+fn piece_end(text: &str, cuts: Cuts) -> usize {
     let bytes = text.as_bytes();
-    let is_end = |&at: &usize| matches!(bytes[at], b' ' | b'\n') && bytes[at - 1].is_ascii_graphic();
+    let is_end = |&at: &usize| cuts.allow(bytes[at]) && bytes[at - 1].is_ascii_graphic();
     (PIECE..bytes.len()).find(is_end).unwrap_or(bytes.len())
 }
 
@@ -74,7 +103,7 @@ mod tests {
     #[test]
     fn pieces_end_before_white_space_after_a_visible_character() {
         let text = "word  \n".repeat(PIECE);
-        let found: Vec<&str> = pieces(&text).collect();
+        let found: Vec<&str> = pieces(&text, Cuts::SpacesAndLines).collect();
         assert_eq!(found.concat(), text);
         assert!(found.len() > 5);
         for (piece, next) in found.iter().zip(&found[1..]) {
@@ -85,8 +114,17 @@ mod tests {
     #[test]
     fn text_without_such_a_place_is_one_piece() {
         for text in ["x".repeat(3 * PIECE), " ".repeat(3 * PIECE), "é ".repeat(PIECE), "short text".to_owned()] {
-            assert_eq!(pieces(&text).collect::<Vec<_>>(), [text.as_str()]);
+            assert_eq!(pieces(&text, Cuts::SpacesAndLines).collect::<Vec<_>>(), [text.as_str()]);
         }
-        assert_eq!(pieces("").count(), 0);
+        assert_eq!(pieces("", Cuts::SpacesAndLines).count(), 0);
+    }
+
+    #[test]
+    fn line_break_ends_a_piece_only_where_no_space_would_be_put_before_the_next() {
+        let text = ["word"; PIECE].join("\n");
+        assert!(pieces(&text, Cuts::SpacesAndLines).count() > 3);
+        assert_eq!(pieces(&text, Cuts::Spaces).count(), 1);
+        assert!(pieces(&text.replace('\n', " "), Cuts::Spaces).count() > 3);
+        assert_eq!(pieces(&text.replace('\n', " "), Cuts::None).count(), 1);
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use super::extra_tokens;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
@@ -16,8 +17,8 @@ pub(super) struct Settings {
     pub(super) config: JsonObject,
     special_tokens_map: Option<JsonObject>,
     added_tokens: Option<JsonObject>,
-    /// `tokenizer_class` of the tokenizer's configuration, else of the model's, without the ending `Fast`.
-    class: Option<String>,
+    /// `config.json`, which names the tokenizer's class if `tokenizer_config.json` does not.
+    model_config: Option<JsonObject>,
 }
 
 /// Which of the library's classes builds the tokenizer, and so which files decide.
@@ -29,6 +30,17 @@ pub(super) enum Class {
     Bert,
     /// The general one: `tokenizer.json` decides alone.
     General,
+}
+
+/// What the files say of a role.
+#[derive(Debug)]
+pub(super) enum Role<'a> {
+    /// No file names it.
+    Unsaid,
+    /// This file says that there is no such token.
+    Nothing(&'a JsonObject),
+    /// This token has it.
+    Token(AddedToken),
 }
 
 /// The classes that are BERT's under other names.
@@ -43,6 +55,18 @@ const BERT_LIKE: [&str; 9] = [
     "MobileBertTokenizer",
     "SqueezeBertTokenizer",
 ];
+
+/// The key that names the tokenizer's class.
+const CLASS: &str = "tokenizer_class";
+
+/// The names of a class; none for the general one.
+fn own_names(class: Class) -> &'static [&'static str] {
+    match class {
+        Class::Gpt2 => &["GPT2Tokenizer"],
+        Class::Bert => &BERT_LIKE,
+        Class::General => &[],
+    }
+}
 
 /// The names of the general class.
 const GENERAL: [&str; 4] = ["ConvBertTokenizer", "PreTrainedTokenizer", "PythonBackend", "TokenizersBackend"];
@@ -122,38 +146,53 @@ impl Settings {
     pub(super) fn read(dir: &Path) -> Result<Self, LoadError> {
         let file = dir.join("tokenizer_config.json");
         let config = JsonObject::read_if_present(&file)?.map_or_else(|| JsonObject::parse(b"{}", &file), Ok)?;
-        // The model's own configuration is read, and complained about, elsewhere.
-        let model = JsonObject::read_if_present(&dir.join(crate::config::FILE)).ok().flatten();
-        let class = match config.text("tokenizer_class")? {
-            Some(class) => Some(class.to_owned()),
-            None => model.and_then(|model| model.text("tokenizer_class").ok().flatten().map(str::to_owned)),
-        };
+        config.text(CLASS)?;
         Ok(Self {
             config,
             special_tokens_map: JsonObject::read_if_present(&dir.join("special_tokens_map.json"))?,
             added_tokens: JsonObject::read_if_present(&dir.join("added_tokens.json"))?,
-            class: class.map(|class| class.strip_suffix("Fast").unwrap_or(&class).to_owned()),
+            // It is read, and complained about, elsewhere.
+            model_config: JsonObject::read_if_present(&dir.join(crate::config::FILE)).ok().flatten(),
         })
     }
 
     /// No files at all.
     pub(super) fn none() -> Result<Self, LoadError> {
-        let config = JsonObject::parse(b"{}", Path::new("tokenizer_config.json"))?;
-        let class = Some("TokenizersBackend".to_owned());
-        Ok(Self { config, special_tokens_map: None, added_tokens: None, class })
+        let json = br#"{"tokenizer_class":"TokenizersBackend"}"#;
+        let config = JsonObject::parse(json, Path::new("tokenizer_config.json"))?;
+        Ok(Self { config, special_tokens_map: None, added_tokens: None, model_config: None })
+    }
+
+    /// `tokenizer_class` without the ending `Fast`, and the file that names it.
+    fn class_name(&self) -> Option<(&str, &JsonObject)> {
+        let mut files = [Some(&self.config), self.model_config.as_ref()].into_iter().flatten();
+        let (name, file) = files.find_map(|file| Some((file.text(CLASS).ok().flatten()?, file)))?;
+        Some((name.strip_suffix("Fast").unwrap_or(name), file))
+    }
+
+    /// Checks that the class is the one that reads the older files of a vocabulary, which `files` names: another class would
+    /// make other tokens of them, or does not read them.
+    pub(super) fn check_class(&self, class: Class, files: &str) -> Result<(), LoadError> {
+        let names = own_names(class);
+        match self.class_name() {
+            Some((name, file)) if !names.contains(&name) => {
+                let wanted = format!("\"{}\", whose files {files} are, or a tokenizer.json beside them", names[0]);
+                Err(file.wrong(CLASS, wanted))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The class for a vocabulary of BPE or of word pieces; `notices` gets a class whose own rules are not known here.
     pub(super) fn class(&self, is_bpe: bool, notices: &mut Vec<Notice>) -> Class {
-        let (own, names): (Class, &[&str]) =
-            if is_bpe { (Class::Gpt2, &["GPT2Tokenizer"]) } else { (Class::Bert, &BERT_LIKE) };
-        match self.class.as_deref() {
+        let own = if is_bpe { Class::Gpt2 } else { Class::Bert };
+        match self.class_name() {
             None => own,
-            Some(class) if names.contains(&class) => own,
-            Some(class) => {
-                if !GENERAL.contains(&class) {
+            Some((name, _)) if own_names(own).contains(&name) => own,
+            Some((name, file)) => {
+                if !GENERAL.contains(&name) {
                     let instead = "tokenizer.json is followed as it is, without rules of that class";
-                    notices.push(self.config.not_followed("tokenizer_class", instead));
+                    notices.push(file.not_followed(CLASS, instead));
                 }
                 Class::General
             }
@@ -167,42 +206,30 @@ impl Settings {
         self.config.unknown_keys(|key| is_token(key) || FOLLOWED.contains(&key) || WITHOUT_EFFECT.contains(&key))
     }
 
-    /// A token with a role. As in the library, `special_tokens_map.json` comes first, but only without the newer
-    /// `added_tokens_decoder`.
-    pub(super) fn role(&self, key: &str) -> Result<Option<AddedToken>, LoadError> {
-        let is_newer = self.config.get("added_tokens_decoder").is_some();
-        let map = self.special_tokens_map.as_ref().filter(|_| !is_newer);
-        for source in map.into_iter().chain([&self.config]) {
-            if let Some(value) = source.get(key) {
-                return special_token(value).map(Some).ok_or_else(|| source.wrong(key, TOKEN));
+    /// `special_tokens_map.json`, which as in the library counts only without the newer `added_tokens_decoder`, and then comes
+    /// before `tokenizer_config.json`.
+    fn map(&self) -> Option<&JsonObject> {
+        self.special_tokens_map.as_ref().filter(|_| self.config.get("added_tokens_decoder").is_none())
+    }
+
+    /// A token with a role.
+    pub(super) fn role(&self, key: &str) -> Result<Role<'_>, LoadError> {
+        for source in self.map().into_iter().chain([&self.config]) {
+            match source.raw(key) {
+                None => {}
+                Some(Value::Null) => return Ok(Role::Nothing(source)),
+                Some(value) => {
+                    return special_token(value).map(Role::Token).ok_or_else(|| source.wrong(key, TOKEN));
+                }
             }
         }
-        Ok(None)
+        Ok(Role::Unsaid)
     }
 
     /// Special tokens without a role of the library's, in the order in which it adds them: those of the model's own roles, then
     /// the others.
     pub(super) fn extra_special(&self) -> Result<Vec<AddedToken>, LoadError> {
-        let named = self.config.entries().filter(|(key, value)| is_model_specific(key) && value.is_string());
-        let mut tokens: Vec<AddedToken> = named.filter_map(|(_, value)| special_token(value)).collect();
-        let mut others = Vec::new();
-        for key in ["extra_special_tokens", "additional_special_tokens", "model_specific_special_tokens"] {
-            // The older name counts only without the newer one.
-            if key == "additional_special_tokens" && !others.is_empty() {
-                continue;
-            }
-            let (list, values): (&mut Vec<AddedToken>, Vec<&Value>) = match self.config.get(key) {
-                None => continue,
-                Some(Value::Array(list)) => (&mut others, list.iter().collect()),
-                Some(Value::Object(named)) => (&mut tokens, named.values().collect()),
-                Some(_) => return Err(self.config.wrong(key, "a list of tokens, or an object of them")),
-            };
-            for value in values {
-                list.push(special_token(value).ok_or_else(|| self.config.wrong(key, TOKEN))?);
-            }
-        }
-        tokens.append(&mut others);
-        Ok(tokens)
+        extra_tokens::read(&self.config, self.map())
     }
 
     /// The tokens that the settings declare beside the vocabulary, by id, and the file that does: `added_tokens_decoder`, else
@@ -265,15 +292,15 @@ impl Settings {
 }
 
 /// What a token may look like.
-const TOKEN: &str = "a string or an object with `content`";
+pub(super) const TOKEN: &str = "a string or an object with `content`";
 
-/// Whether a key of `tokenizer_config.json` names a token of a role that is the model's own.
-fn is_model_specific(key: &str) -> bool {
+/// Whether a key names a token of a role that is the model's own.
+pub(super) fn is_model_specific(key: &str) -> bool {
     key.ends_with("_token") && !ROLES.contains(&key) && !FOLLOWED.contains(&key)
 }
 
 /// A token written as a string or as an object.
-fn special_token(value: &Value) -> Option<AddedToken> {
+pub(super) fn special_token(value: &Value) -> Option<AddedToken> {
     match value {
         Value::String(content) => Some(AddedToken::from(content.clone(), true)),
         _ => {

@@ -2,7 +2,7 @@
 
 use tokenizers::AddedToken;
 
-use super::settings::{Class, ROLES, Settings};
+use super::settings::{Class, ROLES, Role, Settings};
 use crate::load_error::LoadError;
 
 /// The ids of the tokens that have a role; `None` if the tokenizer has none in that role, or the model no output for it.
@@ -24,6 +24,9 @@ pub struct SpecialTokens {
     pub mask: Option<u32>,
 }
 
+/// The roles without which BERT's class has no frame, or nothing for what its vocabulary lacks.
+const BERT_NEEDS: [&str; 3] = ["cls_token", "sep_token", "unk_token"];
+
 /// The special tokens by role.
 #[derive(Debug)]
 pub(super) struct SpecialNames {
@@ -36,7 +39,14 @@ impl SpecialNames {
     pub(super) fn read(settings: &Settings, class: Class) -> Result<Self, LoadError> {
         let mut tokens: [Option<AddedToken>; ROLES.len()] = Default::default();
         for (key, token) in ROLES.into_iter().zip(&mut tokens) {
-            *token = settings.role(key)?.or_else(|| default(key, class).map(|name| AddedToken::from(name, true)));
+            *token = match settings.role(key)? {
+                Role::Token(token) => Some(token),
+                Role::Unsaid => default(key, class).map(|name| AddedToken::from(name, true)),
+                Role::Nothing(file) if class == Class::Bert && BERT_NEEDS.contains(&key) => {
+                    return Err(file.wrong(key, "a token, which BertTokenizer needs"));
+                }
+                Role::Nothing(_) => None,
+            };
         }
         Ok(Self { tokens })
     }

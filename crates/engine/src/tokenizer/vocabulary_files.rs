@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::TokenizerFileError;
 use super::vocabulary::{Merge, Vocabulary, WrittenVocabulary};
 use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded, utf8};
+use crate::formats::disguise::recognise_other;
 use crate::load_error::LoadError;
 
 pub(super) const BPE_VOCABULARY: &str = "vocab.json";
@@ -23,7 +24,7 @@ pub(super) fn read_vocabulary(file: &Path, model_vocab: usize) -> Result<Vocabul
 pub(super) fn read_merges(file: &Path, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, LoadError> {
     let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
     let problem = |problem| LoadError::tokenizer(file, problem);
-    let lines = utf8(&bytes, file)?.lines().enumerate();
+    let lines = text_of(&bytes, file, "merges, one a line")?.lines().enumerate();
     let is_version = |index: usize, line: &str| index == 0 && line.starts_with("#version");
     let lines = lines.filter(|(index, line)| !line.is_empty() && !is_version(*index, line));
     let mut merges = Vec::new();
@@ -39,7 +40,15 @@ pub(super) fn read_merges(file: &Path, vocabulary: &Vocabulary) -> Result<Vec<(S
 /// `vocab.txt`: one token a line; its id is the line's number from 0.
 pub(super) fn read_word_pieces(file: &Path, model_vocab: usize) -> Result<Vocabulary, LoadError> {
     let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
-    let lines = utf8(&bytes, file)?.lines();
+    let lines = text_of(&bytes, file, "tokens, one a line")?.lines();
     let pairs = lines.zip(0..).map(|(token, id)| (token.to_owned(), id)).take(model_vocab.saturating_add(1)).collect();
     Vocabulary::new(pairs, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
+}
+
+/// The text of a file, if it is not something that stands in its place: any lines would do as tokens.
+fn text_of<'a>(bytes: &'a [u8], file: &Path, wanted: &'static str) -> Result<&'a str, LoadError> {
+    match recognise_other(bytes) {
+        Some(found) => Err(LoadError::OtherFormat { file: file.to_owned(), wanted, found }),
+        None => utf8(bytes, file),
+    }
 }
