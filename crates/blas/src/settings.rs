@@ -1,7 +1,7 @@
 //! The library's own functions, and those by which programs set the number of threads of other BLAS libraries.
 //!
 //! A program that was written for OpenBLAS, MKL or BLIS limits its threads by that library's function; under a preload, or linked with
-//! this library instead, the limit is meant for us. If another library in the process has the function too, it is told as well.
+//! this library instead, the limit is meant for us. If another library in the process has the function too, its limit is set as well.
 
 use crate::limits;
 use std::ffi::{CStr, c_char, c_int, c_void};

@@ -361,7 +361,7 @@ impl Tokenizer {
     }
 }
 
-/// Checks that there is memory for what the crate makes of a file of so many bytes.
+/// Checks that there is memory for what the crate makes of a file of this size.
 fn check_memory(file: &Path, bytes: usize) -> Result<(), LoadError> {
     let bytes = bytes.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BYTES_FOR_ANY_FILE);
     check_available(bytes).map_err(|_| LoadError::tokenizer(file, TokenizerFileError::OutOfMemory { bytes }))

@@ -38,7 +38,7 @@ fn settings_of_many_small_values_give_a_clean_error_at_a_memory_limit() {
     }
 }
 
-/// The exit code of a command in an address space of so many megabytes: 0, or 1 with one line that says why.
+/// The exit code of a command in an address space of this many megabytes: 0, or 1 with one line that says why.
 fn code_within(megabytes: usize, args: &[&str]) -> i32 {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -c 0; ulimit -v {}; exec \"$@\"", megabytes * 1024);

@@ -28,7 +28,7 @@ use cke_kernels::ops::embedding::{add_rows, gather_rows};
 /// What may stand before the names of a checkpoint's tensors.
 pub(crate) const PREFIXES: [&str; 2] = ["bert.", ""];
 
-/// The tensor by which the prefix is told.
+/// The tensor that show the prefix.
 pub(crate) const PROBES: [&str; 1] = ["embeddings.word_embeddings.weight"];
 
 /// A BERT of any size, its weights packed. Poolers and heads are left out.
@@ -99,7 +99,7 @@ impl Bert {
     /// A model of the given sizes with random weights, to measure speed.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub fn random(config: &BertConfig, seed: u64, runtime: &Runtime) -> Result<Bert, Error> {
         Bert::build(&Source::random(seed), config, runtime)
     }
@@ -145,7 +145,7 @@ impl Bert {
     /// Fresh run state for this model.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub fn activations(&self) -> Result<BertActivations, Error> {
         Ok(BertActivations { activations: Activations::new()?, rows: 0 })
     }

@@ -34,7 +34,7 @@ pub const LOGIT_ROWS: usize = 128;
 /// What may stand before the names of a checkpoint's tensors.
 pub(crate) const PREFIXES: [&str; 2] = ["transformer.", ""];
 
-/// Tensors by which the prefix is told: the first one may be missing where the output projection is stored alone.
+/// Tensors that show the prefix: the first one may be missing where the output projection is stored alone.
 pub(crate) const PROBES: [&str; 2] = [TOKEN_TABLE, "wpe.weight"];
 
 /// The token embedding.
@@ -137,7 +137,7 @@ impl Gpt2 {
     /// A model of the given sizes with random weights, to measure speed.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub fn random(config: &Gpt2Config, seed: u64, runtime: &Runtime) -> Result<Gpt2, Error> {
         let source = Source::random(seed);
         let head = if config.tie_word_embeddings { TOKEN_TABLE } else { HEAD };
@@ -206,7 +206,7 @@ impl Gpt2 {
     /// Fresh run state.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub fn activations(&self) -> Result<Activations, Error> {
         Activations::new()
     }

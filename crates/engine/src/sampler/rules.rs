@@ -9,9 +9,9 @@ pub struct TokenRules {
     /// Logits of the prompt's tokens are divided by its inverse if positive, else multiplied by it: above 1 they become
     /// likelier. `> 0`; 1 is off.
     pub encoder_repetition_penalty: f32,
-    /// No sequence of so many tokens occurs twice; 0 is off.
+    /// No sequence of this many tokens occurs twice; 0 is off.
     pub no_repeat_ngram_size: usize,
-    /// No sequence of so many tokens of the prompt occurs after it; 0 is off.
+    /// No sequence of this many tokens of the prompt occurs after it; 0 is off.
     pub encoder_no_repeat_ngram_size: usize,
     /// Added to the logit of the last token of a sequence where the text ends with the tokens before it.
     pub sequence_bias: Vec<(Vec<u32>, f32)>,

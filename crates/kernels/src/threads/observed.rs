@@ -2,7 +2,7 @@
 
 use super::Parallel;
 
-/// What is told of the tasks of an [`Observed`] pool, on the threads that run them.
+/// What is reported about the tasks of an [`Observed`] pool, on the threads that run them.
 pub trait TaskObserver: Sync {
     /// What [`TaskObserver::begin`] hands to [`TaskObserver::end`].
     type Start;
@@ -22,7 +22,7 @@ pub struct Observed<P, O> {
 }
 
 impl<P: Parallel, O: TaskObserver> Observed<P, O> {
-    /// `pool` runs the tasks, `observer` is told of each.
+    /// `pool` runs the tasks, `observer` is notified of each.
     pub fn new(pool: P, observer: O) -> Self {
         Observed { pool, observer }
     }

@@ -233,7 +233,7 @@ fn impossible_calls_are_errors() {
     assert_eq!(run(3, view(3, 16), view(3, 16), view(3, 16), 3, 1), (false, 2), "no room behind what is there");
 }
 
-/// A call of `turns` on operands of so many rows, all zeros.
+/// A call of `turns` on operands of this many rows, all zeros.
 fn run_turns<'t>(
     plan: &AttentionPlan,
     rows: usize,

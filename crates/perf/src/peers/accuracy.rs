@@ -159,7 +159,7 @@ impl Study {
     /// Computes sums of one length and compares them with the exact ones.
     ///
     /// # Errors
-    /// Where memory cannot be had or a contestant fails.
+    /// If memory cannot be allocated or a contestant fails.
     pub fn measure(&mut self, sums: Sums, data: Data, k: usize) -> Result<Finding, PeerError> {
         let Extent { elements, seeds, .. } = self.extent;
         let product = sums.product(elements.div_ceil(seeds.max(1)), k);

@@ -43,7 +43,7 @@ impl<T: Element> Attention<T> {
     /// Random queries, keys and values, always the same for the same sizes and seed.
     ///
     /// # Errors
-    /// Where the memory cannot be had.
+    /// If the memory cannot be allocated.
     pub(super) fn new(shape: Head, data: Data, seed: u64) -> Result<Attention<T>, Error> {
         let Head { queries, size, positions } = shape;
         let mut numbers = Numbers::new(data, seed);
@@ -56,7 +56,7 @@ impl<T: Element> Attention<T> {
 /// softmax gives the number nearest to the exact one, its sum too.
 ///
 /// # Errors
-/// Where memory cannot be had or the library refuses.
+/// If memory cannot be allocated or the library refuses.
 pub(super) fn by_products<T: Element, M: Multiply<T> + ?Sized>(
     multiply: &mut M,
     operands: &Attention<T>,

@@ -36,7 +36,7 @@ impl Unpacked {
     /// With so many threads.
     ///
     /// # Errors
-    /// Where they cannot be had.
+    /// If they cannot be started.
     pub(super) fn new(threads: usize) -> Result<Unpacked, WorkerError> {
         Workplace::new(threads).map(Unpacked)
     }
@@ -71,7 +71,7 @@ impl Packed {
     /// With so many threads, by the kernel that dispatch chooses or by the one of this name.
     ///
     /// # Errors
-    /// Where the threads cannot be had, or this CPU cannot run such a kernel.
+    /// If the threads cannot be started, or this CPU cannot run such a kernel.
     pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed, WorkerError> {
         let workplace = Workplace::new(threads)?;
         let named = |name: &str| {
@@ -126,7 +126,7 @@ impl Batched {
     /// With so many threads.
     ///
     /// # Errors
-    /// Where they cannot be had.
+    /// If they cannot be started.
     pub(super) fn new(threads: usize) -> Result<Batched, WorkerError> {
         let workplace = Workplace::new(threads)?;
         let scratch = (0..workplace.pool.threads()).map(|_| Scratch::new()).collect();
@@ -169,7 +169,7 @@ impl BatchReduced {
     /// With so many threads.
     ///
     /// # Errors
-    /// Where they cannot be had.
+    /// If they cannot be started.
     pub(super) fn new(threads: usize) -> Result<BatchReduced, WorkerError> {
         Workplace::new(threads).map(BatchReduced)
     }
@@ -206,7 +206,7 @@ fn largest_divisor(number: usize, most: usize) -> usize {
 /// Each of them sees all positions.
 ///
 /// # Errors
-/// Where memory cannot be had, or there are more queries than positions.
+/// If memory cannot be allocated, or there are more queries than positions.
 pub(super) fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Result<AlignedBuf<f32>, WorkerError> {
     let Workplace { cpu, pool, scratch } = workplace;
     let Head { queries, size, positions } = operands.shape;

@@ -33,7 +33,7 @@ pub(super) trait Element: Real + Into<f64> {
     /// Its attention by this project's own kernels, (queries, head size).
     ///
     /// # Errors
-    /// Where memory cannot be had, or the kernels do not have it in this format.
+    /// If memory cannot be allocated, or the kernels do not have it in this format.
     fn attend(workplace: &mut Workplace, operands: &Attention<Self>) -> Result<AlignedBuf<Self>, WorkerError>;
 }
 
@@ -97,7 +97,7 @@ impl<T: Element> Operands<T> {
     /// Random A and B, always the same for the same product and seed, and a C that holds no numbers.
     ///
     /// # Errors
-    /// Where the memory cannot be had.
+    /// If the memory cannot be allocated.
     pub(super) fn new(product: Product, data: Data, seed: u64) -> Result<Operands<T>, Error> {
         let Product { m, n, k, .. } = product;
         let mut numbers = Numbers::new(data, seed);
@@ -109,7 +109,7 @@ impl<T: Element> Operands<T> {
     /// These A and B, and a C that holds no numbers.
     ///
     /// # Errors
-    /// Where the memory cannot be had, or A or B is not of the size that the product says.
+    /// If the memory cannot be allocated, or A or B is not of the size that the product says.
     pub(super) fn of(product: Product, a: AlignedBuf<T>, b: AlignedBuf<T>) -> Result<Operands<T>, Error> {
         let Product { m, n, k, .. } = product;
         for (what, wanted, found) in

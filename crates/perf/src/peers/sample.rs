@@ -62,7 +62,7 @@ impl Numbers {
     /// The next `len`.
     ///
     /// # Errors
-    /// Where the memory cannot be had.
+    /// If the memory cannot be allocated.
     pub(super) fn take<T: Element>(&mut self, len: usize) -> Result<AlignedBuf<T>, Error> {
         let mut numbers = AlignedBuf::zeroed(len)?;
         numbers.iter_mut().for_each(|x| *x = T::nearest(self.next()));

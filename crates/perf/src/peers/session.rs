@@ -20,7 +20,7 @@ pub(super) trait Multiply<T: Element> {
     /// Does what can be done once B is known.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     fn prepare(&mut self, _operands: &mut Operands<T>) -> Result<(), WorkerError> {
         Ok(())
     }
@@ -39,7 +39,7 @@ pub(super) trait Multiply<T: Element> {
     /// Attention, (queries, head size): by two products, unless there is a better way.
     ///
     /// # Errors
-    /// Where memory cannot be had or the library refuses.
+    /// If memory cannot be allocated or the library refuses.
     fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
         by_products(self, operands)
     }
@@ -50,7 +50,7 @@ pub(super) trait Session {
     /// Makes operands, computes the product and checks it.
     ///
     /// # Errors
-    /// Where memory cannot be had or the library refuses.
+    /// If memory cannot be allocated or the library refuses.
     fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError>;
 
     /// Computes the product again and again for about so long.
@@ -68,7 +68,7 @@ pub(super) trait Session {
     /// Computes a sample; the operands of a product before are given up.
     ///
     /// # Errors
-    /// Where memory cannot be had or the library refuses.
+    /// If memory cannot be allocated or the library refuses.
     fn compute(&mut self, sample: Sample) -> Result<Answer, WorkerError>;
 }
 
