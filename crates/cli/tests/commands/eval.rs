@@ -1,6 +1,6 @@
 //! `cke eval`.
 
-use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_floats, golden_ids, run};
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_floats, golden_ids, keys, run};
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -13,8 +13,7 @@ fn eval_golden_tokens_gives_the_likelihoods_of_the_transformers_library() {
     let wanted = golden_floats("gpt2-odd", "nll.per_token");
     let outcome = cke(&["eval", "-m", arg(&golden("gpt2-odd")), "--tokens-file", arg(tokens.path()), "--json"]);
     let report = outcome.json();
-    let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["nll", "nll_total", "per_token", "perplexity", "tokens"]);
+    assert_eq!(keys(&report), ["nll", "nll_total", "per_token", "perplexity", "tokens"]);
     let found = numbers(&report["per_token"]);
     assert_eq!((found.len(), &report["tokens"]), (wanted.len(), &(wanted.len() + 1).into()));
     for (found, wanted) in found.iter().zip(wanted) {

@@ -1,6 +1,6 @@
 //! `cke generate`.
 
-use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_ids, run};
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_ids, keys, run};
 use serde_json::Value;
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -67,8 +67,7 @@ fn generate_json_has_its_keys_and_the_text_of_its_tokens() {
     let model = byte_gpt2();
     let args = ["generate", "--model", arg(model.path()), "-n", "5", "--seed", "7", "--ignore-eos", "--json", "Hi"];
     let report = cke(&args).json();
-    let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["finish", "prompt", "prompt_tokens", "seed", "text", "timings", "tokens"]);
+    assert_eq!(keys(&report), ["finish", "prompt", "prompt_tokens", "seed", "text", "timings", "tokens"]);
     assert_eq!((&report["prompt"], &report["finish"]), (&"Hi".into(), &"length".into()));
     assert_eq!((&report["prompt_tokens"], &report["seed"]), (&2.into(), &7.into()));
     assert!(report["timings"]["generation_tokens_per_second"].as_f64().unwrap() > 0.0);

@@ -208,13 +208,13 @@ fn json_that_is_no_object_is_called_what_it_is() {
 
 #[test]
 fn path_that_is_no_model_says_what_it_is_and_what_was_meant() {
-    cke(&["inspect", "-m", "openai-community/gpt2"]).failure(1, &["hf download openai-community/gpt2"]);
+    cke(&["inspect", "openai-community/gpt2"]).failure(1, &["hf download openai-community/gpt2"]);
     let home = tempfile::tempdir().unwrap();
     let snapshot = home.path().join("hub/models--a--b/snapshots/abc");
     std::fs::create_dir_all(&snapshot).unwrap();
     std::fs::write(snapshot.join("config.json"), "{}").unwrap();
     let wanted = format!("found the Hugging Face cache; did you mean `{}`?", snapshot.display());
-    cke(&["inspect", "-m", arg(home.path())]).failure(1, &[&wanted]);
+    cke(&["inspect", arg(home.path())]).failure(1, &[&wanted]);
 }
 
 #[cfg(unix)]
@@ -223,5 +223,5 @@ fn link_that_leads_nowhere_is_called_that() {
     let dir = tempfile::tempdir().unwrap();
     let link = dir.path().join("model");
     std::os::unix::fs::symlink("/no/such/model", &link).unwrap();
-    cke(&["inspect", "-m", arg(&link)]).failure(1, &["found a link to `/no/such/model`, which cannot be opened"]);
+    cke(&["inspect", arg(&link)]).failure(1, &["found a link to `/no/such/model`, which cannot be opened"]);
 }

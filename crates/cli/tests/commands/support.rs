@@ -148,5 +148,7 @@ pub(crate) fn arg(path: &Path) -> &str {
 /// The keys of a JSON object, sorted.
 #[track_caller]
 pub(crate) fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().expect("an object").keys().map(String::as_str).collect()
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }

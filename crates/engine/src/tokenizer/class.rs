@@ -28,7 +28,7 @@ pub(super) const CONTINUATION: &str = "##";
 const OUTSIDE_NAMED: usize = 3;
 
 /// Memory that the crate takes at most for an added token, and for each byte of it.
-const BYTES_PER_ADDED_TOKEN: usize = 1 << 10;
+pub(super) const BYTES_PER_ADDED_TOKEN: usize = 2 << 10;
 const BYTES_PER_ADDED_BYTE: usize = 200;
 
 /// A vocabulary, the file that has it, and what else of `tokenizer.json` counts for a class.

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
+use super::class::BYTES_PER_ADDED_TOKEN;
 use super::settings::{TOKEN, is_model_specific, special_token};
+use crate::fallible::check_available;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
 
@@ -38,6 +40,7 @@ impl Named {
 
     /// All tokens of an object; `key` holds it.
     fn set_all(&mut self, tokens: &Map<String, Value>, json: &JsonObject, key: &str) -> Result<(), LoadError> {
+        check_memory(tokens.len(), json)?;
         for (name, value) in tokens {
             self.set(name, token(value, json, key)?);
         }
@@ -121,7 +124,14 @@ fn read_map(
 }
 
 fn tokens(list: &[Value], json: &JsonObject, key: &str) -> Result<Vec<AddedToken>, LoadError> {
+    check_memory(list.len(), json)?;
     list.iter().map(|value| token(value, json, key)).collect()
+}
+
+/// Checks that there is memory for lists and tables of this many tokens, some of which are the crate's.
+fn check_memory(count: usize, json: &JsonObject) -> Result<(), LoadError> {
+    let bytes = count.saturating_mul(BYTES_PER_ADDED_TOKEN);
+    check_available(bytes).map_err(|_| LoadError::NoMemory { file: json.file().to_owned(), bytes })
 }
 
 fn token(value: &Value, json: &JsonObject, key: &str) -> Result<AddedToken, LoadError> {
