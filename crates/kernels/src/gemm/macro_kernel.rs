@@ -2,9 +2,9 @@
 
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
-use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, TileArgs};
+use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, Tile, TileArgs};
 use crate::scheme::{Real, Scheme};
-use crate::scratch::{AlignedBuf, LINE, Zeroable};
+use crate::scratch::{LINE, Zeroable};
 use std::ops::Range;
 
 /// C (m, n) ← finish(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
@@ -148,8 +148,6 @@ impl<S: Scheme> Product<'_, S> {
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = store(self.alpha, if is_first { self.beta } else { S::Acc::one() });
         let is_dot = self.kernel.record().form() == Form::Dot;
-        // A tile would be much of a small stack.
-        let mut copy = if self.c_col_stride == 1 { None } else { AlignedBuf::<S::Acc>::zeroed(tile.mr * nr).ok() };
         // The rows that the next tile reads, where A is large.
         let stream_a = !is_dot && a.col_stride == 1 && height.saturating_mul(k) > STREAM / size_of::<S::A>();
         for (index, panel) in block.panels.clone().enumerate() {
@@ -209,36 +207,26 @@ impl<S: Scheme> Product<'_, S> {
                 unsafe {
                     if self.c_col_stride == 1 {
                         self.kernel.run(part.len(), &args);
-                    } else if let Some(copy) = &mut copy {
-                        self.run_strided(part.len(), args, copy.as_mut_ptr());
                     } else {
-                        self.run_strided_on_stack(part.len(), args);
+                        self.run_strided(part.len(), args);
                     }
                 }
             }
         }
     }
 
-    /// [`Product::run_strided`] where there is no memory for the copy.
-    ///
-    /// # Safety
-    /// As [`Product::run_block`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn run_strided_on_stack(&self, rows: usize, args: TileArgs<'_, S>) {
-        let mut copy = [S::Acc::zero(); MAX_TILE];
-        // SAFETY: no tile is larger (tested for every record); the rest is passed on.
-        unsafe { self.run_strided(rows, args, copy.as_mut_ptr()) }
-    }
-
     /// A tile of a C whose columns are not next to each other, by way of a contiguous copy. That holds numbers from the start, so that
     /// it does not matter to memory whether the kernel and `reads_c` agree.
     ///
     /// # Safety
-    /// As [`Product::run_block`]; the copy has room for mr × nr elements.
+    /// As [`Product::run_block`].
     #[inline(never)]
-    unsafe fn run_strided(&self, rows: usize, args: TileArgs<'_, S>, copy: *mut S::Acc) {
-        let nr = self.kernel.tile().nr;
+    unsafe fn run_strided(&self, rows: usize, args: TileArgs<'_, S>) {
+        let Tile { mr, nr } = self.kernel.tile();
+        // Threads may have small stacks, so it is no larger than any tile of the registry.
+        let mut copy = TileCopy([0; MAX_TILE * size_of::<f32>()]);
+        assert!(mr * nr * size_of::<S::Acc>() <= size_of_val(&copy), "wanted a tile with room in its copy");
+        let copy = copy.0.as_mut_ptr().cast::<S::Acc>();
         // SAFETY: the copy holds mr × nr elements, and the tile of C is vouched for by the caller.
         unsafe {
             if args.store.reads_c() {
@@ -292,5 +280,9 @@ pub(super) fn store<S: Scheme>(alpha: S::Acc, beta: S::Acc) -> Store<'static, S>
 /// Bytes of A from which on it is taken to come from beyond the second cache level.
 const STREAM: usize = 512 << 10;
 
-/// Elements of the largest tile in the registry.
+/// Room for a tile: zeros are numbers of every format.
+#[repr(align(64))]
+struct TileCopy([u8; MAX_TILE * size_of::<f32>()]);
+
+/// Elements of the largest tile in the registry; those of wider numbers have fewer.
 pub(super) const MAX_TILE: usize = 384;
