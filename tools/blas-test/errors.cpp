@@ -1,5 +1,6 @@
 // A program whose error reporters leave the library by an exception or by longjmp, as Octave's does; link.sh compiles and runs it. With
 // MKL_STYLE the reporter of CBLAS is the one that MKL declares. Prints what went wrong, if anything.
+#include "fortran.h"
 #include <cke_blas.h>
 #include <csetjmp>
 #include <cstddef>
@@ -49,12 +50,6 @@ void bad_cblas_batch() {
 }  // namespace
 
 extern "C" {
-
-void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const float *alpha, const float *a,
-            const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc, std::size_t trans_a_length,
-            std::size_t trans_b_length);
-void sgemv_(const char *trans, const int *m, const int *n, const float *alpha, const float *a, const int *lda, const float *x,
-            const int *incx, const float *beta, float *y, const int *incy, std::size_t trans_length);
 
 #ifdef MKL_STYLE
 void MKL_Get_Version(void *) {}

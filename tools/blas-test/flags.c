@@ -1,22 +1,13 @@
 /* Floating-point exceptions: products of clean numbers raise none, from any routine, first with the flags looked at, then with traps, so
  * that an exception would end the process. link.sh compiles and runs it. Prints what went wrong, if anything. */
 #define _GNU_SOURCE
+#include "fortran.h"
 #include <cke_blas.h>
 #include <fenv.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { RAISED = FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW, MAX = 600 * 600 };
-
-void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const float *alpha, const float *a,
-            const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc, size_t, size_t);
-void dgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const double *alpha, const double *a,
-            const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc, size_t, size_t);
-void sgemv_(const char *trans, const int *m, const int *n, const float *alpha, const float *a, const int *lda, const float *x,
-            const int *incx, const float *beta, float *y, const int *incy, size_t);
-void dgemv_(const char *trans, const int *m, const int *n, const double *alpha, const double *a, const int *lda, const double *x,
-            const int *incx, const double *beta, double *y, const int *incy, size_t);
 
 static float as[MAX], bs[MAX], cs[MAX];
 static double ad[MAX], bd[MAX], cd[MAX];

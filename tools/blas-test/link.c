@@ -1,5 +1,6 @@
 /* A program that is linked with libcke_blas.so and has an error reporter of its own; link.sh compiles and runs it. With MKL_STYLE
  * the reporter is the one that MKL declares. Prints what went wrong, if anything. */
+#include "fortran.h"
 #include <cke_blas.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +29,6 @@ void xerbla_(const char *routine, const int *position, size_t length) {
     expect(length == 6 && memcmp(routine, "DGEMM ", 6) == 0, "xerbla_ is told the routine");
     reported = *position;
 }
-
-void dgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const double *alpha,
-            const double *a, const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc,
-            size_t trans_a_length, size_t trans_b_length);
 
 int main(void) {
     const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, 0, 0, 1, 1, 1};

@@ -2,6 +2,7 @@
  * a later one; and bad arguments, which are reported. link.sh compiles and runs it. Each call may use 8 KiB. Prints the largest use, and
  * what went wrong, if anything. */
 #define _GNU_SOURCE
+#include "fortran.h"
 #include "stack.h"
 #include <cke_blas.h>
 #include <stdio.h>
@@ -9,13 +10,6 @@
 #include <unistd.h>
 
 enum { MAX_ELEMENTS = 1 << 20 };
-
-void sgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const float *alpha, const float *a,
-            const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc, size_t, size_t);
-void dgemm_(const char *trans_a, const char *trans_b, const int *m, const int *n, const int *k, const double *alpha, const double *a,
-            const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc, size_t, size_t);
-void sgemv_(const char *trans, const int *m, const int *n, const float *alpha, const float *a, const int *lda, const float *x,
-            const int *incx, const float *beta, float *y, const int *incy, size_t);
 
 static double a[MAX_ELEMENTS], b[MAX_ELEMENTS], c[MAX_ELEMENTS];
 

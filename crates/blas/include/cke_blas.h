@@ -61,7 +61,8 @@ void cblas_dgemm_batch_strided(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE tra
                                const double beta, double *c, const int ldc, const int stride_c, const int batch_size);
 #endif
 
-/* The number of threads that a large product may use. Below 1: as the environment says (CKE_NUM_THREADS, OMP_NUM_THREADS). */
+/* The number of threads that a large product may use. Below 1: as the environment says (CKE_NUM_THREADS, then OMP_NUM_THREADS and
+ * the variables of other libraries). */
 void cke_blas_set_num_threads(int threads);
 int cke_blas_get_num_threads(void);
 

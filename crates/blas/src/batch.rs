@@ -37,7 +37,10 @@ pub(crate) unsafe fn gemm_batch_strided<T: Number>(arguments: BatchArguments<T>)
 }
 
 impl<T: Number> BatchArguments<T> {
+    /// In a frame of its own, since the products need the stack after it.
+    ///
     /// Unlike those of xGEMM, the numbers of bad arguments are the caller's own in either layout, as in MKL.
+    #[inline(never)]
     fn check(&self) -> Result<Batch<T>, BadArgument> {
         let GemmArguments { caller, trans, size: [m, n, k], lda, ldb, ldc, .. } = self.gemm;
         let layout = caller.layout().ok_or(BadArgument(0))?;
@@ -104,8 +107,19 @@ impl<T: Number> Batch<T> {
         let outcome = attempt(work, |pool, scratch| unsafe { self.multiply(BatchCtx { pool, scratch }) });
         if let Err(reason) = outcome {
             // SAFETY: passed on; the kernels are done with every C.
-            (0..self.len).for_each(|i| unsafe { self.product(i).fail(&reason) });
+            unsafe { self.fail(&reason) }
         }
+    }
+
+    /// [`Product::fail`] for each.
+    ///
+    /// # Safety
+    /// As there, for every C.
+    #[cold]
+    #[inline(never)]
+    unsafe fn fail(&self, reason: &str) {
+        // SAFETY: passed on.
+        (0..self.len).for_each(|i| unsafe { self.product(i).fail(reason) });
     }
 
     /// # Safety

@@ -3,6 +3,7 @@
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, Tile, TileArgs};
+use super::tile_copy::with_tile_copy;
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::ops::Range;
@@ -208,25 +209,32 @@ impl<S: Scheme> Product<'_, S> {
                     if self.c_col_stride == 1 {
                         self.kernel.run(part.len(), &args);
                     } else {
-                        self.run_strided(part.len(), args);
+                        self.run_strided(part.len(), &args);
                     }
                 }
             }
         }
     }
 
-    /// A tile of a C whose columns are not next to each other, by way of a contiguous copy. That holds numbers from the start, so that
-    /// it does not matter to memory whether the kernel and `reads_c` agree.
+    /// A tile of a C whose columns are not contiguous, by way of a contiguous copy.
     ///
     /// # Safety
     /// As [`Product::run_block`].
     #[inline(never)]
-    unsafe fn run_strided(&self, rows: usize, args: TileArgs<'_, S>) {
+    unsafe fn run_strided(&self, rows: usize, args: &TileArgs<'_, S>) {
         let Tile { mr, nr } = self.kernel.tile();
-        // Threads may have small stacks, so it is no larger than any tile of the registry.
-        let mut copy = TileCopy([0; MAX_TILE * size_of::<f32>()]);
-        assert!(mr * nr * size_of::<S::Acc>() <= size_of_val(&copy), "wanted a tile with room in its copy");
-        let copy = copy.0.as_mut_ptr().cast::<S::Acc>();
+        assert!(mr * nr * size_of::<S::Acc>() <= MAX_TILE_BYTES, "wanted a tile with room in its copy");
+        // SAFETY: passed on; the copy has room for the tile, as was checked.
+        with_tile_copy(|copy| unsafe { self.run_copied(rows, args, copy) });
+    }
+
+    /// The same with the copy, which holds numbers from the start, so that it does not matter to memory whether the kernel and `reads_c`
+    /// agree.
+    ///
+    /// # Safety
+    /// As [`Product::run_block`]; the copy has room for mr × nr elements.
+    unsafe fn run_copied(&self, rows: usize, args: &TileArgs<'_, S>, copy: *mut S::Acc) {
+        let nr = self.kernel.tile().nr;
         // SAFETY: the copy holds mr × nr elements, and the tile of C is vouched for by the caller.
         unsafe {
             if args.store.reads_c() {
@@ -240,7 +248,7 @@ impl<S: Scheme> Product<'_, S> {
                     out_stride: nr,
                 });
             }
-            self.kernel.run(rows, &TileArgs { c: copy, c_row_stride: nr, ..args });
+            self.kernel.run(rows, &TileArgs { c: copy, c_row_stride: nr, ..*args });
             if self.c_row_stride == 1 {
                 // Rows of Cᵀ.
                 self.kernel.move_block(&PackArgs {
@@ -280,9 +288,7 @@ pub(super) fn store<S: Scheme>(alpha: S::Acc, beta: S::Acc) -> Store<'static, S>
 /// Bytes of A from which on it is taken to come from beyond the second cache level.
 const STREAM: usize = 512 << 10;
 
-/// Room for a tile: zeros are numbers of every format.
-#[repr(align(64))]
-struct TileCopy([u8; MAX_TILE * size_of::<f32>()]);
-
 /// Elements of the largest tile in the registry; those of wider numbers have fewer.
 pub(super) const MAX_TILE: usize = 384;
+/// Bytes of the largest tile in the registry, of any format.
+pub(super) const MAX_TILE_BYTES: usize = MAX_TILE * size_of::<f32>();

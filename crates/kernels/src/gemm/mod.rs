@@ -20,6 +20,7 @@ pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
 mod small;
+mod tile_copy;
 mod tile_sums;
 mod way;
 

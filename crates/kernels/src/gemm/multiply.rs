@@ -39,7 +39,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// Where the sizes do not belong together. C is then untouched.
     pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         let small = if ctx.pool.threads() == 1 { SMALL_FOR_ONE_THREAD } else { SMALL };
-        if !self.run_up_to(small, cpu, c.reborrow())? {
+        if !self.run_up_to_apart(small, cpu, c.reborrow())? {
             // SAFETY: the sizes belong together, as was checked, and the views vouch for their elements.
             unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
         }
@@ -53,6 +53,12 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     #[inline]
     pub fn run_if_small(&self, cpu: &Cpu, c: MatMut<'_, S::E>) -> Result<bool, Error> {
         self.run_up_to(SMALL, cpu, c)
+    }
+
+    /// [`Gemm::run_up_to`] in a frame of its own, which is gone from the stack when a larger product goes deeper.
+    #[inline(never)]
+    fn run_up_to_apart(&self, largest: usize, cpu: &Cpu, c: MatMut<'_, S::E>) -> Result<bool, Error> {
+        self.run_up_to(largest, cpu, c)
     }
 
     #[inline]

@@ -94,6 +94,7 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::macro_kernel;
     use super::*;
 
     fn check_records<S: Scheme>() {
@@ -103,7 +104,8 @@ mod tests {
             assert_eq!(kernel.name(), format!("{}_{}_{form}{mr}x{nr}", kernel.isa(), S::NAME));
             assert_eq!(kernel.functions.len(), mr);
             assert!(kernel.functions.iter().all(|row| row.len() * kernel.lanes() == nr), "{}", kernel.name());
-            assert!(mr * nr <= super::super::macro_kernel::MAX_TILE, "{}", kernel.name());
+            assert!(mr * nr <= macro_kernel::MAX_TILE, "{}", kernel.name());
+            assert!(mr * nr * size_of::<S::Acc>() <= macro_kernel::MAX_TILE_BYTES, "{}", kernel.name());
         }
     }
 

@@ -158,7 +158,7 @@ fn batches_with_absurd_unused_strides_run() {
             });
             assert_eq!(found, wanted, "{size:?}, {unused}");
             let found = product(size, |a_data, b_data, c_data| {
-                // Brgemm wants the columns of B and C next to each other, single ones excepted.
+                // Brgemm wants the columns of B and C contiguous, except single ones.
                 let adjacent = |layout: Layout| Layout { col_stride: 1, ..layout };
                 let a = Matrices::by_stride(a_data, a, usize::MAX, 1).expect("one matrix, inside");
                 let b = Matrices::by_stride(b_data, adjacent(b), usize::MAX, 1).expect("one matrix, inside");

@@ -102,9 +102,9 @@ pub(super) struct Sample {
 pub struct Extent {
     /// The numbers.
     pub dtype: Dtype,
-    /// At least so many elements for each length and distribution, over all seeds together.
+    /// At least this many elements for each length and distribution, over all seeds together.
     pub elements: usize,
-    /// At least so many samples, each of other numbers.
+    /// At least this many samples, each of other numbers.
     pub seeds: usize,
     /// Threads, of the contestants and of the exact computation.
     pub threads: usize,

@@ -43,7 +43,7 @@ pub(crate) struct AccuracyArgs {
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Rival>,
-    /// At least so many elements for each length, over all seeds, 1 to 1000000000
+    /// At least this many elements for each length, over all seeds, 1 to 1000000000
     #[arg(
         long,
         value_name = "N",
@@ -52,7 +52,7 @@ pub(crate) struct AccuracyArgs {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000_000),
     )]
     elements: usize,
-    /// At least so many samples for each length, each of other random numbers, 1 to 1000
+    /// At least this many samples for each length, each of other random numbers, 1 to 1000
     #[arg(
         long,
         value_name = "N",

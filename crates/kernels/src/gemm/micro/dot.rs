@@ -10,8 +10,8 @@
 //!     total[i][j] += tile[i][j]
 //! C[i][j] = store(sum over the lanes of total[i][j])
 //! ```
-//! Chains are those of `chains.rs`, counted in vectors from the start of each pair: the order of summation depends on k and the ISA
-//! alone.
+//! Chains are those of `chains.rs` for the dot form, counted in vectors from the start of each pair: the order of summation depends on k,
+//! the format and the ISA alone.
 
 use super::super::chains::dot_chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
