@@ -26,6 +26,7 @@ pub mod oracle;
 #[cfg(unix)]
 #[allow(unsafe_code)] // talks to the operating system
 pub mod page_guard;
+pub mod recorded;
 pub mod shapes;
 pub mod special;
 pub mod tiny_models;
@@ -37,3 +38,4 @@ pub use guard::{Element, Guarded};
 pub use matrix::{Layout, Matrix, View};
 #[cfg(unix)]
 pub use page_guard::PageGuarded;
+pub use recorded::Recorded;

@@ -17,6 +17,7 @@ mod own_kernel;
 mod packing;
 mod products;
 mod properties;
+mod recorded_bits;
 mod refusing_allocator;
 mod special_values;
 mod unused_strides;

@@ -33,12 +33,12 @@ const FACTORS: [f32; 4] = [0.0, 1.0, -1.0, 0.7];
 
 /// C ← α · A·B + β · C: the factors and where the operands lie.
 #[derive(Clone, Copy, Debug)]
-struct Case {
-    a: Layout,
-    b: Layout,
-    c: Layout,
-    alpha: f32,
-    beta: f32,
+pub(crate) struct Case {
+    pub(crate) a: Layout,
+    pub(crate) b: Layout,
+    pub(crate) c: Layout,
+    pub(crate) alpha: f32,
+    pub(crate) beta: f32,
 }
 
 impl Case {
@@ -47,7 +47,7 @@ impl Case {
     }
 
     /// A · B with rows one after the other.
-    fn plain(size: (usize, usize, usize)) -> Self {
+    pub(crate) fn plain(size: (usize, usize, usize)) -> Self {
         Case::new(size, [Layout::row_major; 3], (1.0, 0.0))
     }
 
@@ -58,13 +58,13 @@ impl Case {
     }
 
     /// As [`Case::any`], with a product that is not 0 times itself.
-    fn any_product(size: (usize, usize, usize), data: &mut Data) -> Self {
+    pub(crate) fn any_product(size: (usize, usize, usize), data: &mut Data) -> Self {
         Case { alpha: data.choose(&FACTORS[1..]), ..Case::any(size, data) }
     }
 }
 
 /// The operands of a case, and what C holds before: canaries where that is not to be read.
-struct Operands<E: Number> {
+pub(crate) struct Operands<E: Number> {
     case: Case,
     a: Matrix<E>,
     b: Matrix<E>,
@@ -72,7 +72,7 @@ struct Operands<E: Number> {
 }
 
 impl<E: Number> Operands<E> {
-    fn new(case: Case, data: &mut Data) -> Self {
+    pub(crate) fn new(case: Case, data: &mut Data) -> Self {
         let before = if case.beta == 0.0 { unwritten(case.c) } else { uniform(case.c, data) };
         Operands { case, a: uniform(case.a, data), b: uniform(case.b, data), before }
     }
@@ -87,7 +87,7 @@ impl<E: Number> Operands<E> {
     }
 
     /// C after the product, whose surroundings are checked.
-    fn run<S: Tested<E = E>>(&self, cpu: &Cpu, pool: &dyn Parallel) -> Matrix<E> {
+    pub(crate) fn run<S: Tested<E = E>>(&self, cpu: &Cpu, pool: &dyn Parallel) -> Matrix<E> {
         let mut c = self.c();
         let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
         self.gemm::<S>().run(cpu, view_mut(&mut c), ctx).expect("sizes agree");

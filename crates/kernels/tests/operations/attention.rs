@@ -7,10 +7,11 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Error};
-use cke_testkit::Data;
+use cke_testkit::{Data, Recorded};
 use cke_testkit::matrix::{Layout, View};
 use cke_testkit::oracle;
 use cke_testkit::tolerance::{assert_close_by, assert_identical};
+use std::path::Path;
 
 /// Query heads, key heads, head dimension: one of each, odd, grouped, and those of real models.
 const SIZES: [(usize, usize, usize); 7] =
@@ -98,6 +99,30 @@ impl Layer {
             assert_close_by(&format!("{case}, twin of head {head}"), &twin, &wanted, tolerance, 1e-5);
         }
     }
+}
+
+/// The bits of `tests/operations/attention_bits.txt`; see `tests/gemm/recorded_bits.rs` on how they are recorded.
+#[test]
+fn attention_has_the_recorded_bits() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operations/attention_bits.txt");
+    let mut recorded = Recorded::read(&file);
+    each_isa(|cpu| {
+        for size in SIZES {
+            for len in [1, 33, 700] {
+                let mut layer = Layer::new(cpu, size, len);
+                // Without the logarithms of normal data, which are the system's.
+                let mut data = Data::new(904);
+                for values in [&mut layer.q, &mut layer.k, &mut layer.v] {
+                    *values = data.uniform_in(values.len(), -3.0, 3.0);
+                }
+                for mask in [Mask::Full, Mask::Causal] {
+                    let name = format!("{} {size:?} {len} positions {mask:?}", cpu.isa());
+                    recorded.result(&name, layer.whole(mask, 1).into_iter().map(|x| u64::from(x.to_bits())));
+                }
+            }
+        }
+    });
+    recorded.check();
 }
 
 #[test]
