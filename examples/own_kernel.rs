@@ -30,7 +30,7 @@ mod kernel {
         ];
         // SAFETY: the functions need AVX2 and FMA alone, take rows and vectors as their places in the table say, and leave all that
         // is not multiplying to `begin` and `end`.
-        unsafe { Microkernel::new("own_f32_5x16", Isa::Avx2, LANES, functions) }
+        unsafe { Microkernel::new("own_f32_5x16", Isa::Avx2.needs(), LANES, functions) }
     };
 
     /// C ← store(Σ Aᵢ·Bᵢ) for ROWS rows and VECTORS vectors, the last of them cut to `args.cols`.

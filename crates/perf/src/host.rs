@@ -25,6 +25,10 @@ pub struct Host {
     pub isa_detected: &'static str,
     /// Instruction set in use, after `CKE_ISA`.
     pub isa_used: &'static str,
+    /// Extensions in use, by name.
+    pub features: Vec<&'static str>,
+    /// The family of the cores, whose rates the choice of kernels goes by.
+    pub core_family: &'static str,
     /// Level-1 data cache of one core, bytes.
     pub l1d_bytes: usize,
     /// Level-2 cache of one core, bytes.
@@ -68,6 +72,8 @@ impl Host {
             cpu: Some(cpu.brand().to_owned()).filter(|brand| !brand.is_empty()).or_else(|| files.cpu_model()),
             isa_detected: cpu.detected_isa().name(),
             isa_used: cpu.isa().name(),
+            features: cpu.features().iter().collect(),
+            core_family: cpu.core_family().name(),
             l1d_bytes: caches.l1d,
             l2_bytes: caches.l2,
             l3_bytes: caches.l3,
@@ -102,6 +108,11 @@ impl Host {
             ("CPU", self.cpu.clone()),
             ("architecture", Some(self.architecture.to_owned())),
             ("instruction set", Some(format!("{} (the CPU has {})", self.isa_used, self.isa_detected))),
+            (
+                "extensions in use",
+                Some(if self.features.is_empty() { "none".to_owned() } else { self.features.join(", ") }),
+            ),
+            ("core family", Some(self.core_family.to_owned())),
             ("level-1 data cache", cache(self.l1d_bytes)),
             ("level-2 cache", cache(self.l2_bytes)),
             ("level-3 cache", cache(self.l3_bytes)),

@@ -91,6 +91,8 @@ mod tests {
         let mut recorded = Recorded::read(&file);
         recorded.result("a other", [2, 1]);
         let message = std::panic::catch_unwind(move || recorded.check()).expect_err("bits differ");
-        assert!(message.downcast_ref::<String>().is_some_and(|text| text.contains("a other") && !text.contains("a same")));
+        assert!(
+            message.downcast_ref::<String>().is_some_and(|text| text.contains("a other") && !text.contains("a same"))
+        );
     }
 }

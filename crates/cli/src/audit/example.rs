@@ -24,6 +24,8 @@ pub(super) fn machine() -> Machine {
         cpu: Some("Example CPU <9000>".to_owned()),
         isa_detected: "avx512",
         isa_used: "avx512",
+        features: vec!["avx2", "fma", "avx512"],
+        core_family: "Zen 5",
         l1d_bytes: 32 << 10,
         l2_bytes: 1 << 20,
         l3_bytes: 32 << 20,

@@ -2,7 +2,7 @@
 
 use super::{left, right};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Shape, choose, cycles, rivals};
+use cke_kernels::gemm::{Form, Shape, Supported, candidates, choose, cycles};
 use cke_kernels::scheme::Scheme;
 use cke_perf::report::Table;
 use serde::Serialize;
@@ -15,7 +15,7 @@ const SHAPES: [Shape; 4] = [
     Shape { m: 128, n: 384, k: 384 },
 ];
 
-/// The kernel for one product, among all that this CPU can run.
+/// The kernel for one product, among those that the choice is between on this CPU.
 #[derive(Debug, Serialize)]
 pub(super) struct KernelChoice {
     scheme: &'static str,
@@ -24,41 +24,44 @@ pub(super) struct KernelChoice {
     k: usize,
     kernel: &'static str,
     /// By estimate, the fastest first; the chosen one is among them.
-    rivals: Vec<Rival>,
+    candidates: Vec<Candidate>,
 }
 
 /// A kernel that could run the product.
 #[derive(Debug, Serialize)]
-struct Rival {
+struct Candidate {
     kernel: &'static str,
-    isa: &'static str,
+    /// What it needs of the CPU.
+    needs: String,
     /// What the cost model expects, cycles of one core.
     estimated_cycles: usize,
 }
 
 /// The choices of one scheme.
 pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
+    let rates = cpu.core_family().rates();
     let choice = |shape: Shape| {
-        let rival = |kernel: cke_kernels::gemm::Supported<S>| {
+        let candidate = |kernel: Supported<S>| {
             let record = kernel.record();
-            Rival { kernel: record.name(), isa: record.isa().name(), estimated_cycles: cycles(record, shape) }
+            let estimated_cycles = cycles(record, &rates, shape);
+            Candidate { kernel: record.name(), needs: record.needs().to_string(), estimated_cycles }
         };
-        let mut rivals: Vec<Rival> = rivals::<S>(cpu).map(rival).collect();
-        rivals.sort_by_key(|rival| rival.estimated_cycles);
+        let mut candidates: Vec<Candidate> = candidates::<S>(cpu, Form::Outer).map(candidate).collect();
+        candidates.sort_by_key(|candidate| candidate.estimated_cycles);
         let Shape { m, n, k } = shape;
-        KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name(), rivals }
+        KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name(), candidates }
     };
     SHAPES.into_iter().map(choice).collect()
 }
 
-/// The choices, each with how much longer its rivals are expected to take.
+/// The choices, each with how much longer the other candidates are expected to take.
 pub(super) fn table(choices: &[KernelChoice]) -> Table {
-    let mut table = Table::new(vec![left("scheme"), right("m n k"), left("kernel"), left("rivals, estimated")]);
-    for KernelChoice { scheme, m, n, k, kernel, rivals } in choices {
-        let chosen = rivals.iter().find(|rival| rival.kernel == *kernel).map_or(1, |rival| rival.estimated_cycles);
-        let others = rivals.iter().filter(|rival| rival.kernel != *kernel).map(|rival| {
-            let more = 100.0 * (rival.estimated_cycles as f64 / chosen as f64 - 1.0);
-            format!("{} {more:+.0}%", rival.kernel)
+    let mut table = Table::new(vec![left("scheme"), right("m n k"), left("kernel"), left("others, estimated")]);
+    for KernelChoice { scheme, m, n, k, kernel, candidates } in choices {
+        let chosen = candidates.iter().find(|other| other.kernel == *kernel).map_or(1, |other| other.estimated_cycles);
+        let others = candidates.iter().filter(|other| other.kernel != *kernel).map(|other| {
+            let more = 100.0 * (other.estimated_cycles as f64 / chosen as f64 - 1.0);
+            format!("{} {more:+.0}%", other.kernel)
         });
         let others = others.collect::<Vec<_>>().join(", ");
         table.push(vec![(*scheme).to_owned(), format!("{m} {n} {k}"), (*kernel).to_owned(), others]);
@@ -73,13 +76,13 @@ mod tests {
     use cke_kernels::scheme::F32;
 
     #[test]
-    fn choices_every_isa_names_a_kernel_among_its_rivals() {
+    fn choices_every_isa_names_a_kernel_among_the_candidates() {
         let cpu = Cpu::host().expect("CKE_ISA is valid");
-        for isa in Isa::ALL.into_iter().filter(|&isa| cpu.has(isa)) {
+        for isa in Isa::ALL.into_iter().filter(|&isa| cpu.has(isa.needs())) {
             for choice in choices::<F32>(&cpu.capped(isa)) {
                 assert!(choice.kernel.starts_with(isa.name()), "{choice:?}");
-                assert!(choice.rivals.iter().any(|rival| rival.kernel == choice.kernel), "{choice:?}");
-                assert!(choice.rivals.is_sorted_by_key(|rival| rival.estimated_cycles), "{choice:?}");
+                assert!(choice.candidates.iter().any(|other| other.kernel == choice.kernel), "{choice:?}");
+                assert!(choice.candidates.is_sorted_by_key(|other| other.estimated_cycles), "{choice:?}");
             }
         }
     }

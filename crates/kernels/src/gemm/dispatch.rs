@@ -1,7 +1,7 @@
 //! Shape → kernel: a pure function with a cost model.
 
 use super::microkernel::{Form, Microkernel, Supported, Tile};
-use crate::cpu::{Caches, Cpu};
+use crate::cpu::{Caches, Cpu, Rates};
 use crate::scheme::Scheme;
 
 /// The size of a product: C (m, n) = A (m, k) · B (k, n).
@@ -15,25 +15,15 @@ pub struct Shape {
     pub k: usize,
 }
 
-/// Multiply-adds that start in a cycle, and vector loads.
-const PER_CYCLE: usize = 2;
-/// Cycles from a multiply-add to one that depends on it.
-const LATENCY: usize = 4;
-/// Bytes of B that come from L2 in a cycle without a stall, with all else that goes on.
-const L2_BYTES_PER_CYCLE: usize = 24;
-/// Cycles to enter a microkernel and leave it.
-const TILE_OVERHEAD: usize = 40;
-/// Cycles lost per row of A, which is a stream that the hardware prefetcher has to find.
-const ROW_OVERHEAD: usize = 10;
-
 /// The kernel for packed panels of B: with the lowest estimate among those that `cpu` can run on the best ISA it has, the first of
 /// equals; or, for a few rows, the one with the widest panels, which memory delivers fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
-    rivals::<S>(cpu)
-        .filter(|kernel| kernel.record().isa() == cpu.isa() && !is_too_flat(kernel.record()))
+    let rates = cpu.core_family().rates();
+    candidates::<S>(cpu, Form::Outer)
+        .filter(|kernel| !is_too_flat(kernel.record(), &rates))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
-            _ => (0, cycles(kernel.record(), shape)),
+            _ => (0, cycles(kernel.record(), &rates, shape)),
         })
         .expect("every scheme has a scalar kernel")
 }
@@ -42,8 +32,17 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
 const FEW_ROWS: usize = 6;
 
 /// Whether so few rows share what is loaded of B that L2 cannot deliver it.
-fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>) -> bool {
-    PER_CYCLE * kernel.lanes() * size_of::<S::B>() > L2_BYTES_PER_CYCLE * kernel.tile().mr
+fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates) -> bool {
+    let vector_bytes = kernel.lanes() * size_of::<S::B>();
+    rates.per_cycle(vector_bytes) * vector_bytes > rates.l2_bytes_per_cycle * kernel.tile().mr
+}
+
+/// The kernels of a form that the choice is between: those that need the same of the CPU as the most capable one that runs on it. The
+/// list begins with that one, and those that need the same follow each other.
+pub fn candidates<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
+    let mut most = None;
+    let of_form = S::kernels().iter().filter(move |kernel| kernel.form() == form && cpu.has(kernel.needs()));
+    of_form.take_while(move |kernel| *most.get_or_insert(kernel.needs()) == kernel.needs()).filter_map(|k| k.on(cpu))
 }
 
 /// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
@@ -63,11 +62,16 @@ pub(super) fn choose_one_off<S: Scheme>(
         false => l2 * 2 / 3,
     };
     let a_in_l2 = shape.m.saturating_mul(shape.k) <= room_for_a / size_of::<S::A>();
+    let rates = cpu.core_family().rates();
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
-    // A loop, not iterator adapters: it is a good part of the time of a tiny product.
+    // A loop over [`candidates`], written out: it is a good part of the time of a tiny product.
     for kernel in S::kernels() {
-        if kernel.isa() == cpu.isa() && kernel.form() == form {
-            let rank = rank(kernel, shape, a_in_l2);
+        let is_candidate = match best {
+            Some((best, _)) => kernel.needs() == best.needs(),
+            None => cpu.has(kernel.needs()),
+        };
+        if is_candidate && kernel.form() == form {
+            let rank = rank(kernel, &rates, shape, a_in_l2);
             if best.is_none_or(|(_, lowest)| rank < lowest) {
                 best = Some((kernel, rank));
             }
@@ -84,12 +88,12 @@ const SHALLOW: usize = 16;
 /// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
 /// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
 #[inline(always)]
-fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
+fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
     let Tile { mr, nr } = kernel.tile();
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
     let is_too_narrow = kernel.form() == Form::Outer && nr == kernel.lanes() && kernel.lanes() > 1;
-    let is_too_flat = is_too_flat(kernel);
+    let is_too_flat = is_too_flat(kernel, rates);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
@@ -105,31 +109,32 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, Shape { m, n, k }: Shape, a_in_l2: b
     if (m == 1) == is_for_single_rows { rank } else { rank + 4 * CLASS }
 }
 
-/// Every kernel of the scheme that `cpu` can run on packed panels of B.
-pub fn rivals<S: Scheme>(cpu: &Cpu) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
-    S::kernels().iter().filter(|kernel| kernel.form() == Form::Outer).filter_map(|kernel| kernel.on(cpu))
+/// Every kernel of a form that `cpu` can run.
+pub fn supported<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
+    S::kernels().iter().filter(move |kernel| kernel.form() == form).filter_map(|kernel| kernel.on(cpu))
 }
 
-/// Estimated cycles of one core for the whole product with its operands in L2. Saturates.
-pub fn cycles<S: Scheme>(kernel: &Microkernel<S>, shape: Shape) -> usize {
+/// Estimated cycles of one core with these rates for the whole product with its operands in L2. Saturates.
+pub fn cycles<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, shape: Shape) -> usize {
     let row_tiles = shape.m.div_ceil(kernel.tile().mr).max(1);
     let (rows, taller) = (shape.m / row_tiles, shape.m % row_tiles);
     let full_panels = shape.n / kernel.tile().nr;
     let rest = (shape.n % kernel.tile().nr).div_ceil(kernel.lanes());
     let vector_bytes = kernel.lanes() * size_of::<S::B>();
     let column = |vectors: usize| {
-        let tile = |rows: usize| tile_cycles(rows, vectors, vector_bytes, shape.k);
+        let tile = |rows: usize| tile_cycles(rows, vectors, vector_bytes, rates, shape.k);
         taller.saturating_mul(tile(rows + 1)).saturating_add((row_tiles - taller).saturating_mul(tile(rows)))
     };
     let whole = full_panels.saturating_mul(column(kernel.tile().nr / kernel.lanes()));
     whole.saturating_add(if rest > 0 { column(rest) } else { 0 })
 }
 
-fn tile_cycles(rows: usize, vectors: usize, vector_bytes: usize, k: usize) -> usize {
+fn tile_cycles(rows: usize, vectors: usize, vector_bytes: usize, rates: &Rates, k: usize) -> usize {
+    // Instructions that share the units which start `per_cycle` of them in a cycle.
+    let per_cycle = rates.per_cycle(vector_bytes);
     let multiply_adds = rows * vectors;
     let loads = rows + vectors;
-    let from_l2 = vectors * vector_bytes * PER_CYCLE / L2_BYTES_PER_CYCLE;
-    // In half cycles, to stay exact.
-    let step = multiply_adds.max(loads).max(from_l2).max(LATENCY * PER_CYCLE);
-    (k.saturating_mul(step) / PER_CYCLE).saturating_add(TILE_OVERHEAD + rows * ROW_OVERHEAD)
+    let from_l2 = vectors * vector_bytes * per_cycle / rates.l2_bytes_per_cycle;
+    let step = multiply_adds.max(loads).max(from_l2).max(rates.latency * per_cycle);
+    (k.saturating_mul(step) / per_cycle).saturating_add(rates.tile_overhead + rows * rates.row_overhead)
 }

@@ -3,7 +3,7 @@
 use super::chains::chain_end;
 use super::macro_kernel::MAX_TILE;
 use super::micro;
-use crate::cpu::{Cpu, Isa};
+use crate::cpu::{Cpu, Features, Isa};
 use crate::scheme::{Scheme, Uniform};
 use crate::scratch::{LINE, Zeroable};
 use crate::simd::{Scalar, Simd};
@@ -216,7 +216,7 @@ pub struct TileArgs<'a, S: Scheme> {
 /// A microkernel for one number of rows and of vectors across.
 ///
 /// # Safety
-/// The CPU has the kernel's ISA. With `rows` the number of rows that the function is for and w its number of vectors times the
+/// The CPU has what the kernel needs. With `rows` the number of rows that the function is for and w its number of vectors times the
 /// record's lanes: w ≥ `cols` > w − lanes; for i < rows, j < cols and every step q in offset .. offset + steps, with p = q mod k,
 /// `pairs[q / k]` exists and is valid for reads: its `a` at `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride + j` (for [`Form::Dot`] at
 /// `j·b_stride + p`); `c` for reads and writes at `i·c_row_stride + j`; an [`Extra::Copy`] for writes at `p·stride + j`; the pointers
@@ -253,7 +253,7 @@ pub type PackFn<T> = unsafe fn(&PackArgs<T>);
 #[derive(Debug)]
 pub struct Microkernel<S: Scheme> {
     pub(super) name: &'static str,
-    pub(super) isa: Isa,
+    pub(super) needs: Features,
     pub(super) form: Form,
     pub(super) tile: Tile,
     pub(super) lanes: usize,
@@ -276,8 +276,13 @@ impl<S: Scheme> Microkernel<S> {
     }
 
     /// What it needs of the CPU.
+    pub const fn needs(&self) -> Features {
+        self.needs
+    }
+
+    /// The lowest cap (`CKE_ISA`) under which it runs.
     pub const fn isa(&self) -> Isa {
-        self.isa
+        Isa::allowing(self.needs)
     }
 
     /// How it reads B.
@@ -297,7 +302,7 @@ impl<S: Scheme> Microkernel<S> {
 
     /// The proof that `cpu` can run this kernel, where it can.
     pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
-        cpu.has(self.isa).then_some(Supported(self))
+        cpu.has(self.needs).then_some(Supported(self))
     }
 }
 
@@ -314,8 +319,8 @@ where
     /// [`TileArgs::begin`] and what it returns do what is not multiplying; [`check_kernel`](super::check_kernel) tests the whole.
     ///
     /// # Safety
-    /// On a CPU with `isa`, each function called under the contract of [`TileFn`]:
-    /// - uses no instructions that `isa` does not stand for, and does not unwind;
+    /// On a CPU that has `needs`, each function called under the contract of [`TileFn`]:
+    /// - uses no instructions beyond `needs` and the baseline of the architecture, and does not unwind;
     /// - reads only what the contract names as valid for reads, and C only where `store` goes on from it or scales it;
     /// - writes all rows × `cols` elements of C, and with [`Extra::Copy`] all k × `cols` of the copy, and nothing else.
     ///
@@ -324,7 +329,7 @@ where
     /// has more than [`Tile::MAX_ELEMENTS`].
     pub const unsafe fn new(
         name: &'static str,
-        isa: Isa,
+        needs: Features,
         lanes: usize,
         functions: &'static [&'static [TileFn<S>]],
     ) -> Microkernel<S> {
@@ -343,7 +348,7 @@ where
         }
         Microkernel {
             name,
-            isa,
+            needs,
             form: Form::Outer,
             tile: Tile { mr, nr: lanes * vectors },
             lanes,
@@ -368,32 +373,32 @@ impl<S: Scheme> Supported<S> {
     /// Copies a block of an operand.
     ///
     /// # Safety
-    /// As [`PackFn`], but for the ISA.
+    /// As [`PackFn`], but for what the CPU must have.
     #[inline]
     pub unsafe fn pack(self, args: &PackArgs<S::B>) {
-        // SAFETY: promised by the caller; the ISA by our constructor.
+        // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { (self.0.pack)(args) }
     }
 
     /// Copies a block of C.
     ///
     /// # Safety
-    /// As [`PackFn`], but for the ISA.
+    /// As [`PackFn`], but for what the CPU must have.
     #[inline]
     pub unsafe fn move_block(self, args: &PackArgs<S::Acc>) {
-        // SAFETY: promised by the caller; the ISA by our constructor.
+        // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { (self.0.move_block)(args) }
     }
 
     /// Computes a tile of `rows` rows.
     ///
     /// # Safety
-    /// As [`TileFn`], but for the ISA, with 1 ≤ rows ≤ mr and 1 ≤ `args.cols` ≤ nr.
+    /// As [`TileFn`], but for what the CPU must have, with 1 ≤ rows ≤ mr and 1 ≤ `args.cols` ≤ nr.
     #[inline(always)]
     pub unsafe fn run(self, rows: usize, args: &TileArgs<'_, S>) {
         debug_assert!((1..=self.0.tile.mr).contains(&rows) && (1..=self.0.tile.nr).contains(&args.cols));
         let function = self.0.functions[rows - 1][(args.cols - 1) / self.0.lanes];
-        // SAFETY: promised by the caller; the ISA by our constructor; the function is the one for these rows and columns.
+        // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
     }
 }

@@ -28,7 +28,7 @@ pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
 pub use brgemm::{BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel};
-pub use dispatch::{Shape, choose, cycles, rivals};
+pub use dispatch::{Shape, candidates, choose, cycles, supported};
 pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
 pub use matrices::{Layout, Matrices, MatricesMut};
 pub use microkernel::{

@@ -13,7 +13,7 @@ macro_rules! record {
     ($name:literal, $scheme:ident, $isa:ident $isa_fn:ident, $form:ident $form_mod:ident, $lanes:literal, [$($rows:literal)*], $vectors:tt) => {
         Microkernel {
             name: $name,
-            isa: Isa::$isa,
+            needs: Isa::$isa.needs(),
             form: Form::$form,
             tile: Tile { mr: [$($rows),*].len(), nr: $lanes * record!(@count $vectors) },
             lanes: $lanes,

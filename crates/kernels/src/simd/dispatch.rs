@@ -1,7 +1,9 @@
 //! From a CPU description to generic code: the one place where plain Rust enters `#[target_feature]` code for operations.
 
 use super::{Scalar, Simd};
-use crate::cpu::{Cpu, Isa};
+use crate::cpu::Cpu;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::Isa;
 
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512};
@@ -18,15 +20,16 @@ pub trait Op {
 /// Runs `op` with the most capable ISA that `cpu` allows.
 #[inline]
 pub fn dispatch<O: Op>(cpu: &Cpu, op: O) -> O::Output {
-    match cpu.isa() {
-        // SAFETY: a Cpu reports an ISA only where the machine has it.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => unsafe { run_avx512(op) },
+    #[cfg(target_arch = "x86_64")]
+    if cpu.has(Isa::Avx512.needs()) {
+        // SAFETY: a Cpu has a feature only if the machine has it.
+        return unsafe { run_avx512(op) };
+    } else if cpu.has(Isa::Avx2.needs()) {
         // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { run_avx2(op) },
-        _ => op.run(Scalar),
+        return unsafe { run_avx2(op) };
     }
+    let _ = cpu;
+    op.run(Scalar)
 }
 
 /// # Safety

@@ -12,5 +12,5 @@ use cke_kernels::cpu::{Cpu, Isa};
 /// The CPU with each ISA that it has.
 fn cpus() -> Vec<Cpu> {
     let cpu = Cpu::host().unwrap_or_else(|error| panic!("{error}"));
-    Isa::ALL.into_iter().filter(|&isa| cpu.has(isa)).map(|isa| cpu.capped(isa)).collect()
+    Isa::ALL.into_iter().filter(|&isa| cpu.has(isa.needs())).map(|isa| cpu.capped(isa)).collect()
 }

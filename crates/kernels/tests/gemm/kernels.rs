@@ -1,8 +1,8 @@
 //! The registry as the tests see it: what can be run, and that nothing is passed over in silence.
 
 use crate::numbers::Tested;
-use cke_kernels::cpu::{Cpu, Isa};
-use cke_kernels::gemm::{Extra, Form, Store, Supported, TileArgs, rivals};
+use cke_kernels::cpu::{Cpu, Features, Isa};
+use cke_kernels::gemm::{Extra, Form, Store, Supported, TileArgs, supported};
 use cke_kernels::scheme::{F32, F64, Scheme};
 use cke_kernels::scratch::Zeroable;
 use std::io::Write;
@@ -19,13 +19,13 @@ pub(crate) fn cpu() -> &'static Cpu {
 
 /// The CPU with each ISA that it has, the most capable one first.
 pub(crate) fn cpus() -> Vec<Cpu> {
-    Isa::ALL.into_iter().rev().filter(|&isa| cpu().has(isa)).map(|isa| cpu().capped(isa)).collect()
+    Isa::ALL.into_iter().rev().filter(|&isa| cpu().has(isa.needs())).map(|isa| cpu().capped(isa)).collect()
 }
 
 /// Every kernel for packed panels that this machine can run.
 pub(crate) fn kernels<S: Scheme>() -> Vec<Supported<S>> {
     name_ignored_records_once();
-    rivals(cpu()).collect()
+    supported(cpu(), Form::Outer).collect()
 }
 
 /// Every record of either form that this machine can run.
@@ -44,9 +44,11 @@ fn name_ignored_records_once() {
 }
 
 fn ignored_records<S: Scheme>() -> String {
-    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.isa()));
+    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.needs()));
     ignored
-        .map(|record| format!("\nignored: {} needs {}, in use is {}\n", record.name(), record.isa(), cpu().isa()))
+        .map(|record| {
+            format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu().features())
+        })
         .collect()
 }
 
@@ -92,9 +94,9 @@ fn every_kernel_runs_an_empty_product() {
     run_empty_products::<F64>();
 }
 
-/// The name and the ISA of every record.
-fn names<S: Scheme>() -> impl Iterator<Item = (&'static str, Isa)> {
-    S::kernels().iter().map(|record| (record.name(), record.isa()))
+/// The name of every record and what it needs.
+fn names<S: Scheme>() -> impl Iterator<Item = (&'static str, Features)> {
+    S::kernels().iter().map(|record| (record.name(), record.needs()))
 }
 
 #[test]
@@ -103,9 +105,9 @@ fn records_beyond_the_capped_isa_are_named() {
         let output = run_again(&[("CKE_ISA", cap.name())]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{cap}: {stderr}");
-        for (name, isa) in names::<F32>().chain(names::<F64>()) {
-            let line = format!("ignored: {name} needs {isa}");
-            assert_eq!(stderr.contains(&line), isa > cap.min(cpu().detected_isa()), "{line} under {cap}: {stderr}");
+        for (name, needs) in names::<F32>().chain(names::<F64>()) {
+            let line = format!("ignored: {name} needs {needs}");
+            assert_eq!(stderr.contains(&line), !cpu().capped(cap).has(needs), "{line} under {cap}: {stderr}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::kernels::{cpu, records};
 use crate::operands::{Operands, plan, tiny_blockings};
-use cke_kernels::Isa;
+use cke_kernels::cpu::Features;
 use cke_kernels::gemm::{Epilogue, Fault, KernelFault, Microkernel, Supported, Tile, TileArgs, TileFn, check_kernel};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{F32, F64, Uniform};
@@ -83,7 +83,7 @@ where
     ];
     // SAFETY: plain Rust that keeps to the contract, or breaks it only where the memory of `check_kernel` allows it.
     const KERNEL: &'static Microkernel<S> =
-        &unsafe { Microkernel::new("own_3x10", Isa::Scalar, LANES, Self::FUNCTIONS) };
+        &unsafe { Microkernel::new("own_3x10", Features::NONE, LANES, Self::FUNCTIONS) };
 }
 
 fn own<S: Uniform, const WRONG: u8>() -> Supported<S>
@@ -191,7 +191,7 @@ fn own_kernel_applies_epilogues() {
 /// Makes a record of these functions while the program runs.
 fn record(lanes: usize, functions: &'static [&'static [TileFn<F32>]]) {
     // SAFETY: never called.
-    let _ = unsafe { Microkernel::new("never_called", Isa::Scalar, lanes, functions) };
+    let _ = unsafe { Microkernel::new("never_called", Features::NONE, lanes, functions) };
 }
 
 const ONE: TileFn<F32> = tile::<F32, 1, 1, NOTHING>;

@@ -7,10 +7,10 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Error};
-use cke_testkit::{Data, Recorded};
 use cke_testkit::matrix::{Layout, View};
 use cke_testkit::oracle;
 use cke_testkit::tolerance::{assert_close_by, assert_identical};
+use cke_testkit::{Data, Recorded};
 use std::path::Path;
 
 /// Query heads, key heads, head dimension: one of each, odd, grouped, and those of real models.

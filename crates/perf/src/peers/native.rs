@@ -6,8 +6,8 @@ use super::product::Product;
 use super::session::Multiply;
 use super::worker::WorkerError;
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices, MatricesMut,
-    PackedB, Shape, Supported, rivals,
+    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
+    MatricesMut, PackedB, Shape, Supported, supported,
 };
 use cke_kernels::ops::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::scheme::F32;
@@ -75,7 +75,7 @@ impl Packed {
     pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed, WorkerError> {
         let workplace = Workplace::new(threads)?;
         let named = |name: &str| {
-            let kernel = rivals(workplace.cpu).find(|rival| rival.record().name() == name);
+            let kernel = supported(workplace.cpu, Form::Outer).find(|kernel| kernel.record().name() == name);
             kernel.ok_or_else(|| WorkerError::NoKernel { name: name.to_owned() })
         };
         let kernel = kernel.map(named).transpose()?;

@@ -4,7 +4,7 @@ use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
 use crate::output::note;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Supported, rivals};
+use cke_kernels::gemm::{Form, candidates};
 use cke_kernels::scheme::F32;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
 use std::str::FromStr;
@@ -58,12 +58,10 @@ pub(in crate::bench) fn libraries(
     Ok(entrants)
 }
 
-/// Our kernels for packed B, for the best instruction set in use.
+/// Our kernels for packed B that dispatch chooses from.
 pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
-    let records = || rivals::<F32>(cpu).map(Supported::record);
-    let best = records().map(|record| record.isa()).max();
-    let of_best = records().filter(|record| Some(record.isa()) == best);
-    of_best.map(|record| Entrant::new(record.name(), Subject::Kernel(record.name().to_owned()))).collect()
+    let names = candidates::<F32>(cpu, Form::Outer).map(|kernel| kernel.record().name());
+    names.map(|name| Entrant::new(name, Subject::Kernel(name.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub use cache::{KvCache, KvFormat};
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::gemm::{Shape, Supported, cycles, rivals};
+use crate::gemm::{Form, Shape, Supported, candidates, cycles};
 use crate::scheme::F32;
 use crate::view::{MatMut, MatRef};
 
@@ -80,16 +80,16 @@ impl AttentionPlan {
             return Err(Error::Size { what: "heads times head dimension, at most", wanted: most, found: width });
         }
         // A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
+        let rates = cpu.core_family().rates();
         let cost = |kernel: Supported<F32>| {
             let scores = Shape { m: 64, n: 256, k: head_dim };
             let values = Shape { m: 64, n: head_dim, k: 256 };
             let width = head_dim.next_multiple_of(kernel.tile().nr);
-            (width, cycles(kernel.record(), scores) + cycles(kernel.record(), values))
+            (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
         };
-        let kernel = rivals::<F32>(cpu)
-            .filter(|kernel| kernel.record().isa() == cpu.isa())
+        let kernel = candidates::<F32>(cpu, Form::Outer)
             .min_by_key(|&kernel| cost(kernel))
-            .expect("every ISA has a kernel");
+            .expect("every scheme has a scalar kernel");
         let format = KvFormat { key_heads: kv_heads, head_dim, panel: kernel.tile().nr };
         Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scale })
     }

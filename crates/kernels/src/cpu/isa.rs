@@ -1,0 +1,108 @@
+//! The names by which `CKE_ISA` caps what is used.
+
+use super::{CpuError, Features};
+use std::fmt;
+use std::str::FromStr;
+
+/// A cap on what is used of a CPU, from least to most. Kernels do not need an `Isa` but [`Features`]; an `Isa` stands for those that
+/// code over its vectors may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Isa {
+    /// One element at a time; every CPU.
+    Scalar,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// 512-bit vectors with masks.
+    Avx512,
+}
+
+impl Isa {
+    /// Every ISA, least capable first.
+    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
+
+    /// The name used by `CKE_ISA` and in kernel names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    /// What a CPU must have for its vectors.
+    pub const fn needs(self) -> Features {
+        match self {
+            Isa::Scalar => Features::NONE,
+            Isa::Avx2 => Features::AVX2.union(Features::FMA),
+            Isa::Avx512 => Isa::Avx2.needs().union(Features::AVX512),
+        }
+    }
+
+    /// What may be used under it as a cap.
+    const fn allows(self) -> Features {
+        match self {
+            Isa::Scalar => Features::NONE,
+            Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI),
+            Isa::Avx512 => Features::ALL,
+        }
+    }
+
+    /// `features` as far as this cap allows them.
+    pub(super) const fn cap(self, features: Features) -> Features {
+        features.intersection(self.allows())
+    }
+
+    /// The most capable ISA whose vectors a CPU with `features` has.
+    pub(super) fn of(features: Features) -> Isa {
+        Isa::ALL.into_iter().rfind(|isa| features.contains(isa.needs())).unwrap_or(Isa::Scalar)
+    }
+
+    /// The lowest cap that allows `features`.
+    pub(crate) const fn allowing(features: Features) -> Isa {
+        if Isa::Scalar.allows().contains(features) {
+            Isa::Scalar
+        } else if Isa::Avx2.allows().contains(features) {
+            Isa::Avx2
+        } else {
+            Isa::Avx512
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = CpuError;
+
+    fn from_str(s: &str) -> Result<Isa, CpuError> {
+        Isa::ALL.into_iter().find(|isa| isa.name() == s).ok_or_else(|| CpuError::UnknownIsa(s.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn isa_names_parse_back() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.name().parse(), Ok(isa));
+        }
+        assert_eq!("sse".parse::<Isa>(), Err(CpuError::UnknownIsa("sse".to_owned())));
+    }
+
+    #[test]
+    fn cap_allows_what_its_vectors_need() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.cap(Features::ALL), isa.allows());
+            assert_eq!(Isa::of(isa.cap(Features::ALL)), isa);
+            assert_eq!(Isa::allowing(isa.needs()), isa);
+        }
+        assert_eq!(Isa::allowing(Features::AVX_VNNI), Isa::Avx2);
+        assert_eq!(Isa::allowing(Features::AVX512_BF16), Isa::Avx512);
+    }
+}

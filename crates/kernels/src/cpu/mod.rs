@@ -1,0 +1,148 @@
+//! What this CPU can do: its instruction set extensions, caches and core family, read once.
+//!
+//! The environment variable `CKE_ISA` (`scalar`, `avx2` or `avx512`) caps what is used; it can never raise it.
+
+mod caches;
+mod core_family;
+mod features;
+mod isa;
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
+mod read;
+
+pub use caches::Caches;
+pub use core_family::{CoreFamily, Rates};
+pub use features::Features;
+pub use isa::Isa;
+
+use std::sync::OnceLock;
+
+/// Why there is no description of the CPU.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CpuError {
+    /// An unknown name.
+    #[error("unknown instruction set {0:?}: wanted scalar, avx2 or avx512")]
+    UnknownIsa(String),
+    /// `CKE_ISA` is set to an unknown name.
+    #[error("unknown CKE_ISA value {0:?}: wanted scalar, avx2 or avx512")]
+    BadCap(String),
+    /// `CKE_REQUIRE_ISA` names an ISA that is not the one in use.
+    #[error("CKE_REQUIRE_ISA={wanted} but {found} is in use (this CPU has {detected})")]
+    RequiredIsa {
+        /// What `CKE_REQUIRE_ISA` says.
+        wanted: String,
+        /// The ISA in use.
+        found: Isa,
+        /// The most capable ISA of the machine.
+        detected: Isa,
+    },
+}
+
+/// A CPU as kernels see it. Cheap to copy; the only thing in the library that is read once and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu {
+    /// What may be used.
+    features: Features,
+    /// What the machine has.
+    detected: Features,
+    caches: Caches,
+    family: CoreFamily,
+    brand: [u8; 48],
+}
+
+impl Cpu {
+    /// The CPU that this process runs on, capped by `CKE_ISA` and checked against `CKE_REQUIRE_ISA`.
+    ///
+    /// # Errors
+    /// If one of the two variables is unknown, or the required ISA is not in use.
+    pub fn host() -> Result<&'static Cpu, CpuError> {
+        static HOST: OnceLock<Result<Cpu, CpuError>> = OnceLock::new();
+        HOST.get_or_init(Cpu::read).as_ref().map_err(Clone::clone)
+    }
+
+    fn read() -> Result<Cpu, CpuError> {
+        let (detected, identity) = (read::features(), read::identity());
+        let family = CoreFamily::of(identity, detected);
+        let machine =
+            Cpu { features: detected, detected, caches: read::caches(identity), family, brand: read::brand() };
+        let cpu = match std::env::var("CKE_ISA") {
+            Ok(cap) if !cap.is_empty() => machine.capped(cap.parse().map_err(|_| CpuError::BadCap(cap))?),
+            _ => machine,
+        };
+        match std::env::var("CKE_REQUIRE_ISA") {
+            Ok(wanted) if !wanted.is_empty() && wanted != cpu.isa().name() => {
+                Err(CpuError::RequiredIsa { wanted, found: cpu.isa(), detected: cpu.detected_isa() })
+            }
+            _ => Ok(cpu),
+        }
+    }
+
+    /// The same CPU with nothing above `cap` in use.
+    pub fn capped(&self, cap: Isa) -> Cpu {
+        Cpu { features: cap.cap(self.features), ..*self }
+    }
+
+    /// Whether code that needs these extensions may run.
+    #[inline]
+    pub fn has(&self, needs: Features) -> bool {
+        self.features.contains(needs)
+    }
+
+    /// The extensions in use.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+
+    /// The extensions that the machine has.
+    pub fn detected_features(&self) -> Features {
+        self.detected
+    }
+
+    /// The widest vectors in use.
+    pub fn isa(&self) -> Isa {
+        Isa::of(self.features)
+    }
+
+    /// The widest vectors that the machine has.
+    pub fn detected_isa(&self) -> Isa {
+        Isa::of(self.detected)
+    }
+
+    /// Cache sizes.
+    pub fn caches(&self) -> Caches {
+        self.caches
+    }
+
+    /// The family of its cores, by which the cost model takes its rates.
+    pub fn core_family(&self) -> CoreFamily {
+        self.family
+    }
+
+    /// The name that the CPU gives itself, or an empty string.
+    pub fn brand(&self) -> &str {
+        let text = std::str::from_utf8(&self.brand).unwrap_or("");
+        text.trim_matches(['\0', ' '])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capped_cpu_never_gains() {
+        let cpu = Cpu::host().expect("the environment names no bad ISA");
+        for cap in Isa::ALL {
+            let capped = cpu.capped(cap);
+            assert!(capped.isa() <= cap && capped.isa() <= cpu.isa());
+            assert!(cpu.has(capped.features()) && capped.has(Features::NONE));
+        }
+    }
+
+    #[test]
+    fn caches_are_plausible() {
+        let caches = Cpu::host().expect("the environment names no bad ISA").caches();
+        assert!((8 << 10..=1 << 20).contains(&caches.l1d), "{caches:?}");
+        assert!(caches.l2 >= caches.l1d, "{caches:?}");
+    }
+}
