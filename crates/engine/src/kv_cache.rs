@@ -1,7 +1,7 @@
 //! Keys and values of one sequence in every layer.
 
 use crate::error::Error;
-use cke_kernels::ops::attention::{self, AttentionPlan};
+use cke_kernels::attention::{self, AttentionPlan};
 
 /// What a sequence has said so far, as the attention layers remember it.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::linear::Linear;
 use crate::models::gpt2::MAX_ROWS;
 use cke_kernels::Cpu;
-use cke_kernels::ops::attention::AttentionPlan;
+use cke_kernels::attention::AttentionPlan;
 
 /// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
 /// left out.

@@ -1,6 +1,6 @@
 //! What can be wrong with a call.
 
-use crate::ops::attention::KvFormat;
+use crate::attention::KvFormat;
 
 /// A call that cannot be carried out; nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

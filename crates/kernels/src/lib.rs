@@ -5,7 +5,8 @@
 //! | [`cpu`], [`cores`] | instruction sets and caches of this machine, and the CPUs that a thread may use |
 //! | [`view`] | borrowed matrices with any strides |
 //! | [`gemm`] | matrix products with weights packed once |
-//! | [`ops`] | attention, norm, softmax, activations, embedding, pooling |
+//! | [`attention`] | attention over packed keys and values |
+//! | [`ops`] | norm, softmax, activations, embedding, pooling |
 //! | [`simd`] | the vector vocabulary that kernels are written in |
 //! | [`threads`], [`scratch`] | what a call works with: a pool and reused memory |
 //!
@@ -35,6 +36,8 @@
 
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code, reason = "caches and outputs of which each thread writes its part")]
+pub mod attention;
 #[allow(unsafe_code, reason = "system calls that have no safe form in std")]
 pub mod cores;
 pub mod cpu;

@@ -20,9 +20,9 @@ use crate::linear::{Layout, Linear};
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
+use cke_kernels::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::{AttentionPlan, Mask, Turn};
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
 
 /// What may stand before the names of a checkpoint's tensors.

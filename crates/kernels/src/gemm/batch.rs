@@ -4,8 +4,8 @@
 //! bits are those of [`Gemm::run`].
 
 use super::matrices::{Layout, Matrices, MatricesMut};
-use super::multiply::Gemm;
 use super::plan::Ctx;
+use super::unpacked::Gemm;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme, Uniform};

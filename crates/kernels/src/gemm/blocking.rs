@@ -1,7 +1,7 @@
 //! How far each loop goes before the next one out takes a step: sizes that keep each operand in its cache level.
 
-use super::dispatch::Shape;
 use super::microkernel::Tile;
+use super::select::Shape;
 use crate::cpu::Caches;
 use std::ops::Range;
 

@@ -3,12 +3,12 @@
 //! Source: E. Georganas et al., "High-Performance Deep Learning via a Single Building Block", 2019 (arXiv:1906.06440).
 
 use super::chains::{boundary_from, whole_chains};
-use super::dispatch::{Shape, choose};
 use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
 use super::macro_kernel::EvenParts;
 use super::matrices::{Layout, Matrices};
 use super::microkernel::{Extra, Form, Pair, Store, Supported, Tile, TileArgs};
 use super::pack::PackedB;
+use super::select::{Shape, choose};
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme};

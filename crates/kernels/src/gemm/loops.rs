@@ -1,49 +1,11 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
 use super::blocking::{Blocking, Streams};
-use super::macro_kernel::{ABlock, Ahead, BBlock, Block, Product};
+use super::macro_kernel::{Ahead, BBlock, Block, Product};
+use super::strided::Strided;
 use crate::scheme::Scheme;
 use crate::threads::{Parallel, run_tasks};
-use crate::view::MatRef;
 use std::ops::Range;
-
-/// A whole operand, in place.
-pub(crate) struct WholeA<T> {
-    /// Valid for reads at `i · row_stride + p · col_stride`.
-    pub(crate) data: *const T,
-    pub(crate) row_stride: usize,
-    pub(crate) col_stride: usize,
-}
-
-impl<T> Clone for WholeA<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T> Copy for WholeA<T> {}
-
-// SAFETY: the pointer stands for a shared borrow of Sync elements.
-unsafe impl<T: Sync> Sync for WholeA<T> {}
-
-impl<T> WholeA<T> {
-    pub(crate) fn of(view: &MatRef<'_, T>) -> Self {
-        WholeA { data: view.as_ptr(), row_stride: view.row_stride(), col_stride: view.col_stride() }
-    }
-
-    pub(crate) fn transposed(self) -> Self {
-        WholeA { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
-    }
-
-    /// Element (row, col).
-    pub(crate) fn at(&self, row: usize, col: usize) -> *const T {
-        self.data.wrapping_add(row * self.row_stride + col * self.col_stride)
-    }
-
-    /// The rows from `row` on, from their element `k` on.
-    pub(crate) fn from(&self, row: usize, k: usize) -> ABlock<T> {
-        ABlock { data: self.at(row, k), row_stride: self.row_stride, col_stride: self.col_stride }
-    }
-}
 
 /// A whole B in panels, or seen as such.
 #[derive(Clone, Copy)]
@@ -84,7 +46,7 @@ impl<S: Scheme> Product<'_, S> {
     /// # Safety
     /// As [`Product::run`].
     #[inline(always)]
-    pub(crate) unsafe fn run_alone(&self, a: WholeA<S::A>, b: WholeB<S::B>) {
+    pub(crate) unsafe fn run_alone(&self, a: Strided<S::A>, b: WholeB<S::B>) {
         let panels = 0..self.n.div_ceil(self.kernel.tile().nr);
         // SAFETY: promised by the caller.
         unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks: 0..self.k }, a.from(0, 0), b.from(0, 0)) }
@@ -94,7 +56,7 @@ impl<S: Scheme> Product<'_, S> {
     ///
     /// # Safety
     /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
-    pub(crate) unsafe fn run(&self, a: WholeA<S::A>, b: WholeB<S::B>, blocking: Blocking, pool: &dyn Parallel) {
+    pub(crate) unsafe fn run(&self, a: Strided<S::A>, b: WholeB<S::B>, blocking: Blocking, pool: &dyn Parallel) {
         let Blocking { mc, nc, .. } = blocking;
         let kc = self.whole_chains(blocking.kc);
         if self.m == 0 || self.n == 0 {

@@ -3,6 +3,7 @@
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, Tile, TileArgs};
+use super::strided::Strided;
 use super::tile_copy::with_tile_copy;
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
@@ -35,15 +36,6 @@ pub(crate) struct Block {
     pub(crate) rows: Range<usize>,
     pub(crate) panels: Range<usize>,
     pub(crate) ks: Range<usize>,
-}
-
-/// The rows of A that belong to a block, from the block's first element of K on.
-#[derive(Clone, Copy)]
-pub(crate) struct ABlock<T> {
-    /// Element (0, 0) of the block.
-    pub(crate) data: *const T,
-    pub(crate) row_stride: usize,
-    pub(crate) col_stride: usize,
 }
 
 /// The columns of B that belong to a block, from the block's first element of K on: panels of nr columns, which in a packed B
@@ -95,8 +87,6 @@ impl<T> Ahead<T> {
 }
 
 // SAFETY: the pointers stand for shared borrows of Sync elements.
-unsafe impl<T: Sync> Sync for ABlock<T> {}
-// SAFETY: as above.
 unsafe impl<T: Sync> Sync for BBlock<T> {}
 
 /// A range cut into parts that differ by at most one, in order.
@@ -136,12 +126,13 @@ impl<S: Scheme> Product<'_, S> {
         }
     }
 
-    /// Adds the block's share of K to its part of C, and finishes it where that share is the last.
+    /// Adds the block's share of K to its part of C, and finishes it where that share is the last. `a` and `b` are the parts of the
+    /// operands from the block's first row, or panel, and element of K on.
     ///
     /// # Safety
     /// The fields are valid as they say, nobody else uses the block's part of C meanwhile, and the two operands are valid for reads
     /// where the block's tiles need them.
-    pub(crate) unsafe fn run_block(&self, block: &Block, a: ABlock<S::A>, b: BBlock<S::B>) {
+    pub(crate) unsafe fn run_block(&self, block: &Block, a: Strided<S::A>, b: BBlock<S::B>) {
         let tile = self.kernel.tile();
         let nr = tile.nr;
         let (height, k) = (block.rows.len(), block.ks.len());

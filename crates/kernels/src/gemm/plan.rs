@@ -1,13 +1,13 @@
 //! Choose once, pack once, run often.
 
 use super::blocking::Blocking;
-use super::dispatch::{Shape, choose};
 use super::epilogue::Epilogue;
 use super::epilogue::TileFinish;
-use super::loops::WholeA;
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::pack::PackedB;
+use super::select::{Shape, choose};
+use super::strided::Strided;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme};
@@ -147,7 +147,7 @@ impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
             beta: S::Acc::zero(),
             epilogue: Some(epilogue),
         };
-        let a = WholeA::of(&a);
+        let a = Strided::of(&a);
         let blocking = self.blocking.unwrap_or_else(|| {
             Blocking::choose(record.tile(), size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
         });

@@ -3,10 +3,10 @@
 use crate::cpus;
 use crate::environment::{ALL, DIVISION_BY_ZERO, INEXACT, INVALID, OVERFLOW, raised_by, with_traps};
 use crate::routines::{Case, whole_numbers};
+use cke_kernels::attention::{AttentionPlan, Mask, Operands, Turn};
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::attention::{AttentionPlan, Mask, Operands, Turn};
 use cke_kernels::scheme::{F32, F64, Uniform};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial, ThreadPool};

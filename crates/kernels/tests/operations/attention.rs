@@ -1,8 +1,8 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
 use crate::each_isa;
+use cke_kernels::attention::{AttentionPlan, KvCache, Mask, Operands, Turn, attention_reference};
 use cke_kernels::gemm::Ctx;
-use cke_kernels::ops::attention::{AttentionPlan, KvCache, Mask, Operands, Turn, attention_reference};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};

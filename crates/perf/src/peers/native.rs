@@ -5,11 +5,11 @@ use super::operands::{self, Element, Operands};
 use super::product::Product;
 use super::session::Multiply;
 use super::worker::WorkerError;
+use cke_kernels::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::gemm::{
     BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
     MatricesMut, PackedB, Shape, Supported, supported,
 };
-use cke_kernels::ops::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use cke_kernels::threads::{Parallel as _, ThreadPool};

@@ -1,8 +1,11 @@
 //! One-off products: nothing is planned or packed ahead.
 
-use super::one_off::OneOff;
+mod pack_on_the_fly;
+mod select;
+mod small;
+
+use self::pack_on_the_fly::OneOff;
 use super::plan::Ctx;
-use super::small;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::{Real, Scheme, Uniform};

@@ -13,8 +13,9 @@
 
 use super::cache::Panels;
 use super::{AttentionPlan, KvFormat};
-use crate::gemm::loops::{WholeA, WholeB};
+use crate::gemm::loops::WholeB;
 use crate::gemm::macro_kernel::Product;
+use crate::gemm::strided::Strided;
 use crate::simd::math::exp;
 use crate::simd::{Four, Op, Simd, dispatch};
 use std::marker::PhantomData;
@@ -180,7 +181,7 @@ impl Head<'_> {
             beta: 0.0,
             epilogue: None,
         };
-        let a = WholeA {
+        let a = Strided {
             data: self.queries.wrapping_add(rows.start * self.query_stride),
             row_stride: self.query_stride,
             col_stride: 1,
@@ -206,7 +207,7 @@ impl Head<'_> {
                 continue;
             }
             let product = Product { n: head_dim, k, c: out, c_row_stride: out_stride, beta, ..product };
-            let a = WholeA { data: scores[keys_before..].as_ptr(), row_stride: row_len, col_stride: 1 };
+            let a = Strided { data: scores[keys_before..].as_ptr(), row_stride: row_len, col_stride: 1 };
             let values = self.panels.values.wrapping_add((keys.start + keys_before) * nr);
             // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
             unsafe { product.run_alone(a, panel(values, nr * self.panels.capacity)) };

@@ -1,9 +1,9 @@
 //! Products so small that a plan would take longer than the arithmetic: straight from the operands to the microkernel.
 
-use super::dispatch::{Shape, choose_one_off};
-use super::macro_kernel::{EvenParts, store};
-use super::microkernel::{Extra, Form, Pair, TileArgs};
-use super::multiply::Gemm;
+use super::super::macro_kernel::{EvenParts, store};
+use super::super::microkernel::{Extra, Form, Pair, TileArgs};
+use super::super::select::{Shape, choose_one_off};
+use super::Gemm;
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;

@@ -1,8 +1,8 @@
 //! The choice of the way through a one-off product: a pure function of its shape and of which dimensions are contiguous.
 
-use super::dispatch::{Shape, choose_one_off};
-use super::loops::WholeA;
-use super::microkernel::{Form, Supported};
+use super::super::microkernel::{Form, Supported};
+use super::super::select::{Shape, choose_one_off};
+use super::super::strided::Strided;
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 
@@ -25,7 +25,7 @@ pub(super) struct Contiguous {
 }
 
 impl Contiguous {
-    pub(super) fn of<E>(a: &WholeA<E>, b: &WholeA<E>) -> Self {
+    pub(super) fn of<E>(a: &Strided<E>, b: &Strided<E>) -> Self {
         Contiguous { along_k: a.col_stride == 1 && b.row_stride == 1, rows_of_b: b.col_stride == 1 }
     }
 }

@@ -1,13 +1,14 @@
 //! The ways through a one-off product: which operand is packed, when, and by whom.
 
-use super::blocking::Blocking;
-use super::dispatch::Shape;
-use super::loops::{WholeA, WholeB};
-use super::macro_kernel::{Ahead, BBlock, Block, Product};
-use super::microkernel::{Form, PackArgs};
-use super::multiply::Gemm;
-use super::plan::Ctx;
-use super::way::{self, Contiguous, Way, packing_a_pays};
+use super::super::blocking::Blocking;
+use super::super::loops::WholeB;
+use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
+use super::super::microkernel::{Form, PackArgs};
+use super::super::plan::Ctx;
+use super::super::select::Shape;
+use super::super::strided::Strided;
+use super::Gemm;
+use super::select::{self, Contiguous, Way, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker};
@@ -19,8 +20,8 @@ use std::ptr::null_mut;
 /// A product whose operands are turned so that C's columns are contiguous, with the way that it will be computed.
 pub(super) struct OneOff<'a, S: Uniform> {
     product: Product<'a, S>,
-    a: WholeA<S::E>,
-    b: WholeA<S::E>,
+    a: Strided<S::E>,
+    b: Strided<S::E>,
     caches: Caches,
     way: Way,
 }
@@ -29,7 +30,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     #[inline(always)]
     pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> Self {
         let (alpha, beta, k, mut c) = (gemm.alpha, gemm.beta, gemm.a.cols(), c.reborrow());
-        let (mut a, mut b) = (WholeA::of(&gemm.a), WholeA::of(&gemm.b));
+        let (mut a, mut b) = (Strided::of(&gemm.a), Strided::of(&gemm.b));
         // A single column becomes a single row; else C is turned where that makes its rows contiguous.
         let is_turned = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
         let along_k = a.col_stride == 1 && b.row_stride == 1;
@@ -40,7 +41,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             c = c.transposed();
         }
         let (m, n) = (c.rows(), c.cols());
-        let (kernel, way) = way::choose::<S>(cpu, Shape { m, n, k }, Contiguous::of(&a, &b));
+        let (kernel, way) = select::choose::<S>(cpu, Shape { m, n, k }, Contiguous::of(&a, &b));
         let (c_row_stride, c_col_stride, c) = (c.row_stride(), c.col_stride(), c.as_mut_ptr());
         let product = Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, epilogue: None };
         OneOff { product, a, b, caches: cpu.caches(), way }
@@ -110,7 +111,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 let a = if copies_a {
                     self.copy_a(block.clone(), copy, a_stride, ctx.pool)
                 } else {
-                    WholeA { data: self.a.at(start, 0), ..self.a }
+                    Strided { data: self.a.at(start, 0), ..self.a }
                 };
                 let steps = Steps::choose(block.len(), panels, kc, tile.mr, threads);
                 self.run_steps(block, a, steps, &buffers, ctx.pool);
@@ -143,7 +144,13 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     ///
     /// # Safety
     /// As [`OneOff::run`]; the copy has room for the block.
-    unsafe fn copy_a(&self, rows: Range<usize>, copy: &mut [S::E], stride: usize, pool: &dyn Parallel) -> WholeA<S::E> {
+    unsafe fn copy_a(
+        &self,
+        rows: Range<usize>,
+        copy: &mut [S::E],
+        stride: usize,
+        pool: &dyn Parallel,
+    ) -> Strided<S::E> {
         let k = self.product.k;
         for_each_chunk(pool, &mut copy[..rows.len() * stride], ROWS_PER_COPY * stride, |chunk, out| {
             let first = chunk * ROWS_PER_COPY;
@@ -159,7 +166,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             // SAFETY: the rows exist and A is valid for reads, promised by the caller; `out` has a stride for each of them.
             unsafe { self.product.kernel.pack(&args) };
         });
-        WholeA { data: copy.as_ptr(), row_stride: stride, col_stride: 1 }
+        Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 }
     }
 
     /// # Safety
@@ -167,7 +174,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn run_steps(
         &self,
         rows: Range<usize>,
-        a: WholeA<S::E>,
+        a: Strided<S::E>,
         steps: Steps,
         buffers: &PerWorker<'_, S::E>,
         pool: &dyn Parallel,
@@ -234,7 +241,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             return Ahead::NONE;
         }
         let line = LINE / size_of::<S::E>();
-        let WholeA { row_stride, col_stride, .. } = self.b;
+        let Strided { row_stride, col_stride, .. } = self.b;
         let data = self.b.at(start, panel * nr);
         let tiles = (nr / line).max(1);
         if col_stride == 1 {

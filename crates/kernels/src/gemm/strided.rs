@@ -1,0 +1,40 @@
+//! An operand where it lies: a pointer and the two strides.
+
+use crate::view::MatRef;
+
+/// A matrix that is valid for reads at `row · row_stride + col · col_stride`, counted in elements.
+pub(crate) struct Strided<T> {
+    pub(crate) data: *const T,
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
+}
+
+impl<T> Clone for Strided<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Strided<T> {}
+
+// SAFETY: the pointer stands for a shared borrow of Sync elements.
+unsafe impl<T: Sync> Sync for Strided<T> {}
+
+impl<T> Strided<T> {
+    pub(crate) fn of(view: &MatRef<'_, T>) -> Self {
+        Strided { data: view.as_ptr(), row_stride: view.row_stride(), col_stride: view.col_stride() }
+    }
+
+    pub(crate) fn transposed(self) -> Self {
+        Strided { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+    }
+
+    /// Element (row, col).
+    pub(crate) fn at(&self, row: usize, col: usize) -> *const T {
+        self.data.wrapping_add(row * self.row_stride + col * self.col_stride)
+    }
+
+    /// The part from element (row, col) on.
+    pub(crate) fn from(self, row: usize, col: usize) -> Self {
+        Strided { data: self.at(row, col), ..self }
+    }
+}
