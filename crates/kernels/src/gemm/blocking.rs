@@ -28,6 +28,9 @@ impl Blocking {
     pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, shape: Shape) -> Blocking {
         let Shape { m, n, k } = shape;
         let elements = |bytes: usize| bytes / element_bytes;
+        if k <= SHALLOW && m > tile.mr {
+            return Blocking::shallow(tile, elements(caches.l2 / 2), threads, shape);
+        }
         let limit = if m <= tile.mr { usize::MAX } else { elements(caches.l2 / 3) / tile.nr };
         let kc = even_part(k, limit.max(16), 1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
@@ -38,6 +41,19 @@ impl Blocking {
         let row_blocks = m.div_ceil(mc).max(1);
         let panels_per_block = equal_blocks(panels, tasks.div_ceil(row_blocks), threads);
         Blocking { mc, kc, nc: panels_per_block * tile.nr }
+    }
+}
+
+/// Products up to which the writing of C takes longer than the arithmetic.
+pub(super) const SHALLOW: usize = 64;
+
+impl Blocking {
+    /// Blocks of whole rows of C, so that it is written in long pieces, as far as the rows of B that they need fit in half of L2, which
+    /// has room for `elements`.
+    fn shallow(tile: Tile, elements: usize, threads: usize, Shape { m, n, k }: Shape) -> Blocking {
+        let panels = (elements / tile.nr / k.max(1)).clamp(1, n.div_ceil(tile.nr).max(1));
+        let tasks = if threads > 1 { threads.saturating_mul(TASKS_PER_THREAD) } else { 1 };
+        Blocking { mc: even_part(m, m.div_ceil(tasks), tile.mr), kc: k.max(1), nc: panels * tile.nr }
     }
 }
 

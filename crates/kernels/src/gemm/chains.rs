@@ -20,6 +20,9 @@
 //!
 //! Source: N. J. Higham, "The Accuracy of Floating Point Summation", SIAM J. Sci. Comput. 14 (1993), on pairwise and blocked sums.
 
+/// Products of the first chain: a sum of no more is a single one.
+pub(super) const FIRST_CHAIN: usize = 128;
+
 /// Where the chain that holds product `at` ends: the next boundary after `at`.
 #[inline(always)]
 pub(crate) fn chain_end(at: usize) -> usize {
@@ -122,5 +125,6 @@ mod tests {
     fn boundary_from_a_boundary_is_itself() {
         assert_eq!([0, 1, 128, 129, 256, 300].map(boundary_from), [0, 128, 128, 256, 256, 512]);
         assert_eq!(chain_end(usize::MAX), usize::MAX);
+        assert_eq!(chain_end(0), FIRST_CHAIN);
     }
 }

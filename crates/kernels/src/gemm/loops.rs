@@ -1,7 +1,7 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
-use super::blocking::{Blocking, Streams};
-use super::macro_kernel::{Ahead, BBlock, Block, Product};
+use super::blocking::{Blocking, SHALLOW, Streams};
+use super::macro_kernel::{Ahead, BBlock, Block, EvenParts, Product};
 use super::strided::Strided;
 use crate::scheme::Scheme;
 use crate::threads::{Parallel, run_tasks};
@@ -67,6 +67,8 @@ impl<S: Scheme> Product<'_, S> {
         let column_blocks = panels.div_ceil(panels_per_block);
         let row_blocks = self.m.div_ceil(mc);
 
+        // The time of a shallow product is that of writing C: tile by tile from left to right, not column of tiles by column.
+        let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
         let compute = |rows: Range<usize>, panels: Range<usize>| {
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
@@ -75,9 +77,13 @@ impl<S: Scheme> Product<'_, S> {
                     panels: panels.clone(),
                     ks: start..self.k.min(start.saturating_add(kc)),
                 };
-                let (a, b) = (a.from(rows.start, start), b.from(panels.start, start));
-                // SAFETY: promised by the caller; tasks own disjoint blocks of C.
-                unsafe { self.run_block(&block, a, b) };
+                let b = b.from(panels.start, start);
+                for part in EvenParts::new(rows.len(), rows_at_a_time) {
+                    let part = rows.start + part.start..rows.start + part.end;
+                    let a = a.from(part.start, start);
+                    // SAFETY: promised by the caller; tasks own disjoint blocks of C.
+                    unsafe { self.run_block(&Block { rows: part, ..block.clone() }, a, b) };
+                }
             }
         };
         if self.m <= self.kernel.tile().mr {

@@ -223,6 +223,37 @@ pub struct TileArgs<'a, S: Scheme> {
 /// of a `finish` for reads of what a rows × cols tile needs.
 pub type TileFn<S> = unsafe fn(&TileArgs<'_, S>);
 
+/// C (rows, cols) ← α · A (rows, k) · B (k, cols) + β · C for the rows of one tile. C's rows are contiguous, those of B within a panel.
+pub(super) struct SweepArgs<S: Scheme> {
+    pub(super) a: *const S::A,
+    pub(super) a_row_stride: usize,
+    pub(super) a_col_stride: usize,
+    /// Element (0, 0) of the first panel.
+    pub(super) b: *const S::B,
+    /// Elements of B from one row to the next.
+    pub(super) b_row_stride: usize,
+    /// Elements of B from one panel to the next.
+    pub(super) panel_stride: usize,
+    pub(super) c: *mut S::Acc,
+    pub(super) c_row_stride: usize,
+    /// At most [`FIRST_CHAIN`](super::chains::FIRST_CHAIN).
+    pub(super) k: usize,
+    pub(super) alpha: S::Acc,
+    pub(super) beta: S::Acc,
+    /// Panels of this call.
+    pub(super) panels: usize,
+    /// Columns of each of them.
+    pub(super) cols: usize,
+}
+
+/// A sweep for one number of rows and of vectors across.
+///
+/// # Safety
+/// The CPU has what the kernel needs. With w the number of vectors times the lanes: w ≥ `cols` > w − lanes. For i < rows, p < k, q < panels
+/// and j < cols: A is valid for reads at `i·a_row_stride + p·a_col_stride`, B at `q·panel_stride + p·b_row_stride + j`, C for reads and
+/// writes at `i·c_row_stride + q·w + j`.
+pub(super) type SweepFn<S> = unsafe fn(&SweepArgs<S>);
+
 /// A block of an operand, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].
 #[derive(Clone, Copy)]
 pub struct PackArgs<T> {
@@ -259,6 +290,8 @@ pub struct Microkernel<S: Scheme> {
     pub(super) lanes: usize,
     /// `functions[rows − 1][vectors − 1]`: the same tile cut to fewer rows and columns, all reading the same panels.
     pub(super) functions: &'static [&'static [TileFn<S>]],
+    /// `sweeps[rows − 1][vectors − 1]`: rows of tiles of a short sum; empty if the kernel has none.
+    pub(super) sweeps: &'static [&'static [SweepFn<S>]],
     /// Copies a block of an operand to where the kernel wants it.
     pub(super) pack: PackFn<S::B>,
     /// Copies a block of C to or from where the kernel wants it.
@@ -353,6 +386,7 @@ where
             tile: Tile { mr, nr: lanes * vectors },
             lanes,
             functions,
+            sweeps: &[],
             pack: micro::pack::scalar::<S::E>,
             move_block: micro::pack::scalar::<S::E>,
         }

@@ -18,6 +18,7 @@ mod plan;
 pub(crate) mod registry;
 mod select;
 pub(crate) mod strided;
+mod sweep;
 mod tile_copy;
 mod tile_sums;
 mod unpacked;

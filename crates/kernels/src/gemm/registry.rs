@@ -18,11 +18,16 @@ macro_rules! record {
             tile: Tile { mr: [$($rows),*].len(), nr: $lanes * record!(@count $vectors) },
             lanes: $lanes,
             functions: &[$(record!(@row $scheme, $isa_fn, $form_mod, $rows, $vectors)),*],
+            sweeps: record!(@sweeps $form, $scheme, $isa_fn, [$($rows)*], $vectors),
             pack: micro::pack::$isa_fn::<<$scheme as Scheme>::B>,
             move_block: micro::pack::$isa_fn::<<$scheme as Scheme>::Acc>,
         }
     };
     (@count [$($vectors:literal)*]) => { [$($vectors),*].len() };
+    (@sweeps Outer, $scheme:ident, $isa_fn:ident, [$($rows:literal)*], $vectors:tt) => {
+        &[$(record!(@row $scheme, $isa_fn, sweep, $rows, $vectors)),*]
+    };
+    (@sweeps Dot, $scheme:ident, $isa_fn:ident, $rows:tt, $vectors:tt) => { &[] };
     (@row $scheme:ident, $isa_fn:ident, $form_mod:ident, $rows:literal, [$($vectors:literal)*]) => {
         &[$(micro::$form_mod::$isa_fn::<$scheme, $rows, $vectors>),*]
     };

@@ -3,3 +3,4 @@
 pub(super) mod dot;
 pub(super) mod outer;
 pub(super) mod pack;
+pub(super) mod sweep;

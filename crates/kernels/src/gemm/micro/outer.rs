@@ -231,23 +231,23 @@ impl<P: Uniform, M: Copy, const NV: usize> Call<'_, '_, P, M, NV> {
 /// the one before, which come out the same from both; so there are neither masks nor idle lanes. Only a single vector can be too short
 /// for that.
 #[derive(Clone, Copy)]
-struct Columns<M, const NV: usize> {
+pub(super) struct Columns<M, const NV: usize> {
     /// The first column of the last vector.
     last: usize,
     /// The columns of a single vector, and whether it is whole.
     mask: M,
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 impl<M: Copy, const NV: usize> Columns<M, NV> {
     #[inline(always)]
-    fn new<E: Copy, S: Simd<E, Mask = M>>(s: S, cols: usize) -> Self {
+    pub(super) fn new<E: Copy, S: Simd<E, Mask = M>>(s: S, cols: usize) -> Self {
         let last = if NV == 1 { 0 } else { cols - S::LANES };
         Columns { last, mask: s.mask(cols), is_whole: NV > 1 || cols == S::LANES }
     }
 
     #[inline(always)]
-    fn first_of<E: Copy, S: Simd<E>>(&self, vector: usize) -> usize {
+    pub(super) fn first_of<E: Copy, S: Simd<E>>(&self, vector: usize) -> usize {
         if vector == NV - 1 { self.last } else { vector * S::LANES }
     }
 
@@ -257,7 +257,7 @@ impl<M: Copy, const NV: usize> Columns<M, NV> {
     /// # Safety
     /// j < NV, and the row's columns are valid for reads.
     #[inline(always)]
-    unsafe fn load<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
+    pub(super) unsafe fn load<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
         // SAFETY: columns of the row, promised by the caller.
         unsafe { if NV == 1 { s.load_filled(row, self.mask) } else { s.load(row.add(self.first_of::<E, S>(j))) } }
     }
@@ -267,7 +267,7 @@ impl<M: Copy, const NV: usize> Columns<M, NV> {
     /// # Safety
     /// j < NV, and the row's columns are valid for writes.
     #[inline(always)]
-    unsafe fn store<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
+    pub(super) unsafe fn store<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
         // SAFETY: columns of the row, promised by the caller.
         unsafe {
             if self.is_whole {
@@ -398,7 +398,7 @@ impl<P: Uniform, const MR: usize> Operands<'_, P, MR> {
 
 /// The same value, about which the compiler knows nothing.
 #[inline(always)]
-fn opaque<T>(value: *const T) -> *const T {
+pub(super) fn opaque<T>(value: *const T) -> *const T {
     let mut address = value.addr();
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };

@@ -56,6 +56,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             match self.way {
                 Way::InPlace => self.run_in_place(ctx.pool),
                 Way::PackPanels => self.run_pack_panels(ctx),
+                Way::PackB => self.run_pack_b(ctx),
             }
         }
     }
@@ -85,6 +86,27 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe {
             self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
         }
+    }
+
+    /// # Safety
+    /// As [`OneOff::run`].
+    unsafe fn run_pack_b(&self, ctx: &mut Ctx<'_>) {
+        let Product { kernel, n, k, .. } = self.product;
+        let nr = kernel.tile().nr;
+        let panel_len = k * nr;
+        let Ok(copy) = ctx.scratch.take::<S::E>(n.div_ceil(nr).saturating_mul(panel_len)) else {
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_without_memory() };
+        };
+        for_each_chunk(ctx.pool, copy, PANELS_PER_COPY * panel_len, |chunk, out| {
+            for (index, out) in out.chunks_mut(panel_len).enumerate() {
+                // SAFETY: the panel exists and B is valid for reads, promised by the caller; `out` has room for it.
+                unsafe { self.pack_b(chunk * PANELS_PER_COPY + index, 0, k, out) };
+            }
+        });
+        let b = WholeB { data: copy.as_ptr(), panel_stride: panel_len, row_stride: nr, stride: nr, is_far: false };
+        // SAFETY: promised by the caller; the copy holds all panels.
+        unsafe { self.product.run(self.a, b, self.blocking(ctx.pool.threads()), ctx.pool) };
     }
 
     /// # Safety
@@ -288,6 +310,8 @@ const SHALLOW: usize = 512;
 
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
+/// Panels of B that are packed by one task, if all of B is packed first.
+const PANELS_PER_COPY: usize = 16;
 /// Rows of A that are copied by one task.
 const ROWS_PER_COPY: usize = 64;
 /// Columns of B from which on the copying of A pays.

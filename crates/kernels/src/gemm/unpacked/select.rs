@@ -1,5 +1,6 @@
 //! The choice of the way through a one-off product: a pure function of its shape and of which dimensions are contiguous.
 
+use super::super::blocking::SHALLOW;
 use super::super::microkernel::{Form, Supported};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
@@ -13,6 +14,8 @@ pub(super) enum Way {
     InPlace,
     /// Each panel of B is packed by the worker that multiplies it.
     PackPanels,
+    /// All of B is packed first.
+    PackB,
 }
 
 /// What is contiguous.
@@ -47,6 +50,8 @@ pub(super) fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, contiguous: Contiguous
     let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
     let way = if contiguous.rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
         Way::InPlace
+    } else if k <= SHALLOW && m > IN_PLACE_ROWS {
+        Way::PackB
     } else {
         Way::PackPanels
     };

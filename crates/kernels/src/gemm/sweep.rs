@@ -1,0 +1,77 @@
+//! Products of short sums: rows of tiles from left to right, so that C is written in long pieces, with little to do between two tiles.
+
+use super::chains::FIRST_CHAIN;
+use super::macro_kernel::EvenParts;
+use super::microkernel::{Supported, SweepArgs};
+use super::strided::Strided;
+use crate::scheme::Scheme;
+use std::ops::Range;
+
+/// C ← α · A·B + β · C with a B whose panels are contiguous rows: packed ones, or pieces of the rows of a B in place.
+pub(super) struct Sweep<S: Scheme> {
+    pub(super) kernel: Supported<S>,
+    pub(super) k: usize,
+    pub(super) a: Strided<S::A>,
+    /// Element (0, 0) of the first panel, and elements from one row of a panel to the next, and from one panel to the next.
+    pub(super) b: *const S::B,
+    pub(super) b_row_stride: usize,
+    pub(super) panel_stride: usize,
+    /// Element (0, 0); its rows are contiguous.
+    pub(super) c: *mut S::Acc,
+    pub(super) c_row_stride: usize,
+    pub(super) alpha: S::Acc,
+    pub(super) beta: S::Acc,
+}
+
+impl<S: Scheme> Sweep<S> {
+    /// Whether a kernel sweeps sums of `k` products.
+    #[inline]
+    pub(super) fn fits(kernel: Supported<S>, k: usize) -> bool {
+        k <= FIRST_CHAIN && !kernel.record().sweeps.is_empty()
+    }
+
+    /// Computes these rows of the first `n` columns of C.
+    ///
+    /// # Safety
+    /// [`Sweep::fits`]; the operands are valid for reads and C for reads and writes in these rows and columns, which nobody else uses
+    /// meanwhile.
+    #[inline(always)]
+    pub(super) unsafe fn run(&self, rows: Range<usize>, n: usize) {
+        let record = self.kernel.record();
+        let (mr, nr) = (record.tile().mr, record.tile().nr);
+        // Small products are spared two divisions.
+        let (panels, rest) = if n < nr { (0, n) } else { (n / nr, n % nr) };
+        let (whole, last) = (record.sweeps[0].len() - 1, rest.saturating_sub(1) / record.lanes());
+        for part in EvenParts::new(rows.len(), mr) {
+            let functions = record.sweeps[part.len() - 1];
+            let row = rows.start + part.start;
+            let mut args = SweepArgs {
+                a: self.a.at(row, 0),
+                a_row_stride: self.a.row_stride,
+                a_col_stride: self.a.col_stride,
+                b: self.b,
+                b_row_stride: self.b_row_stride,
+                panel_stride: self.panel_stride,
+                c: self.c.wrapping_add(row * self.c_row_stride),
+                c_row_stride: self.c_row_stride,
+                k: self.k,
+                alpha: self.alpha,
+                beta: self.beta,
+                panels,
+                cols: nr,
+            };
+            // SAFETY: the CPU by `Supported`; the functions are those for these rows and columns, which the caller vouches for.
+            unsafe {
+                if panels > 0 {
+                    functions[whole](&args);
+                }
+                if rest > 0 {
+                    args.b = args.b.wrapping_add(panels * self.panel_stride);
+                    args.c = args.c.wrapping_add(panels * nr);
+                    (args.panels, args.cols) = (1, rest);
+                    functions[last](&args);
+                }
+            }
+        }
+    }
+}
