@@ -9,6 +9,7 @@ mod chains;
 mod check_kernel;
 mod dispatch;
 mod epilogue;
+mod explain;
 pub(crate) mod loops;
 pub(crate) mod macro_kernel;
 mod matrices;
@@ -30,6 +31,7 @@ pub use brgemm::{BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel};
 pub use dispatch::{Shape, choose, cycles, rivals};
 pub use epilogue::{Epilogue, NoFinish, Scale, Sums, TileEpilogue, TileFinish};
+pub use explain::{Explanation, Path};
 pub use matrices::{Layout, Matrices, MatricesMut};
 pub use microkernel::{
     Chain, Extra, Form, Lines, Microkernel, PackArgs, PackFn, Pair, Run, Store, Supported, Tile, TileArgs, TileFn,
