@@ -71,7 +71,7 @@ pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
 const HELD_TO_AVX2: [(&str, &str); 4] = [
     ("OPENBLAS_CORETYPE", "Haswell"),
     ("MKL_ENABLE_INSTRUCTIONS", "AVX2"),
-    // Both BLIS and AOCL-BLAS have this name.
+    // AOCL-BLAS aborts on `haswell`, which it has no kernels for.
     ("BLIS_ARCH_TYPE", "zen3"),
     ("ONEDNN_MAX_CPU_ISA", "AVX2"),
 ];

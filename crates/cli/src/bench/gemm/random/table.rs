@@ -21,9 +21,9 @@ fn classes(report: &Report) -> Table {
         "measured",
         "timed again",
         "ratio: geometric mean",
-        "5th percentile",
+        "ratio: 5th percentile",
         "A/A: geometric mean",
-        "5th percentile",
+        "A/A: 5th percentile",
         "of peak",
     ];
     let mut table = Table::new(columns(["class"], right));
