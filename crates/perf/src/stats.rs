@@ -34,6 +34,15 @@ impl Summary {
     }
 }
 
+/// The value below which the share `q` of the samples lies, from 0 to 1, by linear interpolation; `None` without samples.
+pub fn quantile(samples: &[f64], q: f64) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = q.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
+    let (below, above) = (sorted.get(place.floor() as usize)?, sorted.get(place.ceil() as usize)?);
+    Some(below + (above - below) * place.fract())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +77,16 @@ mod tests {
     fn summary_nan_sample_shows_in_the_mean() {
         let summary = Summary::from_samples(&[1.0, f64::NAN]).expect("two samples");
         assert!(summary.mean.is_nan() && summary.stddev.is_nan());
+    }
+
+    #[test]
+    fn quantile_lies_between_samples() {
+        let samples = [3.0, 1.0, 2.0, 5.0, 4.0];
+        for (q, value) in [(0.0, 1.0), (0.05, 1.2), (0.5, 3.0), (1.0, 5.0)] {
+            let found = quantile(&samples, q).expect("five samples");
+            assert!((found - value).abs() < 1e-12, "{q}: {found}");
+        }
+        assert_eq!(quantile(&[7.0], 0.05), Some(7.0));
+        assert_eq!(quantile(&[], 0.5), None);
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &StatusLine) -> Result<
 }
 
 fn count_product(cpu: &Cpu, product: &Product, counters: &mut Counters) -> Result<CountedProduct, cke_kernels::Error> {
-    let Product { m, n, k, transpose_a, transpose_b } = *product;
+    let Product { m, n, k, transpose_a, transpose_b, .. } = *product;
     let (a, b, mut c) = (numbers(m * k), numbers(k * n), vec![0.0; m * n]);
     let stored = |data, rows, cols, is_transposed| -> Result<MatRef<'_, f32>, cke_kernels::Error> {
         if is_transposed {

@@ -93,7 +93,7 @@ pub(super) fn suite(is_quick: bool) -> Vec<Case> {
 
 /// A product as people write it: `2048³`, `1×3072×768 nt`.
 pub(super) fn label(product: &Product) -> String {
-    let Product { m, n, k, transpose_a, transpose_b } = *product;
+    let Product { m, n, k, transpose_a, transpose_b, .. } = *product;
     let letter = |is_transposed| if is_transposed { 't' } else { 'n' };
     let size = if m == n && n == k { format!("{m}³") } else { format!("{m}×{n}×{k}") };
     if transpose_a || transpose_b { format!("{size} {}{}", letter(transpose_a), letter(transpose_b)) } else { size }

@@ -47,7 +47,7 @@ fn bench_gemm_json_has_a_row_for_each_product_and_number_of_threads() {
 fn bench_gemm_every_kind_of_library_is_right_and_told_apart() {
     let libraries = ["cblas", "wide", "onednn"].map(toy);
     let against = libraries.iter().map(String::as_str);
-    let flags = ["--shapes", "5x7x9,5x7x9nt,5x7x9tn,5x7x9tt", "-o", "json", "--against"];
+    let flags = ["--shapes", "5x7x9,5x7x9nt@9:16:7,5x7x9tn@6:7:8,5x7x9tt", "-o", "json", "--against"];
     let report = bench(&flags.into_iter().chain(against).collect::<Vec<_>>()).json();
     let interface = |i: usize| keys(&report["contestants"][i]["library"]["interface"])[0].to_owned();
     assert_eq!((interface(1), interface(2)), ("cblas".to_owned(), "cblas".to_owned()));
@@ -71,6 +71,14 @@ fn bench_gemm_wrong_product_is_marked_and_fails() {
         assert!(outcome.stderr.contains("cblas: WRONG") && outcome.stderr.contains(word), "{outcome:?}");
         assert!(outcome.stderr.contains("error: 2 products wrong or not computed"), "{outcome:?}");
     }
+}
+
+#[test]
+fn bench_gemm_write_between_rows_of_c_is_marked_and_fails() {
+    let outcome = bench_faulty("gap_written", &["--shapes", "5x7x9@9:7:8,5x7x9"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("writes between the rows of C (5x7x9@9:7:8"), "{outcome:?}");
+    assert!(outcome.stderr.contains("error: 1 product wrong"), "{outcome:?}");
 }
 
 #[test]
@@ -113,7 +121,8 @@ fn bench_gemm_csv_has_a_line_for_each_contestant() {
     let lines: Vec<Vec<&str>> = outcome.success().lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 1 + 2 * 2);
     assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{outcome:?}");
-    for column in ["threads", "m", "n", "k", "contestant", "verdict", "best_gflops", "share_of_peak", "gb_per_s"] {
+    for column in ["threads", "m", "n", "k", "ldc", "contestant", "verdict", "best_gflops", "share_of_peak", "gb_per_s"]
+    {
         assert!(lines[0].contains(&column), "no {column}: {outcome:?}");
     }
 }
@@ -159,6 +168,7 @@ fn bench_gemm_absurd_flags_are_misuse() {
         ["--shapes", "8x8"],
         ["--shapes", "0x8x8"],
         ["--shapes", "8x8x8q"],
+        ["--shapes", "8x8x8@8:8:7"],
         ["--dtype", "f16"],
         ["--against", "mkl"],
         ["--rounds", "0"],

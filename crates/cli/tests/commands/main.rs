@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod bench_accuracy;
 mod bench_gemm;
+mod bench_gemm_random;
 mod chart;
 mod completions;
 mod doctor;

@@ -35,4 +35,4 @@ pub use microkernel::{
 pub use pack::PackedB;
 pub use plan::{Ctx, GemmPlan};
 pub use select::{Shape, candidates, choose, cycles, supported};
-pub use unpacked::Gemm;
+pub use unpacked::{Explanation, Gemm, Path};

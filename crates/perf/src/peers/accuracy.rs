@@ -84,7 +84,7 @@ impl Sums {
             Sums::Product | Sums::Rows => (side, side),
             Sums::Attention => (elements.div_ceil(HEAD_SIZE).min(k), HEAD_SIZE),
         };
-        Product { m, n, k, transpose_a: false, transpose_b: self == Sums::Rows }
+        Product { m, n, k, transpose_a: false, transpose_b: self == Sums::Rows, leading: None }
     }
 }
 

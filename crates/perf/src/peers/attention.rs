@@ -62,10 +62,10 @@ pub(super) fn by_products<T: Element, M: Multiply<T> + ?Sized>(
     operands: &Attention<T>,
 ) -> Result<AlignedBuf<T>, WorkerError> {
     let Head { queries, size, positions } = operands.shape;
-    let scores = Product { m: queries, n: positions, k: size, transpose_a: false, transpose_b: true };
+    let scores = Product { m: queries, n: positions, k: size, transpose_a: false, transpose_b: true, leading: None };
     let mut weights = product(multiply, scores, &operands.queries, &operands.keys)?;
     weights.chunks_exact_mut(positions).for_each(|row| rounded_softmax(row, operands.shape.scale()));
-    let sums = Product { m: queries, n: size, k: positions, transpose_a: false, transpose_b: false };
+    let sums = Product { m: queries, n: size, k: positions, transpose_a: false, transpose_b: false, leading: None };
     product(multiply, sums, &weights, &operands.values)
 }
 

@@ -3,6 +3,7 @@
 use super::operands::{Element, Operands};
 use super::product::Product;
 use super::sample::{Data, Numbers};
+use super::stored::Stored;
 
 /// What a right C must satisfy.
 ///
@@ -18,26 +19,29 @@ pub(super) struct Check {
 impl Check {
     /// For the product of these operands.
     pub(super) fn new<T: Element>(operands: &Operands<T>) -> Check {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let product = operands.product();
         let mut numbers = Numbers::new(Data::Uniform, PROBE_SEED);
-        let probe: Vec<f64> = (0..n).map(|_| numbers.next()).collect();
-        let b_probe = times_vector::<T>(operands.b(), (k, n), transpose_b, &probe);
-        let expected = times_vector::<T>(operands.a(), (m, k), transpose_a, &b_probe);
+        let probe: Vec<f64> = (0..product.n).map(|_| numbers.next()).collect();
+        let b_probe = times_vector::<T>(operands.b(), product.stored_b(), product.transpose_b, &probe);
+        let expected = times_vector::<T>(operands.a(), product.stored_a(), product.transpose_a, &b_probe);
         Check { probe, expected }
     }
 
-    /// How far C is from the right one, as a multiple of what rounding explains: up to 1 it is right. `None` where elements
-    /// of C are not finite.
+    /// How far C is from the right one, as a multiple of what rounding explains: up to 1 it is right. `None` if elements
+    /// of C are not finite, or if something was written between its rows.
     ///
     /// With operands uniform in [−1, 1), rounding a sum of K products moves an element by about 0.14·u·K (standard deviation;
     /// u: the unit roundoff), a row of C·s by about 0.08·u·K·√N, and the check's own sums in f64 by as much for their u and by
     /// as much with K and N exchanged. Four times these without the small factors leaves room for any order of summation.
     pub(super) fn error<T: Element>(&self, operands: &Operands<T>) -> Option<f64> {
-        let Product { m, n, k, .. } = operands.product();
+        if !operands.has_intact_gaps() {
+            return None;
+        }
+        let Product { n, k, .. } = operands.product();
         let (rows, sums) = (n as f64, k as f64);
         let check = f64::ROUNDOFF * (sums * rows.sqrt() + rows * sums.sqrt());
         let tolerance = 4.0 * (T::ROUNDOFF * sums * rows.sqrt() + check);
-        let found = times_vector::<T>(operands.c(), (m, n), false, &self.probe);
+        let found = times_vector::<T>(operands.c(), operands.product().stored_c(), false, &self.probe);
         let deviations = found.iter().zip(&self.expected).map(|(found, expected)| (found - expected).abs());
         let worst = deviations.fold(0.0, |worst: f64, x| if x.is_nan() { x } else { worst.max(x) + 0.0 * worst });
         worst.is_finite().then_some(worst / tolerance)
@@ -46,15 +50,16 @@ impl Check {
 
 const PROBE_SEED: u64 = 0xF12E;
 
-/// op(M)·x for op(M) (rows, cols), stored row-major, or as its transpose.
-fn times_vector<T: Element>(stored: &[T], (rows, cols): (usize, usize), transposed: bool, x: &[f64]) -> Vec<f64> {
+/// op(M)·x for a matrix M, or for its transpose.
+fn times_vector<T: Element>(numbers: &[T], matrix: Stored, transposed: bool, x: &[f64]) -> Vec<f64> {
+    let rows = numbers.chunks_exact(matrix.leading).map(|row| &row[..matrix.cols]);
     if !transposed {
         let dot = |row: &[T]| row.iter().zip(x).map(|(&m, x)| m.into() * x).sum();
-        return stored.chunks_exact(cols).map(dot).collect();
+        return rows.map(dot).collect();
     }
-    let mut y = vec![0.0; rows];
-    for (column, x) in stored.chunks_exact(rows).zip(x) {
-        y.iter_mut().zip(column).for_each(|(y, &m)| *y += m.into() * x);
+    let mut y = vec![0.0; matrix.cols];
+    for (row, x) in rows.zip(x) {
+        y.iter_mut().zip(row).for_each(|(y, &m)| *y += m.into() * x);
     }
     y
 }
@@ -66,13 +71,15 @@ mod tests {
 
     /// C = op(A)·op(B) by the definition, in the format itself.
     fn multiply<T: Element>(operands: &mut Operands<T>) {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let product = operands.product();
+        let Product { m, n, k, transpose_a, transpose_b, .. } = product;
+        let (lda, ldb, ldc) = (product.stored_a().leading, product.stored_b().leading, product.stored_c().leading);
         let Matrices { a: stored_a, b: stored_b, c } = operands.matrices();
         for i in 0..m {
             for j in 0..n {
-                let a = |p: usize| stored_a[if transpose_a { p * m + i } else { i * k + p }];
-                let b = |p: usize| stored_b[if transpose_b { j * k + p } else { p * n + j }];
-                c[i * n + j] = (0..k).fold(T::zero(), |sum, p| sum + a(p) * b(p));
+                let a = |p: usize| stored_a[if transpose_a { p * lda + i } else { i * lda + p }];
+                let b = |p: usize| stored_b[if transpose_b { j * ldb + p } else { p * ldb + j }];
+                c[i * ldc + j] = (0..k).fold(T::zero(), |sum, p| sum + a(p) * b(p));
             }
         }
     }
@@ -93,12 +100,21 @@ mod tests {
 
     #[test]
     fn error_of_a_right_product_is_small() {
-        for product in
-            ["1x1x1", "7x5x3", "33x65x129tn", "64x64x64nt", "17x9x500tt", "1x300x700nt", "300x1x7", "2x2x20000"]
-        {
+        let tight =
+            ["1x1x1", "7x5x3", "33x65x129tn", "64x64x64nt", "17x9x500tt", "1x300x700nt", "300x1x7", "2x2x20000"];
+        for product in tight.into_iter().chain(["7x5x3@4:9:6", "33x65x129tn@40:65:70", "17x9x50tt@17:51:1024"]) {
             assert_right::<f32>(product);
             assert_right::<f64>(product);
         }
+    }
+
+    #[test]
+    fn error_of_a_write_between_rows_is_none() {
+        let (mut operands, check) = operands::<f32>("5x6x7@7:6:8");
+        multiply(&mut operands);
+        assert!(check.error(&operands).is_some());
+        operands.matrices().c[4 * 8 + 6] = 0.0;
+        assert_eq!(check.error(&operands), None);
     }
 
     #[test]

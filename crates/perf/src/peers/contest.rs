@@ -6,6 +6,7 @@
 use super::contestant::{Chatter, Contestant, Launcher, PeerError};
 use super::library::{Library, Subject};
 use super::product::{Dtype, Product};
+use super::protocol::Prepared;
 use super::result::{Entry, Rate, ShapeResult, Verdict};
 use crate::affinity;
 use crate::stats::Summary;
@@ -98,7 +99,15 @@ impl Contest {
     /// # Errors
     /// Where the peak cannot be measured. A contestant that fails is reported in the result.
     pub fn measure(&mut self, product: Product) -> Result<ShapeResult, PeerError> {
-        let Settings { dtype, threads, rounds, seconds } = self.settings;
+        self.measure_rounds(product, self.settings.rounds)
+    }
+
+    /// As [`Contest::measure`], with another number of rounds, at least 1.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn measure_rounds(&mut self, product: Product, rounds: usize) -> Result<ShapeResult, PeerError> {
+        let Settings { dtype, threads, seconds, .. } = self.settings;
         let mut turns: Vec<Turns> = self.seats.iter_mut().map(|seat| Turns::prepare(seat, product)).collect();
         let mut peak_gflops: f64 = 0.0;
         for round in 0..rounds {
@@ -134,9 +143,8 @@ impl Seat {
 
 /// What one contestant did on one product.
 struct Turns {
-    /// As the check after the first call said.
-    first_error: Option<f64>,
-    kernel: Option<String>,
+    /// What the first call showed.
+    first: Prepared,
     /// Seconds of the best and of the median call of each round.
     rounds: Vec<(f64, f64)>,
 }
@@ -144,8 +152,8 @@ struct Turns {
 impl Turns {
     fn prepare(seat: &mut Seat, product: Product) -> Turns {
         seat.forgive();
-        let (first_error, kernel) = seat.attempt(|contestant| contestant.prepare(product)).unwrap_or_default();
-        Turns { first_error, kernel, rounds: Vec::new() }
+        let first = seat.attempt(|contestant| contestant.prepare(product)).unwrap_or_default();
+        Turns { first, rounds: Vec::new() }
     }
 
     fn run(&mut self, seat: &mut Seat, seconds: f64) {
@@ -155,12 +163,13 @@ impl Turns {
     fn entry(self, seat: &mut Seat, flops: f64) -> Entry {
         let last_error = seat.attempt(Contestant::check).flatten();
         let name = seat.contestant.name().to_owned();
+        let Prepared { error: first_error, kernel, path } = self.first;
         if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {
-            return Entry { name, kernel: self.kernel, rate: None, verdict: Verdict::Failed { reason } };
+            return Entry { name, kernel, path, rate: None, verdict: Verdict::Failed { reason } };
         }
-        let error = self.first_error.zip(last_error).map(|(first, last)| first.max(last));
+        let error = first_error.zip(last_error).map(|(first, last)| first.max(last));
         let verdict = if error.is_some_and(|error| error <= 1.0) { Verdict::Right } else { Verdict::Wrong { error } };
-        Entry { name, kernel: self.kernel, rate: rate(&self.rounds, flops), verdict }
+        Entry { name, kernel, path, rate: rate(&self.rounds, flops), verdict }
     }
 }
 

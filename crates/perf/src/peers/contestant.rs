@@ -3,7 +3,7 @@
 use super::accuracy::Sample;
 use super::library::Library;
 use super::product::{Dtype, Product};
-use super::protocol::{Answer, Request};
+use super::protocol::{Answer, Prepared, Request};
 use super::turn;
 use super::{Entrant, Subject};
 use cke_kernels::cores::THREAD_VARIABLES;
@@ -54,12 +54,24 @@ pub enum PeerError {
 pub struct Launcher {
     program: PathBuf,
     arguments: Vec<OsString>,
+    library_variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Launcher {
     /// Starts `program` with these arguments.
     pub fn new<A: Into<OsString>>(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = A>) -> Launcher {
-        Launcher { program: program.into(), arguments: arguments.into_iter().map(Into::into).collect() }
+        Launcher {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            library_variables: Vec::new(),
+        }
+    }
+
+    /// Sets environment variables for the processes of libraries, in place of the values that this process has.
+    #[must_use]
+    pub fn with_library_variables(mut self, variables: &[(&'static str, &'static str)]) -> Launcher {
+        self.library_variables.extend_from_slice(variables);
+        self
     }
 
     /// The command for a process with so many threads, which finds what a library lies beside.
@@ -70,7 +82,7 @@ impl Launcher {
         // It would change the width of the integers of MKL's functions.
         command.env_remove("MKL_INTERFACE_LAYER");
         if let Some(Subject::Library(path)) = subject {
-            command.env("LD_LIBRARY_PATH", library_path(path));
+            command.env("LD_LIBRARY_PATH", library_path(path)).envs(self.library_variables.iter().copied());
         }
         command
     }
@@ -156,10 +168,10 @@ impl Contestant {
         }
     }
 
-    /// Has a product computed and checked: its error, and the kernel that it runs on.
-    pub(super) fn prepare(&mut self, product: Product) -> Result<(Option<f64>, Option<String>), PeerError> {
+    /// Has a product computed and checked.
+    pub(super) fn prepare(&mut self, product: Product) -> Result<Prepared, PeerError> {
         match self.ask(&Request::Prepare(product))? {
-            Answer::Prepared { error, kernel } => Ok((error, kernel)),
+            Answer::Prepared(prepared) => Ok(prepared),
             other => Err(self.unexpected(&other)),
         }
     }

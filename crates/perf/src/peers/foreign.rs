@@ -9,6 +9,7 @@ use super::library::{Interface, Library};
 use super::operands::{Element, Matrices, Operands};
 use super::product::Product;
 use super::session::Multiply;
+use super::stored::Leading;
 use super::worker::WorkerError;
 use std::error::Error as _;
 use std::ffi::{CStr, c_char, c_int, c_uint};
@@ -217,14 +218,14 @@ struct Sizes<I> {
     k: I,
     lda: I,
     ldb: I,
+    ldc: I,
 }
 
 impl<I: TryFrom<usize>> Sizes<I> {
     fn new(product: Product) -> Result<Sizes<I>, WorkerError> {
-        let Product { m, n, k, transpose_a, transpose_b } = product;
+        let (Product { m, n, k, .. }, Leading { a, b, c }) = (product, product.leading_dimensions());
         let size = |size: usize| I::try_from(size).map_err(|_| WorkerError::Size { found: size });
-        let (lda, ldb) = (if transpose_a { m } else { k }, if transpose_b { k } else { n });
-        Ok(Sizes { m: size(m)?, n: size(n)?, k: size(k)?, lda: size(lda)?, ldb: size(ldb)? })
+        Ok(Sizes { m: size(m)?, n: size(n)?, k: size(k)?, lda: size(a)?, ldb: size(b)?, ldc: size(c)? })
     }
 }
 
@@ -243,27 +244,27 @@ fn repeat_cblas<T: Element, I: Copy + TryFrom<usize>>(
     operands: &mut Operands<T>,
     times: usize,
 ) -> Result<(), WorkerError> {
-    let Sizes { m, n, k, lda, ldb } = Sizes::<I>::new(operands.product())?;
+    let Sizes { m, n, k, lda, ldb, ldc } = Sizes::<I>::new(operands.product())?;
     let code = |is_transposed| if is_transposed { TRANSPOSE } else { NO_TRANSPOSE };
     let (op_a, op_b) = (code(operands.product().transpose_a), code(operands.product().transpose_b));
     let Matrices { a, b, c } = operands.matrices();
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     for _ in 0..times {
-        // SAFETY: the sizes are those that the operands were made for, which are row-major without gaps; C is borrowed exclusively.
-        unsafe { gemm(ROW_MAJOR, op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, n) };
+        // SAFETY: sizes and leading dimensions are those that the operands were made for; C is borrowed exclusively.
+        unsafe { gemm(ROW_MAJOR, op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, ldc) };
     }
     Ok(())
 }
 
 fn repeat_dnnl<T: Element>(gemm: DnnlGemm<T>, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-    let Sizes { m, n, k, lda, ldb } = Sizes::<i64>::new(operands.product())?;
+    let Sizes { m, n, k, lda, ldb, ldc } = Sizes::<i64>::new(operands.product())?;
     let letter = |is_transposed| (if is_transposed { b'T' } else { b'N' }) as c_char;
     let (op_a, op_b) = (letter(operands.product().transpose_a), letter(operands.product().transpose_b));
     let Matrices { a, b, c } = operands.matrices();
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     for _ in 0..times {
         // SAFETY: as in `repeat_cblas`.
-        let status = unsafe { gemm(op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, n) };
+        let status = unsafe { gemm(op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, ldc) };
         if status != 0 {
             return Err(WorkerError::Status { status });
         }

@@ -3,6 +3,8 @@
 //! | module | subject |
 //! |---|---|
 //! | [`product`] | what is computed: sizes, transposes, number format |
+//! | [`stored`] | how operands lie in memory: leading dimensions |
+//! | [`draw`](mod@draw) | random products, class by class |
 //! | [`library`] | what a rival library is, and how it is called |
 //! | [`find`](mod@find) | the libraries that are installed in the usual places |
 //! | [`contest`] | rounds in turns, each contestant in a process of its own, the machine's peak beside them |
@@ -34,6 +36,7 @@ mod attention;
 mod check;
 pub mod contest;
 mod contestant;
+pub mod draw;
 pub mod find;
 mod foreign;
 pub mod library;
@@ -45,15 +48,18 @@ mod reference;
 pub mod result;
 mod sample;
 mod session;
+pub mod stored;
 mod turn;
 pub mod worker;
 
 pub use accuracy::{Extent, Finding, Study, Sums};
 pub use contest::{Contest, Entrant, Settings};
 pub use contestant::{Launcher, PeerError};
+pub use draw::{Class, draw};
 pub use find::{Refused, Survey, find, probe};
 pub use library::{Interface, Library, Subject};
 pub use product::{Dtype, Product, ProductError};
 pub use reference::Errors;
 pub use result::{Entry, Rate, ShapeResult, Verdict};
 pub use sample::Data;
+pub use stored::{Leading, Stored};

@@ -3,12 +3,13 @@
 use super::attention::{Attention, Head};
 use super::operands::{self, Element, Operands};
 use super::product::Product;
-use super::session::Multiply;
+use super::session::{Multiply, Route};
+use super::stored::{Leading, Stored};
 use super::worker::WorkerError;
 use cke_kernels::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
-    MatricesMut, PackedB, Shape, Supported, supported,
+    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan, Layout,
+    Matrices, MatricesMut, PackedB, Shape, Supported, supported,
 };
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
@@ -30,7 +31,11 @@ impl Workplace {
 }
 
 /// `Gemm`: the operands as they come.
-pub(super) struct Unpacked(Workplace);
+pub(super) struct Unpacked {
+    workplace: Workplace,
+    /// What the product prepared last runs on.
+    explanation: Option<Explanation>,
+}
 
 impl Unpacked {
     /// With so many threads.
@@ -38,13 +43,25 @@ impl Unpacked {
     /// # Errors
     /// If they cannot be started.
     pub(super) fn new(threads: usize) -> Result<Unpacked, WorkerError> {
-        Workplace::new(threads).map(Unpacked)
+        Ok(Unpacked { workplace: Workplace::new(threads)?, explanation: None })
     }
 }
 
 impl<T: Element> Multiply<T> for Unpacked {
+    fn prepare(&mut self, operands: &mut Operands<T>) -> Result<(), WorkerError> {
+        let Workplace { cpu, pool, .. } = &self.workplace;
+        let Views { a, b, c } = Views::new(operands)?;
+        self.explanation = Gemm::<T::Scheme>::new(a, b).explain(cpu, c, pool.threads());
+        Ok(())
+    }
+
+    fn route(&self) -> Route {
+        let explanation = self.explanation.as_ref();
+        Route { kernel: explanation.map(|found| found.kernel), path: explanation.map(Explanation::to_string) }
+    }
+
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        let Workplace { cpu, pool, scratch } = &mut self.0;
+        let Workplace { cpu, pool, scratch } = &mut self.workplace;
         let Views { a, b, mut c } = Views::new(operands)?;
         let gemm = Gemm::<T::Scheme>::new(a, b);
         let mut ctx = Ctx { pool, scratch };
@@ -55,7 +72,7 @@ impl<T: Element> Multiply<T> for Unpacked {
     }
 
     fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
-        T::attend(&mut self.0, operands)
+        T::attend(&mut self.workplace, operands)
     }
 }
 
@@ -97,8 +114,8 @@ impl Multiply<f32> for Packed {
         Ok(())
     }
 
-    fn kernel(&self) -> Option<&'static str> {
-        self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name())
+    fn route(&self) -> Route {
+        Route { kernel: self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name()), path: None }
     }
 
     fn repeat(&mut self, operands: &mut Operands<f32>, times: usize) -> Result<(), WorkerError> {
@@ -136,15 +153,15 @@ impl Batched {
 
 impl<T: Element> Multiply<T> for Batched {
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let product = operands.product();
+        let Product { m, n, k, transpose_a, transpose_b, .. } = product;
+        let Leading { a: lda, b: ldb, c: ldc } = product.leading_dimensions();
         let rows = largest_divisor(m, ROWS);
-        let a = Layout {
-            rows,
-            cols: k,
-            row_stride: if transpose_a { 1 } else { k },
-            col_stride: if transpose_a { m } else { 1 },
-        };
-        let b = if transpose_b { Layout::row_major(n, k).transposed() } else { Layout::row_major(k, n) };
+        let (row_stride, col_stride) = if transpose_a { (1, lda) } else { (lda, 1) };
+        let a = Layout { rows, cols: k, row_stride, col_stride };
+        let (row_stride, col_stride) = if transpose_b { (1, ldb) } else { (ldb, 1) };
+        let b = Layout { rows: k, cols: n, row_stride, col_stride };
+        let c_layout = Layout { rows, cols: n, row_stride: ldc, col_stride: 1 };
         let matrices = operands.matrices();
         let batch = GemmBatch::<T::Scheme>::new(
             Matrices::by_stride(matrices.a, a, rows * a.row_stride, m / rows)?,
@@ -152,7 +169,7 @@ impl<T: Element> Multiply<T> for Batched {
         );
         let mut ctx = BatchCtx { pool: &self.workplace.pool, scratch: &mut self.scratch };
         for _ in 0..times {
-            let c = MatricesMut::by_stride(matrices.c, Layout::row_major(rows, n), rows * n, m / rows)?;
+            let c = MatricesMut::by_stride(matrices.c, c_layout, rows * ldc, m / rows)?;
             batch.run(self.workplace.cpu, c, &mut ctx)?;
         }
         Ok(())
@@ -177,21 +194,24 @@ impl BatchReduced {
 
 impl<T: Element> Multiply<T> for BatchReduced {
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let product = operands.product();
+        let Product { m, n, k, transpose_a, transpose_b, .. } = product;
+        let Leading { a: lda, b: ldb, c: ldc } = product.leading_dimensions();
         if transpose_a || transpose_b {
             return Err(WorkerError::Transposed);
         }
         let steps = largest_divisor(k, STEPS);
-        let a = Layout { rows: m, cols: steps, row_stride: k, col_stride: 1 };
+        let a = Layout { rows: m, cols: steps, row_stride: lda, col_stride: 1 };
+        let b = Layout { rows: steps, cols: n, row_stride: ldb, col_stride: 1 };
         let matrices = operands.matrices();
         let blocks = Brgemm::<T::Scheme> {
             a: Matrices::by_stride(matrices.a, a, steps, k / steps)?,
-            b: BlocksOfB::RowMajor(Matrices::by_stride(matrices.b, Layout::row_major(steps, n), steps * n, k / steps)?),
+            b: BlocksOfB::RowMajor(Matrices::by_stride(matrices.b, b, steps * ldb, k / steps)?),
             beta: T::zero(),
         };
         let plan = BrgemmPlan::new(self.0.cpu, Shape { m, n, k: steps });
         for _ in 0..times {
-            plan.run(&blocks, MatMut::new(matrices.c, m, n)?, &self.0.pool)?;
+            plan.run(&blocks, MatMut::with_strides(matrices.c, m, n, ldc, 1)?, &self.0.pool)?;
         }
         Ok(())
     }
@@ -246,10 +266,18 @@ struct Views<'a, T> {
 
 impl<'a, T: Element> Views<'a, T> {
     fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let product = operands.product();
         let operands::Matrices { a, b, c } = operands.matrices();
-        let a = if transpose_a { MatRef::new(a, k, m)?.transposed() } else { MatRef::new(a, m, k)? };
-        let b = if transpose_b { MatRef::new(b, n, k)?.transposed() } else { MatRef::new(b, k, n)? };
-        Ok(Views { a, b, c: MatMut::new(c, m, n)? })
+        let Stored { rows, cols, leading } = product.stored_c();
+        Ok(Views {
+            a: view(a, product.stored_a(), product.transpose_a)?,
+            b: view(b, product.stored_b(), product.transpose_b)?,
+            c: MatMut::with_strides(c, rows, cols, leading, 1)?,
+        })
     }
+}
+
+fn view<T>(numbers: &[T], Stored { rows, cols, leading }: Stored, is_transposed: bool) -> Result<MatRef<'_, T>, Error> {
+    let stored = MatRef::with_strides(numbers, rows, cols, leading, 1)?;
+    Ok(if is_transposed { stored.transposed() } else { stored })
 }

@@ -5,6 +5,7 @@ use super::native::{Packed, Workplace, attend};
 use super::product::Product;
 use super::sample::{Data, Numbers};
 use super::session::Multiply;
+use super::stored::Stored;
 use super::worker::WorkerError;
 use cke_kernels::Error;
 use cke_kernels::scheme::{F32, F64, Real, Uniform};
@@ -83,7 +84,7 @@ pub(super) struct Operands<T: Element> {
     c: AlignedBuf<T>,
 }
 
-/// A, B and C of a product, row-major without gaps.
+/// A, B and C of a product, row-major with the product's leading dimensions.
 pub(super) struct Matrices<'a, T> {
     /// (m, k), or (k, m) where it is transposed.
     pub(super) a: &'a mut [T],
@@ -94,15 +95,15 @@ pub(super) struct Matrices<'a, T> {
 }
 
 impl<T: Element> Operands<T> {
-    /// Random A and B, always the same for the same product and seed, and a C that holds no numbers.
+    /// Random A and B, always the same for the same product and seed, and a C that holds no numbers. Between rows there are no
+    /// numbers either.
     ///
     /// # Errors
     /// If the memory cannot be allocated.
     pub(super) fn new(product: Product, data: Data, seed: u64) -> Result<Operands<T>, Error> {
-        let Product { m, n, k, .. } = product;
         let mut numbers = Numbers::new(data, seed);
-        let a = numbers.take(m.saturating_mul(k))?;
-        let b = numbers.take(k.saturating_mul(n))?;
+        let a = numbers.take_matrix(product.stored_a())?;
+        let b = numbers.take_matrix(product.stored_b())?;
         Operands::of(product, a, b)
     }
 
@@ -111,15 +112,24 @@ impl<T: Element> Operands<T> {
     /// # Errors
     /// If the memory cannot be allocated, or A or B is not of the size that the product says.
     pub(super) fn of(product: Product, a: AlignedBuf<T>, b: AlignedBuf<T>) -> Result<Operands<T>, Error> {
-        let Product { m, n, k, .. } = product;
+        let (stored_a, stored_b, stored_c) = (product.stored_a(), product.stored_b(), product.stored_c());
+        for (what, Stored { cols, leading, .. }) in [
+            ("leading dimension of A", stored_a),
+            ("leading dimension of B", stored_b),
+            ("leading dimension of C", stored_c),
+        ] {
+            if leading < cols {
+                return Err(Error::Size { what, wanted: cols, found: leading });
+            }
+        }
         for (what, wanted, found) in
-            [("elements of A", m.saturating_mul(k), a.len()), ("elements of B", k.saturating_mul(n), b.len())]
+            [("elements of A", stored_a.len(), a.len()), ("elements of B", stored_b.len(), b.len())]
         {
             if wanted != found {
                 return Err(Error::Size { what, wanted, found });
             }
         }
-        let mut c = AlignedBuf::zeroed(m.saturating_mul(n))?;
+        let mut c = AlignedBuf::zeroed(stored_c.len())?;
         c.fill(T::NAN);
         Ok(Operands { product, a, b, c })
     }
@@ -147,6 +157,13 @@ impl<T: Element> Operands<T> {
     /// C.
     pub(super) fn c(&self) -> &[T] {
         &self.c
+    }
+
+    /// Whether nothing was written between the rows of C, which hold no numbers from the start.
+    pub(super) fn has_intact_gaps(&self) -> bool {
+        let Stored { cols, leading, .. } = self.product.stored_c();
+        let mut gaps = self.c.chunks_exact(leading).flat_map(|row| &row[cols..]);
+        gaps.all(|&x| x.into().is_nan())
     }
 
     /// A, B and C for themselves.

@@ -35,8 +35,8 @@ pub(super) enum Answer {
     Done,
     /// The library, where the subject is one.
     Opened(Option<Library>),
-    /// As [`Answer::Checked`], and the name of our kernel.
-    Prepared { error: Option<f64>, kernel: Option<String> },
+    /// The product was computed once.
+    Prepared(Prepared),
     /// As [`super::operands::Operands::error`] says.
     Checked { error: Option<f64> },
     /// Seconds of the fastest call, and of the median one.
@@ -49,4 +49,15 @@ pub(super) enum Answer {
     Bandwidth { gb_per_s: f64 },
     /// The request cannot be carried out.
     Failed { reason: String },
+}
+
+/// What the first call of a product showed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    /// As in [`Answer::Checked`].
+    pub(super) error: Option<f64>,
+    /// Our kernel.
+    pub(super) kernel: Option<String>,
+    /// The path of our one-off product to the kernel.
+    pub(super) path: Option<String>,
 }

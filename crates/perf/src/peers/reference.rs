@@ -51,7 +51,7 @@ impl Reference {
     /// Products of f32 are exact in f64, whose sums are accurate enough. Products and sums of f64 are kept in two numbers each.
     /// Source: T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18, 1971.
     pub(super) fn of_product<T: Element>(operands: &Operands<T>, threads: usize) -> Reference {
-        let Product { m, n, k, transpose_a, transpose_b } = operands.product();
+        let Product { m, n, k, transpose_a, transpose_b, .. } = operands.product();
         let columns = columns(operands.b(), (k, n), transpose_b);
         rows_on_threads(m, n, threads, |i, row| {
             let a = |p: usize| operands.a()[if transpose_a { p * m + i } else { i * k + p }].into();

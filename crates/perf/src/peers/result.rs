@@ -1,10 +1,10 @@
 //! What a contest gave.
 
 use super::product::{Dtype, Product};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Rates of one contestant over all rounds, GFLOP/s; a multiply-add counts as two.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     /// That of the fastest call.
     pub best: f64,
@@ -15,15 +15,15 @@ pub struct Rate {
 }
 
 /// What is to be thought of a contestant's product.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Verdict {
     /// It agrees with the independent check.
     Right,
     /// It does not, before or after the timing.
     Wrong {
-        /// The deviation as a multiple of the one that rounding explains; `None` where the product has elements that are not
-        /// finite, as those that were never written are.
+        /// The deviation as a multiple of the one that rounding explains; `None` if the product has elements that are not
+        /// finite, as those that were never written are, or if something was written between the rows of C.
         error: Option<f64>,
     },
     /// The contestant refused the product, or its process ended: then it takes no further part in the contest.
@@ -34,12 +34,14 @@ pub enum Verdict {
 }
 
 /// One contestant on one product.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The contestant's name.
     pub name: String,
     /// The kernel that our own product ran on, where it tells.
     pub kernel: Option<String>,
+    /// The path of our one-off product to the kernel: small, in place, with packed panels; with operands turned.
+    pub path: Option<String>,
     /// `None` where it failed.
     pub rate: Option<Rate>,
     /// Whether the product was right.
@@ -47,7 +49,7 @@ pub struct Entry {
 }
 
 /// All contestants on one product.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShapeResult {
     /// The product.
     pub product: Product,

@@ -1,6 +1,7 @@
 //! Random numbers, the same in every process.
 
 use super::operands::Element;
+use super::stored::Stored;
 use cke_kernels::Error;
 use cke_kernels::scratch::AlignedBuf;
 use serde::{Deserialize, Serialize};
@@ -68,13 +69,27 @@ impl Numbers {
         numbers.iter_mut().for_each(|x| *x = T::nearest(self.next()));
         Ok(numbers)
     }
+
+    /// A matrix whose gaps between rows hold no numbers.
+    ///
+    /// # Errors
+    /// If the memory cannot be allocated.
+    pub(super) fn take_matrix<T: Element>(&mut self, matrix: Stored) -> Result<AlignedBuf<T>, Error> {
+        let mut numbers = AlignedBuf::zeroed(matrix.len())?;
+        for row in numbers.chunks_exact_mut(matrix.leading) {
+            let (row, gap) = row.split_at_mut(matrix.cols);
+            row.iter_mut().for_each(|x| *x = T::nearest(self.next()));
+            gap.fill(T::NAN);
+        }
+        Ok(numbers)
+    }
 }
 
 /// Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix(u64);
+pub(super) struct SplitMix(pub(super) u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

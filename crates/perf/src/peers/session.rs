@@ -8,7 +8,7 @@ use super::library::{Library, Subject};
 use super::native::{BatchReduced, Batched, Unpacked};
 use super::operands::{Element, Operands};
 use super::product::{Dtype, Product};
-use super::protocol::Answer;
+use super::protocol::{Answer, Prepared};
 use super::sample::Data;
 use super::worker::WorkerError;
 use crate::stats::Summary;
@@ -25,9 +25,9 @@ pub(super) trait Multiply<T: Element> {
         Ok(())
     }
 
-    /// The kernel that the product prepared last runs on, where it tells.
-    fn kernel(&self) -> Option<&'static str> {
-        None
+    /// What the product prepared last runs on, if known.
+    fn route(&self) -> Route {
+        Route::default()
     }
 
     /// C = op(A)·op(B), so many times.
@@ -43,6 +43,15 @@ pub(super) trait Multiply<T: Element> {
     fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
         by_products(self, operands)
     }
+}
+
+/// What a product runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Route {
+    /// The kernel.
+    pub(super) kernel: Option<&'static str>,
+    /// The path of a one-off product to the kernel.
+    pub(super) path: Option<String>,
 }
 
 /// A subject with numbers of some format.
@@ -129,7 +138,8 @@ impl<T: Element> Session for Contender<T> {
         self.multiply.repeat(operands, 1)?;
         let error = check.error(operands);
         self.calls_per_sample = calls_per_sample(self.multiply.as_mut(), operands)?;
-        Ok(Answer::Prepared { error, kernel: self.multiply.kernel().map(str::to_owned) })
+        let Route { kernel, path } = self.multiply.route();
+        Ok(Answer::Prepared(Prepared { error, kernel: kernel.map(str::to_owned), path }))
     }
 
     fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError> {

@@ -119,6 +119,7 @@ fn bandwidth(threads: usize) -> Result<Answer, WorkerError> {
 #[cfg(test)]
 mod tests {
     use super::super::Subject;
+    use super::super::protocol::Prepared;
     use super::*;
 
     /// The answers to these requests.
@@ -138,7 +139,7 @@ mod tests {
         let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
         let all = Dtype::ALL.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
         for (subject, dtype) in all.filter(|case| *case != (Subject::Plan, Dtype::F64)) {
-            let product = if subject == Subject::BatchReduce { "9x8x130" } else { "9x8x7tn" };
+            let product = if subject == Subject::BatchReduce { "9x8x130@131:9:1024" } else { "9x8x7tn@9:10:512" };
             let product = product.parse().expect("a product");
             let requests = [
                 opening(subject.clone(), dtype),
@@ -147,8 +148,12 @@ mod tests {
                 Request::Check,
             ];
             let found = answers(&requests);
-            let [Answer::Opened(None), Answer::Prepared { error: first, .. }, Answer::Timed { best, median }, last] =
-                &found[..]
+            let [
+                Answer::Opened(None),
+                Answer::Prepared(Prepared { error: first, .. }),
+                Answer::Timed { best, median },
+                last,
+            ] = &found[..]
             else {
                 panic!("{subject:?} {dtype}: {found:?}")
             };
@@ -164,7 +169,10 @@ mod tests {
         let name = cke_kernels::gemm::choose::<cke_kernels::scheme::F32>(cpu, shape(3, 4, 5)).record().name();
         let product = "3x4x5".parse().expect("a product");
         let found = answers(&[opening(Subject::Kernel(name.to_owned()), Dtype::F32), Request::Prepare(product)]);
-        assert!(matches!(&found[1], Answer::Prepared { kernel: Some(kernel), .. } if kernel == name), "{found:?}");
+        assert!(
+            matches!(&found[1], Answer::Prepared(Prepared { kernel: Some(kernel), .. }) if kernel == name),
+            "{found:?}"
+        );
     }
 
     fn shape(m: usize, n: usize, k: usize) -> cke_kernels::gemm::Shape {

@@ -4,6 +4,7 @@ use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
 use crate::output::note;
 use cke_kernels::Cpu;
+use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::{Form, candidates};
 use cke_kernels::scheme::F32;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
@@ -64,6 +65,32 @@ pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
     names.map(|name| Entrant::new(name, Subject::Kernel(name.to_owned()))).collect()
 }
 
+/// What holds the known libraries to AVX2.
+const HELD_TO_AVX2: [(&str, &str); 4] = [
+    ("OPENBLAS_CORETYPE", "Haswell"),
+    ("MKL_ENABLE_INSTRUCTIONS", "AVX2"),
+    // AOCL-BLAS aborts on `haswell`, which it has no kernels for.
+    ("BLIS_ARCH_TYPE", "zen3"),
+    ("ONEDNN_MAX_CPU_ISA", "AVX2"),
+];
+
+/// The variables that hold libraries to the instruction set that our own kernels use, if `CKE_ISA` keeps them below the machine's.
+pub(super) fn library_variables(cpu: &Cpu) -> &'static [(&'static str, &'static str)] {
+    if cpu.isa() == Isa::Avx2 && cpu.detected_isa() > Isa::Avx2 { &HELD_TO_AVX2 } else { &[] }
+}
+
+/// Says whether libraries are held to our instruction set.
+pub(super) fn note_instruction_sets(cpu: &Cpu) {
+    if cpu.isa() == cpu.detected_isa() {
+        return;
+    }
+    let held: Vec<String> = library_variables(cpu).iter().map(|(name, value)| format!("{name}={value}")).collect();
+    match held.as_slice() {
+        [] => note(&format!("CKE_ISA={}: libraries are not held to it", cpu.isa().name())),
+        held => note(&format!("CKE_ISA={}: libraries run with {}", cpu.isa().name(), held.join(" "))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +103,15 @@ mod tests {
         for text in ["", "mkl", "=x", "mkl="] {
             assert!(text.parse::<Rival>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn libraries_are_held_to_avx2_only_below_the_machine() {
+        let cpu = Cpu::host().expect("CKE_ISA is valid");
+        let of = |isa| library_variables(&cpu.capped(isa));
+        let is_below = cpu.detected_isa() > Isa::Avx2 && cpu.isa() >= Isa::Avx2;
+        assert_eq!(!of(Isa::Avx2).is_empty(), is_below);
+        assert!(of(Isa::Scalar).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(super) mod against;
 mod measure;
+mod random;
 mod report;
 mod shapes;
 mod table;
@@ -19,21 +20,26 @@ use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
 use cke_perf::report::{Format, format_bytes};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::Session;
+use random::RandomArgs;
 
 /// Measures matrix products, beside other libraries and what the machine can do
 ///
 /// Row-major C (M, N) = op(A) (M, K) · op(B) (K, N). Every contestant runs in a process of its own; in each round the
 /// machine's multiply-add peak is measured and then every contestant runs for a moment while the others stand still. Rates
 /// are those of the fastest call. Every product is checked; a wrong one is marked WRONG and ends with exit status 1.
-/// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is. A single
-/// thread is bound to one CPU. Products with a vector are set against the read bandwidth from memory too: operands that stay
+/// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is; but if CKE_ISA
+/// is avx2 on a machine that has AVX-512, they are held to AVX2 too, by OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2,
+/// BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one CPU. Products with a vector are set against the read bandwidth from memory too: operands that stay
 /// in a cache reach more than 100% of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
-    /// Products: MxNxK with nn, nt, tn or tt for transposes, or a file of lines "M N K [ta tb]"; without it a suite
-    #[arg(short, long, value_name = "FILE|MxNxK[tn],…")]
+    /// Products: MxNxK with nn, nt, tn or tt for transposes and @LDA:LDB:LDC for the elements from one stored row to the next
+    /// (without it there are no gaps), or a file of lines "M N K [ta tb]"; without it a suite
+    #[arg(short, long, value_name = "FILE|MxNxK[tn][@LDA:LDB:LDC],…")]
     shapes: Option<String>,
+    #[command(flatten)]
+    random: RandomArgs,
     /// Format of the numbers
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype())]
     dtype: Dtype,
@@ -73,6 +79,9 @@ Examples:
   cke bench gemm --shapes 64x64x64,128x3072x768nt --against auto -t 1,2
   cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
   cke bench gemm --shapes layers.txt --packed --kernels
+  cke bench gemm --shapes 8x3072x768nt@1024:768:4096 --against auto
+  cke bench gemm --random 40 --seed 7 --class small,skinny,attention --against auto --minutes 30 --resume finished.jsonl
+  CKE_ISA=avx2 cke bench gemm --random 20 --against auto
   cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o json > gemm.json";
 
 /// Longest turn, seconds.
@@ -125,23 +134,34 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
         }
     }
     let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
-    let products = shapes::products(args.shapes.as_deref())?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
-    let (launcher, own) = (launcher()?, against::own(args.packed));
+    let launcher = launcher()?.with_library_variables(against::library_variables(cpu));
+    let own = against::own(args.packed);
     let libraries = against::libraries(&args.against, &own, args.dtype, &launcher)?;
+    if !libraries.is_empty() {
+        against::note_instruction_sets(cpu);
+    }
+    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
+    if let Some(wanted) = args.random.wanted() {
+        let contest = random::Contest { launcher: &launcher, cpu, own, libraries, settings };
+        return contest.run(wanted, &thread_counts, args.output);
+    }
     let kernels = if args.kernels { against::kernels(cpu) } else { Vec::new() };
+    let products = shapes::products(args.shapes.as_deref())?;
     let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
     check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;
 
-    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
     let session = Session { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
+    finish(&report.render(args.output)?, report.failures())
+}
+
+/// Writes a report, and fails if a product was wrong or not computed.
+fn finish(report: &str, failures: impl Iterator<Item = String>) -> Result<(), CliError> {
     let mut output = Output::new();
-    output.write(&report.render(args.output)?)?;
+    output.write(report)?;
     output.flush()?;
-    let failures: Vec<String> = report.failures().collect();
-    failures.iter().for_each(|failure| note(failure));
-    match failures.len() {
+    match failures.inspect(|failure| note(failure)).count() {
         0 => Ok(()),
         count => Err(CliError::Failed(format!("{} wrong or not computed", counted(count, "product")))),
     }
@@ -152,7 +172,7 @@ fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, host: &Host
     let Some(available) = host.memory_available_bytes else { return Ok(()) };
     for product in products {
         // B may be there twice, the second time packed.
-        let wanted = product.work(dtype).bytes.saturating_mul(2 * entrants as u64);
+        let wanted = product.memory(dtype).saturating_mul(2 * entrants as u64);
         if wanted > available {
             let (wanted, available) = (format_bytes(wanted), format_bytes(available));
             return Err(CliError::Failed(format!(

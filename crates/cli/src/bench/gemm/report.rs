@@ -85,15 +85,22 @@ pub(super) struct Worst {
 
 /// A line of the CSV file: one contestant on one product.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     threads: usize,
-    #[serde(flatten)]
-    product: Product,
+    m: usize,
+    n: usize,
+    k: usize,
+    transpose_a: bool,
+    transpose_b: bool,
+    lda: usize,
+    ldb: usize,
+    ldc: usize,
     dtype: Dtype,
     contestant: &'a str,
     role: Role,
     version: Option<&'a str>,
     kernel: Option<&'a str>,
+    path: Option<&'a str>,
     verdict: &'static str,
     best_gflops: Option<f64>,
     median_gflops: Option<f64>,
@@ -104,46 +111,28 @@ struct Line<'a> {
     read_gb_per_s: Option<f64>,
 }
 
-impl Report {
-    /// A report without results.
-    pub(super) fn new(cpu: &Cpu, settings: Settings, entrants: &[Entrant]) -> Report {
-        let role = |subject: &Subject| match subject {
+impl Contestant {
+    /// What this entrant is, before it said what it is itself.
+    pub(super) fn new(entrant: &Entrant) -> Contestant {
+        let role = match entrant.subject {
             Subject::Gemm | Subject::Plan | Subject::Batch | Subject::BatchReduce => Role::Own,
             Subject::Library(_) => Role::Library,
             Subject::Kernel(_) => Role::Kernel,
         };
-        let contestant =
-            |entrant: &Entrant| Contestant { name: entrant.name.clone(), role: role(&entrant.subject), library: None };
-        Report {
-            date: date::now(),
-            cpu: cpu.brand().to_owned(),
-            isa: cpu.isa().name(),
-            dtype: settings.dtype,
-            rounds: settings.rounds,
-            seconds_per_round: settings.seconds,
-            contestants: entrants.iter().map(contestant).collect(),
-            rows: Vec::new(),
-            summaries: Vec::new(),
-        }
+        Contestant { name: entrant.name.clone(), role, library: None }
     }
+}
 
-    /// Adds the results with one number of threads.
-    pub(super) fn add(&mut self, threads: usize, results: Vec<ShapeResult>) {
-        let rows: Vec<Row> = results.into_iter().map(|result| self.row(result)).collect();
-        self.summaries.push(self.summary(threads, &rows));
-        self.rows.extend(rows);
-    }
-
-    /// The best rate of each contestant of this role.
-    fn rates<'r>(&self, role: Role, result: &'r ShapeResult) -> impl Iterator<Item = (&'r str, f64)> {
-        let entries =
-            self.contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
-        entries.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?)))
-    }
-
-    fn row(&self, result: ShapeResult) -> Row {
-        let own = self.rates(Role::Own, &result).next().map(|(_, rate)| rate);
-        let library = self.rates(Role::Library, &result).max_by(|x, y| x.1.total_cmp(&y.1));
+impl Row {
+    /// Sets our first entry against the machine and against the fastest library.
+    pub(super) fn new(contestants: &[Contestant], result: ShapeResult) -> Row {
+        let rates = |role: Role| {
+            let entries =
+                contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
+            entries.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?)))
+        };
+        let own = result.entries.first().and_then(Entry::valid_rate);
+        let library = rates(Role::Library).max_by(|x, y| x.1.total_cmp(&y.1));
         let bandwidth = result.read_gb_per_s;
         let gb_per_s = own.filter(|_| bandwidth.is_some()).map(|rate| result.gb_per_s(rate));
         Row {
@@ -154,6 +143,40 @@ impl Report {
             share_of_bandwidth: gb_per_s.zip(bandwidth).map(|(rate, most)| rate / most),
             result,
         }
+    }
+
+    /// What was wrong or not computed, a text for each.
+    pub(super) fn failures(&self) -> impl Iterator<Item = String> {
+        self.result.entries.iter().filter_map(|entry| failure(&self.result, entry))
+    }
+
+    /// A line of the CSV file for each contestant.
+    pub(super) fn lines<'a>(&'a self, contestants: &'a [Contestant]) -> impl Iterator<Item = Line<'a>> {
+        contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, self, i))
+    }
+}
+
+impl Report {
+    /// A report without results.
+    pub(super) fn new(cpu: &Cpu, settings: Settings, entrants: &[Entrant]) -> Report {
+        Report {
+            date: date::now(),
+            cpu: cpu.brand().to_owned(),
+            isa: cpu.isa().name(),
+            dtype: settings.dtype,
+            rounds: settings.rounds,
+            seconds_per_round: settings.seconds,
+            contestants: entrants.iter().map(Contestant::new).collect(),
+            rows: Vec::new(),
+            summaries: Vec::new(),
+        }
+    }
+
+    /// Adds the results with one number of threads.
+    pub(super) fn add(&mut self, threads: usize, results: Vec<ShapeResult>) {
+        let rows: Vec<Row> = results.into_iter().map(|result| Row::new(&self.contestants, result)).collect();
+        self.summaries.push(self.summary(threads, &rows));
+        self.rows.extend(rows);
     }
 
     fn summary(&self, threads: usize, rows: &[Row]) -> Summary {
@@ -178,9 +201,7 @@ impl Report {
 
     /// What was wrong or not computed, a text for each.
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
-        let of_row =
-            |row: &Row| row.result.entries.iter().filter_map(|entry| failure(&row.result, entry)).collect::<Vec<_>>();
-        self.rows.iter().flat_map(of_row)
+        self.rows.iter().flat_map(Row::failures)
     }
 
     /// The report in this format.
@@ -197,22 +218,30 @@ impl Report {
     }
 
     fn lines(&self) -> Vec<Line<'_>> {
-        let of_row = |row| self.contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, row, i));
-        self.rows.iter().flat_map(of_row).collect()
+        self.rows.iter().flat_map(|row| row.lines(&self.contestants)).collect()
     }
 }
 
 fn line<'a>(contestant: &'a Contestant, row: &'a Row, i: usize) -> Line<'a> {
     let ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, ref entries } = row.result;
-    let Entry { ref name, ref kernel, rate, ref verdict } = entries[i];
+    let Entry { ref name, ref kernel, ref path, rate, ref verdict } = entries[i];
+    let (Product { m, n, k, transpose_a, transpose_b, .. }, leading) = (product, product.leading_dimensions());
     Line {
         threads,
-        product,
+        m,
+        n,
+        k,
+        transpose_a,
+        transpose_b,
+        lda: leading.a,
+        ldb: leading.b,
+        ldc: leading.c,
         dtype,
         contestant: name,
         role: contestant.role,
         version: contestant.library.as_ref().and_then(|library| library.version.as_deref()),
         kernel: kernel.as_deref(),
+        path: path.as_deref(),
         verdict: match verdict {
             Verdict::Right => "right",
             Verdict::Wrong { .. } => "wrong",
@@ -234,7 +263,10 @@ fn failure(result: &ShapeResult, entry: &Entry) -> Option<String> {
     let what = match verdict {
         Verdict::Right => return None,
         Verdict::Wrong { error: Some(error) } => format!("WRONG, off by {error:.1} times what rounding explains"),
-        Verdict::Wrong { error: None } => "WRONG, with elements that are not finite or were not written".to_owned(),
+        Verdict::Wrong { error: None } => {
+            let gaps = if product.leading.is_some() { ", or with writes between the rows of C" } else { "" };
+            format!("WRONG, with elements that are not finite or were not written{gaps}")
+        }
         // It begins with the name.
         Verdict::Failed { reason } => return Some(format!("{reason} ({product}, threads: {threads})")),
     };

@@ -20,17 +20,17 @@ pub(super) fn markdown(report: &Report) -> String {
         table.push(columns.means(summary));
         table.push(columns.worst(summary));
     }
-    match libraries(report) {
+    match libraries(&report.contestants) {
         Some(libraries) => format!("{}\n{}", table.to_markdown(), libraries.to_markdown()),
         None => table.to_markdown(),
     }
 }
 
-fn libraries(report: &Report) -> Option<Table> {
+/// What the libraries say of themselves, if there are any.
+pub(super) fn libraries(contestants: &[Contestant]) -> Option<Table> {
     let left = |title| Column::new(title, Align::Left);
     let mut table = Table::new(vec![left("name"), left("library"), left("version"), left("file")]);
-    let known =
-        report.contestants.iter().filter_map(|contestant| Some((&contestant.name, contestant.library.as_ref()?)));
+    let known = contestants.iter().filter_map(|contestant| Some((&contestant.name, contestant.library.as_ref()?)));
     let mut is_empty = true;
     for (name, library) in known {
         is_empty = false;
@@ -135,10 +135,10 @@ fn rate_cell(entry: &Entry) -> String {
     }
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map(|share| format!("{:.1}%", 100.0 * share)).unwrap_or_default()
 }
 
-fn ratio_cell(ratio: Option<f64>) -> String {
+pub(super) fn ratio_cell(ratio: Option<f64>) -> String {
     ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default()
 }

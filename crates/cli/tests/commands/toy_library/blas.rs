@@ -1,23 +1,27 @@
 //! A library with one function, a matrix product by the definition, compiled by the tests of `cke bench`.
 //!
 //! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
-//! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `crash`, or nothing of these.
+//! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `gap_written`, `crash`, or nothing
+//! of these.
 #![allow(unexpected_cfgs, unused_macros, reason = "which interface it has is said by --cfg to rustc alone")]
 
-/// C = op(A)·op(B), row-major without gaps.
+/// C = op(A)·op(B), row-major with these leading dimensions.
 struct Product {
     m: usize,
     n: usize,
     k: usize,
     transpose_a: bool,
     transpose_b: bool,
+    lda: usize,
+    ldb: usize,
+    ldc: usize,
 }
 
 impl Product {
     /// # Safety
     /// The pointers are those of matrices of these sizes.
     unsafe fn run(&self, a: *const f32, b: *const f32, c: *mut f32) {
-        let Product { m, n, k, .. } = *self;
+        let Product { m, n, k, lda, ldb, ldc, .. } = *self;
         static GREETING: std::sync::Once = std::sync::Once::new();
         GREETING.call_once(|| println!("libraries print what they like"));
         let fault = std::env::var("TOY_BLAS").unwrap_or_default();
@@ -30,18 +34,22 @@ impl Product {
             for j in 0..n {
                 let mut sum = 0.0;
                 for p in 0..k {
-                    let a_at = if self.transpose_a { p * m + i } else { i * k + p };
-                    let b_at = if self.transpose_b { j * k + p } else { p * n + j };
+                    let a_at = if self.transpose_a { p * lda + i } else { i * lda + p };
+                    let b_at = if self.transpose_b { j * ldb + p } else { p * ldb + j };
                     // SAFETY: both lie inside their matrices.
                     sum += unsafe { *a.add(a_at) * *b.add(b_at) };
                 }
                 // SAFETY: as above.
-                unsafe { *c.add(i * n + j) = sum };
+                unsafe { *c.add(i * ldc + j) = sum };
             }
         }
         if fault == "one_element" {
             // SAFETY: the last element of C.
-            unsafe { *c.add(m * n - 1) += 0.01 };
+            unsafe { *c.add((m - 1) * ldc + n - 1) += 0.01 };
+        }
+        if fault == "gap_written" && ldc > n {
+            // SAFETY: behind the end of the first row, before the second one.
+            unsafe { *c.add(n) = 0.0 };
         }
     }
 }
@@ -49,7 +57,7 @@ impl Product {
 macro_rules! cblas_gemm {
     ($name:ident, $integer:ty) => {
         /// # Safety
-        /// As CBLAS demands of row-major matrices without gaps.
+        /// As CBLAS demands of row-major matrices.
         #[unsafe(no_mangle)]
         #[allow(clippy::too_many_arguments, reason = "the interface is older than the rule")]
         pub unsafe extern "C" fn $name(
@@ -69,9 +77,11 @@ macro_rules! cblas_gemm {
             ldc: $integer,
         ) {
             let (transpose_a, transpose_b) = (op_a == 112, op_b == 112);
-            assert_eq!((order, alpha, beta, ldc), (101, 1.0, 0.0, n));
-            assert_eq!((lda, ldb), (if transpose_a { m } else { k }, if transpose_b { k } else { n }));
-            let product = Product { m: m as usize, n: n as usize, k: k as usize, transpose_a, transpose_b };
+            assert_eq!((order, alpha, beta), (101, 1.0, 0.0));
+            assert!(lda >= if transpose_a { m } else { k } && ldb >= if transpose_b { k } else { n } && ldc >= n);
+            let (m, n, k, lda, ldb, ldc) =
+                (m as usize, n as usize, k as usize, lda as usize, ldb as usize, ldc as usize);
+            let product = Product { m, n, k, transpose_a, transpose_b, lda, ldb, ldc };
             // SAFETY: promised by the caller.
             unsafe { product.run(a, b, c) }
         }
@@ -84,7 +94,7 @@ cblas_gemm!(cblas_sgemm, i32);
 cblas_gemm!(scipy_cblas_sgemm64_, i64);
 
 /// # Safety
-/// As oneDNN demands of matrices without gaps.
+/// As oneDNN demands.
 #[cfg(onednn)]
 #[unsafe(no_mangle)]
 #[allow(clippy::too_many_arguments, reason = "the interface is older than the rule")]
@@ -96,15 +106,16 @@ pub unsafe extern "C" fn dnnl_sgemm(
     k: i64,
     _alpha: f32,
     a: *const f32,
-    _lda: i64,
+    lda: i64,
     b: *const f32,
-    _ldb: i64,
+    ldb: i64,
     _beta: f32,
     c: *mut f32,
-    _ldc: i64,
+    ldc: i64,
 ) -> i32 {
     let (transpose_a, transpose_b) = (op_a as u8 == b'T', op_b as u8 == b'T');
-    let product = Product { m: m as usize, n: n as usize, k: k as usize, transpose_a, transpose_b };
+    let (m, n, k, lda, ldb, ldc) = (m as usize, n as usize, k as usize, lda as usize, ldb as usize, ldc as usize);
+    let product = Product { m, n, k, transpose_a, transpose_b, lda, ldb, ldc };
     // SAFETY: promised by the caller.
     unsafe { product.run(a, b, c) }
     0

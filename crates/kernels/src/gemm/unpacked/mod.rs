@@ -1,9 +1,11 @@
 //! One-off products: nothing is planned or packed ahead.
 
+mod explain;
 mod pack_on_the_fly;
 mod select;
 mod small;
 
+pub use self::explain::{Explanation, Path};
 use self::pack_on_the_fly::OneOff;
 use super::plan::Ctx;
 use crate::cpu::Cpu;
@@ -41,8 +43,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// # Errors
     /// Where the sizes do not belong together. C is then untouched.
     pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
-        let small = if ctx.pool.threads() == 1 { SMALL_FOR_ONE_THREAD } else { SMALL };
-        if !self.run_up_to_apart(small, cpu, c.reborrow())? {
+        if !self.run_up_to_apart(largest_small(ctx.pool.threads()), cpu, c.reborrow())? {
             // SAFETY: the sizes belong together, as was checked, and the views vouch for their elements.
             unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
         }
@@ -86,6 +87,12 @@ impl<'a, S: Uniform> Gemm<'a, S> {
 const SMALL: usize = 1 << 18;
 /// Multiply-adds up to which one thread has no use for blocks.
 const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
+
+/// Multiply-adds up to which a product is not cut into blocks by a pool of so many threads.
+#[inline(always)]
+fn largest_small(threads: usize) -> usize {
+    if threads == 1 { SMALL_FOR_ONE_THREAD } else { SMALL }
+}
 
 /// C ← β · C.
 fn scale<E: Real>(beta: E, c: &mut MatMut<'_, E>) {

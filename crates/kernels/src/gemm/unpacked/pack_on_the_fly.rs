@@ -31,11 +31,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> Self {
         let (alpha, beta, k, mut c) = (gemm.alpha, gemm.beta, gemm.a.cols(), c.reborrow());
         let (mut a, mut b) = (Strided::of(&gemm.a), Strided::of(&gemm.b));
-        // A single column becomes a single row; else C is turned where that makes its rows contiguous.
-        let is_turned = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
-        let along_k = a.col_stride == 1 && b.row_stride == 1;
-        let (m, n) = if is_turned { (c.cols(), c.rows()) } else { (c.rows(), c.cols()) };
-        if is_turned != (along_k && packing_a_pays(m, n, k)) {
+        if Self::is_turned(gemm, &c) {
             // Cᵀ = Bᵀ · Aᵀ
             (a, b) = (b.transposed(), a.transposed());
             c = c.transposed();
@@ -45,6 +41,26 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let (c_row_stride, c_col_stride, c) = (c.row_stride(), c.col_stride(), c.as_mut_ptr());
         let product = Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, epilogue: None };
         OneOff { product, a, b, caches: cpu.caches(), way }
+    }
+
+    /// Whether Cᵀ = Bᵀ · Aᵀ is computed.
+    #[inline(always)]
+    pub(super) fn is_turned(gemm: &Gemm<'_, S>, c: &MatMut<'_, S::E>) -> bool {
+        // A single column becomes a single row; else C is turned where that makes its rows contiguous.
+        let makes_rows = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
+        let along_k = gemm.a.col_stride() == 1 && gemm.b.row_stride() == 1;
+        let (m, n) = if makes_rows { (c.cols(), c.rows()) } else { (c.rows(), c.cols()) };
+        makes_rows != (along_k && packing_a_pays(m, n, gemm.a.cols()))
+    }
+
+    /// How the operands reach the kernel.
+    pub(super) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// The kernel.
+    pub(super) fn kernel(&self) -> Supported<S> {
+        self.product.kernel
     }
 
     /// # Safety
@@ -158,7 +174,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     }
 
     /// Whether A is copied to rows that are contiguous, which costs as much as a few columns of B.
-    fn copies_a(&self) -> bool {
+    pub(super) fn copies_a(&self) -> bool {
         self.a.col_stride != 1 && self.product.n > COLUMNS_FOR_COPY && self.product.m > self.product.kernel.tile().mr
     }
 

@@ -8,6 +8,22 @@ use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;
 
+/// The kernel for a product of at most `largest` multiply-adds whose rows of B and C are contiguous; `None` for other products.
+#[inline(always)]
+pub(super) fn kernel<S: Uniform>(
+    cpu: &Cpu,
+    gemm: &Gemm<'_, S>,
+    c: &MatMut<'_, S::E>,
+    largest: usize,
+) -> Option<Supported<S>> {
+    let (m, n, k) = (gemm.a.rows(), gemm.b.cols(), gemm.a.cols());
+    let contiguous = gemm.b.col_stride() == 1 && c.col_stride() == 1;
+    if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > largest {
+        return None;
+    }
+    choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }, true)
+}
+
 /// Computes the product where it has at most `largest` multiply-adds and rows of B and C that are contiguous; otherwise returns false.
 ///
 /// # Safety
@@ -16,11 +32,7 @@ use crate::view::MatMut;
 pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>, largest: usize) -> bool {
     let Gemm { alpha, a, b, beta } = *gemm;
     let (m, n, k) = (a.rows(), b.cols(), a.cols());
-    let contiguous = b.col_stride() == 1 && c.col_stride() == 1;
-    if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > largest {
-        return false;
-    }
-    let Some(kernel) = choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }, true) else {
+    let Some(kernel) = kernel(cpu, gemm, c, largest) else {
         return false;
     };
     let (tile, row_stride) = (kernel.tile(), c.row_stride());
