@@ -100,7 +100,8 @@ fn equal_blocks(panels: usize, blocks: usize, threads: usize) -> usize {
 /// The smallest number of equal parts of `whole` that are at most `limit`, as the size of a part rounded up to `unit`.
 fn even_part(whole: usize, limit: usize, unit: usize) -> usize {
     let parts = whole.div_ceil(limit.max(unit)).max(1);
-    whole.div_ceil(parts).next_multiple_of(unit).max(unit)
+    let part = whole.div_ceil(parts);
+    part.checked_next_multiple_of(unit).unwrap_or(part).max(unit)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::blocking::{Blocking, SHALLOW, Streams};
 use super::macro_kernel::{Ahead, BBlock, Block, EvenParts, Product};
 use super::strided::Strided;
+use super::sweep::Sweep;
 use crate::scheme::Scheme;
 use crate::threads::{Parallel, run_tasks};
 use std::ops::Range;
@@ -52,6 +53,29 @@ impl<S: Scheme> Product<'_, S> {
         unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks: 0..self.k }, a.from(0, 0), b.from(0, 0)) }
     }
 
+    /// A block of C of a short sum, by rows of tiles.
+    ///
+    /// # Safety
+    /// As [`Product::run`], for a kernel that [`Sweep::fits`] and a C whose rows are contiguous.
+    unsafe fn sweep(&self, a: Strided<S::A>, b: &WholeB<S::B>, rows: Range<usize>, panels: Range<usize>) {
+        let nr = self.kernel.tile().nr;
+        let cols = panels.start * nr..self.n.min(panels.end * nr);
+        let sweep = Sweep {
+            kernel: self.kernel,
+            k: self.k,
+            a,
+            b: b.from(panels.start, 0).data,
+            b_row_stride: b.stride,
+            panel_stride: b.panel_stride,
+            c: self.c.wrapping_add(cols.start),
+            c_row_stride: self.c_row_stride,
+            alpha: self.alpha,
+            beta: self.beta,
+        };
+        // SAFETY: promised by the caller.
+        unsafe { sweep.run(rows, cols.len()) }
+    }
+
     /// Computes the whole product. Each task is one block of C with all of its K, so no sum is ever split between threads.
     ///
     /// # Safety
@@ -69,7 +93,13 @@ impl<S: Scheme> Product<'_, S> {
 
         // The time of a shallow product is that of writing C: tile by tile from left to right, not column of tiles by column.
         let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
+        let sweeps = self.k <= SHALLOW && self.c_col_stride == 1 && self.epilogue.is_none() && self.k > 0;
+        let sweeps = sweeps && Sweep::fits(self.kernel, self.k);
         let compute = |rows: Range<usize>, panels: Range<usize>| {
+            if sweeps {
+                // SAFETY: promised by the caller; tasks own disjoint blocks of C.
+                return unsafe { self.sweep(a, &b, rows, panels) };
+            }
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
                 let block = Block {

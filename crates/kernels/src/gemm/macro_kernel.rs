@@ -3,8 +3,8 @@
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Extra, Form, Lines, PackArgs, Pair, Store, Supported, Tile, TileArgs};
+use super::room::with_tile_copy;
 use super::strided::Strided;
-use super::tile_copy::with_tile_copy;
 use crate::scheme::{Real, Scheme};
 use crate::scratch::{LINE, Zeroable};
 use std::ops::Range;

@@ -292,6 +292,9 @@ pub struct Microkernel<S: Scheme> {
     pub(super) functions: &'static [&'static [TileFn<S>]],
     /// `sweeps[rows − 1][vectors − 1]`: rows of tiles of a short sum; empty if the kernel has none.
     pub(super) sweeps: &'static [&'static [SweepFn<S>]],
+    /// A tile of one element whose operands need not lie along k: A's elements are `a_col_stride` apart, those of B `b_stride`. Of kernels
+    /// of the dot form, for products without memory to copy an operand.
+    pub(super) element: Option<TileFn<S>>,
     /// Copies a block of an operand to where the kernel wants it.
     pub(super) pack: PackFn<S::B>,
     /// Copies a block of C to or from where the kernel wants it.
@@ -387,6 +390,7 @@ where
             lanes,
             functions,
             sweeps: &[],
+            element: None,
             pack: micro::pack::scalar::<S::E>,
             move_block: micro::pack::scalar::<S::E>,
         }
@@ -434,5 +438,16 @@ impl<S: Scheme> Supported<S> {
         let function = self.0.functions[rows - 1][(args.cols - 1) / self.0.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
+    }
+
+    /// Computes one element of C, in the order of summation of the dot form.
+    ///
+    /// # Safety
+    /// As [`TileFn`], but for what the CPU must have, with one row and one column, and operands that lie as [`Microkernel::element`] says.
+    #[cold]
+    pub(super) unsafe fn run_element(self, args: &TileArgs<'_, S>) {
+        let element = self.0.element.expect("a kernel of the dot form computes single elements");
+        // SAFETY: promised by the caller; what the CPU has by our constructor.
+        unsafe { element(args) }
     }
 }

@@ -16,10 +16,11 @@ pub(crate) mod microkernel;
 pub(crate) mod pack;
 mod plan;
 pub(crate) mod registry;
+mod room;
 mod select;
 pub(crate) mod strided;
 mod sweep;
-mod tile_copy;
+
 mod tile_sums;
 mod unpacked;
 

@@ -19,11 +19,14 @@ macro_rules! record {
             lanes: $lanes,
             functions: &[$(record!(@row $scheme, $isa_fn, $form_mod, $rows, $vectors)),*],
             sweeps: record!(@sweeps $form, $scheme, $isa_fn, [$($rows)*], $vectors),
+            element: record!(@element $form, $scheme, $isa_fn),
             pack: micro::pack::$isa_fn::<<$scheme as Scheme>::B>,
             move_block: micro::pack::$isa_fn::<<$scheme as Scheme>::Acc>,
         }
     };
     (@count [$($vectors:literal)*]) => { [$($vectors),*].len() };
+    (@element Outer, $scheme:ident, $isa_fn:ident) => { None };
+    (@element Dot, $scheme:ident, $isa_fn:ident) => { Some(micro::dot::element::$isa_fn::<$scheme>) };
     (@sweeps Outer, $scheme:ident, $isa_fn:ident, [$($rows:literal)*], $vectors:tt) => {
         &[$(record!(@row $scheme, $isa_fn, sweep, $rows, $vectors)),*]
     };

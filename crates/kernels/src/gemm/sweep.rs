@@ -5,6 +5,7 @@ use super::macro_kernel::EvenParts;
 use super::microkernel::{Supported, SweepArgs};
 use super::strided::Strided;
 use crate::scheme::Scheme;
+use crate::scratch::Zeroable;
 use std::ops::Range;
 
 /// C ← α · A·B + β · C with a B whose panels are contiguous rows: packed ones, or pieces of the rows of a B in place.
@@ -30,6 +31,11 @@ impl<S: Scheme> Sweep<S> {
         k <= FIRST_CHAIN && !kernel.record().sweeps.is_empty()
     }
 
+    /// Whether the panels are pieces of the same rows.
+    fn is_in_place(&self) -> bool {
+        self.panel_stride == self.kernel.tile().nr
+    }
+
     /// Computes these rows of the first `n` columns of C.
     ///
     /// # Safety
@@ -41,6 +47,14 @@ impl<S: Scheme> Sweep<S> {
         let (mr, nr) = (record.tile().mr, record.tile().nr);
         // Small products are spared two divisions.
         let (panels, rest) = if n < nr { (0, n) } else { (n / nr, n % nr) };
+        // Where C is not read, columns too few for a vector are computed as a whole one that begins further left, over columns that it
+        // gives the same values as the panel before.
+        let lanes = record.lanes();
+        let shift = if rest > 0 && rest < lanes && n >= lanes && self.beta == S::Acc::zero() && self.is_in_place() {
+            lanes - rest
+        } else {
+            0
+        };
         let (whole, last) = (record.sweeps[0].len() - 1, rest.saturating_sub(1) / record.lanes());
         for part in EvenParts::new(rows.len(), mr) {
             let functions = record.sweeps[part.len() - 1];
@@ -66,9 +80,9 @@ impl<S: Scheme> Sweep<S> {
                     functions[whole](&args);
                 }
                 if rest > 0 {
-                    args.b = args.b.wrapping_add(panels * self.panel_stride);
-                    args.c = args.c.wrapping_add(panels * nr);
-                    (args.panels, args.cols) = (1, rest);
+                    args.b = args.b.wrapping_add(panels * self.panel_stride).wrapping_sub(shift);
+                    args.c = args.c.wrapping_add(panels * nr - shift);
+                    (args.panels, args.cols) = (1, rest + shift);
                     functions[last](&args);
                 }
             }

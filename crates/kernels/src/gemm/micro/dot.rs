@@ -32,7 +32,7 @@ const LINES_AHEAD: usize = 4;
 /// # Safety
 /// As [`TileFn`](super::super::microkernel::TileFn), for MR rows and NC columns.
 #[inline(always)]
-unsafe fn tile<P, S, const MR: usize, const NC: usize>(s: S, args: &TileArgs<'_, P>)
+unsafe fn tile<P, S, const MR: usize, const NC: usize, const GATHERS: bool>(s: S, args: &TileArgs<'_, P>)
 where
     P: Uniform,
     S: Simd<P::E>,
@@ -47,7 +47,7 @@ where
     let mut lanes = [[s.splat(P::E::zero()); NC]; MR];
     for pair in args.pairs {
         // SAFETY: promised by the caller.
-        unsafe { multiply::<P, S, MR, NC>(s, args, pair, &mut lanes) };
+        unsafe { multiply::<P, S, MR, NC, GATHERS>(s, args, pair, &mut lanes) };
     }
     let mut sums = [[P::E::zero(); ROW]; MR];
     for i in 0..MR {
@@ -70,7 +70,7 @@ where
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
+unsafe fn multiply<P, S, const MR: usize, const NC: usize, const GATHERS: bool>(
     s: S,
     args: &TileArgs<'_, P>,
     pair: &Pair<P>,
@@ -88,6 +88,10 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
         // caller.
         unsafe {
             // A few rows wait for memory, which comes faster when each stream gives two lines at a time.
+            while GATHERS && at < end {
+                gathered_step::<P, S, MR, NC>(s, args, pair, at * S::LANES, S::LANES, &mut chain);
+                at += 1;
+            }
             while MR <= 2 && at + 2 <= end {
                 step::<P, S, _, MR, NC, 2>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
                 at += 2;
@@ -96,7 +100,9 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize>(
                 step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
                 at += 1;
             }
-            if at == vectors && rest > 0 {
+            if GATHERS && at == vectors && rest > 0 {
+                gathered_step::<P, S, MR, NC>(s, args, pair, at * S::LANES, rest, &mut chain);
+            } else if at == vectors && rest > 0 {
                 step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, FirstLanes(s.mask(rest)), &mut chain);
             }
         }
@@ -144,6 +150,33 @@ unsafe fn step<P, S, L, const MR: usize, const NC: usize, const U: usize>(
             }
         }
     }
+}
+
+/// The products of one vector along k whose `count` elements do not lie along it: gathered first, with zeros in the other lanes.
+///
+/// # Safety
+/// `p` + `count` ≤ k; otherwise as [`tile`], with the elements of an operand as far apart as the strides say.
+#[inline(always)]
+unsafe fn gathered_step<P, S, const MR: usize, const NC: usize>(
+    s: S,
+    args: &TileArgs<'_, P>,
+    pair: &Pair<P>,
+    p: usize,
+    count: usize,
+    lanes: &mut [[S::Reg; NC]; MR],
+) where
+    P: Uniform,
+    S: Simd<P::E>,
+{
+    let gather = |first: *const P::E, stride: usize| {
+        let mut vector = [P::E::zero(); ROW];
+        for lane in 0..count {
+            // SAFETY: element p + lane of an operand, promised by the caller.
+            vector[lane] = unsafe { *first.add((p + lane) * stride) };
+        }
+        s.read(&vector)
+    };
+    lanes[0][0] = s.mul_add(gather(pair.a, args.a_col_stride), gather(pair.b, args.b_stride), lanes[0][0]);
 }
 
 /// # Safety
@@ -194,7 +227,7 @@ where
     Avx512: Simd<P::E>,
 {
     // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NC>(Avx512::assume(), args) }
+    unsafe { tile::<P, _, MR, NC, false>(Avx512::assume(), args) }
 }
 
 /// # Safety
@@ -206,5 +239,34 @@ where
     Avx2: Simd<P::E>,
 {
     // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NC>(Avx2::assume(), args) }
+    unsafe { tile::<P, _, MR, NC, false>(Avx2::assume(), args) }
+}
+
+/// Kernels for one element of C whose operands lie anyhow.
+pub(in crate::gemm) mod element {
+    use super::*;
+
+    /// # Safety
+    /// As [`tile`] for one row and one column, on a CPU with AVX-512 F, VL, BW and DQ.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+    pub(in crate::gemm) unsafe fn avx512<P: Uniform>(args: &TileArgs<'_, P>)
+    where
+        Avx512: Simd<P::E>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe { tile::<P, _, 1, 1, true>(Avx512::assume(), args) }
+    }
+
+    /// # Safety
+    /// As [`tile`] for one row and one column, on a CPU with AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    pub(in crate::gemm) unsafe fn avx2<P: Uniform>(args: &TileArgs<'_, P>)
+    where
+        Avx2: Simd<P::E>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe { tile::<P, _, 1, 1, true>(Avx2::assume(), args) }
+    }
 }

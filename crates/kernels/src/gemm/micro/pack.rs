@@ -1,10 +1,14 @@
 //! Copies a block of an operand so that its rows become contiguous: by vectors, whatever the layout it comes from.
 
 use super::super::microkernel::PackArgs;
+use crate::scratch::LINE;
 use crate::simd::{Scalar, Simd};
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
+
+/// How many columns ahead a block of few rows asks for: each is a line of its own, often on a page of its own.
+const COLUMNS_AHEAD: usize = 32;
 
 /// # Safety
 /// As [`PackFn`](super::super::microkernel::PackFn).
@@ -14,7 +18,8 @@ unsafe fn pack<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
     unsafe {
         match (args.row_stride, args.col_stride) {
             (_, 1) => copy(s, args),
-            (1, _) => transpose(s, args),
+            // A single row is copied element by element.
+            (1, _) if args.rows > 1 => transpose(s, args),
             _ => gather(args),
         }
     }
@@ -52,6 +57,11 @@ unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
     for j in (0..args.cols).step_by(S::LANES) {
         for i in (0..args.rows).step_by(S::LANES) {
             let (rows, cols) = (S::LANES.min(args.rows - i), S::LANES.min(args.cols - j));
+            if args.rows <= S::LANES && args.col_stride * size_of::<E>() > LINE {
+                for ahead in COLUMNS_AHEAD..COLUMNS_AHEAD + S::LANES {
+                    s.prefetch(args.source.wrapping_add((j + ahead) * args.col_stride));
+                }
+            }
             // SAFETY: the block's part from (i, j) on, promised by the caller.
             unsafe {
                 let source = args.source.add(i + j * args.col_stride);

@@ -2,7 +2,8 @@
 
 use super::pack_on_the_fly::OneOff;
 use super::select::Way;
-use super::{Gemm, largest_small, small};
+use super::small::Small;
+use super::{Gemm, largest_small};
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::scratch::Zeroable;
@@ -64,11 +65,10 @@ impl<S: Uniform> Gemm<'_, S> {
         if !matches || m == 0 || n == 0 || k == 0 || self.alpha == S::E::zero() {
             return None;
         }
-        if let Some(kernel) = small::kernel(cpu, self, &c, largest_small(threads)) {
-            let kernel = kernel.record().name();
-            return Some(Explanation { kernel, path: Path::Small, is_turned: false, copies_a: false });
+        if let Some(small) = Small::new(cpu, self, &mut c, largest_small(threads)) {
+            let (kernel, is_turned) = (small.kernel.record().name(), small.is_turned);
+            return Some(Explanation { kernel, path: Path::Small, is_turned, copies_a: false });
         }
-        let is_turned = OneOff::is_turned(self, &c);
         let one_off = OneOff::new(cpu, self, &mut c);
         let path = match one_off.way() {
             Way::InPlace => Path::InPlace,
@@ -76,7 +76,8 @@ impl<S: Uniform> Gemm<'_, S> {
             Way::PackB => Path::PackedB,
         };
         let copies_a = path == Path::PackedPanels && one_off.copies_a();
-        Some(Explanation { kernel: one_off.kernel().record().name(), path, is_turned, copies_a })
+        let kernel = one_off.kernel().record().name();
+        Some(Explanation { kernel, path, is_turned: one_off.is_turned, copies_a })
     }
 }
 

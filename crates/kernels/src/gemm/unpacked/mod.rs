@@ -7,6 +7,7 @@ mod small;
 
 pub use self::explain::{Explanation, Path};
 use self::pack_on_the_fly::OneOff;
+use self::small::Small;
 use super::plan::Ctx;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
@@ -79,7 +80,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
             return Ok(true);
         }
         // SAFETY: the sizes belong together, and the views vouch for their elements.
-        Ok(unsafe { small::run(cpu, self, &mut c, largest) })
+        Ok(Small::new(cpu, self, &mut c, largest).is_some_and(|small| unsafe { small.run() }))
     }
 }
 

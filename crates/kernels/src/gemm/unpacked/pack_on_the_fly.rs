@@ -1,16 +1,17 @@
 //! The ways through a one-off product: which operand is packed, when, and by whom.
 
 use super::super::blocking::Blocking;
+use super::super::chains::DOT_SEGMENT;
 use super::super::loops::WholeB;
-use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
-use super::super::microkernel::{Form, PackArgs};
+use super::super::macro_kernel::{Ahead, BBlock, Block, Product, store};
+use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, TileArgs};
 use super::super::plan::Ctx;
-use super::super::select::Shape;
+use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use super::Gemm;
-use super::select::{self, Contiguous, Way, packing_a_pays};
+use super::select::{Gathered, Way, choose_outer, dot_form, is_narrow, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
-use crate::scheme::Uniform;
+use crate::scheme::{Real, Uniform};
 use crate::scratch::{LINE, PerWorker};
 use crate::threads::{Parallel, for_each_chunk, run_tasks};
 use crate::view::MatMut;
@@ -24,6 +25,9 @@ pub(super) struct OneOff<'a, S: Uniform> {
     b: Strided<S::E>,
     caches: Caches,
     way: Way,
+    gathered: Gathered,
+    /// Whether it is Cᵀ = Bᵀ · Aᵀ.
+    pub(super) is_turned: bool,
 }
 
 impl<'a, S: Uniform> OneOff<'a, S> {
@@ -31,26 +35,31 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>) -> Self {
         let (alpha, beta, k, mut c) = (gemm.alpha, gemm.beta, gemm.a.cols(), c.reborrow());
         let (mut a, mut b) = (Strided::of(&gemm.a), Strided::of(&gemm.b));
-        if Self::is_turned(gemm, &c) {
-            // Cᵀ = Bᵀ · Aᵀ
-            (a, b) = (b.transposed(), a.transposed());
-            c = c.transposed();
+        // A single column becomes a single row; else C is turned if that makes its rows contiguous.
+        let mut is_turned = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
+        if is_turned {
+            (a, b, c) = (b.transposed(), a.transposed(), c.transposed());
         }
-        let (m, n) = (c.rows(), c.cols());
-        let (kernel, way) = select::choose::<S>(cpu, Shape { m, n, k }, Contiguous::of(&a, &b));
+        let mut shape = Shape { m: c.rows(), n: c.cols(), k };
+        let dot = dot_form(shape, &a, &b)
+            .and_then(|gathered| Some((choose_one_off::<S>(cpu, Form::Dot, shape, false)?, gathered)));
+        let (kernel, way, gathered) = match dot {
+            Some((kernel, gathered)) => (kernel, Way::InPlace, gathered),
+            None => {
+                let along_k = a.col_stride == 1 && b.row_stride == 1;
+                if is_narrow(shape, &a) || (along_k && packing_a_pays(shape.m, shape.n, k)) {
+                    is_turned = !is_turned;
+                    (a, b, c) = (b.transposed(), a.transposed(), c.transposed());
+                    shape = Shape { m: shape.n, n: shape.m, k };
+                }
+                let (kernel, way) = choose_outer(cpu, shape, b.col_stride == 1);
+                (kernel, way, Gathered::Neither)
+            }
+        };
+        let Shape { m, n, k } = shape;
         let (c_row_stride, c_col_stride, c) = (c.row_stride(), c.col_stride(), c.as_mut_ptr());
         let product = Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, epilogue: None };
-        OneOff { product, a, b, caches: cpu.caches(), way }
-    }
-
-    /// Whether Cᵀ = Bᵀ · Aᵀ is computed.
-    #[inline(always)]
-    pub(super) fn is_turned(gemm: &Gemm<'_, S>, c: &MatMut<'_, S::E>) -> bool {
-        // A single column becomes a single row; else C is turned where that makes its rows contiguous.
-        let makes_rows = c.cols() == 1 || (c.rows() != 1 && c.col_stride() != 1 && c.row_stride() == 1);
-        let along_k = gemm.a.col_stride() == 1 && gemm.b.row_stride() == 1;
-        let (m, n) = if makes_rows { (c.cols(), c.rows()) } else { (c.rows(), c.cols()) };
-        makes_rows != (along_k && packing_a_pays(m, n, gemm.a.cols()))
+        OneOff { product, a, b, caches: cpu.caches(), way, gathered, is_turned }
     }
 
     /// How the operands reach the kernel.
@@ -70,9 +79,69 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // SAFETY: promised by the caller.
         unsafe {
             match self.way {
+                Way::InPlace if self.gathered != Gathered::Neither => self.run_gathered(ctx),
                 Way::InPlace => self.run_in_place(ctx.pool),
                 Way::PackPanels => self.run_pack_panels(ctx),
                 Way::PackB => self.run_pack_b(ctx),
+            }
+        }
+    }
+
+    /// With a copy of the few rows of A, or columns of B, that lies along k.
+    ///
+    /// # Safety
+    /// As [`OneOff::run`].
+    unsafe fn run_gathered(&self, ctx: &mut Ctx<'_>) {
+        let Product { kernel, m, n, k, .. } = self.product;
+        let (few, source) = if self.gathered == Gathered::A { (m, self.a) } else { (n, self.b.transposed()) };
+        let stride = padded_row::<S::E>(k);
+        let Ok(copy) = ctx.scratch.take::<S::E>(few.saturating_mul(stride)) else {
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_elements() };
+        };
+        let args = PackArgs {
+            source: source.data,
+            rows: few,
+            cols: k,
+            row_stride: source.row_stride,
+            col_stride: source.col_stride,
+            out: copy.as_mut_ptr(),
+            out_stride: stride,
+        };
+        // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.
+        unsafe { kernel.pack(&args) };
+        let copy = Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 };
+        let (a, b) = if self.gathered == Gathered::A { (copy, self.b) } else { (self.a, copy.transposed()) };
+        // SAFETY: promised by the caller; the copy is as large as what it stands for.
+        unsafe { OneOff { a, b, ..*self }.run_in_place(ctx.pool) }
+    }
+
+    /// Element by element, gathered vector by vector: slow, but the order of summation of the dot form.
+    ///
+    /// # Safety
+    /// As [`OneOff::run`], for a kernel of the dot form.
+    #[cold]
+    unsafe fn run_elements(&self) {
+        let Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, .. } = self.product;
+        for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+            for start in (0..k).step_by(DOT_SEGMENT) {
+                let args = TileArgs {
+                    pairs: &[Pair { a: self.a.at(i, start), b: self.b.at(start, j) }],
+                    k: DOT_SEGMENT.min(k - start),
+                    offset: 0,
+                    before: start,
+                    steps: DOT_SEGMENT.min(k - start),
+                    a_row_stride: self.a.row_stride,
+                    a_col_stride: self.a.col_stride,
+                    b_stride: self.b.row_stride,
+                    c: c.wrapping_add(i * c_row_stride + j * c_col_stride),
+                    c_row_stride: 1,
+                    extra: Extra::Nothing,
+                    cols: 1,
+                    store: store(alpha, if start == 0 { beta } else { S::E::one() }),
+                };
+                // SAFETY: one element of C and its row and column, promised by the caller.
+                unsafe { kernel.run_element(&args) };
             }
         }
     }
@@ -90,7 +159,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let (nr, b) = (kernel.tile().nr, self.b);
         let whole = match kernel.record().form() {
             Form::Outer => {
-                let is_far = n.saturating_mul(k) > self.caches.l3 / 2 / size_of::<S::E>();
+                let is_far = n.saturating_mul(k) > self.caches.l3 / 2 / size_of::<S::E>() || self.has_scattered_rows();
                 WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
             }
             Form::Dot => {
@@ -151,7 +220,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 } else {
                     Strided { data: self.a.at(start, 0), ..self.a }
                 };
-                let steps = Steps::choose(block.len(), panels, kc, tile.mr, threads);
+                let c_bytes = block.len().saturating_mul(n).saturating_mul(size_of::<S::E>());
+                let steps = Steps::choose(block.len(), panels, kc, tile.mr, threads, c_bytes <= self.caches.l2 / 4);
                 self.run_steps(block, a, steps, &buffers, ctx.pool);
             }
         }
@@ -171,6 +241,16 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             // SAFETY: a column of C and the column of B that it takes, promised by the caller.
             unsafe { column.run_alone(self.a, b) };
         }
+    }
+
+    /// Whether each row of B is a short piece of a page of its own, which the hardware does not see coming, and all of them are more than
+    /// the first cache level holds.
+    fn has_scattered_rows(&self) -> bool {
+        let Product { n, k, .. } = self.product;
+        let bytes = |elements: usize| elements.saturating_mul(size_of::<S::E>());
+        bytes(self.b.row_stride) >= SCATTERED
+            && bytes(n) < SCATTERED
+            && bytes(n).max(LINE).saturating_mul(k) > self.caches.l1d / 2
     }
 
     /// Whether A is copied to rows that are contiguous, which costs as much as a few columns of B.
@@ -223,37 +303,32 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let column_steps = steps.columns;
         run_tasks(pool, rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
             let (row, column) = (task / column_steps * steps.rows, task % column_steps);
-            let (panel, last) = (column * panels / column_steps, (column + 1) * panels / column_steps);
+            let own = column * panels / column_steps..(column + 1) * panels / column_steps;
             let rows_of_c = rows.start + row..rows.end.min(rows.start + row + steps.rows);
             // Where this worker will probably go on when all work at the same speed.
             let next_task = (column + pool.threads()) * panels / column_steps;
-            for panel in panel..last {
-                for start in (0..k).step_by(steps.kc) {
-                    let ks = start..k.min(start + steps.kc);
-                    // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
-                    unsafe {
-                        let buffer = buffers.get(worker);
-                        let ahead = {
-                            let next = if panel + 1 < last { panel + 1 } else { next_task };
-                            self.next_source(panel, &ks, steps.kc, next)
-                        };
-                        let b = if self.b.col_stride == 1 {
-                            let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
-                            BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
-                        } else {
-                            self.pack_b(panel, start, ks.len(), buffer);
-                            BBlock {
-                                data: buffer.as_ptr(),
-                                panel_stride: 0,
-                                stride: nr,
-                                ahead,
-                                copy: null_mut(),
-                                is_far: false,
-                            }
-                        };
-                        let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
-                        self.product.run_block(&block, a.from(row, start), b);
-                    }
+            for index in 0..own.len() * k.div_ceil(steps.kc) {
+                let (panel, start) = steps.at(index, &own, k);
+                let ks = start..k.min(start + steps.kc);
+                let next = if index + 1 < own.len() * k.div_ceil(steps.kc) {
+                    steps.at(index + 1, &own, k)
+                } else {
+                    (next_task, 0)
+                };
+                let ahead = self.next_source(next, steps.kc);
+                // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
+                unsafe {
+                    let buffer = buffers.get(worker);
+                    let b = if self.b.col_stride == 1 {
+                        let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
+                        BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
+                    } else {
+                        self.pack_b(panel, start, ks.len(), buffer);
+                        let (data, copy) = (buffer.as_ptr(), null_mut());
+                        BBlock { data, panel_stride: 0, stride: nr, ahead, copy, is_far: false }
+                    };
+                    let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
+                    self.product.run_block(&block, a.from(row, start), b);
                 }
             }
         });
@@ -270,11 +345,10 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         k.div_ceil(k.div_ceil(limit.max(16)))
     }
 
-    /// The part of B that is packed after block `ks` of `panel`, to be fetched meanwhile; after the last one it is `next`.
-    fn next_source(&self, panel: usize, ks: &Range<usize>, kc: usize, next: usize) -> Ahead<S::E> {
+    /// What is read of B to pack its panel from row `start` on, to be fetched before.
+    fn next_source(&self, (panel, start): (usize, usize), kc: usize) -> Ahead<S::E> {
         let Product { kernel, n, k, .. } = self.product;
         let nr = kernel.tile().nr;
-        let (panel, start) = if ks.end < k { (panel, ks.end) } else { (next, 0) };
         if panel * nr >= n {
             return Ahead::NONE;
         }
@@ -324,6 +398,8 @@ const FEW_PANELS: usize = 4;
 /// Elements of K below which a panel is too short to be worth another pass over C.
 const SHALLOW: usize = 512;
 
+/// Bytes from one row to the next from which on the hardware does not foresee the next row.
+const SCATTERED: usize = 2048;
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
 /// Panels of B that are packed by one task, if all of B is packed first.
@@ -342,17 +418,29 @@ struct Steps {
     rows: usize,
     /// Tasks that share the panels, each some that follow each other.
     columns: usize,
+    /// Whether a part of K is done for all panels before the next one, as long as C stays in the cache: A is then read once.
+    parts_first: bool,
 }
 
 impl Steps {
+    /// The panel of step `index` and where its part of K begins, for a task of these panels.
+    fn at(&self, index: usize, panels: &Range<usize>, k: usize) -> (usize, usize) {
+        let parts = k.div_ceil(self.kc);
+        if self.parts_first {
+            (panels.start + index % panels.len(), index / panels.len() * self.kc)
+        } else {
+            (panels.start + index / parts, index % parts * self.kc)
+        }
+    }
+
     /// Tasks enough for all threads, of whole panels as long as there are enough of them: each further block of rows packs B again.
-    fn choose(m: usize, panels: usize, kc: usize, mr: usize, threads: usize) -> Steps {
+    fn choose(m: usize, panels: usize, kc: usize, mr: usize, threads: usize, parts_first: bool) -> Steps {
         if threads == 1 {
-            return Steps { kc, rows: m, columns: 1 };
+            return Steps { kc, rows: m, columns: 1, parts_first };
         }
         let tasks = threads.saturating_mul(TASKS_PER_THREAD);
         let row_blocks = (threads.saturating_mul(ROW_BLOCKS_PER_THREAD) / panels).clamp(1, m.div_ceil(mr));
-        Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), columns: panels.min(tasks) }
+        Steps { kc, rows: m.div_ceil(row_blocks).next_multiple_of(mr), columns: panels.min(tasks), parts_first }
     }
 }
 

@@ -18,37 +18,42 @@ pub(super) enum Way {
     PackB,
 }
 
-/// What is contiguous.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Contiguous {
-    /// The rows of A and the columns of B.
-    along_k: bool,
-    /// The rows of B.
-    rows_of_b: bool,
+/// An operand whose few rows, or columns, are copied so that they lie along k as the other operand does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gathered {
+    /// Both lie along k.
+    Neither,
+    /// The rows of A.
+    A,
+    /// The columns of B.
+    B,
 }
 
-impl Contiguous {
-    pub(super) fn of<E>(a: &Strided<E>, b: &Strided<E>) -> Self {
-        Contiguous { along_k: a.col_stride == 1 && b.row_stride == 1, rows_of_b: b.col_stride == 1 }
-    }
-}
-
-/// The kernel and the way for an (m, n, k) product: a function of the shape and of which strides are 1, so that results do not
-/// depend on alignment or threads.
+/// Whether the dot form computes the product, and what is gathered for it: where one operand lies along k, and the other does or is small
+/// enough beside it to be copied. The order of summation depends on it, and so nothing but the shape and what is contiguous may enter.
 #[inline(always)]
-pub(super) fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, contiguous: Contiguous) -> (Supported<S>, Way) {
-    let Shape { m, n, k } = shape;
-    if contiguous.along_k
-        && m <= DOT_ROWS
-        && (k >= DOT_DEPTH || m <= 3)
-        && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false)
-    {
-        return (kernel, Way::InPlace);
+pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<T>) -> Option<Gathered> {
+    let few = m.min(n);
+    let is_deep = k >= if few <= FEWEST_ROWS { DOT_DEPTH_OF_FEWEST } else { DOT_DEPTH };
+    if few > DOT_ROWS || !is_deep {
+        return None;
     }
-    let kernel = choose_one_off(cpu, Form::Outer, shape, contiguous.rows_of_b)
+    match (a.col_stride == 1, b.row_stride == 1) {
+        (true, true) => Some(Gathered::Neither),
+        (false, true) if m == few => Some(Gathered::A),
+        (true, false) if n == few => Some(Gathered::B),
+        _ => None,
+    }
+}
+
+/// The kernel of the outer form and the way, for an (m, n, k) product whose B may have contiguous rows.
+#[inline(always)]
+pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: bool) -> (Supported<S>, Way) {
+    let Shape { m, n, k } = shape;
+    let kernel = choose_one_off(cpu, Form::Outer, shape, has_rows_of_b)
         .expect("every scheme has a scalar kernel of the outer form");
     let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
-    let way = if contiguous.rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
+    let way = if has_rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
         Way::InPlace
     } else if k <= SHALLOW && m > IN_PLACE_ROWS {
         Way::PackB
@@ -56,6 +61,12 @@ pub(super) fn choose<S: Uniform>(cpu: &Cpu, shape: Shape, contiguous: Contiguous
         Way::PackPanels
     };
     (kernel, way)
+}
+
+/// Whether Cᵀ = Bᵀ · Aᵀ is cheaper, because Aᵀ has contiguous rows and C so few columns that most lanes would lie idle.
+#[inline(always)]
+pub(super) fn is_narrow<T>(Shape { m, n, .. }: Shape, a: &Strided<T>) -> bool {
+    n <= NARROW && m > n && a.row_stride == 1
 }
 
 /// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
@@ -77,7 +88,14 @@ const LANES: u128 = 16;
 /// Rows up to which a B whose rows are contiguous is not worth packing.
 const IN_PLACE_ROWS: usize = 32;
 
-/// Rows up to which the products of rows with columns that lie along k beat the packing of B.
+/// Columns of C up to which its rows are too short for vectors.
+const NARROW: usize = 8;
+
+/// Rows, or columns, up to which products of vectors along k beat the packing of an operand.
 const DOT_ROWS: usize = 12;
 /// Elements of K below which the adding of lanes makes them too dear.
 const DOT_DEPTH: usize = 192;
+/// Rows, or columns, for which nothing but the reading of the other operand counts.
+const FEWEST_ROWS: usize = 3;
+/// Elements of K below which adding the lanes takes longer than that.
+const DOT_DEPTH_OF_FEWEST: usize = 8;

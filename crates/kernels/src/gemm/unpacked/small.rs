@@ -1,71 +1,212 @@
 //! Products so small that a plan would take longer than the arithmetic: straight from the operands to the microkernel.
 
+use super::super::chains::DOT_SEGMENT;
 use super::super::macro_kernel::{EvenParts, store};
-use super::super::microkernel::{Extra, Form, Pair, TileArgs};
+use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, TileArgs};
+use super::super::room::{ROOM, with_room};
 use super::super::select::{Shape, choose_one_off};
+use super::super::strided::Strided;
+use super::super::sweep::Sweep;
 use super::Gemm;
+use super::select::{Gathered, dot_form, is_narrow};
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;
 
-/// The kernel for a product of at most `largest` multiply-adds whose rows of B and C are contiguous; `None` for other products.
-#[inline(always)]
-pub(super) fn kernel<S: Uniform>(
-    cpu: &Cpu,
-    gemm: &Gemm<'_, S>,
-    c: &MatMut<'_, S::E>,
-    largest: usize,
-) -> Option<Supported<S>> {
-    let (m, n, k) = (gemm.a.rows(), gemm.b.cols(), gemm.a.cols());
-    let contiguous = gemm.b.col_stride() == 1 && c.col_stride() == 1;
-    if !contiguous || n == 1 || m.saturating_mul(n).saturating_mul(k) > largest {
-        return None;
-    }
-    choose_one_off::<S>(cpu, Form::Outer, Shape { m, n, k }, true)
+/// How a small product is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    /// Tile by tile, with both operands where they lie.
+    Tiles,
+    /// Tile by tile, with an operand that is gathered first.
+    TilesGathered(Gathered),
+    /// Rows of tiles, with B where it lies.
+    Sweep,
+    /// Rows of tiles, with each panel of B packed first.
+    SweepPacked,
 }
 
-/// Computes the product where it has at most `largest` multiply-adds and rows of B and C that are contiguous; otherwise returns false.
-///
-/// # Safety
-/// The sizes of A, B and C belong together, and none is 0.
-#[inline]
-pub(super) unsafe fn run<S: Uniform>(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>, largest: usize) -> bool {
-    let Gemm { alpha, a, b, beta } = *gemm;
-    let (m, n, k) = (a.rows(), b.cols(), a.cols());
-    let Some(kernel) = kernel(cpu, gemm, c, largest) else {
-        return false;
-    };
-    let (tile, row_stride) = (kernel.tile(), c.row_stride());
-    let mut args = TileArgs {
-        pairs: &[Pair { a: a.as_ptr(), b: b.as_ptr() }],
-        k,
-        offset: 0,
-        before: 0,
-        steps: k,
-        a_row_stride: a.row_stride(),
-        a_col_stride: a.col_stride(),
-        b_stride: b.row_stride(),
-        c: c.as_mut_ptr(),
-        c_row_stride: row_stride,
-        extra: Extra::Nothing,
-        cols: n,
-        store: store(alpha, beta),
-    };
-    // A case of its own: the loops around a single tile cost a product of this size two to four per cent.
-    if m <= tile.mr && n <= tile.nr {
-        // SAFETY: one tile is all of C; the views vouch for their elements.
-        unsafe { kernel.run(m, &args) };
-        return true;
+/// A small product, turned so that C's rows are contiguous.
+pub(super) struct Small<S: Uniform> {
+    pub(super) kernel: Supported<S>,
+    pub(super) is_turned: bool,
+    method: Method,
+    shape: Shape,
+    alpha: S::E,
+    a: Strided<S::E>,
+    b: Strided<S::E>,
+    beta: S::E,
+    c: *mut S::E,
+    c_row_stride: usize,
+}
+
+impl<S: Uniform> Small<S> {
+    /// The product if it has at most `largest` multiply-adds, and needs no memory but what each thread keeps.
+    #[inline(always)]
+    pub(super) fn new(cpu: &Cpu, gemm: &Gemm<'_, S>, c: &mut MatMut<'_, S::E>, largest: usize) -> Option<Self> {
+        let (mut m, mut n, k) = (gemm.a.rows(), gemm.b.cols(), gemm.a.cols());
+        if m.saturating_mul(n).saturating_mul(k) > largest {
+            return None;
+        }
+        let (mut a, mut b) = (Strided::of(&gemm.a), Strided::of(&gemm.b));
+        let (mut c_row_stride, mut c_col_stride) = (c.row_stride(), c.col_stride());
+        // A C of one row or one column has both.
+        let (has_rows, has_columns) = (c_col_stride == 1 || n == 1, c_row_stride == 1 || m == 1);
+        let is_turned = !has_rows || (has_columns && is_narrow(Shape { m, n, k }, &a));
+        if is_turned {
+            if !has_columns {
+                return None;
+            }
+            (a, b, m, n) = (b.transposed(), a.transposed(), n, m);
+            (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
+        }
+        let _ = c_col_stride;
+        let shape = Shape { m, n, k };
+        let (kernel, method) = Self::choose(cpu, shape, &a, &b)?;
+        let Gemm { alpha, beta, .. } = *gemm;
+        Some(Small { kernel, is_turned, method, shape, alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride })
     }
-    for part in EvenParts::new(m, tile.mr) {
-        for col in (0..n).step_by(tile.nr) {
-            let panel = b.as_ptr().wrapping_add(col);
-            args.cols = tile.nr.min(n - col);
-            let rows = a.as_ptr().wrapping_add(part.start * a.row_stride());
-            args.c = c.as_mut_ptr().wrapping_add(part.start * row_stride + col);
-            // SAFETY: the tile lies inside C, and its rows and columns inside A and B, for whose elements the views vouch.
-            unsafe { kernel.run(part.len(), &TileArgs { pairs: &[Pair { a: rows, b: panel }], ..args }) };
+
+    #[inline(always)]
+    fn choose(cpu: &Cpu, shape: Shape, a: &Strided<S::E>, b: &Strided<S::E>) -> Option<(Supported<S>, Method)> {
+        if let Some(gathered) = dot_form(shape, a, b)
+            && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false)
+        {
+            let method = match gathered {
+                Gathered::Neither if shape.k <= DOT_SEGMENT => Method::Tiles,
+                _ if shape.k.saturating_mul(shape.m.min(shape.n) * size_of::<S::E>()) <= ROOM => {
+                    Method::TilesGathered(gathered)
+                }
+                _ => return None,
+            };
+            return Some((kernel, method));
+        }
+        let Shape { n, k, .. } = shape;
+        let has_rows_of_b = b.col_stride == 1 || n == 1;
+        let kernel = choose_one_off(cpu, Form::Outer, shape, has_rows_of_b)?;
+        let sweeps = Sweep::fits(kernel, k);
+        let method = match has_rows_of_b {
+            true if sweeps => Method::Sweep,
+            true => Method::Tiles,
+            false if sweeps && k * kernel.tile().nr * size_of::<S::E>() <= ROOM => Method::SweepPacked,
+            false => return None,
+        };
+        Some((kernel, method))
+    }
+
+    /// Computes it, or returns false if there is no room.
+    ///
+    /// # Safety
+    /// The sizes of A, B and C match, and none is 0.
+    #[inline(always)]
+    pub(super) unsafe fn run(&self) -> bool {
+        // SAFETY: promised by the caller.
+        unsafe {
+            match self.method {
+                Method::Tiles => self.run_tiles(self.a, self.b),
+                Method::TilesGathered(gathered) => return self.run_gathered(gathered),
+                Method::Sweep => {
+                    self.sweep(self.b.data, self.b.row_stride, self.kernel.tile().nr).run(0..self.shape.m, self.shape.n)
+                }
+                Method::SweepPacked => return self.run_packed(),
+            }
+        }
+        true
+    }
+
+    fn sweep(&self, b: *const S::E, b_row_stride: usize, panel_stride: usize) -> Sweep<S> {
+        let Small { kernel, shape, a, c, c_row_stride, alpha, beta, .. } = *self;
+        Sweep { kernel, k: shape.k, a, b, b_row_stride, panel_stride, c, c_row_stride, alpha, beta }
+    }
+
+    /// # Safety
+    /// As [`Small::run`].
+    #[inline(never)]
+    unsafe fn run_packed(&self) -> bool {
+        let Shape { m, n, k } = self.shape;
+        let nr = self.kernel.tile().nr;
+        let done = with_room(|room: *mut S::E| {
+            for col in (0..n).step_by(nr) {
+                let cols = nr.min(n - col);
+                let args = PackArgs {
+                    source: self.b.at(0, col),
+                    rows: k,
+                    cols,
+                    row_stride: self.b.row_stride,
+                    col_stride: self.b.col_stride,
+                    out: room,
+                    out_stride: nr,
+                };
+                let panel = self.sweep(room, nr, 0);
+                let panel = Sweep { c: self.c.wrapping_add(col), ..panel };
+                // SAFETY: columns of B, for which the room has room, as was checked; the rest is promised by the caller.
+                unsafe {
+                    self.kernel.pack(&args);
+                    panel.run(0..m, cols);
+                }
+            }
+        });
+        done.is_some()
+    }
+
+    /// # Safety
+    /// As [`Small::run`].
+    #[inline(never)]
+    unsafe fn run_gathered(&self, gathered: Gathered) -> bool {
+        let Shape { m, n, k } = self.shape;
+        let (few, source) = if gathered == Gathered::A { (m, self.a) } else { (n, self.b.transposed()) };
+        let done = with_room(|room: *mut S::E| {
+            let args = PackArgs {
+                source: source.data,
+                rows: few,
+                cols: k,
+                row_stride: source.row_stride,
+                col_stride: source.col_stride,
+                out: room,
+                out_stride: k,
+            };
+            let copy = Strided { data: room.cast_const(), row_stride: k, col_stride: 1 };
+            let (a, b) = if gathered == Gathered::A { (copy, self.b) } else { (self.a, copy.transposed()) };
+            // SAFETY: all of an operand, for which the room has room, as was checked; the rest is promised by the caller.
+            unsafe {
+                self.kernel.pack(&args);
+                self.run_tiles(a, b);
+            }
+        });
+        done.is_some()
+    }
+
+    /// # Safety
+    /// As [`Small::run`].
+    #[inline(always)]
+    unsafe fn run_tiles(&self, a: Strided<S::E>, b: Strided<S::E>) {
+        let Small { kernel, shape: Shape { m, n, k }, c, c_row_stride, .. } = *self;
+        let tile = kernel.tile();
+        let is_dot = kernel.record().form() == Form::Dot;
+        let b_stride = if is_dot { b.col_stride } else { b.row_stride };
+        let mut args = TileArgs {
+            pairs: &[Pair { a: a.data, b: b.data }],
+            k,
+            offset: 0,
+            before: 0,
+            steps: k,
+            a_row_stride: a.row_stride,
+            a_col_stride: a.col_stride,
+            b_stride,
+            c,
+            c_row_stride,
+            extra: Extra::Nothing,
+            cols: n,
+            store: store(self.alpha, self.beta),
+        };
+        for part in EvenParts::new(m, tile.mr) {
+            for col in (0..n).step_by(tile.nr) {
+                args.cols = tile.nr.min(n - col);
+                args.c = c.wrapping_add(part.start * c_row_stride + col);
+                let pair = Pair { a: a.at(part.start, 0), b: b.at(0, col) };
+                // SAFETY: the tile lies inside C, and its rows and columns inside A and B, which the caller vouches for.
+                unsafe { kernel.run(part.len(), &TileArgs { pairs: &[pair], ..args }) };
+            }
         }
     }
-    true
 }
