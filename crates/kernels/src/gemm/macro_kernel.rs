@@ -98,7 +98,12 @@ pub(crate) struct EvenParts {
 }
 
 impl EvenParts {
+    #[inline]
     pub(crate) fn new(whole: usize, limit: usize) -> EvenParts {
+        // Without divisions, which small products would notice.
+        if whole <= limit {
+            return EvenParts { start: 0, part: whole, longer: 0, left: 1 };
+        }
         let parts = whole.div_ceil(limit).max(1);
         EvenParts { start: 0, part: whole / parts, longer: whole % parts, left: parts }
     }

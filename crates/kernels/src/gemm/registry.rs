@@ -64,6 +64,10 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_4x3", F32, Avx2 avx2, Dot dot, 1, [1 2 3 4], [1 2 3]),
     #[cfg(target_arch = "x86_64")]
+    record!("avx2_f32_dot_3x4", F32, Avx2 avx2, Dot dot, 1, [1 2 3], [1 2 3 4]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx2_f32_dot_2x6", F32, Avx2 avx2, Dot dot, 1, [1 2], [1 2 3 4 5 6]),
+    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_1x8", F32, Avx2 avx2, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     record!("scalar_f32_4x4", F32, Scalar scalar, Outer outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
@@ -95,6 +99,10 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
     record!("avx2_f64_1x48", F64, Avx2 avx2, Outer outer, 4, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_4x3", F64, Avx2 avx2, Dot dot, 1, [1 2 3 4], [1 2 3]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx2_f64_dot_3x4", F64, Avx2 avx2, Dot dot, 1, [1 2 3], [1 2 3 4]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx2_f64_dot_2x6", F64, Avx2 avx2, Dot dot, 1, [1 2], [1 2 3 4 5 6]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_1x8", F64, Avx2 avx2, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     record!("scalar_f64_4x4", F64, Scalar scalar, Outer outer, 1, [1 2 3 4], [1 2 3 4]),

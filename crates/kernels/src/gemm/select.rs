@@ -90,9 +90,12 @@ const SHALLOW: usize = 16;
 #[inline(always)]
 fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
     let Tile { mr, nr } = kernel.tile();
+    if kernel.form() == Form::Dot {
+        return rank_dot(mr, nr, m, n);
+    }
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
-    let is_too_narrow = kernel.form() == Form::Outer && nr == kernel.lanes() && kernel.lanes() > 1;
+    let is_too_narrow = nr == kernel.lanes() && kernel.lanes() > 1;
     let is_too_flat = is_too_flat(kernel, rates);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
@@ -103,11 +106,24 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Sh
         _ if is_too_narrow => 3 * CLASS,
         (_, true) => CLASS + wide_first,
         _ if is_too_flat => 3 * CLASS,
-        _ if a_in_l2 && kernel.form() == Form::Outer => 2 * CLASS + narrow_first,
+        _ if a_in_l2 => 2 * CLASS + narrow_first,
         _ => 2 * CLASS + wide_first,
     };
     if (m == 1) == is_for_single_rows { rank } else { rank + 4 * CLASS }
 }
+
+/// The lower the better: loads and multiply-adds of one vector along k for all tiles, which are of equal height and width, and the time
+/// between two tiles.
+fn rank_dot(mr: usize, nr: usize, m: usize, n: usize) -> usize {
+    // 32 bits, which are divided by faster; the tiles of larger sizes are all whole ones.
+    let [m, n] = [m, n].map(|size| size.min(1 << 12) as u32);
+    let (row_tiles, col_tiles) = (m.div_ceil(mr as u32), n.div_ceil(nr as u32));
+    let (rows, cols) = (m.div_ceil(row_tiles), n.div_ceil(col_tiles));
+    (row_tiles * col_tiles * (BETWEEN_TILES + (rows * cols).max(rows + cols))) as usize
+}
+
+/// What entering and leaving a tile of the dot form costs, in loads.
+const BETWEEN_TILES: u32 = 4;
 
 /// Every kernel of a form that `cpu` can run.
 pub fn supported<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supported<S>> + use<'_, S> {

@@ -192,21 +192,25 @@ where
         Store::Accumulate | Store::Finish { accumulate: true, .. } => (P::E::one(), P::E::one()),
         Store::Scale { alpha, beta } => (alpha, beta),
     };
+    if alpha != P::E::one() {
+        for i in 0..MR {
+            for j in 0..NC {
+                sums[i][j] = alpha * sums[i][j];
+            }
+        }
+    }
     for i in 0..MR {
-        for j in 0..NC {
-            // SAFETY: promised by the caller.
-            let c = unsafe { args.c.add(i * args.c_row_stride + j) };
-            let mut sum = sums[i][j];
-            if alpha != P::E::one() {
-                sum = alpha * sum;
-            }
+        let row = args.c.wrapping_add(i * args.c_row_stride);
+        // SAFETY: row i < MR and columns below NC of C, promised by the caller.
+        unsafe {
             if beta != P::E::zero() {
-                // SAFETY: promised by the caller.
-                sum = sum + beta * unsafe { *c };
+                for j in 0..NC {
+                    sums[i][j] = sums[i][j] + beta * *row.add(j);
+                }
             }
-            sums[i][j] = sum;
-            // SAFETY: promised by the caller.
-            unsafe { *c = sum };
+            for j in 0..NC {
+                *row.add(j) = sums[i][j];
+            }
         }
     }
     if let Store::Finish { finish, .. } = args.store {

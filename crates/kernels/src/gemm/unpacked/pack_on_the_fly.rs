@@ -155,11 +155,17 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// As [`OneOff::run`].
     #[inline(always)]
     unsafe fn run_in_place(&self, pool: &dyn Parallel) {
-        let Product { kernel, n, k, .. } = self.product;
+        let Product { kernel, m, n, k, .. } = self.product;
         let (nr, b) = (kernel.tile().nr, self.b);
+        let mut blocking = self.blocking(pool.threads());
         let whole = match kernel.record().form() {
             Form::Outer => {
-                let is_far = n.saturating_mul(k) > self.caches.l3 / 2 / size_of::<S::E>() || self.has_scattered_rows();
+                let elements = self.caches.l2 / size_of::<S::E>();
+                let is_far = n.saturating_mul(k) > elements / 2;
+                if is_far || m.saturating_mul(k) > elements / 2 {
+                    // The rows of a block of K stay in L2 from one panel to the next, which takes its pieces from the same pages.
+                    blocking.kc = blocking.kc.min((elements / 2 / (m.min(blocking.mc) + n)).max(SHORTEST_BLOCK));
+                }
                 WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
             }
             Form::Dot => {
@@ -168,9 +174,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             }
         };
         // SAFETY: promised by the caller.
-        unsafe {
-            self.product.run(self.a, whole, self.blocking(pool.threads()), pool);
-        }
+        unsafe { self.product.run(self.a, whole, blocking, pool) };
     }
 
     /// # Safety
@@ -241,16 +245,6 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             // SAFETY: a column of C and the column of B that it takes, promised by the caller.
             unsafe { column.run_alone(self.a, b) };
         }
-    }
-
-    /// Whether each row of B is a short piece of a page of its own, which the hardware does not see coming, and all of them are more than
-    /// the first cache level holds.
-    fn has_scattered_rows(&self) -> bool {
-        let Product { n, k, .. } = self.product;
-        let bytes = |elements: usize| elements.saturating_mul(size_of::<S::E>());
-        bytes(self.b.row_stride) >= SCATTERED
-            && bytes(n) < SCATTERED
-            && bytes(n).max(LINE).saturating_mul(k) > self.caches.l1d / 2
     }
 
     /// Whether A is copied to rows that are contiguous, which costs as much as a few columns of B.
@@ -398,8 +392,8 @@ const FEW_PANELS: usize = 4;
 /// Elements of K below which a panel is too short to be worth another pass over C.
 const SHALLOW: usize = 512;
 
-/// Bytes from one row to the next from which on the hardware does not foresee the next row.
-const SCATTERED: usize = 2048;
+/// Elements of K from which on another pass over C costs little.
+const SHORTEST_BLOCK: usize = 512;
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
 /// Panels of B that are packed by one task, if all of B is packed first.

@@ -34,8 +34,13 @@ pub(super) enum Gathered {
 #[inline(always)]
 pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<T>) -> Option<Gathered> {
     let few = m.min(n);
-    let is_deep = k >= if few <= FEWEST_ROWS { DOT_DEPTH_OF_FEWEST } else { DOT_DEPTH };
-    if few > DOT_ROWS || !is_deep {
+    let depth = match few {
+        0..=3 => 8,
+        4..=8 => 64,
+        9..=DOT_ROWS => 192,
+        _ => return None,
+    };
+    if k < depth {
         return None;
     }
     match (a.col_stride == 1, b.row_stride == 1) {
@@ -66,7 +71,7 @@ pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: b
 /// Whether Cᵀ = Bᵀ · Aᵀ is cheaper, because Aᵀ has contiguous rows and C so few columns that most lanes would lie idle.
 #[inline(always)]
 pub(super) fn is_narrow<T>(Shape { m, n, .. }: Shape, a: &Strided<T>) -> bool {
-    n <= NARROW && m > n && a.row_stride == 1
+    n <= NARROW && m > 2 * n && a.row_stride == 1
 }
 
 /// Whether Cᵀ = Bᵀ · Aᵀ, with Aᵀ packed and Bᵀ read in place, is cheaper than packing B: both lie along k. It saves the packing of B,
@@ -89,13 +94,8 @@ const LANES: u128 = 16;
 const IN_PLACE_ROWS: usize = 32;
 
 /// Columns of C up to which its rows are too short for vectors.
-const NARROW: usize = 8;
+const NARROW: usize = 12;
 
-/// Rows, or columns, up to which products of vectors along k beat the packing of an operand.
+/// Rows, or columns, up to which products of vectors along k beat the packing of an operand; not where K is so short that adding the
+/// lanes takes longer than that.
 const DOT_ROWS: usize = 12;
-/// Elements of K below which the adding of lanes makes them too dear.
-const DOT_DEPTH: usize = 192;
-/// Rows, or columns, for which nothing but the reading of the other operand counts.
-const FEWEST_ROWS: usize = 3;
-/// Elements of K below which adding the lanes takes longer than that.
-const DOT_DEPTH_OF_FEWEST: usize = 8;

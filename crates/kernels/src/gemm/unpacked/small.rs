@@ -53,7 +53,7 @@ impl<S: Uniform> Small<S> {
         // A C of one row or one column has both.
         let (has_rows, has_columns) = (c_col_stride == 1 || n == 1, c_row_stride == 1 || m == 1);
         let is_turned = !has_rows || (has_columns && is_narrow(Shape { m, n, k }, &a));
-        if is_turned {
+        if is_turned || is_narrow(Shape { m, n, k }, &a) {
             if !has_columns {
                 return None;
             }
