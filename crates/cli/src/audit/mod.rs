@@ -1,25 +1,12 @@
 //! `cke audit`.
 
-mod ceiling;
-mod cliffs;
 mod counting;
 mod entrants;
-#[cfg(test)]
-mod example;
-mod findings;
 mod machine;
-mod page;
 mod products;
-mod report;
-mod standing;
-mod suite;
-mod summary;
 
 use self::entrants::Entrants;
-use self::machine::Machine;
 use self::products::Session;
-use self::report::{About, Contestant, Measured, Report, Skipped};
-use self::suite::suite;
 use crate::bench::gemm::launcher;
 use crate::date;
 use crate::environment::command_help;
@@ -32,6 +19,7 @@ use crate::threads::ThreadCountsArgs;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_perf::clock::Stopwatch;
+use cke_report::audit::{self as report, About, Contestant, Measured, Report, Row, Skipped, suite};
 use std::path::{Path, PathBuf};
 
 /// Measures what this machine can do, and what its matrix libraries make of it
@@ -77,13 +65,13 @@ pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
     let page = OutputFile::new(&args.html)?;
     let document = args.json.as_deref().filter(|path| *path != Path::new("-")).map(OutputFile::new).transpose()?;
     let report = measure(&args)?;
-    page.write(&page::html(&report))?;
+    page.write(&report::page(&report))?;
     let mut output = Output::new();
     if args.json.is_some() && document.is_none() {
         output.json(&report)?;
     } else {
         document.map_or(Ok(()), |file| file.write(&json(&report)?))?;
-        output.write(&summary::text(&report))?;
+        output.write(&report::summary(&report))?;
     }
     output.flush()?;
     note(&format!("{}: the report, for any browser", args.html.display()));
@@ -99,7 +87,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
 
     progress.show("looking for matrix libraries");
     let Entrants { entrants, unusable } = Entrants::find(&args.against, !args.no_peers, &launcher)?;
-    let machine = Machine::measure(cpu, &threads, args.quick, &progress)?;
+    let machine = machine::measure(cpu, &threads, args.quick, &progress)?;
     let session = Session {
         launcher: &launcher,
         machine: &machine,
@@ -124,7 +112,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
 }
 
-type MeasuredProducts = (Vec<products::Row>, Vec<Skipped>, Vec<Contestant>);
+type MeasuredProducts = (Vec<Row>, Vec<Skipped>, Vec<Contestant>);
 
 fn measure_products(
     session: &Session<'_>,

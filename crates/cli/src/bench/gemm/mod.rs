@@ -9,7 +9,7 @@ mod table;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::numbers;
-use crate::output::{Output, counted, note};
+use crate::output::{Output, note};
 use crate::threads::counts_or;
 use against::Rival;
 use cke_kernels::Cpu;
@@ -17,6 +17,7 @@ use cke_perf::host::Host;
 use cke_perf::peers::worker::serve_process;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
 use cke_perf::report::{Format, format_bytes};
+use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::Session;
 
