@@ -173,7 +173,7 @@ fn short(number: f64) -> String {
 }
 
 /// A text as the content or the quoted attribute of an element of SVG or HTML.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -46,7 +46,7 @@ mod text;
 pub mod timeline;
 
 pub use axis::Axis;
-pub use canvas::{Ink, escape};
+pub use canvas::Ink;
 pub use picture::{Heading, Picture};
 pub use scale::Format;
 pub use style::STYLE;

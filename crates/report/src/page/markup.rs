@@ -1,27 +1,30 @@
 //! Pieces of HTML.
 
-use cke_chart::{Picture, escape};
-
-/// `<name>text</name>`.
-pub(crate) fn element(name: &str, text: &str) -> String {
-    format!("<{name}>{}</{name}>\n", escape(text))
-}
+use cke_chart::{Heading, Picture};
+use maud::{Markup, PreEscaped, html};
 
 /// Widths of the two drawings of a picture, CSS pixels. The page shows the one that fits the screen.
 pub(crate) const WIDE: f64 = 800.0;
 const NARROW: f64 = 340.0;
 
 /// A picture with its heading, and below what to see in it.
-pub(crate) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(f64) -> Picture) -> String {
-    let caption =
-        if caption.is_empty() { String::new() } else { format!("<figcaption>{}</figcaption>\n", escape(caption)) };
-    format!(
-        "<figure>\n<h3>{}</h3>\n<p class=\"note\">{}</p>\n<div class=\"wide\">{}</div>\n<div class=\"narrow\">{}</div>\n{caption}</figure>\n",
-        escape(title),
-        escape(subtitle),
-        draw(WIDE).inline(),
-        draw(NARROW).inline(),
-    )
+pub(crate) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(&Heading, f64) -> Picture) -> Markup {
+    let heading = Heading::new(title, subtitle);
+    let drawn = |width: f64| PreEscaped(draw(&heading, width).inline());
+    html! {
+        figure {
+            h3 { (title) }
+            p.note { (subtitle) }
+            div.wide { (drawn(WIDE)) }
+            div.narrow { (drawn(NARROW)) }
+            @if !caption.is_empty() { figcaption { (caption) } }
+        }
+    }
+}
+
+/// A paragraph for each text.
+pub(crate) fn paragraphs(texts: &[String]) -> Markup {
+    html! { @for text in texts { p { (text) } } }
 }
 
 /// A cell of a table.
@@ -32,6 +35,14 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    fn class(&self) -> Option<&'static str> {
+        (!self.class.is_empty()).then_some(self.class)
+    }
+
+    fn is_number(&self) -> bool {
+        !matches!(self.class, "" | "prose")
+    }
+
     /// A word.
     pub(crate) fn text(text: impl Into<String>) -> Cell {
         Cell { text: text.into(), class: "" }
@@ -49,20 +60,20 @@ impl Cell {
 }
 
 /// A table with its title; nothing without rows. Columns whose cells are numbers have their heads at the right.
-pub(crate) fn table(title: &str, heads: &[&str], rows: &[Vec<Cell>]) -> String {
-    let Some(first) = rows.first() else { return String::new() };
-    let class = |cell: &Cell| if cell.class.is_empty() { String::new() } else { format!(" class=\"{}\"", cell.class) };
-    let is_number = |cell: &Cell| !matches!(cell.class, "" | "prose");
-    let align = |i: usize| if first.get(i).is_some_and(is_number) { " class=\"number\"" } else { "" };
-    let heads = heads.iter().enumerate().map(|(i, head)| format!("<th{}>{}</th>", align(i), escape(head)));
-    let row = |cells: &Vec<Cell>| {
-        let cells = cells.iter().map(|cell| format!("<td{}>{}</td>", class(cell), escape(&cell.text)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
-    };
-    format!(
-        "<h3>{}</h3>\n<div class=\"scroll\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
-        escape(title),
-        heads.collect::<String>(),
-        rows.iter().map(row).collect::<String>()
-    )
+pub(crate) fn table(title: &str, heads: &[&str], rows: &[Vec<Cell>]) -> Markup {
+    let Some(first) = rows.first() else { return Markup::default() };
+    let class = |i: usize| first.get(i).filter(|cell| cell.is_number()).map(|_| "number");
+    html! {
+        h3 { (title) }
+        div.scroll {
+            table {
+                thead { tr { @for (i, head) in heads.iter().enumerate() { th class=[class(i)] { (head) } } } }
+                tbody {
+                    @for row in rows {
+                        tr { @for cell in row { td class=[cell.class()] { (cell.text) } } }
+                    }
+                }
+            }
+        }
+    }
 }

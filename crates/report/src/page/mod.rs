@@ -2,45 +2,50 @@
 
 pub(crate) mod markup;
 
-use cke_chart::{STYLE, escape};
+use cke_chart::STYLE;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// Rules of the page; those of the pictures are [`STYLE`].
 const PAGE_STYLE: &str = include_str!("page.css");
 
 /// The whole page.
-pub(crate) fn document(title: &str, content: &str) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{}</title>\n<style>\n{PAGE_STYLE}{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{content}</main>\n</body>\n</html>\n",
-        escape(title),
-    )
+pub(crate) fn document(title: &str, content: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(PAGE_STYLE)) (PreEscaped(STYLE)) }
+            }
+            body { main { (content) } }
+        }
+    };
+    page.into_string() + "\n"
 }
 
 /// What the page begins with: its kind, its subject, and when and how it came about.
-pub(crate) fn header(kind: &str, subject: &str, note: &str) -> String {
-    let [kind, subject, note] = [kind, subject, note].map(escape);
-    format!("<header>\n<p class=\"kicker\">{kind}</p>\n<h1>{subject}</h1>\n<p class=\"note\">{note}</p>\n</header>\n")
+pub(crate) fn header(kind: &str, subject: &str, note: &str) -> Markup {
+    html! { header { p.kicker { (kind) } h1 { (subject) } p.note { (note) } } }
 }
 
-/// A section with its heading; nothing where there is nothing in it.
-pub(crate) fn section(id: &str, title: &str, content: &str) -> String {
-    if content.is_empty() {
-        return String::new();
+/// A section with its heading; nothing if there is nothing in it.
+pub(crate) fn section(id: &str, title: &str, content: &Markup) -> Markup {
+    html! {
+        @if !content.0.is_empty() {
+            section id=(id) { h2 { (title) } (content) }
+        }
     }
-    format!("<section id=\"{id}\">\n<h2>{}</h2>\n{content}</section>\n", escape(title))
 }
 
 /// Tiles side by side.
-pub(crate) fn tiles(tiles: &[String]) -> String {
-    format!("<div class=\"tiles\">\n{}</div>\n", tiles.concat())
+pub(crate) fn tiles(tiles: &[Markup]) -> Markup {
+    html! { div.tiles { @for tile in tiles { (tile) } } }
 }
 
 /// A figure that a hurried reader takes away.
-pub(crate) fn tile(value: &str, unit: &str, what: &str, note: &str) -> String {
-    let [value, unit, what, note] = [value, unit, what, note].map(escape);
-    format!(
-        "<div class=\"tile\"><p class=\"value\">{value}<span> {unit}</span></p><p>{what}</p><p class=\"note\">{note}</p></div>\n"
-    )
+pub(crate) fn tile(value: &str, unit: &str, what: &str, note: &str) -> Markup {
+    html! { div.tile { p.value { (value) span { " " (unit) } } p { (what) } p.note { (note) } } }
 }

@@ -9,27 +9,28 @@ use cke_chart::bars::{BarChart, BarGroup};
 use cke_chart::heat::{HeatCell, HeatMap, HeatRow};
 use cke_chart::lines::{LineChart, Mark, Series};
 use cke_chart::roofline::{Ceiling, PointLabel, RooflineChart};
-use cke_chart::{Axis, Format, Heading, Ink, Picture};
+use cke_chart::{Axis, Format, Ink};
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::latency::Pages;
 use cke_perf::report::format_bytes;
+use maud::{Markup, html};
 
 /// What everybody makes of the machine.
-pub(crate) fn products(report: &Report) -> String {
+pub(crate) fn products(report: &Report) -> Markup {
     if report.products.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let of_threads = |&threads: &usize| {
         let ladders = [(Family::Rows, "rows"), (Family::Squares, "size")];
         let ladders = ladders.into_iter().map(|(family, label)| ladder(report, threads, family, label));
-        roofline(report, threads) + &heat(report, threads) + &ladders.collect::<String>()
+        html! { (roofline(report, threads)) (heat(report, threads)) @for ladder in ladders { (ladder) } }
     };
-    standings(report) + &report.about.threads.iter().map(of_threads).collect::<String>()
+    html! { (standings(report)) @for threads in &report.about.threads { (of_threads(threads)) } }
 }
 
 /// What the machine does by itself.
-pub(crate) fn machine(report: &Report) -> String {
-    peaks(report) + &bandwidth(report) + &latency(report) + &scaling(report)
+pub(crate) fn machine(report: &Report) -> Markup {
+    html! { (peaks(report)) (bandwidth(report)) (latency(report)) (scaling(report)) }
 }
 
 /// The colour of a contestant.
@@ -44,12 +45,7 @@ fn thread_ink(report: &Report, i: usize) -> Ink {
     if i + 1 == report.about.threads.len() { Ink::OURS } else { Ink::other(i) }
 }
 
-fn shown(title: &str, subtitle: &str, caption: &str, draw: impl Fn(&Heading, f64) -> Picture) -> String {
-    let heading = Heading::new(title, subtitle);
-    figure(title, subtitle, caption, |width| draw(&heading, width))
-}
-
-fn standings(report: &Report) -> String {
+fn standings(report: &Report) -> Markup {
     let threads = &report.about.threads;
     let share = |name: &str, threads: usize| {
         let found = report.standings(threads).find(|standing| standing.name == name);
@@ -68,7 +64,7 @@ fn standings(report: &Report) -> String {
     }
     let series = threads.iter().enumerate().map(|(i, &threads)| (counted(threads, "thread"), thread_ink(report, i)));
     let (series, groups) = (series.collect::<Vec<_>>(), names.into_iter().map(group).collect::<Vec<_>>());
-    shown(
+    figure(
         "Who makes most of the machine",
         "share of what the machine allows, geometric mean over all products; the stroke is the limit",
         "",
@@ -85,8 +81,8 @@ fn point_title(row: &Row, name: &str, gflops: f64) -> String {
     format!("{name}, {}: {} GFLOP/s, {share} of {}", row.label, number(gflops), number(row.ceiling.gflops))
 }
 
-fn roofline(report: &Report, threads: usize) -> String {
-    let Some(peak) = report.machine.peak(Arithmetic::F32, threads) else { return String::new() };
+fn roofline(report: &Report, threads: usize) -> Markup {
+    let Some(peak) = report.machine.peak(Arithmetic::F32, threads) else { return Markup::default() };
     let ceiling =
         |label: &str, value: f64, unit: &str| Ceiling { label: format!("{label} {} {unit}", number(value)), value };
     let levels = ["L1", "L2", "L3", "memory"].into_iter();
@@ -103,7 +99,7 @@ fn roofline(report: &Report, threads: usize) -> String {
     let series: Vec<Series> = report.contestants.iter().rev().map(|contestant| series(&contestant.name)).collect();
     let labels = cliff_labels(report, threads);
     let peak = ceiling("multiply-add peak", peak, "GFLOP/s");
-    shown(
+    figure(
         &format!("Roofline, {}", counted(threads, "thread")),
         "each point is one product by one library; nothing can lie above the line of the level that its operands lie in",
         "Left of the ridge the memory level is the limit, right of it the multiply-add units. The deepest cliffs are named.",
@@ -128,7 +124,7 @@ fn cliff_labels(report: &Report, threads: usize) -> Vec<PointLabel> {
     labels
 }
 
-fn heat(report: &Report, threads: usize) -> String {
+fn heat(report: &Report, threads: usize) -> Markup {
     let columns: Vec<String> = report.contestants.iter().map(|contestant| contestant.name.clone()).collect();
     let row = |row: &Row| {
         let cell = |name: &String| {
@@ -138,7 +134,7 @@ fn heat(report: &Report, threads: usize) -> String {
         HeatRow { label: row.label.clone(), cells: columns.iter().map(cell).collect() }
     };
     let rows: Vec<HeatRow> = report.rows(threads).map(row).collect();
-    shown(
+    figure(
         &format!("Product by product, {}", counted(threads, "thread")),
         "share of what the machine allows; M×N×K, nt: B stored N×K, tn: A stored K×M",
         "Orange is a cliff: less than half of what is possible. Above 100%: operands stayed nearer than the model assumes.",
@@ -149,10 +145,10 @@ fn heat(report: &Report, threads: usize) -> String {
     )
 }
 
-fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> String {
+fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Markup {
     let rows: Vec<&Row> = report.rows(threads).filter(|row| row.family == family).collect();
     if rows.len() < 2 {
-        return String::new();
+        return Markup::default();
     }
     let limit = Series::new("what the machine allows", Ink::REFERENCE).dashed();
     let limit = rows.iter().fold(limit, |series, row| series.point(row.product.m as f64, row.ceiling.gflops, ""));
@@ -174,13 +170,13 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Strin
             )
         }
     };
-    shown(&format!("{title}, {}", counted(threads, "thread")), &subtitle, "", |heading, width| {
+    figure(&format!("{title}, {}", counted(threads, "thread")), &subtitle, "", |heading, width| {
         let (x, y) = (Axis::log2(label), Axis::linear("GFLOP/s"));
         LineChart { heading: heading.clone(), x, y, series: series.clone(), marks: Vec::new() }.draw(width)
     })
 }
 
-fn peaks(report: &Report) -> String {
+fn peaks(report: &Report) -> Markup {
     let threads = &report.about.threads;
     let group = |arithmetic: Arithmetic| {
         let values: Vec<_> = threads.iter().map(|&threads| report.machine.peak(arithmetic, threads)).collect();
@@ -190,7 +186,7 @@ fn peaks(report: &Report) -> String {
     let groups: Vec<BarGroup> = Arithmetic::ALL.into_iter().filter_map(group).collect();
     let series = threads.iter().enumerate().map(|(i, &threads)| (counted(threads, "thread"), thread_ink(report, i)));
     let series: Vec<_> = series.collect();
-    shown("Multiply-add peak", "10⁹ operations per second, measured on registers", "", |heading, width| {
+    figure("Multiply-add peak", "10⁹ operations per second, measured on registers", "", |heading, width| {
         let (heading, series, groups) = (heading.clone(), series.clone(), groups.clone());
         BarChart { heading, format: Format::Plain, series, groups }.draw(width)
     })
@@ -205,7 +201,7 @@ fn cache_marks(report: &Report) -> Vec<Mark> {
     report.machine.caches().map(mark).collect()
 }
 
-fn bandwidth(report: &Report) -> String {
+fn bandwidth(report: &Report) -> Markup {
     let series = report.machine.bandwidth_curves.iter().enumerate().rev().map(|(i, curve)| {
         let name = counted(curve.threads, "thread");
         curve.points.iter().fold(Series::new(&name, thread_ink(report, i)), |series, point| {
@@ -216,7 +212,7 @@ fn bandwidth(report: &Report) -> String {
     });
     let series: Vec<Series> = series.collect();
     let (x, y) = (Axis::log2("bytes that each thread reads over and over").format(Format::Bytes), Axis::log("GB/s"));
-    shown(
+    figure(
         "Read bandwidth by working set",
         "GB/s of all threads together, in order",
         "Each step down is a cache level that became too small.",
@@ -227,7 +223,7 @@ fn bandwidth(report: &Report) -> String {
     )
 }
 
-fn latency(report: &Report) -> String {
+fn latency(report: &Report) -> Markup {
     let of = |pages: Pages, name: &str, ink: Ink| {
         let latencies = report.machine.latencies.iter().filter(|latency| latency.pages == pages);
         latencies.fold(Series::new(name, ink), |series, latency| {
@@ -237,7 +233,7 @@ fn latency(report: &Report) -> String {
     };
     let series = vec![of(Pages::Huge, "huge pages", Ink::OURS), of(Pages::Small, "small pages", Ink::other(0))];
     let (x, y) = (Axis::log2("bytes visited in random order").format(Format::Bytes), Axis::log("ns"));
-    shown(
+    figure(
         "Load latency by working set",
         "nanoseconds of a load that waits for the load before, one thread",
         "Where the lines part, small pages make loads wait for walks through the page tables.",
@@ -249,9 +245,9 @@ fn latency(report: &Report) -> String {
 }
 
 /// Only where there is more to see than two points.
-fn scaling(report: &Report) -> String {
+fn scaling(report: &Report) -> Markup {
     let scaling = &report.machine.scaling;
-    let Some(one) = scaling.first().filter(|_| scaling.len() > 2) else { return String::new() };
+    let Some(one) = scaling.first().filter(|_| scaling.len() > 2) else { return Markup::default() };
     let of = |name: &str, ink: Ink, value: &dyn Fn(usize) -> f64| {
         (0..scaling.len()).fold(Series::new(name, ink), |series, i| {
             let (threads, factor) = (scaling[i].threads, value(i) / value(0));
@@ -270,7 +266,7 @@ fn scaling(report: &Report) -> String {
         of("read from memory", Ink::other(0), &|i| scaling[i].memory_gb_per_s),
         of("multiply-add peak", Ink::OURS, &|i| scaling[i].peak_gflops),
     ];
-    shown("What more threads bring", "times the rate of one thread", "", |heading, width| {
+    figure("What more threads bring", "times the rate of one thread", "", |heading, width| {
         let (x, y) = (Axis::log2("threads"), Axis::log2("times"));
         LineChart { heading: heading.clone(), x, y, series: series.clone(), marks: Vec::new() }.draw(width)
     })

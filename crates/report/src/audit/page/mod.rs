@@ -5,27 +5,26 @@ mod tables;
 
 use super::findings::Finding;
 use super::report::{OURS, Report};
-use crate::page::markup::element;
-use crate::page::{self, document, section, tile};
+use crate::page::{self, document, markup, section, tile};
 use crate::words::{counted, number, percent};
-use cke_chart::escape;
+use maud::{Markup, html};
 
 /// The whole page.
 pub fn html(report: &Report) -> String {
     let title = format!("CPU audit: {}", report.machine.name());
-    let sections = [
-        header(report),
-        tiles(report),
-        section("findings", "Findings", &findings(&report.findings)),
-        section("products", "Matrix products against what the machine allows", &figures::products(report)),
-        section("machine", "The machine", &figures::machine(report)),
-        section("numbers", "All numbers", &tables::all(report)),
-        section("method", "How it was measured", &method(report)),
-    ];
-    document(&title, &sections.concat())
+    let content = html! {
+        (header(report))
+        (tiles(report))
+        (section("findings", "Findings", &findings(&report.findings)))
+        (section("products", "Matrix products against what the machine allows", &figures::products(report)))
+        (section("machine", "The machine", &figures::machine(report)))
+        (section("numbers", "All numbers", &tables::all(report)))
+        (section("method", "How it was measured", &method(report)))
+    };
+    document(&title, &content)
 }
 
-fn header(report: &Report) -> String {
+fn header(report: &Report) -> Markup {
     let about = &report.about;
     let threads = report.machine.host.usable_threads;
     let line = format!(
@@ -39,7 +38,7 @@ fn header(report: &Report) -> String {
 }
 
 /// The figures that a hurried reader takes away.
-fn tiles(report: &Report) -> String {
+fn tiles(report: &Report) -> Markup {
     let mut tiles = Vec::new();
     if let (Some(one), Some(all)) = (report.machine.scaling.first(), report.machine.scaling.last()) {
         let together = |value: f64, unit: &str| match all.threads {
@@ -76,19 +75,22 @@ fn tiles(report: &Report) -> String {
     page::tiles(&tiles)
 }
 
-fn findings(findings: &[Finding]) -> String {
-    let item = |finding: &Finding| {
-        let (label, headline, detail) = (finding.kind.label(), escape(&finding.headline), escape(&finding.detail));
-        format!(
-            "<li class=\"{label}\"><span class=\"tag\">{label}</span><div><h3>{headline}</h3><p>{detail}</p></div></li>\n"
-        )
-    };
-    format!("<ul class=\"findings\">\n{}</ul>\n", findings.iter().map(item).collect::<String>())
+fn findings(findings: &[Finding]) -> Markup {
+    html! {
+        ul.findings {
+            @for Finding { kind, headline, detail } in findings {
+                li class=(kind.label()) {
+                    span.tag { (kind.label()) }
+                    div { h3 { (headline) } p { (detail) } }
+                }
+            }
+        }
+    }
 }
 
-fn method(report: &Report) -> String {
+fn method(report: &Report) -> Markup {
     let about = &report.about;
-    let mut paragraphs = vec![
+    let mut texts = vec![
         format!(
             "All rates were measured on this machine within {:.0} seconds. Rates of a shared machine change from minute to minute: \
              the best of several short rounds counts, and only figures of one report may be compared.",
@@ -111,8 +113,7 @@ fn method(report: &Report) -> String {
             .to_owned(),
     ];
     if !about.release_build {
-        paragraphs
-            .push("This program was built for debugging: CKE's own rates are lower than they could be.".to_owned());
+        texts.push("This program was built for debugging: CKE's own rates are lower than they could be.".to_owned());
     }
     if !about.skipped.is_empty() {
         let skipped: Vec<String> = about
@@ -120,9 +121,9 @@ fn method(report: &Report) -> String {
             .iter()
             .map(|skipped| format!("{} ({})", skipped.label, counted(skipped.threads, "thread")))
             .collect();
-        paragraphs.push(format!("There was no time for {}.", skipped.join(", ")));
+        texts.push(format!("There was no time for {}.", skipped.join(", ")));
     }
-    paragraphs.iter().map(|text| element("p", text)).collect()
+    markup::paragraphs(&texts)
 }
 
 #[cfg(test)]

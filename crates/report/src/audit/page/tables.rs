@@ -3,31 +3,30 @@
 use super::super::counting::{CountedProduct, Counting};
 use super::super::report::Report;
 use super::super::rows::{Row, RowEntry};
-use crate::page::markup::{Cell, element, table};
+use crate::page::markup::{Cell, table};
 use crate::words::{counted, number, percent};
 use cke_perf::peers::Verdict;
 use cke_perf::report::format_bytes;
+use maud::{Markup, html};
 
 /// Every table.
-pub(crate) fn all(report: &Report) -> String {
-    let products = report.about.threads.iter().map(|&threads| products(report, threads));
-    let parts = [
-        standings(report),
-        products.collect(),
-        cliffs(report),
-        facts(report),
-        peaks(report),
-        bandwidths(report),
-        latencies(report),
-        scaling(report),
-        counters(report),
-        contestants(report),
-        unusable(report),
-    ];
-    parts.concat()
+pub(crate) fn all(report: &Report) -> Markup {
+    html! {
+        (standings(report))
+        @for &threads in &report.about.threads { (products(report, threads)) }
+        (cliffs(report))
+        (facts(report))
+        (peaks(report))
+        (bandwidths(report))
+        (latencies(report))
+        (scaling(report))
+        (counters(report))
+        (contestants(report))
+        (unusable(report))
+    }
 }
 
-fn standings(report: &Report) -> String {
+fn standings(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .standings
         .iter()
@@ -47,7 +46,7 @@ fn standings(report: &Report) -> String {
     table("Standings", &heads, &rows)
 }
 
-fn products(report: &Report, threads: usize) -> String {
+fn products(report: &Report, threads: usize) -> Markup {
     let names = report.contestants.iter().map(|contestant| contestant.name.as_str());
     let heads: Vec<&str> = ["product", "flops/byte", "allowed", "limit"].into_iter().chain(names).collect();
     let row = |row: &Row| {
@@ -82,7 +81,7 @@ fn products(report: &Report, threads: usize) -> String {
     table(&format!("GFLOP/s (share of what is allowed), {}", counted(threads, "thread")), &heads, &rows)
 }
 
-fn cliffs(report: &Report) -> String {
+fn cliffs(report: &Report) -> Markup {
     const MOST: usize = 25;
     let rows: Vec<Vec<Cell>> = report
         .cliffs
@@ -108,7 +107,7 @@ fn cliffs(report: &Report) -> String {
     table(&title, &["library", "product", "threads", "reached", "allowed", "share", "fastest other"], &rows)
 }
 
-fn facts(report: &Report) -> String {
+fn facts(report: &Report) -> Markup {
     let host = &report.machine.host;
     let count = |count: Option<usize>| count.map(|count| count.to_string());
     let size = |bytes: Option<u64>| bytes.map(format_bytes);
@@ -140,7 +139,7 @@ fn facts(report: &Report) -> String {
     table("Machine", &["", ""], &rows)
 }
 
-fn peaks(report: &Report) -> String {
+fn peaks(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .machine
         .peaks
@@ -157,7 +156,7 @@ fn peaks(report: &Report) -> String {
     table("Multiply-add peak", &["format", "instruction", "threads", "10⁹ operations/s"], &rows)
 }
 
-fn bandwidths(report: &Report) -> String {
+fn bandwidths(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .machine
         .bandwidths
@@ -170,7 +169,7 @@ fn bandwidths(report: &Report) -> String {
 }
 
 /// Pairs of small and huge pages, as they were measured.
-fn latencies(report: &Report) -> String {
+fn latencies(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .machine
         .latencies
@@ -183,7 +182,7 @@ fn latencies(report: &Report) -> String {
     table("Load latency, ns", &["working set", "small pages", "huge pages"], &rows)
 }
 
-fn scaling(report: &Report) -> String {
+fn scaling(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .machine
         .scaling
@@ -200,11 +199,11 @@ fn scaling(report: &Report) -> String {
     table("What more threads bring", &["threads", "clock, GHz", "f32 peak, GFLOP/s", "memory, GB/s"], &rows)
 }
 
-fn counters(report: &Report) -> String {
+fn counters(report: &Report) -> Markup {
     let products = match &report.counters {
         Counting::Unavailable { reason } => {
             let text = format!("Instructions per cycle and cache misses cannot be shown: {reason}.");
-            return element("h3", "Hardware counters") + &element("p", &text);
+            return html! { h3 { "Hardware counters" } p { (text) } };
         }
         Counting::Counted { products } => products,
     };
@@ -228,7 +227,7 @@ fn counters(report: &Report) -> String {
     table("Hardware counters: CKE with one thread, misses per 1000 instructions", &heads, &rows)
 }
 
-fn contestants(report: &Report) -> String {
+fn contestants(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .contestants
         .iter()
@@ -243,7 +242,7 @@ fn contestants(report: &Report) -> String {
     table("Libraries", &["name", "version", "file"], &rows)
 }
 
-fn unusable(report: &Report) -> String {
+fn unusable(report: &Report) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .unusable_libraries
         .iter()

@@ -10,23 +10,18 @@ use cke_chart::heat::{HeatCell, HeatMap, HeatRow};
 use cke_chart::lines::Series;
 use cke_chart::roofline::{Ceiling, PointLabel, RooflineChart};
 use cke_chart::timeline::{Lane, Span, Timeline};
-use cke_chart::{Format, Heading, Ink, Picture};
+use cke_chart::{Format, Ink};
+use maud::{Markup, html};
 
 /// Every picture.
-pub(crate) fn all(report: &Report, phase: &Phase) -> String {
-    let parts = [
-        composition(phase),
-        times(phase),
-        timelines::all(phase, report.about.threads),
-        roofline(report, phase),
-        layers(phase),
-    ];
-    parts.concat()
-}
-
-pub(crate) fn shown(title: &str, subtitle: &str, caption: &str, draw: impl Fn(&Heading, f64) -> Picture) -> String {
-    let heading = Heading::new(title, subtitle);
-    figure(title, subtitle, caption, |width| draw(&heading, width))
+pub(crate) fn all(report: &Report, phase: &Phase) -> Markup {
+    html! {
+        (composition(phase))
+        (times(phase))
+        (timelines::all(phase, report.about.threads))
+        (roofline(report, phase))
+        (layers(phase))
+    }
 }
 
 /// Each product has a colour of its own, attention has one, and all else is grey.
@@ -47,7 +42,7 @@ pub(crate) fn legend(phase: &Phase) -> Vec<(String, Ink)> {
 }
 
 /// One bar for the whole time.
-fn composition(phase: &Phase) -> String {
+fn composition(phase: &Phase) -> Markup {
     let mut start = 0.0;
     let mut span = |name: &str, ink: Ink, seconds: f64, share: f64| {
         let (milliseconds, label) = (1e3 * seconds, format!("{name} {}", percent(share)));
@@ -64,14 +59,14 @@ fn composition(phase: &Phase) -> String {
     let between = phase.between;
     spans.push(span("between operations", Ink::REFERENCE, between.seconds, between.share_of_time));
     let lanes = vec![Lane { label: String::new(), spans }];
-    shown("The time put together", "ms of all layers and passes", "", |heading, width| {
+    figure("The time put together", "ms of all layers and passes", "", |heading, width| {
         let (heading, axis, range) = (heading.clone(), "ms".to_owned(), (0.0, 1e3 * phase.total.seconds));
         Timeline { heading, axis, range, legend: legend(phase), lanes: lanes.clone() }.draw(width)
     })
 }
 
 /// A bar for each operation, the longest first, with the time that the roofline allows.
-fn times(phase: &Phase) -> String {
+fn times(phase: &Phase) -> Markup {
     let group = |row: &Row| BarGroup {
         label: row.name.to_owned(),
         values: vec![Some(1e3 * row.sums.seconds)],
@@ -82,7 +77,7 @@ fn times(phase: &Phase) -> String {
     let mut groups: Vec<BarGroup> = rows.into_iter().map(group).collect();
     let between = vec![Some(1e3 * phase.between.seconds)];
     groups.push(BarGroup { label: "between operations".to_owned(), values: between, limit: None });
-    shown(
+    figure(
         "What takes the time",
         "ms of all layers and passes; the stroke is the time that the roofline allows",
         "A bar that ends before its stroke found operands in a cache.",
@@ -94,7 +89,7 @@ fn times(phase: &Phase) -> String {
 }
 
 /// Each operation as a point.
-fn roofline(report: &Report, phase: &Phase) -> String {
+fn roofline(report: &Report, phase: &Phase) -> Markup {
     let with_work = || phase.by_name.iter().filter(|row| row.sums.flops > 0 && row.sums.bytes > 0);
     let intensity = |row: &Row| row.sums.flops as f64 / row.sums.bytes as f64;
     let series = |row: &Row| {
@@ -111,11 +106,11 @@ fn roofline(report: &Report, phase: &Phase) -> String {
         |row: &Row| PointLabel { intensity: intensity(row), gflops: row.sums.gflops, text: row.name.to_owned() };
     let series: Vec<Series> = with_work().map(series).collect();
     if series.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let labels: Vec<PointLabel> = with_work().map(label).collect();
     let (peak, bandwidth) = (report.roofline.peak_gflops, report.roofline.bandwidth_gb_s);
-    shown(
+    figure(
         "Roofline",
         "each point is one operation, all its calls together, under what the machine can do with these threads",
         "Left of the ridge memory is the limit, right of it the multiply-add units. Above the slope lies what found its \
@@ -135,10 +130,10 @@ fn roofline(report: &Report, phase: &Phase) -> String {
 }
 
 /// The share of the roofline of each operation in each layer.
-fn layers(phase: &Phase) -> String {
+fn layers(phase: &Phase) -> Markup {
     let layers = phase.operations.iter().filter_map(|operation| operation.layer).max().map_or(0, |last| last + 1);
     if layers < 2 {
-        return String::new();
+        return Markup::default();
     }
     let is_in_layers = |row: &&Row| {
         let mut own = phase.operations.iter().filter(|operation| operation.name == row.name);
@@ -159,7 +154,7 @@ fn layers(phase: &Phase) -> String {
     };
     let rows: Vec<HeatRow> = (0..layers).map(row).collect();
     let columns: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    shown("Layer by layer", "share of the roofline", "", |heading, width| {
+    figure("Layer by layer", "share of the roofline", "", |heading, width| {
         let (heading, columns, rows) = (heading.clone(), columns.clone(), rows.clone());
         HeatMap { heading, columns, subject: None, rows }.draw(width)
     })

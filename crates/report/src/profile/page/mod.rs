@@ -6,29 +6,29 @@ mod timelines;
 
 use super::report::{Phase, Report};
 use super::table::{recording_cost, summary};
-use crate::page::markup::element;
-use crate::page::{document, header, section, tile, tiles};
+use crate::page::{document, header, markup, section, tile, tiles};
 use crate::words::{counted, number, percent};
 use cke_perf::report::format_bytes;
+use maud::{Markup, html};
 
 /// The whole page.
 pub fn html(report: &Report) -> String {
     let name = report.about.subject.title();
-    let phase = |phase: &Phase| {
-        let parts = [
-            tiles(&phase_tiles(report, phase)),
-            element("p", &summary(phase)),
-            figures::all(report, phase),
-            tables::all(phase),
-        ];
-        section(phase.name, &phase.title(), &parts.concat())
+    let content = html! {
+        (header("Profile: where the time goes", &name, &line(report)))
+        @for phase in &report.phases { (section(phase.name, &phase.title(), &phase_content(report, phase))) }
+        (section("method", "How it was measured", &method(report)))
     };
-    let sections = [
-        header("Profile: where the time goes", &name, &line(report)),
-        report.phases.iter().map(phase).collect(),
-        section("method", "How it was measured", &method(report)),
-    ];
-    document(&format!("Profile: {name}"), &sections.concat())
+    document(&format!("Profile: {name}"), &content)
+}
+
+fn phase_content(report: &Report, phase: &Phase) -> Markup {
+    html! {
+        (tiles(&phase_tiles(report, phase)))
+        p { (summary(phase)) }
+        (figures::all(report, phase))
+        (tables::all(phase))
+    }
 }
 
 fn line(report: &Report) -> String {
@@ -46,7 +46,7 @@ fn line(report: &Report) -> String {
 }
 
 /// The figures that a hurried reader takes away.
-fn phase_tiles(report: &Report, phase: &Phase) -> [String; 4] {
+fn phase_tiles(report: &Report, phase: &Phase) -> [Markup; 4] {
     let (total, shares) = (&phase.total, phase.shares);
     let of_peak = percent(total.gflops / report.roofline.peak_gflops);
     let rates = format!("{} GFLOP/s, {of_peak} of the peak", number(total.gflops));
@@ -60,9 +60,9 @@ fn phase_tiles(report: &Report, phase: &Phase) -> [String; 4] {
     ]
 }
 
-fn method(report: &Report) -> String {
+fn method(report: &Report) -> Markup {
     let costs = report.phases.iter().map(|phase| format!("{} {}", phase.name, recording_cost(phase)));
-    let mut paragraphs = vec![
+    let mut texts = vec![
         format!(
             "Each phase ran {} after a warm-up, in turns with the same work unrecorded and with the machine's multiply-add \
              peak and read bandwidth, on the same number of threads. What is shown is the fastest repetition; tokens per \
@@ -80,9 +80,9 @@ fn method(report: &Report) -> String {
             .to_owned(),
     ];
     if !report.about.release_build {
-        paragraphs.push("This program was built for debugging: it is slower than it could be.".to_owned());
+        texts.push("This program was built for debugging: it is slower than it could be.".to_owned());
     }
-    paragraphs.iter().map(|text| element("p", text)).collect()
+    markup::paragraphs(&texts)
 }
 
 #[cfg(test)]

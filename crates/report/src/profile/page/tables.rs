@@ -5,9 +5,10 @@ use super::super::report::{Phase, Row};
 use super::super::sums::Sums;
 use crate::page::markup::{Cell, table};
 use crate::words::percent;
+use maud::Markup;
 
 /// Every operation, and all of them together.
-pub(crate) fn all(phase: &Phase) -> String {
+pub(crate) fn all(phase: &Phase) -> Markup {
     let row = |row: &Row| cells(row.name, &row.sums, shape(&row.shapes), row.kernels.join(", "));
     let mut rows: Vec<Vec<Cell>> = phase.by_name.iter().map(row).collect();
     rows.push(cells("between operations", &phase.between, String::new(), String::new()));

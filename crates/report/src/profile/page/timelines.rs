@@ -2,9 +2,11 @@
 
 use super::super::operations::{Operation, passes};
 use super::super::report::Phase;
-use super::figures::{ink, legend, shown};
+use super::figures::{ink, legend};
+use crate::page::markup::figure;
 use crate::words::{counted, number};
 use cke_chart::timeline::{Lane, Span, Timeline};
+use maud::{Markup, html};
 
 /// Lanes of threads that are drawn at most.
 const MOST_THREADS: usize = 32;
@@ -12,9 +14,9 @@ const MOST_THREADS: usize = 32;
 const CLOSE: f64 = 1.0 / 1500.0;
 
 /// The last forward pass, and one layer of it enlarged.
-pub(crate) fn all(phase: &Phase, threads: usize) -> String {
+pub(crate) fn all(phase: &Phase, threads: usize) -> Markup {
     let passes = passes(&phase.operations);
-    let Some(pass) = passes.last().map(|range| &phase.operations[range.clone()]) else { return String::new() };
+    let Some(pass) = passes.last().map(|range| &phase.operations[range.clone()]) else { return Markup::default() };
     let which = if passes.len() > 1 {
         format!("the last of {} forward passes", passes.len())
     } else {
@@ -27,14 +29,14 @@ pub(crate) fn all(phase: &Phase, threads: usize) -> String {
     let one = if layers > 1 {
         drawn("One layer", &format!("layer {middle} of 0 to {}, enlarged", layers - 1), phase, threads, &layer)
     } else {
-        String::new()
+        Markup::default()
     };
-    whole + &one
+    html! { (whole) (one) }
 }
 
 /// A timeline of these operations.
-fn drawn(title: &str, which: &str, phase: &Phase, threads: usize, operations: &[&Operation]) -> String {
-    let (Some(first), Some(last)) = (operations.first(), operations.last()) else { return String::new() };
+fn drawn(title: &str, which: &str, phase: &Phase, threads: usize, operations: &[&Operation]) -> Markup {
+    let (Some(first), Some(last)) = (operations.first(), operations.last()) else { return Markup::default() };
     let (start_ns, length_ns) = (first.start_ns, last.end_ns - first.start_ns);
     let (unit, ns_per_unit) = if length_ns < 1_000_000 { ("µs", 1e3) } else { ("ms", 1e6) };
     let clock = Clock { start_ns, ns_per_unit, unit };
@@ -43,7 +45,7 @@ fn drawn(title: &str, which: &str, phase: &Phase, threads: usize, operations: &[
     let subtitle = format!("{which}; {unit} since it began");
     let hidden = threads.saturating_sub(MOST_THREADS);
     let caption = if hidden > 0 { format!("{} not shown.", counted(hidden, "more thread")) } else { String::new() };
-    shown(title, &subtitle, &caption, |heading, width| {
+    figure(title, &subtitle, &caption, |heading, width| {
         Timeline {
             heading: heading.clone(),
             axis: unit.to_owned(),
