@@ -38,7 +38,7 @@ pub enum Verdict {
 pub struct Entry {
     /// The contestant's name.
     pub name: String,
-    /// The kernel that our own product ran on, where it tells.
+    /// The kernel that our own product ran on, where it tells; the routine of a library: `gemm` or `gemv`.
     pub kernel: Option<String>,
     /// `None` where it failed.
     pub rate: Option<Rate>,

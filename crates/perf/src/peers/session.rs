@@ -25,7 +25,7 @@ pub(super) trait Multiply<T: Element> {
         Ok(())
     }
 
-    /// The kernel that the product prepared last runs on, where it tells.
+    /// The kernel or routine that the product prepared last runs on, where it tells.
     fn kernel(&self) -> Option<&'static str> {
         None
     }
