@@ -112,7 +112,7 @@ fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &StatusLine) -> Resu
             Err(error) => return Err(error),
         };
         let memory_gb_per_s = measure_read_bandwidth(threads, effort.buffer)?.gb_per_s;
-        Ok(Scaling { threads, clock_ghz, peak_gflops, memory_gb_per_s })
+        Ok(Scaling { threads, clock_ghz, peak_gflops, peak_spread: 0.0, memory_gb_per_s })
     };
     powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
 }

@@ -12,6 +12,7 @@ use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::named_library::NamedLibrary;
+use crate::numbers;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::status_line::StatusLine;
@@ -21,12 +22,14 @@ use cke_kernels::Cpu;
 use cke_perf::clock::Stopwatch;
 use cke_report::audit::{self as report, About, Contestant, Measured, Report, Row, Skipped, suite};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Measures what this machine can do, and what its matrix libraries make of it
 ///
 /// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
-/// is found, each in a process of its own, in turns, against the roofline; shapes on which a library falls off a cliff. The
-/// report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else should run meanwhile.
+/// is found, each in a process of its own, in turns, against the roofline, at sizes drawn at random; products on which a library
+/// falls off a cliff. The report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else
+/// should run meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AuditArgs {
@@ -41,6 +44,9 @@ pub(crate) struct AuditArgs {
     no_peers: bool,
     #[command(flatten)]
     threads: ThreadCountsArgs,
+    /// Seed of the random sizes [default: another one each time, which the report names]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::seed)]
+    seed: Option<u64>,
     /// The page
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
@@ -82,7 +88,8 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     let watch = Stopwatch::start();
     let load_average = machine::load_average();
     let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, StatusLine::new());
-    let (launcher, cases) = (launcher()?, suite(args.quick));
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let (launcher, cases) = (launcher()?, suite(args.quick, seed));
     let threads = args.threads.counts()?;
 
     progress.show("looking for matrix libraries");
@@ -104,12 +111,18 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
         date,
         seconds: watch.seconds(),
         is_quick: args.quick,
+        seed,
         load_average,
         rounds: ROUNDS,
         threads,
         skipped,
     };
     Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
+}
+
+/// A short seed that nobody knows before.
+fn new_seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since_epoch| u64::from(since_epoch.subsec_micros()))
 }
 
 type MeasuredProducts = (Vec<Row>, Vec<Skipped>, Vec<Contestant>);

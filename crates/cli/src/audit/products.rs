@@ -32,8 +32,8 @@ pub(super) struct Outcome {
 
 /// Shortest and longest time that a contestant runs in a round.
 const TURN: (f64, f64) = (0.004, 0.03);
-/// What a round costs beside the turns, seconds: the machine's peak.
-const PEAK_SECONDS: f64 = 0.045;
+/// What a round costs beside the turns, seconds: the machine's peak and bandwidth.
+const PEAK_SECONDS: f64 = 0.05;
 
 impl Session<'_> {
     /// Measures with `threads` threads, the small products first, as long as there is time.
@@ -43,7 +43,8 @@ impl Session<'_> {
     pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<Outcome, CliError> {
         let settings = Settings { dtype: Dtype::F32, threads, rounds: self.rounds, seconds: self.turn_seconds() };
         let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
-        let libraries = contest.libraries().map(Option::<&Library>::cloned).collect();
+        let libraries: Vec<Option<Library>> = contest.libraries().map(Option::<&Library>::cloned).collect();
+        let is_ranked = |name: &str| self.is_ranked(&libraries, name);
         let mut by_work: Vec<(usize, &Case)> = self.cases.iter().enumerate().collect();
         by_work.sort_by_key(|(_, case)| case.product.work(Dtype::F32).flops);
 
@@ -56,10 +57,18 @@ impl Session<'_> {
             }
             let (number, total, what) = (i + 1, by_work.len(), label(&case.product));
             progress.show(&format!("products with {}, {number} of {total}: {what}", counted(threads, "thread")));
-            rows.push((*place, Row::new(self.machine, case.family, contest.measure(case.product)?)));
+            let measured = contest.measure_with_roofs(case.product)?;
+            rows.push((*place, Row::new(self.machine, case.family, measured, is_ranked)));
         }
         rows.sort_by_key(|(place, _)| *place);
         Ok(Outcome { rows: rows.into_iter().map(|(_, row)| row).collect(), skipped, libraries })
+    }
+
+    /// All but the reference BLAS.
+    fn is_ranked(&self, libraries: &[Option<Library>], name: &str) -> bool {
+        let mut all = self.entrants.iter().zip(libraries);
+        let is_reference = |library: &Option<Library>| library.as_ref().is_some_and(Library::is_reference);
+        !all.any(|(entrant, library)| entrant.name == name && is_reference(library))
     }
 
     /// How long a contestant runs in a round so that the whole takes about half of the time: the rest is for setting up and

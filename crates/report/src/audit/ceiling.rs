@@ -1,10 +1,11 @@
 //! What the machine allows for one product.
 
 use super::machine::Machine;
-use cke_perf::roofline::{Roofline, Work};
+use cke_perf::peers::Roofs;
+use cke_perf::roofline::Work;
 use serde::Serialize;
 
-/// The rate that nothing can exceed: the smaller of the multiply-add peak and what the memory level that holds the operands
+/// The rate that nothing should exceed: the smaller of the multiply-add peak and what the memory level that holds the operands
 /// delivers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Ceiling {
@@ -53,22 +54,14 @@ impl Limit {
     }
 }
 
-/// Handing work to other threads and waiting for them takes some microseconds, whatever the software.
-const HANDING_OUT_SECONDS: f64 = 5e-6;
-
-/// The ceiling of `work`, whose operands were used a moment ago and lie in the smallest level that holds them, with
-/// `peak_gflops` measured beside it. The bandwidth is that of a working set of this size on the measured curve. Where one
-/// thread would be done before others have got their part, the ceiling is that of one thread.
-pub(crate) fn ceiling(machine: &Machine, work: Work, threads: usize, peak_gflops: f64) -> Ceiling {
-    let curve = machine.bandwidth_curves.iter().find(|curve| curve.threads == threads);
-    let memory = machine.bandwidth("memory", threads).unwrap_or(f64::INFINITY);
-    let bandwidth_gb_s = curve.map_or(memory, |curve| curve.at(work.bytes as f64));
-    let roofline = Roofline { peak_gflops, bandwidth_gb_s };
+/// The ceiling of `work`, whose operands were used a moment ago and lie in the smallest level that holds them, under the roofs
+/// that were measured in the same rounds.
+pub(crate) fn ceiling(machine: &Machine, work: Work, threads: usize, roofs: &Roofs) -> Ceiling {
+    let roofline = roofs.limit(work);
+    let readers = if roofs.alone == Some(roofline) { 1 } else { threads };
     let is_arithmetic = work.intensity() >= roofline.ridge_intensity();
-    let limit = if is_arithmetic { Limit::Arithmetic } else { level(machine, work.bytes / threads as u64) };
-    let together = roofline.least_seconds(work);
-    let alone = together * threads as f64;
-    Ceiling { gflops: work.gflops(together.max(alone.min(HANDING_OUT_SECONDS))), limit }
+    let limit = if is_arithmetic { Limit::Arithmetic } else { level(machine, work.bytes / readers as u64) };
+    Ceiling { gflops: work.gflops(roofs.least_seconds(work)), limit }
 }
 
 /// The smallest level that holds so many bytes of each thread.
@@ -87,34 +80,40 @@ fn level(machine: &Machine, bytes: u64) -> Limit {
 mod tests {
     use super::super::example;
     use super::*;
+    use cke_perf::roofline::Roofline;
+
+    fn roofs(peak_gflops: f64, bandwidth_gb_s: f64) -> Roofs {
+        Roofs { together: Roofline { peak_gflops, bandwidth_gb_s }, alone: None }
+    }
 
     #[test]
     fn ceiling_of_intense_work_is_the_peak() {
         let work = Work { flops: 2 << 30, bytes: 1 << 20 };
-        let found = ceiling(&example::machine(), work, 1, 200.0);
+        let found = ceiling(&example::machine(), work, 1, &roofs(200.0, 100.0));
         assert!((found.gflops - 200.0).abs() < 1e-9 && found.limit == Limit::Arithmetic, "{found:?}");
     }
 
     #[test]
-    fn ceiling_of_a_vector_product_is_that_of_the_level_that_holds_it() {
+    fn ceiling_of_a_vector_product_is_the_bandwidth_measured_with_it() {
         // Half a flop for each byte.
-        for (bytes, gflops, limit) in [
-            (16 << 10, 200.0, Limit::L1),
-            (256 << 10, 100.0, Limit::L2),
-            (8 << 20, 50.0, Limit::L3),
-            (1 << 30, 20.0, Limit::Memory),
-        ] {
-            let found = ceiling(&example::machine(), Work { flops: bytes / 2, bytes }, 1, 1e6);
-            assert!((found.gflops - gflops).abs() < 1e-9 && found.limit == limit, "{bytes} bytes: {found:?}");
+        for (bytes, limit) in
+            [(16 << 10, Limit::L1), (256 << 10, Limit::L2), (8 << 20, Limit::L3), (1 << 30, Limit::Memory)]
+        {
+            let found = ceiling(&example::machine(), Work { flops: bytes / 2, bytes }, 1, &roofs(1e6, 80.0));
+            assert!((found.gflops - 40.0).abs() < 1e-9 && found.limit == limit, "{bytes} bytes: {found:?}");
         }
     }
 
     #[test]
-    fn ceiling_of_short_work_is_that_of_one_thread() {
-        let of = |flops: u64| ceiling(&example::machine(), Work { flops, bytes: flops / 100 }, 4, 400.0).gflops;
-        // 1, 4 and 100 µs with four threads.
-        for (flops, expected) in [(400_000, 100.0), (1_600_000, 320.0), (40_000_000, 400.0)] {
-            assert!((of(flops) - expected).abs() < 1e-9, "{flops} flops: {}", of(flops));
-        }
+    fn ceiling_of_short_work_is_that_of_one_thread_where_it_was_measured() {
+        let alone = Roofline { peak_gflops: 180.0, bandwidth_gb_s: 120.0 };
+        let found = |flops: u64| {
+            let roofs = Roofs { alone: Some(alone), ..roofs(200.0, 130.0) };
+            ceiling(&example::machine(), Work { flops, bytes: 2 * flops }, 2, &roofs)
+        };
+        // 64×1×1216: one thread reads it in 2.6 µs, two would need 5 to share it.
+        let column = found(2 * 64 * 1216);
+        assert!((column.gflops - 60.0).abs() < 1e-9 && column.limit == Limit::L2, "{column:?}");
+        assert!((found(20_000_000).gflops - 65.0).abs() < 1e-9);
     }
 }

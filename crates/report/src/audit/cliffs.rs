@@ -14,11 +14,13 @@ pub(crate) struct Cliff {
     pub(crate) threads: usize,
     /// What it reaches.
     pub(crate) gflops: f64,
+    /// How far its rounds lay apart, as a share of that.
+    pub(crate) spread: f64,
     /// What the machine allows.
     pub(crate) ceiling: Ceiling,
     /// Why it counts as a cliff.
     pub(crate) reason: Reason,
-    /// The fastest other contestant on the same product, and its rate.
+    /// The fastest other ranked contestant on the same product, and its rate.
     pub(crate) fastest_other: Option<(String, f64)>,
 }
 
@@ -44,9 +46,10 @@ impl Cliff {
         self.gflops / self.ceiling.gflops
     }
 
-    /// How many times faster somebody else was on the same product; at least 1.
+    /// How many times faster another contestant was on the same product, by more than the spread; else 1.
     pub(crate) fn proven_factor(&self) -> f64 {
-        self.fastest_other.as_ref().map_or(1.0, |(_, other)| (other / self.gflops).max(1.0))
+        let proof = self.fastest_other.as_ref().filter(|(_, other)| *other > self.gflops * (1.0 + self.spread));
+        proof.map_or(1.0, |(_, other)| other / self.gflops)
     }
 }
 
@@ -56,7 +59,7 @@ pub(crate) fn cliffs(rows: &[Row]) -> Vec<Cliff> {
         .iter()
         .enumerate()
         .flat_map(|(i, row)| {
-            row.entries.iter().filter_map(move |entry| cliff(row, entry, || neighbour_share(rows, i, &entry.name)))
+            row.ranked().filter_map(move |entry| cliff(row, entry, || neighbour_share(rows, i, &entry.name)))
         })
         .collect();
     cliffs.sort_by(|x, y| x.share().total_cmp(&y.share()));
@@ -64,19 +67,22 @@ pub(crate) fn cliffs(rows: &[Row]) -> Vec<Cliff> {
 }
 
 fn cliff(row: &Row, entry: &RowEntry, neighbours: impl FnOnce() -> Option<f64>) -> Option<Cliff> {
-    let (gflops, share) = (entry.gflops?, entry.share_of_ceiling?);
+    let (gflops, share, spread) = (entry.gflops?, entry.share_of_ceiling?, entry.spread());
+    // The best of its rounds could have been better by the spread.
+    let share = share * (1.0 + spread);
     let reason = if share < HALF {
         Reason::BelowCeiling
     } else {
         let neighbours = neighbours().filter(|neighbours| share < HALF * neighbours)?;
         Reason::BelowNeighbours { neighbours }
     };
-    let fastest_other = row.fastest_but(&entry.name).map(|(name, rate)| (name.to_owned(), rate));
+    let fastest_other = row.fastest_but(&entry.name).and_then(|other| Some((other.name.clone(), other.gflops?)));
     Some(Cliff {
         name: entry.name.clone(),
         label: row.label.clone(),
         threads: row.threads,
         gflops,
+        spread,
         ceiling: row.ceiling,
         reason,
         fastest_other,
@@ -139,6 +145,21 @@ mod tests {
         let mut other = row(Family::Rows, "2 8 8", &[("a", 130.0)], 100.0);
         other.threads = 2;
         assert_eq!(cliffs(&[row(Family::Rows, "1 8 8", &[("a", 55.0)], 100.0), other]), []);
+    }
+
+    #[test]
+    fn cliffs_within_the_spread_are_none() {
+        let mut noisy = row(Family::Layers, "1 8 8", &[("a", 40.0)], 100.0);
+        assert_eq!(cliffs(&[noisy.clone()]).len(), 1);
+        noisy.entries[0].spread = Some(0.3);
+        assert_eq!(cliffs(&[noisy]), []);
+    }
+
+    #[test]
+    fn cliffs_of_unranked_libraries_are_none() {
+        let mut reference = row(Family::Layers, "1 8 8", &[("a", 90.0), ("reference", 4.0)], 100.0);
+        reference.entries[1].is_ranked = false;
+        assert_eq!(cliffs(&[reference]), []);
     }
 
     #[test]

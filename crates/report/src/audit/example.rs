@@ -52,7 +52,13 @@ pub(crate) fn machine() -> Machine {
             latency(256 << 20, Pages::Small, 150.0),
             latency(256 << 20, Pages::Huge, 100.0),
         ],
-        scaling: vec![Scaling { threads: 1, clock_ghz: Some(3.125), peak_gflops: 200.0, memory_gb_per_s: 40.0 }],
+        scaling: vec![Scaling {
+            threads: 1,
+            clock_ghz: Some(3.125),
+            peak_gflops: 200.0,
+            peak_spread: 0.0,
+            memory_gb_per_s: 40.0,
+        }],
     }
 }
 
@@ -65,6 +71,8 @@ pub(crate) fn row(family: Family, product: &str, rates: &[(&str, f64)], ceiling:
     let product: Product = product.parse().expect("a product");
     let entry = |&(name, gflops): &(&str, f64)| RowEntry {
         name: name.to_owned(),
+        is_ranked: true,
+        routine: None,
         gflops: Some(gflops),
         share_of_ceiling: Some(gflops / ceiling),
         median_gflops: Some(gflops),
@@ -105,6 +113,7 @@ pub(crate) fn report(rows: Vec<Row>) -> Report {
         date: "2025-03-31 17:05 UTC".to_owned(),
         seconds: 12.0,
         is_quick: false,
+        seed: 1,
         load_average: Some(0.02),
         rounds: 3,
         threads: vec![1],

@@ -37,6 +37,8 @@ pub struct Scaling {
     pub clock_ghz: Option<f64>,
     /// f32 multiply-add peak, GFLOP/s.
     pub peak_gflops: f64,
+    /// How far the two measurements of the peak lay apart, as a share of the better one.
+    pub peak_spread: f64,
     /// Read from memory, GB/s.
     pub memory_gb_per_s: f64,
 }
@@ -49,6 +51,7 @@ impl Scaling {
             threads: self.threads,
             clock_ghz: self.clock_ghz.zip(other.clock_ghz).map(|(x, y)| x.max(y)),
             peak_gflops: self.peak_gflops.max(other.peak_gflops),
+            peak_spread: 1.0 - self.peak_gflops.min(other.peak_gflops) / self.peak_gflops.max(other.peak_gflops),
             memory_gb_per_s: self.memory_gb_per_s.max(other.memory_gb_per_s),
         }
     }

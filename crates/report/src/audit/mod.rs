@@ -2,7 +2,7 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | `suite` | the products that are measured |
+//! | `suite`, `draw` | the products that are measured, drawn at random from a seed |
 //! | `machine`, `counting`, `rows` | what was measured |
 //! | `ceiling` | what the machine allows for a product |
 //! | `cliffs`, `standing`, `findings` | what follows |
@@ -12,6 +12,7 @@
 mod ceiling;
 mod cliffs;
 mod counting;
+mod draw;
 #[cfg(test)]
 mod example;
 mod findings;

@@ -5,13 +5,13 @@ use super::counting::Counting;
 use super::findings::{Finding, findings};
 use super::machine::Machine;
 use super::rows::Row;
-use super::standing::{Standing, standings};
+use super::standing::{Standing, left_out, standings};
 use cke_perf::peers::Library;
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// The number of this layout of the JSON document; it grows when a field changes its meaning or goes away.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The whole report, as it is written as JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +25,8 @@ pub struct Report {
     /// Files that look like matrix libraries but cannot be used.
     pub(crate) unusable_libraries: Vec<UnusableLibrary>,
     pub(crate) standings: Vec<Standing>,
+    /// Products that standings leave out, so that all are over the same ones.
+    pub(crate) left_out: Vec<String>,
     pub(crate) cliffs: Vec<Cliff>,
     /// Number of threads after number of threads, each in the order of the suite.
     pub(crate) products: Vec<Row>,
@@ -44,6 +46,8 @@ pub struct About {
     pub seconds: f64,
     /// Whether fewer products and rounds were wanted.
     pub is_quick: bool,
+    /// The products are the draw of this seed.
+    pub seed: u64,
     /// Programs that ran or waited to run in the minute before, on average.
     pub load_average: Option<f64>,
     /// Rounds for each product.
@@ -106,6 +110,7 @@ impl Report {
         let Measured { about, machine, contestants, unusable_libraries, products, counters } = measured;
         let cliffs = cliffs(&products);
         let standings = standings(&products, &cliffs);
+        let left_out = left_out(&products);
         let mut report = Report {
             format: FORMAT,
             about,
@@ -114,6 +119,7 @@ impl Report {
             contestants,
             unusable_libraries,
             standings,
+            left_out,
             cliffs,
             products,
             counters,

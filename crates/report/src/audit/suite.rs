@@ -1,5 +1,6 @@
 //! The products that an audit measures.
 
+use super::draw::Draw;
 use cke_perf::peers::Product;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ pub enum Family {
     Layers,
     /// Scores and values of one attention head.
     Attention,
-    /// Shapes that tuning forgets: narrow, flat, odd, transposed.
+    /// Any sizes and transposes.
     Odd,
 }
 
@@ -28,51 +29,62 @@ impl Family {
         matches!(self, Family::Squares | Family::Rows)
     }
 
-    /// M N K and transposes, ascending.
-    fn products(self, is_quick: bool) -> &'static [&'static str] {
-        match (self, is_quick) {
-            (Family::Squares, true) => &["16 16 16", "128 128 128", "512 512 512"],
-            (Family::Squares, false) => &[
-                "16 16 16",
-                "32 32 32",
-                "64 64 64",
-                "127 127 127",
-                "128 128 128",
-                "256 256 256",
-                "512 512 512",
-                "1000 1000 1000",
-                "1024 1024 1024",
-                "2048 2048 2048",
-            ],
-            (Family::Rows, true) => &["1 3072 768 n t", "8 3072 768 n t", "64 3072 768 n t"],
-            (Family::Rows, false) => &[
-                "1 3072 768 n t",
-                "2 3072 768 n t",
-                "4 3072 768 n t",
-                "8 3072 768 n t",
-                "16 3072 768 n t",
-                "32 3072 768 n t",
-                "128 3072 768 n t",
-                "512 3072 768 n t",
-            ],
-            (Family::Layers, true) => &[],
-            (Family::Layers, false) => {
-                &["1 768 3072 n t", "1 50257 768 n t", "128 768 768 n t", "128 768 3072 n t", "1024 2304 768 n t"]
-            }
-            (Family::Attention, true) => &["128 128 64 n t"],
-            (Family::Attention, false) => &["128 128 64 n t", "128 64 128", "384 384 64 n t", "384 64 384"],
-            (Family::Odd, true) => &["35 700 2048"],
-            (Family::Odd, false) => &[
-                "64 1 1216",
-                "1760 16 1760",
-                "35 700 2048",
-                "2048 512 13",
-                "33 1025 77 n t",
-                "257 263 269",
-                "512 512 512 t n",
-            ],
+    /// Products drawn at random; ladders ascend.
+    fn products(self, is_quick: bool, draw: &mut Draw) -> Vec<Product> {
+        let count = |quick: usize, full: usize| if is_quick { quick } else { full };
+        match self {
+            Family::Squares => squares(count(3, 8), draw),
+            Family::Rows => rows(count(3, 8), draw),
+            Family::Layers => (0..count(0, 5)).map(|_| layer(draw)).collect(),
+            Family::Attention => (0..count(1, 2)).flat_map(|_| head(draw)).collect(),
+            Family::Odd => (0..count(1, 8)).map(|_| odd(draw)).collect(),
         }
     }
+}
+
+/// One square in each of `count` equal parts of the logarithmic range from 12 to 2048.
+fn squares(count: usize, draw: &mut Draw) -> Vec<Product> {
+    const OCTAVES: f64 = 7.4;
+    let edge = |i: usize| (12.0 * (OCTAVES * i as f64 / count as f64).exp2()) as usize;
+    let size = (0..count).map(|i| (edge(i), edge(i + 1) - 1));
+    size.map(|(low, high)| draw.size(low, high)).map(|n| product([n, n, n], false, false)).collect()
+}
+
+/// One layer with more and more rows, the first one alone.
+fn rows(count: usize, draw: &mut Draw) -> Vec<Product> {
+    let (n, k) = weights(draw);
+    let heights = (0..count).map(|i| match i {
+        0 => 1,
+        // Quick ladders have two octaves a step.
+        i => draw.size(1 << (i * 8 / count), (2 << (i * 8 / count)) - 1),
+    });
+    heights.map(|m| product([m, n, k], false, true)).collect()
+}
+
+/// Outputs and inputs of a layer.
+fn weights(draw: &mut Draw) -> (usize, usize) {
+    (draw.multiple(64, 256, 4096), draw.multiple(64, 256, 4096))
+}
+
+fn layer(draw: &mut Draw) -> Product {
+    let (n, k) = weights(draw);
+    // A third are single tokens.
+    let m = if draw.size(1, 3) == 1 { 1 } else { draw.size(2, 1024) };
+    product([m, n, k], false, true)
+}
+
+/// Scores and values of one head over one length.
+fn head(draw: &mut Draw) -> [Product; 2] {
+    let (length, size) = (draw.size(32, 512), draw.multiple(16, 32, 128));
+    [product([length, length, size], false, true), product([length, size, length], false, false)]
+}
+
+fn odd(draw: &mut Draw) -> Product {
+    product([(); 3].map(|()| draw.size(1, 2048)), draw.coin(), draw.coin())
+}
+
+fn product([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: bool) -> Product {
+    Product { m, n, k, transpose_a, transpose_b }
 }
 
 /// A product with its family.
@@ -84,13 +96,18 @@ pub struct Case {
     pub product: Product,
 }
 
-/// All products, family by family.
-pub fn suite(is_quick: bool) -> Vec<Case> {
-    let of = |family: Family| {
-        let products = family.products(is_quick).iter().filter_map(|text| text.parse().ok());
-        products.map(move |product| Case { family, product })
-    };
-    Family::ALL.into_iter().flat_map(of).collect()
+/// All products, family by family: the draw of this seed, each product once.
+pub fn suite(is_quick: bool, seed: u64) -> Vec<Case> {
+    let mut draw = Draw::new(seed);
+    let mut cases: Vec<Case> = Vec::new();
+    for family in Family::ALL {
+        for product in family.products(is_quick, &mut draw) {
+            if cases.iter().all(|case| case.product != product) {
+                cases.push(Case { family, product });
+            }
+        }
+    }
+    cases
 }
 
 /// A product as people write it: `2048³`, `1×3072×768 nt`.
@@ -106,23 +123,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suite_has_every_line_of_every_family() {
+    fn suite_of_a_seed_is_always_the_same_and_of_another_differs() {
         for is_quick in [true, false] {
-            let cases = suite(is_quick);
-            let lines: usize = Family::ALL.iter().map(|family| family.products(is_quick).len()).sum();
-            assert_eq!(cases.len(), lines);
+            assert_eq!(suite(is_quick, 7), suite(is_quick, 7));
+            assert_ne!(suite(is_quick, 7), suite(is_quick, 8));
+        }
+    }
+
+    #[test]
+    fn suite_of_any_seed_is_short_varied_and_without_repetition() {
+        for seed in 0..50 {
+            let cases = suite(false, seed);
+            assert!((25..40).contains(&cases.len()) && suite(true, seed).len() < 12, "seed {seed}");
+            assert!(Family::ALL.iter().all(|family| cases.iter().any(|case| case.family == *family)), "seed {seed}");
+            assert!(cases.iter().any(|case| case.product.has_vector()), "seed {seed}");
             for (i, case) in cases.iter().enumerate() {
                 assert!(cases[i + 1..].iter().all(|other| other.product != case.product), "{case:?} occurs twice");
             }
         }
-        assert!(suite(true).len() < 10 && suite(false).len() < 40);
     }
 
     #[test]
     fn suite_ladders_ascend() {
-        for family in Family::ALL.into_iter().filter(|family| family.is_ladder()) {
-            let cases = suite(false).into_iter().filter(|case| case.family == family);
-            assert!(cases.map(|case| case.product.m).is_sorted());
+        for seed in 0..50 {
+            for (family, is_quick) in [(Family::Squares, false), (Family::Rows, false), (Family::Rows, true)] {
+                let cases = suite(is_quick, seed).into_iter().filter(|case| case.family == family);
+                assert!(cases.map(|case| case.product.m).is_sorted(), "seed {seed}");
+            }
         }
     }
 

@@ -7,10 +7,11 @@ use cke_perf::report::{Align, Column, Table};
 /// Findings first, then what the machine does and where everybody stands.
 pub fn text(report: &Report) -> String {
     let findings: String =
-        report.findings.iter().map(|finding| format!("{:>5}  {}\n", finding.kind.label(), finding.headline)).collect();
+        report.findings.iter().map(|finding| format!("{:>14}  {}\n", finding.kind.label(), finding.headline)).collect();
     format!(
-        "{}\n\n{findings}\n{}\n{}",
+        "{}, products drawn with --seed {}\n\n{findings}\n{}\n{}",
         report.machine.name(),
+        report.about.seed,
         machine_table(report).to_markdown(),
         standings_table(report).to_markdown()
     )

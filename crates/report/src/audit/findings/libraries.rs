@@ -49,7 +49,7 @@ fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
         number(ceiling.gflops)
     );
     let proof = match &cliff.fastest_other {
-        Some((other, rate)) if rate > gflops => {
+        Some((other, rate)) if cliff.proven_factor() > 1.0 => {
             format!(
                 "{other} does the same product at {}, {} times as fast. ",
                 number(*rate),
@@ -78,7 +78,8 @@ pub(crate) fn narrow_vectors(report: &Report) -> Vec<Finding> {
     const MOST: f64 = 0.54;
     let is_wide = report.machine.host.isa_detected == "avx512";
     let narrow = |standing: &&Standing| {
-        is_wide && standing.threads == 1 && standing.name != OURS && (0.3..MOST).contains(&standing.best_share_of_peak)
+        let most = MOST / (1.0 + standing.spread);
+        is_wide && standing.threads == 1 && standing.name != OURS && (0.3..most).contains(&standing.best_share_of_peak)
     };
     let of = |standing: &Standing| {
         let Standing { name, best_share_of_peak, .. } = standing;
@@ -119,14 +120,17 @@ pub(crate) fn slower_with_threads(report: &Report) -> Option<Finding> {
     Some(finding(Kind::Loss, headline, detail))
 }
 
+/// Losses of more than a fifth, and of more than the rounds lay apart.
 fn slower(report: &Report, few: usize, many: usize) -> Vec<Slower<'_>> {
     const MOST_KEPT: f64 = 0.8;
     let mut slower = Vec::new();
     for row in report.rows(few) {
         let Some(with_many) = report.rows(many).find(|other| other.product == row.product) else { continue };
-        for entry in &row.entries {
-            let (Some(before), Some(after)) = (entry.gflops, with_many.rate(&entry.name)) else { continue };
-            if after < MOST_KEPT * before {
+        for entry in row.ranked() {
+            let Some(later) = with_many.ranked().find(|later| later.name == entry.name) else { continue };
+            let (Some(before), Some(after)) = (entry.gflops, later.gflops) else { continue };
+            let spread = entry.spread().max(later.spread());
+            if after * (1.0 + spread) < MOST_KEPT * before {
                 slower.push(Slower { name: &entry.name, label: &row.label, before, after });
             }
         }
@@ -136,22 +140,34 @@ fn slower(report: &Report, few: usize, many: usize) -> Vec<Slower<'_>> {
 
 pub(crate) fn best_library(report: &Report) -> Option<Finding> {
     let threads = *report.about.threads.first()?;
-    let mut libraries = report.standings(threads).filter(|standing| standing.name != OURS);
-    let Some(best) = libraries.next() else { return no_library(report) };
+    let libraries: Vec<&Standing> = report.standings(threads).filter(|standing| standing.name != OURS).collect();
+    let (best, others) = libraries.split_first()?;
+    let share = percent(best.share_of_ceiling);
+    let (kind, headline) = match others.first().filter(|second| !best.is_ahead_of(second)) {
+        Some(second) => (
+            Kind::NotConclusive,
+            format!(
+                "{} ({share}) and {} ({}) lead the installed libraries, closer to each other than the rounds ({})",
+                best.name,
+                second.name,
+                percent(second.share_of_ceiling),
+                percent(best.spread.max(second.spread))
+            ),
+        ),
+        None => (
+            Kind::Fact,
+            format!("{} is the best of the installed libraries: {share} of what the machine allows", best.name),
+        ),
+    };
     let others: Vec<String> =
-        libraries.map(|standing| format!("{} {}", standing.name, percent(standing.share_of_ceiling))).collect();
-    let headline = format!(
-        "{} is the best of the installed libraries: {} of what the machine allows",
-        best.name,
-        percent(best.share_of_ceiling)
-    );
+        others.iter().map(|standing| format!("{} {}", standing.name, percent(standing.share_of_ceiling))).collect();
     let rest = if others.is_empty() { String::new() } else { format!(" The others: {}.", others.join(", ")) };
     let detail =
         format!("Geometric mean over {} with {}.{rest}", counted(best.products, "product"), counted(threads, "thread"));
-    Some(finding(Kind::Fact, headline, detail))
+    Some(finding(kind, headline, detail))
 }
 
-fn no_library(report: &Report) -> Option<Finding> {
+pub(crate) fn no_library(report: &Report) -> Option<Finding> {
     (!report.has_libraries()).then(|| {
         let detail =
             "CKE stands alone in this report. Name a library with --against, or leave out --no-peers.".to_owned();
@@ -162,24 +178,10 @@ fn no_library(report: &Report) -> Option<Finding> {
 pub(crate) fn our_standing(report: &Report) -> Option<Finding> {
     let threads = *report.about.threads.first()?;
     let ours = report.standings(threads).find(|standing| standing.name == OURS)?;
-    let rival = report.standings(threads).find(|standing| standing.name != OURS);
-    let share = percent(ours.share_of_ceiling);
-    let (kind, headline) = match rival {
-        None => (Kind::Fact, format!("CKE reaches {share} of what the machine allows")),
-        Some(rival) if ours.share_of_ceiling >= rival.share_of_ceiling => {
-            (Kind::Strength, format!("CKE reaches {share} of what the machine allows, more than any installed library"))
-        }
-        Some(rival) => (
-            Kind::Fact,
-            format!(
-                "CKE reaches {share} of what the machine allows, {} reaches {}",
-                rival.name,
-                percent(rival.share_of_ceiling)
-            ),
-        ),
-    };
-    let fastest = match rival {
-        Some(_) => format!(" It is the fastest on {}.", ours.fastest),
+    let best_other = report.standings(threads).find(|standing| standing.name != OURS);
+    let (kind, headline) = our_headline(ours, best_other);
+    let fastest = match best_other {
+        Some(_) => format!(" It is the fastest, by more than the spread, on {}.", ours.fastest),
         None => String::new(),
     };
     let detail = format!(
@@ -188,4 +190,25 @@ pub(crate) fn our_standing(report: &Report) -> Option<Finding> {
         counted(threads, "thread")
     );
     Some(finding(kind, headline, detail))
+}
+
+fn our_headline(ours: &Standing, best_other: Option<&Standing>) -> (Kind, String) {
+    let share = percent(ours.share_of_ceiling);
+    let Some(other) = best_other else {
+        return (Kind::Fact, format!("CKE reaches {share} of what the machine allows"));
+    };
+    let both = format!(
+        "CKE reaches {share} of what the machine allows, {} reaches {}",
+        other.name,
+        percent(other.share_of_ceiling)
+    );
+    if ours.is_ahead_of(other) {
+        let headline = format!("CKE reaches {share} of what the machine allows, more than any installed library");
+        (Kind::Strength, headline)
+    } else if other.is_ahead_of(ours) {
+        (Kind::Fact, both)
+    } else {
+        let spread = percent(ours.spread.max(other.spread));
+        (Kind::NotConclusive, format!("{both}: the rounds of a product lay as far apart ({spread})"))
+    }
 }

@@ -34,7 +34,8 @@ pub(crate) fn poor_scaling(report: &Report) -> Option<Finding> {
     const POOR: f64 = 0.8;
     let [one, .., all] = &report.machine.scaling[..] else { return None };
     let factor = all.peak_gflops / one.peak_gflops;
-    (factor < POOR * all.threads as f64).then(|| {
+    let spread = one.peak_spread.max(all.peak_spread);
+    (factor * (1.0 + spread) < POOR * all.threads as f64).then(|| {
         let headline = format!("{} threads multiply and add only {} times as fast as one", all.threads, number(factor));
         let clocks = match (one.clock_ghz, all.clock_ghz) {
             (Some(one), Some(all)) => format!(" The clock goes from {} to {} GHz.", number(one), number(all)),

@@ -78,3 +78,56 @@ fn findings_tell_of_a_busy_machine() {
     assert!(busy(Some(2.0), 0.0) && busy(Some(0.1), 0.4));
     assert!(!busy(Some(0.1), 0.05) && !busy(None, 0.05));
 }
+
+#[test]
+fn findings_compare_nothing_while_the_machine_is_busy() {
+    let mut report = example::report(vec![
+        example::row(Family::Rows, "1 3072 768 n t", &[(OURS, 49.0), ("OpenBLAS", 7.0)], 50.0),
+        example::row(Family::Rows, "8 3072 768 n t", &[(OURS, 180.0), ("OpenBLAS", 53.0)], 200.0),
+    ]);
+    assert!(!headlines(&report, Kind::Loss).is_empty());
+    report.about.load_average = Some(2.0);
+    report.findings = super::findings(&report);
+    assert!(headlines(&report, Kind::Loss).is_empty() && headlines(&report, Kind::Strength).is_empty());
+    let doubted = headlines(&report, Kind::NotConclusive);
+    assert!(doubted.iter().any(|headline| headline.starts_with("OpenBLAS reaches 7 GFLOP/s")), "{doubted:?}");
+}
+
+#[test]
+fn findings_within_the_spread_are_not_conclusive() {
+    let report = |spread: f64| {
+        let mut row = example::row(Family::Squares, "64 64 64", &[(OURS, 190.0), ("x", 180.0), ("y", 175.0)], 200.0);
+        row.entries.iter_mut().for_each(|entry| entry.spread = Some(spread));
+        example::report(vec![row])
+    };
+    assert_eq!(headlines(&report(0.01), Kind::NotConclusive).len(), 0);
+    let noisy = report(0.2);
+    let found = headlines(&noisy, Kind::NotConclusive);
+    assert!(found[0].starts_with("CKE reaches 95%") && found[1].starts_with("x (90%) and y (88%)"), "{found:?}");
+}
+
+#[test]
+fn findings_say_nothing_of_the_reference_but_wrong_results() {
+    let mut row = example::row(Family::Squares, "64 64 64", &[(OURS, 190.0), ("slow", 2.0)], 200.0);
+    row.entries[1].is_ranked = false;
+    let mut with_two = row.clone();
+    with_two.threads = 2;
+    with_two.entries[1].gflops = Some(1.0);
+    let mut report = example::report(vec![row, with_two]);
+    report.about.threads = vec![1, 2];
+    let found = super::findings(&report);
+    assert!(found.iter().all(|finding| !finding.headline.contains("slow")), "{found:?}");
+}
+
+#[test]
+fn findings_lose_by_threads_only_beyond_the_spread() {
+    let slower = |spread: f64| {
+        let one = example::row(Family::Squares, "64 64 64", &[("x", 150.0)], 200.0);
+        let mut two = example::row(Family::Squares, "64 64 64", &[("x", 110.0)], 200.0);
+        (two.threads, two.entries[0].spread) = (2, Some(spread));
+        let mut report = example::report(vec![one, two]);
+        report.about.threads = vec![1, 2];
+        super::findings(&report).iter().any(|finding| finding.headline.starts_with("More threads"))
+    };
+    assert!(slower(0.05) && !slower(0.15));
+}

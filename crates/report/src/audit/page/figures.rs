@@ -101,7 +101,7 @@ fn roofline(report: &Report, threads: usize) -> Markup {
     let peak = ceiling("multiply-add peak", peak, "GFLOP/s");
     figure(
         &format!("Roofline, {}", counted(threads, "thread")),
-        "each point is one product by one library; nothing can lie above the line of the level that its operands lie in",
+        "each point is one product by one library; the lines were measured before, the limits in the table below beside each product",
         "Left of the ridge the memory level is the limit, right of it the multiply-add units. The deepest cliffs are named.",
         |heading, width| {
             let (heading, peak) = (heading.clone(), peak.clone());
@@ -137,7 +137,7 @@ fn heat(report: &Report, threads: usize) -> Markup {
     figure(
         &format!("Product by product, {}", counted(threads, "thread")),
         "share of what the machine allows; M×N×K, nt: B stored N×K, tn: A stored K×M",
-        "Orange is a cliff: less than half of what is possible. Above 100%: operands stayed nearer than the model assumes.",
+        "Orange is a cliff: less than half of what is possible. Above 100%: noise, or operands stayed nearer than the model assumes.",
         |heading, width| {
             let (heading, columns, rows) = (heading.clone(), columns.clone(), rows.clone());
             HeatMap { heading, columns, subject: Some(0), rows }.draw(width)

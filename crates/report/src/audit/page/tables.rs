@@ -50,7 +50,7 @@ fn products(report: &Report, threads: usize) -> Markup {
     let names = report.contestants.iter().map(|contestant| contestant.name.as_str());
     let heads: Vec<&str> = ["product", "flops/byte", "allowed", "limit"].into_iter().chain(names).collect();
     let row = |row: &Row| {
-        let fastest = row.fastest().map(|(name, _)| name.to_owned());
+        let fastest = row.fastest().map(|entry| entry.name.clone());
         let is_cliff = |name: &str| {
             report.cliffs.iter().any(|cliff| cliff.name == name && cliff.label == row.label && cliff.threads == threads)
         };
@@ -64,7 +64,9 @@ fn products(report: &Report, threads: usize) -> Markup {
                 } else {
                     "number"
                 };
-                Cell::marked(format!("{} ({})", number(gflops), percent(gflops / row.ceiling.gflops)), class)
+                let mark = if entry.is_above_ceiling() { " ↑" } else { "" };
+                let share = percent(gflops / row.ceiling.gflops);
+                Cell::marked(format!("{} ({share}){mark}", number(gflops)), class)
             }
             (None, Verdict::Wrong { .. }) => Cell::marked("WRONG", "cliff"),
             (None, _) => Cell::number("failed"),

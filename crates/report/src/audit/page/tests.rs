@@ -49,3 +49,23 @@ fn page_without_products_still_shows_the_machine() {
     let page = html(&example::report(Vec::new()));
     assert!(!page.contains("<section id=\"products\">") && page.contains("Read bandwidth by working set"));
 }
+
+#[test]
+fn page_names_its_seed_and_marks_a_rate_above_its_limit() {
+    let mut row = example::row(Family::Odd, "64 1 1216", &[(OURS, 137.0), ("OpenBLAS", 90.0)], 100.0);
+    row.entries[1].routine = Some("gemv".to_owned());
+    let page = html(&example::report(vec![row]));
+    assert!(page.contains("--seed 1 measures the same ones") && page.contains("· seed 1"));
+    assert!(page.contains("137 (137%) ↑") && page.contains("90 (90%)<"));
+    assert!(page.contains("the routine that callers use for them: gemv of OpenBLAS."));
+}
+
+#[test]
+fn page_says_what_standings_leave_out() {
+    let mut rows = vec![
+        example::row(Family::Odd, "3 5 7", &[(OURS, 90.0), ("OpenBLAS", 90.0)], 100.0),
+        example::row(Family::Odd, "5 7 9", &[(OURS, 90.0), ("OpenBLAS", 90.0)], 100.0),
+    ];
+    rows[1].entries[1].gflops = None;
+    assert!(html(&example::report(rows)).contains("they leave out 5×7×9: "));
+}
