@@ -55,7 +55,8 @@ pub(crate) fn left_out(rows: &[Row]) -> Vec<String> {
     let mut left_out: Vec<String> = Vec::new();
     for row in rows {
         let same = || rows.iter().filter(|other| other.label == row.label);
-        if !(same().count() == threads.len() && same().all(is_complete)) && !left_out.contains(&row.label) {
+        let is_ranked = same().count() == threads.len() && same().all(is_complete);
+        if !is_ranked && !left_out.contains(&row.label) {
             left_out.push(row.label.clone());
         }
     }
