@@ -119,7 +119,7 @@ fn bandwidth(threads: usize) -> Result<Answer, WorkerError> {
 }
 
 fn working_set(threads: usize, bytes_per_thread: usize) -> Result<Answer, WorkerError> {
-    // The first pass brings the set into its cache.
+    // The first round fills the set, which takes longer than to read it, and so never counts.
     const ROUNDS: usize = 5;
     Ok(Answer::Bandwidth { gb_per_s: BandwidthPoint::measure(threads, bytes_per_thread, ROUNDS)?.gb_per_s })
 }

@@ -94,7 +94,8 @@ const CEILINGS: &str = "What the machine allows for a product is the smaller of 
 const MACHINE: &str = "The clock is that of a chain of dependent additions. Peaks are those of independent multiply-adds on registers. \
      Bandwidth is that of reading in order, latency that of a chain of loads in random order. One thread is bound to one CPU.";
 
-const DEBUG_BUILD: &str = "This program was built for debugging: CKE's own rates are lower than they could be.";
+const DEBUG_BUILD: &str =
+    "This program was built for debugging: CKE's own rates and the measured limits are lower than they could be.";
 
 fn skipped(report: &Report) -> Option<String> {
     let skipped = report.about.skipped.iter();
