@@ -24,7 +24,6 @@ mod named_library;
 mod numbers;
 mod output;
 mod output_file;
-mod page;
 mod profile;
 mod progress;
 mod status_line;

@@ -1,7 +1,7 @@
 //! The flags that name a model, and loading it.
 
 use crate::error::CliError;
-use crate::output::{counted, note};
+use crate::output::note;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::generation_config::GenerationConfig;
@@ -11,6 +11,7 @@ use cke_engine::models::gpt2::Gpt2;
 use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::{Encoded, Tokenizer};
+use cke_report::words::counted;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;

@@ -1,7 +1,6 @@
 //! Standard output, whose reader may go away, and standard error, which may be closed.
 
 use crate::error::CliError;
-use cke_perf::chart::Format;
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
@@ -70,21 +69,4 @@ impl Output {
 /// A line on standard error, for the user and not part of the result.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
-}
-
-/// `1 thing`, `2 things`.
-pub(crate) fn counted(number: usize, thing: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{s}")
-}
-
-/// Three significant digits.
-pub(crate) fn number(value: f64) -> String {
-    Format::Plain.text(value)
-}
-
-/// Whole percent; with a decimal below 10%.
-pub(crate) fn percent(share: f64) -> String {
-    let decimals = if share < 0.0995 { 1 } else { 0 };
-    format!("{:.decimals$}%", 100.0 * share)
 }

@@ -54,6 +54,22 @@ pub fn working_sets(largest: usize, per_octave: u32) -> Vec<usize> {
         .collect()
 }
 
+impl BandwidthPoint {
+    /// Measures one working set, rounded up to whole lines of 512 bytes and to the smallest set: the best of `rounds` rounds
+    /// of 1.5 ms.
+    ///
+    /// # Errors
+    ///
+    /// As [`BandwidthCurve::measure`].
+    pub fn measure(threads: usize, bytes_per_thread: usize, rounds: usize) -> Result<Self, MeasureError> {
+        let effort = Effort { rounds, window: Duration::from_micros(1500) };
+        let wanted = bytes_per_thread.max(SMALLEST_SET);
+        let bytes = wanted.checked_next_multiple_of(512).ok_or(MeasureError::Memory { bytes: wanted })?;
+        let rate = read_rate(threads, bytes, CHUNK_BYTES, effort)?;
+        Ok(Self { bytes_per_thread: bytes, gb_per_s: rate / 1e9 })
+    }
+}
+
 impl BandwidthCurve {
     /// Measures with `threads` threads for each of `sets` (bytes of each thread, ascending): the best of `rounds` rounds of
     /// 1.5 ms.
@@ -62,11 +78,7 @@ impl BandwidthCurve {
     ///
     /// [`MeasureError::Memory`] where a set cannot be allocated; those of [`best_rate`](crate::throughput::best_rate).
     pub fn measure(threads: usize, sets: &[usize], rounds: usize) -> Result<Self, MeasureError> {
-        let effort = Effort { rounds, window: Duration::from_micros(1500) };
-        let point = |&bytes_per_thread: &usize| {
-            let rate = read_rate(threads, bytes_per_thread, CHUNK_BYTES, effort)?;
-            Ok(BandwidthPoint { bytes_per_thread, gb_per_s: rate / 1e9 })
-        };
+        let point = |&bytes_per_thread: &usize| BandwidthPoint::measure(threads, bytes_per_thread, rounds);
         Ok(Self { threads, points: sets.iter().map(point).collect::<Result<_, MeasureError>>()? })
     }
 

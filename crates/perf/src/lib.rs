@@ -18,7 +18,6 @@
 //! | [`roofline`] | work (flops and bytes) set against peak and bandwidth |
 //! | [`host`] | the machine's description for reports |
 //! | [`report`] | rows as Markdown, CSV or JSON |
-//! | [`chart`] | pictures as SVG |
 //!
 //! Rates of a shared machine change from minute to minute, so a share of the peak means something only where peak and
 //! work were measured close together, best in turns.
@@ -45,7 +44,6 @@ pub mod arithmetic;
 pub mod bandwidth;
 mod buffer;
 pub mod cache_bandwidth;
-pub mod chart;
 pub mod clock;
 pub mod core_clock;
 pub mod counters;

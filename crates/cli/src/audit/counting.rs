@@ -1,6 +1,5 @@
 //! Hardware counters over CKE's own products, where the system hands them out.
 
-use super::suite::{Case, label};
 use crate::error::CliError;
 use crate::status_line::StatusLine;
 use cke_kernels::Cpu;
@@ -12,36 +11,7 @@ use cke_kernels::view::{MatMut, MatRef};
 use cke_perf::clock::Stopwatch;
 use cke_perf::counters::{Counters, Event};
 use cke_perf::peers::Product;
-use serde::Serialize;
-
-/// What the counters said.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub(super) enum Counting {
-    /// They could be read.
-    Counted {
-        /// One for each product.
-        products: Vec<CountedProduct>,
-    },
-    /// They could not.
-    Unavailable {
-        /// Why, in words.
-        reason: String,
-    },
-}
-
-/// One product of CKE on one thread.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct CountedProduct {
-    pub(super) label: String,
-    pub(super) instructions_per_cycle: Option<f64>,
-    /// Flops per cycle of the core.
-    pub(super) flops_per_cycle: Option<f64>,
-    /// Misses per thousand instructions.
-    pub(super) l1d_misses: Option<f64>,
-    pub(super) last_level_misses: Option<f64>,
-    pub(super) tlb_misses: Option<f64>,
-}
+use cke_report::audit::{Case, CountedProduct, Counting, label};
 
 /// How long a product is repeated.
 const SECONDS: f64 = 0.03;
@@ -114,7 +84,7 @@ mod tests {
     fn count_gives_products_or_a_reason() {
         let cpu = Cpu::host().expect("the environment names no bad ISA");
         let case =
-            |text: &str| Case { family: super::super::suite::Family::Odd, product: text.parse().expect("a product") };
+            |text: &str| Case { family: cke_report::audit::Family::Odd, product: text.parse().expect("a product") };
         let cases = [case("3 5 7"), case("4 6 8 t t")];
         match count(cpu, &cases, &StatusLine::new()).expect("small products") {
             Counting::Counted { products } => assert_eq!(products.len(), 2),

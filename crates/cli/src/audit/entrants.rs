@@ -1,9 +1,9 @@
 //! Who is measured.
 
-use super::report::{OURS, UnusableLibrary};
 use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Library, Subject, Survey, find, probe};
+use cke_report::audit::{OURS, UnusableLibrary};
 
 /// CKE and its rivals.
 pub(super) struct Entrants {

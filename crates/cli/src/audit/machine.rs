@@ -1,10 +1,9 @@
 //! Measuring the machine itself.
 
 use crate::error::CliError;
-use crate::output::counted;
 use crate::status_line::StatusLine;
 use cke_kernels::Cpu;
-use cke_perf::arithmetic::{Arithmetic, ArithmeticPeak};
+use cke_perf::arithmetic::Arithmetic;
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use cke_perf::cache_bandwidth::{BandwidthCurve, LevelBandwidth, working_sets};
 use cke_perf::core_clock::measure_core_clock;
@@ -12,49 +11,8 @@ use cke_perf::host::Host;
 use cke_perf::latency::{Latency, Pages, measure_latency};
 use cke_perf::throughput::MeasureError;
 use cke_perf::tlb::DataTlb;
-use serde::Serialize;
-
-/// What the machine is and does.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) host: Host,
-    /// Extensions of the instruction set that matter to matrix products.
-    pub(super) features: Vec<&'static str>,
-    pub(super) data_tlb: DataTlb,
-    /// For each number of threads that products are measured with, each format that the CPU multiplies in vectors.
-    pub(super) peaks: Vec<ArithmeticPeak>,
-    /// One for each of these numbers of threads.
-    pub(super) bandwidth_curves: Vec<BandwidthCurve>,
-    /// For each of these numbers of threads, each cache level and memory.
-    pub(super) bandwidths: Vec<LevelBandwidth>,
-    pub(super) latencies: Vec<Latency>,
-    /// Powers of two up to all threads.
-    pub(super) scaling: Vec<Scaling>,
-}
-
-/// What a number of threads does together.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Scaling {
-    pub(super) threads: usize,
-    /// Clock of each core, GHz; `None` on an architecture where it cannot be measured.
-    pub(super) clock_ghz: Option<f64>,
-    /// f32 multiply-add peak, GFLOP/s.
-    pub(super) peak_gflops: f64,
-    /// Read from memory, GB/s.
-    pub(super) memory_gb_per_s: f64,
-}
-
-impl Scaling {
-    /// The better of two measurements of the same threads, figure by figure.
-    fn best(self, other: Scaling) -> Scaling {
-        Scaling {
-            threads: self.threads,
-            clock_ghz: self.clock_ghz.zip(other.clock_ghz).map(|(x, y)| x.max(y)),
-            peak_gflops: self.peak_gflops.max(other.peak_gflops),
-            memory_gb_per_s: self.memory_gb_per_s.max(other.memory_gb_per_s),
-        }
-    }
-}
+use cke_report::audit::{Machine, Scaling};
+use cke_report::words::counted;
 
 /// Largest working set for the latency: beyond any cache but those of the largest servers.
 const LARGEST_CHAIN: usize = 256 << 20;
@@ -62,85 +20,66 @@ const SMALLEST_CHAIN: usize = 16 << 10;
 /// What a quick audit looks at instead of the whole memory.
 const QUICK_BUFFER: usize = 64 << 20;
 
-impl Machine {
-    /// Measures with these numbers of threads.
-    ///
-    /// # Errors
-    /// Where threads or memory cannot be had.
-    pub(super) fn measure(
-        cpu: &Cpu,
-        thread_counts: &[usize],
-        is_quick: bool,
-        progress: &StatusLine,
-    ) -> Result<Machine, CliError> {
-        let host = Host::detect(cpu);
-        let usual = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
-        let effort = Effort { buffer: if is_quick { usual.min(QUICK_BUFFER) } else { usual }, is_quick };
-        let before = scaling(cpu, host.usable_threads, effort, progress)?;
-        let mut machine = Machine {
-            features: features(),
-            data_tlb: DataTlb::detect(),
-            peaks: Vec::new(),
-            bandwidth_curves: Vec::new(),
-            bandwidths: Vec::new(),
-            latencies: latencies(effort, progress)?,
-            scaling: Vec::new(),
-            host,
-        };
-        for &threads in thread_counts {
-            machine.add(cpu, threads, effort, progress)?;
+/// Measures with these numbers of threads.
+///
+/// # Errors
+/// Where threads or memory cannot be had.
+pub(super) fn measure(
+    cpu: &Cpu,
+    thread_counts: &[usize],
+    is_quick: bool,
+    progress: &StatusLine,
+) -> Result<Machine, CliError> {
+    let host = Host::detect(cpu);
+    let usual = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
+    let effort = Effort { buffer: if is_quick { usual.min(QUICK_BUFFER) } else { usual }, is_quick };
+    let before = scaling(cpu, host.usable_threads, effort, progress)?;
+    let mut machine = Machine {
+        features: features(),
+        data_tlb: DataTlb::detect(),
+        peaks: Vec::new(),
+        bandwidth_curves: Vec::new(),
+        bandwidths: Vec::new(),
+        latencies: latencies(effort, progress)?,
+        scaling: Vec::new(),
+        host,
+    };
+    for &threads in thread_counts {
+        add(&mut machine, cpu, threads, effort, progress)?;
+    }
+    // A disturbance that lasts seldom lasts so long.
+    let after = scaling(cpu, machine.host.usable_threads, effort, progress)?;
+    machine.scaling = before.into_iter().zip(after).map(|(before, after)| before.best(after)).collect();
+    Ok(machine)
+}
+
+/// Adds peaks and bandwidths with `threads` threads.
+fn add(
+    machine: &mut Machine,
+    cpu: &Cpu,
+    threads: usize,
+    effort: Effort,
+    progress: &StatusLine,
+) -> Result<(), CliError> {
+    let with_threads = counted(threads, "thread");
+    for arithmetic in Arithmetic::ALL {
+        progress.show(&format!("multiply-add peak, {}, {with_threads}", arithmetic.name()));
+        match arithmetic.measure_peak(threads) {
+            Ok(peak) => machine.peaks.push(peak),
+            Err(MeasureError::Unsupported { .. }) => {}
+            Err(error) => return Err(failed(error)),
         }
-        // A disturbance that lasts seldom lasts so long.
-        let after = scaling(cpu, machine.host.usable_threads, effort, progress)?;
-        machine.scaling = before.into_iter().zip(after).map(|(before, after)| before.best(after)).collect();
-        Ok(machine)
     }
-
-    /// Adds peaks and bandwidths with `threads` threads.
-    fn add(&mut self, cpu: &Cpu, threads: usize, effort: Effort, progress: &StatusLine) -> Result<(), CliError> {
-        let with_threads = counted(threads, "thread");
-        for arithmetic in Arithmetic::ALL {
-            progress.show(&format!("multiply-add peak, {}, {with_threads}", arithmetic.name()));
-            match arithmetic.measure_peak(threads) {
-                Ok(peak) => self.peaks.push(peak),
-                Err(MeasureError::Unsupported { .. }) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        progress.show(&format!("read bandwidth by working set, {with_threads}"));
-        let (per_octave, rounds) = if effort.is_quick { (1, 3) } else { (2, 8) };
-        let sets = working_sets(effort.buffer / threads, per_octave);
-        let curve = BandwidthCurve::measure(threads, &sets, rounds).map_err(failed)?;
-        progress.show(&format!("read bandwidth from memory, {with_threads}"));
-        let memory = measure_read_bandwidth(threads, effort.buffer).map_err(failed)?;
-        self.bandwidths.extend(curve.levels(cpu.caches()));
-        self.bandwidths.push(LevelBandwidth { level: "memory", threads, gb_per_s: memory.gb_per_s });
-        self.bandwidth_curves.push(curve);
-        Ok(())
-    }
-
-    /// The peak of a format, where the CPU has it.
-    pub(super) fn peak(&self, arithmetic: Arithmetic, threads: usize) -> Option<f64> {
-        let found = self.peaks.iter().find(|peak| peak.arithmetic == arithmetic && peak.threads == threads);
-        found.map(|peak| peak.gflops)
-    }
-
-    /// The bandwidth of a level, GB/s.
-    pub(super) fn bandwidth(&self, level: &str, threads: usize) -> Option<f64> {
-        let found = self.bandwidths.iter().find(|entry| entry.level == level && entry.threads == threads);
-        found.map(|entry| entry.gb_per_s)
-    }
-
-    /// The cache levels that the CPU has, with their sizes in bytes.
-    pub(super) fn caches(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        let Host { l1d_bytes, l2_bytes, l3_bytes, .. } = self.host;
-        [("L1", l1d_bytes), ("L2", l2_bytes), ("L3", l3_bytes)].into_iter().filter(|(_, bytes)| *bytes > 0)
-    }
-
-    /// The CPU's name.
-    pub(super) fn name(&self) -> &str {
-        self.host.cpu.as_deref().unwrap_or(self.host.architecture)
-    }
+    progress.show(&format!("read bandwidth by working set, {with_threads}"));
+    let (per_octave, rounds) = if effort.is_quick { (1, 3) } else { (2, 8) };
+    let sets = working_sets(effort.buffer / threads, per_octave);
+    let curve = BandwidthCurve::measure(threads, &sets, rounds).map_err(failed)?;
+    progress.show(&format!("read bandwidth from memory, {with_threads}"));
+    let memory = measure_read_bandwidth(threads, effort.buffer).map_err(failed)?;
+    machine.bandwidths.extend(curve.levels(cpu.caches()));
+    machine.bandwidths.push(LevelBandwidth { level: "memory", threads, gb_per_s: memory.gb_per_s });
+    machine.bandwidth_curves.push(curve);
+    Ok(())
 }
 
 /// How much to measure.
@@ -173,7 +112,7 @@ fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &StatusLine) -> Resu
             Err(error) => return Err(error),
         };
         let memory_gb_per_s = measure_read_bandwidth(threads, effort.buffer)?.gb_per_s;
-        Ok(Scaling { threads, clock_ghz, peak_gflops, memory_gb_per_s })
+        Ok(Scaling { threads, clock_ghz, peak_gflops, peak_spread: 0.0, memory_gb_per_s })
     };
     powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
 }

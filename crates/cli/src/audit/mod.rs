@@ -1,30 +1,18 @@
 //! `cke audit`.
 
-mod ceiling;
-mod cliffs;
 mod counting;
 mod entrants;
-#[cfg(test)]
-mod example;
-mod findings;
 mod machine;
-mod page;
 mod products;
-mod report;
-mod standing;
-mod suite;
-mod summary;
 
 use self::entrants::Entrants;
-use self::machine::Machine;
 use self::products::Session;
-use self::report::{About, Contestant, Measured, Report, Skipped};
-use self::suite::suite;
 use crate::bench::gemm::launcher;
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::named_library::NamedLibrary;
+use crate::numbers;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::status_line::StatusLine;
@@ -32,13 +20,16 @@ use crate::threads::ThreadCountsArgs;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_perf::clock::Stopwatch;
+use cke_report::audit::{self as report, About, Contestant, Measured, Report, Row, Skipped, suite};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Measures what this machine can do, and what its matrix libraries make of it
 ///
 /// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
-/// is found, each in a process of its own, in turns, against the roofline; shapes on which a library falls off a cliff. The
-/// report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else should run meanwhile.
+/// is found, each in a process of its own, in turns, against the roofline, at sizes drawn at random; products on which a library
+/// falls off a cliff. The report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else
+/// should run meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AuditArgs {
@@ -53,6 +44,9 @@ pub(crate) struct AuditArgs {
     no_peers: bool,
     #[command(flatten)]
     threads: ThreadCountsArgs,
+    /// Seed of the random sizes [default: another one each time, which the report names]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::seed)]
+    seed: Option<u64>,
     /// The page
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
@@ -77,13 +71,13 @@ pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
     let page = OutputFile::new(&args.html)?;
     let document = args.json.as_deref().filter(|path| *path != Path::new("-")).map(OutputFile::new).transpose()?;
     let report = measure(&args)?;
-    page.write(&page::html(&report))?;
+    page.write(&report::page(&report))?;
     let mut output = Output::new();
     if args.json.is_some() && document.is_none() {
         output.json(&report)?;
     } else {
         document.map_or(Ok(()), |file| file.write(&json(&report)?))?;
-        output.write(&summary::text(&report))?;
+        output.write(&report::summary(&report))?;
     }
     output.flush()?;
     note(&format!("{}: the report, for any browser", args.html.display()));
@@ -94,12 +88,13 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     let watch = Stopwatch::start();
     let load_average = machine::load_average();
     let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, StatusLine::new());
-    let (launcher, cases) = (launcher()?, suite(args.quick));
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let (launcher, cases) = (launcher()?, suite(args.quick, seed));
     let threads = args.threads.counts()?;
 
     progress.show("looking for matrix libraries");
     let Entrants { entrants, unusable } = Entrants::find(&args.against, !args.no_peers, &launcher)?;
-    let machine = Machine::measure(cpu, &threads, args.quick, &progress)?;
+    let machine = machine::measure(cpu, &threads, args.quick, &progress)?;
     let session = Session {
         launcher: &launcher,
         machine: &machine,
@@ -116,6 +111,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
         date,
         seconds: watch.seconds(),
         is_quick: args.quick,
+        seed,
         load_average,
         rounds: ROUNDS,
         threads,
@@ -124,7 +120,12 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
 }
 
-type MeasuredProducts = (Vec<products::Row>, Vec<Skipped>, Vec<Contestant>);
+/// A short seed that nobody knows before.
+fn new_seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since_epoch| u64::from(since_epoch.subsec_micros()))
+}
+
+type MeasuredProducts = (Vec<Row>, Vec<Skipped>, Vec<Contestant>);
 
 fn measure_products(
     session: &Session<'_>,

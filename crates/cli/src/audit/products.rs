@@ -1,86 +1,11 @@
 //! Measuring the products: CKE and every library in turns.
 
-use super::ceiling::{Ceiling, ceiling};
-use super::machine::Machine;
-use super::suite::{Case, Family, label};
 use crate::error::CliError;
-use crate::output::counted;
 use crate::status_line::StatusLine;
 use cke_perf::clock::Stopwatch;
-use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Library, Product, Settings, ShapeResult, Verdict};
-use serde::Serialize;
-
-/// One product with one number of threads.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) family: Family,
-    #[serde(flatten)]
-    pub(super) product: Product,
-    /// The product as people write it.
-    pub(super) label: String,
-    pub(super) threads: usize,
-    /// Flops per byte of A, B and C.
-    pub(super) intensity: f64,
-    /// Measured beside the product, GFLOP/s.
-    pub(super) peak_gflops: f64,
-    pub(super) ceiling: Ceiling,
-    /// CKE first.
-    pub(super) entries: Vec<RowEntry>,
-}
-
-/// One contestant on one product.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct RowEntry {
-    pub(super) name: String,
-    /// Rate of the fastest call; `None` where it failed or the product was wrong.
-    pub(super) gflops: Option<f64>,
-    /// `gflops` over the ceiling.
-    pub(super) share_of_ceiling: Option<f64>,
-    /// Median over the rounds, and how far the rounds lay apart as a share of it.
-    pub(super) median_gflops: Option<f64>,
-    pub(super) spread: Option<f64>,
-    pub(super) verdict: Verdict,
-}
-
-impl Row {
-    /// A contest's result under the ceilings of the machine.
-    pub(super) fn new(machine: &Machine, family: Family, result: ShapeResult) -> Row {
-        let ShapeResult { product, dtype, threads, peak_gflops, entries, .. } = result;
-        let work = product.work(dtype);
-        let ceiling = ceiling(machine, work, threads, peak_gflops);
-        let entry = |entry: cke_perf::peers::Entry| {
-            let gflops = entry.valid_rate();
-            RowEntry {
-                gflops,
-                share_of_ceiling: gflops.map(|gflops| gflops / ceiling.gflops),
-                median_gflops: entry.rate.map(|rate| rate.median),
-                spread: entry.rate.map(|rate| rate.spread),
-                name: entry.name,
-                verdict: entry.verdict,
-            }
-        };
-        let entries = entries.into_iter().map(entry).collect();
-        let (label, intensity) = (label(&product), work.intensity());
-        Row { family, product, label, threads, intensity, peak_gflops, ceiling, entries }
-    }
-
-    /// The rate of this contestant, where its product was right.
-    pub(super) fn rate(&self, name: &str) -> Option<f64> {
-        self.entries.iter().find(|entry| entry.name == name)?.gflops
-    }
-
-    /// The fastest right entry that is not called `name`.
-    pub(super) fn fastest_but(&self, name: &str) -> Option<(&str, f64)> {
-        let others = self.entries.iter().filter(|entry| entry.name != name);
-        let rates = others.filter_map(|entry| Some((entry.name.as_str(), entry.gflops?)));
-        rates.max_by(|x, y| x.1.total_cmp(&y.1))
-    }
-
-    /// The fastest right entry.
-    pub(super) fn fastest(&self) -> Option<(&str, f64)> {
-        self.fastest_but("")
-    }
-}
+use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Library, Settings};
+use cke_report::audit::{Case, Machine, Row, label};
+use cke_report::words::counted;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +32,8 @@ pub(super) struct Outcome {
 
 /// Shortest and longest time that a contestant runs in a round.
 const TURN: (f64, f64) = (0.004, 0.03);
-/// What a round costs beside the turns, seconds: the machine's peak.
-const PEAK_SECONDS: f64 = 0.045;
+/// What a round costs beside the turns, seconds: the machine's peak and bandwidth.
+const PEAK_SECONDS: f64 = 0.055;
 
 impl Session<'_> {
     /// Measures with `threads` threads, the small products first, as long as there is time.
@@ -118,7 +43,8 @@ impl Session<'_> {
     pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<Outcome, CliError> {
         let settings = Settings { dtype: Dtype::F32, threads, rounds: self.rounds, seconds: self.turn_seconds() };
         let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
-        let libraries = contest.libraries().map(Option::<&Library>::cloned).collect();
+        let libraries: Vec<Option<Library>> = contest.libraries().map(Option::<&Library>::cloned).collect();
+        let is_ranked = |name: &str| self.is_ranked(&libraries, name);
         let mut by_work: Vec<(usize, &Case)> = self.cases.iter().enumerate().collect();
         by_work.sort_by_key(|(_, case)| case.product.work(Dtype::F32).flops);
 
@@ -131,10 +57,18 @@ impl Session<'_> {
             }
             let (number, total, what) = (i + 1, by_work.len(), label(&case.product));
             progress.show(&format!("products with {}, {number} of {total}: {what}", counted(threads, "thread")));
-            rows.push((*place, Row::new(self.machine, case.family, contest.measure(case.product)?)));
+            let measured = contest.measure_with_roofs(case.product)?;
+            rows.push((*place, Row::new(self.machine, case.family, measured, is_ranked)));
         }
         rows.sort_by_key(|(place, _)| *place);
         Ok(Outcome { rows: rows.into_iter().map(|(_, row)| row).collect(), skipped, libraries })
+    }
+
+    /// All but the reference BLAS.
+    fn is_ranked(&self, libraries: &[Option<Library>], name: &str) -> bool {
+        let mut all = self.entrants.iter().zip(libraries);
+        let is_reference = |library: &Option<Library>| library.as_ref().is_some_and(Library::is_reference);
+        !all.any(|(entrant, library)| entrant.name == name && is_reference(library))
     }
 
     /// How long a contestant runs in a round so that the whole takes about half of the time: the rest is for setting up and

@@ -1,7 +1,6 @@
 //! Timing every test with one number of threads, in turns with the machine's own peak.
 
 use crate::error::CliError;
-use crate::output::counted;
 use crate::status_line::StatusLine;
 use crate::workload::ceiling::Ceiling;
 use crate::workload::measuring_thread::on_measuring_thread;
@@ -9,6 +8,7 @@ use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
 use cke_engine::runtime::Runtime;
 use cke_perf::stats::Summary;
+use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]

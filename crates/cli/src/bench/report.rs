@@ -2,9 +2,9 @@
 
 use super::measure::Outcome;
 use crate::workload::ceiling::Ceiling;
-use crate::workload::origin::Subject;
 use crate::workload::test_plan::TestKind;
 use cke_perf::report::{Align, Column, Record, format_bytes};
+use cke_report::profile::Subject;
 use serde::Serialize;
 
 /// A test with a number of threads. Rates that are set against a ceiling are the best ones, as the ceilings are.

@@ -2,7 +2,8 @@
 
 use super::decode::Work;
 use crate::model::LanguageModel;
-use crate::output::{counted, note};
+use crate::output::note;
+use cke_report::words::counted;
 use serde::Serialize;
 
 /// One continuation, as `--json` prints it.

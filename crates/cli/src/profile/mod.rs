@@ -1,17 +1,8 @@
 //! `cke profile`.
 
-#[cfg(test)]
-mod example;
-mod operations;
-mod page;
 mod record;
-mod report;
-mod sums;
-mod table;
-mod trace;
 
 use self::record::Session;
-use self::report::{About, Report};
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -25,6 +16,7 @@ use cke_engine::config::ModelConfig;
 use cke_engine::runtime::Runtime;
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
+use cke_report::profile::{self as report, About, Report};
 use std::path::PathBuf;
 
 /// Shows where the time of a model goes, operation by operation
@@ -111,7 +103,7 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
         threads,
         buffer_bytes: buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes),
     };
-    let measured = session.measure()?;
+    let (roofline, recordings) = session.measure()?;
     let about = About {
         cke_version: env!("CARGO_PKG_VERSION"),
         release_build: !cfg!(debug_assertions),
@@ -121,12 +113,12 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
         threads,
         repetitions: args.repetitions,
     };
-    let report = Report::new(about, measured, args.all_logits);
+    let report = Report::new(about, roofline, &recordings);
     let mut output = Output::new();
     if args.json {
         output.json(&report)?
     } else {
-        output.write(&table::text(&report))?
+        output.write(&report::tables(&report))?
     }
     output.flush()?;
     files.write(&report)
@@ -163,11 +155,11 @@ impl Files {
 
     fn write(&self, report: &Report) -> Result<(), CliError> {
         if let Some(file) = &self.trace {
-            file.write(&trace::json(report)?)?;
+            file.write(&report::trace(report).map_err(|error| CliError::Failed(error.to_string()))?)?;
             note(&format!("{}: the timeline, for ui.perfetto.dev or chrome://tracing", file.path().display()));
         }
         if let Some(file) = &self.html {
-            file.write(&page::html(report))?;
+            file.write(&report::page(report))?;
             note(&format!("{}: the profile, for any browser", file.path().display()));
         }
         Ok(())

@@ -1,15 +1,16 @@
 //! Running the model, recorded and not, in turns with the machine's own peak.
 
 use crate::error::CliError;
-use crate::output::counted;
 use crate::status_line::StatusLine;
 use crate::workload::ceiling::Ceiling;
 use crate::workload::measuring_thread::on_measuring_thread;
-use crate::workload::test_plan::Test;
+use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
-use cke_engine::profile::Profile;
+use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
 use cke_perf::roofline::Roofline;
+use cke_report::profile::{Kind, PhaseKind, RecordedOperation, Recording, Shape, Stretch};
+use cke_report::words::counted;
 
 /// What to run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -23,23 +24,15 @@ pub(super) struct Session<'a> {
     pub(super) buffer_bytes: usize,
 }
 
-/// What a session gave.
-#[derive(Clone, Debug)]
-pub(super) struct Measured {
-    /// The best of all repetitions.
-    pub(super) roofline: Roofline,
-    pub(super) recordings: Vec<Recording>,
-}
-
 /// One test: its fastest repetition.
 #[derive(Clone, Debug)]
-pub(super) struct Recording {
-    pub(super) test: Test,
-    pub(super) profile: Profile,
-    /// How long the repetition took that `profile` tells of.
-    pub(super) seconds: f64,
+struct Repetition {
+    test: Test,
+    profile: Profile,
+    /// Duration of the repetition that `profile` describes.
+    seconds: f64,
     /// The fastest repetition that was not recorded.
-    pub(super) seconds_unrecorded: f64,
+    seconds_unrecorded: f64,
 }
 
 impl Session<'_> {
@@ -47,11 +40,11 @@ impl Session<'_> {
     ///
     /// # Errors
     /// Where the model fails, or threads or memory cannot be had.
-    pub(super) fn measure(&self) -> Result<Measured, CliError> {
+    pub(super) fn measure(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
         on_measuring_thread(self.threads, || self.measure_here())
     }
 
-    fn measure_here(&self) -> Result<Measured, CliError> {
+    fn measure_here(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
         let runtimes = Runtimes::new(self.threads)?;
         let isa = runtimes.plain.cpu().detected_isa();
         let (mut ceiling, status) = (Ceiling::new(isa, self.threads, Some(self.buffer_bytes)), StatusLine::new());
@@ -69,18 +62,28 @@ impl Session<'_> {
             let order = if repetition % 2 == 1 { Order::PlainFirst } else { Order::RecordedFirst };
             for (test, workload, best) in &mut turns {
                 status.show(&format!("{with_threads}, {test}, {repetition}/{}", self.repetitions));
-                let recording = runtimes.run(*test, workload.as_mut(), order)?;
+                let repetition = runtimes.run(*test, workload.as_mut(), order)?;
                 *best = Some(match best.take() {
-                    Some(best) => recording.better(best),
-                    None => recording,
+                    Some(best) => repetition.better(best),
+                    None => repetition,
                 });
             }
         }
         let Ceiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
-        Ok(Measured {
-            roofline: Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s },
-            recordings: turns.into_iter().filter_map(|(_, _, best)| best).collect(),
-        })
+        let fastest = turns.into_iter().filter_map(|(_, _, best)| best);
+        let recordings = fastest.map(|best| best.recording(self.logits(best.test))).collect();
+        Ok((Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings))
+    }
+}
+
+impl Session<'_> {
+    /// Of which positions a test computes logits; `None` for an encoder.
+    fn logits(&self, test: Test) -> Option<&'static str> {
+        let has_all = self.all_logits || test.kind == TestKind::Generation;
+        match self.model {
+            Model::Gpt2(_) => Some(if has_all { "all" } else { "last" }),
+            Model::Bert(_) => None,
+        }
     }
 }
 
@@ -96,7 +99,7 @@ impl Runtimes {
     }
 
     /// Runs the work once on each.
-    fn run(&self, test: Test, workload: &mut dyn Workload, order: Order) -> Result<Recording, CliError> {
+    fn run(&self, test: Test, workload: &mut dyn Workload, order: Order) -> Result<Repetition, CliError> {
         let mut seconds = |runtime: &Runtime| workload.seconds(runtime);
         let (seconds_unrecorded, seconds) = match order {
             Order::PlainFirst => (seconds(&self.plain)?, seconds(&self.recorded)?),
@@ -105,7 +108,7 @@ impl Runtimes {
                 (seconds(&self.plain)?, recorded)
             }
         };
-        Ok(Recording { test, profile: self.recorded.take_profile(), seconds, seconds_unrecorded })
+        Ok(Repetition { test, profile: self.recorded.take_profile(), seconds, seconds_unrecorded })
     }
 }
 
@@ -116,11 +119,56 @@ enum Order {
     RecordedFirst,
 }
 
-impl Recording {
+impl Repetition {
     /// The faster of two repetitions, recorded and not each for itself.
-    fn better(self, other: Recording) -> Recording {
+    fn better(self, other: Repetition) -> Repetition {
         let seconds_unrecorded = self.seconds_unrecorded.min(other.seconds_unrecorded);
         let faster = if other.seconds < self.seconds { other } else { self };
-        Recording { seconds_unrecorded, ..faster }
+        Repetition { seconds_unrecorded, ..faster }
     }
+
+    /// What the report is made from.
+    fn recording(&self, logits: Option<&'static str>) -> Recording {
+        let Repetition { test, ref profile, seconds, seconds_unrecorded } = *self;
+        Recording {
+            phase: match test.kind {
+                TestKind::Prompt => PhaseKind::Prefill,
+                TestKind::Generation => PhaseKind::Decode,
+            },
+            test: test.to_string(),
+            tokens: test.tokens,
+            batch: test.batch,
+            logits,
+            threads: profile.threads,
+            operations: profile.operations.iter().map(recorded).collect(),
+            stretches: profile.stretches.iter().map(worked).collect(),
+            seconds,
+            seconds_unrecorded,
+        }
+    }
+}
+
+fn recorded(operation: &profile::Operation) -> RecordedOperation {
+    let Step { name, layer, kind, shape, kernel, flops, bytes } = operation.step;
+    RecordedOperation {
+        name,
+        layer,
+        kind: match kind {
+            profile::Kind::Product => Kind::Product,
+            profile::Kind::Attention => Kind::Attention,
+            profile::Kind::Other => Kind::Other,
+        },
+        shape: shape.map(|shape| Shape { m: shape.m, n: shape.n, k: shape.k }),
+        kernel,
+        flops,
+        bytes,
+        start_ns: operation.start_ns,
+        end_ns: operation.end_ns,
+    }
+}
+
+/// A stretch with the index of its operation.
+fn worked(stretch: &profile::Stretch) -> (usize, Stretch) {
+    let &profile::Stretch { operation, thread, tasks, start_ns, end_ns } = stretch;
+    (operation, Stretch { thread, tasks, start_ns, end_ns })
 }

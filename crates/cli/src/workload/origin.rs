@@ -11,8 +11,8 @@ use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
 use cke_perf::host::Host;
 use cke_perf::report::format_bytes;
+use cke_report::profile::Subject;
 use clap::builder::PossibleValuesParser;
-use serde::Serialize;
 use std::path::PathBuf;
 
 /// The flags that name a model to measure.
@@ -55,29 +55,6 @@ impl OriginArgs {
 pub(crate) enum Origin {
     Stored(Box<Bundle>),
     Random(&'static str, ModelConfig),
-}
-
-/// What is the same in all rows of a model.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Subject {
-    /// The model's name.
-    pub(crate) model: String,
-    pub(crate) architecture: &'static str,
-    /// Where the weights are from: `stored` or `random`.
-    pub(crate) weights: &'static str,
-    /// Bytes of the weights as they are held.
-    pub(crate) weight_bytes: usize,
-    /// Number format of the weights as they are held.
-    pub(crate) dtype: &'static str,
-    /// Instruction set in use.
-    pub(crate) isa: &'static str,
-}
-
-impl Subject {
-    /// The name, and whether the weights are random.
-    pub(crate) fn title(&self) -> String {
-        if self.weights == "random" { format!("{} (random)", self.model) } else { self.model.clone() }
-    }
 }
 
 impl Origin {

@@ -46,14 +46,16 @@ fn assert_report(report: &Value) {
         "counters",
         "findings",
         "format",
+        "left_out",
         "machine",
         "products",
         "standings",
         "unusable_libraries",
     ];
     assert_eq!(keys(report), sections);
-    assert_eq!((&report["format"], &report["about"]["is_quick"]), (&1.into(), &true.into()));
+    assert_eq!((&report["format"], &report["about"]["is_quick"]), (&2.into(), &true.into()));
     assert_eq!(report["about"]["threads"], serde_json::json!([1]));
+    assert!(report["about"]["seed"].is_u64());
     let machine = &report["machine"];
     assert!(array(machine, "scaling")[0]["peak_gflops"].as_f64() > Some(0.0));
     assert_eq!(array(machine, "peaks")[0]["arithmetic"], "f32");
@@ -74,8 +76,10 @@ fn assert_report(report: &Value) {
 fn audit_json_to_stdout_is_nothing_but_json() {
     let directory = tempfile::tempdir().expect("a directory");
     let html = directory.path().join("audit.html");
-    let report = cke(&[&QUICK[..], &["--html", arg(&html), "--json", "-"]].concat()).json();
+    let report = cke(&[&QUICK[..], &["--seed", "7", "--html", arg(&html), "--json", "-"]].concat()).json();
     assert_eq!(report["contestants"][0]["name"], "CKE");
+    assert_eq!(report["about"]["seed"], 7);
+    assert!(std::fs::read_to_string(&html).expect("the page").contains("--seed 7"));
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn audit_library_that_cannot_be_opened_is_an_error() {
 
 #[test]
 fn audit_absurd_flags_are_misuse() {
-    for case in [["--against", "mkl"], ["-t", "0"], ["-t", "1,0"], ["--against", "=x.so"]] {
+    for case in [["--against", "mkl"], ["-t", "0"], ["-t", "1,0"], ["--seed", "-1"], ["--against", "=x.so"]] {
         cke(&[&["audit"][..], &case].concat()).failure(2, &[case[0]]);
     }
     let same = ["audit", "--no-peers", "--html", "/dev/null", "--against", "a=x.so", "a=y.so"];

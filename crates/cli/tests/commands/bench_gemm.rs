@@ -63,6 +63,20 @@ fn bench_gemm_every_kind_of_library_is_right_and_told_apart() {
 }
 
 #[test]
+fn bench_gemm_vector_is_timed_by_gemv_of_who_exports_it() {
+    let libraries = ["netlib", "cblas"].map(toy);
+    let flags = ["--shapes", "1x7x9,1x7x9nt,7x1x9,7x1x9tn,5x7x9", "-o", "json", "--against"];
+    let report = bench(&flags.into_iter().chain(libraries.iter().map(String::as_str)).collect::<Vec<_>>()).json();
+    assert_eq!(report["contestants"][1]["library"]["name"], "reference BLAS");
+    for row in rows(&report) {
+        let entries = row["entries"].as_array().expect("a list");
+        assert!(entries.iter().all(|entry| entry["verdict"]["is"] == "right"), "{row}");
+        let routine = if row["product"]["m"] == 5 { "gemm" } else { "gemv" };
+        assert_eq!((&entries[1]["kernel"], &entries[2]["kernel"]), (&routine.into(), &"gemm".into()), "{row}");
+    }
+}
+
+#[test]
 fn bench_gemm_wrong_product_is_marked_and_fails() {
     for (fault, word) in [("one_element", "off by"), ("nothing_written", "not finite or were not written")] {
         let outcome = bench_faulty(fault, &["--shapes", "20x30x40,6x5x4"]);

@@ -10,10 +10,12 @@ pub(crate) fn toy(interface: &str) -> String {
     static CBLAS: OnceLock<PathBuf> = OnceLock::new();
     static WIDE: OnceLock<PathBuf> = OnceLock::new();
     static ONEDNN: OnceLock<PathBuf> = OnceLock::new();
+    static NETLIB: OnceLock<PathBuf> = OnceLock::new();
     let library = match interface {
         "cblas" => &CBLAS,
         "wide" => &WIDE,
         "onednn" => &ONEDNN,
+        "netlib" => &NETLIB,
         other => panic!("the toy has no interface {other}"),
     };
     let path = library.get_or_init(|| compile(interface));

@@ -8,7 +8,9 @@ use super::library::{Library, Subject};
 use super::product::{Dtype, Product};
 use super::protocol::Prepared;
 use super::result::{Entry, Rate, ShapeResult, Verdict};
+use super::roofs::{self, Roofs};
 use crate::affinity;
+use crate::roofline::{Roofline, Work};
 use crate::stats::Summary;
 
 /// Who wants to take part.
@@ -107,11 +109,48 @@ impl Contest {
     /// # Errors
     /// As there.
     pub fn measure_rounds(&mut self, product: Product, rounds: usize) -> Result<ShapeResult, PeerError> {
+        self.in_rounds(product, rounds, |_, _| Ok(()))
+    }
+
+    /// As [`Contest::measure`]; in each round the bandwidth of a working set of the product's size is measured as well, and
+    /// for short products the roofline of one thread.
+    ///
+    /// # Errors
+    /// If peak or bandwidth cannot be measured.
+    pub fn measure_with_roofs(&mut self, product: Product) -> Result<(ShapeResult, Roofs), PeerError> {
+        let Settings { dtype, threads, .. } = self.settings;
+        let work = product.work(dtype);
+        let mut measured: Option<Roofs> = None;
+        let result = self.in_rounds(product, self.settings.rounds, |machine, peak_gflops| {
+            let mut found = Roofs { together: roof(machine, work, threads, peak_gflops)?, alone: None };
+            found.together = measured.map_or(found.together, |before| roofs::best(before.together, found.together));
+            found.alone = measured.and_then(|before| before.alone);
+            if threads > 1 && found.is_short(work) {
+                let peak_gflops = machine.peak(dtype, 1)?;
+                let alone = roof(machine, work, 1, peak_gflops)?;
+                found.alone = Some(found.alone.map_or(alone, |before| roofs::best(before, alone)));
+            }
+            measured = Some(found);
+            Ok(())
+        })?;
+        let unmeasured = Roofline { peak_gflops: result.peak_gflops, bandwidth_gb_s: f64::INFINITY };
+        Ok((result, measured.unwrap_or(Roofs { together: unmeasured, alone: None })))
+    }
+
+    /// `each_round` gets the machine and the peak of the round.
+    fn in_rounds(
+        &mut self,
+        product: Product,
+        rounds: usize,
+        mut each_round: impl FnMut(&mut Contestant, f64) -> Result<(), PeerError>,
+    ) -> Result<ShapeResult, PeerError> {
         let Settings { dtype, threads, seconds, .. } = self.settings;
         let mut turns: Vec<Turns> = self.seats.iter_mut().map(|seat| Turns::prepare(seat, product)).collect();
         let mut peak_gflops: f64 = 0.0;
         for round in 0..rounds {
-            peak_gflops = peak_gflops.max(self.machine.peak(dtype, threads)?);
+            let peak_of_round = self.machine.peak(dtype, threads)?;
+            peak_gflops = peak_gflops.max(peak_of_round);
+            each_round(&mut self.machine, peak_of_round)?;
             // Another one begins each time, so that nobody always follows the same.
             for i in 0..self.seats.len() {
                 let i = (i + round) % self.seats.len();
@@ -124,6 +163,15 @@ impl Contest {
         let entries = self.seats.iter_mut().zip(turns).map(|(seat, turns)| turns.entry(seat, flops)).collect();
         Ok(ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, entries })
     }
+}
+
+/// The roofline of one round for `work`, whose operands are divided among the threads.
+fn roof(machine: &mut Contestant, work: Work, threads: usize, peak_gflops: f64) -> Result<Roofline, PeerError> {
+    let bandwidth_gb_s = match roofs::needs_bandwidth(work) {
+        true => machine.working_set(threads, work.bytes as usize / threads)?,
+        false => f64::INFINITY,
+    };
+    Ok(Roofline { peak_gflops, bandwidth_gb_s })
 }
 
 impl Seat {

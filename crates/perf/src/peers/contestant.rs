@@ -216,6 +216,14 @@ impl Contestant {
         }
     }
 
+    /// GB/s of the machine from a working set of so many bytes in each thread.
+    pub(super) fn working_set(&mut self, threads: usize, bytes_per_thread: usize) -> Result<f64, PeerError> {
+        match self.ask(&Request::WorkingSet { threads, bytes_per_thread })? {
+            Answer::Bandwidth { gb_per_s } => Ok(gb_per_s),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
     /// Lets the process work on one request.
     fn ask(&mut self, request: &Request) -> Result<Answer, PeerError> {
         turn::resume(&mut self.child);

@@ -5,10 +5,11 @@
 
 #![allow(unsafe_code, reason = "functions of foreign libraries")]
 
-use super::library::{Interface, Library};
+use super::gemv::{CblasGemv, repeat_gemv};
+use super::library::{Interface, Library, REFERENCE};
 use super::operands::{Element, Matrices, Operands};
 use super::product::Product;
-use super::session::Multiply;
+use super::session::{Multiply, Route};
 use super::stored::Leading;
 use super::worker::WorkerError;
 use std::error::Error as _;
@@ -21,9 +22,9 @@ type CblasGemm<T, I> = unsafe extern "C" fn(c_int, c_int, c_int, I, I, I, T, *co
 type DnnlGemm<T> =
     unsafe extern "C" fn(c_char, c_char, i64, i64, i64, T, *const T, i64, *const T, i64, T, *mut T, i64) -> c_int;
 
-const ROW_MAJOR: c_int = 101;
-const NO_TRANSPOSE: c_int = 111;
-const TRANSPOSE: c_int = 112;
+pub(super) const ROW_MAJOR: c_int = 101;
+pub(super) const NO_TRANSPOSE: c_int = 111;
+pub(super) const TRANSPOSE: c_int = 112;
 
 /// What stands before and after the standard names, and whether that says that integers have 64 bits.
 const NAMINGS: [(&str, &str, bool); 5] =
@@ -37,6 +38,9 @@ const VERSION_TEXTS: [(&str, &str); 5] = [
     ("openblas_get_config64_", "OpenBLAS"),
     ("bli_info_get_version_str", "BLIS"),
 ];
+
+/// Global variables of netlib's CBLAS, which no other library exports without a version text as well.
+const REFERENCE_SYMBOLS: [&str; 2] = ["CBLAS_CallFromC", "RowMajorStrg"];
 
 /// A library in this process, for as long as that runs: libraries that start threads may not be closed.
 pub(super) struct Opened {
@@ -68,22 +72,35 @@ impl Opened {
     /// Where it has none.
     pub(super) fn product<T: Element + 'static>(self) -> Result<Box<dyn Multiply<T>>, WorkerError> {
         let letter = T::LETTER;
-        let (symbol, wide) = match &self.description.interface {
-            Interface::Cblas { prefix, suffix, wide } => (format!("{prefix}cblas_{letter}gemm{suffix}"), Some(*wide)),
-            Interface::Onednn => (format!("dnnl_{letter}gemm"), None),
-        };
-        let missing = || WorkerError::NoRoutine { symbol: symbol.clone() };
-        // SAFETY: a symbol of this name has this type by the interface's header; the handle is leaked below, so that the
-        // function stays where it is.
-        let routine = unsafe {
-            match wide {
-                Some(false) => Routine::Narrow(function(&self.handle, &symbol).ok_or_else(missing)?),
-                Some(true) => Routine::Wide(function(&self.handle, &symbol).ok_or_else(missing)?),
-                None => Routine::Dnnl(function(&self.handle, &symbol).ok_or_else(missing)?),
+        let routine = match &self.description.interface {
+            Interface::Cblas { prefix, suffix, wide } => {
+                let name = |routine: &str| format!("{prefix}cblas_{letter}{routine}{suffix}");
+                // SAFETY: symbols of these names have these types by the interface's header; the handle is leaked below.
+                unsafe { if *wide { Routine::Wide(self.cblas(name)?) } else { Routine::Narrow(self.cblas(name)?) } }
             }
+            // SAFETY: as above.
+            Interface::Onednn => Routine::Dnnl(unsafe { self.routine(&format!("dnnl_{letter}gemm"))? }),
         };
         std::mem::forget(self.handle);
-        Ok(Box::new(routine))
+        Ok(Box::new(ByLibrary { routine, called: None }))
+    }
+
+    /// # Safety
+    /// The library's integers are `I`, its numbers `T`, and it is never closed.
+    unsafe fn cblas<T, I>(&self, name: impl Fn(&str) -> String) -> Result<Cblas<T, I>, WorkerError>
+    where
+        CblasGemm<T, I>: Copy,
+        CblasGemv<T, I>: Copy,
+    {
+        // SAFETY: promised by the caller.
+        unsafe { Ok(Cblas { gemm: self.routine(&name("gemm"))?, gemv: function(&self.handle, &name("gemv")) }) }
+    }
+
+    /// # Safety
+    /// As [`function`] demands.
+    unsafe fn routine<F: Copy>(&self, symbol: &str) -> Result<F, WorkerError> {
+        // SAFETY: promised by the caller.
+        unsafe { function(&self.handle, symbol) }.ok_or_else(|| WorkerError::NoRoutine { symbol: symbol.to_owned() })
     }
 }
 
@@ -156,6 +173,9 @@ fn identity(library: &libloading::Library, path: &Path) -> (String, Option<Strin
     if let Some(version) = onednn_version(library) {
         return ("oneDNN".to_owned(), Some(version));
     }
+    if REFERENCE_SYMBOLS.iter().all(|symbol| has_symbol(library, symbol)) {
+        return (REFERENCE.to_owned(), None);
+    }
     (name_of_file(path), None)
 }
 
@@ -206,9 +226,29 @@ fn name_of_file(path: &Path) -> String {
 }
 
 enum Routine<T> {
-    Narrow(CblasGemm<T, i32>),
-    Wide(CblasGemm<T, i64>),
+    Narrow(Cblas<T, i32>),
+    Wide(Cblas<T, i64>),
     Dnnl(DnnlGemm<T>),
+}
+
+struct Cblas<T, I> {
+    gemm: CblasGemm<T, I>,
+    /// Some libraries have none.
+    gemv: Option<CblasGemv<T, I>>,
+}
+
+impl<T, I> Cblas<T, I> {
+    /// The routine that callers use for a product.
+    fn gemv_for(&self, product: Product) -> Option<CblasGemv<T, I>> {
+        self.gemv.filter(|_| product.has_vector())
+    }
+}
+
+/// Products by a library.
+struct ByLibrary<T> {
+    routine: Routine<T>,
+    /// The routine that the product prepared last calls.
+    called: Option<&'static str>,
 }
 
 /// What is passed besides the matrices.
@@ -229,17 +269,43 @@ impl<I: TryFrom<usize>> Sizes<I> {
     }
 }
 
-impl<T: Element> Multiply<T> for Routine<T> {
+impl<T: Element> Multiply<T> for ByLibrary<T> {
+    fn prepare(&mut self, operands: &mut Operands<T>) -> Result<(), WorkerError> {
+        let product = operands.product();
+        let has_gemv = match &self.routine {
+            Routine::Narrow(cblas) => cblas.gemv_for(product).is_some(),
+            Routine::Wide(cblas) => cblas.gemv_for(product).is_some(),
+            Routine::Dnnl(_) => false,
+        };
+        self.called = Some(if has_gemv { "gemv" } else { "gemm" });
+        Ok(())
+    }
+
+    fn route(&self) -> Route {
+        Route { kernel: self.called, path: None }
+    }
+
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
-        match *self {
-            Routine::Narrow(gemm) => repeat_cblas(gemm, operands, times),
-            Routine::Wide(gemm) => repeat_cblas(gemm, operands, times),
-            Routine::Dnnl(gemm) => repeat_dnnl(gemm, operands, times),
+        match &self.routine {
+            Routine::Narrow(cblas) => repeat_cblas(cblas, operands, times),
+            Routine::Wide(cblas) => repeat_cblas(cblas, operands, times),
+            Routine::Dnnl(gemm) => repeat_dnnl(*gemm, operands, times),
         }
     }
 }
 
 fn repeat_cblas<T: Element, I: Copy + TryFrom<usize>>(
+    cblas: &Cblas<T, I>,
+    operands: &mut Operands<T>,
+    times: usize,
+) -> Result<(), WorkerError> {
+    match cblas.gemv_for(operands.product()) {
+        Some(gemv) => repeat_gemv(gemv, operands, times),
+        None => repeat_gemm(cblas.gemm, operands, times),
+    }
+}
+
+fn repeat_gemm<T: Element, I: Copy + TryFrom<usize>>(
     gemm: CblasGemm<T, I>,
     operands: &mut Operands<T>,
     times: usize,
@@ -263,7 +329,7 @@ fn repeat_dnnl<T: Element>(gemm: DnnlGemm<T>, operands: &mut Operands<T>, times:
     let Matrices { a, b, c } = operands.matrices();
     let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
     for _ in 0..times {
-        // SAFETY: as in `repeat_cblas`.
+        // SAFETY: as in `repeat_gemm`.
         let status = unsafe { gemm(op_a, op_b, m, n, k, T::one(), a, lda, b, ldb, T::zero(), c, ldc) };
         if status != 0 {
             return Err(WorkerError::Status { status });

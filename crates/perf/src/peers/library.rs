@@ -59,7 +59,15 @@ pub struct Library {
     pub interface: Interface,
 }
 
+/// The name of netlib's BLAS: a specification in code, without threads or vectors, which no ranking is fair to.
+pub const REFERENCE: &str = "reference BLAS";
+
 impl Library {
+    /// Whether it is netlib's BLAS.
+    pub fn is_reference(&self) -> bool {
+        self.name == REFERENCE
+    }
+
     /// A short name for tables, in lower case without blanks: `openblas`.
     pub fn short_name(&self) -> String {
         self.name.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-")

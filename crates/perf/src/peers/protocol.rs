@@ -23,8 +23,10 @@ pub(super) enum Request {
     Compute(Sample),
     /// Measure the machine's multiply-add peak. Answer: [`Answer::Peak`].
     Peak { dtype: Dtype, threads: usize },
-    /// Measure the machine's read bandwidth. Answer: [`Answer::Bandwidth`].
+    /// Measure the machine's read bandwidth from memory. Answer: [`Answer::Bandwidth`].
     Bandwidth { threads: usize },
+    /// Measure the read bandwidth of a working set of so many bytes in each thread. Answer: [`Answer::Bandwidth`].
+    WorkingSet { threads: usize, bytes_per_thread: usize },
 }
 
 /// From the process.

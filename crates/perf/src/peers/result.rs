@@ -38,7 +38,7 @@ pub enum Verdict {
 pub struct Entry {
     /// The contestant's name.
     pub name: String,
-    /// The kernel that our own product ran on, where it tells.
+    /// The kernel that our own product ran on, where it tells; the routine of a library: `gemm` or `gemv`.
     pub kernel: Option<String>,
     /// The path of our one-off product to the kernel: small, in place, with packed panels; with operands turned.
     pub path: Option<String>,

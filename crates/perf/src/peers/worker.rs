@@ -7,6 +7,7 @@ use super::turn;
 use crate::affinity;
 use crate::arithmetic::Arithmetic;
 use crate::bandwidth::{buffer_bytes, measure_read_bandwidth};
+use crate::cache_bandwidth::BandwidthPoint;
 use crate::host::Host;
 use cke_kernels::Cpu;
 use cke_kernels::cpu::CpuError;
@@ -99,6 +100,7 @@ fn answer(request: Request, session: &mut Option<Box<dyn Session>>) -> Result<An
         Request::Compute(sample) => opened?.compute(sample),
         Request::Peak { dtype, threads } => peak(dtype, threads),
         Request::Bandwidth { threads } => bandwidth(threads),
+        Request::WorkingSet { threads, bytes_per_thread } => working_set(threads, bytes_per_thread),
     }
 }
 
@@ -114,6 +116,12 @@ fn bandwidth(threads: usize) -> Result<Answer, WorkerError> {
     let host = Host::detect(Cpu::host()?);
     let bytes = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
     Ok(Answer::Bandwidth { gb_per_s: measure_read_bandwidth(threads, bytes)?.gb_per_s })
+}
+
+fn working_set(threads: usize, bytes_per_thread: usize) -> Result<Answer, WorkerError> {
+    // The first round fills the set, which takes longer than to read it, and so never counts.
+    const ROUNDS: usize = 5;
+    Ok(Answer::Bandwidth { gb_per_s: BandwidthPoint::measure(threads, bytes_per_thread, ROUNDS)?.gb_per_s })
 }
 
 #[cfg(test)]

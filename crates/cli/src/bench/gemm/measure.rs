@@ -3,9 +3,9 @@
 use super::report::Report;
 use crate::bench::progress::ProgressLine;
 use crate::error::CliError;
-use crate::output::counted;
 use cke_kernels::Cpu;
 use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings};
+use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,9 @@
-//! A library with one function, a matrix product by the definition, compiled by the tests of `cke bench`.
+//! A library with a matrix product by the definition, compiled by the tests of `cke bench`.
 //!
-//! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels) or `onednn`. The
-//! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `gap_written`, `crash`, or nothing
-//! of these.
+//! `--cfg` says which interface it has: `cblas`, `wide` (64-bit integers, the names of NumPy's wheels), `onednn`, or `netlib`
+//! (as `cblas`, with the product of a matrix and a vector and the global variables of the reference BLAS). The
+//! environment variable `TOY_BLAS` says what it does wrong: `one_element`, `nothing_written`, `gap_written`, `crash`, or
+//! nothing of these.
 #![allow(unexpected_cfgs, unused_macros, reason = "which interface it has is said by --cfg to rustc alone")]
 
 /// C = op(A)·op(B), row-major with these leading dimensions.
@@ -88,10 +89,47 @@ macro_rules! cblas_gemm {
     };
 }
 
-#[cfg(cblas)]
+#[cfg(any(cblas, netlib))]
 cblas_gemm!(cblas_sgemm, i32);
 #[cfg(wide)]
 cblas_gemm!(scipy_cblas_sgemm64_, i64);
+
+#[cfg(netlib)]
+#[allow(non_upper_case_globals, reason = "the names of the reference BLAS")]
+mod globals {
+    #[unsafe(no_mangle)]
+    pub static CBLAS_CallFromC: i32 = 0;
+    #[unsafe(no_mangle)]
+    pub static RowMajorStrg: i32 = 0;
+}
+
+/// # Safety
+/// As CBLAS demands of a row-major matrix and vectors without gaps.
+#[cfg(netlib)]
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments, reason = "the interface is older than the rule")]
+pub unsafe extern "C" fn cblas_sgemv(
+    order: i32,
+    op: i32,
+    rows: i32,
+    cols: i32,
+    alpha: f32,
+    matrix: *const f32,
+    ld: i32,
+    x: *const f32,
+    step_x: i32,
+    beta: f32,
+    y: *mut f32,
+    step_y: i32,
+) {
+    assert_eq!((order, alpha, beta, step_x, step_y), (101, 1.0, 0.0, 1, 1));
+    let transpose_a = op == 112;
+    let (m, k) = if transpose_a { (cols, rows) } else { (rows, cols) };
+    let (lda, ldb, ldc) = (ld as usize, 1, 1);
+    let product = Product { m: m as usize, n: 1, k: k as usize, transpose_a, transpose_b: false, lda, ldb, ldc };
+    // SAFETY: promised by the caller.
+    unsafe { product.run(matrix, x, y) }
+}
 
 /// # Safety
 /// As oneDNN demands.

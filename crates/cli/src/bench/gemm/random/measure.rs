@@ -5,8 +5,8 @@ use super::resume::{Finished, Record};
 use crate::bench::gemm::report::{Contestant, Row};
 use crate::bench::progress::ProgressLine;
 use crate::error::CliError;
-use crate::output::counted;
 use cke_perf::peers::{Contest, Entrant, Launcher, Product, Settings, ShapeResult};
+use cke_report::words::counted;
 use std::time::{Duration, Instant};
 
 /// The ratio to the fastest library below which a product is timed again before it counts.

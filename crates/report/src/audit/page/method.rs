@@ -1,0 +1,115 @@
+//! How the report was measured, in words.
+
+use super::super::report::Report;
+use crate::page::markup;
+use crate::words::counted;
+use maud::Markup;
+
+pub(crate) fn paragraphs(report: &Report) -> Markup {
+    let texts = [
+        Some(rounds(report)),
+        Some(products(report)),
+        Some(fairness()),
+        routines(report),
+        unranked(report),
+        Some(CEILINGS.to_owned()),
+        Some(MACHINE.to_owned()),
+        (!report.about.release_build).then(|| DEBUG_BUILD.to_owned()),
+        skipped(report),
+        left_out(report),
+    ];
+    markup::paragraphs(&texts.into_iter().flatten().collect::<Vec<_>>())
+}
+
+fn rounds(report: &Report) -> String {
+    format!(
+        "All rates were measured on this machine within {:.0} seconds. Rates of a shared machine change from minute to minute: \
+         the best of several short rounds counts, and only figures of one report may be compared.",
+        report.about.seconds
+    )
+}
+
+fn products(report: &Report) -> String {
+    let quick = if report.about.is_quick { " --quick" } else { "" };
+    format!(
+        "Products are C = op(A) · op(B) in f32, row-major, M×N×K; the letters say which operand is stored transposed (nt: B is \
+         stored N×K, as most models store their weights). Their sizes are a random draw, so that nobody can tune for them: \
+         cke audit{quick} --seed {} measures the same ones. Every contestant runs in a process of its own. In each round the \
+         multiply-add peak and the read bandwidth are measured, then every contestant runs for a moment while the others stand \
+         still. Results are checked against an independent computation, before and after the timing. Operands were used a \
+         moment before, so small ones lie in a cache.",
+        report.about.seed
+    )
+}
+
+fn fairness() -> String {
+    "The makers of CKE wrote this report. A finding that compares rates must exceed the spread of the rounds it rests on; \
+     otherwise, and whenever the machine was busy, it is marked as not conclusive. A product counts as won only if the lead \
+     exceeds that spread."
+        .to_owned()
+}
+
+/// Which routine computed the products with a vector.
+fn routines(report: &Report) -> Option<String> {
+    let rows = || report.products.iter().filter(|row| row.product.has_vector());
+    let by = |routine: &str| -> Vec<&str> {
+        let calls = |name: &str| {
+            let mut entries = rows().flat_map(|row| &row.entries);
+            entries.any(|entry| entry.name == name && entry.routine.as_deref() == Some(routine))
+        };
+        report.contestants.iter().map(|contestant| contestant.name.as_str()).filter(|name| calls(name)).collect()
+    };
+    let [gemv, gemm] = ["gemv", "gemm"].map(|routine| (routine, by(routine)));
+    let parts = [gemv, gemm].into_iter().filter(|(_, names)| !names.is_empty());
+    let parts: Vec<String> = parts.map(|(routine, names)| format!("{routine} of {}", names.join(", "))).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Products of one row or one column were timed by the routine that callers use for them: {}.",
+            parts.join("; ")
+        )
+    })
+}
+
+fn unranked(report: &Report) -> Option<String> {
+    let is_reference = |contestant: &&super::super::report::Contestant| {
+        contestant.library.as_ref().is_some_and(cke_perf::peers::Library::is_reference)
+    };
+    let names: Vec<&str> =
+        report.contestants.iter().filter(is_reference).map(|contestant| contestant.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Shown but not ranked: {}, which defines what a BLAS computes and uses neither threads nor vectors.",
+            names.join(", ")
+        )
+    })
+}
+
+const CEILINGS: &str = "What the machine allows for a product is the smaller of the multiply-add peak and of the read bandwidth for a working \
+     set of its size times its flops per byte, both measured in the same rounds, with A, B and C counted once (the roofline \
+     model of Williams, Waterman and Patterson, 2009). Several threads need 5 µs to share work; what one thread does sooner is \
+     held against one thread, measured in the same rounds. A rate marked with ↑ is above the limit of its rounds, which noise \
+     or data kept in a nearer cache can explain. Tiny products cannot come near their ceiling: a call takes time too. A cliff \
+     is a product on which a library stays below half of that, or below half of its share on the products beside it.";
+
+const MACHINE: &str = "The clock is that of a chain of dependent additions. Peaks are those of independent multiply-adds on registers. \
+     Bandwidth is that of reading in order, latency that of a chain of loads in random order. One thread is bound to one CPU.";
+
+const DEBUG_BUILD: &str =
+    "This program was built for debugging: CKE's own rates and the measured limits are lower than they could be.";
+
+fn skipped(report: &Report) -> Option<String> {
+    let skipped = report.about.skipped.iter();
+    let names: Vec<String> =
+        skipped.map(|skipped| format!("{} ({})", skipped.label, counted(skipped.threads, "thread"))).collect();
+    (!names.is_empty()).then(|| format!("There was no time for {}.", names.join(", ")))
+}
+
+fn left_out(report: &Report) -> Option<String> {
+    (!report.left_out.is_empty()).then(|| {
+        format!(
+            "Standings are over the same products for all, so they leave out {}: not everyone computed them right with every \
+             number of threads.",
+            report.left_out.join(", ")
+        )
+    })
+}

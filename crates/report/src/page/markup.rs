@@ -1,0 +1,79 @@
+//! Pieces of HTML.
+
+use cke_chart::{Heading, Picture};
+use maud::{Markup, PreEscaped, html};
+
+/// Widths of the two drawings of a picture, CSS pixels. The page shows the one that fits the screen.
+pub(crate) const WIDE: f64 = 800.0;
+const NARROW: f64 = 340.0;
+
+/// A picture with its heading, and below what to see in it.
+pub(crate) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(&Heading, f64) -> Picture) -> Markup {
+    let heading = Heading::new(title, subtitle);
+    let drawn = |width: f64| PreEscaped(draw(&heading, width).inline());
+    html! {
+        figure {
+            h3 { (title) }
+            p.note { (subtitle) }
+            div.wide { (drawn(WIDE)) }
+            div.narrow { (drawn(NARROW)) }
+            @if !caption.is_empty() { figcaption { (caption) } }
+        }
+    }
+}
+
+/// A paragraph for each text.
+pub(crate) fn paragraphs(texts: &[String]) -> Markup {
+    html! { @for text in texts { p { (text) } } }
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cell {
+    text: String,
+    class: &'static str,
+}
+
+impl Cell {
+    fn class(&self) -> Option<&'static str> {
+        (!self.class.is_empty()).then_some(self.class)
+    }
+
+    fn is_number(&self) -> bool {
+        !matches!(self.class, "" | "prose")
+    }
+
+    /// A word.
+    pub(crate) fn text(text: impl Into<String>) -> Cell {
+        Cell { text: text.into(), class: "" }
+    }
+
+    /// A number, which stands at the right.
+    pub(crate) fn number(text: impl Into<String>) -> Cell {
+        Cell { text: text.into(), class: "number" }
+    }
+
+    /// Something of a class of the style sheet: a number that is `best` or a `cliff`, or `prose` that may be broken into lines.
+    pub(crate) fn marked(text: impl Into<String>, class: &'static str) -> Cell {
+        Cell { text: text.into(), class }
+    }
+}
+
+/// A table with its title; nothing without rows. Columns whose cells are numbers have their heads at the right.
+pub(crate) fn table(title: &str, heads: &[&str], rows: &[Vec<Cell>]) -> Markup {
+    let Some(first) = rows.first() else { return Markup::default() };
+    let class = |i: usize| first.get(i).filter(|cell| cell.is_number()).map(|_| "number");
+    html! {
+        h3 { (title) }
+        div.scroll {
+            table {
+                thead { tr { @for (i, head) in heads.iter().enumerate() { th class=[class(i)] { (head) } } } }
+                tbody {
+                    @for row in rows {
+                        tr { @for cell in row { td class=[cell.class()] { (cell.text) } } }
+                    }
+                }
+            }
+        }
+    }
+}

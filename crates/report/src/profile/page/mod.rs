@@ -1,0 +1,133 @@
+//! The profile as one HTML page that needs nothing else.
+
+mod figures;
+mod tables;
+mod timelines;
+
+use super::report::{Phase, Report};
+use super::table::{recording_cost, summary};
+use crate::page::{document, header, markup, section, tile, tiles};
+use crate::words::{counted, number, percent};
+use cke_perf::report::format_bytes;
+use maud::{Markup, html};
+
+/// The whole page.
+pub fn html(report: &Report) -> String {
+    let name = report.about.subject.title();
+    let content = html! {
+        (header("Profile: where the time goes", &name, &line(report)))
+        @for phase in &report.phases { (section(phase.name, &phase.title(), &phase_content(report, phase))) }
+        (section("method", "How it was measured", &method(report)))
+    };
+    document(&format!("Profile: {name}"), &content)
+}
+
+fn phase_content(report: &Report, phase: &Phase) -> Markup {
+    html! {
+        (tiles(&phase_tiles(report, phase)))
+        p { (summary(phase)) }
+        (figures::all(report, phase))
+        (tables::all(phase))
+    }
+}
+
+fn line(report: &Report) -> String {
+    let about = &report.about;
+    let subject = &about.subject;
+    let parts = [
+        Some(about.date.clone()),
+        about.cpu.clone(),
+        Some(counted(about.threads, "thread")),
+        Some(format!("{} of {} weights", format_bytes(subject.weight_bytes as u64), subject.dtype)),
+        Some(subject.isa.to_owned()),
+        Some(format!("cke {}", about.cke_version)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// The figures that a hurried reader takes away.
+fn phase_tiles(report: &Report, phase: &Phase) -> [Markup; 4] {
+    let (total, shares) = (&phase.total, phase.shares);
+    let of_peak = percent(total.gflops / report.roofline.peak_gflops);
+    let rates = format!("{} GFLOP/s, {of_peak} of the peak", number(total.gflops));
+    let products = format!("products {}, attention {}", percent(shares.products), percent(shares.attention));
+    let of_time = |share: f64, what: &str, note: &str| tile(percent(share).trim_end_matches('%'), "%", what, note);
+    [
+        tile(&number(phase.tokens_per_second), "tokens/s", "without a recording", &rates),
+        of_time(total.share_of_roofline, "of what the roofline allows", "all operations together"),
+        of_time(shares.everything_else, "of the time for everything else", &products),
+        of_time(total.waiting, "of the threads' time is waiting", &format!("recording {}", recording_cost(phase))),
+    ]
+}
+
+fn method(report: &Report) -> Markup {
+    let costs = report.phases.iter().map(|phase| format!("{} {}", phase.name, recording_cost(phase)));
+    let mut texts = vec![
+        format!(
+            "Each phase ran {} after a warm-up, in turns with the same work unrecorded and with the machine's multiply-add \
+             peak and read bandwidth, on the same number of threads. What is shown is the fastest repetition; tokens per \
+             second are those of the fastest one without a recording. Recording made a difference of: {}.",
+            counted(report.about.repetitions, "time"),
+            costs.collect::<Vec<_>>().join(", ")
+        ),
+        "The roofline allows an operation the time that its floating-point operations take at the peak, or that its bytes take \
+         at the read bandwidth, whichever is longer; operands count once (Williams, Waterman and Patterson, 2009). Operands \
+         that another operation has just left in a cache come faster than from memory: such an operation can take less time \
+         than the roofline allows, and be above 100%."
+            .to_owned(),
+        "A thread waits while it runs no task of an operation and another does. While no thread runs a task, the caller, \
+         thread 0, works alone and the others wait; so it is between operations."
+            .to_owned(),
+    ];
+    if !report.about.release_build {
+        texts.push("This program was built for debugging: it is slower than it could be.".to_owned());
+    }
+    markup::paragraphs(&texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn page_needs_nothing_from_outside() {
+        let page = html(&example::report()).replace("http://www.w3.org/2000/svg", "");
+        for forbidden in ["http", "src=", "href=", "url(", "@import", "<script", "<link", "<img", "NaN", "inf\""] {
+            assert!(!page.contains(forbidden), "{forbidden} in the page");
+        }
+    }
+
+    #[test]
+    fn page_has_every_phase_and_no_raw_names() {
+        let page = html(&example::report());
+        for expected in
+            ["<section id=\"prefill\">", "<section id=\"decode\">", "tiny &lt;3&gt;", "Example CPU &lt;9000&gt;"]
+        {
+            assert!(page.contains(expected), "no {expected} in the page");
+        }
+        for part in ["What takes the time", "Thread by thread", "One layer", "Roofline", "Layer by layer"] {
+            assert_eq!(page.matches(&format!("<h3>{part}")).count(), 2, "{part}");
+        }
+        assert!(!page.contains("<3>") && !page.contains("<9000>"));
+    }
+
+    #[test]
+    fn page_elements_are_closed() {
+        let page = html(&example::report());
+        for name in ["section", "figure", "table", "tr", "td", "th", "div", "p", "h2", "h3", "svg", "text", "title"] {
+            let opened = page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "<{name}>");
+        }
+    }
+
+    #[test]
+    fn page_of_nothing_recorded_is_still_a_page() {
+        let mut report = example::report();
+        for phase in &mut report.phases {
+            phase.operations.clear();
+            phase.by_name.clear();
+        }
+        assert!(!html(&report).contains("NaN"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Results of `tools/rivals/rivals.py`, as far as they are drawn.
+
+use super::ResultsError;
+use super::figure::{Choice, Figure, Group, distinct};
+use super::gemm::day;
+use crate::words::counted;
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Results {
+    machine: Machine,
+    date: String,
+    rounds: usize,
+    contestants: Vec<Contestant>,
+    tests: Vec<Test>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Machine {
+    cpu: String,
+    cpus: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Contestant {
+    name: String,
+    title: String,
+    version: String,
+}
+
+/// One test with one number of threads.
+#[derive(Debug, Deserialize)]
+struct Test {
+    /// Which tests belong together, and their common title.
+    suite: String,
+    title: String,
+    label: String,
+    unit: String,
+    threads: usize,
+    /// What the machine could do at most, in the same unit.
+    limit: Option<f64>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    contestant: String,
+    median: f64,
+    /// (best − worst) / median of the rounds.
+    spread: f64,
+}
+
+impl Results {
+    /// The chosen suite, or the only one.
+    ///
+    /// # Errors
+    /// Where what is chosen was not measured, or not exactly one suite is chosen: each has its own scale.
+    pub(crate) fn figure(&self, choice: &Choice) -> Result<Figure, ResultsError> {
+        let suites = distinct(self.tests.iter().map(|test| test.suite.clone()));
+        choice.check(&suites, &distinct(self.tests.iter().map(|test| test.threads)))?;
+        let wanted = choice.only.as_ref().unwrap_or(&suites);
+        let [suite] = &wanted[..] else {
+            return Err(ResultsError::Choice(format!("--only: wanted one of {}", suites.join(", "))));
+        };
+        let is_chosen = |test: &&Test| test.suite == *suite && choice.has_threads(test.threads);
+        let chosen: Vec<&Test> = self.tests.iter().filter(is_chosen).collect();
+        let Some(first) = chosen.first() else {
+            return Err(ResultsError::Choice(format!("--threads: wanted a number that {suite} was measured with")));
+        };
+        let Machine { cpu, cpus } = &self.machine;
+        let spreads = chosen.iter().flat_map(|test| &test.entries).map(|entry| entry.spread);
+        Ok(Figure {
+            title: first.title.clone(),
+            conditions: format!(
+                "{}, the median of {} in turns, which differ by up to {:.0}%; {cpu} with {}, {}",
+                first.unit,
+                counted(self.rounds, "round"),
+                100.0 * spreads.fold(0.0, f64::max),
+                counted(*cpus, "CPU"),
+                day(&self.date)
+            ),
+            limit: "The stroke is what the multiply-add peak and the read bandwidth measured in the same rounds allow.",
+            contestants: self.contestants.iter().map(Contestant::label).collect(),
+            groups: chosen.into_iter().map(|test| self.group(test)).collect(),
+        })
+    }
+
+    fn group(&self, test: &Test) -> Group {
+        let rate = |contestant: &Contestant| {
+            test.entries.iter().find(|entry| entry.contestant == contestant.name).map(|entry| entry.median)
+        };
+        Group {
+            label: test.label.clone(),
+            threads: test.threads,
+            rates: self.contestants.iter().map(rate).collect(),
+            limit: test.limit,
+        }
+    }
+}
+
+impl Contestant {
+    fn label(&self) -> String {
+        format!("{} {}", self.title, self.version).trim_end().to_owned()
+    }
+}

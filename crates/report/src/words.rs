@@ -1,0 +1,20 @@
+//! Numbers in words.
+
+use cke_chart::Format;
+
+/// `1 thing`, `2 things`.
+pub fn counted(number: usize, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
+/// Three significant digits.
+pub fn number(value: f64) -> String {
+    Format::Plain.text(value)
+}
+
+/// Whole percent; with a decimal below 10%.
+pub fn percent(share: f64) -> String {
+    let decimals = if share < 0.0995 { 1 } else { 0 };
+    format!("{:.decimals$}%", 100.0 * share)
+}
