@@ -1,10 +1,13 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
 use super::blocking::{Blocking, SHALLOW, Streams};
+use super::chains::DOT_SEGMENT;
 use super::macro_kernel::{Ahead, BBlock, Block, EvenParts, Product};
+use super::microkernel::Form;
 use super::strided::Strided;
 use super::sweep::Sweep;
-use crate::scheme::Scheme;
+use super::tiles::Tiles;
+use crate::scheme::{Real, Scheme};
 use crate::threads::{Parallel, run_tasks};
 use std::ops::Range;
 
@@ -76,6 +79,30 @@ impl<S: Scheme> Product<'_, S> {
         unsafe { sweep.run(rows, cols.len()) }
     }
 
+    /// A block of C of the dot form.
+    ///
+    /// # Safety
+    /// As [`Product::run`], for a C whose rows are contiguous.
+    unsafe fn dot_tiles(&self, a: Strided<S::A>, b: &WholeB<S::B>, rows: Range<usize>, panels: Range<usize>) {
+        let Product { kernel, n, k, c, c_row_stride, alpha, beta, .. } = *self;
+        let nr = kernel.tile().nr;
+        for before in (0..k).step_by(DOT_SEGMENT) {
+            let tiles = Tiles {
+                kernel,
+                k: DOT_SEGMENT.min(k - before),
+                before,
+                a: a.from(0, before),
+                b: Strided { data: b.from(0, before).data, row_stride: b.row_stride, col_stride: b.stride },
+                c,
+                c_row_stride,
+                alpha,
+                beta: if before == 0 { beta } else { S::Acc::one() },
+            };
+            // SAFETY: promised by the caller.
+            unsafe { tiles.run(rows.clone(), panels.start * nr..n.min(panels.end * nr)) };
+        }
+    }
+
     /// Computes the whole product. Each task is one block of C with all of its K, so no sum is ever split between threads.
     ///
     /// # Safety
@@ -95,10 +122,15 @@ impl<S: Scheme> Product<'_, S> {
         let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
         let sweeps = self.k <= SHALLOW && self.c_col_stride == 1 && self.epilogue.is_none() && self.k > 0;
         let sweeps = sweeps && Sweep::fits(self.kernel, self.k);
+        let is_lean_dot = self.kernel.record().form() == Form::Dot && self.c_col_stride == 1 && self.epilogue.is_none();
         let compute = |rows: Range<usize>, panels: Range<usize>| {
             if sweeps {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                 return unsafe { self.sweep(a, &b, rows, panels) };
+            }
+            if is_lean_dot {
+                // SAFETY: as above.
+                return unsafe { self.dot_tiles(a, &b, rows, panels) };
             }
             // Loop 4. An empty K still has one block, which finishes a tile of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {

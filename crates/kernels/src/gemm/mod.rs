@@ -22,6 +22,7 @@ pub(crate) mod strided;
 mod sweep;
 
 mod tile_sums;
+mod tiles;
 mod unpacked;
 
 pub use batch::{BatchCtx, GemmBatch};

@@ -56,6 +56,8 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_4x6", F32, Avx512 avx512, Dot dot, 1, [1 2 3 4], [1 2 3 4 5 6]),
     #[cfg(target_arch = "x86_64")]
+    record!("avx512_f32_dot_8x1", F32, Avx512 avx512, Dot dot, 1, [1 2 3 4 5 6 7 8], [1]),
+    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_1x8", F32, Avx512 avx512, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_6x16", F32, Avx2 avx2, Outer outer, 8, [1 2 3 4 5 6], [1 2]),
@@ -67,6 +69,8 @@ pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
     record!("avx2_f32_dot_3x4", F32, Avx2 avx2, Dot dot, 1, [1 2 3], [1 2 3 4]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_2x6", F32, Avx2 avx2, Dot dot, 1, [1 2], [1 2 3 4 5 6]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx2_f32_dot_8x1", F32, Avx2 avx2, Dot dot, 1, [1 2 3 4 5 6 7 8], [1]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_1x8", F32, Avx2 avx2, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     record!("scalar_f32_4x4", F32, Scalar scalar, Outer outer, 1, [1 2 3 4], [1 2 3 4]),
@@ -92,6 +96,8 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
     #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_4x6", F64, Avx512 avx512, Dot dot, 1, [1 2 3 4], [1 2 3 4 5 6]),
     #[cfg(target_arch = "x86_64")]
+    record!("avx512_f64_dot_8x1", F64, Avx512 avx512, Dot dot, 1, [1 2 3 4 5 6 7 8], [1]),
+    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_1x8", F64, Avx512 avx512, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_6x8", F64, Avx2 avx2, Outer outer, 4, [1 2 3 4 5 6], [1 2]),
@@ -103,6 +109,8 @@ pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
     record!("avx2_f64_dot_3x4", F64, Avx2 avx2, Dot dot, 1, [1 2 3], [1 2 3 4]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_2x6", F64, Avx2 avx2, Dot dot, 1, [1 2], [1 2 3 4 5 6]),
+    #[cfg(target_arch = "x86_64")]
+    record!("avx2_f64_dot_8x1", F64, Avx2 avx2, Dot dot, 1, [1 2 3 4 5 6 7 8], [1]),
     #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_1x8", F64, Avx2 avx2, Dot dot, 1, [1], [1 2 3 4 5 6 7 8]),
     record!("scalar_f64_4x4", F64, Scalar scalar, Outer outer, 1, [1 2 3 4], [1 2 3 4]),

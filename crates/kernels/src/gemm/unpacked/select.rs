@@ -33,22 +33,24 @@ pub(super) enum Gathered {
 /// enough beside it to be copied. The order of summation depends on it, and so nothing but the shape and what is contiguous may enter.
 #[inline(always)]
 pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<T>) -> Option<Gathered> {
+    // Few rows are little work beside the packing of B; few columns leave lanes idle.
+    if m > DOT_ROWS && n > DOT_COLUMNS {
+        return None;
+    }
     let few = m.min(n);
     let depth = match few {
         0..=3 => 8,
         4..=8 => 64,
-        9..=DOT_ROWS => 192,
+        _ => 192,
+    };
+    let gathered = match (a.col_stride == 1, b.row_stride == 1) {
+        (true, true) => Gathered::Neither,
+        (false, true) if m == few => Gathered::A,
+        (true, false) if n == few => Gathered::B,
         _ => return None,
     };
-    if k < depth {
-        return None;
-    }
-    match (a.col_stride == 1, b.row_stride == 1) {
-        (true, true) => Some(Gathered::Neither),
-        (false, true) if m == few => Some(Gathered::A),
-        (true, false) if n == few => Some(Gathered::B),
-        _ => None,
-    }
+    let is_deep = k >= if gathered == Gathered::Neither { depth } else { depth.max(GATHERED_DEPTH) };
+    is_deep.then_some(gathered)
 }
 
 /// The kernel of the outer form and the way, for an (m, n, k) product whose B may have contiguous rows.
@@ -96,6 +98,9 @@ const IN_PLACE_ROWS: usize = 32;
 /// Columns of C up to which its rows are too short for vectors.
 const NARROW: usize = 12;
 
-/// Rows, or columns, up to which products of vectors along k beat the packing of an operand; not where K is so short that adding the
-/// lanes takes longer than that.
+/// Rows up to which products of vectors along k beat the packing of B; not where K is so short that adding the lanes takes longer.
 const DOT_ROWS: usize = 12;
+/// Columns up to which they beat vectors across n.
+const DOT_COLUMNS: usize = 8;
+/// Elements of K from which on the copy of an operand costs little.
+const GATHERED_DEPTH: usize = 32;

@@ -1,12 +1,12 @@
 //! Products so small that a plan would take longer than the arithmetic: straight from the operands to the microkernel.
 
 use super::super::chains::DOT_SEGMENT;
-use super::super::macro_kernel::{EvenParts, store};
-use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, TileArgs};
+use super::super::microkernel::{Form, PackArgs, Supported};
 use super::super::room::{ROOM, with_room};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use super::super::sweep::Sweep;
+use super::super::tiles::Tiles;
 use super::Gemm;
 use super::select::{Gathered, dot_form, is_narrow};
 use crate::cpu::Cpu;
@@ -40,6 +40,9 @@ pub(super) struct Small<S: Uniform> {
     c_row_stride: usize,
 }
 
+/// Multiply-adds up to which lanes may lie idle: to turn C around would take longer.
+const TINY: usize = 4096;
+
 impl<S: Uniform> Small<S> {
     /// The product if it has at most `largest` multiply-adds, and needs no memory but what each thread keeps.
     #[inline(always)]
@@ -53,10 +56,10 @@ impl<S: Uniform> Small<S> {
         // A C of one row or one column has both.
         let (has_rows, has_columns) = (c_col_stride == 1 || n == 1, c_row_stride == 1 || m == 1);
         let is_turned = !has_rows || (has_columns && is_narrow(Shape { m, n, k }, &a));
-        if is_turned || is_narrow(Shape { m, n, k }, &a) {
-            if !has_columns {
-                return None;
-            }
+        if !has_columns && (is_turned || (is_narrow(Shape { m, n, k }, &a) && m * n * k > TINY)) {
+            return None;
+        }
+        if is_turned {
             (a, b, m, n) = (b.transposed(), a.transposed(), n, m);
             (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
         }
@@ -180,33 +183,9 @@ impl<S: Uniform> Small<S> {
     /// As [`Small::run`].
     #[inline(always)]
     unsafe fn run_tiles(&self, a: Strided<S::E>, b: Strided<S::E>) {
-        let Small { kernel, shape: Shape { m, n, k }, c, c_row_stride, .. } = *self;
-        let tile = kernel.tile();
-        let is_dot = kernel.record().form() == Form::Dot;
-        let b_stride = if is_dot { b.col_stride } else { b.row_stride };
-        let mut args = TileArgs {
-            pairs: &[Pair { a: a.data, b: b.data }],
-            k,
-            offset: 0,
-            before: 0,
-            steps: k,
-            a_row_stride: a.row_stride,
-            a_col_stride: a.col_stride,
-            b_stride,
-            c,
-            c_row_stride,
-            extra: Extra::Nothing,
-            cols: n,
-            store: store(self.alpha, self.beta),
-        };
-        for part in EvenParts::new(m, tile.mr) {
-            for col in (0..n).step_by(tile.nr) {
-                args.cols = tile.nr.min(n - col);
-                args.c = c.wrapping_add(part.start * c_row_stride + col);
-                let pair = Pair { a: a.at(part.start, 0), b: b.at(0, col) };
-                // SAFETY: the tile lies inside C, and its rows and columns inside A and B, which the caller vouches for.
-                unsafe { kernel.run(part.len(), &TileArgs { pairs: &[pair], ..args }) };
-            }
-        }
+        let Small { kernel, shape: Shape { m, n, k }, alpha, beta, c, c_row_stride, .. } = *self;
+        let tiles = Tiles { kernel, k, before: 0, a, b, c, c_row_stride, alpha, beta };
+        // SAFETY: promised by the caller.
+        unsafe { tiles.run(0..m, 0..n) }
     }
 }
