@@ -4,7 +4,7 @@ use super::super::blocking::Blocking;
 use super::super::chains::DOT_SEGMENT;
 use super::super::loops::WholeB;
 use super::super::macro_kernel::{Ahead, BBlock, Block, Product, store};
-use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, TileArgs};
+use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, Tile, TileArgs};
 use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
@@ -53,6 +53,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     shape = Shape { m: shape.n, n: shape.m, k };
                 }
                 let (kernel, way) = choose_outer(cpu, shape, b.col_stride == 1);
+                let way = if is_scattered(shape, &a, kernel.tile()) { Way::PackPanels } else { way };
                 (kernel, way, Gathered::Neither)
             }
         };
@@ -93,15 +94,15 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// As [`OneOff::run`].
     unsafe fn run_gathered(&self, ctx: &mut Ctx<'_>) {
         let Product { kernel, m, n, k, .. } = self.product;
-        let (few, source) = if self.gathered == Gathered::A { (m, self.a) } else { (n, self.b.transposed()) };
+        let (rows, source) = self.gathered.rows(Shape { m, n, k }, &self.a, &self.b);
         let stride = padded_row::<S::E>(k);
-        let Ok(copy) = ctx.scratch.take::<S::E>(few.saturating_mul(stride)) else {
+        let Ok(copy) = ctx.scratch.take::<S::E>(rows.saturating_mul(stride)) else {
             // SAFETY: promised by the caller.
             return unsafe { self.run_elements() };
         };
         let args = PackArgs {
             source: source.data,
-            rows: few,
+            rows,
             cols: k,
             row_stride: source.row_stride,
             col_stride: source.col_stride,
@@ -111,7 +112,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.
         unsafe { kernel.pack(&args) };
         let copy = Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 };
-        let (a, b) = if self.gathered == Gathered::A { (copy, self.b) } else { (self.a, copy.transposed()) };
+        let (a, b) = self.gathered.replaced(self.a, self.b, copy);
         // SAFETY: promised by the caller; the copy is as large as what it stands for.
         unsafe { OneOff { a, b, ..*self }.run_in_place(ctx.pool) }
     }
@@ -249,7 +250,9 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 
     /// Whether A is copied to rows that are contiguous, which costs as much as a few columns of B.
     pub(super) fn copies_a(&self) -> bool {
-        self.a.col_stride != 1 && self.product.n > COLUMNS_FOR_COPY && self.product.m > self.product.kernel.tile().mr
+        let Product { kernel, m, n, k, .. } = self.product;
+        let is_reused = n > COLUMNS_FOR_COPY && m > kernel.tile().mr;
+        self.a.col_stride != 1 && (is_reused || is_scattered(Shape { m, n, k }, &self.a, kernel.tile()))
     }
 
     /// The block of rows of A in `copy`, its rows `stride` apart.
@@ -380,6 +383,12 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     }
 }
 
+/// Whether each step of K takes a piece of A from a page of its own, several times: caches and pages are then used up by little data.
+fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool {
+    let is_far_apart = a.row_stride == 1 && a.col_stride.saturating_mul(size_of::<E>()) >= FAR_APART;
+    is_far_apart && m > tile.mr && n >= LEAST_REUSE && k > LEAST_DEPTH
+}
+
 /// Elements from one row of a copy of A to the next: whole lines, and no power of two.
 fn padded_row<E>(k: usize) -> usize {
     let line = LINE / size_of::<E>();
@@ -394,6 +403,12 @@ const SHALLOW: usize = 512;
 
 /// Elements of K from which on another pass over C costs little.
 const SHORTEST_BLOCK: usize = 512;
+/// Bytes between two lines from which on the hardware does not foresee the second.
+const FAR_APART: usize = 2048;
+/// Elements of K up to which all of A stays in the cache anyhow.
+const LEAST_DEPTH: usize = 128;
+/// Columns of B that pay for a copy of A which is hard to read.
+const LEAST_REUSE: usize = 8;
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
 /// Panels of B that are packed by one task, if all of B is packed first.

@@ -29,6 +29,26 @@ pub(super) enum Gathered {
     B,
 }
 
+impl Gathered {
+    /// The operand that is copied, seen as rows along k, and how many there are.
+    pub(super) fn rows<T>(self, Shape { m, n, .. }: Shape, a: &Strided<T>, b: &Strided<T>) -> (usize, Strided<T>) {
+        match self {
+            Gathered::Neither => (0, *a),
+            Gathered::A => (m, *a),
+            Gathered::B => (n, b.transposed()),
+        }
+    }
+
+    /// Both operands, with the copy in the place of what it stands for.
+    pub(super) fn replaced<T>(self, a: Strided<T>, b: Strided<T>, copy: Strided<T>) -> (Strided<T>, Strided<T>) {
+        match self {
+            Gathered::Neither => (a, b),
+            Gathered::A => (copy, b),
+            Gathered::B => (a, copy.transposed()),
+        }
+    }
+}
+
 /// Whether the dot form computes the product, and what is gathered for it: where one operand lies along k, and the other does or is small
 /// enough beside it to be copied. The order of summation depends on it, and so nothing but the shape and what is contiguous may enter.
 #[inline(always)]
@@ -45,8 +65,8 @@ pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<
     };
     let gathered = match (a.col_stride == 1, b.row_stride == 1) {
         (true, true) => Gathered::Neither,
-        (false, true) if m == few => Gathered::A,
-        (true, false) if n == few => Gathered::B,
+        (false, true) if m <= DOT_ROWS => Gathered::A,
+        (true, false) if n <= DOT_ROWS => Gathered::B,
         _ => return None,
     };
     let is_deep = k >= if gathered == Gathered::Neither { depth } else { depth.max(GATHERED_DEPTH) };

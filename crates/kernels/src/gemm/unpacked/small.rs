@@ -77,10 +77,14 @@ impl<S: Uniform> Small<S> {
         {
             let method = match gathered {
                 Gathered::Neither if shape.k <= DOT_SEGMENT => Method::Tiles,
-                _ if shape.k.saturating_mul(shape.m.min(shape.n) * size_of::<S::E>()) <= ROOM => {
+                Gathered::Neither => return None,
+                Gathered::A | Gathered::B => {
+                    let rows = gathered.rows(shape, a, b).0;
+                    if rows.saturating_mul(shape.k).saturating_mul(size_of::<S::E>()) > ROOM {
+                        return None;
+                    }
                     Method::TilesGathered(gathered)
                 }
-                _ => return None,
             };
             return Some((kernel, method));
         }
@@ -156,12 +160,12 @@ impl<S: Uniform> Small<S> {
     /// As [`Small::run`].
     #[inline(never)]
     unsafe fn run_gathered(&self, gathered: Gathered) -> bool {
-        let Shape { m, n, k } = self.shape;
-        let (few, source) = if gathered == Gathered::A { (m, self.a) } else { (n, self.b.transposed()) };
+        let k = self.shape.k;
+        let (rows, source) = gathered.rows(self.shape, &self.a, &self.b);
         let done = with_room(|room: *mut S::E| {
             let args = PackArgs {
                 source: source.data,
-                rows: few,
+                rows,
                 cols: k,
                 row_stride: source.row_stride,
                 col_stride: source.col_stride,
@@ -169,7 +173,7 @@ impl<S: Uniform> Small<S> {
                 out_stride: k,
             };
             let copy = Strided { data: room.cast_const(), row_stride: k, col_stride: 1 };
-            let (a, b) = if gathered == Gathered::A { (copy, self.b) } else { (self.a, copy.transposed()) };
+            let (a, b) = gathered.replaced(self.a, self.b, copy);
             // SAFETY: all of an operand, for which the room has room, as was checked; the rest is promised by the caller.
             unsafe {
                 self.kernel.pack(&args);
