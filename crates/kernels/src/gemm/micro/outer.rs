@@ -27,6 +27,9 @@ use crate::simd::{Avx2, Avx512};
 /// How many rows of B ahead of the one in use are fetched: the time that memory takes, in steps.
 const ROWS_AHEAD: usize = 24;
 
+/// Bytes between addresses that share a set of the first cache level.
+const SET_STRIDE: usize = 4096;
+
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 16;
 
@@ -42,8 +45,12 @@ where
     const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<P::E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
     let columns = Columns::<S::Mask, NV>::new::<P::E, S>(s, args.cols);
     let mut buffer = MaybeUninit::<[[S::Reg; NV]; MR]>::uninit();
-    let sums = Place { data: buffer.as_mut_ptr().cast::<P::E>(), row_stride: NV * S::LANES };
+    let buffered = Place { data: buffer.as_mut_ptr().cast::<P::E>(), row_stride: NV * S::LANES };
     let c = Place { data: args.c, row_stride: args.c_row_stride };
+    // What has been added up so far stays in C, which comes to the cache meanwhile: not that of few rows, which is there, nor beside rows
+    // of A that already fill the same sets.
+    let has_shared_sets = (args.a_row_stride * size_of::<P::E>()).is_multiple_of(SET_STRIDE);
+    let sums = if MR <= 4 || has_shared_sets { buffered } else { c };
     let zeros = zeros::<P::E>();
     // SAFETY: rows < MR and columns < args.cols of C, and all that the pairs name, promised by the caller; the buffer has MR rows of NV
     // vectors, and the zeros are a row as wide as any tile.
@@ -60,9 +67,10 @@ where
                 finish.prefetch(s, MR, args.cols);
                 // The epilogue reads whole vectors.
                 buffer.write([[s.splat(P::E::zero()); NV]; MR]);
-                (P::E::one(), if accumulate { c } else { zeros }, sums)
+                (P::E::one(), if accumulate { c } else { zeros }, buffered)
             }
         };
+        let sums = if matches!(args.store, Store::Finish { .. }) { buffered } else { sums };
         let call = Call { args, columns, alpha, before, sums, result };
         match args.extra {
             Extra::Nothing => call.run::<S, MR, NOTHING>(s),
@@ -72,7 +80,7 @@ where
             Extra::Copy { .. } => call.run::<S, MR, COPY>(s),
         }
         if let Store::Finish { finish, .. } = args.store {
-            let Place { data: sums, row_stride: sums_row_stride } = sums;
+            let Place { data: sums, row_stride: sums_row_stride } = buffered;
             let (c, c_row_stride) = (args.c, args.c_row_stride);
             finish.apply(s, Sums { sums, sums_row_stride, rows: MR, cols: args.cols, c, c_row_stride });
         }
