@@ -162,8 +162,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let whole = match kernel.record().form() {
             Form::Outer => {
                 let elements = self.caches.l2 / size_of::<S::E>();
-                let is_far = n.saturating_mul(k) > elements / 2;
-                if is_far || m.saturating_mul(k) > elements / 2 {
+                let is_far = n.saturating_mul(k) > 2 * elements;
+                if n.saturating_mul(k) > elements / 2 || m.saturating_mul(k) > elements / 2 {
                     // The rows of a block of K stay in L2 from one panel to the next, which takes its pieces from the same pages.
                     blocking.kc = blocking.kc.min((elements / 2 / (m.min(blocking.mc) + n)).max(SHORTEST_BLOCK));
                 }
