@@ -216,7 +216,7 @@ impl Contestant {
         }
     }
 
-    /// GB/s of the machine from a working set of so many bytes in each thread.
+    /// GB/s of the machine from a working set of `bytes_per_thread`.
     pub(super) fn working_set(&mut self, threads: usize, bytes_per_thread: usize) -> Result<f64, PeerError> {
         match self.ask(&Request::WorkingSet { threads, bytes_per_thread })? {
             Answer::Bandwidth { gb_per_s } => Ok(gb_per_s),

@@ -25,7 +25,7 @@ pub(super) enum Request {
     Peak { dtype: Dtype, threads: usize },
     /// Measure the machine's read bandwidth from memory. Answer: [`Answer::Bandwidth`].
     Bandwidth { threads: usize },
-    /// Measure the read bandwidth of a working set of so many bytes in each thread. Answer: [`Answer::Bandwidth`].
+    /// Measure the read bandwidth of a working set of `bytes_per_thread`. Answer: [`Answer::Bandwidth`].
     WorkingSet { threads: usize, bytes_per_thread: usize },
 }
 

@@ -70,13 +70,13 @@ impl<S: Uniform> Gemm<'_, S> {
             return Some(Explanation { kernel, path: Path::Small, is_turned, copies_a: false });
         }
         let one_off = OneOff::new(cpu, self, &mut c);
-        let path = match one_off.way() {
+        let path = match one_off.way {
             Way::InPlace => Path::InPlace,
             Way::PackPanels => Path::PackedPanels,
             Way::PackB => Path::PackedB,
         };
         let copies_a = path == Path::PackedPanels && one_off.copies_a();
-        let kernel = one_off.kernel().record().name();
+        let kernel = one_off.product.kernel.record().name();
         Some(Explanation { kernel, path, is_turned: one_off.is_turned, copies_a })
     }
 }

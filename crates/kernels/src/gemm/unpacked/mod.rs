@@ -1,6 +1,7 @@
 //! One-off products: nothing is planned or packed ahead.
 
 mod explain;
+mod gathered;
 mod pack_on_the_fly;
 mod select;
 mod small;
@@ -89,7 +90,7 @@ const SMALL: usize = 1 << 18;
 /// Multiply-adds up to which one thread has no use for blocks.
 const SMALL_FOR_ONE_THREAD: usize = 1 << 20;
 
-/// Multiply-adds up to which a product is not cut into blocks by a pool of so many threads.
+/// Multiply-adds up to which a product is not cut into blocks by a pool of `threads` threads.
 #[inline(always)]
 fn largest_small(threads: usize) -> usize {
     if threads == 1 { SMALL_FOR_ONE_THREAD } else { SMALL }

@@ -1,17 +1,16 @@
 //! The ways through a one-off product: which operand is packed, when, and by whom.
 
 use super::super::blocking::Blocking;
-use super::super::chains::DOT_SEGMENT;
 use super::super::loops::WholeB;
-use super::super::macro_kernel::{Ahead, BBlock, Block, Product, store};
-use super::super::microkernel::{Extra, Form, PackArgs, Pair, Supported, Tile, TileArgs};
+use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
+use super::super::microkernel::{Form, PackArgs, Tile};
 use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use super::Gemm;
 use super::select::{Gathered, Way, choose_outer, dot_form, is_narrow, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
-use crate::scheme::{Real, Uniform};
+use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker};
 use crate::threads::{Parallel, for_each_chunk, run_tasks};
 use crate::view::MatMut;
@@ -20,12 +19,12 @@ use std::ptr::null_mut;
 
 /// A product whose operands are turned so that C's columns are contiguous, with the way that it will be computed.
 pub(super) struct OneOff<'a, S: Uniform> {
-    product: Product<'a, S>,
-    a: Strided<S::E>,
-    b: Strided<S::E>,
-    caches: Caches,
-    way: Way,
-    gathered: Gathered,
+    pub(super) product: Product<'a, S>,
+    pub(super) a: Strided<S::E>,
+    pub(super) b: Strided<S::E>,
+    pub(super) caches: Caches,
+    pub(super) way: Way,
+    pub(super) gathered: Gathered,
     /// Whether it is Cᵀ = Bᵀ · Aᵀ.
     pub(super) is_turned: bool,
 }
@@ -63,16 +62,6 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         OneOff { product, a, b, caches: cpu.caches(), way, gathered, is_turned }
     }
 
-    /// How the operands reach the kernel.
-    pub(super) fn way(&self) -> Way {
-        self.way
-    }
-
-    /// The kernel.
-    pub(super) fn kernel(&self) -> Supported<S> {
-        self.product.kernel
-    }
-
     /// # Safety
     /// The operands and C are valid for the product's sizes, and nobody else uses C meanwhile.
     #[inline(always)]
@@ -88,65 +77,6 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         }
     }
 
-    /// With a copy of the few rows of A, or columns of B, that lies along k.
-    ///
-    /// # Safety
-    /// As [`OneOff::run`].
-    unsafe fn run_gathered(&self, ctx: &mut Ctx<'_>) {
-        let Product { kernel, m, n, k, .. } = self.product;
-        let (rows, source) = self.gathered.rows(Shape { m, n, k }, &self.a, &self.b);
-        let stride = padded_row::<S::E>(k);
-        let Ok(copy) = ctx.scratch.take::<S::E>(rows.saturating_mul(stride)) else {
-            // SAFETY: promised by the caller.
-            return unsafe { self.run_elements() };
-        };
-        let args = PackArgs {
-            source: source.data,
-            rows,
-            cols: k,
-            row_stride: source.row_stride,
-            col_stride: source.col_stride,
-            out: copy.as_mut_ptr(),
-            out_stride: stride,
-        };
-        // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.
-        unsafe { kernel.pack(&args) };
-        let copy = Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 };
-        let (a, b) = self.gathered.replaced(self.a, self.b, copy);
-        // SAFETY: promised by the caller; the copy is as large as what it stands for.
-        unsafe { OneOff { a, b, ..*self }.run_in_place(ctx.pool) }
-    }
-
-    /// Element by element, gathered vector by vector: slow, but the order of summation of the dot form.
-    ///
-    /// # Safety
-    /// As [`OneOff::run`], for a kernel of the dot form.
-    #[cold]
-    unsafe fn run_elements(&self) {
-        let Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, .. } = self.product;
-        for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
-            for start in (0..k).step_by(DOT_SEGMENT) {
-                let args = TileArgs {
-                    pairs: &[Pair { a: self.a.at(i, start), b: self.b.at(start, j) }],
-                    k: DOT_SEGMENT.min(k - start),
-                    offset: 0,
-                    before: start,
-                    steps: DOT_SEGMENT.min(k - start),
-                    a_row_stride: self.a.row_stride,
-                    a_col_stride: self.a.col_stride,
-                    b_stride: self.b.row_stride,
-                    c: c.wrapping_add(i * c_row_stride + j * c_col_stride),
-                    c_row_stride: 1,
-                    extra: Extra::Nothing,
-                    cols: 1,
-                    store: store(alpha, if start == 0 { beta } else { S::E::one() }),
-                };
-                // SAFETY: one element of C and its row and column, promised by the caller.
-                unsafe { kernel.run_element(&args) };
-            }
-        }
-    }
-
     fn blocking(&self, threads: usize) -> Blocking {
         let Product { kernel, m, n, k, .. } = self.product;
         Blocking::choose(kernel.tile(), size_of::<S::E>(), self.caches, threads, Shape { m, n, k })
@@ -155,7 +85,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     /// # Safety
     /// As [`OneOff::run`].
     #[inline(always)]
-    unsafe fn run_in_place(&self, pool: &dyn Parallel) {
+    pub(super) unsafe fn run_in_place(&self, pool: &dyn Parallel) {
         let Product { kernel, m, n, k, .. } = self.product;
         let (nr, b) = (kernel.tile().nr, self.b);
         let mut blocking = self.blocking(pool.threads());
@@ -390,7 +320,7 @@ fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool
 }
 
 /// Elements from one row of a copy of A to the next: whole lines, and no power of two.
-fn padded_row<E>(k: usize) -> usize {
+pub(super) fn padded_row<E>(k: usize) -> usize {
     let line = LINE / size_of::<E>();
     (k.div_ceil(line) | 1).saturating_mul(line)
 }

@@ -27,7 +27,20 @@ fn check_borders<S: Tested>(cpu: &Cpu, case: Case, guard: fn(&[S::E]) -> PageGua
 
 fn check_all_borders<S: Tested>() {
     let mut data = Data::new(121);
-    let sizes = [(1, 1, 1), (1, 70, 7), (70, 1, 7), (6, 65, 16), (13, 17, 33), (40, 70, 21), (13, 70, 3000)];
+    // The last of them have few rows, or columns, that are gathered.
+    let sizes = [
+        (1, 1, 1),
+        (1, 70, 7),
+        (70, 1, 7),
+        (6, 65, 16),
+        (13, 17, 33),
+        (40, 70, 21),
+        (13, 70, 3000),
+        (3, 70, 40),
+        (70, 3, 40),
+        (6, 5, 90),
+        (12, 2, 700),
+    ];
     for cpu in cpus() {
         for size in sizes {
             for (a, b) in STORAGES.iter().flat_map(|&a| STORAGES.map(|b| (a, b))) {
@@ -100,6 +113,13 @@ fn check_all_without_scratch<S: Tested>() {
         for size in sizes {
             for pool in [&Serial as &dyn Parallel, &pool] {
                 check_without_scratch::<S>(&cpu, Case::any_product(size, &mut data), pool, &mut data);
+            }
+        }
+        // Few columns of B, and few rows of A, that do not lie along k; the last sum is two segments of the dot form.
+        for size in [(50, 3, 2000), (4, 60, 1500), (2, 2, 20_000)] {
+            for storage in [STORAGES[0], STORAGES[1]] {
+                let case = Case::new(size, [storage, storage, STORAGES[0]], (0.7, -1.0));
+                check_without_scratch::<S>(&cpu, case, &Serial, &mut data);
             }
         }
     }
