@@ -4,7 +4,7 @@
 //! cargo run --release -p cke-examples --bin brgemm
 
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{BlocksOfB, Brgemm, BrgemmPlan, Epilogue, Layout, Matrices, Shape};
+use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Epilogue, Layout, Matrices, Shape};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::F32;
 use cke_kernels::threads::ThreadPool;
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan = BrgemmPlan::new(Cpu::host()?, Shape { m: width, n: filters, k: channels });
     let operands = Brgemm::<F32> {
         // Neighbouring taps read the same input, one position further on.
-        a: Matrices::by_stride(&input, Layout::row_major(width, channels), channels, taps)?,
+        a: BlocksOfA::Strided(Matrices::by_stride(&input, Layout::row_major(width, channels), channels, taps)?),
         b: BlocksOfB::RowMajor(Matrices::by_stride(
             &weights,
             Layout::row_major(channels, filters),

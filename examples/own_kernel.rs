@@ -38,7 +38,7 @@ mod kernel {
     /// # Safety
     /// As [`TileFn`](cke_kernels::gemm::TileFn), on a CPU with AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(args: &TileArgs<'_, F32>) {
+    unsafe fn tile<const ROWS: usize, const VECTORS: usize>(args: &TileArgs<'_, f32>) {
         let last = mask(args.cols - (VECTORS - 1) * LANES);
         // SAFETY: the caller's promises, passed on: rows < ROWS, the runs' steps and columns below `cols` are all that is read.
         unsafe {
@@ -46,7 +46,7 @@ mod kernel {
             for chain in args.chains() {
                 let mut sums = [[_mm256_setzero_ps(); VECTORS]; ROWS];
                 for run in chain.runs() {
-                    let (mut a, mut b) = (run.first.a, run.first.b);
+                    let (mut a, mut b) = (run.first.a.cast::<f32>(), run.first.b.cast::<f32>());
                     for _ in 0..run.steps {
                         let mut row = [_mm256_setzero_ps(); VECTORS];
                         for j in 0..VECTORS {
@@ -54,12 +54,12 @@ mod kernel {
                             row[j] = if j + 1 < VECTORS { _mm256_loadu_ps(b) } else { _mm256_maskload_ps(b, last) };
                         }
                         for i in 0..ROWS {
-                            let x = _mm256_set1_ps(*a.add(i * args.a_row_stride));
+                            let x = _mm256_set1_ps(*a.byte_add(i * args.a_row_stride));
                             for j in 0..VECTORS {
                                 sums[i][j] = _mm256_fmadd_ps(x, row[j], sums[i][j]);
                             }
                         }
-                        (a, b) = (a.wrapping_add(args.a_col_stride), b.wrapping_add(args.b_stride));
+                        (a, b) = (a.wrapping_byte_add(args.a_col_stride), b.wrapping_byte_add(args.b_stride));
                     }
                 }
                 let mut in_memory = [[[0.0; LANES]; VECTORS]; ROWS];

@@ -1,10 +1,10 @@
 //! The two number types, and what stands for each of them.
 
 use crate::calls::Routine;
-use cke_kernels::scheme::{F32, F64, Real, Uniform};
+use cke_kernels::scheme::{Element, F32, F64, Uniform};
 
 /// `f32` or `f64`.
-pub(crate) trait Number: Real {
+pub(crate) trait Number: Element {
     /// The kernels' scheme.
     type Scheme: Uniform<E = Self>;
     const GEMM: Routine;

@@ -7,7 +7,7 @@ use crate::matrix::{cke_dtype, cke_matrices, cke_matrix_mut};
 use crate::plan::shape_of_f32;
 use crate::status::{border, cke_status};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{BlocksOfB, Brgemm, BrgemmPlan};
+use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 use cke_kernels::scheme::F32;
 use std::mem::MaybeUninit;
 
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn cke_brgemm_run(
         };
         // SAFETY: promised by the caller.
         let epilogue = unsafe { epilogue::view(epilogue, plan.shape().m, plan.shape().n) }?;
-        let operands = Brgemm::<F32> { a, b: BlocksOfB::RowMajor(b), beta: beta as f32 };
+        let operands = Brgemm::<F32> { a: BlocksOfA::Strided(a), b: BlocksOfB::RowMajor(b), beta: beta as f32 };
         context.with(|pool, _scratch| Ok(plan.run_with_epilogue(&operands, &epilogue, c, pool)?))
     })
 }

@@ -165,6 +165,7 @@ pub extern "C" fn cke_last_error() -> *const c_char {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cke_kernels::gemm::PanelFormat;
 
     fn text(pointer: *const c_char) -> String {
         // SAFETY: both functions above return strings that are alive here.
@@ -179,7 +180,9 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_status() {
-        let packed = Error::PackedForAnotherKernel { kernel: "avx512_f32_6x64", wanted: 64, found: 48 };
+        let [wanted, found] =
+            [64, 48].map(|cols| PanelFormat { layout: "f32", cols, block_k: 1, block_bytes: 4 * cols });
+        let packed = Error::PackedForAnotherKernel { kernel: "avx512_f32_6x64", wanted, found };
         let failures = [
             (Failure::from(packed), CKE_ERROR_PACKED),
             (Error::OutOfMemory { bytes: 1 }.into(), CKE_ERROR_MEMORY),

@@ -1,6 +1,7 @@
 //! What can be wrong with a call.
 
 use crate::attention::KvFormat;
+use crate::gemm::PanelFormat;
 
 /// A call that cannot be carried out; nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,14 +47,28 @@ pub enum Error {
         found: usize,
     },
     /// Packed weights whose panels were made for another kernel.
-    #[error("packed weights have panels of {found} columns, this plan's kernel {kernel} reads panels of {wanted}")]
+    #[error(
+        "packed weights are {found}, this plan's kernel {kernel} reads {wanted}; pack them with the plan that runs them"
+    )]
     PackedForAnotherKernel {
         /// The plan's kernel.
         kernel: &'static str,
-        /// Columns of a panel that it reads.
-        wanted: usize,
-        /// Columns of a panel in the packed weights.
-        found: usize,
+        /// The format that it reads.
+        wanted: PanelFormat,
+        /// The format of the packed weights.
+        found: PanelFormat,
+    },
+    /// Rows of A that are not in the format of the plan's kernel.
+    #[error(
+        "rows of A are prepared as {found}, this plan's kernel {kernel} reads {wanted}; prepare them for that kernel"
+    )]
+    RowsForAnotherKernel {
+        /// The plan's kernel.
+        kernel: &'static str,
+        /// The layout that it reads.
+        wanted: &'static str,
+        /// The layout of the rows.
+        found: &'static str,
     },
     /// A cache of keys and values that was made for another attention plan.
     #[error(

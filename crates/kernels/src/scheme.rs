@@ -1,20 +1,19 @@
-//! Number schemes: the types of the operands and of the sums, as one word.
+//! Number schemes: the types of a product's matrices, as one word.
 
-use crate::gemm::{Microkernel, NoFinish, TileEpilogue, TileFinish};
+use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue};
 use crate::scratch::Zeroable;
 use std::fmt;
 use std::ops::{Add, Mul};
 
-/// One choice of types for A, B and the accumulator of a matrix product.
-pub trait Scheme: Copy + Sync + 'static {
+/// One choice of types for the matrices of a product. What kernels read of A and B need not have these types: rows of A may be prepared
+/// for them, and panels of B are packed, both in a format of bytes that the kernel names.
+pub trait Scheme: Copy + Send + Sync + 'static {
     /// Elements of A.
     type A: Zeroable;
-    /// Elements of B.
+    /// Elements of B before it is packed.
     type B: Zeroable;
-    /// Elements of the sums and of C.
-    type Acc: Real;
-    /// What an epilogue becomes when it is cut to a tile.
-    type Finish: TileEpilogue<Self::Acc>;
+    /// Elements of C.
+    type C: Output;
     /// The name used in kernel names and reports.
     const NAME: &'static str;
 
@@ -22,20 +21,64 @@ pub trait Scheme: Copy + Sync + 'static {
     fn kernels() -> &'static [Microkernel<Self>];
 }
 
+/// Elements of C, with the type of the sums that become them.
+pub trait Output: Zeroable {
+    /// Sums when they reach C, and the factors α and β on them.
+    type Sum: Real;
+    /// What an epilogue becomes when it is cut to a tile.
+    type Epilogue: TileEpilogue<Self>;
+
+    /// factor · self
+    fn scaled(self, factor: Self::Sum) -> Self;
+}
+
 /// Numbers that sums, α and β are made of.
-pub trait Real: Zeroable + PartialEq + From<f32> + Add<Output = Self> + Mul<Output = Self> + fmt::Debug {
+pub trait Real: Zeroable + PartialEq + Add<Output = Self> + Mul<Output = Self> + fmt::Debug {
     /// 1.
-    fn one() -> Self {
-        Self::from(1.0)
+    fn one() -> Self;
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn one() -> f32 {
+        1.0
     }
 }
-impl Real for f32 {}
-impl Real for f64 {}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn one() -> f64 {
+        1.0
+    }
+}
+
+impl Output for f32 {
+    type Sum = f32;
+    type Epilogue = F32Epilogue;
+
+    fn scaled(self, factor: f32) -> f32 {
+        factor * self
+    }
+}
+
+impl Output for f64 {
+    type Sum = f64;
+    type Epilogue = NoEpilogue;
+
+    fn scaled(self, factor: f64) -> f64 {
+        factor * self
+    }
+}
+
+/// A type that serves for A, B, sums and C alike.
+pub trait Element: Real + Output<Sum = Self> {}
+impl Element for f32 {}
+impl Element for f64 {}
 
 /// A scheme with one type for all.
-pub trait Uniform: Scheme<A = Self::E, B = Self::E, Acc = Self::E> {
+pub trait Uniform: Scheme<A = Self::E, B = Self::E, C = Self::E> {
     /// That type.
-    type E: Real;
+    type E: Element;
 }
 
 /// f32 · f32 summed in f32.
@@ -45,8 +88,7 @@ pub struct F32;
 impl Scheme for F32 {
     type A = f32;
     type B = f32;
-    type Acc = f32;
-    type Finish = TileFinish;
+    type C = f32;
     const NAME: &'static str = "f32";
 
     fn kernels() -> &'static [Microkernel<F32>] {
@@ -65,8 +107,7 @@ pub struct F64;
 impl Scheme for F64 {
     type A = f64;
     type B = f64;
-    type Acc = f64;
-    type Finish = NoFinish;
+    type C = f64;
     const NAME: &'static str = "f64";
 
     fn kernels() -> &'static [Microkernel<F64>] {

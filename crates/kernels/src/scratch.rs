@@ -39,6 +39,12 @@ unsafe impl Zeroable for f32 {}
 unsafe impl Zeroable for f64 {}
 // SAFETY: a plain number.
 unsafe impl Zeroable for u32 {}
+// SAFETY: a plain number.
+unsafe impl Zeroable for u8 {}
+// SAFETY: a plain number.
+unsafe impl Zeroable for i8 {}
+// SAFETY: a plain number.
+unsafe impl Zeroable for i32 {}
 
 /// A fixed-length zeroed buffer on a cache line, or on huge pages where it is large.
 #[derive(Debug)]
@@ -54,7 +60,7 @@ unsafe impl<T: Zeroable> Sync for AlignedBuf<T> {}
 
 impl<T: Zeroable> AlignedBuf<T> {
     /// No memory, on a cache line all the same.
-    const fn empty(len: usize) -> Self {
+    pub(crate) const fn empty(len: usize) -> Self {
         const { assert!(align_of::<T>() <= LINE, "wanted a type that is not stricter aligned than a cache line") };
         AlignedBuf { data: NonNull::<Line>::dangling().cast(), len }
     }

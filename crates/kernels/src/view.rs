@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A borrowed (rows, cols) matrix: element (i, j) stands `i · row_stride + j · col_stride` elements after the first.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,17 @@ impl<'a, T> MatRef<'a, T> {
     /// Elements from one column to the next; at most 65,536 if there is no next column, or no element.
     pub fn col_stride(&self) -> usize {
         self.col_stride
+    }
+
+    /// These rows and columns of it.
+    ///
+    /// # Panics
+    /// If it does not have them.
+    pub fn block(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "wanted rows {rows:?} of {}", self.rows);
+        assert!(cols.start <= cols.end && cols.end <= self.cols, "wanted columns {cols:?} of {}", self.cols);
+        let data = self.data.wrapping_add(rows.start * self.row_stride + cols.start * self.col_stride);
+        MatRef { data, rows: rows.len(), cols: cols.len(), ..self }
     }
 
     /// The first element; dangling where the matrix is empty.

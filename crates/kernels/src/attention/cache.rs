@@ -4,7 +4,6 @@
 
 use super::AttentionPlan;
 use crate::error::Error;
-use crate::gemm::PackArgs;
 use crate::scratch::AlignedBuf;
 use std::fmt;
 
@@ -120,52 +119,5 @@ impl AttentionPlan {
     pub fn cache_bytes(&self, capacity: usize) -> usize {
         let elements = self.format.keys_len(capacity).saturating_add(self.format.values_len(capacity));
         elements.saturating_mul(self.format.key_heads).saturating_mul(size_of::<f32>())
-    }
-
-    /// Writes one head's keys and values of `count` positions, whose rows are contiguous, as the positions from `first` on. Each source
-    /// is element (0, 0) of a (count, head_dim) matrix and its row stride.
-    ///
-    /// # Safety
-    /// The sources are valid for reads; the panels have room, are valid for reads and writes, and nobody else uses these positions
-    /// meanwhile.
-    pub(super) unsafe fn pack(
-        &self,
-        panels: Panels,
-        first: usize,
-        count: usize,
-        (keys, key_stride): (*const f32, usize),
-        (values, value_stride): (*const f32, usize),
-    ) {
-        let KvFormat { head_dim: dim, panel: nr, .. } = self.format;
-        let mut position = first;
-        while position < first + count {
-            let (panel, lane) = (position / nr, position % nr);
-            let cols = (nr - lane).min(first + count - position);
-            let args = PackArgs {
-                source: keys.wrapping_add((position - first) * key_stride),
-                rows: dim,
-                cols,
-                row_stride: 1,
-                col_stride: key_stride,
-                out: panels.keys.wrapping_add(panel * dim * nr + lane),
-                out_stride: nr,
-            };
-            // SAFETY: `cols` positions of one panel, promised by the caller.
-            unsafe { self.kernel.pack(&args) };
-            position += cols;
-        }
-        for (index, start) in (0..dim).step_by(nr).enumerate() {
-            let args = PackArgs {
-                source: values.wrapping_add(start),
-                rows: count,
-                cols: nr.min(dim - start),
-                row_stride: value_stride,
-                col_stride: 1,
-                out: panels.values.wrapping_add((index * panels.capacity + first) * nr),
-                out_stride: nr,
-            };
-            // SAFETY: `count` positions of one panel, promised by the caller.
-            unsafe { self.kernel.pack(&args) };
-        }
     }
 }

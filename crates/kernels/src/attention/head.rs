@@ -170,7 +170,7 @@ impl Head<'_> {
         let row_len = n.next_multiple_of(self.plan.kernel.record().lanes());
         let scores = &mut scores[..m * row_len];
         let product = Product {
-            kernel,
+            kernel: kernel.tiles(),
             m,
             n,
             k: head_dim,
@@ -186,17 +186,17 @@ impl Head<'_> {
             row_stride: self.query_stride,
             col_stride: 1,
         };
-        let panel = |data: *mut f32, panel_stride| WholeB {
-            data: data.cast_const(),
-            panel_stride,
-            row_stride: nr,
-            stride: nr,
-            is_far: false,
+        let panel = |data: *mut f32, panel_stride: usize| WholeB {
+            data: data.cast_const().cast(),
+            panel_stride: panel_stride * size_of::<f32>(),
+            block_stride: nr * size_of::<f32>(),
+            stride: nr * size_of::<f32>(),
+            needs_prefetch: false,
         };
         // Stretches begin where panels do.
         let b = panel(self.panels.keys.wrapping_add(keys.start * head_dim), nr * head_dim);
         // SAFETY: the queries and the keys exist by the caller's promise, and the scores have room for m rows of n.
-        unsafe { product.run_alone(a, b) };
+        unsafe { product.run_alone(a.bytes(), b) };
 
         let seen = (0..m).map(|i| self.seen(rows.start + i).clamp(keys.start, keys.end) - keys.start);
         dispatch(&cpu, Weights { scores, row_len, seen, scale, stats });
@@ -210,7 +210,7 @@ impl Head<'_> {
             let a = Strided { data: scores[keys_before..].as_ptr(), row_stride: row_len, col_stride: 1 };
             let values = self.panels.values.wrapping_add((keys.start + keys_before) * nr);
             // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
-            unsafe { product.run_alone(a, panel(values, nr * self.panels.capacity)) };
+            unsafe { product.run_alone(a.bytes(), panel(values, nr * self.panels.capacity)) };
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and values are packed into panels once, by the task that computes their head, and a prompt and a single token read the same
 //! panels. `head.rs` has the arithmetic, `schedule.rs` who computes what.
 
+mod append;
 mod cache;
 mod head;
 mod schedule;

@@ -1,11 +1,13 @@
 //! Who computes what: sequences, heads and blocks of queries spread over the threads.
 
+use super::append::{Append, HeadRows};
 use super::cache::Panels;
 use super::head::{Head, Part, STATS, Stats, Work};
 use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, Turn};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
 use crate::scratch::{Arena, PerWorker, Zeroable};
+use crate::simd::dispatch;
 use crate::threads::{Parallel, run_tasks};
 use crate::view::MatRef;
 
@@ -263,10 +265,14 @@ impl Call<'_> {
     /// The panels are those of this job and head, or have room for them, and nobody else uses them meanwhile.
     unsafe fn pack(&self, job: &Job, kv_head: usize, panels: Panels) {
         let column = kv_head * self.plan.format.head_dim;
-        let source =
-            |x: &MatRef<'_, f32>| (x.as_ptr().wrapping_add(job.first_row * x.row_stride() + column), x.row_stride());
+        let rows = |x: &MatRef<'_, f32>| HeadRows {
+            data: x.as_ptr().wrapping_add(job.first_row * x.row_stride() + column),
+            stride: x.row_stride(),
+        };
+        let (format, keys, values) = (self.plan.format, rows(&self.keys), rows(&self.values));
         // SAFETY: the job's rows exist, as was checked; the panels are promised by the caller.
-        unsafe { self.plan.pack(panels, job.before, job.rows, source(&self.keys), source(&self.values)) };
+        let append = unsafe { Append::new(format, panels, job.before, job.rows, keys, values) };
+        dispatch(&self.plan.cpu, append);
     }
 
     /// The panels of a job that has a cache.

@@ -8,7 +8,7 @@ use super::plan::Ctx;
 use super::unpacked::Gemm;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::scheme::{Real, Scheme, Uniform};
+use crate::scheme::{Output, Real, Scheme, Uniform};
 use crate::scratch::{Scratch, Zeroable};
 use crate::threads::{Parallel, Serial, run_tasks};
 use crate::view::MatMut;
@@ -31,13 +31,13 @@ pub struct BatchCtx<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct GemmBatch<'a, S: Scheme> {
     /// Factor on the products; where it is 0, no A and no B is read.
-    pub alpha: S::Acc,
+    pub alpha: <S::C as Output>::Sum,
     /// Each (m, k).
     pub a: Matrices<'a, S::A>,
     /// Each (k, n).
     pub b: Matrices<'a, S::B>,
     /// Factor on what each C holds; where it is 0, no C is read.
-    pub beta: S::Acc,
+    pub beta: <S::C as Output>::Sum,
 }
 
 impl<'a, S: Uniform> GemmBatch<'a, S> {

@@ -3,15 +3,20 @@
 //! Source: E. Georganas et al., "High-Performance Deep Learning via a Single Building Block", 2019 (arXiv:1906.06440).
 
 use super::chains::{boundary_from, whole_chains};
-use super::epilogue::{Epilogue, TileEpilogue, TileFinish};
+use super::epilogue::{Epilogue, TileEpilogue};
+use super::format::KBlocks;
 use super::macro_kernel::EvenParts;
 use super::matrices::{Layout, Matrices};
-use super::microkernel::{Extra, Form, Pair, Store, Supported, Tile, TileArgs};
-use super::pack::PackedB;
+use super::microkernel::{Form, Supported, Tile};
+use super::packed::PackedB;
+use super::rows::RowBuf;
 use super::select::{Shape, choose};
+use super::side_work::SideWork;
+use super::strided::Strided;
+use super::tile_args::{Pair, Store, TileArgs};
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::scheme::{Real, Scheme};
+use crate::scheme::{Output, Real, Scheme};
 use crate::scratch::Zeroable;
 use crate::threads::{Parallel, Serial, run_tasks};
 use crate::view::MatMut;
@@ -33,18 +38,36 @@ pub struct BrgemmPlan<S: Scheme> {
 /// The operands of a batch-reduce product, and the factor on what C holds.
 #[derive(Clone, Copy)]
 pub struct Brgemm<'a, S: Scheme> {
-    /// Each (m, k), with any strides.
-    pub a: Matrices<'a, S::A>,
+    /// Each (m, k).
+    pub a: BlocksOfA<'a, S>,
     /// As many, each (k, n).
     pub b: BlocksOfB<'a, S>,
     /// Where it is 0, C is not read.
-    pub beta: S::Acc,
+    pub beta: <S::C as Output>::Sum,
+}
+
+/// The blocks of A.
+#[derive(Clone, Copy)]
+pub enum BlocksOfA<'a, S: Scheme> {
+    /// In place, with any strides, for a kernel that reads them there.
+    Strided(Matrices<'a, S::A>),
+    /// Each prepared for the plan's kernel.
+    Prepared(&'a [&'a RowBuf]),
+}
+
+impl<S: Scheme> BlocksOfA<'_, S> {
+    fn count(&self) -> usize {
+        match self {
+            BlocksOfA::Strided(a) => a.count(),
+            BlocksOfA::Prepared(rows) => rows.len(),
+        }
+    }
 }
 
 /// The blocks of B.
 #[derive(Clone, Copy)]
 pub enum BlocksOfB<'a, S: Scheme> {
-    /// In place; their columns are next to each other.
+    /// In place, their columns contiguous, for a kernel whose panels are rows of elements.
     RowMajor(Matrices<'a, S::B>),
     /// Each packed for the plan's kernel.
     Packed(&'a [&'a PackedB<S>]),
@@ -66,12 +89,16 @@ impl<S: Scheme> BrgemmPlan<S> {
     /// As [`BrgemmPlan::new`], with a kernel of the caller's choice.
     ///
     /// # Panics
-    /// Where it is no kernel of [`Form::Outer`].
+    /// If it is a kernel of [`Form::Dot`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
-        assert_eq!(kernel.record().form(), Form::Outer, "{} reads B along k", kernel.record().name());
-        // What a pass reads of B for every tile of rows takes about half of L2, and its blocks have room on the stack.
-        let steps_in_l2 = cpu.caches().l2 / 2 / size_of::<S::B>() / kernel.tile().nr;
-        let steps_per_pass = steps_in_l2.min(shape.k.saturating_mul(PAIRS / 2)).max(1);
+        assert_ne!(kernel.record().form(), Form::Dot, "{} reads B along k", kernel.record().name());
+        // What a pass reads of B for every tile of rows takes about half of L2, and its blocks have room on the stack. Sums that do not go on
+        // in C where a chain ends take one pass.
+        let steps_in_l2 = cpu.caches().l2 / 2 / kernel.record().panel_format().panel_bytes(1);
+        let steps_per_pass = match kernel.tiles().kernel().k_blocks {
+            KBlocks::Chains => steps_in_l2.min(shape.k.saturating_mul(PAIRS / 2)).max(1),
+            KBlocks::Segments | KBlocks::Multiples(_) | KBlocks::Whole => usize::MAX,
+        };
         BrgemmPlan { kernel, shape, steps_per_pass }
     }
 
@@ -89,7 +116,7 @@ impl<S: Scheme> BrgemmPlan<S> {
     ///
     /// # Errors
     /// Where the sizes do not belong together, or a B was packed for another kernel. C is then untouched.
-    pub fn run(&self, operands: &Brgemm<'_, S>, c: MatMut<'_, S::Acc>, pool: &dyn Parallel) -> Result<(), Error> {
+    pub fn run(&self, operands: &Brgemm<'_, S>, c: MatMut<'_, S::C>, pool: &dyn Parallel) -> Result<(), Error> {
         self.run_all(operands, None, c, pool)
     }
 
@@ -97,7 +124,7 @@ impl<S: Scheme> BrgemmPlan<S> {
         &self,
         operands: &Brgemm<'_, S>,
         epilogue: Option<&Epilogue<'_>>,
-        mut c: MatMut<'_, S::Acc>,
+        mut c: MatMut<'_, S::C>,
         pool: &dyn Parallel,
     ) -> Result<(), Error> {
         self.check(operands, &c)?;
@@ -115,19 +142,20 @@ impl<S: Scheme> BrgemmPlan<S> {
         let row_blocks = m.div_ceil(rows_per_task);
         let failed = AtomicBool::new(false);
         run_tasks(pool, panels * row_blocks, &|task, _worker| {
+            let _session = self.kernel.tiles().begin_session();
             let (panel, start) = (task / row_blocks, task % row_blocks * rows_per_task);
             // SAFETY: the sizes were checked, C is borrowed exclusively, and tasks own disjoint parts of it.
             let outcome = unsafe { job.run_panel(panel, start..m.min(start + rows_per_task)) };
             failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
         });
         if failed.into_inner() {
-            Err(Error::OutOfMemory { bytes: job.most_pairs() * size_of::<Pair<S>>() })
+            Err(Error::OutOfMemory { bytes: job.most_pairs() * size_of::<Pair>() })
         } else {
             Ok(())
         }
     }
 
-    fn check(&self, operands: &Brgemm<'_, S>, c: &MatMut<'_, S::Acc>) -> Result<(), Error> {
+    fn check(&self, operands: &Brgemm<'_, S>, c: &MatMut<'_, S::C>) -> Result<(), Error> {
         let Shape { m, n, k } = self.shape;
         expect_size("rows of C", m, c.rows())?;
         expect_size("columns of C", n, c.cols())?;
@@ -135,14 +163,24 @@ impl<S: Scheme> BrgemmPlan<S> {
             expect_size("column stride of C", 1, c.col_stride())?;
         }
         let count = operands.a.count();
-        if count > 0 {
-            expect_size("rows of each A", m, operands.a.layout().rows)?;
-            expect_size("columns of each A", k, operands.a.layout().cols)?;
+        match operands.a {
+            BlocksOfA::Strided(a) if count > 0 => {
+                self.check_in_place(self.kernel.record().row_format().is_in_place)?;
+                expect_size("rows of each A", m, a.layout().rows)?;
+                expect_size("columns of each A", k, a.layout().cols)?;
+            }
+            BlocksOfA::Strided(_) => {}
+            BlocksOfA::Prepared(rows) => rows.iter().try_for_each(|rows| {
+                expect_size("rows of each A", m, rows.rows())?;
+                expect_size("columns of each A", k, rows.k())?;
+                rows.operand(self.kernel).map(|_| ())
+            })?,
         }
         match operands.b {
             BlocksOfB::RowMajor(b) => {
                 expect_size("matrices B", count, b.count())?;
                 if count > 0 {
+                    self.check_in_place(self.kernel.record().form() == Form::Outer)?;
                     let Layout { rows, cols, col_stride, .. } = b.layout();
                     expect_size("rows of each B", k, rows)?;
                     expect_size("columns of each B", n, cols)?;
@@ -162,17 +200,21 @@ impl<S: Scheme> BrgemmPlan<S> {
     fn check_packed(&self, b: &PackedB<S>) -> Result<(), Error> {
         expect_size("rows of each packed B", self.shape.k, b.k())?;
         expect_size("columns of each packed B", self.shape.n, b.n())?;
-        let (record, found) = (self.kernel.record(), b.nr());
-        let wanted = record.tile().nr;
-        if found == wanted {
-            Ok(())
-        } else {
-            Err(Error::PackedForAnotherKernel { kernel: record.name(), wanted, found })
+        b.check_format(self.kernel)
+    }
+
+    /// Whether the kernel reads an operand where it is.
+    fn check_in_place(&self, is_in_place: bool) -> Result<(), Error> {
+        let record = self.kernel.record();
+        if is_in_place {
+            return Ok(());
         }
+        let (kernel, wanted) = (record.name(), record.row_format().layout);
+        Err(Error::RowsForAnotherKernel { kernel, wanted, found: "a matrix in place" })
     }
 }
 
-impl<S: Scheme<Finish = TileFinish>> BrgemmPlan<S> {
+impl<S: Scheme<C = f32>> BrgemmPlan<S> {
     /// C ← act(scale · (β · C + Σ Aᵢ · Bᵢ) + bias) + residual, otherwise as [`BrgemmPlan::run`].
     ///
     /// # Errors
@@ -181,7 +223,7 @@ impl<S: Scheme<Finish = TileFinish>> BrgemmPlan<S> {
         &self,
         operands: &Brgemm<'_, S>,
         epilogue: &Epilogue<'_>,
-        c: MatMut<'_, S::Acc>,
+        c: MatMut<'_, S::C>,
         pool: &dyn Parallel,
     ) -> Result<(), Error> {
         epilogue.check(self.shape.m, self.shape.n)?;
@@ -195,7 +237,7 @@ struct Job<'a, S: Scheme> {
     operands: &'a Brgemm<'a, S>,
     epilogue: Option<&'a Epilogue<'a>>,
     /// Valid for reads and writes at `i · c_row_stride + j`, i < m, j < n.
-    c: *mut S::Acc,
+    c: *mut S::C,
     c_row_stride: usize,
 }
 
@@ -217,7 +259,7 @@ impl<S: Scheme> Job<'_, S> {
         }
         let room = if on_heap.is_empty() { &mut on_stack[..] } else { &mut on_heap[..] };
         let (mut start, total) = (0usize, self.steps());
-        // No steps still make one pass, which finishes a tile of β · C.
+        // No steps still make one pass, which stores a tile of β · C.
         loop {
             let end = boundary_from(start.saturating_add(steps_per_pass)).min(total);
             for part in EvenParts::new(rows.len(), kernel.tile().mr) {
@@ -244,14 +286,24 @@ impl<S: Scheme> Job<'_, S> {
     }
 
     /// Where product `index` finds its operands for the tile at `row` and `panel`.
-    fn pair(&self, index: usize, panel: usize, row: usize) -> Pair<S> {
-        let Brgemm { a, b, .. } = self.operands;
+    fn pair(&self, index: usize, panel: usize, row: usize) -> Pair {
+        let a = self.block_of_a(index);
         Pair {
-            a: a.address(index).wrapping_add(row * a.layout().row_stride),
-            b: match b {
-                BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(panel * self.plan.kernel.tile().nr),
+            a: a.at(row, 0),
+            b: match self.operands.b {
+                BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(panel * self.plan.kernel.tile().nr).cast(),
                 BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
             },
+        }
+    }
+
+    fn block_of_a(&self, index: usize) -> Strided<u8> {
+        match self.operands.a {
+            BlocksOfA::Strided(a) => {
+                let Layout { row_stride, col_stride, .. } = a.layout();
+                Strided { data: a.address(index), row_stride, col_stride }.bytes()
+            }
+            BlocksOfA::Prepared(rows) => rows[index].operand(self.plan.kernel).expect("the format was checked"),
         }
     }
 
@@ -259,21 +311,22 @@ impl<S: Scheme> Job<'_, S> {
     ///
     /// # Safety
     /// As [`Job::run_panel`].
-    unsafe fn run_tile(&self, steps: Range<usize>, panel: usize, rows: Range<usize>, room: &mut [Pair<S>]) {
+    unsafe fn run_tile(&self, steps: Range<usize>, panel: usize, rows: Range<usize>, room: &mut [Pair]) {
         let BrgemmPlan { kernel, shape, .. } = *self.plan;
-        let Brgemm { a, b, beta } = self.operands;
+        let Brgemm { b, beta, .. } = self.operands;
         let (nr, col) = (kernel.tile().nr, panel * kernel.tile().nr);
         let cols = nr.min(shape.n - col);
         let c = self.c.wrapping_add(rows.start * self.c_row_stride + col);
         let (is_first, is_last) = (steps.start == 0, steps.end == self.steps());
-        let accumulate = !is_first || *beta != S::Acc::zero();
-        if is_first && accumulate && *beta != S::Acc::one() {
+        let accumulate = !is_first || *beta != <S::C as Output>::Sum::zero();
+        if is_first && accumulate && *beta != <S::C as Output>::Sum::one() {
             // SAFETY: the tile lies inside C.
             unsafe { scale(c, self.c_row_stride, rows.len(), cols, *beta) };
         }
-        let finish = self.epilogue.filter(|_| is_last).and_then(|whole| S::Finish::cut(whole, rows.start, col));
-        let store = match &finish {
-            Some(finish) => Store::Finish { accumulate, finish },
+        let epilogue = self.epilogue.filter(|_| is_last);
+        let epilogue = epilogue.and_then(|whole| <S::C as Output>::Epilogue::cut(whole, rows.start, col));
+        let store = match &epilogue {
+            Some(epilogue) => Store::Epilogue { accumulate, epilogue },
             None if accumulate => Store::Accumulate,
             None => Store::Overwrite,
         };
@@ -284,26 +337,30 @@ impl<S: Scheme> Job<'_, S> {
         for (pair, index) in pairs.iter_mut().zip(blocks) {
             *pair = self.pair(index, panel, rows.start);
         }
+        // Without blocks nothing is read.
+        let first_of_a = if self.operands.a.count() > 0 { self.block_of_a(0) } else { Strided::NOTHING };
+        let Strided { row_stride: a_row_stride, col_stride: a_col_stride, .. } = first_of_a;
         let args = TileArgs {
             pairs,
             k: shape.k,
             offset: steps.start - first * shape.k,
             before: steps.start,
             steps: steps.len(),
-            a_row_stride: a.layout().row_stride,
-            a_col_stride: a.layout().col_stride,
+            a_row_stride,
+            a_col_stride,
             b_stride: match b {
-                BlocksOfB::RowMajor(b) => b.layout().row_stride,
-                BlocksOfB::Packed(_) => nr,
+                BlocksOfB::RowMajor(b) => b.layout().row_stride.wrapping_mul(size_of::<S::B>()),
+                BlocksOfB::Packed(_) => kernel.record().panel_format().block_bytes,
             },
             c,
             c_row_stride: self.c_row_stride,
-            extra: Extra::Nothing,
+            side_work: SideWork::Nothing,
+            rows: rows.len(),
             cols,
             store,
         };
         // SAFETY: the blocks are as large as the plan says, so the tile's parts of them and of C exist; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
-        unsafe { kernel.run(rows.len(), &args) }
+        unsafe { kernel.run(&args) }
     }
 }
 
@@ -311,10 +368,10 @@ impl<S: Scheme> Job<'_, S> {
 ///
 /// # Safety
 /// `c` is valid for reads and writes at `i · row_stride + j`, i < rows, j < cols.
-unsafe fn scale<E: Real>(c: *mut E, row_stride: usize, rows: usize, cols: usize, beta: E) {
+unsafe fn scale<E: Output>(c: *mut E, row_stride: usize, rows: usize, cols: usize, beta: E::Sum) {
     for i in 0..rows {
-        // SAFETY: promised by the caller; the elements of a row are next to each other.
+        // SAFETY: promised by the caller; the elements of a row are contiguous.
         let row = unsafe { std::slice::from_raw_parts_mut(c.add(i * row_stride), cols) };
-        row.iter_mut().for_each(|x| *x = beta * *x);
+        row.iter_mut().for_each(|x| *x = x.scaled(beta));
     }
 }

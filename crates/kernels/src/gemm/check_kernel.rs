@@ -14,7 +14,7 @@ use self::call::{Call, ToDo};
 use self::operands::Operands;
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Form, Supported, Tile};
-use crate::scheme::Uniform;
+use crate::scheme::{Output, Uniform};
 
 /// Tests a kernel on every number of rows and columns of its tile, with depths up to 33, one and two pairs and everything that
 /// [`Store`](super::Store) can ask for; then that it sums in the chains that [`TileArgs::chains`](super::TileArgs::chains) lists.
@@ -25,7 +25,7 @@ use crate::scheme::Uniform;
 /// The first fault that it meets.
 pub fn check_kernel<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
 where
-    S::E: Into<f64>,
+    S::E: Into<f64> + From<f32>,
 {
     for (seed, &k) in (1..).zip(DEPTHS) {
         for pairs in [1, 2] {
@@ -46,7 +46,7 @@ const DEPTHS: &[usize] = &[0, 1, 2, 3, 7, 8, 9, 16, 17, 33];
 /// Compares tiles of every size with the largest one, bit for bit, on operands whose sums are rounded.
 fn check_order<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
 where
-    S::E: Into<f64>,
+    S::E: Into<f64> + From<f32>,
 {
     let Tile { mr, nr } = kernel.tile();
     let operands = Operands::<S>::new(kernel, 33, 1, 1.0 / 3.0, 99);
@@ -69,7 +69,7 @@ where
 /// over pairs in whose middle chains end.
 fn check_chains<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
 where
-    S::E: Into<f64>,
+    S::E: Into<f64> + From<f32>,
 {
     if kernel.record().form() == Form::Dot {
         return Ok(());
@@ -102,7 +102,9 @@ fn tiles(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
 fn calls<S: Uniform>(kernel: Supported<S>, operands: &Operands<S>) -> impl Iterator<Item = Call<'_, S>> {
     let to_dos = ToDo::ALL.into_iter().filter(move |&to_do| match to_do {
         ToDo::CopyB => kernel.record().form() == Form::Outer && operands.a.len() == 1,
-        ToDo::Finish { .. } => S::Finish::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some(),
+        ToDo::Epilogue { .. } => {
+            <S::E as Output>::Epilogue::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some()
+        }
         _ => true,
     });
     tiles(kernel.tile()).flat_map(move |(rows, cols)| {

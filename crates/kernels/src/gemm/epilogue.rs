@@ -2,6 +2,7 @@
 
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
+use crate::scheme::Output;
 use crate::scratch::LINE;
 use crate::simd::{AllLanes, FirstLanes, Four, Lanes, Op, Simd};
 use crate::view::MatRef;
@@ -61,7 +62,7 @@ impl Epilogue<'_> {
     /// The part for the tile whose first element is (row, col); `None` where nothing is to be done.
     ///
     /// The sizes were checked and the tile lies inside the product, so the pointers are valid for what it covers.
-    fn at(&self, row: usize, col: usize) -> Option<TileFinish> {
+    fn at(&self, row: usize, col: usize) -> Option<F32Epilogue> {
         if self.is_identity() {
             return None;
         }
@@ -72,13 +73,13 @@ impl Epilogue<'_> {
             Scale::PerColumn(scale) => (1.0, Some(columns_from(scale))),
         };
         let residual = self.residual.map(|r| (r.as_ptr().wrapping_add(row * r.row_stride() + col), r.row_stride()));
-        Some(TileFinish { factor, scale, bias: self.bias.map(columns_from), activation: self.activation, residual })
+        Some(F32Epilogue { factor, scale, bias: self.bias.map(columns_from), activation: self.activation, residual })
     }
 }
 
-/// An [`Epilogue`] cut to one tile.
+/// An [`Epilogue`] cut to one tile of an f32 C.
 #[derive(Clone, Copy, Debug)]
-pub struct TileFinish {
+pub struct F32Epilogue {
     factor: f32,
     scale: Option<*const f32>,
     bias: Option<*const f32>,
@@ -89,9 +90,9 @@ pub struct TileFinish {
 
 /// Where a microkernel left its sums, and where they go.
 #[derive(Clone, Copy, Debug)]
-pub struct Sums<E> {
+pub struct Sums<E: Output> {
     /// Sum (0, 0).
-    pub sums: *const E,
+    pub sums: *const E::Sum,
     /// Elements from one row of sums to the next.
     pub sums_row_stride: usize,
     /// Rows of the tile.
@@ -108,46 +109,46 @@ pub struct Sums<E> {
 ///
 /// # Safety
 /// What [`TileEpilogue::cut`] returns for a checked epilogue and a tile inside its product may be applied to that tile.
-pub unsafe trait TileEpilogue<E: Copy>: Copy + fmt::Debug {
+pub unsafe trait TileEpilogue<E: Output>: Copy + fmt::Debug {
     /// The part of `epilogue` for the tile whose first element is (row, col); `None` where nothing is to be done.
     ///
     /// Its sizes were checked and the tile lies inside the product, so pointers are valid for what it covers.
     fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<Self>;
 
     /// Asks for what [`TileEpilogue::apply`] will read of a tile of `rows` rows and `cols` columns besides the sums.
-    fn prefetch<S: Simd<E>>(&self, s: S, rows: usize, cols: usize);
+    fn prefetch<S: Simd<E::Sum>>(&self, s: S, rows: usize, cols: usize);
 
-    /// C ← finish(sums).
+    /// C ← epilogue(sums).
     ///
     /// # Safety
     /// For i < rows, `sums` is valid for reads of whole vectors that cover `cols` elements at `i · sums_row_stride`, C for writes of
     /// `cols` elements at `i · c_row_stride`, and the epilogue was cut for a tile of that size.
-    unsafe fn apply<S: Simd<E>>(&self, s: S, sums: Sums<E>);
+    unsafe fn apply<S: Simd<E::Sum>>(&self, s: S, sums: Sums<E>);
 }
 
-/// For schemes without epilogues.
+/// For types of C without epilogues.
 #[derive(Clone, Copy, Debug)]
-pub enum NoFinish {}
+pub enum NoEpilogue {}
 
 // SAFETY: it returns nothing.
-unsafe impl<E: Copy> TileEpilogue<E> for NoFinish {
-    fn cut(_epilogue: &Epilogue<'_>, _row: usize, _col: usize) -> Option<NoFinish> {
+unsafe impl<E: Output> TileEpilogue<E> for NoEpilogue {
+    fn cut(_epilogue: &Epilogue<'_>, _row: usize, _col: usize) -> Option<NoEpilogue> {
         None
     }
 
-    fn prefetch<S: Simd<E>>(&self, _s: S, _rows: usize, _cols: usize) {
+    fn prefetch<S: Simd<E::Sum>>(&self, _s: S, _rows: usize, _cols: usize) {
         match *self {}
     }
 
-    unsafe fn apply<S: Simd<E>>(&self, _s: S, _sums: Sums<E>) {
+    unsafe fn apply<S: Simd<E::Sum>>(&self, _s: S, _sums: Sums<E>) {
         match *self {}
     }
 }
 
 // SAFETY: the pointers are those of the epilogue's operands from the tile's first row and column on, and the operands have a place for
 // each row and column of the product, as was checked.
-unsafe impl TileEpilogue<f32> for TileFinish {
-    fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<TileFinish> {
+unsafe impl TileEpilogue<f32> for F32Epilogue {
+    fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<F32Epilogue> {
         epilogue.at(row, col)
     }
 
@@ -165,17 +166,17 @@ unsafe impl TileEpilogue<f32> for TileFinish {
     /// In a function of its own: repeated inside every microkernel it would be most of their code.
     #[inline(always)]
     unsafe fn apply<S: Simd<f32>>(&self, s: S, sums: Sums<f32>) {
-        s.outline(FinishTile { sums, finish: self });
+        s.outline(ApplyEpilogue { sums, epilogue: self });
     }
 }
 
 /// The epilogue on one tile of sums; made only under the contract of [`TileEpilogue::apply`].
-struct FinishTile<'a> {
+struct ApplyEpilogue<'a> {
     sums: Sums<f32>,
-    finish: &'a TileFinish,
+    epilogue: &'a F32Epilogue,
 }
 
-impl Op for FinishTile<'_> {
+impl Op for ApplyEpilogue<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -183,39 +184,39 @@ impl Op for FinishTile<'_> {
         let Sums { rows, cols, .. } = self.sums;
         let full = cols - cols % S::LANES;
         let fours = rows - rows % 4;
-        // SAFETY: the rows are below `rows`, and the vectors lie below `cols`, the last one by its mask: all inside what `apply` was
+        // SAFETY: the rows are below `rows`, and the vectors lie below `cols`, the last one with its first lanes: all inside what `apply` was
         // promised.
         unsafe {
             for i in (0..fours).step_by(4) {
                 for j in (0..full).step_by(S::LANES) {
-                    self.finish_four(s, i, j);
+                    self.apply_four(s, i, j);
                 }
             }
             for i in fours..rows {
                 for j in (0..full).step_by(S::LANES) {
-                    self.finish(s, i, j, AllLanes);
+                    self.apply(s, i, j, AllLanes);
                 }
             }
             if full < cols {
-                let last = FirstLanes(s.mask(cols - full));
+                let last = FirstLanes(s.first(cols - full));
                 for i in 0..rows {
-                    self.finish(s, i, full, last);
+                    self.apply(s, i, full, last);
                 }
             }
         }
     }
 }
 
-impl FinishTile<'_> {
+impl ApplyEpilogue<'_> {
     /// These lanes of the vector from (i, j) on.
     ///
     /// # Safety
     /// i < rows and j + the lanes ≤ cols of a tile for which [`TileEpilogue::apply`]'s promise was given.
     #[inline(always)]
-    unsafe fn finish<S: Simd<f32>>(&self, s: S, i: usize, j: usize, lanes: impl Lanes<f32, S>) {
+    unsafe fn apply<S: Simd<f32>>(&self, s: S, i: usize, j: usize, lanes: impl Lanes<f32, S>) {
         // SAFETY: promised by the caller.
         unsafe {
-            let x = activate(s, self.finish.activation, self.scaled(s, i, j, lanes));
+            let x = activate(s, self.epilogue.activation, self.scaled(s, i, j, lanes));
             self.store(s, i, j, x, lanes);
         }
     }
@@ -223,16 +224,16 @@ impl FinishTile<'_> {
     /// The vectors from column j on in the four rows from i on, in step.
     ///
     /// # Safety
-    /// As [`FinishTile::finish`] for each of the rows, with all lanes.
+    /// As [`ApplyEpilogue::apply`] for each of the rows, with all lanes.
     #[inline(always)]
-    unsafe fn finish_four<S: Simd<f32>>(&self, s: S, i: usize, j: usize) {
+    unsafe fn apply_four<S: Simd<f32>>(&self, s: S, i: usize, j: usize) {
         // SAFETY: promised by the caller.
         unsafe {
             let mut x = [s.splat(0.0); 4];
             for row in 0..4 {
                 x[row] = self.scaled(s, i + row, j, AllLanes);
             }
-            let x = activate(Four(s), self.finish.activation, x);
+            let x = activate(Four(s), self.epilogue.activation, x);
             for row in 0..4 {
                 self.store(s, i + row, j, x[row], AllLanes);
             }
@@ -242,10 +243,10 @@ impl FinishTile<'_> {
     /// scale · sum + bias
     ///
     /// # Safety
-    /// As [`FinishTile::finish`].
+    /// As [`ApplyEpilogue::apply`].
     #[inline(always)]
     unsafe fn scaled<S: Simd<f32>>(&self, s: S, i: usize, j: usize, lanes: impl Lanes<f32, S>) -> S::Reg {
-        let TileFinish { factor, scale, bias, .. } = *self.finish;
+        let F32Epilogue { factor, scale, bias, .. } = *self.epilogue;
         // SAFETY: the epilogue was cut for a tile with these columns, and the sums are whole vectors, promised by the caller.
         unsafe {
             let scale = scale.map_or(s.splat(factor), |scale| lanes.load(s, scale.add(j)));
@@ -258,12 +259,12 @@ impl FinishTile<'_> {
     /// C ← x + residual
     ///
     /// # Safety
-    /// As [`FinishTile::finish`].
+    /// As [`ApplyEpilogue::apply`].
     #[inline(always)]
     unsafe fn store<S: Simd<f32>>(&self, s: S, i: usize, j: usize, mut x: S::Reg, lanes: impl Lanes<f32, S>) {
         // SAFETY: row i and these columns of the residual and of C, promised by the caller.
         unsafe {
-            if let Some((residual, row_stride)) = self.finish.residual {
+            if let Some((residual, row_stride)) = self.epilogue.residual {
                 x = s.add(x, lanes.load(s, residual.add(i * row_stride + j)));
             }
             lanes.store(s, self.sums.c.add(i * self.sums.c_row_stride + j), x);

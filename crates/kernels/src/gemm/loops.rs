@@ -1,57 +1,69 @@
 //! Loops 5 to 3 over operands that stay where they are: the product cut into blocks, which are spread over the threads.
 
 use super::blocking::{Blocking, SHALLOW, Streams};
-use super::chains::DOT_SEGMENT;
+use super::chains::{DOT_SEGMENT, whole_chains};
+use super::format::KBlocks;
 use super::macro_kernel::{Ahead, BBlock, Block, EvenParts, Product};
-use super::microkernel::Form;
+use super::microkernel::{Form, Tile};
 use super::strided::Strided;
 use super::sweep::Sweep;
 use super::tiles::Tiles;
-use crate::scheme::{Real, Scheme};
+use crate::scheme::{Output, Real};
 use crate::threads::{Parallel, run_tasks};
 use std::ops::Range;
 
 /// A whole B in panels, or seen as such.
 #[derive(Clone, Copy)]
-pub(crate) struct WholeB<T> {
+pub(crate) struct WholeB {
     /// Element (0, 0).
-    pub(crate) data: *const T,
-    /// Elements from one panel to the next.
+    pub(crate) data: *const u8,
+    /// Bytes from one panel to the next.
     pub(crate) panel_stride: usize,
-    /// Elements from one row of a panel to the next.
-    pub(crate) row_stride: usize,
-    /// As [`TileArgs::b_stride`](super::microkernel::TileArgs::b_stride).
+    /// Bytes from one block of a panel to the next.
+    pub(crate) block_stride: usize,
+    /// As [`TileArgs::b_stride`](super::tile_args::TileArgs::b_stride).
     pub(crate) stride: usize,
-    /// As [`BBlock::is_far`].
-    pub(crate) is_far: bool,
+    /// As [`BBlock::needs_prefetch`].
+    pub(crate) needs_prefetch: bool,
 }
 
 // SAFETY: the pointer stands for a shared borrow of Sync elements.
-unsafe impl<T: Sync> Sync for WholeB<T> {}
+unsafe impl Sync for WholeB {}
 
-impl<T> WholeB<T> {
-    /// The panels from `panel` on, from their row `k` on.
-    pub(crate) fn from(&self, panel: usize, k: usize) -> BBlock<T> {
-        let data = self.data.wrapping_add(panel * self.panel_stride + k * self.row_stride);
+impl WholeB {
+    /// The panels from `panel` on, from their block `block` on.
+    pub(crate) fn from(&self, panel: usize, block: usize) -> BBlock {
+        let data = self.data.wrapping_add(panel * self.panel_stride + block * self.block_stride);
         BBlock {
             data,
             panel_stride: self.panel_stride,
             stride: self.stride,
             ahead: Ahead::NONE,
             copy: std::ptr::null_mut(),
-            is_far: self.is_far,
+            needs_prefetch: self.needs_prefetch,
         }
     }
 }
 
-impl<S: Scheme> Product<'_, S> {
+impl<E: Output> Product<'_, E> {
+    /// `kc`, rounded so that blocks of K begin where the kernel can go on: the order of summation then does not depend on it.
+    pub(crate) fn block_of_k(&self, kc: usize) -> usize {
+        match self.kernel.kernel().k_blocks {
+            KBlocks::Chains => whole_chains(kc, self.k),
+            KBlocks::Segments => DOT_SEGMENT,
+            KBlocks::Multiples(of) => kc.max(1).checked_next_multiple_of(of).unwrap_or(usize::MAX),
+            KBlocks::Whole => self.k.max(1),
+        }
+    }
+
     /// Computes the whole product on this thread, in one block.
     ///
     /// # Safety
     /// As [`Product::run`].
     #[inline(always)]
-    pub(crate) unsafe fn run_alone(&self, a: Strided<S::A>, b: WholeB<S::B>) {
+    pub(crate) unsafe fn run_alone(&self, a: Strided<u8>, b: WholeB) {
         let panels = 0..self.n.div_ceil(self.kernel.tile().nr);
+        let _session = self.kernel.begin_session();
         // SAFETY: promised by the caller.
         unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks: 0..self.k }, a.from(0, 0), b.from(0, 0)) }
     }
@@ -60,7 +72,7 @@ impl<S: Scheme> Product<'_, S> {
     ///
     /// # Safety
     /// As [`Product::run`], for a kernel that [`Sweep::fits`] and a C whose rows are contiguous.
-    unsafe fn sweep(&self, a: Strided<S::A>, b: &WholeB<S::B>, rows: Range<usize>, panels: Range<usize>) {
+    unsafe fn sweep(&self, a: Strided<u8>, b: &WholeB, rows: Range<usize>, panels: Range<usize>) {
         let nr = self.kernel.tile().nr;
         let cols = panels.start * nr..self.n.min(panels.end * nr);
         let sweep = Sweep {
@@ -83,7 +95,7 @@ impl<S: Scheme> Product<'_, S> {
     ///
     /// # Safety
     /// As [`Product::run`], for a C whose rows are contiguous.
-    unsafe fn dot_tiles(&self, a: Strided<S::A>, b: &WholeB<S::B>, rows: Range<usize>, panels: Range<usize>) {
+    unsafe fn dot_tiles(&self, a: Strided<u8>, b: &WholeB, rows: Range<usize>, panels: Range<usize>) {
         let Product { kernel, n, k, c, c_row_stride, alpha, beta, .. } = *self;
         let nr = kernel.tile().nr;
         for before in (0..k).step_by(DOT_SEGMENT) {
@@ -92,11 +104,11 @@ impl<S: Scheme> Product<'_, S> {
                 k: DOT_SEGMENT.min(k - before),
                 before,
                 a: a.from(0, before),
-                b: Strided { data: b.from(0, before).data, row_stride: b.row_stride, col_stride: b.stride },
+                b: Strided { data: b.from(0, before).data, row_stride: b.block_stride, col_stride: b.stride },
                 c,
                 c_row_stride,
                 alpha,
-                beta: if before == 0 { beta } else { S::Acc::one() },
+                beta: if before == 0 { beta } else { E::Sum::one() },
             };
             // SAFETY: promised by the caller.
             unsafe { tiles.run(rows.clone(), panels.start * nr..n.min(panels.end * nr)) };
@@ -107,23 +119,24 @@ impl<S: Scheme> Product<'_, S> {
     ///
     /// # Safety
     /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
-    pub(crate) unsafe fn run(&self, a: Strided<S::A>, b: WholeB<S::B>, blocking: Blocking, pool: &dyn Parallel) {
+    pub(crate) unsafe fn run(&self, a: Strided<u8>, b: WholeB, blocking: Blocking, pool: &dyn Parallel) {
         let Blocking { mc, nc, .. } = blocking;
-        let kc = self.whole_chains(blocking.kc);
+        let kc = self.block_of_k(blocking.kc);
         if self.m == 0 || self.n == 0 {
             return;
         }
-        let nr = self.kernel.tile().nr;
+        let Tile { mr, nr } = self.kernel.tile();
         let (panels, panels_per_block) = (self.n.div_ceil(nr), nc / nr);
         let column_blocks = panels.div_ceil(panels_per_block);
         let row_blocks = self.m.div_ceil(mc);
 
         // The time of a shallow product is that of writing C: tile by tile from left to right, not column of tiles by column.
-        let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
-        let sweeps = self.k <= SHALLOW && self.c_col_stride == 1 && self.epilogue.is_none() && self.k > 0;
-        let sweeps = sweeps && Sweep::fits(self.kernel, self.k);
-        let is_lean_dot = self.kernel.record().form() == Form::Dot && self.c_col_stride == 1 && self.epilogue.is_none();
+        let rows_at_a_time = if self.k <= SHALLOW { mr } else { self.m };
+        let is_plain = self.c_col_stride == 1 && self.epilogue.is_none();
+        let sweeps = is_plain && (1..=SHALLOW).contains(&self.k) && Sweep::fits(self.kernel, self.k);
+        let is_lean_dot = is_plain && self.kernel.kernel().form == Form::Dot;
         let compute = |rows: Range<usize>, panels: Range<usize>| {
+            let _session = self.kernel.begin_session();
             if sweeps {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                 return unsafe { self.sweep(a, &b, rows, panels) };
@@ -132,23 +145,23 @@ impl<S: Scheme> Product<'_, S> {
                 // SAFETY: as above.
                 return unsafe { self.dot_tiles(a, &b, rows, panels) };
             }
-            // Loop 4. An empty K still has one block, which finishes a tile of zeros.
+            // Loop 4. An empty K still has one block, which stores tiles of zeros.
             for start in (0..self.k.max(1)).step_by(kc) {
                 let block = Block {
                     rows: rows.clone(),
                     panels: panels.clone(),
                     ks: start..self.k.min(start.saturating_add(kc)),
                 };
-                let b = b.from(panels.start, start);
+                let b = b.from(panels.start, start / self.kernel.kernel().panel.block_k);
                 for part in EvenParts::new(rows.len(), rows_at_a_time) {
                     let part = rows.start + part.start..rows.start + part.end;
-                    let a = a.from(part.start, start);
+                    let a = a.from(part.start, start / self.kernel.kernel().rows.block_k);
                     // SAFETY: promised by the caller; tasks own disjoint blocks of C.
                     unsafe { self.run_block(&Block { rows: part, ..block.clone() }, a, b) };
                 }
             }
         };
-        if self.m <= self.kernel.tile().mr {
+        if self.m <= mr {
             let streams = Streams::new(panels, pool.threads());
             return run_tasks(pool, streams.count(), &|task, _worker| compute(0..self.m, streams.get(task)));
         }

@@ -2,16 +2,16 @@
 
 use super::blocking::Blocking;
 use super::epilogue::Epilogue;
-use super::epilogue::TileFinish;
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
-use super::pack::PackedB;
+use super::packed::PackedB;
+use super::rows::RowBuf;
 use super::select::{Shape, choose};
 use super::strided::Strided;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
-use crate::scheme::{Real, Scheme};
-use crate::scratch::{Scratch, Zeroable};
+use crate::scheme::Scheme;
+use crate::scratch::Scratch;
 use crate::threads::Parallel;
 use crate::view::{MatMut, MatRef};
 
@@ -46,9 +46,9 @@ impl<S: Scheme> GemmPlan<S> {
     /// As [`GemmPlan::new`], with a kernel of the caller's choice.
     ///
     /// # Panics
-    /// Where it is no kernel of [`Form::Outer`].
+    /// If it is a kernel of [`Form::Dot`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
-        assert_eq!(kernel.record().form(), Form::Outer, "{} reads B along k", kernel.record().name());
+        assert_ne!(kernel.record().form(), Form::Dot, "{} reads B along k", kernel.record().name());
         GemmPlan { kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
     }
 
@@ -103,56 +103,102 @@ impl<S: Scheme> GemmPlan<S> {
 
     /// Bytes that packed B takes; no memory is allocated for the answer. Saturates.
     pub fn packed_b_bytes(&self) -> usize {
-        PackedB::<S>::len_for(self.kernel, self.k, self.n).saturating_mul(size_of::<S::B>())
+        self.kernel.record().panel_format().bytes(self.k, self.n)
     }
 }
 
-impl<S: Scheme<Finish = TileFinish>> GemmPlan<S> {
+impl<S: Scheme<C = f32>> GemmPlan<S> {
     /// C = act(scale · A·B + bias) + residual. A (m, k) and C (m, n) may have any strides; C is not read.
     ///
+    /// A kernel that reads rows in a format of its own has them prepared first; products that share an A prepare it once with
+    /// [`RowBuf::prepare`] and call [`GemmPlan::run_prepared`].
+    ///
     /// # Errors
-    /// Where the sizes do not belong together, or B was packed for another kernel. C is then untouched.
+    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows cannot be allocated. C is then untouched.
     pub fn run(
         &self,
         a: MatRef<'_, S::A>,
         b: &PackedB<S>,
-        mut c: MatMut<'_, S::Acc>,
+        c: MatMut<'_, f32>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
-        let (m, n, k) = (a.rows(), self.n, self.k);
-        expect_size("columns of A", k, a.cols())?;
-        expect_size("rows of packed B", k, b.k())?;
-        expect_size("columns of packed B", n, b.n())?;
-        expect_size("rows of C", m, c.rows())?;
-        expect_size("columns of C", n, c.cols())?;
-        epilogue.check(m, n)?;
-        let record = self.kernel.record();
-        if b.nr() != record.tile().nr {
-            return Err(Error::PackedForAnotherKernel {
-                kernel: record.name(),
-                wanted: record.tile().nr,
-                found: b.nr(),
-            });
+        self.check((a.rows(), a.cols()), b, &c, epilogue)?;
+        let format = self.kernel.record().row_format();
+        if !format.is_in_place {
+            let mut rows = RowBuf::new();
+            rows.prepare(self.kernel, a, ctx.pool)?;
+            return self.run_prepared(&rows, b, c, epilogue, ctx);
         }
+        // SAFETY: the view vouches for A, and all sizes were checked.
+        unsafe { self.run_checked(Strided::of(&a).bytes(), b, c, epilogue, ctx) };
+        Ok(())
+    }
+
+    /// As [`GemmPlan::run`], with rows of A that were prepared for a kernel which reads the same format.
+    ///
+    /// # Errors
+    /// As [`GemmPlan::run`], and if the rows were prepared in another format.
+    pub fn run_prepared(
+        &self,
+        a: &RowBuf,
+        b: &PackedB<S>,
+        c: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Error> {
+        self.check((a.rows(), a.k()), b, &c, epilogue)?;
+        let a = a.operand(self.kernel)?;
+        // SAFETY: the buffer vouches for A, and all sizes were checked.
+        unsafe { self.run_checked(a, b, c, epilogue, ctx) };
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        (m, k): (usize, usize),
+        b: &PackedB<S>,
+        c: &MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+    ) -> Result<(), Error> {
+        expect_size("columns of A", self.k, k)?;
+        expect_size("rows of packed B", self.k, b.k())?;
+        expect_size("columns of packed B", self.n, b.n())?;
+        expect_size("rows of C", m, c.rows())?;
+        expect_size("columns of C", self.n, c.cols())?;
+        epilogue.check(m, self.n)?;
+        b.check_format(self.kernel)
+    }
+
+    /// # Safety
+    /// The sizes were checked, and A is valid for reads in the kernel's format with as many rows as C.
+    unsafe fn run_checked(
+        &self,
+        a: Strided<u8>,
+        b: &PackedB<S>,
+        mut c: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let (m, n, k) = (c.rows(), self.n, self.k);
         let product = Product {
-            kernel: self.kernel,
+            kernel: self.kernel.tiles(),
             m,
             n,
             k,
             c: c.as_mut_ptr(),
             c_row_stride: c.row_stride(),
             c_col_stride: c.col_stride(),
-            alpha: S::Acc::one(),
-            beta: S::Acc::zero(),
+            alpha: 1.0,
+            beta: 0.0,
             epilogue: Some(epilogue),
         };
-        let a = Strided::of(&a);
+        let record = self.kernel.record();
         let blocking = self.blocking.unwrap_or_else(|| {
-            Blocking::choose(record.tile(), size_of::<S::B>(), self.caches, ctx.pool.threads(), Shape { m, n, k })
+            let bytes = record.panel_format().element_bytes();
+            Blocking::choose(record.tile(), bytes, self.caches, ctx.pool.threads(), Shape { m, n, k })
         });
-        // SAFETY: the views vouch for A and C, PackedB for the panels, and all sizes were checked; C is borrowed exclusively.
+        // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
         unsafe { product.run(a, b.whole(), blocking, ctx.pool) };
-        Ok(())
     }
 }

@@ -1,12 +1,14 @@
 //! Room for a few kilobytes of copies, which each thread keeps from call to call: it would be much of a small stack.
 
-use super::macro_kernel::MAX_TILE_BYTES;
 use crate::scratch::{AlignedBuf, Zeroable};
 use std::cell::RefCell;
 
 thread_local! {
     static KEPT: RefCell<Option<AlignedBuf<f64>>> = const { RefCell::new(None) };
 }
+
+/// Bytes of the largest tile.
+pub(super) const MAX_TILE_BYTES: usize = 4 << 10;
 
 /// Bytes of the room.
 pub(super) const ROOM: usize = 16 << 10;

@@ -1,8 +1,8 @@
 //! Shape → kernel: a pure function with a cost model.
 
-use super::microkernel::{Form, Microkernel, Supported, Tile};
+use super::microkernel::{Form, Microkernel, Ready, Supported, Tile};
 use crate::cpu::{Caches, Cpu, Rates};
-use crate::scheme::Scheme;
+use crate::scheme::{Scheme, Uniform};
 
 /// The size of a product: C (m, n) = A (m, k) · B (k, n).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct Shape {
 /// equals; or, for a few rows, the one with the widest panels, which memory delivers fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     let rates = cpu.core_family().rates();
-    candidates::<S>(cpu, Form::Outer)
+    let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
+    kernels
         .filter(|kernel| !is_too_flat(kernel.record(), &rates))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
@@ -33,8 +34,14 @@ const FEW_ROWS: usize = 6;
 
 /// Whether so few rows share what is loaded of B that L2 cannot deliver it.
 fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates) -> bool {
-    let vector_bytes = kernel.lanes() * size_of::<S::B>();
+    let vector_bytes = vector_bytes(kernel);
     rates.per_cycle(vector_bytes) * vector_bytes > rates.l2_bytes_per_cycle * kernel.tile().mr
+}
+
+/// Bytes of a vector across the columns of B, in one step of K.
+#[inline(always)]
+fn vector_bytes<S: Scheme>(kernel: &Microkernel<S>) -> usize {
+    kernel.lanes() * kernel.panel_format().element_bytes()
 }
 
 /// The kernels of a form that the choice is between: those that need the same of the CPU as the most capable one that runs on it. The
@@ -48,20 +55,20 @@ pub fn candidates<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supp
 /// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
 /// contiguous. `None` where the ISA in use has none.
 #[inline(always)]
-pub(super) fn choose_one_off<S: Scheme>(
+pub(super) fn choose_one_off<S: Uniform>(
     cpu: &Cpu,
     form: Form,
     shape: Shape,
     has_rows_of_b: bool,
-) -> Option<Supported<S>> {
+) -> Option<Ready<S::E>> {
     let Caches { l2, l3, .. } = cpu.caches();
     // Narrow pieces of the rows of a large B come slowly.
     let room_for_a = match has_rows_of_b {
-        true if shape.n.saturating_mul(shape.k) > l3 / 2 / size_of::<S::B>() => 0,
+        true if shape.n.saturating_mul(shape.k) > l3 / 2 / size_of::<S::E>() => 0,
         true => l2 / 3,
         false => l2 * 2 / 3,
     };
-    let a_in_l2 = shape.m.saturating_mul(shape.k) <= room_for_a / size_of::<S::A>();
+    let a_in_l2 = shape.m.saturating_mul(shape.k) <= room_for_a / size_of::<S::E>();
     let rates = cpu.core_family().rates();
     let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop over [`candidates`], written out: it is a good part of the time of a tiny product.
@@ -79,11 +86,11 @@ pub(super) fn choose_one_off<S: Scheme>(
             break;
         }
     }
-    best.and_then(|(kernel, _)| kernel.on(cpu))
+    best.and_then(|(kernel, _)| kernel.on(cpu)).map(Supported::tiles)
 }
 
 /// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
-const SHALLOW: usize = 16;
+const WIDE_FIRST_DEPTH: usize = 16;
 
 /// Elements of K up to which C is best written row by row.
 const ROW_BY_ROW: usize = 2;
@@ -107,7 +114,7 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Sh
     let wide_first = CLASS - nr;
     let rank = match (n <= nr, m <= mr) {
         (true, _) => narrow_first,
-        _ if k <= SHALLOW => wide_first,
+        _ if k <= WIDE_FIRST_DEPTH => wide_first,
         _ if is_too_narrow => 3 * CLASS,
         (_, true) => CLASS + wide_first,
         _ if is_too_flat => 3 * CLASS,
@@ -142,7 +149,7 @@ pub fn cycles<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, shape: Shape) -
     let (rows, taller) = (shape.m / row_tiles, shape.m % row_tiles);
     let full_panels = shape.n / kernel.tile().nr;
     let rest = (shape.n % kernel.tile().nr).div_ceil(kernel.lanes());
-    let vector_bytes = kernel.lanes() * size_of::<S::B>();
+    let vector_bytes = vector_bytes(kernel);
     let column = |vectors: usize| {
         let tile = |rows: usize| tile_cycles(rows, vectors, vector_bytes, rates, shape.k);
         taller.saturating_mul(tile(rows + 1)).saturating_add((row_tiles - taller).saturating_mul(tile(rows)))

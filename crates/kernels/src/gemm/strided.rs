@@ -20,6 +20,9 @@ impl<T> Copy for Strided<T> {}
 unsafe impl<T: Sync> Sync for Strided<T> {}
 
 impl<T> Strided<T> {
+    /// No matrix.
+    pub(crate) const NOTHING: Self = Strided { data: std::ptr::null(), row_stride: 0, col_stride: 0 };
+
     pub(crate) fn of(view: &MatRef<'_, T>) -> Self {
         Strided { data: view.as_ptr(), row_stride: view.row_stride(), col_stride: view.col_stride() }
     }
@@ -31,6 +34,15 @@ impl<T> Strided<T> {
     /// Element (row, col).
     pub(crate) fn at(&self, row: usize, col: usize) -> *const T {
         self.data.wrapping_add(row * self.row_stride + col * self.col_stride)
+    }
+
+    /// The same in bytes.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> Strided<u8> {
+        // Strides that are never taken may overflow.
+        let bytes = |stride: usize| stride.wrapping_mul(size_of::<T>());
+        let Strided { data, row_stride, col_stride } = self;
+        Strided { data: data.cast(), row_stride: bytes(row_stride), col_stride: bytes(col_stride) }
     }
 
     /// The part from element (row, col) on.

@@ -2,38 +2,39 @@
 
 use super::chains::FIRST_CHAIN;
 use super::macro_kernel::EvenParts;
-use super::microkernel::{Supported, SweepArgs};
+use super::microkernel::Ready;
 use super::strided::Strided;
-use crate::scheme::Scheme;
+use super::tile_args::SweepArgs;
+use crate::scheme::Output;
 use crate::scratch::Zeroable;
 use std::ops::Range;
 
 /// C ← α · A·B + β · C with a B whose panels are contiguous rows: packed ones, or pieces of the rows of a B in place.
-pub(super) struct Sweep<S: Scheme> {
-    pub(super) kernel: Supported<S>,
+pub(super) struct Sweep<E: Output> {
+    pub(super) kernel: Ready<E>,
     pub(super) k: usize,
-    pub(super) a: Strided<S::A>,
-    /// Element (0, 0) of the first panel, and elements from one row of a panel to the next, and from one panel to the next.
-    pub(super) b: *const S::B,
+    pub(super) a: Strided<u8>,
+    /// Element (0, 0) of the first panel, and bytes from one row of a panel to the next, and from one panel to the next.
+    pub(super) b: *const u8,
     pub(super) b_row_stride: usize,
     pub(super) panel_stride: usize,
     /// Element (0, 0); its rows are contiguous.
-    pub(super) c: *mut S::Acc,
+    pub(super) c: *mut E,
     pub(super) c_row_stride: usize,
-    pub(super) alpha: S::Acc,
-    pub(super) beta: S::Acc,
+    pub(super) alpha: E::Sum,
+    pub(super) beta: E::Sum,
 }
 
-impl<S: Scheme> Sweep<S> {
+impl<E: Output> Sweep<E> {
     /// Whether a kernel sweeps sums of `k` products.
     #[inline]
-    pub(super) fn fits(kernel: Supported<S>, k: usize) -> bool {
-        k <= FIRST_CHAIN && !kernel.record().sweeps.is_empty()
+    pub(super) fn fits(kernel: Ready<E>, k: usize) -> bool {
+        k <= FIRST_CHAIN && !kernel.kernel().sweeps.is_empty()
     }
 
     /// Whether the panels are pieces of the same rows.
     fn is_in_place(&self) -> bool {
-        self.panel_stride == self.kernel.tile().nr
+        self.panel_stride == self.kernel.kernel().panel.block_bytes
     }
 
     /// Computes these rows of the first `n` columns of C.
@@ -43,19 +44,19 @@ impl<S: Scheme> Sweep<S> {
     /// meanwhile.
     #[inline(always)]
     pub(super) unsafe fn run(&self, rows: Range<usize>, n: usize) {
-        let record = self.kernel.record();
-        let (mr, nr) = (record.tile().mr, record.tile().nr);
+        let record = self.kernel.kernel();
+        let (mr, nr) = (record.tile.mr, record.tile.nr);
         // Small products are spared two divisions.
         let (panels, rest) = if n < nr { (0, n) } else { (n / nr, n % nr) };
         // Where C is not read, columns too few for a vector are computed as a whole one that begins further left, over columns that it
         // gives the same values as the panel before.
-        let lanes = record.lanes();
-        let shift = if rest > 0 && rest < lanes && n >= lanes && self.beta == S::Acc::zero() && self.is_in_place() {
+        let lanes = record.lanes;
+        let shift = if rest > 0 && rest < lanes && n >= lanes && self.beta == E::Sum::zero() && self.is_in_place() {
             lanes - rest
         } else {
             0
         };
-        let (whole, last) = (record.sweeps[0].len() - 1, rest.saturating_sub(1) / record.lanes());
+        let (whole, last) = (record.sweeps[0].len() - 1, rest.saturating_sub(1) / record.lanes);
         for part in EvenParts::new(rows.len(), mr) {
             let functions = record.sweeps[part.len() - 1];
             let row = rows.start + part.start;
@@ -80,7 +81,10 @@ impl<S: Scheme> Sweep<S> {
                     functions[whole](&args);
                 }
                 if rest > 0 {
-                    args.b = args.b.wrapping_add(panels * self.panel_stride).wrapping_sub(shift);
+                    args.b = args
+                        .b
+                        .wrapping_add(panels * self.panel_stride)
+                        .wrapping_sub(shift * (record.panel.block_bytes / nr));
                     args.c = args.c.wrapping_add(panels * nr - shift);
                     (args.panels, args.cols) = (1, rest + shift);
                     functions[last](&args);

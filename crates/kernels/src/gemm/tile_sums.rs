@@ -9,21 +9,21 @@
 //! ```
 
 use super::epilogue::{Sums, TileEpilogue};
-use super::microkernel::{Extra, Store, TileArgs};
-use crate::scheme::Uniform;
-use crate::scratch::Zeroable;
+use super::side_work::SideWork;
+use super::tile_args::{Store, TileArgs};
+use crate::scheme::Element;
 use crate::simd::Simd;
 
 /// The sums of the chains so far of a tile of ROWS rows and VECTORS vectors of LANES.
 #[allow(missing_debug_implementations, reason = "it lives inside one call of a microkernel")]
-pub struct TileTotal<'c, 'a, S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize> {
-    args: &'c TileArgs<'a, S>,
-    sums: [[[S::E; LANES]; VECTORS]; ROWS],
+pub struct TileTotal<'c, 'a, E: Element, const LANES: usize, const VECTORS: usize, const ROWS: usize> {
+    args: &'c TileArgs<'a, E>,
+    sums: [[[E; LANES]; VECTORS]; ROWS],
     is_empty: bool,
 }
 
-impl<'a, S: Uniform> TileArgs<'a, S> {
-    /// A total without chains. Copies B if [`Extra::Copy`] asks for it.
+impl<'a, E: Element> TileArgs<'a, E> {
+    /// A total without chains. Copies B if [`SideWork::CopyB`] asks for it.
     ///
     /// # Safety
     /// The arguments satisfy the contract of [`TileFn`](super::TileFn) for a kernel of [`Form::Outer`](super::Form::Outer) with ROWS
@@ -31,26 +31,26 @@ impl<'a, S: Uniform> TileArgs<'a, S> {
     #[inline(always)]
     pub unsafe fn begin<const LANES: usize, const VECTORS: usize, const ROWS: usize>(
         &self,
-    ) -> TileTotal<'_, 'a, S, LANES, VECTORS, ROWS> {
-        if let (Extra::Copy { to, stride }, [pair]) = (self.extra, self.pairs) {
+    ) -> TileTotal<'_, 'a, E, LANES, VECTORS, ROWS> {
+        if let (SideWork::CopyB { to, stride }, [pair]) = (self.side_work, self.pairs) {
             for p in 0..self.steps {
                 // SAFETY: a step of the only pair and its `cols` columns, for reads and for writes, by the contract of TileFn.
                 unsafe {
-                    let (row, copy) = (pair.b.add((self.offset + p) * self.b_stride), to.add(p * stride));
-                    row.copy_to_nonoverlapping(copy, self.cols);
+                    let row = pair.b.add((self.offset + p) * self.b_stride).cast::<E>();
+                    row.copy_to_nonoverlapping(to.add(p * stride).cast(), self.cols);
                 }
             }
         }
-        TileTotal { args: self, sums: [[[S::E::zero(); LANES]; VECTORS]; ROWS], is_empty: true }
+        TileTotal { args: self, sums: [[[E::zero(); LANES]; VECTORS]; ROWS], is_empty: true }
     }
 }
 
-impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
-    TileTotal<'_, '_, S, LANES, VECTORS, ROWS>
+impl<E: Element, const LANES: usize, const VECTORS: usize, const ROWS: usize>
+    TileTotal<'_, '_, E, LANES, VECTORS, ROWS>
 {
     /// Adds the sums of the next chain; the columns from `cols` on may hold anything.
     #[inline(always)]
-    pub fn add(&mut self, sums: &[[[S::E; LANES]; VECTORS]; ROWS]) {
+    pub fn add(&mut self, sums: &[[[E; LANES]; VECTORS]; ROWS]) {
         let TileArgs { store, cols, .. } = *self.args;
         for (i, (total, sums)) in self.sums.iter_mut().zip(sums).enumerate() {
             for (j, (total, &sum)) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()).enumerate() {
@@ -64,13 +64,13 @@ impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
 
     /// C ← store(total), by the instructions that `s` proves. LANES is a multiple of its lanes.
     #[inline(always)]
-    pub fn end<V: Simd<S::E>>(mut self, s: V) {
+    pub fn end<V: Simd<E>>(mut self, s: V) {
         const { assert!(LANES.is_multiple_of(V::LANES), "wanted whole vectors of the instruction set") };
         if self.is_empty {
-            self.add(&[[[S::E::zero(); LANES]; VECTORS]; ROWS]);
+            self.add(&[[[E::zero(); LANES]; VECTORS]; ROWS]);
         }
         let TileArgs { c, c_row_stride, cols, store, .. } = *self.args;
-        if let Store::Finish { finish, .. } = store {
+        if let Store::Epilogue { epilogue, .. } = store {
             let sums = Sums {
                 sums: self.sums.as_ptr().cast(),
                 sums_row_stride: VECTORS * LANES,
@@ -80,7 +80,7 @@ impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
                 c_row_stride,
             };
             // SAFETY: the rows of sums are whole vectors; C and the epilogue's operands by the promise made to `begin`.
-            return unsafe { finish.apply(s, sums) };
+            return unsafe { epilogue.apply(s, sums) };
         }
         for (i, row) in self.sums.iter().enumerate() {
             for (j, &sum) in row.as_flattened()[..cols].iter().enumerate() {
@@ -96,13 +96,13 @@ impl<S: Uniform, const LANES: usize, const VECTORS: usize, const ROWS: usize>
 /// # Safety
 /// If the store goes on from C or scales it, its element (i, j) is valid for reads.
 #[inline(always)]
-unsafe fn added_to_c<S: Uniform>(args: &TileArgs<'_, S>, i: usize, j: usize, sum: S::E) -> S::E {
+unsafe fn added_to_c<E: Element>(args: &TileArgs<'_, E>, i: usize, j: usize, sum: E) -> E {
     let c = args.c.wrapping_add(i * args.c_row_stride + j);
     match args.store {
-        Store::Overwrite | Store::Finish { accumulate: false, .. } => sum,
+        Store::Overwrite | Store::Epilogue { accumulate: false, .. } => sum,
         // SAFETY: promised by the caller.
-        Store::Accumulate | Store::Finish { accumulate: true, .. } => unsafe { *c + sum },
-        Store::Scale { beta, .. } if beta == S::E::zero() => sum,
+        Store::Accumulate | Store::Epilogue { accumulate: true, .. } => unsafe { *c + sum },
+        Store::Scale { beta, .. } if beta == E::zero() => sum,
         // SAFETY: promised by the caller.
         Store::Scale { beta, .. } => unsafe { sum + beta * *c },
     }

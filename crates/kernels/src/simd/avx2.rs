@@ -1,7 +1,7 @@
 //! 256-bit vectors with fused multiply-add.
 
 use super::dispatch::run_avx2;
-use super::{Lanewise, Op, Simd, transpose};
+use super::{Body, Entry, Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -17,6 +17,25 @@ impl Avx2 {
     }
 }
 
+// SAFETY: the function is compiled for what a value of the type proves.
+unsafe impl<B: Body> Entry<B> for Avx2
+where
+    Avx2: Simd<B::Element>,
+{
+    const FUNCTION: unsafe fn(&B::Args<'_>) = run_body::<B>;
+}
+
+/// # Safety
+/// As [`Body::run`], on a CPU with AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_body<B: Body>(args: &B::Args<'_>)
+where
+    Avx2: Simd<B::Element>,
+{
+    // SAFETY: promised by the caller.
+    unsafe { B::run(Avx2::assume(), args) }
+}
+
 /// 32 set bytes followed by 32 clear ones: the mask of n bytes starts 32 − n bytes in.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -27,10 +46,10 @@ macro_rules! vectors {
         $element:ty, $lanes:literal, $reg:ty;
         splat: $splat:ident,
         load: $load:ident,
-        load_masked: $load_masked:ident,
+        load_first: $load_first:ident,
         fill: $fill:ident,
         store: $store:ident,
-        store_masked: $store_masked:ident,
+        store_first: $store_first:ident,
         binary: { $($binary:tt)* },
         sqrt: $sqrt:ident,
         mul_add: $mul_add:ident,
@@ -93,10 +112,10 @@ macro_rules! vectors {
         // SAFETY: as the trait asks: AVX2 has 256 bits, the table of masks is counted out beside it, and `Avx2` is made under a promise only.
         unsafe impl Simd<$element> for Avx2 {
             const LANES: usize = $lanes;
-            type Mask = __m256i;
+            type First = __m256i;
 
             #[inline(always)]
-            fn mask(self, lanes: usize) -> __m256i {
+            fn first(self, lanes: usize) -> __m256i {
                 let start = 8 - lanes.min($lanes) * (8 / $lanes);
                 // SAFETY: start <= 8, so eight elements follow in the table.
                 unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(start).cast()) }
@@ -109,15 +128,15 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: __m256i) -> $reg {
+            unsafe fn load_first(self, p: *const $element, mask: __m256i) -> $reg {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $load_masked(p, mask) }
+                unsafe { $load_first(p, mask) }
             }
 
             #[inline(always)]
-            unsafe fn load_filled(self, p: *const $element, mask: __m256i) -> $reg {
+            unsafe fn load_first_filled(self, p: *const $element, mask: __m256i) -> $reg {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $fill($load_masked(p, mask), mask) }
+                unsafe { $fill($load_first(p, mask), mask) }
             }
 
             #[inline(always)]
@@ -127,9 +146,9 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: __m256i) {
+            unsafe fn store_first(self, p: *mut $element, v: $reg, mask: __m256i) {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $store_masked(p, mask, v) }
+                unsafe { $store_first(p, mask, v) }
             }
 
             #[inline(always)]
@@ -179,10 +198,10 @@ vectors! {
     f32, 8, __m256;
     splat: _mm256_set1_ps,
     load: _mm256_loadu_ps,
-    load_masked: _mm256_maskload_ps,
+    load_first: _mm256_maskload_ps,
     fill: fill_f32,
     store: _mm256_storeu_ps,
-    store_masked: store_first_f32,
+    store_first: store_first_f32,
     binary: {
         add => _mm256_add_ps,
         sub => _mm256_sub_ps,
@@ -206,10 +225,10 @@ vectors! {
     f64, 4, __m256d;
     splat: _mm256_set1_pd,
     load: _mm256_loadu_pd,
-    load_masked: _mm256_maskload_pd,
+    load_first: _mm256_maskload_pd,
     fill: fill_f64,
     store: _mm256_storeu_pd,
-    store_masked: store_first_f64,
+    store_first: store_first_f64,
     binary: {
         add => _mm256_add_pd,
         sub => _mm256_sub_pd,

@@ -1,7 +1,7 @@
 //! 512-bit vectors with a mask for every operation.
 
 use super::dispatch::run_avx512;
-use super::{Lanewise, Op, Simd, transpose};
+use super::{Body, Entry, Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, VL, BW and DQ.
@@ -17,6 +17,25 @@ impl Avx512 {
     }
 }
 
+// SAFETY: the function is compiled for what a value of the type proves.
+unsafe impl<B: Body> Entry<B> for Avx512
+where
+    Avx512: Simd<B::Element>,
+{
+    const FUNCTION: unsafe fn(&B::Args<'_>) = run_body::<B>;
+}
+
+/// # Safety
+/// As [`Body::run`], on a CPU with AVX-512 F, VL, BW and DQ.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+unsafe fn run_body<B: Body>(args: &B::Args<'_>)
+where
+    Avx512: Simd<B::Element>,
+{
+    // SAFETY: promised by the caller.
+    unsafe { B::run(Avx512::assume(), args) }
+}
+
 /// The vectors of one element type: every operation is one intrinsic.
 // SAFETY of every intrinsic below: `self` proves AVX-512 F, VL, BW and DQ; what memory accesses need is promised by the caller.
 macro_rules! vectors {
@@ -24,10 +43,10 @@ macro_rules! vectors {
         $element:ty, $lanes:literal, $reg:ty, $mask:ty;
         splat: $splat:ident,
         load: $load:ident,
-        load_masked: $load_masked:ident,
+        load_first: $load_first:ident,
         load_onto: $load_onto:ident,
         store: $store:ident,
-        store_masked: $store_masked:ident,
+        store_first: $store_first:ident,
         binary: { $($binary:tt)* },
         sqrt: $sqrt:ident,
         mul_add: $mul_add:ident,
@@ -92,10 +111,10 @@ macro_rules! vectors {
         // SAFETY: as the trait asks: AVX-512 has 512 bits and a mask bit for each lane, and `Avx512` is made under a promise only.
         unsafe impl Simd<$element> for Avx512 {
             const LANES: usize = $lanes;
-            type Mask = $mask;
+            type First = $mask;
 
             #[inline(always)]
-            fn mask(self, lanes: usize) -> $mask {
+            fn first(self, lanes: usize) -> $mask {
                 if lanes >= $lanes { !0 } else { (1 << lanes) - 1 }
             }
 
@@ -106,13 +125,13 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: $mask) -> $reg {
+            unsafe fn load_first(self, p: *const $element, mask: $mask) -> $reg {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $load_masked(mask, p) }
+                unsafe { $load_first(mask, p) }
             }
 
             #[inline(always)]
-            unsafe fn load_filled(self, p: *const $element, mask: $mask) -> $reg {
+            unsafe fn load_first_filled(self, p: *const $element, mask: $mask) -> $reg {
                 // SAFETY: see the head of this macro; the first lane is in the mask, lanes outside of it are not accessed.
                 unsafe { $load_onto($splat(*p), mask, p) }
             }
@@ -124,9 +143,9 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $reg, mask: $mask) {
+            unsafe fn store_first(self, p: *mut $element, v: $reg, mask: $mask) {
                 // SAFETY: see the head of this macro; lanes outside the mask are not accessed.
-                unsafe { $store_masked(p, mask, v) }
+                unsafe { $store_first(p, mask, v) }
             }
 
             #[inline(always)]
@@ -184,10 +203,10 @@ vectors! {
     f32, 16, __m512, __mmask16;
     splat: _mm512_set1_ps,
     load: _mm512_loadu_ps,
-    load_masked: _mm512_maskz_loadu_ps,
+    load_first: _mm512_maskz_loadu_ps,
     load_onto: _mm512_mask_loadu_ps,
     store: _mm512_storeu_ps,
-    store_masked: _mm512_mask_storeu_ps,
+    store_first: _mm512_mask_storeu_ps,
     binary: {
         add => _mm512_add_ps,
         sub => _mm512_sub_ps,
@@ -212,10 +231,10 @@ vectors! {
     f64, 8, __m512d, __mmask8;
     splat: _mm512_set1_pd,
     load: _mm512_loadu_pd,
-    load_masked: _mm512_maskz_loadu_pd,
+    load_first: _mm512_maskz_loadu_pd,
     load_onto: _mm512_mask_loadu_pd,
     store: _mm512_storeu_pd,
-    store_masked: _mm512_mask_storeu_pd,
+    store_first: _mm512_mask_storeu_pd,
     binary: {
         add => _mm512_add_pd,
         sub => _mm512_sub_pd,

@@ -21,9 +21,9 @@ pub(crate) trait Lanes<E: Copy, S: Simd<E>>: Copy {
 #[derive(Clone, Copy)]
 pub(crate) struct AllLanes;
 
-/// The lanes of a mask.
+/// The first few lanes.
 #[derive(Clone, Copy)]
-pub(crate) struct FirstLanes<M>(pub(crate) M);
+pub(crate) struct FirstLanes<F>(pub(crate) F);
 
 impl<E: Copy, S: Simd<E>> Lanes<E, S> for AllLanes {
     #[inline(always)]
@@ -39,16 +39,16 @@ impl<E: Copy, S: Simd<E>> Lanes<E, S> for AllLanes {
     }
 }
 
-impl<E: Copy, S: Simd<E>> Lanes<E, S> for FirstLanes<S::Mask> {
+impl<E: Copy, S: Simd<E>> Lanes<E, S> for FirstLanes<S::First> {
     #[inline(always)]
     unsafe fn load(self, s: S, p: *const E) -> S::Reg {
-        // SAFETY: the elements in the mask, promised by the caller.
-        unsafe { s.load_masked(p, self.0) }
+        // SAFETY: the elements of these lanes, promised by the caller.
+        unsafe { s.load_first(p, self.0) }
     }
 
     #[inline(always)]
     unsafe fn store(self, s: S, p: *mut E, v: S::Reg) {
-        // SAFETY: the elements in the mask, promised by the caller.
-        unsafe { s.store_masked(p, v, self.0) }
+        // SAFETY: the elements of these lanes, promised by the caller.
+        unsafe { s.store_first(p, v, self.0) }
     }
 }

@@ -5,6 +5,7 @@
 //! `#[inline(always)]` and becomes machine code inside one of the `#[target_feature]` entries.
 
 mod dispatch;
+mod entry;
 mod lanes;
 mod lanewise;
 pub mod math;
@@ -30,6 +31,7 @@ mod avx512;
 mod transpose;
 
 pub use dispatch::{Op, dispatch};
+pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
 pub use scalar::Scalar;
@@ -43,16 +45,16 @@ pub use {avx2::Avx2, avx512::Avx512};
 /// Code that works on memory relies on an implementation:
 /// - A value exists only where the CPU has the instructions that its methods use.
 /// - `Reg` is `LANES` elements in memory, the first lane first, and nothing else.
-/// - `LANES` is at least 1, and `mask(n)` is the first min(n, `LANES`) lanes.
+/// - `LANES` is at least 1, and `first(n)` is the first min(n, `LANES`) lanes.
 /// - Loads and stores touch the elements that they name and no others, under the promises that they ask for.
 pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// Elements in a vector.
     const LANES: usize;
-    /// Which lanes of a vector take part in a load or store.
-    type Mask: Copy;
+    /// A number of lanes from the first on, in the form that loads and stores take: a mask, or a count on an ISA without masks.
+    type First: Copy;
 
-    /// The mask of the first `lanes` lanes; all of them from `LANES` on.
-    fn mask(self, lanes: usize) -> Self::Mask;
+    /// The first `lanes` lanes; all of them from `LANES` on.
+    fn first(self, lanes: usize) -> Self::First;
 
     /// Loads a vector.
     ///
@@ -60,18 +62,18 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// `p` is valid for reads of `LANES` elements; no alignment is needed.
     unsafe fn load(self, p: *const E) -> Self::Reg;
 
-    /// Loads the lanes of `mask`, zero in the others, whose memory is not touched.
+    /// Loads the lanes of `first`, zero in the others, whose memory is not touched.
     ///
     /// # Safety
-    /// `p` is valid for reads of the elements in `mask`.
-    unsafe fn load_masked(self, p: *const E, mask: Self::Mask) -> Self::Reg;
+    /// `p` is valid for reads of the elements of the lanes in `first`.
+    unsafe fn load_first(self, p: *const E, first: Self::First) -> Self::Reg;
 
-    /// Loads the lanes of `mask`, and the first element once more in each of the others: what is computed there raises no exception
+    /// Loads the lanes of `first`, and the first element once more in each of the others: what is computed there raises no exception
     /// that the first lane does not raise.
     ///
     /// # Safety
-    /// `p` is valid for reads of the elements in `mask`, of which there is at least one.
-    unsafe fn load_filled(self, p: *const E, mask: Self::Mask) -> Self::Reg;
+    /// `p` is valid for reads of the elements of the lanes in `first`, of which there is at least one.
+    unsafe fn load_first_filled(self, p: *const E, first: Self::First) -> Self::Reg;
 
     /// Stores a vector.
     ///
@@ -79,11 +81,11 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// `p` is valid for writes of `LANES` elements; no alignment is needed.
     unsafe fn store(self, p: *mut E, v: Self::Reg);
 
-    /// Stores the lanes of `mask`; the memory of the others is not touched.
+    /// Stores the lanes of `first`; the memory of the others is not touched.
     ///
     /// # Safety
-    /// `p` is valid for writes of the elements in `mask`.
-    unsafe fn store_masked(self, p: *mut E, v: Self::Reg, mask: Self::Mask);
+    /// `p` is valid for writes of the elements of the lanes in `first`.
+    unsafe fn store_first(self, p: *mut E, v: Self::Reg, first: Self::First);
 
     /// The sum of all lanes, in an order fixed by the instruction set.
     fn sum(self, a: Self::Reg) -> E;
@@ -113,8 +115,8 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
             // SAFETY: x holds LANES elements.
             unsafe { self.load(x.as_ptr()) }
         } else {
-            // SAFETY: the mask covers x.len() elements.
-            unsafe { self.load_masked(x.as_ptr(), self.mask(x.len())) }
+            // SAFETY: the lanes stand for x.len() elements.
+            unsafe { self.load_first(x.as_ptr(), self.first(x.len())) }
         }
     }
 
@@ -125,8 +127,8 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
             // SAFETY: x holds LANES elements.
             unsafe { self.store(x.as_mut_ptr(), v) }
         } else {
-            // SAFETY: the mask covers x.len() elements.
-            unsafe { self.store_masked(x.as_mut_ptr(), v, self.mask(x.len())) }
+            // SAFETY: the lanes stand for x.len() elements.
+            unsafe { self.store_first(x.as_mut_ptr(), v, self.first(x.len())) }
         }
     }
 

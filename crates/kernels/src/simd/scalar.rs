@@ -1,10 +1,28 @@
 //! Vectors of one lane: the ISA that every CPU has.
 
-use super::{Lanewise, Op, Simd};
+use super::{Body, Entry, Lanewise, Op, Simd};
 
 /// Proof of nothing in particular: plain Rust arithmetic.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
+
+// SAFETY: plain Rust.
+unsafe impl<B: Body> Entry<B> for Scalar
+where
+    Scalar: Simd<B::Element>,
+{
+    const FUNCTION: unsafe fn(&B::Args<'_>) = run_body::<B>;
+}
+
+/// # Safety
+/// As [`Body::run`].
+unsafe fn run_body<B: Body>(args: &B::Args<'_>)
+where
+    Scalar: Simd<B::Element>,
+{
+    // SAFETY: promised by the caller.
+    unsafe { B::run(Scalar, args) }
+}
 
 /// "Vectors" of one element type.
 macro_rules! vectors {
@@ -83,10 +101,10 @@ macro_rules! vectors {
         // SAFETY: as the trait asks: one element, which plain Rust reads and writes; every CPU runs it.
         unsafe impl Simd<$element> for Scalar {
             const LANES: usize = 1;
-            type Mask = bool;
+            type First = bool;
 
             #[inline(always)]
-            fn mask(self, lanes: usize) -> bool {
+            fn first(self, lanes: usize) -> bool {
                 lanes > 0
             }
 
@@ -97,13 +115,13 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn load_masked(self, p: *const $element, mask: bool) -> $element {
+            unsafe fn load_first(self, p: *const $element, mask: bool) -> $element {
                 // SAFETY: promised by the caller where the mask is set.
                 if mask { unsafe { p.read() } } else { 0.0 }
             }
 
             #[inline(always)]
-            unsafe fn load_filled(self, p: *const $element, _mask: bool) -> $element {
+            unsafe fn load_first_filled(self, p: *const $element, _mask: bool) -> $element {
                 // SAFETY: promised by the caller: the only lane is in the mask.
                 unsafe { p.read() }
             }
@@ -115,7 +133,7 @@ macro_rules! vectors {
             }
 
             #[inline(always)]
-            unsafe fn store_masked(self, p: *mut $element, v: $element, mask: bool) {
+            unsafe fn store_first(self, p: *mut $element, v: $element, mask: bool) {
                 if mask {
                     // SAFETY: promised by the caller where the mask is set.
                     unsafe { p.write(v) }

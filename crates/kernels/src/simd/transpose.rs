@@ -34,11 +34,11 @@ pub(super) unsafe fn load<E: Copy + Default, S: Simd<E>, const N: usize>(
             x[i] = unsafe { s.load(p.add(i * row_stride)) };
         }
     } else {
-        let mask = s.mask(cols);
+        let first = s.first(cols);
         for i in 0..N {
             if i < rows {
-                // SAFETY: promised by the caller for the elements in the mask.
-                x[i] = unsafe { s.load_masked(p.add(i * row_stride), mask) };
+                // SAFETY: promised by the caller for the first `cols` elements.
+                x[i] = unsafe { s.load_first(p.add(i * row_stride), first) };
             }
         }
     }
@@ -65,11 +65,11 @@ pub(super) unsafe fn store<E: Copy, S: Simd<E>, const N: usize>(
             unsafe { s.store(p.add(i * row_stride), x[i]) };
         }
     } else {
-        let mask = s.mask(cols);
+        let first = s.first(cols);
         for i in 0..N {
             if i < rows {
-                // SAFETY: promised by the caller for the elements in the mask.
-                unsafe { s.store_masked(p.add(i * row_stride), x[i], mask) };
+                // SAFETY: promised by the caller for the first `cols` elements.
+                unsafe { s.store_first(p.add(i * row_stride), x[i], first) };
             }
         }
     }

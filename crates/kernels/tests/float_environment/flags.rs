@@ -24,7 +24,7 @@ fn cases() -> impl Iterator<Item = Case> {
     })
 }
 
-fn check_products<S: Uniform>(cpu: &Cpu, pool: &dyn Parallel, check: impl Fn(&Case, &dyn Fn())) {
+fn check_products<S: Uniform<E: From<f32>>>(cpu: &Cpu, pool: &dyn Parallel, check: impl Fn(&Case, &dyn Fn())) {
     for case in cases() {
         let (a, b) = (whole_numbers::<S::E>(case.m * case.k), whole_numbers::<S::E>(case.k * case.n));
         for factors in [(1.0, 0.0), (2.0, -0.5)] {
@@ -65,7 +65,7 @@ fn clean_products_run_while_exceptions_trap() {
     with_traps(ALL & !INEXACT, || for_each_routine(|_, _, run| run()));
 }
 
-fn check_infinities<S: Uniform>(cpu: &Cpu) {
+fn check_infinities<S: Uniform<E: From<f32>>>(cpu: &Cpu) {
     for case in cases() {
         let mut a = whole_numbers::<S::E>(case.m * case.k);
         let b = vec![S::E::from(2.0); case.k * case.n];

@@ -58,14 +58,14 @@ fn thirds<E: From<f32>>(len: usize, scale: f32) -> Vec<E> {
     (0..len).map(|i| E::from(scale * ((i * 7 % 19) as f32 - 9.0) / 3.0)).collect()
 }
 
-fn result<S: Uniform>(scale: f32, pool: &dyn Parallel) -> Vec<S::E> {
+fn result<S: Uniform<E: From<f32>>>(scale: f32, pool: &dyn Parallel) -> Vec<S::E> {
     let (a, b) = (thirds::<S::E>(CASE.m * CASE.k, scale), thirds::<S::E>(CASE.k * CASE.n, 1.0));
     let mut c = vec![S::E::from(0.0); CASE.m * CASE.n];
     CASE.product::<S>(cpu(), (&a, &b), (1.0, 0.0), &mut c, pool);
     c
 }
 
-fn check_rounding<S: Uniform>(pool: &ThreadPool) {
+fn check_rounding<S: Uniform<E: From<f32>>>(pool: &ThreadPool) {
     let nearest = result::<S>(1.0, &Serial);
     for mode in [UPWARD, DOWNWARD, TOWARD_ZERO] {
         let (alone, together) =

@@ -2,8 +2,8 @@
 
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices, MatricesMut,
-    Shape,
+    BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
+    MatricesMut, Shape,
 };
 use cke_kernels::scheme::{F32, Uniform};
 use cke_kernels::scratch::Scratch;
@@ -31,7 +31,7 @@ fn matrix<E>(data: &[E], rows: usize, cols: usize, transposed: bool) -> MatRef<'
 
 impl Case {
     /// α·A·B + β·C with nothing prepared.
-    pub(crate) fn product<S: Uniform>(
+    pub(crate) fn product<S: Uniform<E: From<f32>>>(
         &self,
         cpu: &Cpu,
         (a, b): (&[S::E], &[S::E]),
@@ -47,7 +47,7 @@ impl Case {
     }
 
     /// Two products in one call.
-    pub(crate) fn batch<S: Uniform>(&self, cpu: &Cpu, pool: &dyn Parallel) {
+    pub(crate) fn batch<S: Uniform<E: From<f32>>>(&self, cpu: &Cpu, pool: &dyn Parallel) {
         let Case { m, n, k, .. } = *self;
         let (a, b) = (whole_numbers::<S::E>(2 * m * k), whole_numbers::<S::E>(2 * k * n));
         let mut c = whole_numbers::<S::E>(2 * m * n);
@@ -73,7 +73,7 @@ impl Case {
 
         let plan = BrgemmPlan::<F32>::new(cpu, Shape { m, n, k });
         let operands = Brgemm {
-            a: Matrices::by_stride(&a, Layout::row_major(m, k), 0, 3).expect("A is as large"),
+            a: BlocksOfA::Strided(Matrices::by_stride(&a, Layout::row_major(m, k), 0, 3).expect("A is as large")),
             b: BlocksOfB::RowMajor(Matrices::by_stride(&b, Layout::row_major(k, n), 0, 3).expect("B is as large")),
             beta: 0.5,
         };

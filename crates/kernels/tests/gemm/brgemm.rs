@@ -4,7 +4,7 @@ use crate::kernels::{cpu, kernels};
 use crate::operands::{uniform, view, view_mut};
 use cke_kernels::Error;
 use cke_kernels::gemm::{
-    BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, Scale, Shape, Supported,
+    BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, Scale, Shape, Supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::F32;
@@ -50,7 +50,7 @@ impl Blocks {
     }
 
     fn operands(&self, beta: f32) -> Brgemm<'_, F32> {
-        Brgemm { a: self.a(), b: BlocksOfB::RowMajor(self.b()), beta }
+        Brgemm { a: BlocksOfA::Strided(self.a()), b: BlocksOfB::RowMajor(self.b()), beta }
     }
 
     /// C after the batch, its gaps and surroundings checked.
@@ -174,7 +174,7 @@ fn addresses_and_offsets_give_the_bits_of_strides() {
     // SAFETY: the addresses are those of blocks with this very layout, which outlive the call.
     let a = unsafe { Matrices::from_addresses(&addresses, blocks.a().layout()) };
     let b = Matrices::by_offset(blocks.b.as_slice(), blocks.b().layout(), &offsets_of_b).expect("B fits");
-    let operands = Brgemm { a, b: BlocksOfB::RowMajor(b), beta: 1.0 };
+    let operands = Brgemm { a: BlocksOfA::Strided(a), b: BlocksOfB::RowMajor(b), beta: 1.0 };
     tolerance::assert_identical("addresses, offsets", &blocks.run(&plan, &operands, &Serial), &wanted);
 }
 
@@ -241,7 +241,9 @@ fn transposed_blocks_of_a_match_the_oracle() {
     let (a, b) = (data.uniform(count * k * m), data.uniform(count * k * n));
     let mut c = vec![0.0; m * n];
     let operands = Brgemm::<F32> {
-        a: Matrices::by_stride(&a, Layout::row_major(k, m).transposed(), k * m, count).expect("A fits"),
+        a: BlocksOfA::Strided(
+            Matrices::by_stride(&a, Layout::row_major(k, m).transposed(), k * m, count).expect("A fits"),
+        ),
         b: BlocksOfB::RowMajor(Matrices::by_stride(&b, Layout::row_major(k, n), k * n, count).expect("B fits")),
         beta: 0.0,
     };
@@ -264,11 +266,12 @@ fn sizes_that_disagree_are_refused_and_c_untouched() {
     let good = blocks.operands(0.0);
     let data = [0.0; 200];
     let matrices = |layout, count| Matrices::by_stride(&data, layout, 0, count).expect("one block suffices");
+    let a = |layout, count| BlocksOfA::Strided(matrices(layout, count));
     let b = |layout, count| BlocksOfB::RowMajor(matrices(layout, count));
     let bad = [
-        (Brgemm { a: matrices(Layout::row_major(4, 3), 4), ..good }, "matrices B"),
-        (Brgemm { a: matrices(Layout::row_major(3, 3), 5), ..good }, "rows of each A"),
-        (Brgemm { a: matrices(Layout::row_major(4, 2), 5), ..good }, "columns of each A"),
+        (Brgemm { a: a(Layout::row_major(4, 3), 4), ..good }, "matrices B"),
+        (Brgemm { a: a(Layout::row_major(3, 3), 5), ..good }, "rows of each A"),
+        (Brgemm { a: a(Layout::row_major(4, 2), 5), ..good }, "columns of each A"),
         (Brgemm { b: b(Layout::row_major(3, 6), 6), ..good }, "matrices B"),
         (Brgemm { b: b(Layout::row_major(2, 6), 5), ..good }, "rows of each B"),
         (Brgemm { b: b(Layout::row_major(3, 5), 5), ..good }, "columns of each B"),

@@ -93,8 +93,8 @@ fn run_with_weights_packed_for_another_kernel_is_refused() {
             let record = kernel.record();
             let wanted = Error::PackedForAnotherKernel {
                 kernel: record.name(),
-                wanted: record.tile().nr,
-                found: other.tile().nr,
+                wanted: record.panel_format(),
+                found: other.record().panel_format(),
             };
             assert_eq!(error, wanted);
         }

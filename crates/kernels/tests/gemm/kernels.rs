@@ -2,7 +2,7 @@
 
 use crate::numbers::Tested;
 use cke_kernels::cpu::{Cpu, Features, Isa};
-use cke_kernels::gemm::{Extra, Form, Store, Supported, TileArgs, supported};
+use cke_kernels::gemm::{Form, SideWork, Store, Supported, TileArgs, supported};
 use cke_kernels::scheme::{F32, F64, Scheme};
 use cke_kernels::scratch::Zeroable;
 use std::io::Write;
@@ -67,7 +67,7 @@ fn run_again(variables: &[(&str, &str)]) -> Output {
 fn run_empty_products<S: Tested>() {
     for kernel in records::<S>() {
         let mut c = S::E::from(f32::NAN);
-        let args = TileArgs::<S> {
+        let args = TileArgs::<S::E> {
             pairs: &[],
             k: 0,
             offset: 0,
@@ -78,12 +78,13 @@ fn run_empty_products<S: Tested>() {
             b_stride: 0,
             c: &mut c,
             c_row_stride: 1,
-            extra: Extra::Nothing,
+            side_work: SideWork::Nothing,
+            rows: 1,
             cols: 1,
             store: Store::Overwrite,
         };
         // SAFETY: one row and one column, whose only place is `c`; no pairs, so nothing else is read.
-        unsafe { kernel.run(1, &args) };
+        unsafe { kernel.run(&args) };
         assert_eq!(c, S::E::zero(), "{}", kernel.record().name());
     }
 }

@@ -6,8 +6,8 @@ use crate::epilogue::{EpilogueKind, EpilogueOperands};
 use crate::kernels::records;
 use crate::numbers::{Exact, Expected, Number, Tested};
 use crate::operands::{uniform, unwritten};
-use cke_kernels::gemm::{Extra, Form, Lines, Pair, Store, Supported, TileArgs, TileEpilogue};
-use cke_kernels::scheme::{F32, F64};
+use cke_kernels::gemm::{Form, Pair, PrefetchStream, SideWork, Store, Supported, TileArgs, TileEpilogue};
+use cke_kernels::scheme::{F32, F64, Output};
 use cke_testkit::shapes::Storage;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
 
@@ -17,7 +17,7 @@ const GAP: usize = 19;
 /// Depths of one pair: none, one step, and both sides of the borders of loops along k.
 fn depths(form: Form) -> &'static [usize] {
     match form {
-        Form::Outer => &[0, 1, 2, 3, 17],
+        Form::Outer | Form::Blocks => &[0, 1, 2, 3, 17],
         Form::Dot => &[0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 67],
     }
 }
@@ -38,8 +38,8 @@ impl Stored {
         for (alpha, beta) in [(0.7, 0.0), (1.0, -1.0), (-1.0, 1.0), (0.7, 0.7), (0.0, 0.3), (0.0, 0.0)] {
             all.push(Stored::Scaled { alpha, beta });
         }
-        let extra = EpilogueOperands::new(EpilogueKind::FULL, 1, 1, 0);
-        if S::Finish::cut(&extra.epilogue(), 0, 0).is_some() {
+        let operands = EpilogueOperands::new(EpilogueKind::FULL, 1, 1, 0);
+        if <S::E as Output>::Epilogue::cut(&operands.epilogue(), 0, 0).is_some() {
             for kind in [EpilogueKind::FULL, EpilogueKind { bias: true, ..EpilogueKind::NONE }] {
                 all.extend([false, true].map(|accumulate| Stored::Finished { accumulate, kind }));
             }
@@ -58,14 +58,14 @@ impl Stored {
 
 /// Nothing, one line in each step, the lines of a few rows and more of them than a period has steps: of memory that nobody has, which
 /// a hint may name.
-fn extras<T: Copy>() -> [Extra<T>; 5] {
-    let some = Lines { first: std::ptr::dangling(), ..Lines::NONE };
+fn side_works() -> [SideWork; 5] {
+    let some = PrefetchStream { first: std::ptr::dangling(), ..PrefetchStream::NONE };
     [
-        Extra::Nothing,
-        Extra::Prefetch(Lines { rows: 1, advance: 4096, ..some }),
-        Extra::Prefetch(Lines { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some }),
-        Extra::Prefetch(Lines { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some }),
-        Extra::FetchRows,
+        SideWork::Nothing,
+        SideWork::Prefetch(PrefetchStream { rows: 1, advance: 4096, ..some }),
+        SideWork::Prefetch(PrefetchStream { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some }),
+        SideWork::Prefetch(PrefetchStream { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some }),
+        SideWork::PrefetchB,
     ]
 }
 
@@ -79,14 +79,14 @@ struct TileCase<S: Tested> {
     a: Layout,
     b: Layout,
     stored: Stored,
-    extra: Extra<S::E>,
+    side_work: SideWork,
 }
 
 impl<S: Tested> std::fmt::Display for TileCase<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let TileCase { rows, cols, batch, a, b, stored, extra, .. } = self;
+        let TileCase { rows, cols, batch, a, b, stored, side_work, .. } = self;
         let name = self.kernel.record().name();
-        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {extra:?}")
+        write!(f, "{name}: {rows}x{cols}, {batch} pairs, A {a:?}, B {b:?}, {stored:?}, {side_work:?}")
     }
 }
 
@@ -111,7 +111,7 @@ fn a_layouts(form: Form, rows: usize, k: usize) -> Vec<Layout> {
 /// The layouts of a block of B (k, cols) that a kernel can read: a panel, in place in a wider matrix, and just as wide as the tile.
 fn b_layouts<S: Tested>(kernel: Supported<S>, k: usize, cols: usize) -> Vec<Layout> {
     match kernel.record().form() {
-        Form::Outer => [kernel.tile().nr - cols, 101, 0].map(|gap| Layout::padded(k, cols, gap)).into(),
+        Form::Outer | Form::Blocks => [kernel.tile().nr - cols, 101, 0].map(|gap| Layout::padded(k, cols, gap)).into(),
         Form::Dot => [0, 5].map(|gap| Layout::padded(cols, k, gap).transposed()).into(),
     }
 }
@@ -120,7 +120,16 @@ impl<S: Tested> TileCase<S> {
     /// A tile of one pair whose operands have no gaps.
     fn plain(kernel: Supported<S>, (rows, cols, k): (usize, usize, usize), stored: Stored) -> Self {
         let b = b_layouts(kernel, k, cols)[0];
-        TileCase { kernel, rows, cols, batch: 1, a: Layout::row_major(rows, k), b, stored, extra: Extra::Nothing }
+        TileCase {
+            kernel,
+            rows,
+            cols,
+            batch: 1,
+            a: Layout::row_major(rows, k),
+            b,
+            stored,
+            side_work: SideWork::Nothing,
+        }
     }
 
     /// A tile with layouts of the operands, store and prefetching drawn by lot.
@@ -128,7 +137,7 @@ impl<S: Tested> TileCase<S> {
         let a = data.choose(&a_layouts(kernel.record().form(), rows, k));
         let b = data.choose(&b_layouts(kernel, k, cols));
         let stored = data.choose(&Stored::all::<S>());
-        TileCase { kernel, rows, cols, batch, a, b, stored, extra: data.choose(&extras()) }
+        TileCase { kernel, rows, cols, batch, a, b, stored, side_work: data.choose(&side_works()) }
     }
 
     fn blocks(&self, data: &mut Data) -> Blocks<S::E> {
@@ -150,33 +159,37 @@ impl<S: Tested> TileCase<S> {
     /// # Safety
     /// `pairs` are blocks in this case's layouts; `c` is valid for this case's tile, and `b_copy`, unless it is null, for a block of
     /// B, each with rows that stand `GAP` further apart than they are long.
-    unsafe fn run(&self, pairs: &[Pair<S>], c: *mut S::E, b_copy: *mut S::E) {
-        let extra = self.epilogue();
-        let finish = S::Finish::cut(&extra.epilogue(), 0, 0);
-        let store = match (self.stored, &finish) {
-            (Stored::Finished { accumulate, .. }, Some(finish)) => Store::Finish { accumulate, finish },
+    unsafe fn run(&self, pairs: &[Pair], c: *mut S::E, b_copy: *mut S::E) {
+        let operands = self.epilogue();
+        let epilogue = <S::E as Output>::Epilogue::cut(&operands.epilogue(), 0, 0);
+        let store = match (self.stored, &epilogue) {
+            (Stored::Finished { accumulate, .. }, Some(epilogue)) => Store::Epilogue { accumulate, epilogue },
             (Stored::Finished { .. }, None) => panic!("{self}: the scheme has no such epilogue"),
             (Stored::Overwritten, _) => Store::Overwrite,
             (Stored::Accumulated, _) => Store::Accumulate,
             (Stored::Scaled { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
         };
+        let bytes = |elements: usize| elements * size_of::<S::E>();
+        let is_outer = self.kernel.record().form() == Form::Outer;
+        let copy_b = SideWork::CopyB { to: b_copy.cast(), stride: bytes(self.cols + GAP) };
         let args = TileArgs {
             pairs,
             k: self.a.cols,
             offset: 0,
             before: 0,
             steps: pairs.len() * self.a.cols,
-            a_row_stride: self.a.row_stride,
-            a_col_stride: self.a.col_stride,
-            b_stride: if self.kernel.record().form() == Form::Outer { self.b.row_stride } else { self.b.col_stride },
+            a_row_stride: bytes(self.a.row_stride),
+            a_col_stride: bytes(self.a.col_stride),
+            b_stride: bytes(if is_outer { self.b.row_stride } else { self.b.col_stride }),
             c,
             c_row_stride: self.cols + GAP,
-            extra: if b_copy.is_null() { self.extra } else { Extra::Copy { to: b_copy, stride: self.cols + GAP } },
+            side_work: if b_copy.is_null() { self.side_work } else { copy_b },
+            rows: self.rows,
             cols: self.cols,
             store,
         };
         // SAFETY: the operands are promised by the caller; 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr by the loops below.
-        unsafe { self.kernel.run(self.rows, &args) }
+        unsafe { self.kernel.run(&args) }
     }
 
     /// C after a call on `blocks`, whose surroundings are checked.
@@ -185,7 +198,7 @@ impl<S: Tested> TileCase<S> {
             .a
             .iter()
             .zip(&blocks.b)
-            .map(|(a, b)| Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() })
+            .map(|(a, b)| Pair { a: a.as_slice().as_ptr().cast(), b: b.as_slice().as_ptr().cast() })
             .collect();
         let mut after = Matrix::with_layout(blocks.c.layout(), &blocks.c.to_row_major());
         // SAFETY: the blocks and C are laid out as `run` asks.
@@ -203,11 +216,11 @@ impl<S: Tested> TileCase<S> {
         if !matches!(self.stored, Stored::Finished { .. }) {
             return exact.check(&self.to_string(), View::row_major(after, self.rows, self.cols));
         }
-        let extra = self.epilogue();
+        let operands = self.epilogue();
         for (index, &found) in after.iter().enumerate() {
             let (i, j) = (index / self.cols, index % self.cols);
             let sum = exact.element(i, j);
-            let (value, bound) = extra.element(i, j, self.batch * self.a.cols, sum.value, sum.magnitude);
+            let (value, bound) = operands.element(i, j, self.batch * self.a.cols, sum.value, sum.magnitude);
             Expected { value, rest: 0.0, bound, ..sum }.check(&format_args!("{self}: ({i}, {j})"), found);
         }
     }
@@ -223,7 +236,7 @@ impl<S: Tested> TileCase<S> {
         let blocks = self.blocks(data);
         let [a, b] = [&blocks.a[0], &blocks.b[0]].map(|block| guard(block.as_slice()));
         let mut after = guard(blocks.c.as_slice());
-        let pair = Pair { a: a.as_slice().as_ptr(), b: b.as_slice().as_ptr() };
+        let pair = Pair { a: a.as_slice().as_ptr().cast(), b: b.as_slice().as_ptr().cast() };
         // SAFETY: the blocks and C are laid out as `run` asks.
         unsafe { self.run(&[pair], after.as_mut_slice().as_mut_ptr(), std::ptr::null_mut()) };
         self.check(&blocks, &View::new(after.as_slice(), blocks.c.layout()).to_row_major());

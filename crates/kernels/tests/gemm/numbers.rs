@@ -1,6 +1,6 @@
 //! The element types as the tests see them: seeded values, exact products, and how far a result may lie from those.
 
-use cke_kernels::scheme::{Real, Uniform};
+use cke_kernels::scheme::{self, Uniform};
 use cke_testkit::{Data, Element, View, tolerance};
 
 /// A scheme of one element type that the tests have values and an oracle for.
@@ -8,7 +8,7 @@ pub(crate) trait Tested: Uniform<E: Number> {}
 impl<S: Uniform<E: Number>> Tested for S {}
 
 /// An element type.
-pub(crate) trait Number: Real + Element + Into<f64> {
+pub(crate) trait Number: scheme::Element + From<f32> + Element + Into<f64> {
     /// Unit roundoff.
     const ROUNDOFF: f64;
     /// The smallest positive value: twice the largest error of a product that underflows.

@@ -5,8 +5,7 @@ use crate::operands::{Operands, plan, tiny_blockings};
 use cke_kernels::cpu::Features;
 use cke_kernels::gemm::{Epilogue, Fault, KernelFault, Microkernel, Supported, Tile, TileArgs, TileFn, check_kernel};
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::scheme::{F32, F64, Uniform};
-use cke_kernels::scratch::Zeroable;
+use cke_kernels::scheme::{Element, F32, F64, Uniform};
 use cke_kernels::simd::{Scalar, Simd};
 use cke_testkit::shapes;
 
@@ -25,38 +24,38 @@ const KNOWS_NO_CHAINS: u8 = 8;
 
 /// # Safety
 /// As [`TileFn`], for ROWS rows and VECTORS vectors of [`LANES`], with room in C for whole vectors.
-unsafe fn tile<S: Uniform, const ROWS: usize, const VECTORS: usize, const WRONG: u8>(args: &TileArgs<'_, S>)
+unsafe fn tile<E: Element, const ROWS: usize, const VECTORS: usize, const WRONG: u8>(args: &TileArgs<'_, E>)
 where
-    Scalar: Simd<S::E>,
+    Scalar: Simd<E>,
 {
-    use cke_kernels::gemm::{Extra, Store};
+    use cke_kernels::gemm::{SideWork, Store};
     let mut args = *args;
     match WRONG {
-        LEAVES_NO_COPY => args.extra = Extra::Nothing,
+        LEAVES_NO_COPY => args.side_work = SideWork::Nothing,
         READS_C_ALWAYS if matches!(args.store, Store::Overwrite) => args.store = Store::Accumulate,
-        IGNORES_EPILOGUE if matches!(args.store, Store::Finish { .. }) => args.store = Store::Overwrite,
+        IGNORES_EPILOGUE if matches!(args.store, Store::Epilogue { .. }) => args.store = Store::Overwrite,
         FORGETS_THE_LAST_STEP => args.steps -= usize::from(args.pairs.len() == 1 && args.k > 7),
-        IGNORES_STRIDE_OF_A => args.a_col_stride = 1,
+        IGNORES_STRIDE_OF_A => args.a_col_stride = size_of::<E>(),
         _ => {}
     }
     // SAFETY: promised by the caller: i < ROWS, steps of the runs, columns below cols; the steps were made no more.
     unsafe {
         let mut total = args.begin::<LANES, VECTORS, ROWS>();
-        let mut sums = [[[S::E::zero(); LANES]; VECTORS]; ROWS];
+        let mut sums = [[[E::zero(); LANES]; VECTORS]; ROWS];
         for chain in args.chains() {
             for run in chain.runs() {
                 for step in 0..run.steps {
                     let p = if WRONG == SINGLE_ROWS_BACKWARDS && ROWS == 1 { run.steps - 1 - step } else { step };
                     for (i, row) in sums.iter_mut().enumerate() {
-                        let x = *run.first.a.wrapping_add(i * args.a_row_stride + p * args.a_col_stride);
+                        let x = *run.first.a.wrapping_add(i * args.a_row_stride + p * args.a_col_stride).cast::<E>();
                         for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
-                            *sum = *sum + x * *run.first.b.add(p * args.b_stride + j);
+                            *sum = *sum + x * *run.first.b.add(p * args.b_stride).cast::<E>().add(j);
                         }
                     }
                 }
             }
             if WRONG != KNOWS_NO_CHAINS {
-                total.add(&std::mem::replace(&mut sums, [[[S::E::zero(); LANES]; VECTORS]; ROWS]));
+                total.add(&std::mem::replace(&mut sums, [[[E::zero(); LANES]; VECTORS]; ROWS]));
             }
         }
         if WRONG == KNOWS_NO_CHAINS {
@@ -64,7 +63,7 @@ where
         }
         total.end(Scalar);
         if WRONG == WRITES_WHOLE_VECTORS {
-            (args.cols..VECTORS * LANES).for_each(|j| *args.c.add(j) = S::E::zero());
+            (args.cols..VECTORS * LANES).for_each(|j| *args.c.add(j) = E::zero());
         }
     }
 }
@@ -76,10 +75,10 @@ impl<S: Uniform, const WRONG: u8> Table<S, WRONG>
 where
     Scalar: Simd<S::E>,
 {
-    const FUNCTIONS: &'static [&'static [TileFn<S>]] = &[
-        &[tile::<S, 1, 1, WRONG>, tile::<S, 1, 2, WRONG>],
-        &[tile::<S, 2, 1, WRONG>, tile::<S, 2, 2, WRONG>],
-        &[tile::<S, 3, 1, WRONG>, tile::<S, 3, 2, WRONG>],
+    const FUNCTIONS: &'static [&'static [TileFn<S::E>]] = &[
+        &[tile::<S::E, 1, 1, WRONG>, tile::<S::E, 1, 2, WRONG>],
+        &[tile::<S::E, 2, 1, WRONG>, tile::<S::E, 2, 2, WRONG>],
+        &[tile::<S::E, 3, 1, WRONG>, tile::<S::E, 3, 2, WRONG>],
     ];
     // SAFETY: plain Rust that keeps to the contract, or breaks it only where the memory of `check_kernel` allows it.
     const KERNEL: &'static Microkernel<S> =
@@ -189,12 +188,12 @@ fn own_kernel_applies_epilogues() {
 }
 
 /// Makes a record of these functions while the program runs.
-fn record(lanes: usize, functions: &'static [&'static [TileFn<F32>]]) {
+fn record(lanes: usize, functions: &'static [&'static [TileFn<f32>]]) {
     // SAFETY: never called.
-    let _ = unsafe { Microkernel::new("never_called", Features::NONE, lanes, functions) };
+    let _ = unsafe { Microkernel::<F32>::new("never_called", Features::NONE, lanes, functions) };
 }
 
-const ONE: TileFn<F32> = tile::<F32, 1, 1, NOTHING>;
+const ONE: TileFn<f32> = tile::<f32, 1, 1, NOTHING>;
 
 #[test]
 #[should_panic(expected = "a function for each number of rows")]
@@ -221,13 +220,13 @@ fn record_without_lanes_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "at most Tile::MAX_ELEMENTS")]
+#[should_panic(expected = "at most Tile::MAX_BYTES")]
 fn record_of_a_tile_without_room_is_refused() {
-    record(Tile::MAX_ELEMENTS / 2 + 1, &[&[ONE], &[ONE]]);
+    record(Tile::MAX_BYTES / 8 + 1, &[&[ONE], &[ONE]]);
 }
 
 #[test]
-#[should_panic(expected = "at most Tile::MAX_ELEMENTS")]
+#[should_panic(expected = "at most Tile::MAX_BYTES")]
 fn record_with_lanes_beyond_counting_is_refused() {
     record(usize::MAX, &[&[ONE, ONE]]);
 }

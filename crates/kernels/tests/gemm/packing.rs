@@ -4,7 +4,7 @@ use crate::kernels::{kernels, records};
 use crate::numbers::Tested;
 use crate::operands::{Operands, plan, uniform, unwritten, view, view_of};
 use cke_kernels::Error;
-use cke_kernels::gemm::{GemmPlan, PackArgs, PackedB, Supported};
+use cke_kernels::gemm::{CopyArgs, GemmPlan, PackedB, Supported};
 use cke_kernels::scheme::{F32, F64};
 use cke_testkit::shapes::{GemmCase, Storage};
 use cke_testkit::{Data, Element, Layout, Matrix, PageGuarded};
@@ -61,7 +61,7 @@ fn check_copies<S: Tested>() {
             let guarded = guard(source.as_slice());
             let gap = data.choose(&[0, 1, 19]);
             let mut copy = unwritten::<S::E>(Layout::padded(rows, cols, gap));
-            let args = PackArgs {
+            let args = CopyArgs {
                 source: guarded.as_slice().as_ptr(),
                 rows,
                 cols,
@@ -71,7 +71,7 @@ fn check_copies<S: Tested>() {
                 out_stride: cols + gap,
             };
             // SAFETY: the source and the copy are laid out as the arguments say.
-            unsafe { kernel.pack(&args) };
+            unsafe { kernel.copy(&args) };
             copy.check();
             let name = kernel.record().name();
             assert_eq!(copy.to_row_major(), source.to_row_major(), "{name}: {rows}x{cols} {storage:?}, gap {gap}");
@@ -91,7 +91,7 @@ fn packed_sizes_count_whole_panels() {
         let nr = kernel.tile().nr;
         let (plan, _) = plan_and_b(kernel, 7, nr + 1, Storage::RowMajor);
         let packed = plan.empty_b().expect("memory is there");
-        assert_eq!((packed.k(), packed.n(), packed.nr()), (7, nr + 1, nr));
+        assert_eq!((packed.k(), packed.n(), packed.format().cols), (7, nr + 1, nr));
         assert_eq!(packed.bytes(), 2 * nr * 7 * size_of::<f32>());
         assert!(columns(&packed).iter().all(|&x| x == 0.0), "a B not yet written is zero");
     }

@@ -3,8 +3,8 @@
 use crate::kernels::cpus;
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices, MatricesMut,
-    Shape,
+    BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
+    MatricesMut, Shape,
 };
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
@@ -162,7 +162,7 @@ fn batches_with_absurd_unused_strides_run() {
                 let adjacent = |layout: Layout| Layout { col_stride: 1, ..layout };
                 let a = Matrices::by_stride(a_data, a, usize::MAX, 1).expect("one matrix, inside");
                 let b = Matrices::by_stride(b_data, adjacent(b), usize::MAX, 1).expect("one matrix, inside");
-                let operands = Brgemm::<F32> { a, b: BlocksOfB::RowMajor(b), beta: 0.5 };
+                let operands = Brgemm::<F32> { a: BlocksOfA::Strided(a), b: BlocksOfB::RowMajor(b), beta: 0.5 };
                 let plan = BrgemmPlan::new(cpu, Shape { m, n, k });
                 plan.run(&operands, view_mut(c_data, adjacent(c)), &Serial).expect("sizes agree");
             });

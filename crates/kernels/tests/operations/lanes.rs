@@ -216,15 +216,15 @@ impl<E: Real> Work<E> for AddOneMasked<'_, E> {
     #[inline(always)]
     fn run<S: Simd<E>>(self, s: S) {
         let AddOneMasked(memory, lanes) = self;
-        let (p, mask) = (memory.as_mut_ptr(), s.mask(lanes));
+        let (p, mask) = (memory.as_mut_ptr(), s.first(lanes));
         // SAFETY: the memory holds min(lanes, LANES) elements and canaries of more than a vector behind them.
-        let x = unsafe { s.load_masked(p, mask) };
+        let x = unsafe { s.load_first(p, mask) };
         let mut loaded = [E::NAN; 16];
         // SAFETY: 16 elements are at least a vector.
         unsafe { s.store(loaded.as_mut_ptr(), x) };
         assert!(loaded[lanes.min(S::LANES)..S::LANES].iter().all(|x| x.bits() == 0), "{loaded:?}");
         // SAFETY: as for the load.
-        unsafe { s.store_masked(p, s.add(x, s.splat(E::from_f32(1.0))), mask) };
+        unsafe { s.store_first(p, s.add(x, s.splat(E::from_f32(1.0))), mask) };
     }
 }
 

@@ -8,8 +8,8 @@ use super::stored::{Leading, Stored};
 use super::worker::WorkerError;
 use cke_kernels::attention::{self, AttentionPlan, Mask, Turn};
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan, Layout,
-    Matrices, MatricesMut, PackedB, Shape, Supported, supported,
+    BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan,
+    Layout, Matrices, MatricesMut, PackedB, Shape, Supported, supported,
 };
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
@@ -205,7 +205,7 @@ impl<T: Element> Multiply<T> for BatchReduced {
         let b = Layout { rows: steps, cols: n, row_stride: ldb, col_stride: 1 };
         let matrices = operands.matrices();
         let blocks = Brgemm::<T::Scheme> {
-            a: Matrices::by_stride(matrices.a, a, steps, k / steps)?,
+            a: BlocksOfA::Strided(Matrices::by_stride(matrices.a, a, steps, k / steps)?),
             b: BlocksOfB::RowMajor(Matrices::by_stride(matrices.b, b, steps * ldb, k / steps)?),
             beta: T::zero(),
         };

@@ -8,11 +8,11 @@ use super::session::Multiply;
 use super::stored::Stored;
 use super::worker::WorkerError;
 use cke_kernels::Error;
-use cke_kernels::scheme::{F32, F64, Real, Uniform};
+use cke_kernels::scheme::{self, F32, F64, Uniform};
 use cke_kernels::scratch::AlignedBuf;
 
 /// A format that products are computed in.
-pub(super) trait Element: Real + Into<f64> {
+pub(super) trait Element: scheme::Element + From<f32> + Into<f64> {
     /// The letter of its routines in the BLAS.
     const LETTER: char;
     /// Unit roundoff, half the distance from 1 to the next number.

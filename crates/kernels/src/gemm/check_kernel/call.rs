@@ -4,9 +4,11 @@ use super::block::{Block, CANARY, Layout, MARGIN};
 use super::fault::{Fault, KernelFault};
 use super::operands::Operands;
 use crate::gemm::epilogue::{Epilogue, Scale, TileEpilogue};
-use crate::gemm::microkernel::{Extra, Form, Lines, Pair, Store, Supported, Tile, TileArgs};
+use crate::gemm::microkernel::{Form, Supported, Tile};
+use crate::gemm::side_work::{PrefetchStream, SideWork};
+use crate::gemm::tile_args::{Pair, Store, TileArgs};
 use crate::ops::activation::Activation;
-use crate::scheme::{Real, Uniform};
+use crate::scheme::{Output, Real, Uniform};
 use crate::view::MatRef;
 
 /// What a call asks for.
@@ -16,7 +18,7 @@ pub(super) enum ToDo {
     CopyB,
     Accumulate,
     Scale { alpha: f32, beta: f32 },
-    Finish { accumulate: bool },
+    Epilogue { accumulate: bool },
 }
 
 impl ToDo {
@@ -27,8 +29,8 @@ impl ToDo {
         ToDo::Scale { alpha: 0.5, beta: 0.0 },
         ToDo::Scale { alpha: 1.0, beta: -2.0 },
         ToDo::Scale { alpha: -0.5, beta: 0.5 },
-        ToDo::Finish { accumulate: false },
-        ToDo::Finish { accumulate: true },
+        ToDo::Epilogue { accumulate: false },
+        ToDo::Epilogue { accumulate: true },
     ];
 
     fn name(self) -> &'static str {
@@ -38,8 +40,8 @@ impl ToDo {
             ToDo::Accumulate => "accumulating",
             ToDo::Scale { beta: 0.0, .. } => "scaling without C",
             ToDo::Scale { .. } => "scaling with C",
-            ToDo::Finish { accumulate: false } => "with an epilogue",
-            ToDo::Finish { accumulate: true } => "accumulating, with an epilogue",
+            ToDo::Epilogue { accumulate: false } => "with an epilogue",
+            ToDo::Epilogue { accumulate: true } => "accumulating, with an epilogue",
         }
     }
 
@@ -48,7 +50,7 @@ impl ToDo {
             ToDo::Overwrite | ToDo::CopyB => false,
             ToDo::Accumulate => true,
             ToDo::Scale { beta, .. } => beta != 0.0,
-            ToDo::Finish { accumulate } => accumulate,
+            ToDo::Epilogue { accumulate } => accumulate,
         }
     }
 }
@@ -69,7 +71,7 @@ pub(super) struct Call<'o, S: Uniform> {
 
 impl<S: Uniform> Call<'_, S>
 where
-    S::E: Into<f64>,
+    S::E: Into<f64> + From<f32>,
 {
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<S> {
         let cols = self.cols;
@@ -96,7 +98,7 @@ where
             ToDo::Overwrite | ToDo::CopyB => sum,
             ToDo::Accumulate => sum + c,
             ToDo::Scale { alpha, beta } => f64::from(alpha) * sum + f64::from(beta) * c,
-            ToDo::Finish { accumulate } => {
+            ToDo::Epilogue { accumulate } => {
                 let sum = if accumulate { sum + c } else { sum };
                 let linear = f64::from(FACTOR) * sum + f64::from(self.operands.bias[col]);
                 linear.max(0.0) + f64::from(self.operands.residual[at])
@@ -121,41 +123,43 @@ where
         let (a_layout, b_layout) = self.layouts();
         let a: Vec<_> = self.operands.a.iter().map(|a| Block::new(a, k, a_layout, f32::NAN)).collect();
         let b: Vec<_> = self.operands.b.iter().map(|b| Block::new(b, nr, b_layout, f32::NAN)).collect();
-        let pairs: Vec<_> = a.iter().zip(&b).map(|(a, b)| Pair { a: a.start(), b: b.start() }).collect();
+        let pairs: Vec<_> = a.iter().zip(&b).map(|(a, b)| Pair { a: a.start().cast(), b: b.start().cast() }).collect();
         let nothing = vec![S::E::from(f32::NAN); rows.max(k) * nr];
         let before = if self.to_do.reads_c() { &self.operands.c } else { &nothing };
         let c_layout = Layout { rows, cols, row_stride: cols + MARGIN, col_stride: 1 };
         let mut c = Block::new(before, nr, c_layout, CANARY);
         let mut copy = Block::new(&nothing, nr, Layout { rows: k, ..c_layout }, CANARY);
 
-        let epilogue = self.epilogue();
-        let finish = S::Finish::cut(&epilogue, 0, 0);
+        let whole = self.epilogue();
+        let epilogue = <S::E as Output>::Epilogue::cut(&whole, 0, 0);
         let is_outer = self.kernel.record().form() == Form::Outer;
         let steps = k * pairs.len();
+        let bytes = |elements: usize| elements * size_of::<S::E>();
         let args = TileArgs {
             pairs: &pairs,
             k,
             offset: 0,
             before: 0,
             steps,
-            a_row_stride: a_layout.row_stride,
-            a_col_stride: a_layout.col_stride,
-            b_stride: if is_outer { b_layout.row_stride } else { b_layout.col_stride },
+            a_row_stride: bytes(a_layout.row_stride),
+            a_col_stride: bytes(a_layout.col_stride),
+            b_stride: bytes(if is_outer { b_layout.row_stride } else { b_layout.col_stride }),
             c: c.start_mut(),
             c_row_stride: c_layout.row_stride,
-            extra: self.extra(copy.start_mut(), c_layout.row_stride),
+            side_work: self.side_work(copy.start_mut().cast(), bytes(c_layout.row_stride)),
+            rows,
             cols,
-            store: self.store(finish.as_ref()),
+            store: self.store(epilogue.as_ref()),
         };
         // SAFETY: 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr; all blocks are laid out as the arguments say.
         unsafe {
             match self.split {
-                None => self.kernel.run(rows, &args),
+                None => self.kernel.run(&args),
                 Some(at) => {
                     let pairs = &pairs[at / k..];
-                    self.kernel.run(rows, &TileArgs { steps: at, ..args });
+                    self.kernel.run(&TileArgs { steps: at, ..args });
                     let rest = TileArgs { pairs, offset: at % k, before: at, steps: steps - at, ..args };
-                    self.kernel.run(rows, &TileArgs { store: self.store_later(), ..rest });
+                    self.kernel.run(&TileArgs { store: self.store_later(), ..rest });
                 }
             }
         }
@@ -175,7 +179,7 @@ where
         let b = Layout { rows: k, cols, row_stride: 1, col_stride: k + turn % 3 };
         match self.kernel.record().form() {
             Form::Dot => (a, b),
-            Form::Outer => {
+            Form::Outer | Form::Blocks => {
                 let row_stride = [self.operands.tile.nr, cols, cols + 5][turn % 3];
                 let a = if turn.is_multiple_of(2) { Layout { row_stride: 1, col_stride: rows + 2, ..a } } else { a };
                 (a, Layout { row_stride, col_stride: 1, ..b })
@@ -203,7 +207,7 @@ where
     fn epilogue(&self) -> Epilogue<'_> {
         let Operands { tile: Tile { mr, nr }, bias, residual, .. } = self.operands;
         match self.to_do {
-            ToDo::Finish { .. } => Epilogue {
+            ToDo::Epilogue { .. } => Epilogue {
                 scale: Scale::All(FACTOR),
                 bias: Some(bias),
                 activation: Activation::Relu,
@@ -213,17 +217,17 @@ where
         }
     }
 
-    fn store<'f>(&self, finish: Option<&'f S::Finish>) -> Store<'f, S> {
-        match (self.to_do, finish) {
+    fn store<'e>(&self, epilogue: Option<&'e <S::E as Output>::Epilogue>) -> Store<'e, S::E> {
+        match (self.to_do, epilogue) {
             (ToDo::Accumulate, _) => Store::Accumulate,
             (ToDo::Scale { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
-            (ToDo::Finish { accumulate }, Some(finish)) => Store::Finish { accumulate, finish },
+            (ToDo::Epilogue { accumulate }, Some(epilogue)) => Store::Epilogue { accumulate, epilogue },
             _ => Store::Overwrite,
         }
     }
 
     /// What a second call does, which goes on from what the first one stored.
-    fn store_later(&self) -> Store<'static, S> {
+    fn store_later(&self) -> Store<'static, S::E> {
         match self.to_do {
             ToDo::Scale { alpha, .. } => Store::Scale { alpha: alpha.into(), beta: S::E::one() },
             _ => Store::Accumulate,
@@ -231,12 +235,15 @@ where
     }
 
     /// The copy of B where it is asked for; elsewhere hints, which may name memory that nobody has.
-    fn extra(&self, to: *mut S::E, stride: usize) -> Extra<S::E> {
+    fn side_work(&self, to: *mut u8, stride: usize) -> SideWork {
         match self.to_do {
-            ToDo::Overwrite => Extra::Nothing,
-            ToDo::CopyB => Extra::Copy { to, stride },
-            ToDo::Accumulate => Extra::FetchRows,
-            _ => Extra::Prefetch(Lines { first: std::ptr::dangling(), rows: 3, period: 4, advance: 64, ..Lines::NONE }),
+            ToDo::Overwrite => SideWork::Nothing,
+            ToDo::CopyB => SideWork::CopyB { to, stride },
+            ToDo::Accumulate => SideWork::PrefetchB,
+            _ => {
+                let first = std::ptr::dangling();
+                SideWork::Prefetch(PrefetchStream { first, rows: 3, period: 4, advance: 64, ..PrefetchStream::NONE })
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum Fault {
         /// What two calls give.
         found: f64,
     },
-    /// The copy of B that [`Extra::Copy`](crate::gemm::Extra::Copy) asks for is not B.
+    /// The copy of B that [`SideWork::CopyB`](crate::gemm::SideWork::CopyB) asks for is not B.
     #[error("copy of B, row {row}, column {col}: wanted {wanted}, found {found}")]
     Copy {
         /// Row of B.

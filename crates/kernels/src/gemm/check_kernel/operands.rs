@@ -17,7 +17,7 @@ pub(super) struct Operands<S: Uniform> {
 
 impl<S: Uniform> Operands<S>
 where
-    S::E: Into<f64>,
+    S::E: Into<f64> + From<f32>,
 {
     /// Whole numbers times `unit`.
     pub(super) fn new(kernel: Supported<S>, k: usize, pairs: usize, unit: f32, seed: u64) -> Self {

@@ -15,13 +15,12 @@
 
 use super::super::chains::dot_chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
-use super::super::microkernel::{Extra, Pair, Store, TileArgs};
-use crate::scheme::{Real, Uniform};
-use crate::scratch::{LINE, Zeroable};
-use crate::simd::{AllLanes, FirstLanes, Lanes, Simd};
-
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use super::super::side_work::SideWork;
+use super::super::tile_args::{Pair, Store, TileArgs};
+use crate::scheme::Element;
+use crate::scratch::LINE;
+use crate::simd::{AllLanes, Body, FirstLanes, Lanes, Simd};
+use std::marker::PhantomData;
 
 /// Elements that a row of sums is padded to, so that an epilogue may read it by whole vectors.
 const ROW: usize = LINE / size_of::<f32>();
@@ -29,30 +28,64 @@ const ROW: usize = LINE / size_of::<f32>();
 /// Lines of each of the next columns that are fetched early; the hardware sees the rest coming.
 const LINES_AHEAD: usize = 4;
 
+/// The body of a microkernel for MR rows and NC columns.
+#[derive(Debug)]
+pub struct Dot<E, const MR: usize, const NC: usize>(PhantomData<E>);
+
+impl<E: Element, const MR: usize, const NC: usize> Body for Dot<E, MR, NC> {
+    type Element = E;
+    type Args<'a> = TileArgs<'a, E>;
+
+    /// # Safety
+    /// As [`TileFn`](super::super::tile_args::TileFn), for MR rows and NC columns.
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(s: S, args: &TileArgs<'_, E>) {
+        // SAFETY: promised by the caller.
+        unsafe { tile::<E, S, MR, NC, false>(s, args) }
+    }
+}
+
+/// The body of a kernel for one element of C whose operands lie anyhow.
+pub(in crate::gemm) struct DotElement<E>(PhantomData<E>);
+
+impl<E: Element> Body for DotElement<E> {
+    type Element = E;
+    type Args<'a> = TileArgs<'a, E>;
+
+    /// # Safety
+    /// As [`TileFn`](super::super::tile_args::TileFn) for one row and one column, with the elements of each operand as far apart as
+    /// `a_col_stride` and `b_stride` say.
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(s: S, args: &TileArgs<'_, E>) {
+        // SAFETY: promised by the caller.
+        unsafe { tile::<E, S, 1, 1, true>(s, args) }
+    }
+}
+
 /// # Safety
-/// As [`TileFn`](super::super::microkernel::TileFn), for MR rows and NC columns.
+/// As [`Dot::run`], or as [`DotElement::run`] if it gathers.
 #[inline(always)]
-unsafe fn tile<P, S, const MR: usize, const NC: usize, const GATHERS: bool>(s: S, args: &TileArgs<'_, P>)
+unsafe fn tile<E, S, const MR: usize, const NC: usize, const GATHERS: bool>(s: S, args: &TileArgs<'_, E>)
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
-    if let Extra::Prefetch(lines) = args.extra {
+    if let SideWork::Prefetch(lines) = args.side_work {
         for j in 0..NC {
             for line in 0..LINES_AHEAD {
                 s.prefetch(lines.first.wrapping_add(j * lines.row_stride + line * LINE).cast());
             }
         }
     }
-    let mut lanes = [[s.splat(P::E::zero()); NC]; MR];
+    let mut lanes = [[s.splat(E::zero()); NC]; MR];
     for pair in args.pairs {
         // SAFETY: promised by the caller.
-        unsafe { multiply::<P, S, MR, NC, GATHERS>(s, args, pair, &mut lanes) };
+        unsafe { multiply::<E, S, MR, NC, GATHERS>(s, args, pair, &mut lanes) };
     }
-    let mut sums = [[P::E::zero(); ROW]; MR];
+    let mut sums = [[E::zero(); ROW]; MR];
     for i in 0..MR {
         for j in (0..NC).step_by(4) {
-            let mut four = [s.splat(P::E::zero()); 4];
+            let mut four = [s.splat(E::zero()); 4];
             for l in 0..4 {
                 if j + l < NC {
                     four[l] = lanes[i][j + l];
@@ -62,7 +95,7 @@ where
         }
     }
     // SAFETY: rows < MR and columns < NC of C, promised by the caller; the sums are MR rows of ROW elements.
-    unsafe { store::<P, S, MR, NC>(s, args, &mut sums) }
+    unsafe { store::<E, S, MR, NC>(s, args, &mut sums) }
 }
 
 /// lanes += A·B for one pair, lane by lane, in chains.
@@ -70,40 +103,40 @@ where
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn multiply<P, S, const MR: usize, const NC: usize, const GATHERS: bool>(
+unsafe fn multiply<E, S, const MR: usize, const NC: usize, const GATHERS: bool>(
     s: S,
-    args: &TileArgs<'_, P>,
-    pair: &Pair<P>,
+    args: &TileArgs<'_, E>,
+    pair: &Pair,
     lanes: &mut [[S::Reg; NC]; MR],
 ) where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
     let (vectors, rest) = (args.k / S::LANES, args.k % S::LANES);
     let mut at = 0;
     loop {
-        let mut chain = [[s.splat(P::E::zero()); NC]; MR];
-        let end = dot_chain_end::<P::E>(at).min(vectors);
-        // SAFETY: vectors from `at` to `end` end at or before k, the mask covers what is left of k; rows and columns as promised by the
+        let mut chain = [[s.splat(E::zero()); NC]; MR];
+        let end = dot_chain_end::<E>(at).min(vectors);
+        // SAFETY: vectors from `at` to `end` end at or before k, the first lanes stand for what is left of k; rows and columns as promised by the
         // caller.
         unsafe {
             // A few rows wait for memory, which comes faster when each stream gives two lines at a time.
             while GATHERS && at < end {
-                gathered_step::<P, S, MR, NC>(s, args, pair, at * S::LANES, S::LANES, &mut chain);
+                gathered_step::<E, S, MR, NC>(s, args, pair, at * S::LANES, S::LANES, &mut chain);
                 at += 1;
             }
             while MR <= 2 && at + 2 <= end {
-                step::<P, S, _, MR, NC, 2>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
+                step::<E, S, _, MR, NC, 2>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
                 at += 2;
             }
             while at < end {
-                step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
+                step::<E, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, AllLanes, &mut chain);
                 at += 1;
             }
             if GATHERS && at == vectors && rest > 0 {
-                gathered_step::<P, S, MR, NC>(s, args, pair, at * S::LANES, rest, &mut chain);
+                gathered_step::<E, S, MR, NC>(s, args, pair, at * S::LANES, rest, &mut chain);
             } else if at == vectors && rest > 0 {
-                step::<P, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, FirstLanes(s.mask(rest)), &mut chain);
+                step::<E, S, _, MR, NC, 1>(s, args, pair, at * S::LANES, FirstLanes(s.first(rest)), &mut chain);
             }
         }
         for i in 0..MR {
@@ -120,31 +153,31 @@ unsafe fn multiply<P, S, const MR: usize, const NC: usize, const GATHERS: bool>(
 /// The products of U vectors along k, from `p` on.
 ///
 /// # Safety
-/// `p` + U · LANES ≤ k for all lanes, `p` and the mask's lanes ≤ k for a mask; otherwise as [`tile`].
+/// `p` + U · LANES ≤ k for all lanes, `p` and the number of lanes ≤ k for the first ones; otherwise as [`tile`].
 #[inline(always)]
-unsafe fn step<P, S, L, const MR: usize, const NC: usize, const U: usize>(
+unsafe fn step<E, S, L, const MR: usize, const NC: usize, const U: usize>(
     s: S,
-    args: &TileArgs<'_, P>,
-    pair: &Pair<P>,
+    args: &TileArgs<'_, E>,
+    pair: &Pair,
     p: usize,
     part: L,
     lanes: &mut [[S::Reg; NC]; MR],
 ) where
-    P: Uniform,
-    S: Simd<P::E>,
-    L: Lanes<P::E, S>,
+    E: Element,
+    S: Simd<E>,
+    L: Lanes<E, S>,
 {
-    let mut a = [[s.splat(P::E::zero()); U]; MR];
+    let mut a = [[s.splat(E::zero()); U]; MR];
     for i in 0..MR {
         for u in 0..U {
             // SAFETY: row i from p + u · LANES on, promised by the caller.
-            a[i][u] = unsafe { part.load(s, pair.a.add(i * args.a_row_stride + p + u * S::LANES)) };
+            a[i][u] = unsafe { part.load(s, pair.a.add(i * args.a_row_stride).cast::<E>().add(p + u * S::LANES)) };
         }
     }
     for j in 0..NC {
         for u in 0..U {
             // SAFETY: column j from p + u · LANES on, promised by the caller.
-            let b = unsafe { part.load(s, pair.b.add(j * args.b_stride + p + u * S::LANES)) };
+            let b = unsafe { part.load(s, pair.b.add(j * args.b_stride).cast::<E>().add(p + u * S::LANES)) };
             for i in 0..MR {
                 lanes[i][j] = s.mul_add(a[i][u], b, lanes[i][j]);
             }
@@ -157,22 +190,22 @@ unsafe fn step<P, S, L, const MR: usize, const NC: usize, const U: usize>(
 /// # Safety
 /// `p` + `count` ≤ k; otherwise as [`tile`], with the elements of an operand as far apart as the strides say.
 #[inline(always)]
-unsafe fn gathered_step<P, S, const MR: usize, const NC: usize>(
+unsafe fn gathered_step<E, S, const MR: usize, const NC: usize>(
     s: S,
-    args: &TileArgs<'_, P>,
-    pair: &Pair<P>,
+    args: &TileArgs<'_, E>,
+    pair: &Pair,
     p: usize,
     count: usize,
     lanes: &mut [[S::Reg; NC]; MR],
 ) where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
-    let gather = |first: *const P::E, stride: usize| {
-        let mut vector = [P::E::zero(); ROW];
+    let gather = |first: *const u8, stride: usize| {
+        let mut vector = [E::zero(); ROW];
         for lane in 0..count {
             // SAFETY: element p + lane of an operand, promised by the caller.
-            vector[lane] = unsafe { *first.add((p + lane) * stride) };
+            vector[lane] = unsafe { *first.add((p + lane) * stride).cast::<E>() };
         }
         s.read(&vector)
     };
@@ -182,17 +215,17 @@ unsafe fn gathered_step<P, S, const MR: usize, const NC: usize>(
 /// # Safety
 /// As [`tile`].
 #[inline(always)]
-unsafe fn store<P, S, const MR: usize, const NC: usize>(s: S, args: &TileArgs<'_, P>, sums: &mut [[P::E; ROW]; MR])
+unsafe fn store<E, S, const MR: usize, const NC: usize>(s: S, args: &TileArgs<'_, E>, sums: &mut [[E; ROW]; MR])
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
     let (alpha, beta) = match args.store {
-        Store::Overwrite | Store::Finish { accumulate: false, .. } => (P::E::one(), P::E::zero()),
-        Store::Accumulate | Store::Finish { accumulate: true, .. } => (P::E::one(), P::E::one()),
+        Store::Overwrite | Store::Epilogue { accumulate: false, .. } => (E::one(), E::zero()),
+        Store::Accumulate | Store::Epilogue { accumulate: true, .. } => (E::one(), E::one()),
         Store::Scale { alpha, beta } => (alpha, beta),
     };
-    if alpha != P::E::one() {
+    if alpha != E::one() {
         for i in 0..MR {
             for j in 0..NC {
                 sums[i][j] = alpha * sums[i][j];
@@ -203,7 +236,7 @@ where
         let row = args.c.wrapping_add(i * args.c_row_stride);
         // SAFETY: row i < MR and columns below NC of C, promised by the caller.
         unsafe {
-            if beta != P::E::zero() {
+            if beta != E::zero() {
                 for j in 0..NC {
                     sums[i][j] = sums[i][j] + beta * *row.add(j);
                 }
@@ -213,64 +246,11 @@ where
             }
         }
     }
-    if let Store::Finish { finish, .. } = args.store {
+    if let Store::Epilogue { epilogue, .. } = args.store {
         let (c, c_row_stride) = (args.c, args.c_row_stride);
         let sums =
             Sums { sums: sums.as_ptr().cast(), sums_row_stride: ROW, rows: MR, cols: args.cols, c, c_row_stride };
         // SAFETY: the sums are MR rows of at least one vector, and NC ≤ ROW; the rest is promised by the caller.
-        unsafe { finish.apply(s, sums) }
-    }
-}
-
-/// # Safety
-/// As [`tile`], on a CPU with AVX-512 F, VL, BW and DQ.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NC: usize>(args: &TileArgs<'_, P>)
-where
-    Avx512: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NC, false>(Avx512::assume(), args) }
-}
-
-/// # Safety
-/// As [`tile`], on a CPU with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NC: usize>(args: &TileArgs<'_, P>)
-where
-    Avx2: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NC, false>(Avx2::assume(), args) }
-}
-
-/// Kernels for one element of C whose operands lie anyhow.
-pub(in crate::gemm) mod element {
-    use super::*;
-
-    /// # Safety
-    /// As [`tile`] for one row and one column, on a CPU with AVX-512 F, VL, BW and DQ.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-    pub(in crate::gemm) unsafe fn avx512<P: Uniform>(args: &TileArgs<'_, P>)
-    where
-        Avx512: Simd<P::E>,
-    {
-        // SAFETY: promised by the caller.
-        unsafe { tile::<P, _, 1, 1, true>(Avx512::assume(), args) }
-    }
-
-    /// # Safety
-    /// As [`tile`] for one row and one column, on a CPU with AVX2 and FMA.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    pub(in crate::gemm) unsafe fn avx2<P: Uniform>(args: &TileArgs<'_, P>)
-    where
-        Avx2: Simd<P::E>,
-    {
-        // SAFETY: promised by the caller.
-        unsafe { tile::<P, _, 1, 1, true>(Avx2::assume(), args) }
+        unsafe { epilogue.apply(s, sums) }
     }
 }

@@ -1,6 +1,6 @@
 //! Microkernels: one file per family.
 
+pub(super) mod copy;
 pub(super) mod dot;
 pub(super) mod outer;
-pub(super) mod pack;
 pub(super) mod sweep;

@@ -7,22 +7,21 @@
 //!         b[j]        = B[p·b_stride + j·LANES ..]
 //!         tile[i][j] += A[i][p] · b[j]                      A[i][p] broadcast to all lanes
 //!     total = β·C + α·tile for the first chain, total + α·tile for the others
-//! C = finish(total)
+//! C = epilogue(total)
 //! ```
 //! Each element is summed in the order that `chains.rs` describes, whatever the tile: all kernels of an ISA that fuses
 //! multiply-adds give the same bits, and so does a product cut into blocks of K.
 
 use super::super::chains::chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
-use super::super::microkernel::{Extra, Lines, Pair, Store, TileArgs};
-use crate::scheme::{Real, Uniform};
-use crate::scratch::{LINE, Zeroable};
-use crate::simd::{Scalar, Simd};
+use super::super::side_work::{PrefetchStream, SideWork};
+use super::super::tile_args::{Pair, Store, TileArgs};
+use crate::scheme::Element;
+use crate::scratch::LINE;
+use crate::simd::{Body, Simd};
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
-
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
 
 /// How many rows of B ahead of the one in use are fetched: the time that memory takes, in steps.
 const ROWS_AHEAD: usize = 24;
@@ -33,61 +32,78 @@ const SET_STRIDE: usize = 4096;
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 16;
 
+/// The body of a microkernel for MR rows and NV vectors.
+#[derive(Debug)]
+pub struct Outer<E, const MR: usize, const NV: usize>(PhantomData<E>);
+
+impl<E: Element, const MR: usize, const NV: usize> Body for Outer<E, MR, NV> {
+    type Element = E;
+    type Args<'a> = TileArgs<'a, E>;
+
+    /// # Safety
+    /// As [`TileFn`](super::super::tile_args::TileFn), for MR rows and NV vectors.
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(s: S, args: &TileArgs<'_, E>) {
+        // SAFETY: promised by the caller.
+        unsafe { tile::<E, S, MR, NV>(s, args) }
+    }
+}
+
 /// # Safety
-/// As [`TileFn`](super::super::microkernel::TileFn), for MR rows and NV vectors.
+/// As [`Outer::run`].
 #[inline(always)]
-unsafe fn tile<P, S, const MR: usize, const NV: usize>(s: S, args: &TileArgs<'_, P>)
+unsafe fn tile<E, S, const MR: usize, const NV: usize>(s: S, args: &TileArgs<'_, E>)
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
     // Registers are kept in memory, and tall tiles in groups of four rows.
-    const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<P::E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
-    let columns = Columns::<S::Mask, NV>::new::<P::E, S>(s, args.cols);
+    const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
+    let columns = Columns::<S::First, NV>::new::<E, S>(s, args.cols);
     let mut buffer = MaybeUninit::<[[S::Reg; NV]; MR]>::uninit();
-    let buffered = Place { data: buffer.as_mut_ptr().cast::<P::E>(), row_stride: NV * S::LANES };
+    let buffered = Place { data: buffer.as_mut_ptr().cast::<E>(), row_stride: NV * S::LANES };
     let c = Place { data: args.c, row_stride: args.c_row_stride };
     // What has been added up so far stays in C, which comes to the cache meanwhile: not that of few rows, which is there, nor beside rows
     // of A that already fill the same sets.
-    let has_shared_sets = (args.a_row_stride * size_of::<P::E>()).is_multiple_of(SET_STRIDE);
+    let has_shared_sets = args.a_row_stride.is_multiple_of(SET_STRIDE);
     let sums = if MR <= 4 || has_shared_sets { buffered } else { c };
-    let zeros = zeros::<P::E>();
+    let zeros = zeros::<E>();
     // SAFETY: rows < MR and columns < args.cols of C, and all that the pairs name, promised by the caller; the buffer has MR rows of NV
     // vectors, and the zeros are a row as wide as any tile.
     unsafe {
         let (alpha, before, result) = match args.store {
-            Store::Overwrite => (P::E::one(), zeros, c),
-            Store::Accumulate => (P::E::one(), c, c),
-            Store::Scale { alpha, beta } if beta == P::E::zero() => (alpha, zeros, c),
+            Store::Overwrite => (E::one(), zeros, c),
+            Store::Accumulate => (E::one(), c, c),
+            Store::Scale { alpha, beta } if beta == E::zero() => (alpha, zeros, c),
             Store::Scale { alpha, beta } => {
-                scale::<P, S, MR, NV>(s, columns, beta, c);
+                scale::<E, S, MR, NV>(s, columns, beta, c);
                 (alpha, c, c)
             }
-            Store::Finish { accumulate, finish } => {
-                finish.prefetch(s, MR, args.cols);
+            Store::Epilogue { accumulate, epilogue } => {
+                epilogue.prefetch(s, MR, args.cols);
                 // The epilogue reads whole vectors.
-                buffer.write([[s.splat(P::E::zero()); NV]; MR]);
-                (P::E::one(), if accumulate { c } else { zeros }, buffered)
+                buffer.write([[s.splat(E::zero()); NV]; MR]);
+                (E::one(), if accumulate { c } else { zeros }, buffered)
             }
         };
-        let sums = if matches!(args.store, Store::Finish { .. }) { buffered } else { sums };
+        let sums = if matches!(args.store, Store::Epilogue { .. }) { buffered } else { sums };
         let call = Call { args, columns, alpha, before, sums, result };
-        match args.extra {
-            Extra::Nothing => call.run::<S, MR, NOTHING>(s),
-            Extra::Prefetch(Lines { period: 1, .. }) => call.run::<S, MR, PREFETCH_LINE>(s),
-            Extra::Prefetch(_) => call.run::<S, MR, PREFETCH_ROWS>(s),
-            Extra::FetchRows => call.run::<S, MR, FETCH_ROWS>(s),
-            Extra::Copy { .. } => call.run::<S, MR, COPY>(s),
+        match args.side_work {
+            SideWork::Nothing => call.run::<S, MR, NOTHING>(s),
+            SideWork::Prefetch(PrefetchStream { period: 1, .. }) => call.run::<S, MR, PREFETCH_LINE>(s),
+            SideWork::Prefetch(_) => call.run::<S, MR, PREFETCH_ROWS>(s),
+            SideWork::PrefetchB => call.run::<S, MR, FETCH_ROWS>(s),
+            SideWork::CopyB { .. } => call.run::<S, MR, COPY>(s),
         }
-        if let Store::Finish { finish, .. } = args.store {
+        if let Store::Epilogue { epilogue, .. } = args.store {
             let Place { data: sums, row_stride: sums_row_stride } = buffered;
             let (c, c_row_stride) = (args.c, args.c_row_stride);
-            finish.apply(s, Sums { sums, sums_row_stride, rows: MR, cols: args.cols, c, c_row_stride });
+            epilogue.apply(s, Sums { sums, sums_row_stride, rows: MR, cols: args.cols, c, c_row_stride });
         }
     }
 }
 
-/// The variants of [`Extra`] as constants, so that each has loops of its own.
+/// The variants of [`SideWork`] as constants, so that each has loops of its own.
 const NOTHING: u8 = 0;
 const PREFETCH_LINE: u8 = 1;
 const PREFETCH_ROWS: u8 = 2;
@@ -127,12 +143,12 @@ fn zeros<E>() -> Place<E> {
 /// # Safety
 /// C is valid for reads and writes of MR rows and the columns.
 #[inline(always)]
-unsafe fn scale<P, S, const MR: usize, const NV: usize>(s: S, columns: Columns<S::Mask, NV>, beta: P::E, c: Place<P::E>)
+unsafe fn scale<E, S, const MR: usize, const NV: usize>(s: S, columns: Columns<S::First, NV>, beta: E, c: Place<E>)
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
-    if beta == P::E::one() {
+    if beta == E::one() {
         return;
     }
     for i in 0..MR {
@@ -150,36 +166,36 @@ where
 }
 
 /// One call: result ← before + α · (chain 0) + α · (chain 1) + …, what has been added up so far being kept in `sums`.
-struct Call<'c, 'a, P: Uniform, M, const NV: usize> {
-    args: &'c TileArgs<'a, P>,
-    columns: Columns<M, NV>,
-    alpha: P::E,
-    before: Place<P::E>,
-    sums: Place<P::E>,
-    result: Place<P::E>,
+struct Call<'c, 'a, E: Element, F, const NV: usize> {
+    args: &'c TileArgs<'a, E>,
+    columns: Columns<F, NV>,
+    alpha: E,
+    before: Place<E>,
+    sums: Place<E>,
+    result: Place<E>,
 }
 
-impl<P: Uniform, M: Copy, const NV: usize> Call<'_, '_, P, M, NV> {
+impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
     /// # Safety
     /// As [`tile`]; the three places are valid for MR rows and the columns.
     #[inline(always)]
-    unsafe fn run<S: Simd<P::E, Mask = M>, const MR: usize, const EXTRA: u8>(&self, s: S) {
+    unsafe fn run<S: Simd<E, First = F>, const MR: usize, const SIDE_WORK: u8>(&self, s: S) {
         let args = self.args;
-        let mut operands = Operands::<P, MR>::new(args);
+        let mut operands = Operands::<E, MR>::new(args);
         let (mut at, end) = (args.before, args.before + args.steps);
         // A single chain over nothing needs no zeros; of several, the first one takes them, so that all run alike.
-        let adds = self.before.data != zeros::<P::E>().data || chain_end(at) < end;
+        let adds = self.before.data != zeros::<E>().data || chain_end(at) < end;
         let mut total = self.before;
         // No steps still make one chain, of zeros. What differs from chain to chain is data, not a branch: after the long inner loop the
         // CPU would predict none; and it is little, since nothing is multiplied meanwhile.
         loop {
-            let mut sums = [[s.splat(P::E::zero()); NV]; MR];
+            let mut sums = [[s.splat(E::zero()); NV]; MR];
             let mut steps = chain_end(at).min(end) - at;
             at += steps;
             loop {
                 let run = steps.min(operands.left);
                 // SAFETY: steps of one pair, inside this call; the rest is promised by the caller.
-                unsafe { multiply::<P, S, MR, NV, EXTRA>(s, args, run, self.columns, &mut operands, &mut sums) };
+                unsafe { multiply::<E, S, MR, NV, SIDE_WORK>(s, args, run, self.columns, &mut operands, &mut sums) };
                 steps -= run;
                 if steps == 0 {
                     break;
@@ -201,14 +217,14 @@ impl<P: Uniform, M: Copy, const NV: usize> Call<'_, '_, P, M, NV> {
     /// # Safety
     /// As [`Call::run`].
     #[inline(always)]
-    unsafe fn add<S: Simd<P::E, Mask = M>, const MR: usize>(
+    unsafe fn add<S: Simd<E, First = F>, const MR: usize>(
         &self,
         s: S,
-        total: Option<Place<P::E>>,
-        to: Place<P::E>,
+        total: Option<Place<E>>,
+        to: Place<E>,
         sums: &mut [[S::Reg; NV]; MR],
     ) {
-        let (columns, is_scaled) = (self.columns, self.alpha != P::E::one());
+        let (columns, is_scaled) = (self.columns, self.alpha != E::one());
         if is_scaled {
             let alpha = s.splat(self.alpha);
             for i in 0..MR {
@@ -239,19 +255,19 @@ impl<P: Uniform, M: Copy, const NV: usize> Call<'_, '_, P, M, NV> {
 /// the one before, which come out the same from both; so there are neither masks nor idle lanes. Only a single vector can be too short
 /// for that.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<M, const NV: usize> {
+pub(super) struct Columns<F, const NV: usize> {
     /// The first column of the last vector.
     last: usize,
-    /// The columns of a single vector, and whether it is whole.
-    mask: M,
+    /// The lanes of a single vector, and whether it is whole.
+    first: F,
     pub(super) is_whole: bool,
 }
 
-impl<M: Copy, const NV: usize> Columns<M, NV> {
+impl<F: Copy, const NV: usize> Columns<F, NV> {
     #[inline(always)]
-    pub(super) fn new<E: Copy, S: Simd<E, Mask = M>>(s: S, cols: usize) -> Self {
+    pub(super) fn new<E: Copy, S: Simd<E, First = F>>(s: S, cols: usize) -> Self {
         let last = if NV == 1 { 0 } else { cols - S::LANES };
-        Columns { last, mask: s.mask(cols), is_whole: NV > 1 || cols == S::LANES }
+        Columns { last, first: s.first(cols), is_whole: NV > 1 || cols == S::LANES }
     }
 
     #[inline(always)]
@@ -265,9 +281,11 @@ impl<M: Copy, const NV: usize> Columns<M, NV> {
     /// # Safety
     /// j < NV, and the row's columns are valid for reads.
     #[inline(always)]
-    pub(super) unsafe fn load<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
+    pub(super) unsafe fn load<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
         // SAFETY: columns of the row, promised by the caller.
-        unsafe { if NV == 1 { s.load_filled(row, self.mask) } else { s.load(row.add(self.first_of::<E, S>(j))) } }
+        unsafe {
+            if NV == 1 { s.load_first_filled(row, self.first) } else { s.load(row.add(self.first_of::<E, S>(j))) }
+        }
     }
 
     /// Stores vector j of a row. Masked stores are slow on some CPUs, and if they miss the cache on all.
@@ -275,41 +293,42 @@ impl<M: Copy, const NV: usize> Columns<M, NV> {
     /// # Safety
     /// j < NV, and the row's columns are valid for writes.
     #[inline(always)]
-    pub(super) unsafe fn store<E: Copy, S: Simd<E, Mask = M>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
+    pub(super) unsafe fn store<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
         // SAFETY: columns of the row, promised by the caller.
         unsafe {
             if self.is_whole {
                 s.store(row.add(self.first_of::<E, S>(j)), vector);
             } else {
-                s.store_masked(row, vector, self.mask);
+                s.store_first(row, vector, self.first);
             }
         }
     }
 }
 
 /// How far a call has come: the operands of the next step, and what it does besides.
-struct Operands<'p, P: Uniform, const MR: usize> {
+struct Operands<'p, E: Element, const MR: usize> {
     /// One address for each four rows, so that those of a tall tile are not counted up one after the other in every step.
-    a: [*const P::E; MAX_ROWS / 4],
-    b: *const P::E,
+    a: [*const E; MAX_ROWS / 4],
+    b: *const E,
     /// Steps that are left of the pair.
     left: usize,
-    later_pairs: &'p [Pair<P>],
-    lines: Lines,
+    later_pairs: &'p [Pair],
+    lines: PrefetchStream,
     /// Step in the period of the lines.
     step: usize,
-    copy: Place<P::E>,
+    /// Where the next row of the copy goes, and bytes from one to the next.
+    copy: (*mut E, usize),
 }
 
-impl<'p, P: Uniform, const MR: usize> Operands<'p, P, MR> {
+impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
     #[inline(always)]
-    fn new(args: &TileArgs<'p, P>) -> Self {
+    fn new(args: &TileArgs<'p, E>) -> Self {
         let (a, b, left, later_pairs) = ([null(); MAX_ROWS / 4], null(), 0, args.pairs);
-        let (mut lines, mut copy) = (Lines::NONE, Place { data: null_mut(), row_stride: 0 });
-        match args.extra {
-            Extra::Prefetch(some) => lines = some,
-            Extra::Copy { to, stride } => copy = Place { data: to, row_stride: stride },
-            Extra::Nothing | Extra::FetchRows => {}
+        let (mut lines, mut copy) = (PrefetchStream::NONE, (null_mut(), 0));
+        match args.side_work {
+            SideWork::Prefetch(some) => lines = some,
+            SideWork::CopyB { to, stride } => copy = (to.cast(), stride),
+            SideWork::Nothing | SideWork::PrefetchB => {}
         }
         let mut operands = Operands { a, b, left, later_pairs, lines, step: 0, copy };
         operands.next_pair(args, args.offset);
@@ -318,12 +337,12 @@ impl<'p, P: Uniform, const MR: usize> Operands<'p, P, MR> {
 
     /// Goes on to the step `offset` of the next pair, if there is one.
     #[inline(always)]
-    fn next_pair(&mut self, args: &TileArgs<'_, P>, offset: usize) {
+    fn next_pair(&mut self, args: &TileArgs<'_, E>, offset: usize) {
         let Some((pair, later)) = self.later_pairs.split_first() else { return };
         for group in 0..MR.div_ceil(4) {
-            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + offset * args.a_col_stride);
+            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + offset * args.a_col_stride).cast();
         }
-        self.b = pair.b.wrapping_add(offset * args.b_stride);
+        self.b = pair.b.wrapping_add(offset * args.b_stride).cast();
         (self.left, self.later_pairs) = (args.k - offset, later);
     }
 }
@@ -333,16 +352,16 @@ impl<'p, P: Uniform, const MR: usize> Operands<'p, P, MR> {
 /// # Safety
 /// The operands are valid for `steps` steps; the rest as [`tile`].
 #[inline(always)]
-unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
+unsafe fn multiply<E, S, const MR: usize, const NV: usize, const SIDE_WORK: u8>(
     s: S,
-    args: &TileArgs<'_, P>,
+    args: &TileArgs<'_, E>,
     steps: usize,
-    columns: Columns<S::Mask, NV>,
-    operands: &mut Operands<'_, P, MR>,
+    columns: Columns<S::First, NV>,
+    operands: &mut Operands<'_, E, MR>,
     sums: &mut [[S::Reg; NV]; MR],
 ) where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
     let stride = args.a_row_stride;
     let three_rows = 3 * stride;
@@ -350,48 +369,48 @@ unsafe fn multiply<P, S, const MR: usize, const NV: usize, const EXTRA: u8>(
         let b = operands.b;
         // SAFETY: promised by the caller for every step; the pointers go past the end only after the last use.
         unsafe {
-            let mut row = [s.splat(P::E::zero()); NV];
+            let mut row = [s.splat(E::zero()); NV];
             for j in 0..NV {
                 row[j] = columns.load(s, b, j);
             }
-            if EXTRA == FETCH_ROWS || EXTRA == COPY {
+            if SIDE_WORK == FETCH_ROWS || SIDE_WORK == COPY {
                 for j in 0..NV {
-                    s.prefetch(b.wrapping_add(ROWS_AHEAD * args.b_stride + j * S::LANES));
+                    s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride).wrapping_add(j * S::LANES));
                 }
             }
-            if EXTRA == COPY {
+            if SIDE_WORK == COPY {
                 for j in 0..NV {
-                    columns.store(s, operands.copy.data, j, row[j]);
+                    columns.store(s, operands.copy.0, j, row[j]);
                 }
-                operands.copy.data = operands.copy.row(1);
+                operands.copy.0 = operands.copy.0.wrapping_byte_add(operands.copy.1);
             }
             for i in 0..MR {
                 let offset = [0, stride, 2 * stride, three_rows][i % 4];
-                let x = s.splat(*operands.a[i / 4].add(offset));
+                let x = s.splat(*operands.a[i / 4].byte_add(offset));
                 for j in 0..NV {
                     sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                 }
             }
         }
-        if EXTRA == PREFETCH_LINE {
+        if SIDE_WORK == PREFETCH_LINE {
             s.prefetch(operands.lines.first.cast());
             operands.lines.first = operands.lines.first.wrapping_add(operands.lines.advance);
         }
-        if EXTRA == PREFETCH_ROWS {
+        if SIDE_WORK == PREFETCH_ROWS {
             operands.prefetch_row(s);
         }
         for group in 0..MR.div_ceil(4) {
-            operands.a[group] = opaque(operands.a[group].wrapping_add(args.a_col_stride));
+            operands.a[group] = opaque(operands.a[group].wrapping_byte_add(args.a_col_stride));
         }
-        operands.b = b.wrapping_add(args.b_stride);
+        operands.b = b.wrapping_byte_add(args.b_stride);
     }
     operands.left -= steps;
 }
 
-impl<P: Uniform, const MR: usize> Operands<'_, P, MR> {
+impl<E: Element, const MR: usize> Operands<'_, E, MR> {
     /// Asks for the line of this step, if it has one.
     #[inline(always)]
-    fn prefetch_row<S: Simd<P::E>>(&mut self, s: S) {
+    fn prefetch_row<S: Simd<E>>(&mut self, s: S) {
         let lines = &mut self.lines;
         if self.step < lines.rows {
             s.prefetch(lines.first.wrapping_add(self.step * lines.row_stride).cast());
@@ -411,38 +430,4 @@ pub(super) fn opaque<T>(value: *const T) -> *const T {
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
     value.with_addr(address)
-}
-
-/// # Safety
-/// As [`tile`], on a CPU with AVX-512 F, VL, BW and DQ.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
-where
-    Avx512: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NV>(Avx512::assume(), args) }
-}
-
-/// # Safety
-/// As [`tile`], on a CPU with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
-where
-    Avx2: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NV>(Avx2::assume(), args) }
-}
-
-/// # Safety
-/// As [`tile`].
-pub(in crate::gemm) unsafe fn scalar<P: Uniform, const MR: usize, const NV: usize>(args: &TileArgs<'_, P>)
-where
-    Scalar: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { tile::<P, _, MR, NV>(Scalar, args) }
 }

@@ -8,36 +8,49 @@
 //! The bits are those of [`outer`](super::outer), which does the same tile by tile with blocks of K, batches and prefetching: a sum of
 //! a few products would take less time than that.
 
-use super::super::microkernel::SweepArgs;
+use super::super::tile_args::SweepArgs;
 use super::outer::{Columns, opaque};
-use crate::scheme::{Real, Uniform};
-use crate::scratch::Zeroable;
-use crate::simd::{Scalar, Simd};
+use crate::scheme::Element;
+use crate::simd::{Body, Simd};
+use std::marker::PhantomData;
 
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+/// The body of a sweep for MR rows and NV vectors.
+pub(in crate::gemm) struct Sweep<E, const MR: usize, const NV: usize>(PhantomData<E>);
+
+impl<E: Element, const MR: usize, const NV: usize> Body for Sweep<E, MR, NV> {
+    type Element = E;
+    type Args<'a> = SweepArgs<E>;
+
+    /// # Safety
+    /// As [`SweepFn`](super::super::tile_args::SweepFn), for MR rows and NV vectors.
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(s: S, args: &SweepArgs<E>) {
+        // SAFETY: promised by the caller.
+        unsafe { sweep::<E, S, MR, NV>(s, args) }
+    }
+}
 
 /// # Safety
-/// As [`SweepFn`](super::super::microkernel::SweepFn), for MR rows and NV vectors.
+/// As [`Sweep::run`].
 #[inline(always)]
-unsafe fn sweep<P, S, const MR: usize, const NV: usize>(s: S, args: &SweepArgs<P>)
+unsafe fn sweep<E, S, const MR: usize, const NV: usize>(s: S, args: &SweepArgs<E>)
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
-    let columns = Columns::<S::Mask, NV>::new::<P::E, S>(s, args.cols);
-    let (mut b, mut c) = (args.b, args.c);
+    let columns = Columns::<S::First, NV>::new::<E, S>(s, args.cols);
+    let (mut b, mut c) = (args.b.cast::<E>(), args.c);
     for _ in 0..args.panels {
         // SAFETY: one panel of those that the caller promises.
         unsafe {
             let mut sums = if NV == 1 && !columns.is_whole {
-                sums::<P, S, MR, NV>(s, args, b, |row, _| columns.load(s, row, 0))
+                sums::<E, S, MR, NV>(s, args, b, |row, _| columns.load(s, row, 0))
             } else {
-                sums::<P, S, MR, NV>(s, args, b, |row, j| s.load(row.add(columns.first_of::<P::E, S>(j))))
+                sums::<E, S, MR, NV>(s, args, b, |row, j| s.load(row.add(columns.first_of::<E, S>(j))))
             };
-            store::<P, S, MR, NV>(s, args, columns, c, &mut sums);
+            store::<E, S, MR, NV>(s, args, columns, c, &mut sums);
         }
-        b = b.wrapping_add(args.panel_stride);
+        b = b.wrapping_byte_add(args.panel_stride);
         c = c.wrapping_add(NV * S::LANES);
     }
 }
@@ -47,38 +60,39 @@ where
 /// # Safety
 /// As [`sweep`] for the panel at `b`; `load` may read the vectors of its rows.
 #[inline(always)]
-unsafe fn sums<P, S, const MR: usize, const NV: usize>(
+unsafe fn sums<E, S, const MR: usize, const NV: usize>(
     s: S,
-    args: &SweepArgs<P>,
-    mut b: *const P::E,
-    load: impl Fn(*const P::E, usize) -> S::Reg,
+    args: &SweepArgs<E>,
+    mut b: *const E,
+    load: impl Fn(*const E, usize) -> S::Reg,
 ) -> [[S::Reg; NV]; MR]
 where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
-    let mut sums = [[s.splat(P::E::zero()); NV]; MR];
+    let mut sums = [[s.splat(E::zero()); NV]; MR];
     let stride = args.a_row_stride;
-    let mut a = [args.a; 4];
+    let first = args.a.cast::<E>();
+    let mut a = [first; 4];
     for group in 0..MR.div_ceil(4) {
-        a[group] = args.a.wrapping_add(4 * group * stride);
+        a[group] = first.wrapping_byte_add(4 * group * stride);
     }
     for _ in 0..args.k {
-        let mut row = [s.splat(P::E::zero()); NV];
+        let mut row = [s.splat(E::zero()); NV];
         for j in 0..NV {
             row[j] = load(b, j);
         }
         for i in 0..MR {
             // SAFETY: element (i, p) of A, promised by the caller.
-            let x = s.splat(unsafe { *a[i / 4].add([0, stride, 2 * stride, 3 * stride][i % 4]) });
+            let x = s.splat(unsafe { *a[i / 4].byte_add([0, stride, 2 * stride, 3 * stride][i % 4]) });
             for j in 0..NV {
                 sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
             }
         }
         for group in 0..MR.div_ceil(4) {
-            a[group] = opaque(a[group].wrapping_add(args.a_col_stride));
+            a[group] = opaque(a[group].wrapping_byte_add(args.a_col_stride));
         }
-        b = b.wrapping_add(args.b_row_stride);
+        b = b.wrapping_byte_add(args.b_row_stride);
     }
     sums
 }
@@ -88,18 +102,18 @@ where
 /// # Safety
 /// C is valid for reads and writes of MR rows and the columns.
 #[inline(always)]
-unsafe fn store<P, S, const MR: usize, const NV: usize>(
+unsafe fn store<E, S, const MR: usize, const NV: usize>(
     s: S,
-    args: &SweepArgs<P>,
-    columns: Columns<S::Mask, NV>,
-    c: *mut P::E,
+    args: &SweepArgs<E>,
+    columns: Columns<S::First, NV>,
+    c: *mut E,
     sums: &mut [[S::Reg; NV]; MR],
 ) where
-    P: Uniform,
-    S: Simd<P::E>,
+    E: Element,
+    S: Simd<E>,
 {
     let (alpha, beta) = (args.alpha, args.beta);
-    if alpha != P::E::one() {
+    if alpha != E::one() {
         for i in 0..MR {
             for j in 0..NV {
                 sums[i][j] = s.mul(s.splat(alpha), sums[i][j]);
@@ -110,10 +124,10 @@ unsafe fn store<P, S, const MR: usize, const NV: usize>(
         let row = c.wrapping_add(i * args.c_row_stride);
         // SAFETY: promised by the caller. All of a row is loaded before any of it is stored, since its last two vectors may overlap.
         unsafe {
-            if beta != P::E::zero() {
+            if beta != E::zero() {
                 for j in 0..NV {
                     let mut before = columns.load(s, row, j);
-                    if beta != P::E::one() {
+                    if beta != E::one() {
                         before = s.mul(s.splat(beta), before);
                     }
                     sums[i][j] = s.add(before, sums[i][j]);
@@ -124,38 +138,4 @@ unsafe fn store<P, S, const MR: usize, const NV: usize>(
             }
         }
     }
-}
-
-/// # Safety
-/// As [`sweep`], on a CPU with AVX-512 F, VL, BW and DQ.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<P: Uniform, const MR: usize, const NV: usize>(args: &SweepArgs<P>)
-where
-    Avx512: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { sweep::<P, _, MR, NV>(Avx512::assume(), args) }
-}
-
-/// # Safety
-/// As [`sweep`], on a CPU with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<P: Uniform, const MR: usize, const NV: usize>(args: &SweepArgs<P>)
-where
-    Avx2: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { sweep::<P, _, MR, NV>(Avx2::assume(), args) }
-}
-
-/// # Safety
-/// As [`sweep`].
-pub(in crate::gemm) unsafe fn scalar<P: Uniform, const MR: usize, const NV: usize>(args: &SweepArgs<P>)
-where
-    Scalar: Simd<P::E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { sweep::<P, _, MR, NV>(Scalar, args) }
 }

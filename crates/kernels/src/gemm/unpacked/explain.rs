@@ -1,7 +1,7 @@
 //! What a one-off product runs on: its kernel and the path of the operands to it, without running it.
 
 use super::pack_on_the_fly::OneOff;
-use super::select::Way;
+use super::select::Packing;
 use super::small::Small;
 use super::{Gemm, largest_small};
 use crate::cpu::Cpu;
@@ -66,17 +66,17 @@ impl<S: Uniform> Gemm<'_, S> {
             return None;
         }
         if let Some(small) = Small::new(cpu, self, &mut c, largest_small(threads)) {
-            let (kernel, is_turned) = (small.kernel.record().name(), small.is_turned);
+            let (kernel, is_turned) = (small.kernel.kernel().name, small.is_turned);
             return Some(Explanation { kernel, path: Path::Small, is_turned, copies_a: false });
         }
         let one_off = OneOff::new(cpu, self, &mut c);
-        let path = match one_off.way {
-            Way::InPlace => Path::InPlace,
-            Way::PackPanels => Path::PackedPanels,
-            Way::PackB => Path::PackedB,
+        let path = match one_off.packing {
+            Packing::InPlace => Path::InPlace,
+            Packing::Panels => Path::PackedPanels,
+            Packing::WholeB => Path::PackedB,
         };
         let copies_a = path == Path::PackedPanels && one_off.copies_a();
-        let kernel = one_off.product.kernel.record().name();
+        let kernel = one_off.product.kernel.kernel().name;
         Some(Explanation { kernel, path, is_turned: one_off.is_turned, copies_a })
     }
 }

@@ -1,11 +1,12 @@
 //! The dot form where one operand does not lie along k: its few rows, or columns, are copied.
 
 use super::super::chains::DOT_SEGMENT;
-use super::super::macro_kernel::{Product, store};
-use super::super::microkernel::{Extra, PackArgs, Pair, TileArgs};
+use super::super::macro_kernel::Product;
 use super::super::plan::Ctx;
 use super::super::select::Shape;
+use super::super::side_work::SideWork;
 use super::super::strided::Strided;
+use super::super::tile_args::{CopyArgs, Pair, Store, TileArgs};
 use super::pack_on_the_fly::{OneOff, padded_row};
 use crate::scheme::{Real, Uniform};
 
@@ -22,7 +23,7 @@ impl<S: Uniform> OneOff<'_, S> {
             // SAFETY: promised by the caller.
             return unsafe { self.run_elements() };
         };
-        let args = PackArgs {
+        let args = CopyArgs {
             source: source.data,
             rows,
             cols: k,
@@ -32,7 +33,7 @@ impl<S: Uniform> OneOff<'_, S> {
             out_stride: stride,
         };
         // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.
-        unsafe { kernel.pack(&args) };
+        unsafe { kernel.copy(&args) };
         let copy = Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 };
         let (a, b) = self.gathered.replaced(self.a, self.b, copy);
         // SAFETY: promised by the caller; the copy is as large as what it stands for.
@@ -46,22 +47,25 @@ impl<S: Uniform> OneOff<'_, S> {
     #[cold]
     unsafe fn run_elements(&self) {
         let Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, .. } = self.product;
+        let Strided { row_stride: a_row_stride, col_stride: a_col_stride, .. } = self.a.bytes();
+        let b_stride = self.b.bytes().row_stride;
         for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
             for start in (0..k).step_by(DOT_SEGMENT) {
                 let args = TileArgs {
-                    pairs: &[Pair { a: self.a.at(i, start), b: self.b.at(start, j) }],
+                    pairs: &[Pair { a: self.a.at(i, start).cast(), b: self.b.at(start, j).cast() }],
                     k: DOT_SEGMENT.min(k - start),
                     offset: 0,
                     before: start,
                     steps: DOT_SEGMENT.min(k - start),
-                    a_row_stride: self.a.row_stride,
-                    a_col_stride: self.a.col_stride,
-                    b_stride: self.b.row_stride,
+                    a_row_stride,
+                    a_col_stride,
+                    b_stride,
                     c: c.wrapping_add(i * c_row_stride + j * c_col_stride),
                     c_row_stride: 1,
-                    extra: Extra::Nothing,
+                    side_work: SideWork::Nothing,
+                    rows: 1,
                     cols: 1,
-                    store: store(alpha, if start == 0 { beta } else { S::E::one() }),
+                    store: Store::scaled(alpha, if start == 0 { beta } else { S::E::one() }),
                 };
                 // SAFETY: one element of C and its row and column, promised by the caller.
                 unsafe { kernel.run_element(&args) };

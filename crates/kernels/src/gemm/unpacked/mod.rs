@@ -12,7 +12,7 @@ use self::small::Small;
 use super::plan::Ctx;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::scheme::{Real, Scheme, Uniform};
+use crate::scheme::{Output, Real, Scheme, Uniform};
 use crate::scratch::Zeroable;
 use crate::view::{MatMut, MatRef};
 
@@ -23,13 +23,13 @@ use crate::view::{MatMut, MatRef};
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {
     /// Factor on the product; where it is 0, A and B are not read.
-    pub alpha: S::Acc,
+    pub alpha: <S::C as Output>::Sum,
     /// (m, k).
     pub a: MatRef<'a, S::A>,
     /// (k, n).
     pub b: MatRef<'a, S::B>,
     /// Factor on what C holds; where it is 0, C is not read.
-    pub beta: S::Acc,
+    pub beta: <S::C as Output>::Sum,
 }
 
 impl<'a, S: Uniform> Gemm<'a, S> {

@@ -1,14 +1,15 @@
-//! The ways through a one-off product: which operand is packed, when, and by whom.
+//! One-off products in blocks: which operand is packed, when, and by which worker.
 
 use super::super::blocking::Blocking;
 use super::super::loops::WholeB;
 use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
-use super::super::microkernel::{Form, PackArgs, Tile};
+use super::super::microkernel::{Form, Tile};
 use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
+use super::super::tile_args::CopyArgs;
 use super::Gemm;
-use super::select::{Gathered, Way, choose_outer, dot_form, is_narrow, packing_a_pays};
+use super::select::{Gathered, Packing, choose_outer, dot_form, is_narrow, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker};
@@ -17,13 +18,13 @@ use crate::view::MatMut;
 use std::ops::Range;
 use std::ptr::null_mut;
 
-/// A product whose operands are turned so that C's columns are contiguous, with the way that it will be computed.
+/// A product whose operands are turned so that C's columns are contiguous, with what will be packed.
 pub(super) struct OneOff<'a, S: Uniform> {
-    pub(super) product: Product<'a, S>,
+    pub(super) product: Product<'a, S::E>,
     pub(super) a: Strided<S::E>,
     pub(super) b: Strided<S::E>,
     pub(super) caches: Caches,
-    pub(super) way: Way,
+    pub(super) packing: Packing,
     pub(super) gathered: Gathered,
     /// Whether it is Cᵀ = Bᵀ · Aᵀ.
     pub(super) is_turned: bool,
@@ -42,8 +43,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let mut shape = Shape { m: c.rows(), n: c.cols(), k };
         let dot = dot_form(shape, &a, &b)
             .and_then(|gathered| Some((choose_one_off::<S>(cpu, Form::Dot, shape, false)?, gathered)));
-        let (kernel, way, gathered) = match dot {
-            Some((kernel, gathered)) => (kernel, Way::InPlace, gathered),
+        let (kernel, packing, gathered) = match dot {
+            Some((kernel, gathered)) => (kernel, Packing::InPlace, gathered),
             None => {
                 let along_k = a.col_stride == 1 && b.row_stride == 1;
                 if is_narrow(shape, &a) || (along_k && packing_a_pays(shape.m, shape.n, k)) {
@@ -51,15 +52,15 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     (a, b, c) = (b.transposed(), a.transposed(), c.transposed());
                     shape = Shape { m: shape.n, n: shape.m, k };
                 }
-                let (kernel, way) = choose_outer(cpu, shape, b.col_stride == 1);
-                let way = if is_scattered(shape, &a, kernel.tile()) { Way::PackPanels } else { way };
-                (kernel, way, Gathered::Neither)
+                let (kernel, packing) = choose_outer::<S>(cpu, shape, b.col_stride == 1);
+                let packing = if is_scattered(shape, &a, kernel.tile()) { Packing::Panels } else { packing };
+                (kernel, packing, Gathered::Neither)
             }
         };
         let Shape { m, n, k } = shape;
         let (c_row_stride, c_col_stride, c) = (c.row_stride(), c.col_stride(), c.as_mut_ptr());
         let product = Product { kernel, m, n, k, c, c_row_stride, c_col_stride, alpha, beta, epilogue: None };
-        OneOff { product, a, b, caches: cpu.caches(), way, gathered, is_turned }
+        OneOff { product, a, b, caches: cpu.caches(), packing, gathered, is_turned }
     }
 
     /// # Safety
@@ -68,11 +69,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) unsafe fn run(&self, ctx: &mut Ctx<'_>) {
         // SAFETY: promised by the caller.
         unsafe {
-            match self.way {
-                Way::InPlace if self.gathered != Gathered::Neither => self.run_gathered(ctx),
-                Way::InPlace => self.run_in_place(ctx.pool),
-                Way::PackPanels => self.run_pack_panels(ctx),
-                Way::PackB => self.run_pack_b(ctx),
+            match self.packing {
+                Packing::InPlace if self.gathered != Gathered::Neither => self.run_gathered(ctx),
+                Packing::InPlace => self.run_in_place(ctx.pool),
+                Packing::Panels => self.run_pack_panels(ctx),
+                Packing::WholeB => self.run_pack_b(ctx),
             }
         }
     }
@@ -89,23 +90,25 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let Product { kernel, m, n, k, .. } = self.product;
         let (nr, b) = (kernel.tile().nr, self.b);
         let mut blocking = self.blocking(pool.threads());
-        let whole = match kernel.record().form() {
-            Form::Outer => {
+        let whole = match kernel.kernel().form {
+            Form::Outer | Form::Blocks => {
                 let elements = self.caches.l2 / size_of::<S::E>();
-                let is_far = n.saturating_mul(k) > 2 * elements;
+                let needs_prefetch = n.saturating_mul(k) > 2 * elements;
                 if n.saturating_mul(k) > elements / 2 || m.saturating_mul(k) > elements / 2 {
                     // The rows of a block of K stay in L2 from one panel to the next, which takes its pieces from the same pages.
                     blocking.kc = blocking.kc.min((elements / 2 / (m.min(blocking.mc) + n)).max(SHORTEST_BLOCK));
                 }
-                WholeB { data: b.data, panel_stride: nr, row_stride: b.row_stride, stride: b.row_stride, is_far }
+                let (panel_stride, stride) = (nr * size_of::<S::E>(), b.bytes().row_stride);
+                WholeB { data: b.data.cast(), panel_stride, block_stride: stride, stride, needs_prefetch }
             }
             Form::Dot => {
-                let panel_stride = nr * b.col_stride;
-                WholeB { data: b.data, panel_stride, row_stride: 1, stride: b.col_stride, is_far: false }
+                let Strided { data, row_stride, col_stride } = b.bytes();
+                let (panel_stride, stride) = (nr * col_stride, col_stride);
+                WholeB { data, panel_stride, block_stride: row_stride, stride, needs_prefetch: false }
             }
         };
         // SAFETY: promised by the caller.
-        unsafe { self.product.run(self.a, whole, blocking, pool) };
+        unsafe { self.product.run(self.a.bytes(), whole, blocking, pool) };
     }
 
     /// # Safety
@@ -124,9 +127,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 unsafe { self.pack_b(chunk * PANELS_PER_COPY + index, 0, k, out) };
             }
         });
-        let b = WholeB { data: copy.as_ptr(), panel_stride: panel_len, row_stride: nr, stride: nr, is_far: false };
+        let (panel_stride, stride) = (panel_len * size_of::<S::E>(), nr * size_of::<S::E>());
+        let data = copy.as_ptr().cast();
+        let b = WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false };
         // SAFETY: promised by the caller; the copy holds all panels.
-        unsafe { self.product.run(self.a, b, self.blocking(ctx.pool.threads()), ctx.pool) };
+        unsafe { self.product.run(self.a.bytes(), b, self.blocking(ctx.pool.threads()), ctx.pool) };
     }
 
     /// # Safety
@@ -134,7 +139,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn run_pack_panels(&self, ctx: &mut Ctx<'_>) {
         let Product { kernel, m, n, k, .. } = self.product;
         let (tile, threads) = (kernel.tile(), ctx.pool.threads());
-        let kc = self.product.whole_chains(self.depth());
+        let kc = self.product.block_of_k(self.depth());
         let b_len = PerWorker::<S::E>::padded(kc.saturating_mul(tile.nr));
         let a_stride = padded_row::<S::E>(k);
         let copies_a = self.copies_a();
@@ -171,10 +176,10 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let Product { n, c, c_col_stride, .. } = self.product;
         for j in 0..n {
             let column = Product { n: 1, c: c.wrapping_add(j * c_col_stride), ..self.product };
-            let (data, stride) = (self.b.at(0, j), self.b.row_stride);
-            let b = WholeB { data, panel_stride: 0, row_stride: stride, stride, is_far: false };
+            let (data, stride) = (self.b.at(0, j).cast(), self.b.bytes().row_stride);
+            let b = WholeB { data, panel_stride: 0, block_stride: stride, stride, needs_prefetch: false };
             // SAFETY: a column of C and the column of B that it takes, promised by the caller.
-            unsafe { column.run_alone(self.a, b) };
+            unsafe { column.run_alone(self.a.bytes(), b) };
         }
     }
 
@@ -199,7 +204,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let k = self.product.k;
         for_each_chunk(pool, &mut copy[..rows.len() * stride], ROWS_PER_COPY * stride, |chunk, out| {
             let first = chunk * ROWS_PER_COPY;
-            let args = PackArgs {
+            let args = CopyArgs {
                 source: self.a.at(rows.start + first, 0),
                 rows: ROWS_PER_COPY.min(rows.len() - first),
                 cols: k,
@@ -209,7 +214,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 out_stride: stride,
             };
             // SAFETY: the rows exist and A is valid for reads, promised by the caller; `out` has a stride for each of them.
-            unsafe { self.product.kernel.pack(&args) };
+            unsafe { self.product.kernel.copy(&args) };
         });
         Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 }
     }
@@ -229,6 +234,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let panels = n.div_ceil(nr);
         let column_steps = steps.columns;
         run_tasks(pool, rows.len().div_ceil(steps.rows) * column_steps, &|task, worker| {
+            let _session = kernel.begin_session();
             let (row, column) = (task / column_steps * steps.rows, task % column_steps);
             let own = column * panels / column_steps..(column + 1) * panels / column_steps;
             let rows_of_c = rows.start + row..rows.end.min(rows.start + row + steps.rows);
@@ -247,15 +253,16 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 unsafe {
                     let buffer = buffers.get(worker);
                     let b = if self.b.col_stride == 1 {
-                        let (data, stride) = (self.b.at(start, panel * nr), self.b.row_stride);
-                        BBlock { data, panel_stride: 0, stride, ahead, copy: buffer.as_mut_ptr(), is_far: false }
+                        let (data, stride) = (self.b.at(start, panel * nr).cast(), self.b.bytes().row_stride);
+                        let copy = buffer.as_mut_ptr().cast();
+                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false }
                     } else {
                         self.pack_b(panel, start, ks.len(), buffer);
-                        let (data, copy) = (buffer.as_ptr(), null_mut());
-                        BBlock { data, panel_stride: 0, stride: nr, ahead, copy, is_far: false }
+                        let (data, copy, stride) = (buffer.as_ptr().cast(), null_mut(), nr * size_of::<S::E>());
+                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false }
                     };
                     let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
-                    self.product.run_block(&block, a.from(row, start), b);
+                    self.product.run_block(&block, a.from(row, start).bytes(), b);
                 }
             }
         });
@@ -268,27 +275,27 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // Few panels: A is read as seldom as possible.
         let panel_alone = if n <= FEW_PANELS * nr { elements / 2 } else { elements / 3 } / nr;
         let with_a = elements * 3 / 4 / (m + 2 * nr);
-        let limit = if with_a >= SHALLOW { panel_alone.min(with_a) } else { panel_alone };
+        let limit = if with_a >= SHORTEST_PANEL { panel_alone.min(with_a) } else { panel_alone };
         k.div_ceil(k.div_ceil(limit.max(16)))
     }
 
     /// What is read of B to pack its panel from row `start` on, to be fetched before.
-    fn next_source(&self, (panel, start): (usize, usize), kc: usize) -> Ahead<S::E> {
+    fn next_source(&self, (panel, start): (usize, usize), kc: usize) -> Ahead {
         let Product { kernel, n, k, .. } = self.product;
         let nr = kernel.tile().nr;
         if panel * nr >= n {
             return Ahead::NONE;
         }
-        let line = LINE / size_of::<S::E>();
-        let Strided { row_stride, col_stride, .. } = self.b;
-        let data = self.b.at(start, panel * nr);
-        let tiles = (nr / line).max(1);
-        if col_stride == 1 {
+        let Strided { row_stride, col_stride, .. } = self.b.bytes();
+        let data = self.b.at(start, panel * nr).cast();
+        let tiles = (nr * size_of::<S::E>() / LINE).max(1);
+        if self.b.col_stride == 1 {
             // One line more: rows need not start on one.
-            Ahead { data, tile_stride: line, stride: row_stride, tiles: tiles + 1 }
+            Ahead { data, tile_stride: LINE, stride: row_stride, tiles: tiles + 1 }
         } else {
             let rows = (k - start).min(kc);
-            Ahead { data, tile_stride: nr / tiles * col_stride, stride: line * col_stride / rows.max(1), tiles }
+            let stride = LINE / size_of::<S::E>() * col_stride / rows.max(1);
+            Ahead { data, tile_stride: nr / tiles * col_stride, stride, tiles }
         }
     }
 
@@ -299,7 +306,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn pack_b(&self, panel: usize, k0: usize, k: usize, out: &mut [S::E]) {
         let nr = self.product.kernel.tile().nr;
         let col = panel * nr;
-        let args = PackArgs {
+        let args = CopyArgs {
             source: self.b.at(k0, col),
             rows: k,
             cols: nr.min(self.product.n - col),
@@ -309,7 +316,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             out_stride: nr,
         };
         // SAFETY: promised by the caller.
-        unsafe { self.product.kernel.pack(&args) }
+        unsafe { self.product.kernel.copy(&args) }
     }
 }
 
@@ -329,7 +336,7 @@ pub(super) fn padded_row<E>(k: usize) -> usize {
 const FEW_PANELS: usize = 4;
 
 /// Elements of K below which a panel is too short to be worth another pass over C.
-const SHALLOW: usize = 512;
+const SHORTEST_PANEL: usize = 512;
 
 /// Elements of K from which on another pass over C costs little.
 const SHORTEST_BLOCK: usize = 512;

@@ -1,7 +1,7 @@
-//! The choice of the way through a one-off product: a pure function of its shape and of which dimensions are contiguous.
+//! The choice of what a one-off product packs: a pure function of its shape and of which dimensions are contiguous.
 
 use super::super::blocking::SHALLOW;
-use super::super::microkernel::{Form, Supported};
+use super::super::microkernel::{Form, Ready};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use crate::cpu::Cpu;
@@ -9,13 +9,13 @@ use crate::scheme::Uniform;
 
 /// How the operands of a one-off product reach the microkernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Packing {
     /// Both are read where they are.
     InPlace,
     /// Each panel of B is packed by the worker that multiplies it.
-    PackPanels,
+    Panels,
     /// All of B is packed first.
-    PackB,
+    WholeB,
 }
 
 /// An operand whose few rows, or columns, are copied so that they lie along k as the other operand does.
@@ -73,21 +73,21 @@ pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<
     is_deep.then_some(gathered)
 }
 
-/// The kernel of the outer form and the way, for an (m, n, k) product whose B may have contiguous rows.
+/// The kernel of the outer form and what is packed, for an (m, n, k) product whose B may have contiguous rows.
 #[inline(always)]
-pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: bool) -> (Supported<S>, Way) {
+pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: bool) -> (Ready<S::E>, Packing) {
     let Shape { m, n, k } = shape;
-    let kernel = choose_one_off(cpu, Form::Outer, shape, has_rows_of_b)
+    let kernel = choose_one_off::<S>(cpu, Form::Outer, shape, has_rows_of_b)
         .expect("every scheme has a scalar kernel of the outer form");
     let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
-    let way = if has_rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
-        Way::InPlace
+    let packing = if has_rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
+        Packing::InPlace
     } else if k <= SHALLOW && m > IN_PLACE_ROWS {
-        Way::PackB
+        Packing::WholeB
     } else {
-        Way::PackPanels
+        Packing::Panels
     };
-    (kernel, way)
+    (kernel, packing)
 }
 
 /// Whether Cᵀ = Bᵀ · Aᵀ is cheaper, because Aᵀ has contiguous rows and C so few columns that most lanes would lie idle.

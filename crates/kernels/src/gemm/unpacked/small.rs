@@ -1,11 +1,12 @@
 //! Products so small that a plan would take longer than the arithmetic: straight from the operands to the microkernel.
 
 use super::super::chains::DOT_SEGMENT;
-use super::super::microkernel::{Form, PackArgs, Supported};
+use super::super::microkernel::{Form, Ready};
 use super::super::room::{ROOM, with_room};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use super::super::sweep::Sweep;
+use super::super::tile_args::CopyArgs;
 use super::super::tiles::Tiles;
 use super::Gemm;
 use super::select::{Gathered, dot_form, is_narrow};
@@ -28,7 +29,7 @@ enum Method {
 
 /// A small product, turned so that C's rows are contiguous.
 pub(super) struct Small<S: Uniform> {
-    pub(super) kernel: Supported<S>,
+    pub(super) kernel: Ready<S::E>,
     pub(super) is_turned: bool,
     method: Method,
     shape: Shape,
@@ -71,9 +72,9 @@ impl<S: Uniform> Small<S> {
     }
 
     #[inline(always)]
-    fn choose(cpu: &Cpu, shape: Shape, a: &Strided<S::E>, b: &Strided<S::E>) -> Option<(Supported<S>, Method)> {
+    fn choose(cpu: &Cpu, shape: Shape, a: &Strided<S::E>, b: &Strided<S::E>) -> Option<(Ready<S::E>, Method)> {
         if let Some(gathered) = dot_form(shape, a, b)
-            && let Some(kernel) = choose_one_off(cpu, Form::Dot, shape, false)
+            && let Some(kernel) = choose_one_off::<S>(cpu, Form::Dot, shape, false)
         {
             let method = match gathered {
                 Gathered::Neither if shape.k <= DOT_SEGMENT => Method::Tiles,
@@ -90,7 +91,7 @@ impl<S: Uniform> Small<S> {
         }
         let Shape { n, k, .. } = shape;
         let has_rows_of_b = b.col_stride == 1 || n == 1;
-        let kernel = choose_one_off(cpu, Form::Outer, shape, has_rows_of_b)?;
+        let kernel = choose_one_off::<S>(cpu, Form::Outer, shape, has_rows_of_b)?;
         let sweeps = Sweep::fits(kernel, k);
         let method = match has_rows_of_b {
             true if sweeps => Method::Sweep,
@@ -112,17 +113,19 @@ impl<S: Uniform> Small<S> {
             match self.method {
                 Method::Tiles => self.run_tiles(self.a, self.b),
                 Method::TilesGathered(gathered) => return self.run_gathered(gathered),
-                Method::Sweep => {
-                    self.sweep(self.b.data, self.b.row_stride, self.kernel.tile().nr).run(0..self.shape.m, self.shape.n)
-                }
+                Method::Sweep => self.sweep(self.b, self.kernel.tile().nr).run(0..self.shape.m, self.shape.n),
                 Method::SweepPacked => return self.run_packed(),
             }
         }
         true
     }
 
-    fn sweep(&self, b: *const S::E, b_row_stride: usize, panel_stride: usize) -> Sweep<S> {
+    /// With panels of B that are `panel_stride` elements apart.
+    #[inline(always)]
+    fn sweep(&self, b: Strided<S::E>, panel_stride: usize) -> Sweep<S::E> {
         let Small { kernel, shape, a, c, c_row_stride, alpha, beta, .. } = *self;
+        let (a, Strided { data: b, row_stride: b_row_stride, .. }) = (a.bytes(), b.bytes());
+        let panel_stride = panel_stride * size_of::<S::E>();
         Sweep { kernel, k: shape.k, a, b, b_row_stride, panel_stride, c, c_row_stride, alpha, beta }
     }
 
@@ -135,7 +138,7 @@ impl<S: Uniform> Small<S> {
         let done = with_room(|room: *mut S::E| {
             for col in (0..n).step_by(nr) {
                 let cols = nr.min(n - col);
-                let args = PackArgs {
+                let args = CopyArgs {
                     source: self.b.at(0, col),
                     rows: k,
                     cols,
@@ -144,11 +147,12 @@ impl<S: Uniform> Small<S> {
                     out: room,
                     out_stride: nr,
                 };
-                let panel = self.sweep(room, nr, 0);
+                let packed = Strided { data: room.cast_const(), row_stride: nr, col_stride: 1 };
+                let panel = self.sweep(packed, 0);
                 let panel = Sweep { c: self.c.wrapping_add(col), ..panel };
                 // SAFETY: columns of B, for which the room has room, as was checked; the rest is promised by the caller.
                 unsafe {
-                    self.kernel.pack(&args);
+                    self.kernel.copy(&args);
                     panel.run(0..m, cols);
                 }
             }
@@ -163,7 +167,7 @@ impl<S: Uniform> Small<S> {
         let k = self.shape.k;
         let (rows, source) = gathered.rows(self.shape, &self.a, &self.b);
         let done = with_room(|room: *mut S::E| {
-            let args = PackArgs {
+            let args = CopyArgs {
                 source: source.data,
                 rows,
                 cols: k,
@@ -176,7 +180,7 @@ impl<S: Uniform> Small<S> {
             let (a, b) = gathered.replaced(self.a, self.b, copy);
             // SAFETY: all of an operand, for which the room has room, as was checked; the rest is promised by the caller.
             unsafe {
-                self.kernel.pack(&args);
+                self.kernel.copy(&args);
                 self.run_tiles(a, b);
             }
         });
@@ -188,7 +192,7 @@ impl<S: Uniform> Small<S> {
     #[inline(always)]
     unsafe fn run_tiles(&self, a: Strided<S::E>, b: Strided<S::E>) {
         let Small { kernel, shape: Shape { m, n, k }, alpha, beta, c, c_row_stride, .. } = *self;
-        let tiles = Tiles { kernel, k, before: 0, a, b, c, c_row_stride, alpha, beta };
+        let tiles = Tiles { kernel, k, before: 0, a: a.bytes(), b: b.bytes(), c, c_row_stride, alpha, beta };
         // SAFETY: promised by the caller.
         unsafe { tiles.run(0..m, 0..n) }
     }

@@ -1,6 +1,6 @@
 //! Bit for bit: the order of summation, and what must not change a result.
 
-use super::{Blocks, GAP, Stored, TileCase, depths, extras, for_each_tile};
+use super::{Blocks, GAP, Stored, TileCase, depths, for_each_tile, side_works};
 use crate::kernels::records;
 use crate::numbers::{Number, Tested, assert_same_bits};
 use crate::operands::unwritten;
@@ -94,7 +94,7 @@ fn dot_rivals<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported
 
 /// Row `i` of A times column `j` of B, as a tile of one element.
 fn dot_alone<S: Tested>(case: TileCase<S>, blocks: &Blocks<S::E>, i: usize, j: usize) -> S::E {
-    let start = |block: &Matrix<S::E>, i, j| block.as_slice().as_ptr().wrapping_add(block.layout().index(i, j));
+    let start = |block: &Matrix<S::E>, i, j| block.as_slice().as_ptr().wrapping_add(block.layout().index(i, j)).cast();
     let pair = |(a, b)| Pair { a: start(a, i, 0), b: start(b, 0, j) };
     let pairs: Vec<_> = blocks.a.iter().zip(&blocks.b).map(pair).collect();
     let mut c = unwritten(Layout::row_major(1, 1));
@@ -128,14 +128,14 @@ fn element_of_the_dot_form_has_the_same_bits_in_any_tile() {
     check_dots::<F64>();
 }
 
-fn check_extras<S: Tested>() {
+fn check_side_work<S: Tested>() {
     let mut data = Data::new(29);
     for kernel in records::<S>() {
         for stored in Stored::all::<S>() {
             let case = TileCase::plain(kernel, (kernel.tile().mr, kernel.tile().nr, 17), stored);
             let blocks = case.blocks(&mut data);
             let wanted = case.run_on(&blocks);
-            for case in extras().map(|extra| TileCase { extra, ..case }) {
+            for case in side_works().map(|side_work| TileCase { side_work, ..case }) {
                 assert_same_bits(&case.to_string(), &case.run_on(&blocks), &wanted);
             }
         }
@@ -144,8 +144,8 @@ fn check_extras<S: Tested>() {
 
 #[test]
 fn tile_has_the_same_bits_whatever_it_does_besides() {
-    check_extras::<F32>();
-    check_extras::<F64>();
+    check_side_work::<F32>();
+    check_side_work::<F64>();
 }
 
 /// Calls that leave a copy of B: the copy and nothing beside it is written, and C is what it is without.
@@ -160,7 +160,7 @@ fn check_copies_of_b<S: Tested>() {
         let copy = unwritten::<S::E>(Layout::padded(3, cols, GAP));
         let mut copied = PageGuarded::at_end(copy.as_slice());
         let mut after = Matrix::with_layout(blocks.c.layout(), &blocks.c.to_row_major());
-        let pair = Pair { a: blocks.a[0].as_slice().as_ptr(), b: blocks.b[0].as_slice().as_ptr() };
+        let pair = Pair { a: blocks.a[0].as_slice().as_ptr().cast(), b: blocks.b[0].as_slice().as_ptr().cast() };
         // SAFETY: the blocks, C and the copy are laid out as `run` asks.
         unsafe { case.run(&[pair], after.as_mut_slice().as_mut_ptr(), copied.as_mut_slice().as_mut_ptr()) };
         after.check();

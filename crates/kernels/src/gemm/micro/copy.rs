@@ -1,26 +1,32 @@
-//! Copies a block of an operand so that its rows become contiguous: by vectors, whatever the layout it comes from.
+//! Copies a block of a matrix so that its rows become contiguous: by vectors, whatever the layout it comes from.
 
-use super::super::microkernel::PackArgs;
+use super::super::tile_args::CopyArgs;
 use crate::scratch::LINE;
-use crate::simd::{Scalar, Simd};
-
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::{Body, Simd};
+use std::marker::PhantomData;
 
 /// How many columns ahead a block of few rows asks for: each is a line of its own, often on a page of its own.
 const COLUMNS_AHEAD: usize = 32;
 
-/// # Safety
-/// As [`PackFn`](super::super::microkernel::PackFn).
-#[inline(always)]
-unsafe fn pack<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
-    // SAFETY: promised by the caller.
-    unsafe {
-        match (args.row_stride, args.col_stride) {
-            (_, 1) => copy(s, args),
-            // A single row is copied element by element.
-            (1, _) if args.rows > 1 => transpose(s, args),
-            _ => gather(args),
+/// The body of [`CopyFn`](super::super::tile_args::CopyFn).
+pub(in crate::gemm) struct CopyBlock<E>(PhantomData<E>);
+
+impl<E: Copy + 'static> Body for CopyBlock<E> {
+    type Element = E;
+    type Args<'a> = CopyArgs<E>;
+
+    /// # Safety
+    /// As [`CopyFn`](super::super::tile_args::CopyFn).
+    #[inline(always)]
+    unsafe fn run<S: Simd<E>>(s: S, args: &CopyArgs<E>) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            match (args.row_stride, args.col_stride) {
+                (_, 1) => copy(s, args),
+                // A single row is copied element by element.
+                (1, _) if args.rows > 1 => transpose(s, args),
+                _ => gather(args),
+            }
         }
     }
 }
@@ -28,11 +34,11 @@ unsafe fn pack<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
 /// The block's rows are contiguous already.
 ///
 /// # Safety
-/// As [`pack`].
+/// As [`CopyBlock::run`].
 #[inline(always)]
-unsafe fn copy<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
+unsafe fn copy<S: Simd<E>, E: Copy>(s: S, args: &CopyArgs<E>) {
     let whole = args.cols - args.cols % S::LANES;
-    let rest = s.mask(args.cols - whole);
+    let rest = s.first(args.cols - whole);
     for i in 0..args.rows {
         // SAFETY: row i and columns below `cols`, promised by the caller.
         unsafe {
@@ -41,7 +47,7 @@ unsafe fn copy<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
                 s.store(out.add(j), s.load(source.add(j)));
             }
             if whole < args.cols {
-                s.store_masked(out.add(whole), s.load_masked(source.add(whole), rest), rest);
+                s.store_first(out.add(whole), s.load_first(source.add(whole), rest), rest);
             }
         }
     }
@@ -50,9 +56,9 @@ unsafe fn copy<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
 /// The block's columns are contiguous.
 ///
 /// # Safety
-/// As [`pack`].
+/// As [`CopyBlock::run`].
 #[inline(always)]
-unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
+unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &CopyArgs<E>) {
     // Along the contiguous columns of the source, as few of them at a time as a vector has lanes.
     for j in (0..args.cols).step_by(S::LANES) {
         for i in (0..args.rows).step_by(S::LANES) {
@@ -79,9 +85,9 @@ unsafe fn transpose<S: Simd<E>, E: Copy>(s: S, args: &PackArgs<E>) {
 }
 
 /// # Safety
-/// As [`pack`].
+/// As [`CopyBlock::run`].
 #[inline(never)]
-unsafe fn gather<E: Copy>(args: &PackArgs<E>) {
+pub(in crate::gemm) unsafe fn gather<E: Copy>(args: &CopyArgs<E>) {
     for i in 0..args.rows {
         for j in 0..args.cols {
             // SAFETY: promised by the caller.
@@ -90,38 +96,4 @@ unsafe fn gather<E: Copy>(args: &PackArgs<E>) {
             };
         }
     }
-}
-
-/// # Safety
-/// As [`pack`], on a CPU with AVX-512 F, VL, BW and DQ.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512<E: Copy>(args: &PackArgs<E>)
-where
-    Avx512: Simd<E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { pack(Avx512::assume(), args) }
-}
-
-/// # Safety
-/// As [`pack`], on a CPU with AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<E: Copy>(args: &PackArgs<E>)
-where
-    Avx2: Simd<E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { pack(Avx2::assume(), args) }
-}
-
-/// # Safety
-/// As [`pack`].
-pub(in crate::gemm) unsafe fn scalar<E: Copy>(args: &PackArgs<E>)
-where
-    Scalar: Simd<E>,
-{
-    // SAFETY: promised by the caller.
-    unsafe { pack(Scalar, args) }
 }

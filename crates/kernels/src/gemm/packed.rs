@@ -1,0 +1,187 @@
+//! One rule for panels: B (k, n) is cut into panels of nr columns, each a run of blocks in the kernel's [`PanelFormat`], the columns past
+//! n zero bytes.
+//!
+//! Kernels with equal formats read the same packed weights.
+
+use super::format::PanelFormat;
+use super::loops::WholeB;
+use super::microkernel::Supported;
+use super::panel::PanelBlock;
+use crate::error::{Error, expect_size};
+use crate::scheme::Scheme;
+use crate::scratch::AlignedBuf;
+use crate::view::MatRef;
+use std::fmt;
+use std::sync::Arc;
+
+/// Memory with packed panels that somebody else owns, such as a mapped file.
+///
+/// # Safety
+/// [`StableBytes::bytes`] returns the same slice, at the same address, whenever it is called.
+pub unsafe trait StableBytes: Send + Sync {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+// SAFETY: a vector that is shared is not written, so its elements stay where they are.
+unsafe impl StableBytes for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// B (k, n) in panels.
+#[derive(Debug)]
+pub struct PackedB<S: Scheme> {
+    bytes: Bytes,
+    kernel: Supported<S>,
+    format: PanelFormat,
+    k: usize,
+    n: usize,
+}
+
+enum Bytes {
+    Owned(AlignedBuf<u8>),
+    Shared(Arc<dyn StableBytes>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Owned(bytes) => write!(f, "{} bytes of its own", bytes.len()),
+            Bytes::Shared(bytes) => write!(f, "{} shared bytes", bytes.bytes().len()),
+        }
+    }
+}
+
+/// Alignment of the panels that somebody else owns: that of the widest element.
+const ALIGNMENT: usize = align_of::<f64>();
+
+impl<S: Scheme> PackedB<S> {
+    /// Zeros, to be filled by [`PackedB::write`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the allocation fails.
+    pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
+        let format = kernel.record().panel_format();
+        let bytes = Bytes::Owned(AlignedBuf::zeroed(format.bytes(k, n))?);
+        Ok(PackedB { bytes, kernel, format, k, n })
+    }
+
+    /// Panels that were packed before, as [`PackedB::as_bytes`] gave them, in memory that is shared with their owner.
+    ///
+    /// # Errors
+    /// [`Error::Size`] if they are not as many bytes as the kernel's format takes, or do not start at a multiple of eight bytes.
+    pub fn from_shared(kernel: Supported<S>, k: usize, n: usize, bytes: Arc<dyn StableBytes>) -> Result<Self, Error> {
+        let format = kernel.record().panel_format();
+        let found = bytes.bytes();
+        expect_size("bytes of packed B", format.bytes(k, n), found.len())?;
+        expect_size("bytes of packed B past a multiple of 8", 0, found.as_ptr().addr() % ALIGNMENT)?;
+        Ok(PackedB { bytes: Bytes::Shared(bytes), kernel, format, k, n })
+    }
+
+    /// Rows of B.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns of B.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// How the panels are laid out.
+    pub fn format(&self) -> PanelFormat {
+        self.format
+    }
+
+    /// All panels, to be written to a file.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes.bytes(),
+        }
+    }
+
+    /// Bytes held, or shared.
+    pub fn bytes(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Packs `block` as the part of B that starts at row `k0` and column `n0`.
+    ///
+    /// # Errors
+    /// If the block reaches outside B, it does not begin and end where blocks of the format do, or the panels belong to somebody else.
+    pub fn write(&mut self, k0: usize, n0: usize, block: MatRef<'_, S::B>) -> Result<(), Error> {
+        let (k, n, format) = (self.k, self.n, self.format);
+        let (rows_left, cols_left) = (k.saturating_sub(k0), n.saturating_sub(n0));
+        if block.rows() > rows_left {
+            return Err(Error::Size {
+                what: "rows of B that are left to pack",
+                wanted: rows_left,
+                found: block.rows(),
+            });
+        }
+        if block.cols() > cols_left {
+            let what = "columns of B that are left to pack";
+            return Err(Error::Size { what, wanted: cols_left, found: block.cols() });
+        }
+        if block.rows() == 0 {
+            return Ok(());
+        }
+        let is_whole = k0.is_multiple_of(format.block_k)
+            && (block.rows() == rows_left || block.rows().is_multiple_of(format.block_k));
+        if !is_whole {
+            let what = "rows of B, or their multiples, to be packed at a time";
+            return Err(Error::Size { what, wanted: format.block_k, found: block.rows() });
+        }
+        let Bytes::Owned(bytes) = &mut self.bytes else {
+            return Err(Error::Size { what: "shared panels that may be written", wanted: 0, found: n });
+        };
+        let panel_bytes = format.panel_bytes(k);
+        let mut col = n0;
+        while col < n0 + block.cols() {
+            let end = (col - col % format.cols + format.cols).min(n0 + block.cols());
+            let panel = &mut bytes[(col / format.cols) * panel_bytes..][..panel_bytes];
+            let source = block.block(0..block.rows(), col - n0..end - n0);
+            let block = PanelBlock { format: &self.format, source, panel, row: k0, col: col % format.cols };
+            self.kernel.pack(block);
+            col = end;
+        }
+        Ok(())
+    }
+
+    /// out ← column `j` of B: (k).
+    ///
+    /// # Errors
+    /// If there is no such column or `out` is not k elements.
+    pub fn copy_column(&self, j: usize, out: &mut [S::B]) -> Result<(), Error> {
+        if j >= self.n {
+            return Err(Error::Size { what: "column of packed B, below", wanted: self.n, found: j });
+        }
+        expect_size("elements for a column of packed B", self.k, out.len())?;
+        let panel_bytes = self.format.panel_bytes(self.k);
+        let panel = &self.as_bytes()[(j / self.format.cols) * panel_bytes..][..panel_bytes];
+        self.kernel.record().read_column(panel, j % self.format.cols, out);
+        Ok(())
+    }
+
+    /// Whether `kernel` reads these panels.
+    pub(super) fn check_format(&self, kernel: Supported<S>) -> Result<(), Error> {
+        let (record, found) = (kernel.record(), self.format);
+        let wanted = record.panel_format();
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(Error::PackedForAnotherKernel { kernel: record.name(), wanted, found })
+        }
+    }
+
+    /// The panels as the loops see them.
+    pub(super) fn whole(&self) -> WholeB {
+        let PanelFormat { block_bytes, .. } = self.format;
+        let panel_stride = self.format.panel_bytes(self.k);
+        let (block_stride, stride) = (block_bytes, block_bytes);
+        WholeB { data: self.as_bytes().as_ptr(), panel_stride, block_stride, stride, needs_prefetch: false }
+    }
+}

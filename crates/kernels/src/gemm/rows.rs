@@ -1,0 +1,98 @@
+//! Rows of A prepared once, for every product that reads them in the same format.
+
+use super::format::RowFormat;
+use super::microkernel::Supported;
+use super::panel::RowBlock;
+use super::strided::Strided;
+use crate::error::Error;
+use crate::scheme::Scheme;
+use crate::scratch::{AlignedBuf, LINE};
+use crate::threads::{Parallel, for_each_chunk};
+use crate::view::MatRef;
+
+/// Rows of A in a kernel's format. The memory grows to the largest demand and is then reused.
+#[derive(Debug)]
+pub struct RowBuf {
+    bytes: AlignedBuf<u8>,
+    format: Option<RowFormat>,
+    rows: usize,
+    k: usize,
+}
+
+/// Rows that one task prepares.
+const ROWS_PER_TASK: usize = 16;
+
+impl RowBuf {
+    /// Holds no rows yet.
+    pub const fn new() -> Self {
+        RowBuf { bytes: AlignedBuf::empty(0), format: None, rows: 0, k: 0 }
+    }
+
+    /// Rows held.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Elements of a row.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The format of the rows; `None` if there are none.
+    pub fn format(&self) -> Option<RowFormat> {
+        self.format
+    }
+
+    /// Prepares the rows of A (m, k) for a kernel, and for all others with the same format.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the memory has to grow and the allocation fails. It then holds no rows.
+    pub fn prepare<S: Scheme>(
+        &mut self,
+        kernel: Supported<S>,
+        a: MatRef<'_, S::A>,
+        pool: &dyn Parallel,
+    ) -> Result<(), Error> {
+        self.format = None;
+        let format = kernel.record().row_format();
+        let (rows, k, stride) = (a.rows(), a.cols(), row_stride(&format, a.cols()));
+        let bytes = rows.saturating_mul(stride);
+        if self.bytes.len() < bytes {
+            self.bytes = AlignedBuf::zeroed(bytes)?;
+        }
+        if bytes > 0 {
+            for_each_chunk(pool, &mut self.bytes[..bytes], ROWS_PER_TASK * stride, |chunk, out| {
+                let first = chunk * ROWS_PER_TASK;
+                let source = a.block(first..first + out.len() / stride, 0..k);
+                kernel.prepare(RowBlock { format: &format, source, rows: out, row_stride: stride });
+            });
+        }
+        (self.format, self.rows, self.k) = (Some(format), rows, k);
+        Ok(())
+    }
+
+    /// The rows as the loops see them.
+    ///
+    /// # Errors
+    /// [`Error::RowsForAnotherKernel`] if they were prepared in another format.
+    pub(super) fn operand<S: Scheme>(&self, kernel: Supported<S>) -> Result<Strided<u8>, Error> {
+        let wanted = kernel.record().row_format();
+        if self.format != Some(wanted) {
+            let found = self.format.map_or("none", |format| format.layout);
+            return Err(Error::RowsForAnotherKernel { kernel: kernel.record().name(), wanted: wanted.layout, found });
+        }
+        let (row_stride, col_stride) = (row_stride(&wanted, self.k), wanted.block_bytes);
+        Ok(Strided { data: self.bytes.as_ptr(), row_stride, col_stride })
+    }
+}
+
+impl Default for RowBuf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes from one row to the next: whole lines and an odd number of them, so that rows do not share the sets of a cache.
+fn row_stride(format: &RowFormat, k: usize) -> usize {
+    (format.row_bytes(k).div_ceil(LINE) | 1).saturating_mul(LINE)
+}
