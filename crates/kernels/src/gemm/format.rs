@@ -17,6 +17,11 @@ pub struct RowFormat {
 }
 
 impl RowFormat {
+    /// Elements where they lie.
+    pub(super) const fn of_elements<E>(layout: &'static str) -> RowFormat {
+        RowFormat { layout, block_k: 1, block_bytes: size_of::<E>(), is_in_place: true }
+    }
+
     /// Bytes of a row of `k` products. Saturates.
     pub const fn row_bytes(&self, k: usize) -> usize {
         k.div_ceil(self.block_k).saturating_mul(self.block_bytes)
@@ -38,6 +43,11 @@ pub struct PanelFormat {
 }
 
 impl PanelFormat {
+    /// Rows of elements.
+    pub(super) const fn of_elements<E>(layout: &'static str, cols: usize) -> PanelFormat {
+        PanelFormat { layout, cols, block_k: 1, block_bytes: cols * size_of::<E>() }
+    }
+
     /// Bytes of a panel of `k` products. Saturates.
     pub const fn panel_bytes(&self, k: usize) -> usize {
         k.div_ceil(self.block_k).saturating_mul(self.block_bytes)

@@ -6,8 +6,8 @@ use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
 use super::room::MAX_TILE_BYTES;
 use super::tile_args::{CopyArgs, CopyFn, SweepFn, TileArgs, TileFn};
 use crate::cpu::{Cpu, Features, Isa};
-use crate::scheme::{Element, Output, Scheme, Uniform};
-use crate::simd::{Scalar, Simd};
+use crate::scheme::{Output, Scheme, Uniform};
+use crate::simd::{Entry, Scalar, Simd};
 
 /// The size of the block of C that a microkernel computes in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,48 +273,29 @@ where
         functions: &'static [&'static [TileFn<S::E>]],
     ) -> Microkernel<S> {
         let tile = tile_of(functions, lanes);
-        let tiles = TileKernel::of_elements(S::NAME, name, needs, Form::Outer, tile, lanes, functions, copy_elements);
+        let tiles = TileKernel {
+            name,
+            needs,
+            form: Form::Outer,
+            tile,
+            lanes,
+            rows: RowFormat::of_elements::<S::E>(S::NAME),
+            panel: PanelFormat::of_elements::<S::E>(S::NAME, tile.nr),
+            k_blocks: KBlocks::Chains,
+            functions,
+            sweeps: &[],
+            element: None,
+            copy: copy_elements,
+            session: None,
+        };
         Microkernel::of_rows::<Scalar>(tiles)
     }
 }
 
 impl<S: Uniform> Microkernel<S> {
     /// A record of a scheme whose panels are rows of elements.
-    pub(super) const fn of_rows<V: crate::simd::Entry<micro::copy::CopyBlock<S::E>>>(tiles: TileKernel<S::E>) -> Self {
+    pub(super) const fn of_rows<V: Entry<micro::copy::CopyBlock<S::E>>>(tiles: TileKernel<S::E>) -> Self {
         Microkernel { tiles, pack: Rows::pack::<S, V>, column: Rows::column::<S>, prepare: Rows::prepare::<S, V> }
-    }
-}
-
-impl<E: Element> TileKernel<E> {
-    /// A kernel that reads elements of C's type.
-    pub(super) const fn of_elements(
-        layout: &'static str,
-        name: &'static str,
-        needs: Features,
-        form: Form,
-        tile: Tile,
-        lanes: usize,
-        functions: &'static [&'static [TileFn<E>]],
-        copy: CopyFn<E>,
-    ) -> Self {
-        TileKernel {
-            name,
-            needs,
-            form,
-            tile,
-            lanes,
-            rows: RowFormat { layout, block_k: 1, block_bytes: size_of::<E>(), is_in_place: true },
-            panel: PanelFormat { layout, cols: tile.nr, block_k: 1, block_bytes: tile.nr * size_of::<E>() },
-            k_blocks: match form {
-                Form::Dot => KBlocks::Segments,
-                _ => KBlocks::Chains,
-            },
-            functions,
-            sweeps: &[],
-            element: None,
-            copy,
-            session: None,
-        }
     }
 }
 
@@ -380,10 +361,9 @@ impl<E: Output> Ready<E> {
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.
     #[inline(always)]
     pub(super) fn begin_session(self) -> OpenSession {
-        OpenSession(self.0.session.map(|session| {
+        OpenSession(self.0.session.inspect(|session| {
             // SAFETY: what the CPU has by our constructor.
             unsafe { (session.begin)() };
-            session
         }))
     }
 

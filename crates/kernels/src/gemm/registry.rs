@@ -2,6 +2,7 @@
 //!
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
+use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::micro::copy::CopyBlock;
 use super::micro::dot::{Dot, DotElement};
 use super::micro::outer::Outer;
@@ -31,20 +32,23 @@ macro_rules! tile_functions {
 macro_rules! record {
     ($name:literal, $scheme:ident, $element:ident, $isa:ident, $form:ident, $lanes:literal, $rows:tt, $vectors:tt) => {
         Microkernel::of_rows::<$isa>(TileKernel {
+            name: $name,
+            needs: Isa::$isa.needs(),
+            form: Form::$form,
+            tile: Tile { mr: record!(@count $rows), nr: $lanes * record!(@count $vectors) },
+            lanes: $lanes,
+            rows: RowFormat::of_elements::<$element>(<$scheme as Scheme>::NAME),
+            panel: PanelFormat::of_elements::<$element>(<$scheme as Scheme>::NAME, $lanes * record!(@count $vectors)),
+            k_blocks: record!(@k_blocks $form),
+            functions: tile_functions!($isa, $form, $element, $rows, $vectors),
             sweeps: record!(@sweeps $form, $isa, $element, $rows, $vectors),
             element: record!(@element $form, $isa, $element),
-            ..TileKernel::of_elements(
-                <$scheme as Scheme>::NAME,
-                $name,
-                Isa::$isa.needs(),
-                Form::$form,
-                Tile { mr: record!(@count $rows), nr: $lanes * record!(@count $vectors) },
-                $lanes,
-                tile_functions!($isa, $form, $element, $rows, $vectors),
-                <$isa as Entry<CopyBlock<$element>>>::FUNCTION,
-            )
+            copy: <$isa as Entry<CopyBlock<$element>>>::FUNCTION,
+            session: None,
         })
     };
+    (@k_blocks Outer) => { KBlocks::Chains };
+    (@k_blocks Dot) => { KBlocks::Segments };
     (@count [$($sizes:literal)*]) => { [$($sizes),*].len() };
     (@element Outer, $isa:ident, $element:ident) => { None };
     (@element Dot, $isa:ident, $element:ident) => { Some(<$isa as Entry<DotElement<$element>>>::FUNCTION) };
