@@ -21,7 +21,7 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     let rates = cpu.core_family().rates();
     let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
     kernels
-        .filter(|kernel| !is_too_flat(kernel.record(), &rates))
+        .filter(|kernel| !is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
             _ => (0, cycles(kernel.record(), &rates, shape)),
@@ -33,13 +33,12 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
 const FEW_ROWS: usize = 6;
 
 /// Whether so few rows share what is loaded of B that L2 cannot deliver it.
-fn is_too_flat<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates) -> bool {
-    let vector_bytes = vector_bytes(kernel);
-    rates.per_cycle(vector_bytes) * vector_bytes > rates.l2_bytes_per_cycle * kernel.tile().mr
+#[inline(always)]
+fn is_too_flat(tile: Tile, vector_bytes: usize, rates: &Rates) -> bool {
+    rates.per_cycle(vector_bytes) * vector_bytes > rates.l2_bytes_per_cycle * tile.mr
 }
 
 /// Bytes of a vector across the columns of B, in one step of K.
-#[inline(always)]
 fn vector_bytes<S: Scheme>(kernel: &Microkernel<S>) -> usize {
     kernel.lanes() * kernel.panel_format().element_bytes()
 }
@@ -100,7 +99,7 @@ const LONG_ROW: usize = 64;
 /// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
 /// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
 #[inline(always)]
-fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
+fn rank<S: Uniform>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Shape, a_in_l2: bool) -> usize {
     let Tile { mr, nr } = kernel.tile();
     if kernel.form() == Form::Dot {
         return rank_dot(mr, nr, m, n);
@@ -108,7 +107,8 @@ fn rank<S: Scheme>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: Sh
     let is_for_single_rows = mr == 1;
     // One vector of columns makes a load for every multiply-add.
     let is_too_narrow = nr == kernel.lanes() && kernel.lanes() > 1;
-    let is_too_flat = is_too_flat(kernel, rates);
+    // Without the division of `vector_bytes`.
+    let is_too_flat = is_too_flat(kernel.tile(), kernel.lanes() * size_of::<S::E>(), rates);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
