@@ -1,6 +1,6 @@
 //! Number schemes: the types of a product's matrices, as one word.
 
-use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue};
+use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue, registry};
 use crate::scratch::Zeroable;
 use std::fmt;
 use std::ops::{Add, Mul};
@@ -17,8 +17,13 @@ pub trait Scheme: Copy + Send + Sync + 'static {
     /// The name used in kernel names and reports.
     const NAME: &'static str;
 
-    /// The scheme's part of the registry.
-    fn kernels() -> &'static [Microkernel<Self>];
+    /// The scheme's part of the registry: groups of kernels that need the same of the CPU, the most capable first.
+    fn kernels() -> &'static [&'static [Microkernel<Self>]];
+
+    /// All of its kernels, in that order.
+    fn records() -> impl Iterator<Item = &'static Microkernel<Self>> {
+        Self::kernels().iter().copied().flatten()
+    }
 }
 
 /// Elements of C, with the type of the sums that become them.
@@ -91,8 +96,8 @@ impl Scheme for F32 {
     type C = f32;
     const NAME: &'static str = "f32";
 
-    fn kernels() -> &'static [Microkernel<F32>] {
-        crate::gemm::registry::F32_KERNELS
+    fn kernels() -> &'static [&'static [Microkernel<F32>]] {
+        registry::F32
     }
 }
 
@@ -110,8 +115,8 @@ impl Scheme for F64 {
     type C = f64;
     const NAME: &'static str = "f64";
 
-    fn kernels() -> &'static [Microkernel<F64>] {
-        crate::gemm::registry::F64_KERNELS
+    fn kernels() -> &'static [&'static [Microkernel<F64>]] {
+        registry::F64
     }
 }
 

@@ -5,9 +5,9 @@ use super::epilogue::Epilogue;
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
-use super::rows::RowBuf;
+use super::rows::{self, RowBuf};
 use super::select::{Shape, choose};
-use super::strided::Strided;
+use super::strided::{COLUMNS_FOR_SHARED_SETS, Strided};
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
@@ -23,6 +23,9 @@ pub struct Ctx<'a> {
     /// Working memory.
     pub scratch: &'a mut Scratch,
 }
+
+/// Bytes of A up to which it is copied.
+const LARGEST_COPY: usize = 64 << 20;
 
 /// The kernel for products with one B: C (m, n) = act(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
@@ -124,15 +127,29 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
         self.check((a.rows(), a.cols()), b, &c, epilogue)?;
-        let format = self.kernel.record().row_format();
-        if !format.is_in_place {
-            let mut rows = RowBuf::new();
-            rows.prepare(self.kernel, a, ctx.pool)?;
-            return self.run_prepared(&rows, b, c, epilogue, ctx);
+        let is_in_place = self.kernel.record().row_format().is_in_place;
+        if !is_in_place || self.copying_pays(&a) {
+            match ctx.scratch.take(rows::prepared_bytes(self.kernel, a.rows(), a.cols())) {
+                Ok(room) => {
+                    let a = rows::prepare(self.kernel, a, room, ctx.pool);
+                    // SAFETY: the room holds A in the kernel's format, and all sizes were checked.
+                    unsafe { self.run_checked(a, b, c, epilogue, ctx.pool) };
+                    return Ok(());
+                }
+                Err(error) if !is_in_place => return Err(error),
+                Err(_) => {}
+            }
         }
         // SAFETY: the view vouches for A, and all sizes were checked.
-        unsafe { self.run_checked(Strided::of(&a).bytes(), b, c, epilogue, ctx) };
+        unsafe { self.run_checked(Strided::of(&a).bytes(), b, c, epilogue, ctx.pool) };
         Ok(())
+    }
+
+    /// Whether a copy of A, which its rows do not share the sets of the caches with, costs less than they do.
+    fn copying_pays(&self, a: &MatRef<'_, S::A>) -> bool {
+        let is_reused = self.n >= COLUMNS_FOR_SHARED_SETS && a.rows() > self.kernel.tile().mr;
+        let is_small = a.rows().saturating_mul(a.cols()) <= LARGEST_COPY / size_of::<S::A>();
+        is_reused && is_small && Strided::of(a).shares_sets()
     }
 
     /// As [`GemmPlan::run`], with rows of A that were prepared for a kernel which reads the same format.
@@ -150,7 +167,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         self.check((a.rows(), a.k()), b, &c, epilogue)?;
         let a = a.operand(self.kernel)?;
         // SAFETY: the buffer vouches for A, and all sizes were checked.
-        unsafe { self.run_checked(a, b, c, epilogue, ctx) };
+        unsafe { self.run_checked(a, b, c, epilogue, ctx.pool) };
         Ok(())
     }
 
@@ -178,7 +195,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         b: &PackedB<S>,
         mut c: MatMut<'_, f32>,
         epilogue: &Epilogue<'_>,
-        ctx: &mut Ctx<'_>,
+        pool: &dyn Parallel,
     ) {
         let (m, n, k) = (c.rows(), self.n, self.k);
         let product = Product {
@@ -196,9 +213,9 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         let record = self.kernel.record();
         let blocking = self.blocking.unwrap_or_else(|| {
             let bytes = record.panel_format().element_bytes();
-            Blocking::choose(record.tile(), bytes, self.caches, ctx.pool.threads(), Shape { m, n, k })
+            Blocking::choose(record.tile(), bytes, self.caches, pool.threads(), Shape { m, n, k })
         });
         // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
-        unsafe { product.run(a, b.whole(), blocking, ctx.pool) };
+        unsafe { product.run(a, b.whole(), blocking, pool) };
     }
 }

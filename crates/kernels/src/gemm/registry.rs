@@ -9,7 +9,7 @@ use super::micro::outer::Outer;
 use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
 use crate::cpu::Isa;
-use crate::scheme::{F32, F64, Scheme};
+use crate::scheme::{self, Scheme};
 use crate::simd::{Entry, Scalar};
 
 #[cfg(target_arch = "x86_64")]
@@ -37,8 +37,8 @@ macro_rules! record {
             form: Form::$form,
             tile: Tile { mr: record!(@count $rows), nr: $lanes * record!(@count $vectors) },
             lanes: $lanes,
-            rows: RowFormat::of_elements::<$element>(<$scheme as Scheme>::NAME),
-            panel: PanelFormat::of_elements::<$element>(<$scheme as Scheme>::NAME, $lanes * record!(@count $vectors)),
+            rows: RowFormat::of_elements::<$element>(<scheme::$scheme as Scheme>::NAME),
+            panel: PanelFormat::of_elements::<$element>(<scheme::$scheme as Scheme>::NAME, $lanes * record!(@count $vectors)),
             k_blocks: record!(@k_blocks $form),
             functions: tile_functions!($isa, $form, $element, $rows, $vectors),
             sweeps: record!(@sweeps $form, $isa, $element, $rows, $vectors),
@@ -58,92 +58,95 @@ macro_rules! record {
     (@sweeps Dot, $isa:ident, $element:ident, $rows:tt, $vectors:tt) => { &[] };
 }
 
-/// Microkernels for f32, the most capable ISA first.
+/// The kernels of f32: groups that need the same of the CPU, the most capable first.
+pub(crate) static F32: &[&[Microkernel<scheme::F32>]] = &[
+    #[cfg(target_arch = "x86_64")]
+    F32_AVX512,
+    #[cfg(target_arch = "x86_64")]
+    F32_AVX2,
+    F32_SCALAR,
+];
+
+#[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-pub(crate) static F32_KERNELS: &[Microkernel<F32>] = &[
-    #[cfg(target_arch = "x86_64")]
+static F32_AVX512: &[Microkernel<scheme::F32>] = &[
     record!("avx512_f32_6x64", F32, f32, Avx512, Outer, 16, [1 2 3 4 5 6], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_8x48", F32, f32, Avx512, Outer, 16, [1 2 3 4 5 6 7 8], [1 2 3]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_12x32", F32, f32, Avx512, Outer, 16, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_16x16", F32, f32, Avx512, Outer, 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_4x96", F32, f32, Avx512, Outer, 16, [1 2 3 4], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_1x256", F32, f32, Avx512, Outer, 16, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_6x4", F32, f32, Avx512, Dot, 1, [1 2 3 4 5 6], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_4x6", F32, f32, Avx512, Dot, 1, [1 2 3 4], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_8x1", F32, f32, Avx512, Dot, 1, [1 2 3 4 5 6 7 8], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f32_dot_1x8", F32, f32, Avx512, Dot, 1, [1], [1 2 3 4 5 6 7 8]),
-    #[cfg(target_arch = "x86_64")]
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static F32_AVX2: &[Microkernel<scheme::F32>] = &[
     record!("avx2_f32_6x16", F32, f32, Avx2, Outer, 8, [1 2 3 4 5 6], [1 2]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_1x96", F32, f32, Avx2, Outer, 8, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_4x3", F32, f32, Avx2, Dot, 1, [1 2 3 4], [1 2 3]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_3x4", F32, f32, Avx2, Dot, 1, [1 2 3], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_2x6", F32, f32, Avx2, Dot, 1, [1 2], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_8x1", F32, f32, Avx2, Dot, 1, [1 2 3 4 5 6 7 8], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f32_dot_1x8", F32, f32, Avx2, Dot, 1, [1], [1 2 3 4 5 6 7 8]),
+];
+
+#[rustfmt::skip]
+static F32_SCALAR: &[Microkernel<scheme::F32>] = &[
     record!("scalar_f32_4x4", F32, f32, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// Microkernels for f64, the most capable ISA first.
+/// The kernels of f64: groups that need the same of the CPU, the most capable first.
+pub(crate) static F64: &[&[Microkernel<scheme::F64>]] = &[
+    #[cfg(target_arch = "x86_64")]
+    F64_AVX512,
+    #[cfg(target_arch = "x86_64")]
+    F64_AVX2,
+    F64_SCALAR,
+];
+
+#[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
-pub(crate) static F64_KERNELS: &[Microkernel<F64>] = &[
-    #[cfg(target_arch = "x86_64")]
+static F64_AVX512: &[Microkernel<scheme::F64>] = &[
     record!("avx512_f64_6x32", F64, f64, Avx512, Outer, 8, [1 2 3 4 5 6], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_8x24", F64, f64, Avx512, Outer, 8, [1 2 3 4 5 6 7 8], [1 2 3]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_12x16", F64, f64, Avx512, Outer, 8, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_16x8", F64, f64, Avx512, Outer, 8, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_4x48", F64, f64, Avx512, Outer, 8, [1 2 3 4], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_1x128", F64, f64, Avx512, Outer, 8, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_6x4", F64, f64, Avx512, Dot, 1, [1 2 3 4 5 6], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_4x6", F64, f64, Avx512, Dot, 1, [1 2 3 4], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_8x1", F64, f64, Avx512, Dot, 1, [1 2 3 4 5 6 7 8], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx512_f64_dot_1x8", F64, f64, Avx512, Dot, 1, [1], [1 2 3 4 5 6 7 8]),
-    #[cfg(target_arch = "x86_64")]
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static F64_AVX2: &[Microkernel<scheme::F64>] = &[
     record!("avx2_f64_6x8", F64, f64, Avx2, Outer, 4, [1 2 3 4 5 6], [1 2]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_1x48", F64, f64, Avx2, Outer, 4, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_4x3", F64, f64, Avx2, Dot, 1, [1 2 3 4], [1 2 3]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_3x4", F64, f64, Avx2, Dot, 1, [1 2 3], [1 2 3 4]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_2x6", F64, f64, Avx2, Dot, 1, [1 2], [1 2 3 4 5 6]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_8x1", F64, f64, Avx2, Dot, 1, [1 2 3 4 5 6 7 8], [1]),
-    #[cfg(target_arch = "x86_64")]
     record!("avx2_f64_dot_1x8", F64, f64, Avx2, Dot, 1, [1], [1 2 3 4 5 6 7 8]),
+];
+
+#[rustfmt::skip]
+static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheme::{F32, F64};
 
     fn check_records<S: Scheme>() {
-        for kernel in S::kernels() {
+        for kernel in S::records() {
             let Tile { mr, nr } = kernel.tile();
             let form = if kernel.form() == Form::Dot { "dot_" } else { "" };
             assert_eq!(kernel.name(), format!("{}_{}_{form}{mr}x{nr}", kernel.isa(), S::NAME));
@@ -160,8 +163,21 @@ mod tests {
         check_records::<F64>();
     }
 
+    fn check_groups<S: Scheme>() {
+        for group in S::kernels() {
+            assert!(group.iter().all(|kernel| kernel.needs() == group[0].needs()), "{}", group[0].name());
+        }
+        assert!(S::kernels().is_sorted_by(|more, less| more[0].needs().contains(less[0].needs())));
+    }
+
+    #[test]
+    fn groups_need_the_same_and_the_most_capable_come_first() {
+        check_groups::<F32>();
+        check_groups::<F64>();
+    }
+
     fn isas<S: Scheme>() -> Vec<Isa> {
-        S::kernels().iter().map(|kernel| kernel.isa()).collect()
+        S::records().map(|kernel| kernel.isa()).collect()
     }
 
     #[test]

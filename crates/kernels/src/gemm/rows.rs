@@ -54,20 +54,13 @@ impl RowBuf {
         pool: &dyn Parallel,
     ) -> Result<(), Error> {
         self.format = None;
-        let format = kernel.record().row_format();
-        let (rows, k, stride) = (a.rows(), a.cols(), row_stride(&format, a.cols()));
-        let bytes = rows.saturating_mul(stride);
+        let bytes = prepared_bytes(kernel, a.rows(), a.cols());
         if self.bytes.len() < bytes {
             self.bytes = AlignedBuf::zeroed(bytes)?;
         }
-        if bytes > 0 {
-            for_each_chunk(pool, &mut self.bytes[..bytes], ROWS_PER_TASK * stride, |chunk, out| {
-                let first = chunk * ROWS_PER_TASK;
-                let source = a.block(first..first + out.len() / stride, 0..k);
-                kernel.prepare(RowBlock { format: &format, source, rows: out, row_stride: stride });
-            });
-        }
-        (self.format, self.rows, self.k) = (Some(format), rows, k);
+        prepare(kernel, a, &mut self.bytes[..bytes], pool);
+        let format = kernel.record().row_format();
+        (self.format, self.rows, self.k) = (Some(format), a.rows(), a.cols());
         Ok(())
     }
 
@@ -90,6 +83,28 @@ impl Default for RowBuf {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Bytes of `rows` prepared rows of `k` elements. Saturates.
+pub(super) fn prepared_bytes<S: Scheme>(kernel: Supported<S>, rows: usize, k: usize) -> usize {
+    rows.saturating_mul(row_stride(&kernel.record().row_format(), k))
+}
+
+/// Prepares the rows of A in `room`, which has [`prepared_bytes`], and gives them as the loops see them.
+pub(super) fn prepare<S: Scheme>(
+    kernel: Supported<S>,
+    a: MatRef<'_, S::A>,
+    room: &mut [u8],
+    pool: &dyn Parallel,
+) -> Strided<u8> {
+    let format = kernel.record().row_format();
+    let (k, stride) = (a.cols(), row_stride(&format, a.cols()));
+    for_each_chunk(pool, room, ROWS_PER_TASK * stride, |chunk, out| {
+        let first = chunk * ROWS_PER_TASK;
+        let source = a.block(first..first + out.len() / stride, 0..k);
+        kernel.prepare(RowBlock { format: &format, source, rows: out, row_stride: stride });
+    });
+    Strided { data: room.as_ptr(), row_stride: stride, col_stride: format.block_bytes }
 }
 
 /// Bytes from one row to the next: whole lines and an odd number of them, so that rows do not share the sets of a cache.

@@ -1,7 +1,7 @@
 //! Shape → kernel: a pure function with a cost model.
 
 use super::microkernel::{Form, Microkernel, Ready, Supported, Tile};
-use crate::cpu::{Caches, Cpu, Rates};
+use crate::cpu::{Caches, Cpu, Features, Rates};
 use crate::scheme::{Scheme, Uniform};
 
 /// The size of a product: C (m, n) = A (m, k) · B (k, n).
@@ -43,12 +43,18 @@ fn vector_bytes<S: Scheme>(kernel: &Microkernel<S>) -> usize {
     kernel.lanes() * kernel.panel_format().element_bytes()
 }
 
-/// The kernels of a form that the choice is between: those that need the same of the CPU as the most capable one that runs on it. The
-/// list begins with that one, and those that need the same follow each other.
+/// What all kernels of a group need of the CPU.
+#[inline(always)]
+fn needs_of<S: Scheme>(group: &[Microkernel<S>]) -> Features {
+    group.first().map_or(Features::NONE, Microkernel::needs)
+}
+
+/// The kernels of a form that the choice is between: those of the most capable group that has some and runs on `cpu`.
 pub fn candidates<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
-    let mut most = None;
-    let of_form = S::kernels().iter().filter(move |kernel| kernel.form() == form && cpu.has(kernel.needs()));
-    of_form.take_while(move |kernel| *most.get_or_insert(kernel.needs()) == kernel.needs()).filter_map(|k| k.on(cpu))
+    let has_form = move |group: &&&[Microkernel<S>]| group.iter().any(|kernel| kernel.form() == form);
+    let mut groups = S::kernels().iter().filter(has_form).filter(|group| cpu.has(needs_of(group)));
+    let group = groups.next().copied().unwrap_or_default();
+    group.iter().filter(move |kernel| kernel.form() == form).filter_map(|kernel| kernel.on(cpu))
 }
 
 /// The kernel of that form for a one-off product, whose panels may be of any width, with a B whose rows, or columns, are
@@ -69,23 +75,23 @@ pub(super) fn choose_one_off<S: Uniform>(
     };
     let a_in_l2 = shape.m.saturating_mul(shape.k) <= room_for_a / size_of::<S::E>();
     let rates = cpu.core_family().rates();
-    let mut best: Option<(&'static Microkernel<S>, usize)> = None;
     // A loop over [`candidates`], written out: it is a good part of the time of a tiny product.
-    for kernel in S::kernels() {
-        let is_candidate = match best {
-            Some((best, _)) => kernel.needs() == best.needs(),
-            None => cpu.has(kernel.needs()),
-        };
-        if is_candidate && kernel.form() == form {
+    for group in S::kernels() {
+        if !cpu.has(needs_of(group)) {
+            continue;
+        }
+        let mut best: Option<(&'static Microkernel<S>, usize)> = None;
+        for kernel in group.iter().filter(|kernel| kernel.form() == form) {
             let rank = rank(kernel, &rates, shape, a_in_l2);
             if best.is_none_or(|(_, lowest)| rank < lowest) {
                 best = Some((kernel, rank));
             }
-        } else if best.is_some() {
-            break;
+        }
+        if let Some((kernel, _)) = best {
+            return kernel.on(cpu).map(Supported::tiles);
         }
     }
-    best.and_then(|(kernel, _)| kernel.on(cpu)).map(Supported::tiles)
+    None
 }
 
 /// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
@@ -140,7 +146,7 @@ const BETWEEN_TILES: u32 = 4;
 
 /// Every kernel of a form that `cpu` can run.
 pub fn supported<S: Scheme>(cpu: &Cpu, form: Form) -> impl Iterator<Item = Supported<S>> + use<'_, S> {
-    S::kernels().iter().filter(move |kernel| kernel.form() == form).filter_map(|kernel| kernel.on(cpu))
+    S::records().filter(move |kernel| kernel.form() == form).filter_map(|kernel| kernel.on(cpu))
 }
 
 /// Estimated cycles of one core with these rates for the whole product with its operands in L2. Saturates.

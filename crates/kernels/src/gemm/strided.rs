@@ -1,6 +1,19 @@
 //! An operand where it lies: a pointer and the two strides.
 
+use crate::scratch::LINE;
 use crate::view::MatRef;
+
+/// Bytes between addresses that share a set of the first cache level.
+pub(super) const SET_STRIDE: usize = 4096;
+
+/// Columns of B from which on a copy of A pays whose rows would share sets.
+pub(super) const COLUMNS_FOR_SHARED_SETS: usize = 96;
+
+/// Elements from one row of a copy of A to the next: whole lines, and no power of two.
+pub(super) fn padded_row<E>(k: usize) -> usize {
+    let line = LINE / size_of::<E>();
+    (k.div_ceil(line) | 1).saturating_mul(line)
+}
 
 /// A matrix that is valid for reads at `row · row_stride + col · col_stride`, counted in elements.
 pub(crate) struct Strided<T> {
@@ -43,6 +56,12 @@ impl<T> Strided<T> {
         let bytes = |stride: usize| stride.wrapping_mul(size_of::<T>());
         let Strided { data, row_stride, col_stride } = self;
         Strided { data: data.cast(), row_stride: bytes(row_stride), col_stride: bytes(col_stride) }
+    }
+
+    /// Whether its rows, which are contiguous, lie in the same sets of the caches: few of them then stay there at a time.
+    #[inline(always)]
+    pub(crate) fn shares_sets(&self) -> bool {
+        self.col_stride == 1 && self.bytes().row_stride.is_multiple_of(SET_STRIDE)
     }
 
     /// The part from element (row, col) on.

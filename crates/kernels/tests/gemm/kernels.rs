@@ -31,7 +31,7 @@ pub(crate) fn kernels<S: Scheme>() -> Vec<Supported<S>> {
 /// Every record of either form that this machine can run.
 pub(crate) fn records<S: Scheme>() -> Vec<Supported<S>> {
     name_ignored_records_once();
-    S::kernels().iter().filter_map(|record| record.on(cpu())).collect()
+    S::records().filter_map(|record| record.on(cpu())).collect()
 }
 
 /// One line for each record that cannot be run, written past the capture of the test harness.
@@ -44,7 +44,7 @@ fn name_ignored_records_once() {
 }
 
 fn ignored_records<S: Scheme>() -> String {
-    let ignored = S::kernels().iter().filter(|record| !cpu().has(record.needs()));
+    let ignored = S::records().filter(|record| !cpu().has(record.needs()));
     ignored
         .map(|record| {
             format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu().features())
@@ -97,7 +97,7 @@ fn every_kernel_runs_an_empty_product() {
 
 /// The name of every record and what it needs.
 fn names<S: Scheme>() -> impl Iterator<Item = (&'static str, Features)> {
-    S::kernels().iter().map(|record| (record.name(), record.needs()))
+    S::records().map(|record| (record.name(), record.needs()))
 }
 
 #[test]
@@ -117,11 +117,11 @@ fn records_beyond_the_capped_isa_are_named() {
 fn check_records<S: Scheme>() {
     for isa in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar && cfg!(target_arch = "x86_64")) {
         for form in [Form::Outer, Form::Dot] {
-            assert!(S::kernels().iter().any(|record| record.isa() == isa && record.form() == form), "{isa} {form:?}");
+            assert!(S::records().any(|record| record.isa() == isa && record.form() == form), "{isa} {form:?}");
         }
     }
-    assert!(S::kernels().iter().any(|record| record.isa() == Isa::Scalar && record.form() == Form::Outer));
-    for record in S::kernels() {
+    assert!(S::records().any(|record| record.isa() == Isa::Scalar && record.form() == Form::Outer));
+    for record in S::records() {
         assert_eq!(record.tile().nr % record.lanes(), 0, "{}", record.name());
         assert!(record.name().contains(S::NAME), "{}", record.name());
     }

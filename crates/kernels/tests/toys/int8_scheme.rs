@@ -31,7 +31,7 @@ impl Scheme for Int8 {
     type C = f32;
     const NAME: &'static str = "toy_int8";
 
-    fn kernels() -> &'static [Microkernel<Int8>] {
+    fn kernels() -> &'static [&'static [Microkernel<Int8>]] {
         KERNELS
     }
 }
@@ -48,7 +48,8 @@ const PANEL: PanelFormat =
     PanelFormat { layout: "toy int8 quads", cols: COLS, block_k: GROUP, block_bytes: COLS * (SCALE + GROUP) };
 
 /// The record, and the same kernel whose sums go on in C after whole groups.
-static KERNELS: &[Microkernel<Int8>] = &[record("toy_int8_4x8", KBlocks::Whole)];
+static KERNEL: Microkernel<Int8> = record("toy_int8_4x8", KBlocks::Whole);
+static KERNELS: &[&[Microkernel<Int8>]] = &[std::slice::from_ref(&KERNEL)];
 static RESUMING: Microkernel<Int8> = record("toy_int8_4x8_resuming", KBlocks::Multiples(GROUP));
 
 const fn record(name: &'static str, k_blocks: KBlocks) -> Microkernel<Int8> {
@@ -258,7 +259,7 @@ fn products_of_another_scheme_match_plain_loops_on_any_number_of_threads() {
         let case = Case::new(size, seed);
         for threads in 1..=3 {
             let pool = ThreadPool::new(threads).unwrap();
-            assert_eq!(case.run(&case.plan(&KERNELS[0]), &pool), case.wanted(), "{size:?} on {threads} threads");
+            assert_eq!(case.run(&case.plan(&KERNEL), &pool), case.wanted(), "{size:?} on {threads} threads");
         }
     }
 }
@@ -279,7 +280,7 @@ fn rows_prepared_once_serve_every_product_with_their_format() {
     let (first, second) = (Case::new((5, 9, 70), 1), Case::new((5, 20, 70), 2));
     let second = Case { a: first.a.clone(), ..second };
     let mut rows = RowBuf::new();
-    rows.prepare(first.plan(&KERNELS[0]).kernel(), first.a(), &Serial).unwrap();
+    rows.prepare(first.plan(&KERNEL).kernel(), first.a(), &Serial).unwrap();
     for case in [first, second] {
         let plan = case.plan(&RESUMING);
         let mut c = vec![f32::NAN; case.m * case.n];
@@ -297,7 +298,7 @@ fn blocks_of_k_are_pairs_of_one_batch_reduce_call() {
     let (m, n, k) = (6, 11, 45);
     let cpu = Cpu::host().unwrap();
     let plan = BrgemmPlan::<Int8>::new(cpu, Shape { m, n, k });
-    let packed: Vec<_> = cases.iter().map(|case| case.plan(&KERNELS[0]).pack_b(case.b()).unwrap()).collect();
+    let packed: Vec<_> = cases.iter().map(|case| case.plan(&KERNEL).pack_b(case.b()).unwrap()).collect();
     let rows: Vec<_> = cases
         .iter()
         .map(|case| {
@@ -319,7 +320,7 @@ fn blocks_of_k_are_pairs_of_one_batch_reduce_call() {
 #[test]
 fn packed_weights_read_back_as_what_they_stand_for_and_may_be_shared() {
     let case = Case::new((3, 19, 77), 5);
-    let plan = case.plan(&KERNELS[0]);
+    let plan = case.plan(&KERNEL);
     let packed = plan.pack_b(case.b()).unwrap();
     let mut column = vec![0.0; case.k];
     for j in 0..case.n {
@@ -342,7 +343,7 @@ fn packed_weights_read_back_as_what_they_stand_for_and_may_be_shared() {
 #[test]
 fn rows_and_matrices_of_another_format_are_refused() {
     let case = Case::new((2, 8, 32), 6);
-    let plan = case.plan(&KERNELS[0]);
+    let plan = case.plan(&KERNEL);
     let packed = plan.pack_b(case.b()).unwrap();
     let mut rows = RowBuf::new();
     let f32_plan = GemmPlan::<F32>::new(Cpu::host().unwrap(), Shape { m: 2, n: 8, k: 32 });

@@ -15,6 +15,7 @@
 use super::super::chains::chain_end;
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::side_work::{PrefetchStream, SideWork};
+use super::super::strided::SET_STRIDE;
 use super::super::tile_args::{Pair, Store, TileArgs};
 use crate::scheme::Element;
 use crate::scratch::LINE;
@@ -25,9 +26,6 @@ use std::ptr::{null, null_mut};
 
 /// How many rows of B ahead of the one in use are fetched: the time that memory takes, in steps.
 const ROWS_AHEAD: usize = 24;
-
-/// Bytes between addresses that share a set of the first cache level.
-const SET_STRIDE: usize = 4096;
 
 /// Rows of the tallest tile.
 const MAX_ROWS: usize = 16;

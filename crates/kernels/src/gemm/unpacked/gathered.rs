@@ -5,9 +5,9 @@ use super::super::macro_kernel::Product;
 use super::super::plan::Ctx;
 use super::super::select::Shape;
 use super::super::side_work::SideWork;
-use super::super::strided::Strided;
+use super::super::strided::{Strided, padded_row};
 use super::super::tile_args::{CopyArgs, Pair, Store, TileArgs};
-use super::pack_on_the_fly::{OneOff, padded_row};
+use super::pack_on_the_fly::OneOff;
 use crate::scheme::{Real, Uniform};
 
 impl<S: Uniform> OneOff<'_, S> {

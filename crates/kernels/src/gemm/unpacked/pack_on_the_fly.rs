@@ -6,7 +6,7 @@ use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::super::microkernel::{Form, Tile};
 use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
-use super::super::strided::Strided;
+use super::super::strided::{COLUMNS_FOR_SHARED_SETS, Strided, padded_row};
 use super::super::tile_args::CopyArgs;
 use super::Gemm;
 use super::select::{Gathered, Packing, choose_outer, dot_form, is_narrow, packing_a_pays};
@@ -47,7 +47,9 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             Some((kernel, gathered)) => (kernel, Packing::InPlace, gathered),
             None => {
                 let along_k = a.col_stride == 1 && b.row_stride == 1;
-                if is_narrow(shape, &a) || (along_k && packing_a_pays(shape.m, shape.n, k)) {
+                if is_narrow(shape, &a)
+                    || (along_k && !b.transposed().shares_sets() && packing_a_pays(shape.m, shape.n, k))
+                {
                     is_turned = !is_turned;
                     (a, b, c) = (b.transposed(), a.transposed(), c.transposed());
                     shape = Shape { m: shape.n, n: shape.m, k };
@@ -187,6 +189,9 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) fn copies_a(&self) -> bool {
         let Product { kernel, m, n, k, .. } = self.product;
         let is_reused = n > COLUMNS_FOR_COPY && m > kernel.tile().mr;
+        if self.a.shares_sets() {
+            return n >= COLUMNS_FOR_SHARED_SETS && m > kernel.tile().mr;
+        }
         self.a.col_stride != 1 && (is_reused || is_scattered(Shape { m, n, k }, &self.a, kernel.tile()))
     }
 
@@ -324,12 +329,6 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool {
     let is_far_apart = a.row_stride == 1 && a.col_stride.saturating_mul(size_of::<E>()) >= FAR_APART;
     is_far_apart && m > tile.mr && n >= LEAST_REUSE && k > LEAST_DEPTH
-}
-
-/// Elements from one row of a copy of A to the next: whole lines, and no power of two.
-pub(super) fn padded_row<E>(k: usize) -> usize {
-    let line = LINE / size_of::<E>();
-    (k.div_ceil(line) | 1).saturating_mul(line)
 }
 
 /// Panels up to which the reading of A weighs more than that of B.
