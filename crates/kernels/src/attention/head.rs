@@ -1,15 +1,15 @@
-//! One head: softmax(scale · Q·Kᵀ)·V for some of the queries, a stretch of keys at a time.
+//! One head: softmax(scale · Q·Kᵀ)·V for some of the queries, a KV block at a time.
 //!
 //! ```text
-//! for each stretch s of keys:
+//! for each KV block s:
 //!     S  = Q·Kₛᵀ          mₛ = max S          P = e^(scale · (S − mₛ))          lₛ = Σ P          Oₛ = P·Vₛ
 //!     m' = max(m, mₛ)     O = O·e^(scale · (m − m')) + Oₛ·e^(scale · (mₛ − m')),     l likewise
 //! out = O / l
 //! ```
 //!
-//! Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022. Stretches
-//! begin at fixed positions and are joined in their order, so a row's bits depend neither on the other rows nor on who computed which
-//! stretch.
+//! Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022. KV blocks
+//! begin at fixed positions and are joined in their order, so a row's bits depend neither on the other rows nor on which thread computed which
+//! block.
 
 use super::cache::Panels;
 use super::{AttentionPlan, KvFormat};
@@ -44,15 +44,15 @@ pub(super) struct Head<'a> {
 
 /// What one task works with.
 pub(super) struct Work<'a> {
-    /// (rows, keys of a stretch)
+    /// (rows, keys of a KV block)
     pub(super) scores: &'a mut [f32],
-    /// Of the stretches joined so far.
+    /// Of the KV blocks joined so far.
     pub(super) joined: Stats<'a>,
-    /// What the stretch at hand gives.
+    /// What the block at hand gives.
     pub(super) own: Part<'a>,
 }
 
-/// The largest score and the sum of the weights of each row; of joined stretches with what its rounding lost, since the sum's error would
+/// The largest score and the sum of the weights of each row; of joined KV blocks with what its rounding lost, since the sum's error would
 /// come on top of that of the output, which is joined as often.
 pub(super) struct Stats<'a> {
     max: &'a mut [f32],
@@ -82,7 +82,7 @@ impl<'a> Stats<'a> {
     }
 }
 
-/// What one stretch gives: output (rows, head_dim) before the division, and its statistics.
+/// What one KV block gives: output (rows, head_dim) before the division, and its statistics.
 pub(super) struct Part<'a> {
     pub(super) out: &'a mut [f32],
     pub(super) stats: Stats<'a>,
@@ -100,18 +100,18 @@ impl Head<'_> {
     /// The queries exist, their outputs are used by nobody else, the panels hold every key that they see, and `work` has room.
     pub(super) unsafe fn run(&self, rows: Range<usize>, work: &mut Work<'_>) {
         let (cpu, dim) = (&self.plan.cpu, self.plan.format.head_dim);
-        let (stretch, end) = (self.plan.stretch(), self.seen(rows.end - 1));
+        let (kv_block, end) = (self.plan.kv_block(), self.seen(rows.end - 1));
         let Work { scores, joined, own } = work;
         // SAFETY: promised by the caller.
         let mut out = unsafe { self.out_rows(rows.clone()) };
-        for start in (0..end).step_by(stretch) {
-            let keys = start..end.min(start + stretch);
+        for start in (0..end).step_by(kv_block) {
+            let keys = start..end.min(start + kv_block);
             // SAFETY: promised by the caller.
             unsafe {
                 if start == 0 {
-                    self.stretch(rows.clone(), keys, scores, joined, out.data, out.stride);
+                    self.kv_block(rows.clone(), keys, scores, joined, out.data, out.stride);
                 } else {
-                    self.stretch(rows.clone(), keys, scores, &mut own.stats, own.out.as_mut_ptr(), dim);
+                    self.kv_block(rows.clone(), keys, scores, &mut own.stats, own.out.as_mut_ptr(), dim);
                     dispatch(cpu, Join { scale: self.plan.scale, out: &mut out, joined, own });
                 }
             }
@@ -119,7 +119,7 @@ impl Head<'_> {
         dispatch(cpu, Divide { out: &mut out, sums: joined.sum });
     }
 
-    /// The output of the first `rows` queries from what all stretches of keys gave, in their order.
+    /// The output of the first `rows` queries from what all KV blocks gave, in their order.
     ///
     /// # Safety
     /// As [`Head::run`]; the parts are of so many rows, and there is at least one.
@@ -152,11 +152,11 @@ impl Head<'_> {
         }
     }
 
-    /// out ← Σ e^(scale · (score − max)) · value over one stretch of keys, with max and Σ e^… of each row.
+    /// out ← Σ e^(scale · (score − max)) · value over one KV block, with max and Σ e^… of each row.
     ///
     /// # Safety
     /// As [`Head::run`], with `out` valid for the rows.
-    pub(super) unsafe fn stretch(
+    pub(super) unsafe fn kv_block(
         &self,
         rows: Range<usize>,
         keys: Range<usize>,
@@ -297,7 +297,7 @@ impl OutRows<'_> {
     }
 }
 
-/// Joins what a stretch gave to what those before it gave.
+/// Joins what a KV block gave to what those before it gave.
 struct Join<'a, 's> {
     scale: f32,
     out: &'a mut OutRows<'s>,

@@ -58,11 +58,11 @@ pub struct Operands<'a> {
     pub out: MatMut<'a, f32>,
 }
 
-/// Queries that are computed at a time, in tiles of the kernel's mr rows: scores of that many rows and one stretch of keys stay in
+/// Queries that are computed at a time, in tiles of the kernel's mr rows: scores of that many rows and one KV block stay in
 /// the first cache levels.
 const TILES_PER_BLOCK: usize = 4;
 
-/// Keys of a stretch, about: its scores are computed, weighed and forgotten before the next, so memory grows with the number of
+/// Keys of a KV block, about: its scores are computed, weighed and forgotten before the next, so memory grows with the number of
 /// queries and keys, not with their product.
 const STRETCH: usize = 512;
 
@@ -120,8 +120,8 @@ impl AttentionPlan {
         TILES_PER_BLOCK * self.kernel.tile().mr
     }
 
-    /// Keys of a stretch: whole panels.
-    fn stretch(&self) -> usize {
+    /// Keys of a KV block: whole panels.
+    fn kv_block(&self) -> usize {
         (STRETCH / self.format.panel).max(1) * self.format.panel
     }
 

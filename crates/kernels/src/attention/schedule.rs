@@ -153,7 +153,7 @@ impl AttentionPlan {
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
     fn row_room(&self, positions: usize) -> usize {
         let lanes = self.kernel.record().lanes();
-        self.stretch().min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
+        self.kv_block().min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
     }
 }
 
@@ -162,9 +162,9 @@ impl Call<'_> {
         let (plan, threads, block) = (self.plan, pool.threads(), self.plan.block());
         let groups = self.jobs.len() * plan.format.key_heads;
         let most_keys = self.jobs.iter().map(Job::len).max().unwrap_or(0);
-        let stretches = most_keys.div_ceil(plan.stretch());
-        if groups < threads && self.most_rows <= block && stretches > 1 && !self.has_whole {
-            return self.run_by_stretches(stretches, memory, pool);
+        let kv_blocks = most_keys.div_ceil(plan.kv_block());
+        if groups < threads && self.most_rows <= block && kv_blocks > 1 && !self.has_whole {
+            return self.run_split_kv(kv_blocks, memory, pool);
         }
         // A head is one task, which packs its keys and values and uses them while they are hot; or several where heads are few.
         let tasks = if threads == 1 { 1 } else { threads.saturating_mul(TASKS_PER_THREAD) };
@@ -203,14 +203,14 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// For few queries and heads, and many keys and threads: a task for each stretch of keys, then one for each head that joins its
-    /// stretches in their order.
-    fn run_by_stretches(&self, stretches: usize, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
+    /// For few queries and heads, and many keys and threads: a task for each KV block, then one for each head that joins its
+    /// KV blocks in their order.
+    fn run_split_kv(&self, kv_blocks: usize, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
         let AttentionPlan { heads, format: KvFormat { key_heads, head_dim, .. }, .. } = *self.plan;
-        let (threads, rows, stretch) = (pool.threads(), self.most_rows, self.plan.stretch());
+        let (threads, rows, kv_block) = (pool.threads(), self.most_rows, self.plan.kv_block());
         self.append(pool);
-        let (scores_len, part_len) = (rows * stretch, rows * (head_dim + STATS));
-        let parts = self.jobs.len().saturating_mul(heads).saturating_mul(stretches);
+        let (scores_len, part_len) = (rows * kv_block, rows * (head_dim + STATS));
+        let parts = self.jobs.len().saturating_mul(heads).saturating_mul(kv_blocks);
         let scores_total = threads.saturating_mul(PerWorker::<f32>::padded(scores_len));
         let parts_total = parts.saturating_mul(PerWorker::<f32>::padded(part_len));
         let memory = memory.take::<f32>(scores_total.saturating_add(parts_total))?;
@@ -219,9 +219,9 @@ impl Call<'_> {
         let parts_memory = PerWorker::new(parts_memory, part_len);
         let group = heads / key_heads;
         run_tasks(pool, parts, &|index, worker| {
-            let (job, head) = (&self.jobs[index / stretches / heads], index / stretches % heads);
-            let first = index % stretches * stretch;
-            let keys = first..job.len().min(first + stretch);
+            let (job, head) = (&self.jobs[index / kv_blocks / heads], index / kv_blocks % heads);
+            let first = index % kv_blocks * kv_block;
+            let keys = first..job.len().min(first + kv_block);
             if job.rows == 0 || keys.is_empty() {
                 return;
             }
@@ -229,7 +229,7 @@ impl Call<'_> {
             // SAFETY: a worker runs one task at a time, and each task has a part of its own.
             unsafe {
                 let Part { out, mut stats } = self.part(parts_memory.get(index));
-                head.stretch(0..job.rows, keys, scores.get(worker), &mut stats, out.as_mut_ptr(), head_dim);
+                head.kv_block(0..job.rows, keys, scores.get(worker), &mut stats, out.as_mut_ptr(), head_dim);
             }
         });
         run_tasks(pool, self.jobs.len() * heads, &|index, _worker| {
@@ -237,7 +237,7 @@ impl Call<'_> {
             if job.rows == 0 {
                 return;
             }
-            let of_head = index * stretches..index * stretches + job.len().div_ceil(stretch);
+            let of_head = index * kv_blocks..index * kv_blocks + job.len().div_ceil(kv_block);
             let head = self.head(job, head, self.cached_panels(job, head / group));
             // SAFETY: heads and jobs differ from task to task, and with them the parts and what is written of `out`.
             unsafe {
@@ -321,7 +321,7 @@ impl Call<'_> {
         (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_len(room)), capacity: room })
     }
 
-    /// The memory of one part of [`Call::run_by_stretches`].
+    /// The memory of one part of [`Call::run_split_kv`].
     fn part<'m>(&self, memory: &'m mut [f32]) -> Part<'m> {
         let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.format.head_dim);
         Part { out, stats: Stats::new(stats) }

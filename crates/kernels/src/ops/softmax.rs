@@ -60,8 +60,8 @@ pub fn log_sum_exp(cpu: &Cpu, row: &[f32]) -> f64 {
             let max = largest(s, self.0);
             let shift = if max.is_finite() { max } else { 0.0 };
             let mut sum = 0.0;
-            for stretch in self.0.chunks(256) {
-                sum += f64::from(exp_sum(s, stretch, shift));
+            for chunk in self.0.chunks(256) {
+                sum += f64::from(exp_sum(s, chunk, shift));
             }
             f64::from(shift) + sum.ln()
         }

@@ -141,7 +141,7 @@ fn attention_any_size_matches_oracle() {
 }
 
 #[test]
-fn attention_over_several_stretches_matches_oracle() {
+fn attention_over_several_kv_blocks_matches_oracle() {
     each_isa(|cpu| {
         let layer = Layer::new(cpu, (2, 1, 8), 1300);
         for (mask, is_causal) in [(Mask::Full, false), (Mask::Causal, true)] {

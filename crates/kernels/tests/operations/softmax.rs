@@ -112,7 +112,7 @@ fn log_sum_exp_of_each_length_keeps_its_bound() {
         for row in rows(134, mean, deviation).into_iter().chain([long.clone()]) {
             let max = row.iter().copied().fold(NEVER, f32::max);
             let exact = log_sum_exp_reference(&row);
-            // Terms and stretches of 256 of one sign, so the sum's relative error is the logarithm's absolute one.
+            // Terms and chunks of 256 of one sign, so the sum's relative error is the logarithm's absolute one.
             let terms: f64 = row.iter().map(|&x| (f64::from(x) - exact).exp() * term_error(x, max)).sum();
             let bound = terms + gamma(256, F32_ROUNDOFF) + 1e-15 * exact.abs();
             each_isa(|cpu| {
