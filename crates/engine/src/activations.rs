@@ -1,6 +1,7 @@
 //! The run state of a forward pass: activations that are allocated once and reused.
 
 use crate::error::Error;
+use crate::qkv_shape::QkvShape;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use std::ops::Range;
 
@@ -38,10 +39,11 @@ impl Cut {
 pub struct Activations {
     /// The residual stream: (rows, width).
     pub(crate) stream: AlignedBuf<f32>,
-    /// Normalised stream, then attention's output: (rows, width).
+    /// Normalised stream: (rows, width).
     pub(crate) normed: AlignedBuf<f32>,
+    /// Attention's output: (rows, width of the queries).
     pub(crate) attended: AlignedBuf<f32>,
-    /// Queries, keys and values side by side: (rows, 3 · width).
+    /// Queries, keys and values side by side: (rows, width of a [`QkvShape`]'s row).
     pub(crate) qkv: AlignedBuf<f32>,
     /// The stream between attention and feed-forward layer: (rows of a part, width).
     pub(crate) middle: AlignedBuf<f32>,
@@ -78,15 +80,15 @@ impl Activations {
     }
 
     /// Bytes of the buffers for the rows of `cut`, without the scratch.
-    pub(crate) fn bytes_for(cut: Cut, width: usize, inner: usize) -> usize {
-        lengths(cut, width, inner).iter().sum::<usize>() * size_of::<f32>()
+    pub(crate) fn bytes_for(cut: Cut, width: usize, inner: usize, shape: QkvShape) -> usize {
+        lengths(cut, width, inner, shape).iter().sum::<usize>() * size_of::<f32>()
     }
 
     /// Room for the rows of `cut`; what the buffers held is lost where they grow.
-    pub(crate) fn reserve(&mut self, cut: Cut, width: usize, inner: usize) -> Result<(), Error> {
+    pub(crate) fn reserve(&mut self, cut: Cut, width: usize, inner: usize, shape: QkvShape) -> Result<(), Error> {
         let buffers =
             [&mut self.stream, &mut self.normed, &mut self.attended, &mut self.qkv, &mut self.middle, &mut self.inner];
-        for (buffer, len) in buffers.into_iter().zip(lengths(cut, width, inner)) {
+        for (buffer, len) in buffers.into_iter().zip(lengths(cut, width, inner, shape)) {
             if buffer.len() < len {
                 *buffer = AlignedBuf::zeroed(len)?;
             }
@@ -96,9 +98,10 @@ impl Activations {
 }
 
 /// Elements of each buffer, in the order of the fields.
-fn lengths(cut: Cut, width: usize, inner: usize) -> [usize; 6] {
-    let whole = cut.rows * width;
-    [whole, whole, whole, 3 * whole, cut.part * width, cut.part * inner]
+fn lengths(cut: Cut, width: usize, inner: usize, shape: QkvShape) -> [usize; 6] {
+    let Cut { rows, part } = cut;
+    let (attended, qkv) = (rows * shape.query_width(), rows * shape.row_width());
+    [rows * width, rows * width, attended, qkv, part * width, part * inner]
 }
 
 /// The elements of some rows in a buffer of rows of `width`.

@@ -10,6 +10,7 @@ use std::path::Path;
 use self::keys::{refuse_if_set, refuse_other_models};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::qkv_shape::QkvShape;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "config.json";
@@ -268,6 +269,11 @@ impl Gpt2Config {
     pub fn head_dim(&self) -> usize {
         self.n_embd / self.n_head
     }
+
+    /// Queries, keys and values of a layer.
+    pub(crate) fn qkv_shape(&self) -> QkvShape {
+        QkvShape { heads: self.n_head, key_heads: self.n_head, head_dim: self.head_dim() }
+    }
 }
 
 impl BertConfig {
@@ -296,6 +302,12 @@ impl BertConfig {
     /// Width of an attention head.
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_attention_heads
+    }
+
+    /// Queries, keys and values of a layer.
+    pub(crate) fn qkv_shape(&self) -> QkvShape {
+        let heads = self.num_attention_heads;
+        QkvShape { heads, key_heads: heads, head_dim: self.head_dim() }
     }
 }
 

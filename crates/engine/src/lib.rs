@@ -56,6 +56,7 @@ mod model_dir;
 pub mod models;
 pub mod notice;
 pub mod profile;
+mod qkv_shape;
 pub mod runtime;
 pub mod sampler;
 pub mod sentence;

@@ -1,18 +1,23 @@
 //! Linear layers: weights packed once for the kernel that reads them.
 
+mod layer;
+#[cfg(test)]
+mod tests;
+
+use self::layer::{Layer, PackedLayer};
 use crate::error::Error;
 use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
 use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Epilogue, GemmPlan, PackedB, Shape};
+use cke_kernels::gemm::{Epilogue, Shape};
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
 
-/// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
-const TYPICAL_ROWS: usize = 128;
+/// What weights become when they are loaded.
+type Loaded = PackedLayer<F32>;
 
 /// How a weight matrix is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +38,10 @@ impl Layout {
     }
 }
 
-/// y = act(x·W + bias) + residual with W (inputs, outputs) in packed form.
+/// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`].
 #[derive(Debug)]
 pub(crate) struct Linear {
-    plan: GemmPlan<F32>,
-    weights: PackedB<F32>,
+    weights: Box<dyn Layer>,
     bias: Option<Vec<f32>>,
     /// What profiles call it, and the layer that it belongs to.
     name: &'static str,
@@ -45,6 +49,10 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
+    fn new(weights: impl Layer + 'static, bias: Option<Vec<f32>>) -> Linear {
+        Linear { weights: Box::new(weights), bias, name: "linear", layer: None }
+    }
+
     /// A layer from `weight` and `bias` of a source.
     pub(crate) fn load(
         cpu: &Cpu,
@@ -53,9 +61,9 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let mut linear = Linear::without_bias(cpu, source, "weight", layout, inputs, outputs)?;
-        linear.bias = Some(source.vector(&["bias"], outputs)?);
-        Ok(linear)
+        let weights = Loaded::load(cpu, source, "weight", layout, inputs, outputs)?;
+        let bias = source.vector(&["bias"], outputs)?;
+        Ok(Linear::new(weights, Some(bias)))
     }
 
     /// A layer from the matrix `name` of a source.
@@ -67,37 +75,23 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let (rows, cols) = layout.shape(inputs, outputs);
-        source.expect_matrix(name, rows, cols)?;
-        let mut linear = Linear::empty(cpu, inputs, outputs)?;
-        linear.pack(source, name, layout, 0, outputs)?;
-        Ok(linear)
+        Ok(Linear::new(Loaded::load(cpu, source, name, layout, inputs, outputs)?, None))
     }
 
-    /// Several (out, in) layers side by side, as one with the outputs of all.
-    pub(crate) fn load_joined(
-        cpu: &Cpu,
-        sources: &[Source<'_>],
-        inputs: usize,
-        outputs_each: usize,
-    ) -> Result<Linear, Error> {
-        for source in sources {
-            source.expect_matrix("weight", outputs_each, inputs)?;
+    /// Several (out, in) layers side by side, each with its number of outputs, as one with the outputs of all.
+    pub(crate) fn load_joined(cpu: &Cpu, parts: &[(Source<'_>, usize)], inputs: usize) -> Result<Linear, Error> {
+        for (source, outputs) in parts {
+            source.expect_matrix("weight", *outputs, inputs)?;
         }
-        let mut linear = Linear::empty(cpu, inputs, outputs_each * sources.len())?;
-        let mut bias = with_capacity(outputs_each * sources.len())?;
-        for (i, source) in sources.iter().enumerate() {
-            linear.pack(source, "weight", Layout::OutIn, i * outputs_each, outputs_each)?;
-            bias.extend(source.vector(&["bias"], outputs_each)?);
+        let all_outputs = parts.iter().map(|(_, outputs)| outputs).sum();
+        let mut weights = Loaded::empty(cpu, inputs, all_outputs)?;
+        let mut bias = with_capacity(all_outputs)?;
+        for (source, outputs) in parts {
+            let first = bias.len();
+            weights.pack(source, "weight", Layout::OutIn, first, *outputs)?;
+            bias.extend(source.vector(&["bias"], *outputs)?);
         }
-        linear.bias = Some(bias);
-        Ok(linear)
-    }
-
-    /// Room for a layer whose weights are known to exist.
-    fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Linear, Error> {
-        let plan = Linear::plan(cpu, inputs, outputs);
-        Ok(Linear { weights: plan.empty_b()?, plan, bias: None, name: "linear", layer: None })
+        Ok(Linear::new(weights, Some(bias)))
     }
 
     /// The same layer under a name, as part of a layer of the model.
@@ -105,33 +99,12 @@ impl Linear {
         Linear { name, layer: layer.into(), ..self }
     }
 
-    /// Packs the matrix `name` as the outputs `first..first + outputs`.
-    fn pack(
-        &mut self,
-        source: &Source<'_>,
-        name: &str,
-        layout: Layout,
-        first: usize,
-        outputs: usize,
-    ) -> Result<(), Error> {
-        let (rows, cols) = layout.shape(self.plan.k(), outputs);
-        let weights = &mut self.weights;
-        source.slabs(name, rows, cols, |row, slab| {
-            let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;
-            match layout {
-                Layout::InOut => weights.write(row, first, slab)?,
-                Layout::OutIn => weights.write(0, first + row, slab.transposed())?,
-            }
-            Ok(())
-        })
-    }
-
     /// Number of outputs.
     pub(crate) fn outputs(&self) -> usize {
-        self.plan.n()
+        self.weights.outputs()
     }
 
-    /// Bytes of the packed weights and the bias.
+    /// Bytes of the weights and the bias.
     pub(crate) fn bytes(&self) -> usize {
         self.weights.bytes() + self.bias.as_deref().map_or(0, size_of_val)
     }
@@ -139,16 +112,12 @@ impl Linear {
     /// What [`Linear::bytes`] would be for a layer of this size; no memory is allocated for the answer.
     pub(crate) fn bytes_for(cpu: &Cpu, inputs: usize, outputs: usize, has_bias: bool) -> usize {
         let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
-        Linear::plan(cpu, inputs, outputs).packed_b_bytes() + bias
+        Loaded::bytes_for(cpu, inputs, outputs) + bias
     }
 
-    fn plan(cpu: &Cpu, inputs: usize, outputs: usize) -> GemmPlan<F32> {
-        GemmPlan::new(cpu, Shape { m: TYPICAL_ROWS, n: outputs, k: inputs })
-    }
-
-    /// The weights of one output: (inputs).
+    /// Copies the weights of one output: (inputs).
     pub(crate) fn copy_output(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
-        self.weights.copy_column(output, out)
+        self.weights.row(output, out)
     }
 
     /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
@@ -160,23 +129,24 @@ impl Linear {
         runtime: &Runtime,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let rows = y.len() / self.plan.n().max(1);
-        let x = MatRef::new(x, rows, self.plan.k())?;
-        let y = MatMut::new(y, rows, self.plan.n())?;
+        let (inputs, outputs) = (self.weights.inputs(), self.weights.outputs());
+        let rows = y.len() / outputs.max(1);
+        let x = MatRef::new(x, rows, inputs)?;
+        let y = MatMut::new(y, rows, outputs)?;
         let epilogue = Epilogue { bias: self.bias.as_deref(), ..epilogue };
         let ctx = &mut runtime.ctx(scratch);
-        Ok(runtime.step(|| self.step(rows), || self.plan.run(x, &self.weights, y, &epilogue, ctx))?)
+        Ok(runtime.step(|| self.step(rows), || self.weights.run(x, y, &epilogue, ctx))?)
     }
 
     /// One run over `m` rows.
     fn step(&self, m: usize) -> Step {
-        let (n, k) = (self.plan.n(), self.plan.k());
+        let (n, k) = (self.weights.outputs(), self.weights.inputs());
         Step {
             name: self.name,
             layer: self.layer,
             kind: Kind::Product,
             shape: Some(Shape { m, n, k }),
-            kernel: Some(self.plan.kernel().record().name()),
+            kernel: Some(self.weights.kernel()),
             flops: 2 * (m * n * k) as u64,
             bytes: (self.bytes() + m * (n + k) * size_of::<f32>()) as u64,
         }

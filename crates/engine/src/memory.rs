@@ -5,8 +5,8 @@ use crate::config::{BertConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
 use crate::linear::Linear;
 use crate::models::gpt2::MAX_ROWS;
+use crate::qkv_shape::QkvShape;
 use cke_kernels::Cpu;
-use cke_kernels::attention::AttentionPlan;
 
 /// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
 /// left out.
@@ -44,34 +44,38 @@ fn table(rows: usize, cols: usize) -> usize {
 }
 
 fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
-    let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, n_head, n_inner: inner, .. } = *config;
+    let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, n_inner: inner, .. } = *config;
+    let shape = config.qkv_shape();
     let head = Linear::bytes_for(cpu, width, vocab_size, false);
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
-    let attention = AttentionPlan::new(cpu, n_head, n_head, config.head_dim(), 1.0)?;
+    let attention = shape.attention(cpu, 1.0)?;
     let rows = MAX_ROWS.min(n_positions);
     let scratch = attention.scratch_bytes(threads, rows, n_positions, true);
     Ok(MemoryEstimate {
-        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner),
+        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner, shape),
         kv_cache: n_layer * attention.cache_bytes(n_positions),
-        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner) + scratch + table(1, vocab_size),
+        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape)
+            + scratch
+            + table(1, vocab_size),
     })
 }
 
 fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
-    let BertConfig { hidden_size: width, intermediate_size: inner, num_attention_heads: heads, .. } = *config;
-    let attention = AttentionPlan::new(cpu, heads, heads, config.head_dim(), 1.0)?;
+    let BertConfig { hidden_size: width, intermediate_size: inner, .. } = *config;
+    let shape = config.qkv_shape();
+    let attention = shape.attention(cpu, 1.0)?;
     let rows = config.max_position_embeddings;
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
     Ok(MemoryEstimate {
-        weights: tables + config.num_hidden_layers * block(cpu, width, inner),
+        weights: tables + config.num_hidden_layers * block(cpu, width, inner, shape),
         kv_cache: 0,
-        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner) + scratch,
+        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape) + scratch,
     })
 }
 
 /// Weights of a transformer block: attention in and out, feed-forward up and down.
-fn block(cpu: &Cpu, width: usize, inner: usize) -> usize {
-    let layers = [(width, 3 * width), (width, width), (width, inner), (inner, width)];
+fn block(cpu: &Cpu, width: usize, inner: usize, shape: QkvShape) -> usize {
+    let layers = [(width, shape.row_width()), (shape.query_width(), width), (width, inner), (inner, width)];
     layers.map(|(inputs, outputs)| Linear::bytes_for(cpu, inputs, outputs, true)).iter().sum()
 }

@@ -61,23 +61,26 @@ impl<'a> Source<'a> {
     pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Vec<f32>, Error> {
         self.expect_matrix(name, rows, cols)?;
         let mut out = with_capacity(rows * cols)?;
-        self.slabs(name, rows, cols, |_, slab| {
+        self.slabs(name, rows, cols, 1, |_, slab| {
             out.extend_from_slice(slab);
             Ok(())
         })?;
         Ok(out)
     }
 
-    /// Calls `take(first_row, slab)` for each run of rows of a (rows, cols) matrix, in order, with memory for one slab only.
+    /// Calls `take(first_row, slab)` for each run of rows of a (rows, cols) matrix, in order, with memory for one slab only. Runs begin
+    /// at multiples of `unit` rows.
     pub(crate) fn slabs(
         &self,
         name: &str,
         rows: usize,
         cols: usize,
+        unit: usize,
         mut take: impl FnMut(usize, &[f32]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let array = self.array(&[name], &[rows, cols])?;
-        let rows_per_slab = (SLAB_BYTES / size_of::<f32>() / cols.max(1)).max(1);
+        let rows_in_slab = SLAB_BYTES / size_of::<f32>() / cols.max(1);
+        let rows_per_slab = (rows_in_slab - rows_in_slab % unit).max(unit);
         let mut slab = zeros(rows_per_slab.min(rows) * cols)?;
         for first in (0..rows).step_by(rows_per_slab) {
             let range = first..rows.min(first + rows_per_slab);
@@ -135,4 +138,26 @@ fn mix(x: u64) -> u64 {
 
 fn hash(seed: u64, name: &str) -> u64 {
     name.bytes().fold(mix(seed), |h, byte| mix(h ^ u64::from(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slabs_begin_at_multiples_of_the_unit() {
+        let (rows, cols) = (7, SLAB_BYTES / size_of::<f32>() / 4);
+        let slabs = |unit: usize| {
+            let mut slabs = Vec::new();
+            let take = |first, slab: &[f32]| {
+                slabs.push((first, slab.len() / cols));
+                Ok(())
+            };
+            Source::random(1).slabs("weight", rows, cols, unit, take).unwrap();
+            slabs
+        };
+        assert_eq!(slabs(1), [(0, 4), (4, 3)]);
+        assert_eq!(slabs(3), [(0, 3), (3, 3), (6, 1)]);
+        assert_eq!(slabs(8), [(0, 7)]);
+    }
 }

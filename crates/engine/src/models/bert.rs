@@ -17,6 +17,7 @@ use crate::config::BertConfig;
 use crate::error::Error;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
+use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
@@ -49,6 +50,7 @@ pub struct Bert {
 #[derive(Debug)]
 struct Layer {
     index: usize,
+    shape: QkvShape,
     qkv: Linear,
     attention_out: Linear,
     attention_norm: LayerNorm,
@@ -105,7 +107,7 @@ impl Bert {
     }
 
     fn build(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Bert, Error> {
-        let (width, heads) = (config.hidden_size, config.num_attention_heads);
+        let width = config.hidden_size;
         let embeddings = source.child("embeddings");
         let table = |name: &str, rows| embeddings.child(name).table("weight", rows, width);
         let word_table = table("word_embeddings", config.vocab_size)?;
@@ -116,7 +118,7 @@ impl Bert {
             .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), layer, config, runtime))
             .collect::<Result<_, _>>()?;
         let scale = 1.0 / (config.head_dim() as f32).sqrt();
-        let attention = AttentionPlan::new(runtime.cpu(), heads, heads, config.head_dim(), scale)?;
+        let attention = config.qkv_shape().attention(runtime.cpu(), scale)?;
         let config = config.clone();
         Ok(Bert { config, word_table, position_table, type_table, embedding_norm, layers, attention })
     }
@@ -137,8 +139,9 @@ impl Bert {
         let BertConfig { hidden_size: width, intermediate_size: inner, num_hidden_layers: layers, .. } = self.config;
         let tokens: usize = lengths.iter().sum();
         let pairs: usize = lengths.iter().map(|len| len * len).sum();
-        let linear = tokens * (4 * width * width + 2 * width * inner);
-        let attention = pairs * 2 * width;
+        let shape = self.config.qkv_shape();
+        let linear = tokens * width * (shape.row_width() + shape.query_width() + 2 * inner);
+        let attention = pairs * 2 * shape.query_width();
         2 * (layers * (linear + attention)) as u64
     }
 
@@ -165,7 +168,8 @@ impl Bert {
         let cut = Cut::new(rows, runtime.threads());
         let BertActivations { activations, rows: rows_held } = state;
         *rows_held = 0;
-        activations.reserve(cut, self.config.hidden_size, self.config.intermediate_size)?;
+        let BertConfig { hidden_size: width, intermediate_size: inner, .. } = self.config;
+        activations.reserve(cut, width, inner, self.config.qkv_shape())?;
         if rows > 0 {
             self.embed(batch, activations, runtime)?;
             self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, cut, activations, runtime))?;
@@ -237,11 +241,15 @@ impl Layer {
         let norm = |name: &str| {
             LayerNorm::load_legacy(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
         };
-        let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
+        let shape = config.qkv_shape();
+        let (attention, queries, keys) = (source.child("attention.self"), shape.query_width(), shape.key_width());
+        let projections = [("query", queries), ("key", keys), ("value", keys)]
+            .map(|(name, outputs)| (attention.child(name), outputs));
         Ok(Layer {
             index,
-            qkv: Linear::load_joined(cpu, &projections, width, width)?.named("qkv", index),
-            attention_out: linear("attention.output.dense", width, width)?.named("attention out", index),
+            shape,
+            qkv: Linear::load_joined(cpu, &projections, width)?.named("qkv", index),
+            attention_out: linear("attention.output.dense", queries, width)?.named("attention out", index),
             attention_norm: norm("attention.output.LayerNorm")?,
             up: linear("intermediate.dense", width, inner)?.named("up", index),
             down: linear("output.dense", inner, width)?.named("down", index),
@@ -262,10 +270,10 @@ impl Layer {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let (width, inner_width) = (plan.width(), self.up.outputs());
+        let (shape, width, inner_width) = (self.shape, plan.width(), self.up.outputs());
         let Activations { stream, normed, attended, qkv, middle, inner, scratch, .. } = state;
         for part in cut.parts() {
-            let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, 3 * width)]);
+            let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, shape.row_width())]);
             self.qkv.run(x, qkv, Epilogue::default(), runtime, scratch)?;
         }
         let rows = cut.rows();
@@ -274,8 +282,9 @@ impl Layer {
             || attention_step(plan, self.index, rows, AttentionWork { pairs: pairs(), kept: 0 }),
             || {
                 let turns = batch.iter().map(|input| Turn { rows: input.ids.len(), cache: None });
-                let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
-                attend(plan, turns, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
+                let qkv = &qkv[..rows * shape.row_width()];
+                let attended = &mut attended[..rows * shape.query_width()];
+                attend(plan, shape, turns, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
             },
         )?;
         let activate = Epilogue { activation: self.activation, ..Epilogue::default() };

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::kv_cache::KvCache;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
+use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
@@ -61,6 +62,7 @@ pub struct Gpt2 {
 #[derive(Debug)]
 struct Block {
     index: usize,
+    shape: QkvShape,
     norm_1: LayerNorm,
     qkv: Linear,
     attention_out: Linear,
@@ -160,8 +162,7 @@ impl Gpt2 {
         let mut attention = Vec::with_capacity(config.n_layer);
         for layer in 0..config.n_layer {
             blocks.push(Block::load(&model.child(format_args!("h.{layer}")), layer, config, runtime)?);
-            let scale = attention_scale(config, layer);
-            attention.push(AttentionPlan::new(cpu, config.n_head, config.n_head, config.head_dim(), scale)?);
+            attention.push(config.qkv_shape().attention(cpu, attention_scale(config, layer))?);
         }
         let final_norm = LayerNorm::load(&model.child("ln_f"), width, config.layer_norm_epsilon)?;
         Ok(Gpt2 { config: config.clone(), token_table, position_table, blocks, attention, final_norm, head })
@@ -187,10 +188,12 @@ impl Gpt2 {
     /// results and logits of `logits` of them.
     pub fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64 {
         let Gpt2Config { n_embd, n_layer, n_inner, vocab_size, .. } = self.config;
-        let after_attention = n_embd * n_embd + 2 * n_embd * n_inner;
-        let linear = tokens * n_layer * (3 * n_embd * n_embd + after_attention) - (tokens - logits) * after_attention;
+        let shape = self.config.qkv_shape();
+        let before_attention = n_embd * shape.row_width();
+        let after_attention = shape.query_width() * n_embd + 2 * n_embd * n_inner;
+        let linear = tokens * n_layer * (before_attention + after_attention) - (tokens - logits) * after_attention;
         let pairs = tokens * before + tokens * (tokens + 1) / 2;
-        let attention = pairs * n_layer * 2 * n_embd;
+        let attention = pairs * n_layer * 2 * shape.query_width();
         2 * (linear + attention + logits * n_embd * vocab_size) as u64
     }
 
@@ -237,7 +240,7 @@ impl Gpt2 {
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         let width = self.config.n_embd;
         let mut cut = Cut::new(rows, runtime.threads());
-        state.reserve(cut, width, self.config.n_inner)?;
+        state.reserve(cut, width, self.config.n_inner, self.config.qkv_shape())?;
         self.embed(sequences, state, runtime)?;
         let work = AttentionWork::of(sequences);
         for (block, plan) in self.blocks.iter().zip(&self.attention) {
@@ -314,14 +317,16 @@ impl Gpt2 {
 impl Block {
     fn load(source: &Source<'_>, layer: usize, config: &Gpt2Config, runtime: &Runtime) -> Result<Block, Error> {
         let (width, inner, epsilon) = (config.n_embd, config.n_inner, config.layer_norm_epsilon);
+        let shape = config.qkv_shape();
         let linear = |name: &str, inputs, outputs| {
             Linear::load(runtime.cpu(), &source.child(name), Layout::InOut, inputs, outputs)
         };
         Ok(Block {
             index: layer,
+            shape,
             norm_1: LayerNorm::load(&source.child("ln_1"), width, epsilon)?.in_layer(layer),
-            qkv: linear("attn.c_attn", width, 3 * width)?.named("qkv", layer),
-            attention_out: linear("attn.c_proj", width, width)?.named("attention out", layer),
+            qkv: linear("attn.c_attn", width, shape.row_width())?.named("qkv", layer),
+            attention_out: linear("attn.c_proj", shape.query_width(), width)?.named("attention out", layer),
             norm_2: LayerNorm::load(&source.child("ln_2"), width, epsilon)?.in_layer(layer),
             up: linear("mlp.c_fc", width, inner)?.named("up", layer),
             down: linear("mlp.c_proj", inner, width)?.named("down", layer),
@@ -343,20 +348,22 @@ impl Block {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let width = plan.width();
+        let (width, shape) = (plan.width(), self.shape);
         let Activations { stream, normed, attended, qkv, scratch, .. } = state;
         for part in cut.parts() {
             let normed = &mut normed[..part.len() * width];
             self.norm_1.run(&stream[span(&part, width)], normed, runtime)?;
-            self.qkv.run(normed, &mut qkv[span(&part, 3 * width)], Epilogue::default(), runtime, scratch)?;
+            let qkv = &mut qkv[span(&part, shape.row_width())];
+            self.qkv.run(normed, qkv, Epilogue::default(), runtime, scratch)?;
         }
         let rows = cut.rows();
         runtime.step(
             || attention_step(plan, self.index, rows, work),
             || {
                 let turns = sequences.iter_mut().map(|sequence| sequence.turn(self.index));
-                let (qkv, attended) = (&qkv[..rows * 3 * width], &mut attended[..rows * width]);
-                attend(plan, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
+                let qkv = &qkv[..rows * shape.row_width()];
+                let attended = &mut attended[..rows * shape.query_width()];
+                attend(plan, shape, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
             },
         )
     }

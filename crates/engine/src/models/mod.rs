@@ -7,6 +7,7 @@ pub(crate) mod tensor_use;
 use crate::config::Activation;
 use crate::error::Error;
 use crate::profile::{Kind, Step};
+use crate::qkv_shape::QkvShape;
 use cke_kernels::attention::{AttentionPlan, Mask, Operands, Turn};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
@@ -58,21 +59,25 @@ fn plus(residual: &[f32], width: usize) -> Result<Epilogue<'_>, Error> {
     Ok(Epilogue { residual: Some(residual), ..Epilogue::default() })
 }
 
-/// Attention of new positions, a row each with queries, keys and values side by side, qkv (rows, 3 · width): out (rows, width).
-/// The keys and values are appended to the caches of their turns.
+/// Attention of new positions, a row each in qkv (rows, joined row of `shape`): out (rows, width of the queries). The keys and values
+/// are appended to the caches of their turns.
 fn attend<'t>(
     plan: &AttentionPlan,
+    shape: QkvShape,
     turns: impl ExactSizeIterator<Item = Turn<'t>>,
     mask: Mask,
     qkv: &[f32],
     out: &mut [f32],
     ctx: &mut Ctx<'_>,
 ) -> Result<(), Error> {
-    let width = plan.width();
-    let rows = out.len() / width;
-    let part = |which: usize| MatRef::with_strides(&qkv[which * width..], rows, width, 3 * width, 1);
-    let operands =
-        Operands { queries: part(0)?, keys: part(1)?, values: part(2)?, out: MatMut::new(out, rows, width)? };
+    let rows = out.len() / shape.query_width();
+    let qkv = MatRef::new(qkv, rows, shape.row_width())?;
+    let operands = Operands {
+        queries: qkv.block(0..rows, shape.queries()),
+        keys: qkv.block(0..rows, shape.keys()),
+        values: qkv.block(0..rows, shape.values()),
+        out: MatMut::new(out, rows, shape.query_width())?,
+    };
     Ok(plan.run(turns, mask, operands, ctx)?)
 }
 
@@ -94,7 +99,42 @@ fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, work: Attenti
         shape: None,
         kernel: Some(plan.kernel().record().name()),
         flops: 4 * (work.pairs * plan.width()) as u64,
-        // Queries, keys, values and outputs; keys and values once more as they are packed.
-        bytes: (size_of::<f32>() * plan.width() * (6 * rows + 2 * work.kept)) as u64,
+        // Queries and outputs; keys and values, and both once more as they are packed.
+        bytes: (2 * size_of::<f32>() * (plan.width() * rows + plan.kv_width() * (2 * rows + work.kept))) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Runtime;
+    use crate::source::Source;
+    use cke_kernels::scratch::Scratch;
+
+    const ROWS: usize = 5;
+
+    fn attended(shape: QkvShape, qkv: &[f32], runtime: &Runtime) -> Vec<f32> {
+        let plan = shape.attention(runtime.cpu(), 3.0).unwrap();
+        let turns = [Turn { rows: ROWS, cache: None }].into_iter();
+        let mut out = vec![0.0; ROWS * shape.query_width()];
+        let mut scratch = Scratch::new();
+        attend(&plan, shape, turns, Mask::Causal, qkv, &mut out, &mut runtime.ctx(&mut scratch)).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_key_head_serves_its_query_heads() {
+        let runtime = Runtime::new(Some(1)).unwrap();
+        let shared = QkvShape { heads: 4, key_heads: 2, head_dim: 3 };
+        let qkv = Source::random(1).table("qkv", ROWS, shared.row_width()).unwrap();
+        // Each key and value head, once for each of its query heads.
+        let repeat = |part: &[f32]| part.chunks(shared.head_dim).flat_map(|head| [head, head].concat()).collect();
+        let spread = |row: &[f32]| -> Vec<f32> {
+            let [keys, values]: [Vec<f32>; 2] = [shared.keys(), shared.values()].map(|cols| repeat(&row[cols]));
+            [&row[shared.queries()], &keys, &values].concat()
+        };
+        let repeated: Vec<f32> = qkv.chunks(shared.row_width()).flat_map(spread).collect();
+        let whole = QkvShape { key_heads: shared.heads, ..shared };
+        assert_eq!(attended(shared, &qkv, &runtime), attended(whole, &repeated, &runtime));
     }
 }

@@ -1,0 +1,145 @@
+//! What does the arithmetic of a linear layer: weights in the form that one kernel reads.
+
+use super::Layout;
+use crate::error::Error;
+use crate::source::Source;
+use cke_kernels::Cpu;
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
+use cke_kernels::scheme::Scheme;
+use cke_kernels::view::{MatMut, MatRef};
+use std::fmt::Debug;
+
+/// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
+const TYPICAL_ROWS: usize = 128;
+
+/// A weight matrix W (inputs, outputs) and the kernel that multiplies by it. How it holds numbers is its own affair: rows come and go
+/// as f32.
+pub(crate) trait Layer: Send + Sync + Debug {
+    /// Columns of x.
+    fn inputs(&self) -> usize;
+
+    /// Columns of y.
+    fn outputs(&self) -> usize;
+
+    /// Bytes of the weights as they are held, or shared with their owner.
+    fn bytes(&self) -> usize;
+
+    /// The name of the kernel.
+    fn kernel(&self) -> &'static str;
+
+    /// y = act(scale · x·W + bias) + residual for x (m, inputs) and y (m, outputs).
+    ///
+    /// # Errors
+    /// Fails if sizes do not match, or an allocation fails.
+    fn run(
+        &self,
+        x: MatRef<'_, f32>,
+        y: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), cke_kernels::Error>;
+
+    /// Copies the weights of one output: (inputs).
+    ///
+    /// # Errors
+    /// Fails if there is no such output, or `out` has another size.
+    fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error>;
+}
+
+/// Weights packed for a kernel of the scheme S.
+#[derive(Debug)]
+pub(crate) struct PackedLayer<S: Scheme> {
+    plan: GemmPlan<S>,
+    weights: PackedB<S>,
+}
+
+impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
+    /// Weights from the matrix `name` of a source.
+    pub(crate) fn load(
+        cpu: &Cpu,
+        source: &Source<'_>,
+        name: &str,
+        layout: Layout,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Self, Error> {
+        let (rows, cols) = layout.shape(inputs, outputs);
+        source.expect_matrix(name, rows, cols)?;
+        let mut layer = Self::empty(cpu, inputs, outputs)?;
+        layer.pack(source, name, layout, 0, outputs)?;
+        Ok(layer)
+    }
+
+    /// Room for weights that are known to exist.
+    pub(crate) fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Self, Error> {
+        let plan = Self::plan(cpu, inputs, outputs);
+        Ok(PackedLayer { weights: plan.empty_b()?, plan })
+    }
+
+    /// Packs the matrix `name` as the outputs `first..first + outputs`.
+    pub(crate) fn pack(
+        &mut self,
+        source: &Source<'_>,
+        name: &str,
+        layout: Layout,
+        first: usize,
+        outputs: usize,
+    ) -> Result<(), Error> {
+        let (rows, cols) = layout.shape(self.plan.k(), outputs);
+        let weights = &mut self.weights;
+        // Panels take whole blocks of inputs.
+        let unit = match layout {
+            Layout::InOut => weights.format().block_k,
+            Layout::OutIn => 1,
+        };
+        source.slabs(name, rows, cols, unit, |row, slab| {
+            let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;
+            match layout {
+                Layout::InOut => weights.write(row, first, slab)?,
+                Layout::OutIn => weights.write(0, first + row, slab.transposed())?,
+            }
+            Ok(())
+        })
+    }
+
+    /// What [`Layer::bytes`] would be for a layer of this size; no memory is allocated for the answer.
+    pub(crate) fn bytes_for(cpu: &Cpu, inputs: usize, outputs: usize) -> usize {
+        Self::plan(cpu, inputs, outputs).packed_b_bytes()
+    }
+
+    fn plan(cpu: &Cpu, inputs: usize, outputs: usize) -> GemmPlan<S> {
+        GemmPlan::new(cpu, Shape { m: TYPICAL_ROWS, n: outputs, k: inputs })
+    }
+}
+
+impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
+    fn inputs(&self) -> usize {
+        self.plan.k()
+    }
+
+    fn outputs(&self) -> usize {
+        self.plan.n()
+    }
+
+    fn bytes(&self) -> usize {
+        self.weights.bytes()
+    }
+
+    fn kernel(&self) -> &'static str {
+        self.plan.kernel().record().name()
+    }
+
+    fn run(
+        &self,
+        x: MatRef<'_, f32>,
+        y: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), cke_kernels::Error> {
+        self.plan.run(x, &self.weights, y, epilogue, ctx)
+    }
+
+    fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
+        self.weights.copy_column(output, out)
+    }
+}

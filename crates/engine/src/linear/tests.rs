@@ -1,0 +1,115 @@
+use super::layer::{Layer, PackedLayer};
+use super::{Layout, Linear};
+use crate::runtime::Runtime;
+use crate::source::Source;
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
+use cke_kernels::ops::activation::Activation;
+use cke_kernels::scheme::F32;
+use cke_kernels::scratch::Scratch;
+use cke_kernels::view::{MatMut, MatRef};
+
+/// Weights (outputs, inputs) in bytes, which become f32 each time that they are read.
+#[derive(Debug)]
+struct ByteLayer {
+    weights: Vec<i8>,
+    inputs: usize,
+}
+
+impl Layer for ByteLayer {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.weights.len() / self.inputs
+    }
+
+    fn bytes(&self) -> usize {
+        self.weights.len()
+    }
+
+    fn kernel(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn run(
+        &self,
+        x: MatRef<'_, f32>,
+        y: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), cke_kernels::Error> {
+        let (n, k) = (self.outputs(), self.inputs());
+        let weights: Vec<f32> = self.weights.iter().map(|&w| w.into()).collect();
+        let plan = GemmPlan::<F32>::new(cke_kernels::Cpu::host().unwrap(), Shape { m: x.rows(), n, k });
+        let packed = plan.pack_b(MatRef::new(&weights, n, k)?.transposed())?;
+        plan.run(x, &packed, y, epilogue, ctx)
+    }
+
+    fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
+        let row = &self.weights[output * self.inputs..][..self.inputs];
+        out.iter_mut().zip(row).for_each(|(out, &w)| *out = w.into());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_layer_of_another_kind_runs_through_the_same_call() {
+    let weights = ByteLayer { weights: vec![1, 2, 3, -4, 0, 5], inputs: 3 };
+    let linear = Linear::new(weights, Some(vec![10.0, -1.0])).named("bytes", 7);
+    let (x, residual) = ([1.0, 1.0, 1.0, 2.0, 0.0, 1.0], [100.0, 200.0, 300.0, 400.0]);
+    let epilogue = Epilogue {
+        activation: Activation::Relu,
+        residual: Some(MatRef::new(&residual, 2, 2).unwrap()),
+        ..Epilogue::default()
+    };
+    let runtime = Runtime::new(Some(1)).unwrap().recording();
+    let mut y = [0.0; 4];
+    linear.run(&x, &mut y, epilogue, &runtime, &mut Scratch::new()).unwrap();
+    // x·W is [6, 1] and [5, −3]; the bias makes it [16, 0] and [15, −4].
+    assert_eq!(y, [116.0, 200.0, 315.0, 400.0]);
+
+    let mut row = [0.0; 3];
+    linear.copy_output(1, &mut row).unwrap();
+    assert_eq!(row, [-4.0, 0.0, 5.0]);
+    assert_eq!((linear.outputs(), linear.bytes()), (2, 6 + 8));
+
+    let step = runtime.take_profile().operations[0].step;
+    assert_eq!((step.name, step.layer, step.kernel), ("bytes", Some(7), Some("bytes")));
+    assert_eq!((step.shape, step.flops), (Some(Shape { m: 2, n: 2, k: 3 }), 24));
+}
+
+#[test]
+fn a_packed_layer_gives_its_weights_back() {
+    let (source, runtime) = (Source::random(3), Runtime::new(Some(1)).unwrap());
+    let (cpu, inputs, outputs) = (runtime.cpu(), 19, 37);
+    let stored = source.table("weight", outputs, inputs).unwrap();
+    let layer = PackedLayer::<F32>::load(cpu, &source, "weight", Layout::OutIn, inputs, outputs).unwrap();
+    let mut row = vec![0.0; inputs];
+    for (output, stored) in stored.chunks_exact(inputs).enumerate() {
+        layer.row(output, &mut row).unwrap();
+        assert_eq!(row, stored);
+    }
+    assert!(layer.row(outputs, &mut row).is_err());
+    assert_eq!((layer.inputs(), layer.outputs()), (inputs, outputs));
+    assert_eq!(layer.bytes(), PackedLayer::<F32>::bytes_for(cpu, inputs, outputs));
+}
+
+#[test]
+fn joined_layers_may_differ_in_width() {
+    let (source, runtime) = (Source::random(5), Runtime::new(Some(1)).unwrap());
+    let (cpu, inputs) = (runtime.cpu(), 6);
+    let parts = [("query", 20), ("key", 4), ("value", 4)].map(|(name, outputs)| (source.child(name), outputs));
+    let joined = Linear::load_joined(cpu, &parts, inputs).unwrap();
+    assert_eq!(joined.outputs(), 28);
+    let x = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0];
+    let run = |linear: &Linear| {
+        let mut y = vec![0.0; linear.outputs()];
+        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Scratch::new()).unwrap();
+        y
+    };
+    let apart = parts
+        .each_ref()
+        .map(|(source, outputs)| run(&Linear::load(cpu, source, Layout::OutIn, inputs, *outputs).unwrap()));
+    assert_eq!(run(&joined), apart.concat());
+}
