@@ -12,7 +12,7 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// The layout of the matrices; `None` where the argument is neither.
+    /// The layout of the matrices; `None` if the argument is neither.
     pub(crate) fn layout(self) -> Option<Layout> {
         match self {
             Caller::Fortran | Caller::Cblas { layout: 102 } => Some(Layout::ColMajor),
@@ -68,11 +68,11 @@ impl Trans {
     }
 }
 
-/// The position of the lowest bad argument in the list of Fortran's routine, from 1; 0 stands for the layout that CBLAS puts before.
+/// The position of the lowest bad argument in the list of Fortran's routine, from 1; 0 is the layout, which CBLAS puts before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadArgument(pub(crate) c_int);
 
-/// `Ok` where the argument at `position` is good.
+/// `Ok` if the argument at `position` is good.
 pub(crate) fn expect(good: bool, position: c_int) -> Result<(), BadArgument> {
     if good { Ok(()) } else { Err(BadArgument(position)) }
 }

@@ -7,7 +7,7 @@
 use crate::arguments::{BadArgument, Layout, Trans, expect};
 use crate::gemm::GemmArguments;
 use crate::number::Number;
-use crate::product::{Product, attempt, cpu};
+use crate::product::{RawProduct, attempt, cpu};
 use crate::{calls, xerbla};
 use cke_kernels::Error;
 use cke_kernels::gemm::{BatchCtx, GemmBatch, Matrices, MatricesMut};
@@ -25,7 +25,7 @@ pub(crate) struct BatchArguments<T> {
 /// Checks the arguments, then computes the products or reports the lowest bad one.
 ///
 /// # Safety
-/// Where the arguments are good, the matrices that they describe are valid: the Cᵢ for reads and writes, the Aᵢ and Bᵢ for reads
+/// If the arguments are valid, the matrices that they describe are valid: the Cᵢ for reads and writes, the Aᵢ and Bᵢ for reads
 /// unless α = 0.
 pub(crate) unsafe fn gemm_batch_strided<T: Number>(arguments: BatchArguments<T>) {
     calls::count(T::GEMM_BATCH_STRIDED);
@@ -41,7 +41,7 @@ impl<T: Number> BatchArguments<T> {
     ///
     /// Unlike those of xGEMM, the numbers of bad arguments are the caller's own in either layout, as in MKL.
     #[inline(never)]
-    fn check(&self) -> Result<Batch<T>, BadArgument> {
+    fn check(&self) -> Result<StridedBatch<T>, BadArgument> {
         let GemmArguments { caller, trans, size: [m, n, k], lda, ldb, ldc, .. } = self.gemm;
         let layout = caller.layout().ok_or(BadArgument(0))?;
         let trans_a = trans[0].ok_or(BadArgument(1))?;
@@ -66,7 +66,7 @@ impl<T: Number> BatchArguments<T> {
             Layout::RowMajor => (self.stride_a, self.stride_b),
             Layout::ColMajor => (self.stride_b, self.stride_a),
         };
-        Ok(Batch {
+        Ok(StridedBatch {
             first: product,
             strides: [stride_a, stride_b, self.stride_c].map(|stride| stride as usize),
             len: self.batch_size as usize,
@@ -74,7 +74,7 @@ impl<T: Number> BatchArguments<T> {
     }
 
     /// Whether no element belongs to two of the Cᵢ.
-    fn is_disjoint(&self, first: &Product<T>) -> bool {
+    fn is_disjoint(&self, first: &RawProduct<T>) -> bool {
         if self.batch_size <= 1 || first.m == 0 || first.n == 0 {
             return true;
         }
@@ -88,14 +88,14 @@ impl<T: Number> BatchArguments<T> {
 
 /// Products of one shape.
 #[derive(Clone, Copy, Debug)]
-struct Batch<T> {
-    first: Product<T>,
+struct StridedBatch<T> {
+    first: RawProduct<T>,
     /// From one A, B and C of `first` to the next.
     strides: [usize; 3],
     len: usize,
 }
 
-impl<T: Number> Batch<T> {
+impl<T: Number> StridedBatch<T> {
     /// # Safety
     /// As [`gemm_batch_strided`].
     unsafe fn run(&self) {
@@ -111,7 +111,7 @@ impl<T: Number> Batch<T> {
         }
     }
 
-    /// [`Product::fail`] for each.
+    /// [`RawProduct::fail`] for each.
     ///
     /// # Safety
     /// As there, for every C.
@@ -125,7 +125,7 @@ impl<T: Number> Batch<T> {
     /// # Safety
     /// As [`gemm_batch_strided`].
     unsafe fn multiply(&self, mut ctx: BatchCtx<'_>) -> Result<(), Error> {
-        let Product { m, n, k, alpha, a, b, beta, c } = self.first.without_unread();
+        let RawProduct { m, n, k, alpha, a, b, beta, c } = self.first.without_unread();
         let [stride_a, stride_b, stride_c] = self.strides;
         // SAFETY: passed on.
         let (a, b, c) = unsafe {
@@ -138,7 +138,7 @@ impl<T: Number> Batch<T> {
         GemmBatch::<T::Scheme> { alpha, a, b, beta }.run(cpu(), c, &mut ctx)
     }
 
-    fn product(&self, i: usize) -> Product<T> {
+    fn product(&self, i: usize) -> RawProduct<T> {
         let mut product = self.first;
         product.c.data = product.c.data.wrapping_add(i * self.strides[2]);
         product

@@ -52,7 +52,7 @@ impl Routine {
         }
     }
 
-    /// Pairs of CBLAS arguments that change places where a row-major call becomes a column-major one: m and n, lda and ldb.
+    /// Pairs of CBLAS arguments that change places when a row-major call becomes a column-major one: m and n, lda and ldb.
     pub(crate) fn mirrored_arguments(self) -> &'static [[c_int; 2]] {
         match self {
             Routine::Sgemm | Routine::Dgemm => &[[4, 5], [9, 11]],
@@ -75,7 +75,7 @@ const UNKNOWN: u8 = 0;
 const OFF: u8 = 1;
 const ON: u8 = 2;
 
-/// Counts one call. One load and one comparison where nobody asked for it.
+/// Counts one call. Costs one load and one comparison if counting is off.
 pub(crate) fn count(routine: Routine) {
     if MODE.load(Ordering::Relaxed) != OFF {
         count_if_wanted(routine);

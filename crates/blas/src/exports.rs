@@ -11,7 +11,7 @@
 
 use crate::arguments::{Caller, Trans};
 use crate::batch::{BatchArguments, gemm_batch_strided};
-use crate::faces::{cblas_gemm, cblas_gemm_batch_strided, cblas_gemv, fortran_gemm, fortran_gemv};
+use crate::bindings::{cblas_gemm, cblas_gemm_batch_strided, cblas_gemv, fortran_gemm, fortran_gemv};
 use crate::gemm::{GemmArguments, gemm};
 use crate::gemv::{GemvArguments, gemv};
 use std::ffi::{c_char, c_int};

@@ -4,7 +4,7 @@
 
 use crate::arguments::{BadArgument, Caller, Layout, Operand, Trans, expect};
 use crate::number::Number;
-use crate::product::{Product, Strided};
+use crate::product::{RawProduct, Strided};
 use crate::{calls, xerbla};
 
 /// The arguments as passed.
@@ -26,7 +26,7 @@ pub(crate) struct GemmArguments<T> {
 /// Checks the arguments, then computes the product or reports the lowest bad one.
 ///
 /// # Safety
-/// Where the arguments are good, the matrices that they describe are valid: C for reads and writes, A and B for reads unless α = 0.
+/// If the arguments are valid, the matrices that they describe are valid: C for reads and writes, A and B for reads unless α = 0.
 #[inline(always)] // in registers: a small product lasts no longer than storing its arguments and loading them again
 pub(crate) unsafe fn gemm<T: Number>(arguments: GemmArguments<T>) {
     calls::count(T::GEMM);
@@ -40,7 +40,7 @@ pub(crate) unsafe fn gemm<T: Number>(arguments: GemmArguments<T>) {
 impl<T: Number> GemmArguments<T> {
     /// The product in row-major terms.
     #[inline(always)]
-    pub(crate) fn check(&self) -> Result<Product<T>, BadArgument> {
+    pub(crate) fn check(&self) -> Result<RawProduct<T>, BadArgument> {
         let layout = self.caller.layout().ok_or(BadArgument(0))?;
         let a = Operand { trans: self.trans[0].ok_or(BadArgument(1))?, data: self.a, ld: self.lda };
         let b = Operand { trans: self.trans[1].ok_or(BadArgument(2))?, data: self.b, ld: self.ldb };
@@ -57,7 +57,7 @@ impl<T: Number> GemmArguments<T> {
         expect(b.has_room(k, n), 10)?;
         expect(self.ldc >= m.max(1), 13)?;
         // And back: the kernels write C row by row.
-        Ok(Product {
+        Ok(RawProduct {
             m: n as usize,
             n: m as usize,
             k: k as usize,

@@ -5,7 +5,7 @@
 use crate::arguments::{BadArgument, Caller, Layout, Operand, Trans, expect};
 use crate::gemm::transposed;
 use crate::number::Number;
-use crate::product::{Product, Strided};
+use crate::product::{RawProduct, Strided};
 use crate::{calls, xerbla};
 use cke_kernels::Error;
 use cke_kernels::scratch::AlignedBuf;
@@ -29,7 +29,7 @@ pub(crate) struct GemvArguments<T> {
 /// Checks the arguments, then computes y or reports the lowest bad one.
 ///
 /// # Safety
-/// Where the arguments are good, what they describe is valid: y for reads and writes, A and x for reads unless α = 0.
+/// If the arguments are valid, what they describe is valid: y for reads and writes, A and x for reads unless α = 0.
 pub(crate) unsafe fn gemv<T: Number>(arguments: GemvArguments<T>) {
     calls::count(T::GEMV);
     match arguments.check() {
@@ -113,9 +113,9 @@ impl<T: Number> Gemv<T> {
     }
 
     /// As if both increments were positive.
-    fn product(&self) -> Product<T> {
+    fn product(&self) -> RawProduct<T> {
         let (x_step, y_step) = (self.x.increment.unsigned_abs(), self.y.increment.unsigned_abs());
-        Product {
+        RawProduct {
             m: 1,
             n: self.y.len,
             k: self.x.len,
@@ -131,7 +131,7 @@ impl<T: Number> Gemv<T> {
     ///
     /// # Safety
     /// As [`gemv`].
-    unsafe fn run_on_copies(&self, product: Product<T>) -> Result<(), Error> {
+    unsafe fn run_on_copies(&self, product: RawProduct<T>) -> Result<(), Error> {
         let mut x = AlignedBuf::<T>::zeroed(if self.alpha == T::zero() { 0 } else { self.x.len })?;
         let mut y = AlignedBuf::<T>::zeroed(self.y.len)?;
         for i in 0..x.len() {
@@ -147,7 +147,7 @@ impl<T: Number> Gemv<T> {
         let adjacent_x = Strided { data: x.as_ptr(), row_stride: self.x.len, col_stride: 1 };
         let adjacent_y = Strided { data: y.as_mut_ptr(), row_stride: self.y.len, col_stride: 1 };
         // SAFETY: A is passed on, the copies are ours; x has its elements unless α = 0.
-        unsafe { Product { a: adjacent_x, c: adjacent_y, ..product }.run() };
+        unsafe { RawProduct { a: adjacent_x, c: adjacent_y, ..product }.run() };
         for i in 0..y.len() {
             // SAFETY: an element of y.
             unsafe { *self.y.data.add(self.y.offset(i)) = y[i] };

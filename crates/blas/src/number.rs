@@ -1,4 +1,4 @@
-//! The two number types, and what stands for each of them.
+//! The two number types, and the kernels' scheme and the letter of each.
 
 use crate::calls::Routine;
 use cke_kernels::scheme::{Element, F32, F64, Uniform};

@@ -24,7 +24,7 @@ mod linux {
 
     /// A library that was found.
     struct Found {
-        /// A [`Getter`]; null where nothing was found yet.
+        /// A [`Getter`]; null if nothing was found yet.
         getter: AtomicPtr<c_void>,
         /// What it told then.
         first: AtomicI32,

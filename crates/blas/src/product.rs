@@ -1,4 +1,4 @@
-//! One checked product at foreign addresses: runs it on the kernels, and sees to it that no failure passes for a result.
+//! One checked product on the caller's memory: runs it on the kernels, and fills C with NaN if it fails.
 
 use crate::messages::{say, say_once};
 use crate::number::Number;
@@ -27,7 +27,7 @@ impl<P> Strided<P> {
 
 /// C (m, n) ← α · A (m, k) · B (k, n) + β · C.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Product<T> {
+pub(crate) struct RawProduct<T> {
     pub(crate) m: usize,
     pub(crate) n: usize,
     pub(crate) k: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Product<T> {
 /// Multiply-adds in the time that an element takes from a cache beyond the first.
 const MULTIPLY_ADDS_PER_ELEMENT: usize = 4;
 
-impl<T: Number> Product<T> {
+impl<T: Number> RawProduct<T> {
     /// Multiply-adds, m · n · k, and for each element of the operands the time of some more: of a product with a vector they are all.
     pub(crate) fn work(&self) -> usize {
         let product = |a: usize, b: usize| a.saturating_mul(b);
@@ -59,23 +59,23 @@ impl<T: Number> Product<T> {
         self.alpha == T::zero() || self.k == 0
     }
 
-    /// The same with empty A and B where they are not to be read, and with α = 0, which may be NaN where K = 0.
+    /// The same with empty A and B if they are not to be read, and with α = 0, which may be NaN if K = 0.
     pub(crate) fn without_unread(&self) -> Self {
-        if self.only_scales() { Product { alpha: T::zero(), k: 0, ..*self } } else { *self }
+        if self.only_scales() { RawProduct { alpha: T::zero(), k: 0, ..*self } } else { *self }
     }
 
-    /// Computes it, on all threads where it is large and they are free.
+    /// Computes it, on all threads if it is large and they are free.
     ///
     /// # Safety
-    /// Every element of C is valid for reads and writes, and used by nobody else meanwhile. Unless α = 0, every element of A and B is
-    /// valid for reads and written by nobody meanwhile.
+    /// Every element of C is valid for reads and writes, and not accessed by anything else during the call. Unless α = 0, every
+    /// element of A and B is valid for reads and not written during the call.
     #[inline(always)]
     pub(crate) unsafe fn run(&self) {
         if self.leaves_c() {
             return;
         }
-        let Product { m, n, k, alpha, a, b, beta, c } = self.without_unread();
-        // SAFETY: passed on; A and B are empty where they are not valid.
+        let RawProduct { m, n, k, alpha, a, b, beta, c } = self.without_unread();
+        // SAFETY: passed on; A and B are empty if they are not valid.
         let (a, b, mut c) = unsafe {
             (
                 MatRef::from_raw(a.data, m, k, a.row_stride, a.col_stride),
@@ -99,7 +99,7 @@ impl<T: Number> Product<T> {
     /// Says once why a product failed, and fills C with NaN.
     ///
     /// # Safety
-    /// Every element of C is valid for writes and used by nobody else meanwhile.
+    /// Every element of C is valid for writes and not accessed by anything else during the call.
     #[cold]
     pub(crate) unsafe fn fail(&self, reason: &str) {
         static SAID: AtomicBool = AtomicBool::new(false);
@@ -113,8 +113,8 @@ impl<T: Number> Product<T> {
     }
 }
 
-/// Runs a product of so many multiply-adds with threads and as many scratch buffers; says why where it failed, and lets no panic
-/// through.
+/// Runs a product of `work` multiply-adds with threads and as many scratch buffers. Returns the reason of a failure and catches
+/// panics.
 #[inline]
 pub(crate) fn attempt(
     work: usize,
@@ -130,7 +130,8 @@ pub(crate) fn attempt(
     }
 }
 
-/// The CPU. Ends the process where the environment demands what cannot be had: whoever asked for it is not served by less.
+/// The CPU. Ends the process if the environment demands an instruction set that the CPU does not have: a slower one would hide the
+/// mistake.
 pub(crate) fn cpu() -> &'static Cpu {
     Cpu::host().unwrap_or_else(|error| {
         say(&error.to_string());

@@ -1,6 +1,7 @@
 //! The threads of the process: one pool, made when the first large product asks for it, and lent to one caller at a time.
 //!
-//! Who finds it lent computes alone: many callers at once are threads enough. The result has the same bits either way.
+//! A caller that finds it lent computes on its own thread: many callers at once keep the machine busy. The result has the same bits
+//! either way.
 
 use crate::limits;
 use crate::messages::say_once;
@@ -18,8 +19,8 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 /// starts a thread.
 const WORK_FOR_THREADS: usize = 500_000;
 
-/// Calls `multiply` with threads, and with as many scratch buffers: those of the pool where so many multiply-adds want them and
-/// nobody else has them, and else the caller's own thread.
+/// Calls `multiply` with threads, and with as many scratch buffers: those of the pool if this number of multiply-adds is worth them and
+/// no other caller has them, and otherwise the caller's own thread.
 #[inline]
 pub(crate) fn run(work: usize, multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
     if work >= WORK_FOR_THREADS {
@@ -46,7 +47,7 @@ fn run_alone(multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
             multiply(&Serial, slice::from_mut(&mut *scratch));
         }
     });
-    // While the thread ends there is none to be had.
+    // While the thread ends its scratch is gone.
     if let Some(multiply) = multiply {
         multiply(&Serial, &mut [Scratch::new()]);
     }
@@ -64,7 +65,7 @@ impl Workers {
     }
 }
 
-/// The workers, `threads` of them, unless another caller has them or they cannot be had.
+/// The workers, `threads` of them, unless another caller has them or they cannot be started.
 fn borrow(threads: usize) -> Option<MutexGuard<'static, Option<Workers>>> {
     let mut workers = match slot().try_lock() {
         Ok(workers) => workers,
@@ -92,7 +93,7 @@ type Slot = Mutex<Option<Workers>>;
 /// Null before the first use, and again in a forked child.
 static SLOT: AtomicPtr<Slot> = AtomicPtr::new(null_mut());
 
-/// A forked child has none of the parent's workers, and a lock that another thread held stays locked there for ever. So the child
+/// A forked child has none of the parent's workers, and a lock that another thread held stays locked there. So the child
 /// forgets the whole slot (its memory is never freed) and makes a new one when it wants one.
 extern "C" fn forget_after_fork() {
     SLOT.store(null_mut(), Ordering::Release);
@@ -102,7 +103,7 @@ fn slot() -> &'static Slot {
     static FORK_HANDLED: AtomicBool = AtomicBool::new(false);
     let known = SLOT.load(Ordering::Acquire);
     if !known.is_null() {
-        // SAFETY: made by `Box::leak` below, so it lives for ever.
+        // SAFETY: made by `Box::leak` below, so it is never freed.
         return unsafe { &*known };
     }
     // Before any pool can exist. Two threads that both get here register it twice, which does no harm.
@@ -113,10 +114,10 @@ fn slot() -> &'static Slot {
     }
     let fresh = Box::into_raw(Box::new(Slot::new(None)));
     match SLOT.compare_exchange(null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: given away above for ever.
+        // SAFETY: leaked above.
         Ok(_) => unsafe { &*fresh },
         Err(other) => {
-            // SAFETY: nobody else has seen ours; theirs lives for ever.
+            // SAFETY: no other thread has seen ours; theirs is never freed.
             unsafe {
                 drop(Box::from_raw(fresh));
                 &*other

@@ -1,4 +1,4 @@
-//! Who is told of a bad argument: the reporting function of the program, or of a library that it is linked with; stderr otherwise.
+//! Reports a bad argument to the `xerbla` of the program or of a library that it is linked with, otherwise to stderr.
 //!
 //! The BLAS lets a program replace `xerbla_` and `cblas_xerbla`. This library defines neither. It refers to them weakly: the dynamic
 //! linker fills in what the process has, and the static linker exports a program's own for that. The call returns after the report
@@ -24,7 +24,7 @@ struct Process {
     cblas_xerbla: *const c_void,
     /// The reference `cblas_xerbla` finds here whether the numbers are those of the mirrored call, and mirrors them back.
     row_major: *mut c_int,
-    /// Not null where MKL is there, whose `cblas_xerbla` takes other arguments.
+    /// Not null if MKL is there, whose `cblas_xerbla` takes other arguments.
     mkl_get_version: *const c_void,
 }
 

@@ -14,15 +14,15 @@
  *     cke_status status = cke_plan_run(context, plan, &x, packed, NULL, &y);   // often
  *     if (status != CKE_OK) fprintf(stderr, "%s: %s\n", cke_error_text(status), cke_last_error());
  *
- * Errors. Every function that can fail returns a cke_status; cke_last_error() tells more. Where a call fails, nothing was written,
+ * Errors. Every function that can fail returns a cke_status; cke_last_error() tells more. If a call fails, nothing was written,
  * unless the code says otherwise. No panic and no exception leaves the library.
  *
  * Handles. What a _create, _wrap or _pack function writes to *out belongs to the caller and is given back to the function named
- * _destroy of its kind, once; where it fails, *out is NULL. Handles do not depend on each other: they can be destroyed in any order.
+ * _destroy of its kind, once; if it fails, *out is NULL. Handles do not depend on each other: they can be destroyed in any order.
  *
- * Promises of the caller. A pointer is NULL (which is an error, not a crash, where it is not said to be fine) or points to what its
+ * Promises of the caller. A pointer is NULL (which is an error, not a crash, unless it is said to be fine) or points to what its
  * type says: a handle that was made and not destroyed, or structs, lists and matrices whose elements can be read, or written, until
- * the call returns. What a call writes is not used by others meanwhile and overlaps nothing that it reads.
+ * the call returns. What a call writes is not accessed by others during the call and overlaps nothing that it reads.
  *
  * Threads. Plans, packed weights and pools are constant and may be used by any number of threads at once, a context by one at a time.
  *
@@ -55,7 +55,7 @@ enum cke_status
     CKE_OK = 0,
     /// A pointer is NULL that must not be.
     CKE_ERROR_NULL = 1,
-    /// Sizes, counts or strides do not belong together, or a matrix does not fit into the address space.
+    /// Sizes, counts or strides do not match, or a matrix does not fit into the address space.
     CKE_ERROR_SIZE = 2,
     /// The address of a matrix is no multiple of its element's size.
     CKE_ERROR_ALIGNMENT = 3,
@@ -63,11 +63,11 @@ enum cke_status
     CKE_ERROR_UNSUPPORTED = 4,
     /// Packed weights that were made for a plan with another kernel.
     CKE_ERROR_PACKED = 5,
-    /// The size field of a struct is not one that this library knows: header and library do not belong together, or it was not set.
+    /// The size field of a struct is not one that this library knows: header and library do not match, or it was not set.
     CKE_ERROR_VERSION = 6,
     /// The context is in use by another call.
     CKE_ERROR_BUSY = 7,
-    /// Memory cannot be had.
+    /// The library fails to allocate memory.
     CKE_ERROR_MEMORY = 8,
     /// The operating system gives no thread.
     CKE_ERROR_THREAD = 9,
@@ -137,7 +137,7 @@ typedef struct cke_brgemm cke_brgemm;
 
 /// Threads and working memory for calls. Memory grows to the largest demand and is then reused: no allocation in the steady state.
 ///
-/// One call at a time: a second one that comes meanwhile gets CKE_ERROR_BUSY. Give each calling thread a context of its own; they may
+/// One call at a time: a second one at the same time gets CKE_ERROR_BUSY. Give each calling thread a context of its own; they may
 /// share a pool.
 typedef struct cke_context cke_context;
 
@@ -164,7 +164,7 @@ typedef struct cke_own_pool {
     size_t threads;
     /// Calls `work(ctx, task, worker)` exactly once for each task in 0 … tasks − 1, in any order, and returns when all have
     /// returned. worker is below `threads`, and no two calls that run at once have the same one. May be called from several threads at
-    /// once where several contexts use the pool. It returns: where it leaves by an exception, the process is ended, since tasks may still
+    /// once if several contexts use the pool. It returns: if it leaves by an exception, the process is ended, since tasks may still
     /// be running; nor may it leave by longjmp.
     void (*run)(void *pool, size_t tasks, cke_work work, void *ctx);
 } cke_own_pool;
@@ -172,7 +172,7 @@ typedef struct cke_own_pool {
 /// A matrix to read: element (i, j) stands i · row_stride + j · col_stride elements after data.
 ///
 /// Row-major without gaps is { data, rows, cols, cols, 1 }, its transpose { data, cols, rows, 1, cols }; a leading dimension is the
-/// row stride of a row-major matrix and the column stride of a column-major one. Strides may be 0. Where rows or cols is 0, data
+/// row stride of a row-major matrix and the column stride of a column-major one. Strides may be 0. If rows or cols is 0, data
 /// may be NULL.
 typedef struct cke_matrix {
     /// The first element.
@@ -202,7 +202,7 @@ typedef struct cke_epilogue {
     const float *bias;
     /// Applied elementwise.
     cke_activation activation;
-    /// Added last: (m, n), columns next to each other, apart from C. NULL for none.
+    /// Added last: (m, n), columns contiguous, no overlap with C. NULL for none.
     const float *residual;
     /// Elements from one row of the residual to the next.
     size_t residual_row_stride;
@@ -224,9 +224,9 @@ typedef struct cke_matrix_mut {
 
 /// `count` matrices to read, of one shape and one pair of strides. Matrix i starts
 ///
-/// - by address: at addresses[i], where addresses is not NULL;
-/// - by offset: offsets[i] elements after data, where addresses is NULL and offsets is not;
-/// - by stride: i · stride elements after data, where both are NULL. A stride of 0 repeats one matrix.
+/// - by address: at addresses[i], if addresses is not NULL;
+/// - by offset: offsets[i] elements after data, if addresses is NULL and offsets is not;
+/// - by stride: i · stride elements after data, if both are NULL. A stride of 0 repeats one matrix.
 typedef struct cke_matrices {
     /// Number of matrices.
     size_t count;
@@ -277,14 +277,14 @@ extern "C" {
 /// The version of the library that the program runs with: major · 1000000 + minor · 1000 + patch.
 uint32_t cke_version(void);
 
-/// What a status means, in a few English words; never NULL, valid for ever. Any number is fine.
+/// What a status means, in a few English words; never NULL, never freed. Any number is accepted.
 const char *cke_error_text(int32_t status);
 
-/// What was wrong with the last call of this thread that failed, with names and numbers, in UTF-8. Never NULL; empty where none
+/// What was wrong with the last call of this thread that failed, with names and numbers, in UTF-8. Never NULL; empty if none
 /// has failed. Valid until the next failing call of the same thread.
 const char *cke_last_error(void);
 
-/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for the number in the first of
+/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 means the number in the first of
 /// the environment variables CKE_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS that has
 /// one, else one for each core that this process may use.
 ///
@@ -297,13 +297,13 @@ cke_status cke_pool_create(size_t threads,
 cke_status cke_pool_wrap(const struct cke_own_pool *own,
                          struct cke_pool **out);
 
-/// The number of threads; 0 where pool is NULL.
+/// The number of threads; 0 if pool is NULL.
 size_t cke_pool_threads(const struct cke_pool *pool);
 
 /// Destroys a pool. Its threads end with the last context that was made with it. NULL is fine.
 void cke_pool_destroy(struct cke_pool *pool);
 
-/// Makes a context. pool NULL stands for the calling thread alone.
+/// Makes a context. pool NULL means the calling thread alone.
 cke_status cke_context_create(const struct cke_pool *pool, struct cke_context **out);
 
 /// Destroys a context. NULL is fine.
@@ -345,7 +345,7 @@ cke_status cke_plan_run(const struct cke_context *context,
 /// C (m, n) = alpha · A (m, k) · B (k, n) + beta · C, with any strides; all matrices are of dtype, CKE_F32 or CKE_F64, in which alpha
 /// and beta are rounded first.
 ///
-/// Where beta is 0, C is not read; where alpha is 0 or k is 0, A and B are not. Bits do not depend on threads or alignment.
+/// If beta is 0, C is not read; if alpha is 0 or k is 0, A and B are not. Bits do not depend on threads or alignment.
 cke_status cke_gemm(const struct cke_context *context,
                     cke_dtype dtype,
                     double alpha,
@@ -379,7 +379,7 @@ void cke_brgemm_destroy(struct cke_brgemm *brgemm);
 /// C (m, n) = activation(scale · (beta · C + Σ A[i] (m, k) · B[i] (k, n)) + bias) + residual, summed over all matrices of A and B, of
 /// which there are as many, by address, offset or stride; none at all is fine.
 ///
-/// A has any strides; the columns of B and of C are next to each other (col_stride 1). Where beta is 0, C is not read. epilogue may
+/// A has any strides; the columns of B and of C are contiguous (col_stride 1). If beta is 0, C is not read. epilogue may
 /// be NULL. Blocks are summed in their order, each from k = 0 up, so that the bits are those of one long product.
 cke_status cke_brgemm_run(const struct cke_context *context,
                           const struct cke_brgemm *brgemm,

@@ -5,7 +5,7 @@ use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
 use crate::matrix::{cke_dtype, cke_matrices, cke_matrix_mut};
 use crate::plan::shape_of_f32;
-use crate::status::{border, cke_status};
+use crate::status::{cke_status, ffi_boundary};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 use cke_kernels::scheme::F32;
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn cke_brgemm_destroy(brgemm: *mut cke_brgemm) {
 /// C (m, n) = activation(scale · (beta · C + Σ A[i] (m, k) · B[i] (k, n)) + bias) + residual, summed over all matrices of A and B, of
 /// which there are as many, by address, offset or stride; none at all is fine.
 ///
-/// A has any strides; the columns of B and of C are next to each other (col_stride 1). Where beta is 0, C is not read. epilogue may
+/// A has any strides; the columns of B and of C are contiguous (col_stride 1). If beta is 0, C is not read. epilogue may
 /// be NULL. Blocks are summed in their order, each from k = 0 up, so that the bits are those of one long product.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_brgemm_run(
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn cke_brgemm_run(
     epilogue: *const cke_epilogue,
     c: *const cke_matrix_mut,
 ) -> cke_status {
-    border(|| {
+    ffi_boundary(|| {
         // SAFETY: promised by the caller.
         let (context, plan, a, b, c) = unsafe {
             (

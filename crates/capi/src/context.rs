@@ -9,7 +9,7 @@ use std::sync::{Mutex, TryLockError};
 
 /// Threads and working memory for calls. Memory grows to the largest demand and is then reused: no allocation in the steady state.
 ///
-/// One call at a time: a second one that comes meanwhile gets CKE_ERROR_BUSY. Give each calling thread a context of its own; they may
+/// One call at a time: a second one at the same time gets CKE_ERROR_BUSY. Give each calling thread a context of its own; they may
 /// share a pool.
 pub struct cke_context {
     pool: SharedPool,
@@ -33,7 +33,7 @@ impl cke_context {
     }
 }
 
-/// Makes a context. pool NULL stands for the calling thread alone.
+/// Makes a context. pool NULL means the calling thread alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_context_create(pool: *const cke_pool, out: *mut *mut cke_context) -> cke_status {
     // SAFETY: promised by the caller.

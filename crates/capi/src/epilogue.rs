@@ -41,7 +41,7 @@ pub struct cke_epilogue {
     pub bias: *const f32,
     /// Applied elementwise.
     pub activation: MaybeUninit<cke_activation>,
-    /// Added last: (m, n), columns next to each other, apart from C. NULL for none.
+    /// Added last: (m, n), columns contiguous, no overlap with C. NULL for none.
     pub residual: *const f32,
     /// Elements from one row of the residual to the next.
     pub residual_row_stride: usize,

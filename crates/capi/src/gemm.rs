@@ -3,7 +3,7 @@
 use crate::context::cke_context;
 use crate::handle::borrow;
 use crate::matrix::{cke_dtype, cke_matrices, cke_matrices_mut, cke_matrix, cke_matrix_mut};
-use crate::status::{Failure, border, cke_status};
+use crate::status::{Failure, cke_status, ffi_boundary};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{BatchCtx, Ctx, Gemm, GemmBatch};
 use cke_kernels::scheme::{F32, F64, Uniform};
@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 /// C (m, n) = alpha · A (m, k) · B (k, n) + beta · C, with any strides; all matrices are of dtype, CKE_F32 or CKE_F64, in which alpha
 /// and beta are rounded first.
 ///
-/// Where beta is 0, C is not read; where alpha is 0 or k is 0, A and B are not. Bits do not depend on threads or alignment.
+/// If beta is 0, C is not read; if alpha is 0 or k is 0, A and B are not. Bits do not depend on threads or alignment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_gemm(
     context: *const cke_context,
@@ -23,7 +23,7 @@ pub unsafe extern "C" fn cke_gemm(
     beta: f64,
     c: *const cke_matrix_mut,
 ) -> cke_status {
-    border(|| {
+    ffi_boundary(|| {
         // SAFETY: promised by the caller.
         let (context, a, b, c) =
             unsafe { (borrow(context, "context")?, borrow(a, "a")?, borrow(b, "b")?, borrow(c, "c")?) };
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn cke_gemm_batch(
     beta: f64,
     c: *const cke_matrices_mut,
 ) -> cke_status {
-    border(|| {
+    ffi_boundary(|| {
         // SAFETY: promised by the caller.
         let (context, a, b, c) =
             unsafe { (borrow(context, "context")?, borrow(a, "a")?, borrow(b, "b")?, borrow(c, "c")?) };

@@ -1,13 +1,13 @@
 //! How handles and other pointers from C are made, borrowed and destroyed.
 
-use crate::status::{Failure, border, cke_status};
+use crate::status::{Failure, cke_status, ffi_boundary};
 
-/// Writes a new handle to `*out`, or NULL where `make` fails.
+/// Writes a new handle to `*out`, or NULL if `make` fails.
 ///
 /// # Safety
 /// `out` is NULL or valid for writes.
 pub(crate) unsafe fn create<T>(out: *mut *mut T, make: impl FnOnce() -> Result<T, Failure>) -> cke_status {
-    border(|| {
+    ffi_boundary(|| {
         if out.is_null() {
             return Err(Failure::Null("out"));
         }
@@ -25,7 +25,7 @@ pub(crate) unsafe fn create<T>(out: *mut *mut T, make: impl FnOnce() -> Result<T
 /// # Safety
 /// `handle` is NULL or came from [`create`], and is not used any more.
 pub(crate) unsafe fn destroy<T>(handle: *mut T) {
-    border(|| {
+    ffi_boundary(|| {
         if !handle.is_null() {
             // SAFETY: promised by the caller.
             drop(unsafe { Box::from_raw(handle) });

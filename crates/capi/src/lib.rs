@@ -5,7 +5,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | `status` | status codes, messages, the border that no panic crosses |
+//! | `status` | status codes, messages, the FFI boundary that no panic crosses |
 //! | `handle` | how handles are made, borrowed and destroyed |
 //! | `matrix` | matrices as C passes them, checked |
 //! | `pool`, `context` | threads, a caller's own among them, and working memory |

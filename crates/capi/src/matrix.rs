@@ -19,7 +19,7 @@ pub enum cke_dtype {
 /// A matrix to read: element (i, j) stands i · row_stride + j · col_stride elements after data.
 ///
 /// Row-major without gaps is { data, rows, cols, cols, 1 }, its transpose { data, cols, rows, 1, cols }; a leading dimension is the
-/// row stride of a row-major matrix and the column stride of a column-major one. Strides may be 0. Where rows or cols is 0, data
+/// row stride of a row-major matrix and the column stride of a column-major one. Strides may be 0. If rows or cols is 0, data
 /// may be NULL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +54,9 @@ pub struct cke_matrix_mut {
 
 /// `count` matrices to read, of one shape and one pair of strides. Matrix i starts
 ///
-/// - by address: at addresses[i], where addresses is not NULL;
-/// - by offset: offsets[i] elements after data, where addresses is NULL and offsets is not;
-/// - by stride: i · stride elements after data, where both are NULL. A stride of 0 repeats one matrix.
+/// - by address: at addresses[i], if addresses is not NULL;
+/// - by offset: offsets[i] elements after data, if addresses is NULL and offsets is not;
+/// - by stride: i · stride elements after data, if both are NULL. A stride of 0 repeats one matrix.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct cke_matrices {
@@ -154,7 +154,7 @@ impl cke_matrix {
     /// The matrix as a view.
     ///
     /// # Safety
-    /// Its elements are valid for reads, and written by nobody, during 'a.
+    /// Its elements are valid for reads, and not written, during 'a.
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<MatRef<'a, T>, Failure> {
         let cke_matrix { data, rows, cols, row_stride, col_stride } = *self;
         let claim = Claim { what, layout: Layout { rows, cols, row_stride, col_stride }, last_start: 0 };
@@ -169,7 +169,7 @@ impl cke_matrix_mut {
     /// The matrix as a view.
     ///
     /// # Safety
-    /// Its elements are valid for reads and writes, and used by nobody else, during 'a.
+    /// Its elements are valid for reads and writes, and not accessed by anything else, during 'a.
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<MatMut<'a, T>, Failure> {
         let cke_matrix_mut { data, rows, cols, row_stride, col_stride } = *self;
         let claim = Claim { what, layout: Layout { rows, cols, row_stride, col_stride }, last_start: 0 };
@@ -236,8 +236,8 @@ impl cke_matrices {
     /// The matrices as a batch.
     ///
     /// # Safety
-    /// The lists are NULL or valid for reads of `count` elements, and every element of every matrix is valid for reads and written by
-    /// nobody, during 'a.
+    /// The lists are NULL or valid for reads of `count` elements, and every element of every matrix is valid for reads and not
+    /// written, during 'a.
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<Matrices<'a, T>, Failure> {
         let cke_matrices { count, rows, cols, row_stride, col_stride, data, stride, .. } = *self;
         // SAFETY: promised by the caller.
@@ -266,8 +266,8 @@ impl cke_matrices_mut {
     /// The matrices as a batch.
     ///
     /// # Safety
-    /// The lists are NULL or valid for reads of `count` elements; every element of every matrix is valid for reads and writes and used
-    /// by nobody else during 'a; by address and by offset, no two matrices share an element.
+    /// The lists are NULL or valid for reads of `count` elements; every element of every matrix is valid for reads and writes and
+    /// not accessed by anything else during 'a; by address and by offset, no two matrices share an element.
     pub(crate) unsafe fn view<'a, T>(&self, what: &'static str) -> Result<MatricesMut<'a, T>, Failure> {
         let cke_matrices_mut { count, rows, cols, row_stride, col_stride, data, stride, .. } = *self;
         // SAFETY: promised by the caller.

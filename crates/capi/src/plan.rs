@@ -4,7 +4,7 @@ use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
 use crate::matrix::{cke_dtype, cke_matrix, cke_matrix_mut};
-use crate::status::{Failure, border, cke_status};
+use crate::status::{Failure, cke_status, ffi_boundary};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::F32;
@@ -92,7 +92,7 @@ pub unsafe extern "C" fn cke_plan_run(
     epilogue: *const cke_epilogue,
     c: *const cke_matrix_mut,
 ) -> cke_status {
-    border(|| {
+    ffi_boundary(|| {
         // SAFETY: promised by the caller.
         let (context, plan, a, b, c) = unsafe {
             (

@@ -1,7 +1,7 @@
 //! Threads: the library's own pool, or the caller's through a callback.
 
 use crate::handle::{borrow, create, destroy};
-use crate::status::{Failure, border, cke_status};
+use crate::status::{Failure, cke_status, ffi_boundary};
 use cke_kernels::threads::{MAX_THREADS, Parallel, Serial, ThreadPool};
 use std::any::Any;
 use std::ffi::c_void;
@@ -32,7 +32,7 @@ pub struct cke_own_pool {
     pub threads: usize,
     /// Calls `work(ctx, task, worker)` exactly once for each task in 0 … tasks − 1, in any order, and returns when all have
     /// returned. worker is below `threads`, and no two calls that run at once have the same one. May be called from several threads at
-    /// once where several contexts use the pool. It returns: where it leaves by an exception, the process is ended, since tasks may still
+    /// once if several contexts use the pool. It returns: if it leaves by an exception, the process is ended, since tasks may still
     /// be running; nor may it leave by longjmp.
     pub run: Option<unsafe extern "C-unwind" fn(pool: *mut c_void, tasks: usize, work: cke_work, ctx: *mut c_void)>,
 }
@@ -46,7 +46,7 @@ pub(crate) enum PoolFault {
     Count { tasks: usize, ran: usize },
 }
 
-/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 stands for the number in the first of
+/// Starts a pool of `threads` threads, the calling one among them, so threads − 1 are started; 0 means the number in the first of
 /// the environment variables CKE_NUM_THREADS, OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS that has
 /// one, else one for each core that this process may use.
 ///
@@ -66,11 +66,11 @@ pub unsafe extern "C" fn cke_pool_wrap(own: *const cke_own_pool, out: *mut *mut 
     unsafe { create(out, || Ok(cke_pool { pool: Arc::new(OwnPool::new(borrow(own, "own")?)?) })) }
 }
 
-/// The number of threads; 0 where pool is NULL.
+/// The number of threads; 0 if pool is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_pool_threads(pool: *const cke_pool) -> usize {
     let mut threads = 0;
-    border(|| {
+    ffi_boundary(|| {
         // SAFETY: promised by the caller.
         threads = unsafe { borrow(pool, "pool") }?.pool.threads();
         Ok(())
@@ -105,7 +105,7 @@ struct OwnPool {
 struct NoWayOut;
 
 impl Drop for NoWayOut {
-    #[allow(clippy::print_stderr, reason = "the process ends here, and nobody else can say why")]
+    #[allow(clippy::print_stderr, reason = "the process ends here, and nothing else can say why")]
     fn drop(&mut self) {
         eprintln!(
             "cke: wanted run of a cke_own_pool to return, but it threw an exception; ended, since its tasks may still be running"
@@ -148,8 +148,8 @@ struct Call<'a> {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `threads` stays, at least 1 and at most MAX_THREADS. That `run` calls each task once, under numbers that no other call has
-// meanwhile, and returns after the last one is what the caller of cke_pool_wrap promised; numbers out of range and a wrong count are
+// SAFETY: `threads` stays, at least 1 and at most MAX_THREADS. The caller of cke_pool_wrap promised that `run` calls each task once,
+// under a number that no other call has at the time, and returns after the last one. Numbers out of range and a wrong count are
 // found at run time.
 unsafe impl Parallel for OwnPool {
     fn threads(&self) -> usize {
@@ -157,7 +157,7 @@ unsafe impl Parallel for OwnPool {
     }
 
     /// # Panics
-    /// With a [`PoolFault`] where the caller's pool broke its promise.
+    /// With a [`PoolFault`] if the caller's pool broke its promise.
     fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         if tasks <= 1 || self.threads == 1 {
             return Serial.run(tasks, work);

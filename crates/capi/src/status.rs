@@ -1,4 +1,4 @@
-//! Status codes, messages, and the border that no panic crosses.
+//! Status codes, messages, and the FFI boundary that no panic crosses.
 
 use crate::pool::PoolFault;
 use cke_kernels::Error;
@@ -16,7 +16,7 @@ pub enum cke_status {
     CKE_OK = 0,
     /// A pointer is NULL that must not be.
     CKE_ERROR_NULL = 1,
-    /// Sizes, counts or strides do not belong together, or a matrix does not fit into the address space.
+    /// Sizes, counts or strides do not match, or a matrix does not fit into the address space.
     CKE_ERROR_SIZE = 2,
     /// The address of a matrix is no multiple of its element's size.
     CKE_ERROR_ALIGNMENT = 3,
@@ -24,11 +24,11 @@ pub enum cke_status {
     CKE_ERROR_UNSUPPORTED = 4,
     /// Packed weights that were made for a plan with another kernel.
     CKE_ERROR_PACKED = 5,
-    /// The size field of a struct is not one that this library knows: header and library do not belong together, or it was not set.
+    /// The size field of a struct is not one that this library knows: header and library do not match, or it was not set.
     CKE_ERROR_VERSION = 6,
     /// The context is in use by another call.
     CKE_ERROR_BUSY = 7,
-    /// Memory cannot be had.
+    /// The library fails to allocate memory.
     CKE_ERROR_MEMORY = 8,
     /// The operating system gives no thread.
     CKE_ERROR_THREAD = 9,
@@ -63,14 +63,14 @@ impl cke_status {
         match self {
             CKE_OK => c"success",
             CKE_ERROR_NULL => c"a pointer is NULL",
-            CKE_ERROR_SIZE => c"sizes do not belong together",
+            CKE_ERROR_SIZE => c"sizes do not match",
             CKE_ERROR_ALIGNMENT => c"an address is not aligned",
             CKE_ERROR_UNSUPPORTED => c"not supported",
             CKE_ERROR_PACKED => c"packed weights belong to another kernel",
-            CKE_ERROR_VERSION => c"header and library do not belong together",
+            CKE_ERROR_VERSION => c"header and library do not match",
             CKE_ERROR_BUSY => c"the context is in use",
             CKE_ERROR_MEMORY => c"out of memory",
-            CKE_ERROR_THREAD => c"no thread to be had",
+            CKE_ERROR_THREAD => c"a thread cannot be started",
             CKE_ERROR_POOL => c"the caller's pool is at fault",
             CKE_ERROR_CPU => c"CKE_ISA or CKE_REQUIRE_ISA cannot be satisfied",
             CKE_ERROR_INTERNAL => c"internal error",
@@ -139,7 +139,7 @@ thread_local! {
 }
 
 /// Runs `work` so that neither an error nor a panic gets past it.
-pub(crate) fn border(work: impl FnOnce() -> Result<(), Failure>) -> cke_status {
+pub(crate) fn ffi_boundary(work: impl FnOnce() -> Result<(), Failure>) -> cke_status {
     let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Failure::of_panic(panic)));
     let Err(failure) = outcome else { return CKE_OK };
     let message = CString::new(failure.to_string().replace('\0', " ")).unwrap_or_default();
@@ -148,14 +148,14 @@ pub(crate) fn border(work: impl FnOnce() -> Result<(), Failure>) -> cke_status {
     failure.status()
 }
 
-/// What a status means, in a few English words; never NULL, valid for ever. Any number is fine.
+/// What a status means, in a few English words; never NULL, never freed. Any number is accepted.
 #[unsafe(no_mangle)]
 pub extern "C" fn cke_error_text(status: i32) -> *const c_char {
     let known = cke_status::ALL.into_iter().find(|&known| known as i32 == status);
     known.map_or(c"unknown status", cke_status::text).as_ptr()
 }
 
-/// What was wrong with the last call of this thread that failed, with names and numbers, in UTF-8. Never NULL; empty where none
+/// What was wrong with the last call of this thread that failed, with names and numbers, in UTF-8. Never NULL; empty if none
 /// has failed. Valid until the next failing call of the same thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn cke_last_error() -> *const c_char {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn panic_becomes_an_internal_error_with_its_message() {
-        let status = border(|| panic!("seven {}", 7));
+        let status = ffi_boundary(|| panic!("seven {}", 7));
         assert_eq!((status, text(cke_last_error()).as_str()), (CKE_ERROR_INTERNAL, "internal error: seven 7"));
     }
 
@@ -193,20 +193,20 @@ mod tests {
         ];
         for (failure, wanted) in failures {
             let message = failure.to_string();
-            assert_eq!((border(|| Err(failure)), text(cke_last_error())), (wanted, message));
+            assert_eq!((ffi_boundary(|| Err(failure)), text(cke_last_error())), (wanted, message));
         }
     }
 
     #[test]
     fn success_keeps_the_last_message() {
-        border(|| Err(Failure::Null("a")));
-        assert_eq!(border(|| Ok(())), CKE_OK);
+        ffi_boundary(|| Err(Failure::Null("a")));
+        assert_eq!(ffi_boundary(|| Ok(())), CKE_OK);
         assert_eq!(text(cke_last_error()), "a is NULL");
     }
 
     #[test]
     fn message_belongs_to_its_thread() {
-        border(|| Err(Failure::Busy));
+        ffi_boundary(|| Err(Failure::Busy));
         let other = std::thread::spawn(|| text(cke_last_error())).join().expect("no panic");
         assert_eq!(other, "");
     }

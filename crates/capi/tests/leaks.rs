@@ -1,4 +1,4 @@
-//! What is created and destroyed gives all of its memory back, also where calls fail. A test binary of its own, with one test, since
+//! What is created and destroyed gives all of its memory back, also if calls fail. A test binary of its own, with one test, since
 //! it counts the memory of the whole process.
 
 use cke::cke_status::*;

@@ -1,37 +1,37 @@
 //! Axes, and the area between them.
 
 use crate::canvas::{Anchor, Area, Canvas};
-use crate::scale::{Format, Scale, Spread, around, from_zero};
+use crate::scale::{AxisSpacing, NumberFormat, Scale, around, from_zero};
 use crate::text::{LINE_HEIGHT, TEXT_SIZE, text_width};
 
 /// What an axis measures, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     label: String,
-    spread: Spread,
-    format: Format,
+    spread: AxisSpacing,
+    format: NumberFormat,
     range: Option<(f64, f64)>,
 }
 
 impl Axis {
     /// An axis from 0 in equal steps.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), spread: Spread::Linear, format: Format::Plain, range: None }
+        Self { label: label.into(), spread: AxisSpacing::Linear, format: NumberFormat::Plain, range: None }
     }
 
     /// A logarithmic axis with powers of ten.
     pub fn log(label: impl Into<String>) -> Self {
-        Self { spread: Spread::Log10, ..Self::linear(label) }
+        Self { spread: AxisSpacing::Log10, ..Self::linear(label) }
     }
 
     /// A logarithmic axis with powers of two.
     pub fn log2(label: impl Into<String>) -> Self {
-        Self { spread: Spread::Log2, ..Self::linear(label) }
+        Self { spread: AxisSpacing::Log2, ..Self::linear(label) }
     }
 
     /// The same axis with its numbers written so.
     #[must_use]
-    pub fn format(self, format: Format) -> Self {
+    pub fn format(self, format: NumberFormat) -> Self {
         Self { format, ..self }
     }
 
@@ -45,7 +45,7 @@ impl Axis {
     fn domain(&self, values: impl Iterator<Item = f64>) -> (f64, f64) {
         match (self.range, self.spread) {
             (Some(range), _) => range,
-            (None, Spread::Linear) => from_zero(values.filter(|value| value.is_finite()).fold(0.0, f64::max)),
+            (None, AxisSpacing::Linear) => from_zero(values.filter(|value| value.is_finite()).fold(0.0, f64::max)),
             (None, _) => around(values),
         }
     }
@@ -120,7 +120,7 @@ impl Frame {
 }
 
 /// As many numbers as fit side by side.
-fn x_ticks(scale: &Scale, format: Format, width: f64) -> Vec<(f64, String)> {
+fn x_ticks(scale: &Scale, format: NumberFormat, width: f64) -> Vec<(f64, String)> {
     let with_texts = |most: usize| -> Vec<(f64, String)> {
         scale.ticks(most).into_iter().map(|tick| (tick, format.text(tick))).collect()
     };

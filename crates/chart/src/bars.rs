@@ -1,9 +1,9 @@
 //! Groups of horizontal bars.
 
 use crate::canvas::{Anchor, Area, Canvas, Ink};
-use crate::legend::{self, Sample};
+use crate::legend::{self, Swatch};
 use crate::picture::{Heading, Picture};
-use crate::scale::{Format, Scale, Spread, from_zero};
+use crate::scale::{AxisSpacing, NumberFormat, Scale, from_zero};
 use crate::text::{LINE_HEIGHT, TEXT_SIZE, text_width};
 
 /// A chart of bars.
@@ -12,21 +12,21 @@ pub struct BarChart {
     /// What it shows.
     pub heading: Heading,
     /// How the bars' numbers are written.
-    pub format: Format,
-    /// The names and colours of each group's bars; no legend where it is a single one.
+    pub format: NumberFormat,
+    /// The names and colours of each group's bars. A single series has no legend.
     pub series: Vec<(String, Ink)>,
     /// From top to bottom.
     pub groups: Vec<BarGroup>,
 }
 
-/// Bars that belong together.
+/// The bars of one group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BarGroup {
     /// What they have in common.
     pub label: String,
     /// One for each series; what is `None` or not finite has no bar, and no room for one.
     pub values: Vec<Option<f64>>,
-    /// Where none of the bars can go beyond; drawn as an upright stroke.
+    /// The limit of all bars; drawn as an upright stroke.
     pub limit: Option<f64>,
 }
 
@@ -48,13 +48,13 @@ impl BarChart {
     /// Draws it `width` pixels wide; the height follows.
     pub fn draw(&self, width: f64) -> Picture {
         let mut canvas = Canvas::default();
-        let items = self.series.iter().map(|(name, ink)| (name.as_str(), *ink, Sample::Bar));
+        let items = self.series.iter().map(|(name, ink)| (name.as_str(), *ink, Swatch::Bar));
         let mut y = if self.series.len() > 1 { legend::draw(&mut canvas, items, width) } else { 0.0 };
 
         let label_width = self.groups.iter().map(|group| text_width(&group.label, TEXT_SIZE)).fold(0.0, f64::max);
         let is_beside = width >= BESIDE_WIDTH && label_width < width / 2.0;
         let left = if is_beside { label_width + 10.0 } else { 0.0 };
-        let scale = Scale::new(Spread::Linear, from_zero(self.largest()), (left, width - self.number_width()));
+        let scale = Scale::new(AxisSpacing::Linear, from_zero(self.largest()), (left, width - self.number_width()));
         for group in &self.groups {
             if !is_beside {
                 canvas.text("", Anchor::Start, (0.0, y + LINE_HEIGHT - 4.0), &group.label);

@@ -83,7 +83,7 @@ impl Canvas {
         self.add(format_args!(r#"<line class="{class}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>"#));
     }
 
-    /// A rectangle with rounded corners, and a tooltip where `title` is not empty.
+    /// A rectangle with rounded corners, and a tooltip if `title` is not empty.
     pub(crate) fn rect(&mut self, class: &str, area: Area, radius: f64, title: &str) {
         let (x, y, width, height) = (short(area.x), short(area.y), short(area.width), short(area.height));
         let (radius, title) = (short(radius), tooltip(title));
@@ -109,7 +109,7 @@ impl Canvas {
         self.add(format_args!(r#"<text class="{class}" transform="translate({x} {y}) rotate({angle})">{text}</text>"#));
     }
 
-    /// The marker of a series, about 2 · `radius` wide, with a tooltip where `title` is not empty.
+    /// The marker of a series, about 2 · `radius` wide, with a tooltip if `title` is not empty.
     pub(crate) fn marker(&mut self, ink: Ink, (x, y): (f64, f64), radius: f64, title: &str) {
         let (class, title) = (format!("marker i{}", ink.index()), tooltip(title));
         let corners = match ink.index() {

@@ -11,7 +11,7 @@ pub struct HeatMap {
     pub heading: Heading,
     /// Titles of the columns.
     pub columns: Vec<String>,
-    /// The column that the picture is about, where it is about one.
+    /// The column that the picture is about, if it is about one.
     pub subject: Option<usize>,
     /// From top to bottom.
     pub rows: Vec<HeatRow>,
@@ -22,7 +22,7 @@ pub struct HeatMap {
 pub struct HeatRow {
     /// What stands before the cells.
     pub label: String,
-    /// One for each column; `None` where there is nothing to show.
+    /// One for each column; `None` if there is nothing to show.
     pub cells: Vec<Option<HeatCell>>,
 }
 
@@ -67,7 +67,7 @@ impl HeatMap {
         Picture::new(&self.heading, right.ceil(), bottom, canvas)
     }
 
-    /// Titles over their cells, in one line or two, or upright where they would still touch; returns the height.
+    /// Titles over their cells, in one line or two, or upright if they would still touch; returns the height.
     fn draw_titles(&self, canvas: &mut Canvas, left: f64, cell: f64, right: f64) -> f64 {
         let class = |j: usize| if self.subject == Some(j) { "strong" } else { "" };
         let widths: Vec<f64> = self.columns.iter().map(|title| text_width(title, TEXT_SIZE)).collect();

@@ -1,11 +1,11 @@
-//! Which colour is whose.
+//! The legend: the name and the colour of each series.
 
 use crate::canvas::{Anchor, Area, Canvas, Ink};
 use crate::text::{TEXT_SIZE, text_width};
 
 /// How a series looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sample {
+pub(crate) enum Swatch {
     Marker,
     /// A line with markers, or dashed without.
     Line {
@@ -17,17 +17,17 @@ pub(crate) enum Sample {
 const ROW_HEIGHT: f64 = 20.0;
 const GAP: f64 = 18.0;
 
-impl Sample {
+impl Swatch {
     fn width(self) -> f64 {
         match self {
-            Sample::Marker | Sample::Bar => 12.0,
-            Sample::Line { .. } => 24.0,
+            Swatch::Marker | Swatch::Bar => 12.0,
+            Swatch::Line { .. } => 24.0,
         }
     }
 }
 
 /// Draws the names side by side, in as many rows as `width` needs, and returns the height of all rows.
-pub(crate) fn draw<'a>(canvas: &mut Canvas, items: impl Iterator<Item = (&'a str, Ink, Sample)>, width: f64) -> f64 {
+pub(crate) fn draw<'a>(canvas: &mut Canvas, items: impl Iterator<Item = (&'a str, Ink, Swatch)>, width: f64) -> f64 {
     let (mut x, mut row) = (0.0, 0.0);
     let mut is_empty = true;
     for (name, ink, sample) in items {
@@ -44,16 +44,16 @@ pub(crate) fn draw<'a>(canvas: &mut Canvas, items: impl Iterator<Item = (&'a str
     if is_empty { 0.0 } else { (row + 1.0) * ROW_HEIGHT + 4.0 }
 }
 
-fn draw_sample(canvas: &mut Canvas, (x, middle): (f64, f64), ink: Ink, sample: Sample) {
+fn draw_sample(canvas: &mut Canvas, (x, middle): (f64, f64), ink: Ink, sample: Swatch) {
     let centre = (x + sample.width() / 2.0, middle);
     let index = ink.index();
     match sample {
-        Sample::Marker => canvas.marker(ink, centre, 5.0, ""),
-        Sample::Bar => {
+        Swatch::Marker => canvas.marker(ink, centre, 5.0, ""),
+        Swatch::Bar => {
             let area = Area { x, y: middle - 6.0, width: 12.0, height: 12.0 };
             canvas.rect(&format!("i{index}"), area, 2.0, "");
         }
-        Sample::Line { is_dashed } => {
+        Swatch::Line { is_dashed } => {
             let dashed = if is_dashed { " dashed" } else { "" };
             canvas.line(&format!("series s{index}{dashed}"), (x, middle), (x + sample.width(), middle));
             if !is_dashed {

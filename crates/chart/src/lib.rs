@@ -6,7 +6,7 @@
 //! | [`lines`] | lines with markers over linear or logarithmic axes |
 //! | [`roofline`] | rates over arithmetic intensity, under the machine's ceilings |
 //! | [`heat`] | shares as coloured cells with their numbers |
-//! | [`timeline`] | who did what when, a lane for each |
+//! | [`timeline`] | what each actor did when, one lane for each |
 //!
 //! A chart is data; [`draw`](lines::LineChart::draw) makes a [`Picture`] of a given width in CSS pixels, which is either put
 //! into a page that holds [`STYLE`] once, or written as a file of its own. Text keeps its size: a narrow screen gets a
@@ -48,7 +48,7 @@ pub mod timeline;
 pub use axis::Axis;
 pub use canvas::Ink;
 pub use picture::{Heading, Picture};
-pub use scale::Format;
+pub use scale::NumberFormat;
 pub use style::STYLE;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::axis::{Axis, Frame};
 use crate::canvas::{Anchor, Area, Canvas, Ink};
-use crate::legend::{self, Sample};
+use crate::legend::{self, Swatch};
 use crate::picture::{Heading, Picture};
 use crate::text::{LINE_HEIGHT, TEXT_SIZE, text_width};
 
@@ -77,7 +77,7 @@ impl LineChart {
             .series
             .iter()
             .rev()
-            .map(|series| (series.name.as_str(), series.ink, Sample::Line { is_dashed: series.is_dashed }));
+            .map(|series| (series.name.as_str(), series.ink, Swatch::Line { is_dashed: series.is_dashed }));
         let top = legend::draw(&mut canvas, items, width);
         let plot = Area { x: 0.0, y: top, width, height: plot_height(width) };
         let points = self.series.iter().flat_map(|series| series.points.iter().map(|point| (point.x, point.y)));
@@ -89,7 +89,7 @@ impl LineChart {
         Picture::new(&self.heading, width, plot.bottom(), canvas)
     }
 
-    /// Each mark with its label at the top, one line lower where it would lie on the label before.
+    /// Each mark with its label at the top, one line lower if it would lie on the label before.
     fn draw_marks(&self, canvas: &mut Canvas, frame: &Frame) {
         let (low, high) = frame.x.domain();
         let mut ends = Vec::new();

@@ -4,7 +4,8 @@ use crate::STYLE;
 use crate::canvas::{Anchor, Area, Canvas, escape};
 use crate::text::wrap;
 
-/// What a picture shows. It stands above a file of its own; in a page the page says it, and screen readers hear it in both.
+/// Title and conditions of a picture. A separate file shows them above the chart; a page has its own headings. Screen readers get
+/// them in both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heading {
     /// The subject.

@@ -5,7 +5,7 @@
 
 use crate::axis::{Axis, Frame};
 use crate::canvas::{Anchor, Area, Canvas};
-use crate::legend::{self, Sample};
+use crate::legend::{self, Swatch};
 use crate::lines::{Series, plot_height};
 use crate::picture::{Heading, Picture};
 use crate::text::{LINE_HEIGHT, LabelPlacer, TEXT_SIZE, text_width};
@@ -52,7 +52,7 @@ impl RooflineChart {
     /// Draws it `width` pixels wide; the height follows.
     pub fn draw(&self, width: f64) -> Picture {
         let mut canvas = Canvas::default();
-        let items = self.series.iter().rev().map(|series| (series.name.as_str(), series.ink, Sample::Marker));
+        let items = self.series.iter().rev().map(|series| (series.name.as_str(), series.ink, Swatch::Marker));
         let top = legend::draw(&mut canvas, items, width);
         let plot = Area { x: 0.0, y: top, width, height: plot_height(width) * 1.15 };
         let x = Axis::log("arithmetic intensity, flops per byte that must move");
@@ -109,7 +109,7 @@ impl RooflineChart {
     }
 }
 
-/// Writes along a slope where it is long enough for the text, and says whether it was.
+/// Writes along a slope if it is long enough for the text, and says whether it was.
 fn draw_slope_label(
     canvas: &mut Canvas,
     (x1, y1): (f64, f64),

@@ -2,7 +2,7 @@
 
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum NumberFormat {
     /// As they are, with as many decimals as they need.
     #[default]
     Plain,
@@ -12,13 +12,13 @@ pub enum Format {
     Bytes,
 }
 
-impl Format {
+impl NumberFormat {
     /// The text of a number.
     pub fn text(self, value: f64) -> String {
         match self {
-            Format::Plain => plain(value),
-            Format::Percent => format!("{}%", plain(100.0 * value)),
-            Format::Bytes => binary_size(value.max(0.0) as u64),
+            NumberFormat::Plain => plain(value),
+            NumberFormat::Percent => format!("{}%", plain(100.0 * value)),
+            NumberFormat::Bytes => binary_size(value.max(0.0) as u64),
         }
     }
 }
@@ -42,10 +42,10 @@ fn plain(value: f64) -> String {
 
 /// How an axis spreads its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spread {
+pub(crate) enum AxisSpacing {
     /// In equal steps.
     Linear,
-    /// In equal factors; powers of 10 are written, with 2 and 5 between where there is room.
+    /// In equal factors; powers of 10 are written, with 2 and 5 between if there is room.
     Log10,
     /// In equal factors; powers of 2 are written.
     Log2,
@@ -54,18 +54,18 @@ pub(crate) enum Spread {
 /// A range of numbers laid over a range of pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    spread: Spread,
+    spread: AxisSpacing,
     domain: (f64, f64),
     pixels: (f64, f64),
 }
 
 impl Scale {
-    /// `domain` is widened where it is empty, and for logarithms bounded below.
-    pub(crate) fn new(spread: Spread, (low, high): (f64, f64), pixels: (f64, f64)) -> Self {
+    /// `domain` is widened if it is empty, and for logarithms bounded below.
+    pub(crate) fn new(spread: AxisSpacing, (low, high): (f64, f64), pixels: (f64, f64)) -> Self {
         let domain = match spread {
             _ if !low.is_finite() || !high.is_finite() => (1.0, 10.0),
-            Spread::Linear if high > low => (low, high),
-            Spread::Linear => (low, low + 1.0),
+            AxisSpacing::Linear if high > low => (low, high),
+            AxisSpacing::Linear => (low, low + 1.0),
             _ => {
                 let low = low.max(f64::MIN_POSITIVE);
                 (low, if high > low { high } else { low * 10.0 })
@@ -79,7 +79,7 @@ impl Scale {
         let (low, high) = self.domain;
         let value = value.clamp(low, high);
         let share = match self.spread {
-            Spread::Linear => (value - low) / (high - low),
+            AxisSpacing::Linear => (value - low) / (high - low),
             _ => (value / low).ln() / (high / low).ln(),
         };
         self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
@@ -95,12 +95,12 @@ impl Scale {
         let (low, high) = self.domain;
         let is_inside = |&tick: &f64| tick >= low * (1.0 - 1e-9) && tick <= high * (1.0 + 1e-9);
         match self.spread {
-            Spread::Linear => {
+            AxisSpacing::Linear => {
                 let step = linear_step((high - low) / most as f64);
                 let first = (low / step).ceil() as i64;
                 (first..).map(|i| i as f64 * step).take_while(|&tick| tick <= high + step * 1e-9).collect()
             }
-            Spread::Log10 => {
+            AxisSpacing::Log10 => {
                 let decades =
                     || (low.log10().floor() as i32..=high.log10().ceil() as i32).map(|power| 10f64.powi(power));
                 let of = |factors: &[f64]| -> Vec<f64> {
@@ -110,7 +110,7 @@ impl Scale {
                 let [.., coarse] = &candidates;
                 candidates.iter().find(|ticks| ticks.len() <= most).unwrap_or(coarse).clone()
             }
-            Spread::Log2 => {
+            AxisSpacing::Log2 => {
                 let (first, last) = (low.log2().ceil() as i32, high.log2().floor() as i32);
                 let step = ((last - first + 1).max(1) as usize).div_ceil(most).max(1);
                 (first..=last).step_by(step).map(|power| 2f64.powi(power)).collect()
@@ -131,7 +131,7 @@ pub(crate) fn from_zero(largest: f64) -> (f64, f64) {
     (0.0, if largest > 0.0 { largest * 1.05 } else { 1.0 })
 }
 
-/// The ends of a logarithmic axis that holds these numbers with a little room around; (1, 10) where none is above 0.
+/// The ends of a logarithmic axis that holds these numbers with a little room around; (1, 10) if none is above 0.
 pub(crate) fn around(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let positive = values.filter(|value| value.is_finite() && *value > 0.0);
     let ends = positive.fold(None, |ends: Option<(f64, f64)>, value| {
@@ -146,13 +146,13 @@ mod tests {
 
     #[test]
     fn linear_scale_maps_ends_and_clamps() {
-        let scale = Scale::new(Spread::Linear, (0.0, 50.0), (10.0, 110.0));
+        let scale = Scale::new(AxisSpacing::Linear, (0.0, 50.0), (10.0, 110.0));
         assert_eq!([0.0, 25.0, 50.0, 99.0, -1.0].map(|value| scale.at(value)), [10.0, 60.0, 110.0, 110.0, 10.0]);
     }
 
     #[test]
     fn log_scale_gives_each_decade_the_same_room() {
-        let scale = Scale::new(Spread::Log10, (1.0, 1000.0), (300.0, 0.0));
+        let scale = Scale::new(AxisSpacing::Log10, (1.0, 1000.0), (300.0, 0.0));
         for (value, pixel) in [(1.0, 300.0), (10.0, 200.0), (100.0, 100.0), (0.0, 300.0)] {
             assert!((scale.at(value) - pixel).abs() < 1e-9);
         }
@@ -160,20 +160,20 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        let linear = Scale::new(Spread::Linear, (0.0, 242.0), (0.0, 100.0));
+        let linear = Scale::new(AxisSpacing::Linear, (0.0, 242.0), (0.0, 100.0));
         assert_eq!(linear.ticks(6), [0.0, 50.0, 100.0, 150.0, 200.0]);
-        let log = Scale::new(Spread::Log10, (4.0, 600.0), (0.0, 100.0));
+        let log = Scale::new(AxisSpacing::Log10, (4.0, 600.0), (0.0, 100.0));
         assert_eq!(log.ticks(8), [5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]);
         assert_eq!(log.ticks(4), [10.0, 30.0, 100.0, 300.0]);
         assert_eq!(log.ticks(3), [10.0, 100.0]);
-        let binary = Scale::new(Spread::Log2, (8192.0, 65536.0), (0.0, 100.0));
+        let binary = Scale::new(AxisSpacing::Log2, (8192.0, 65536.0), (0.0, 100.0));
         assert_eq!(binary.ticks(9), [8192.0, 16384.0, 32768.0, 65536.0]);
         assert_eq!(binary.ticks(2), [8192.0, 32768.0]);
     }
 
     #[test]
     fn scale_of_an_empty_domain_is_still_finite() {
-        for spread in [Spread::Linear, Spread::Log10, Spread::Log2] {
+        for spread in [AxisSpacing::Linear, AxisSpacing::Log10, AxisSpacing::Log2] {
             let scale = Scale::new(spread, (0.0, 0.0), (0.0, 100.0));
             assert!(scale.at(0.0).is_finite() && scale.at(5.0).is_finite(), "{spread:?}");
         }
@@ -184,12 +184,12 @@ mod tests {
         let cases =
             [(0.0, "0"), (0.125, "0.125"), (1.0, "1"), (2.5, "2.5"), (49.96, "50"), (231.4, "231"), (2048.0, "2048")];
         for (value, text) in cases {
-            assert_eq!(Format::Plain.text(value), text);
+            assert_eq!(NumberFormat::Plain.text(value), text);
         }
-        assert_eq!(Format::Percent.text(0.934), "93.4%");
-        assert_eq!(Format::Bytes.text(49152.0), "48 KiB");
-        assert_eq!(Format::Bytes.text(1_572_864.0), "1.5 MiB");
-        assert_eq!(Format::Bytes.text(-1.0), "0 B");
+        assert_eq!(NumberFormat::Percent.text(0.934), "93.4%");
+        assert_eq!(NumberFormat::Bytes.text(49152.0), "48 KiB");
+        assert_eq!(NumberFormat::Bytes.text(1_572_864.0), "1.5 MiB");
+        assert_eq!(NumberFormat::Bytes.text(-1.0), "0 B");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The style sheet of all charts.
 
-/// Rules for everything within an element of class `chart`; a page that holds charts holds this once.
+/// Rules for everything within an element of class `chart`; a page with charts contains this once.
 pub const STYLE: &str = "\
 .chart {
   --paper: #ffffff; --ink: #1b1f24; --muted: #5a6470; --rule: #c3c9d1; --grid: #e6e9ed;

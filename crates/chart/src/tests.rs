@@ -1,4 +1,4 @@
-//! Every kind of chart, wide and narrow: inside its borders, well-formed, standing alone.
+//! Every kind of chart, wide and narrow: inside its edges, well-formed, without references to other files.
 
 use super::*;
 use crate::bars::{BarChart, BarGroup};
@@ -21,7 +21,7 @@ fn lines() -> LineChart {
     };
     LineChart {
         heading: Heading::new("Speed \"by\" size", "GFLOP/s & more"),
-        x: Axis::log2("bytes").format(Format::Bytes),
+        x: Axis::log2("bytes").format(NumberFormat::Bytes),
         y: Axis::linear("GFLOP/s"),
         series: (0..4).map(series).collect(),
         marks: [50.0, 60.0, 1e9].map(|x| Mark { x, label: format!("level {x}") }).to_vec(),
@@ -36,7 +36,7 @@ fn bars() -> BarChart {
     };
     BarChart {
         heading: Heading::new("Bars", ""),
-        format: Format::Plain,
+        format: NumberFormat::Plain,
         series: (0..4).map(|i| (NAMES[i].to_owned(), ink(i))).collect(),
         groups: vec![group("a group with a long name & more", 480.0), group("short", 1.0)],
     }

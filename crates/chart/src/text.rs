@@ -54,7 +54,7 @@ impl LabelPlacer {
     }
 
     /// The left end of the baseline of `text` beside a marker at `point`: right of it, left, above or below, whichever is free
-    /// first; `None` where none is.
+    /// first; `None` if none is.
     pub(crate) fn place(&mut self, (x, y): (f64, f64), text: &str) -> Option<(f64, f64)> {
         const GAP: f64 = 8.0;
         let (width, height) = (text_width(text, TEXT_SIZE), LINE_HEIGHT);

@@ -1,8 +1,8 @@
-//! Who did what when: a lane for each actor, with a coloured span for each thing it did.
+//! A timeline: a lane for each actor, with a coloured span for each activity.
 
 use crate::axis::{Axis, BELOW_HEIGHT};
 use crate::canvas::{Anchor, Area, Canvas, Ink};
-use crate::legend::{self, Sample};
+use crate::legend::{self, Swatch};
 use crate::picture::{Heading, Picture};
 use crate::scale::Scale;
 use crate::text::{TEXT_SIZE, text_width};
@@ -40,7 +40,7 @@ pub struct Span {
     pub end: f64,
     /// Its colour.
     pub ink: Ink,
-    /// What is written into it where there is room.
+    /// What is written into it if there is room.
     pub label: String,
     /// What the tooltip says.
     pub title: String,
@@ -55,7 +55,7 @@ impl Timeline {
     /// Draws it `width` pixels wide; the height follows.
     pub fn draw(&self, width: f64) -> Picture {
         let mut canvas = Canvas::default();
-        let items = self.legend.iter().map(|(name, ink)| (name.as_str(), *ink, Sample::Bar));
+        let items = self.legend.iter().map(|(name, ink)| (name.as_str(), *ink, Swatch::Bar));
         let top = legend::draw(&mut canvas, items, width) + LANE_GAP;
         let label_width = self.lanes.iter().map(|lane| text_width(&lane.label, TEXT_SIZE)).fold(0.0, f64::max);
         let left = if label_width > 0.0 { label_width + 10.0 } else { 0.0 };

@@ -24,7 +24,7 @@ Examples:
   cke completions fish > ~/.config/fish/completions/cke.fish";
 
 pub(crate) fn run(args: CompletionsArgs) -> Result<(), CliError> {
-    // Into memory first: the generator panics where its writer fails, as a closed pipe does.
+    // Into memory first: the generator panics if its writer fails, as a closed pipe does.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "cke", &mut script);
     let mut output = Output::new();

@@ -8,7 +8,7 @@ pub(crate) fn now() -> String {
     date(since_epoch.as_secs())
 }
 
-/// The date of so many seconds after 1970.
+/// The date of this number of seconds after 1970.
 ///
 /// Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, so that the
 /// leap day is the last of its year.

@@ -34,7 +34,7 @@ pub(crate) struct EmbedArgs {
     texts: Vec<String>,
     /// File with a text on each line, or a JSON list of strings
     ///
-    /// It is JSON where its name ends in .json. - is standard input.
+    /// It is JSON if its name ends in .json. - is standard input.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Directory of a BERT model (the demo model cannot embed)

@@ -47,7 +47,7 @@ pub(crate) enum CliError {
     /// Standard output cannot be written to.
     #[error("standard output: {0}")]
     Output(io::Error),
-    /// The reader of standard output went away: nobody wants the rest.
+    /// The reader of standard output closed it, so the rest is not written.
     #[error("standard output was closed")]
     ClosedOutput,
     /// Ctrl-C.
@@ -66,7 +66,7 @@ impl CliError {
         }
     }
 
-    /// Says on standard error what went wrong, in one line, where anything did.
+    /// Says on standard error what went wrong, in one line, if anything did.
     pub(crate) fn report(&self) {
         if matches!(self, CliError::ClosedOutput | CliError::Interrupted) {
             return;

@@ -41,7 +41,7 @@ impl<'a> Source<'a> {
     /// The whole text.
     ///
     /// # Errors
-    /// Where it cannot be read, is larger than 64 MiB or not UTF-8.
+    /// If it cannot be read, is larger than 64 MiB or not UTF-8.
     pub(crate) fn text(self) -> Result<String, CliError> {
         let failed = |source| CliError::Input { input: self.name(), source };
         let bytes = match self {
@@ -68,16 +68,16 @@ impl<'a> Source<'a> {
     /// The lines of a text. The last one need not end with a line break, and empty ones count.
     ///
     /// # Errors
-    /// As [`Source::text`], or where there is no line.
+    /// As [`Source::text`], or if there is no line.
     pub(crate) fn lines(self) -> Result<Vec<String>, CliError> {
         let lines: Vec<String> = self.text()?.lines().map(str::to_owned).collect();
         if lines.is_empty() { Err(self.unfit("at least one line", "none")) } else { Ok(lines) }
     }
 
-    /// A list of texts: a JSON list of strings where the file's name ends in `.json`, otherwise its lines.
+    /// A list of texts: a JSON list of strings if the file's name ends in `.json`, otherwise its lines.
     ///
     /// # Errors
-    /// As [`Source::lines`], or where a file named `*.json` holds something else.
+    /// As [`Source::lines`], or if a file named `*.json` holds something else.
     pub(crate) fn texts(self) -> Result<Vec<String>, CliError> {
         match self {
             Source::File(path) if path.extension().is_some_and(|extension| extension == "json") => {
@@ -90,7 +90,7 @@ impl<'a> Source<'a> {
     /// A list of token ids, written in JSON.
     ///
     /// # Errors
-    /// As [`Source::text`], or where it is anything else or empty.
+    /// As [`Source::text`], or if it is anything else or empty.
     pub(crate) fn tokens(self) -> Result<Vec<u32>, CliError> {
         self.json_list("token ids")
     }
@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Checks that there is memory for the lines or the list that so many bytes are: their making would abort without.
+/// Checks that there is memory for the lines or the list in this number of bytes: their allocation would abort the process.
 fn check_memory(bytes: usize) -> io::Result<()> {
     let mut probe: Vec<u8> = Vec::new();
     probe.try_reserve_exact(bytes.saturating_mul(BYTES_PER_BYTE)).map_err(|_| io::ErrorKind::OutOfMemory.into())

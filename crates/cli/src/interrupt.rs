@@ -23,7 +23,7 @@ impl Interrupt {
     /// Takes over SIGINT, SIGTERM and SIGHUP.
     ///
     /// # Errors
-    /// Where the operating system refuses.
+    /// If the operating system refuses.
     pub(crate) fn install() -> Result<Interrupt, CliError> {
         let interrupt = Interrupt::default();
         let state = Arc::clone(&interrupt.state);

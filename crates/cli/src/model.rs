@@ -30,7 +30,7 @@ impl ModelArgs {
     /// Opens the model that was named, or the demo model.
     ///
     /// # Errors
-    /// Where its files cannot be used, or none was named and this program was built without the demo model.
+    /// If its files cannot be used, or none was named and this program was built without the demo model.
     pub(crate) fn open(&self) -> Result<Bundle, CliError> {
         match &self.model {
             Some(dir) => Ok(Bundle::open(dir)?),
@@ -67,7 +67,7 @@ fn demo() -> Result<Bundle, CliError> {
 pub(crate) struct LanguageModel {
     pub(crate) name: String,
     pub(crate) gpt2: Gpt2,
-    /// `None` where the model has none.
+    /// `None` if the model has none.
     pub(crate) tokenizer: Option<Tokenizer>,
     /// The model's own wishes for generation.
     pub(crate) generation: GenerationConfig,
@@ -82,7 +82,7 @@ impl LanguageModel {
     /// Loads the model that was named, to run on this number of threads, with a progress bar if that takes long.
     ///
     /// # Errors
-    /// Where its files cannot be used, it is no GPT-2, or memory or threads cannot be had.
+    /// If its files cannot be used, it is no GPT-2, or memory cannot be allocated or threads cannot be started.
     pub(crate) fn load(model: &ModelArgs, threads: usize) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
@@ -131,19 +131,19 @@ pub(crate) fn load_summary(name: &str, load_seconds: f64, runtime: &Runtime) -> 
     format!("model {name}: loaded in {load_seconds:.2} s; {threads}, {}", runtime.cpu().isa())
 }
 
-/// Packs the weights of a GPT-2, with a progress bar where that takes long.
+/// Packs the weights of a GPT-2, with a progress bar if that takes long.
 ///
 /// # Errors
-/// Where it is no GPT-2, its tensors are not those of its configuration, or memory cannot be had.
+/// If it is no GPT-2, its tensors are not those of its configuration, or memory cannot be allocated.
 pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliError> {
     let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
     Ok(bundle.into_gpt2(runtime, &|bytes| progress.add(bytes))?)
 }
 
-/// Packs the weights of a BERT, with a progress bar where that takes long.
+/// Packs the weights of a BERT, with a progress bar if that takes long.
 ///
 /// # Errors
-/// Where it is no BERT, its tensors are not those of its configuration, or memory cannot be had.
+/// If it is no BERT, its tensors are not those of its configuration, or memory cannot be allocated.
 pub(crate) fn load_bert(bundle: Bundle, runtime: &Runtime) -> Result<Bert, CliError> {
     let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
     Ok(bundle.into_bert(runtime, &|bytes| progress.add(bytes))?)

@@ -1,4 +1,4 @@
-//! Libraries that `--against` names, in every command that has rivals.
+//! Libraries that `--against` names, in every command that compares with libraries.
 
 use crate::error::CliError;
 use cke_perf::peers::{Entrant, Subject};
@@ -30,7 +30,7 @@ impl FromStr for NamedLibrary {
 /// Our own product, then the libraries that are named.
 ///
 /// # Errors
-/// Where two have the same name.
+/// If two have the same name.
 pub(crate) fn entrants<'a>(
     own: Entrant,
     named: impl IntoIterator<Item = &'a NamedLibrary>,

@@ -22,7 +22,7 @@ impl OutputFile {
     /// Checks that the file can be made; one that is there stays as it is.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub(crate) fn new(path: &Path) -> Result<OutputFile, CliError> {
         let failed = |error: io::Error| failed(path, &error);
         match fs::metadata(path) {
@@ -47,7 +47,7 @@ impl OutputFile {
     /// Writes the file, in place of one that was there.
     ///
     /// # Errors
-    /// Where that fails; what was there stays then.
+    /// If that fails; what was there stays then.
     pub(crate) fn write(&self, text: &str) -> Result<(), CliError> {
         let Some(draft) = &self.draft else {
             return fs::write(&self.target, text).map_err(|error| failed(&self.path, &error));

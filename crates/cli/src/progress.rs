@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// What is done sooner shows nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How far something has come, on standard error where that is a terminal.
+/// Reports progress on standard error if that is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     template: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The progress of loading so many bytes; `None` where that is not known.
+    /// The progress of loading this number of bytes; `None` if the number is not known.
     pub(crate) fn of_bytes(total: Option<u64>) -> Progress {
         match total {
             Some(total) => Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total),
@@ -28,7 +28,7 @@ impl Progress {
         }
     }
 
-    /// The progress of reading so many tokens.
+    /// The progress of reading this number of tokens.
     pub(crate) fn of_tokens(total: usize) -> Progress {
         Progress::new("reading [{bar:40}] {pos}/{len} tokens", total as u64)
     }

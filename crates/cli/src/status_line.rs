@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
 
-/// One line on standard error, where that is a terminal. Nothing ticks: it would take time from what is measured.
+/// One line on standard error, if that is a terminal. Nothing ticks: it would take time from what is measured.
 #[derive(Debug)]
 pub(crate) struct StatusLine(ProgressBar);
 

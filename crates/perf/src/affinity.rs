@@ -4,7 +4,7 @@
 
 pub use cke_kernels::cores::allowed_cpus;
 
-/// Binds the calling thread to one CPU until it ends; false where the system refuses.
+/// Binds the calling thread to one CPU until it ends; false if the system refuses.
 #[cfg(target_os = "linux")]
 pub fn pin_to(cpu: usize) -> bool {
     if cpu >= libc::CPU_SETSIZE as usize {

@@ -74,7 +74,7 @@ impl Arithmetic {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Unsupported`] where the CPU does not multiply this format in vectors; those of [`best_rate`].
+    /// [`MeasureError::Unsupported`] if the CPU does not multiply this format in vectors; those of [`best_rate`].
     pub fn measure_peak(self, threads: usize) -> Result<ArithmeticPeak, MeasureError> {
         if self == Self::F32 {
             let (isa, instruction) = widest_f32();

@@ -25,7 +25,7 @@ pub struct Bandwidth {
 }
 
 const MIB: usize = 1 << 20;
-/// What a thread reads between two looks at the clock where all of it comes from memory: about 30 µs or more.
+/// What a thread reads between two looks at the clock: about 30 µs or more if all of it comes from memory.
 const CHUNK_BYTES: usize = MIB;
 const EFFORT: Effort = Effort { rounds: 30, window: Duration::from_millis(5) };
 
@@ -40,12 +40,12 @@ pub fn buffer_bytes(last_level_cache: Option<u64>, available_memory: Option<u64>
 /// Measures the read bandwidth of `threads` threads at once from a buffer of `bytes` (see [`buffer_bytes`]), rounded up
 /// so that each thread has an equal part of whole MiB: the best of 30 rounds of 5 ms.
 ///
-/// Each thread writes its part once before, in huge pages where the system gives them. It counts towards the process's
+/// Each thread writes its part once before, in huge pages if the system gives them. It counts towards the process's
 /// peak memory: read that figure before.
 ///
 /// # Errors
 ///
-/// [`MeasureError::Memory`] where the buffer cannot be had; those of [`best_rate`].
+/// [`MeasureError::Memory`] if the buffer cannot be allocated; those of [`best_rate`].
 pub fn measure_read_bandwidth(threads: usize, bytes: usize) -> Result<Bandwidth, MeasureError> {
     check_threads(threads)?;
     let part_bytes = bytes.div_ceil(threads).max(1).checked_next_multiple_of(CHUNK_BYTES);

@@ -1,4 +1,4 @@
-//! Memory of our own to measure with, on pages of a chosen kind.
+//! Memory to measure with, on pages of a chosen kind.
 
 #![allow(unsafe_code, reason = "an allocation that is written late, and the kind of pages by a system call")]
 
@@ -38,7 +38,7 @@ impl Buffer {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Memory`] where the memory cannot be had.
+    /// [`MeasureError::Memory`] if the memory cannot be allocated.
     pub(crate) fn reserve(bytes: usize, pages: Pages) -> Result<Self, MeasureError> {
         let refused = MeasureError::Memory { bytes };
         let words = (bytes / size_of::<u64>()).max(1);
@@ -77,7 +77,7 @@ fn advise(start: NonNull<u8>, bytes: usize, pages: Pages) {
         Pages::Small => libc::MADV_NOHUGEPAGE,
         Pages::Huge => libc::MADV_HUGEPAGE,
     };
-    // SAFETY: the range is one live allocation of ours, and the advice changes no contents.
+    // SAFETY: the range is one live allocation of this type, and the advice changes no contents.
     unsafe { libc::madvise(start.as_ptr().cast(), bytes, advice) };
 }
 

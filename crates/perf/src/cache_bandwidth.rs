@@ -76,14 +76,14 @@ impl BandwidthCurve {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Memory`] where a set cannot be allocated; those of [`best_rate`](crate::throughput::best_rate).
+    /// [`MeasureError::Memory`] if a set cannot be allocated; those of [`best_rate`](crate::throughput::best_rate).
     pub fn measure(threads: usize, sets: &[usize], rounds: usize) -> Result<Self, MeasureError> {
         let point = |&bytes_per_thread: &usize| BandwidthPoint::measure(threads, bytes_per_thread, rounds);
         Ok(Self { threads, points: sets.iter().map(point).collect::<Result<_, MeasureError>>()? })
     }
 
     /// The bandwidth, GB/s, of work whose operands take `bytes` in all, divided equally among the threads: between two points
-    /// interpolated over the logarithms, beyond the ends that of the last point. 0 where nothing was measured.
+    /// interpolated over the logarithms, beyond the ends that of the last point. 0 if nothing was measured.
     pub fn at(&self, bytes: f64) -> f64 {
         let share = bytes / self.threads as f64;
         let above = self.points.partition_point(|point| (point.bytes_per_thread as f64) < share);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// Seconds that `work` took, by the monotonic clock.
 ///
-/// The optimiser may remove work whose result nobody uses: let `work` write where the caller reads, or pass its result
+/// The optimiser may remove work whose result is not used: let `work` write where the caller reads, or pass its result
 /// through [`std::hint::black_box`].
 pub fn time(work: impl FnOnce()) -> f64 {
     let watch = Stopwatch::start();

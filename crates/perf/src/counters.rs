@@ -1,6 +1,6 @@
 //! Hardware performance counters of the calling thread: cycles, instructions, cache and TLB misses.
 //!
-//! Linux hands them out through perf_event_open(2), where the kernel, its settings and the hypervisor allow it; elsewhere, and
+//! Linux provides them through perf_event_open(2) if the kernel, its settings and the hypervisor allow it; elsewhere, and
 //! often in virtual machines and containers, there are none, and [`CounterError`] says which of these it is.
 //!
 //! ```
@@ -81,7 +81,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The count of one event; `None` where it was not counted. Where the CPU has fewer counters than events, they take turns,
+    /// The count of one event; `None` if it was not counted. If the CPU has fewer counters than events, they take turns,
     /// and this is an estimate from the time that the event had one.
     pub fn get(&self, event: Event) -> Option<f64> {
         self.counts.iter().find(|(counted, _)| *counted == event).map(|&(_, count)| count)
@@ -101,11 +101,11 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Opens a counter for each of `events` that can be had.
+    /// Opens a counter for each of `events` that is available.
     ///
     /// # Errors
     ///
-    /// Where none can be had, why the first cannot.
+    /// If none is available: the reason for the first.
     pub fn open(events: &[Event]) -> Result<Self, CounterError> {
         let mut refusal = None;
         let mut open = Vec::with_capacity(events.len());
@@ -121,7 +121,7 @@ impl Counters {
         }
     }
 
-    /// Does `work` on this thread and counts meanwhile. Work of other threads is not counted.
+    /// Runs `work` on this thread and counts its events. Work of other threads is not counted.
     pub fn count<R>(&mut self, work: impl FnOnce() -> R) -> (R, Counts) {
         self.open.iter().for_each(|(_, counter)| counter.start());
         let result = work();
@@ -235,7 +235,7 @@ mod system {
             unsafe { libc::ioctl(self.0.as_raw_fd(), request, 0) };
         }
 
-        /// The count, scaled to the whole time where the counter ran for a part of it; `None` where it never ran.
+        /// The count, scaled to the whole time if the counter ran for a part of it; `None` if it never ran.
         pub(super) fn read(&self) -> Option<f64> {
             let mut values = [0u64; 3];
             let size = size_of_val(&values);
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn count_page_faults_sees_new_pages() {
-        // Where the system counts nothing at all, there is nothing to test.
+        // If the system counts nothing at all, there is nothing to test.
         let Ok(mut counters) = Counters::open(&[Event::PageFaults]) else { return };
         let (memory, counts) = counters.count(|| fault(4096));
         assert_eq!(memory.len(), 4096 * 4096);

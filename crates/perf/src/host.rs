@@ -33,7 +33,7 @@ pub struct Host {
     pub l1d_bytes: usize,
     /// Level-2 cache of one core, bytes.
     pub l2_bytes: usize,
-    /// Level-3 cache that one core sees, bytes; 0 where there is none.
+    /// Level-3 cache that one core sees, bytes; 0 if there is none.
     pub l3_bytes: usize,
     /// All last-level caches of the machine together, bytes.
     pub last_level_cache_bytes: Option<u64>,
@@ -41,7 +41,7 @@ pub struct Host {
     pub online_cpus: Option<usize>,
     /// Logical CPUs that the affinity of this process allows.
     pub allowed_cpus: Option<usize>,
-    /// CPUs' worth of time that the control group allows; `None` where there is no limit.
+    /// CPUs' worth of time that the control group allows; `None` if there is no limit.
     pub cpu_quota: Option<f64>,
     /// Threads that are worth having: one for each core, under affinity and quota, at least 1.
     pub usable_threads: usize,
@@ -49,7 +49,7 @@ pub struct Host {
     pub frequency_mhz: Option<f64>,
     /// Physical memory, bytes.
     pub memory_total_bytes: Option<u64>,
-    /// Memory that can be had without swapping, bytes.
+    /// Memory that can be allocated without swapping, bytes.
     pub memory_available_bytes: Option<u64>,
     /// Mode of transparent huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
@@ -91,7 +91,7 @@ impl Host {
         }
     }
 
-    /// The description as a table of two columns, `unknown` where the system does not tell.
+    /// The description as a table of two columns, `unknown` if the system does not report it.
     pub fn table(&self) -> Table {
         let mut table = Table::new(vec![Column::new("machine", Align::Left), Column::new("", Align::Left)]);
         for (name, value) in self.facts() {
@@ -150,7 +150,7 @@ impl SystemFiles {
         Self { root: root.as_ref().to_owned() }
     }
 
-    /// The text of a file without the white space around it; `None` where it is missing, unreadable or empty.
+    /// The text of a file without the white space around it; `None` if it is missing, unreadable or empty.
     fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let text = fs::read_to_string(self.root.join(path)).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())

@@ -12,14 +12,15 @@
 //! | [`bandwidth`] | the read bandwidth from memory, GB/s |
 //! | [`cache_bandwidth`] | the read bandwidth of each cache level |
 //! | [`latency`] | the time of a load that waits for the load before, on small and on huge pages |
-//! | [`tlb`] | how many pages the CPU remembers |
+//! | [`tlb`] | the number of entries in the data TLB |
 //! | [`counters`] | hardware counters: instructions per cycle, cache misses |
-//! | [`peers`] | matrix products of rival libraries, timed in turns with ours |
-//! | [`roofline`] | work (flops and bytes) set against peak and bandwidth |
+//! | [`peers`] | matrix products of peer libraries, timed in turns with ours |
+//! | [`roofline`] | work (flops and bytes) compared with peak and bandwidth |
+//! | [`random`] | random numbers and sizes from a seed |
 //! | [`host`] | the machine's description for reports |
 //! | [`report`] | rows as Markdown, CSV or JSON |
 //!
-//! Rates of a shared machine change from minute to minute, so a share of the peak means something only where peak and
+//! Rates of a shared machine change from minute to minute, so a share of the peak means something only if peak and
 //! work were measured close together, best in turns.
 //!
 //! ```
@@ -51,6 +52,7 @@ pub mod host;
 pub mod latency;
 pub mod peak;
 pub mod peers;
+pub mod random;
 pub mod report;
 pub mod roofline;
 pub mod stats;

@@ -99,7 +99,7 @@ pub trait Record: Serialize {
 ///
 /// # Errors
 ///
-/// [`ReportError::Row`] where a row does not serialise to an object (for CSV) or not at all.
+/// [`ReportError::Row`] if a row does not serialise to an object (for CSV) or not at all.
 pub fn render<R: Record>(rows: &[R], format: Format) -> Result<String, ReportError> {
     match format {
         Format::Markdown => {
@@ -183,7 +183,7 @@ impl Table {
     }
 }
 
-/// A size in the largest binary unit that keeps it at 1 or more, with one decimal where it is not whole: `48 KiB`, `1.5
+/// A size in the largest binary unit that keeps it at 1 or more, with one decimal if it is not whole: `48 KiB`, `1.5
 /// GiB`.
 pub fn format_bytes(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -204,7 +204,7 @@ fn markdown_cell(text: &str) -> String {
 ///
 /// # Errors
 ///
-/// [`ReportError::Row`] where a row does not serialise to an object.
+/// [`ReportError::Row`] if a row does not serialise to an object.
 pub fn csv<R: Serialize>(rows: &[R]) -> Result<String, ReportError> {
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The roofline model: work set against the machine's peak and its memory bandwidth.
+//! The roofline model: work compared with the machine's peak and its memory bandwidth.
 //!
 //! Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance model for multicore
 //! architectures", Communications of the ACM 52(4), 2009.
@@ -15,7 +15,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Arithmetic intensity `flops / bytes`, flops per byte; infinite where nothing moves but something is computed,
+    /// Arithmetic intensity `flops / bytes`, flops per byte; infinite if no byte moves but there is work,
     /// 0 for no work at all.
     pub fn intensity(self) -> f64 {
         if self.flops == 0 { 0.0 } else { self.flops as f64 / self.bytes as f64 }

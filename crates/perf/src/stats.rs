@@ -20,7 +20,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Summarises `samples`; `None` where there are none. A NaN among them makes `mean` and `stddev` NaN.
+    /// Summarises `samples`; `None` if there are none. A NaN among them makes `mean` and `stddev` NaN.
     pub fn from_samples(samples: &[f64]) -> Option<Self> {
         let n = samples.len();
         let mut sorted = samples.to_vec();

@@ -1,8 +1,8 @@
 //! The best total rate of several threads that work at the same time.
 //!
 //! Every round starts all threads together; each repeats its chunk of work until the round's window has passed. The
-//! rate of a round is the work of all threads over the time from the first start to the last end. That stays true where
-//! threads run at different speeds (hybrid CPUs) and where there are more threads than CPUs, which a sum of rates timed
+//! rate of a round is the work of all threads over the time from the first start to the last end. That stays true if
+//! threads run at different speeds (hybrid CPUs) and if there are more threads than CPUs, which a sum of rates timed
 //! by each thread for itself does not. The best round counts: other users of the machine can only slow a round down.
 
 use std::io;
@@ -28,7 +28,7 @@ pub enum MeasureError {
         /// The instruction set asked for.
         wanted: &'static str,
     },
-    /// The buffer to read could not be had.
+    /// The buffer to read could not be allocated.
     #[error("wanted a buffer of {bytes} bytes to read, but it could not be allocated")]
     Memory {
         /// The size asked for.
@@ -60,12 +60,12 @@ pub struct Effort {
 ///
 /// `chunks` holds one closure per thread. A closure does a short piece of work (tens of microseconds) and returns its
 /// size in whatever unit the caller counts: flops, bytes; a panic of one is passed on. Threads run on the CPUs that the
-/// calling thread may run on. Where there are as many threads as such CPUs, each has one of them to itself; fewer are
+/// calling thread may run on. If there are as many threads as such CPUs, each has one of them to itself; fewer are
 /// left to the system, which knows better than the numbers of the CPUs do which of them share a core.
 ///
 /// # Errors
 ///
-/// [`MeasureError::Threads`] where `chunks` is empty or longer than [`MAX_THREADS`]; [`MeasureError::Spawn`] where the
+/// [`MeasureError::Threads`] if `chunks` is empty or longer than [`MAX_THREADS`]; [`MeasureError::Spawn`] if the
 /// system refuses a thread.
 pub fn best_rate<C: FnMut() -> u64 + Send>(chunks: Vec<C>, effort: Effort) -> Result<f64, MeasureError> {
     let threads = chunks.len();
@@ -90,8 +90,9 @@ pub fn best_rate<C: FnMut() -> u64 + Send>(chunks: Vec<C>, effort: Effort) -> Re
                 }
             }
         }
-        let join = |worker: ScopedJoinHandle<'_, Vec<Span>>| worker.join().unwrap_or_else(|panic| resume_unwind(panic));
-        let spans: Vec<Vec<Span>> = workers.into_iter().map(join).collect();
+        let join =
+            |worker: ScopedJoinHandle<'_, Vec<RoundSpan>>| worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let spans: Vec<Vec<RoundSpan>> = workers.into_iter().map(join).collect();
         let rates = (0..effort.rounds).map(|round| round_rate(spans.iter().map(|of_thread| &of_thread[round])));
         Ok(rates.fold(0.0, f64::max))
     })
@@ -103,14 +104,14 @@ pub(crate) fn check_threads(found: usize) -> Result<(), MeasureError> {
 }
 
 /// What one thread did in one round.
-struct Span {
+struct RoundSpan {
     start: Instant,
     end: Instant,
     work: u64,
 }
 
 /// One thread's rounds; fewer than asked for only when the measurement was abandoned.
-fn run_rounds(mut chunk: impl FnMut() -> u64, effort: Effort, line: &StartLine) -> Vec<Span> {
+fn run_rounds(mut chunk: impl FnMut() -> u64, effort: Effort, line: &StartLine) -> Vec<RoundSpan> {
     let _release_others = AbandonOnPanic(line);
     let mut spans = Vec::with_capacity(effort.rounds);
     for round in 0..effort.rounds {
@@ -126,13 +127,13 @@ fn run_rounds(mut chunk: impl FnMut() -> u64, effort: Effort, line: &StartLine) 
                 break now;
             }
         };
-        spans.push(Span { start, end, work });
+        spans.push(RoundSpan { start, end, work });
     }
     spans
 }
 
 /// Work of all threads over the time from the first start to the last end.
-fn round_rate<'a>(spans: impl Iterator<Item = &'a Span> + Clone) -> f64 {
+fn round_rate<'a>(spans: impl Iterator<Item = &'a RoundSpan> + Clone) -> f64 {
     let first = spans.clone().map(|span| span.start).min();
     let last = spans.clone().map(|span| span.end).max();
     let work: u64 = spans.map(|span| span.work).sum();
@@ -155,7 +156,7 @@ impl StartLine {
         Self { threads, arrivals: AtomicUsize::new(0), abandoned: AtomicBool::new(false) }
     }
 
-    /// Waits until every thread has reached `round`; false where the measurement was abandoned.
+    /// Waits until every thread has reached `round`; false if the measurement was abandoned.
     fn wait(&self, round: usize) -> bool {
         const SPINS_BEFORE_YIELD: usize = 10_000;
         let everyone = (round + 1) * self.threads;
@@ -176,7 +177,7 @@ impl StartLine {
     }
 }
 
-/// Lets the other threads go when a chunk panics; they would wait for its thread for ever.
+/// Lets the other threads go when a chunk panics; they would wait for its thread without end.
 struct AbandonOnPanic<'a>(&'a StartLine);
 
 impl Drop for AbandonOnPanic<'_> {
@@ -224,7 +225,8 @@ mod tests {
     fn round_rate_overlapping_spans_counts_first_start_to_last_end() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let spans = [Span { start: at(0), end: at(3), work: 60 }, Span { start: at(1), end: at(4), work: 40 }];
+        let spans =
+            [RoundSpan { start: at(0), end: at(3), work: 60 }, RoundSpan { start: at(1), end: at(4), work: 40 }];
         assert!((round_rate(spans.iter()) - 100.0 / 0.004).abs() < 1e-6);
     }
 

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-/// Data TLB entries of one core; `None` where the CPU, or the hypervisor before it, does not tell.
+/// Data TLB entries of one core; `None` if the CPU, or the hypervisor in front of it, does not report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DataTlb {
     /// First level, 4 KiB pages.

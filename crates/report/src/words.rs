@@ -1,6 +1,6 @@
 //! Numbers in words.
 
-use cke_chart::Format;
+use cke_chart::NumberFormat;
 
 /// `1 thing`, `2 things`.
 pub fn counted(number: usize, thing: &str) -> String {
@@ -10,7 +10,7 @@ pub fn counted(number: usize, thing: &str) -> String {
 
 /// Three significant digits.
 pub fn number(value: f64) -> String {
-    Format::Plain.text(value)
+    NumberFormat::Plain.text(value)
 }
 
 /// Whole percent; with a decimal below 10%.

@@ -1,6 +1,6 @@
 //! gemm_batch_strided: each product has the bits of the gemm it stands for.
 
-use crate::faces::{COL_MAJOR, NO_TRANS, ROW_MAJOR, TRANS};
+use crate::bindings::{COL_MAJOR, NO_TRANS, ROW_MAJOR, TRANS};
 use crate::reporters;
 use cke_testkit::{Data, Guarded};
 use std::ffi::c_int;
@@ -44,7 +44,7 @@ const CASES: [Case; 9] = {
     ]
 };
 
-/// Elements that `len` matrices span where they start a stride apart and each is smaller than `largest`.
+/// Elements that `len` matrices span if they start a stride apart and each is smaller than `largest`.
 fn span(largest: i32, stride: i32, len: i32) -> usize {
     (largest + stride * (len - 1).max(0)) as usize
 }

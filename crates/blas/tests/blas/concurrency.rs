@@ -1,6 +1,6 @@
 //! Many callers at once, any number of threads, and calls at the end of a thread.
 
-use crate::faces::{COL_MAJOR, NO_TRANS, ROW_MAJOR};
+use crate::bindings::{COL_MAJOR, NO_TRANS, ROW_MAJOR};
 use cke_testkit::Data;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,6 +1,6 @@
 //! Which number a bad argument has, who is told, and that nothing is written then.
 
-use crate::faces::{COL_MAJOR, GemmCall, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
+use crate::bindings::{COL_MAJOR, GemmCall, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
 use crate::reporters;
 use std::ffi::c_int;
 use std::ptr::null;
@@ -57,19 +57,19 @@ fn check_gemm<T: Number>() {
     for trans in [[NO_TRANS, NO_TRANS], [NO_TRANS, TRANS], [TRANS, NO_TRANS], [TRANS, TRANS]] {
         for layout in [COL_MAJOR, ROW_MAJOR] {
             for (i, (spoil, fortran, row_major)) in spoiled::<T>().into_iter().enumerate() {
-                for face in T::GEMM.iter().filter(|face| face.serves(layout)) {
+                for binding in T::GEMM.iter().filter(|binding| binding.serves(layout)) {
                     let mut c = [T::from(7.0); 6];
                     let mut call = gemm(layout, trans, &mut c);
                     spoil(&mut call);
                     // SAFETY: a bad call reads and writes nothing.
-                    unsafe { (face.call)(&call) };
-                    let wanted = if face.is_fortran {
+                    unsafe { (binding.call)(&call) };
+                    let wanted = if binding.is_fortran {
                         (format!("{}GEMM ", T::LETTER.to_ascii_uppercase()), fortran)
                     } else {
                         let number = if layout == ROW_MAJOR { row_major } else { fortran + 1 };
                         (format!("cblas_{}gemm", T::LETTER), number)
                     };
-                    assert_eq!(reporters::take(), [wanted], "{} way {i} {trans:?} {layout}", face.name);
+                    assert_eq!(reporters::take(), [wanted], "{} way {i} {trans:?} {layout}", binding.name);
                     assert_eq!(c, [T::from(7.0); 6]);
                 }
             }
@@ -87,10 +87,10 @@ fn gemm_of_each_bad_argument_reports_its_number_to_the_program() {
 fn gemm_of_unknown_layout_reports_1() {
     for layout in [0, 100, 103, -1] {
         let mut c = [7.0f32; 6];
-        for face in f32::GEMM.iter().filter(|face| !face.is_fortran) {
+        for binding in f32::GEMM.iter().filter(|binding| !binding.is_fortran) {
             let call = GemmCall { trans_a: 0, m: -1, ..gemm(layout, [NO_TRANS; 2], &mut c) };
             // SAFETY: a bad call reads and writes nothing.
-            unsafe { (face.call)(&call) };
+            unsafe { (binding.call)(&call) };
             assert_eq!(reporters::take(), [("cblas_sgemm".to_owned(), 1)]);
         }
         assert_eq!(c, [7.0; 6]);
@@ -121,19 +121,19 @@ fn check_gemv<T: Number>() {
     for trans in [NO_TRANS, TRANS] {
         for layout in [COL_MAJOR, ROW_MAJOR] {
             for (i, &(spoil, fortran, row_major)) in spoiled.iter().enumerate() {
-                for face in T::GEMV.iter().filter(|face| face.serves(layout)) {
+                for binding in T::GEMV.iter().filter(|binding| binding.serves(layout)) {
                     let mut y = [T::from(7.0); 3];
                     let mut call = gemv(layout, trans, &mut y);
                     spoil(&mut call);
                     // SAFETY: a bad call reads and writes nothing.
-                    unsafe { (face.call)(&call) };
-                    let wanted = if face.is_fortran {
+                    unsafe { (binding.call)(&call) };
+                    let wanted = if binding.is_fortran {
                         (format!("{}GEMV ", T::LETTER.to_ascii_uppercase()), fortran)
                     } else {
                         let number = if layout == ROW_MAJOR { row_major } else { fortran + 1 };
                         (format!("cblas_{}gemv", T::LETTER), number)
                     };
-                    assert_eq!(reporters::take(), [wanted], "{} way {i} {trans} {layout}", face.name);
+                    assert_eq!(reporters::take(), [wanted], "{} way {i} {trans} {layout}", binding.name);
                     assert_eq!(y, [T::from(7.0); 3]);
                 }
             }

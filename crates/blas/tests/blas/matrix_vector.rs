@@ -1,6 +1,6 @@
 //! gemv of random shapes, layouts, increments, factors and names.
 
-use crate::faces::{COL_MAJOR, CONJ_TRANS, Face, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
+use crate::bindings::{Binding, COL_MAJOR, CONJ_TRANS, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
 use crate::oracle;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
 use proptest::prelude::*;
@@ -88,13 +88,13 @@ fn ld(layout: Layout) -> i64 {
     layout.row_stride.max(layout.col_stride) as i64
 }
 
-fn check<T: Number>(case: &Case, face: &Face<GemvCall<T>>) {
+fn check<T: Number>(case: &Case, binding: &Binding<GemvCall<T>>) {
     let Operands { a, x, mut y } = case.operands::<T>();
     let old_y = y.values();
     let (a_data, x_data) = (a.as_slice().as_ptr(), x.stored.as_slice().as_ptr());
     let call = case.call(ld(a.layout()), a_data, x_data, y.stored.as_mut_slice().as_mut_ptr());
     // SAFETY: the operands have the sizes of the call.
-    unsafe { (face.call)(&call) };
+    unsafe { (binding.call)(&call) };
     y.stored.check();
     let (x_len, y_len) = case.lengths();
     let found = y.values();
@@ -110,12 +110,12 @@ fn check<T: Number>(case: &Case, face: &Face<GemvCall<T>>) {
         beta: call.beta,
         c: View::row_major(&old_y, y_len, 1),
     };
-    exact.assert_computed(&(face.name, case), &found);
+    exact.assert_computed(&(binding.name, case), &found);
 }
 
 fn check_some_face<T: Number>(case: &Case) {
-    let faces: Vec<_> = T::GEMV.iter().filter(|face| face.serves(case.layout)).collect();
-    check(case, faces[case.seed as usize % faces.len()]);
+    let bindings: Vec<_> = T::GEMV.iter().filter(|binding| binding.serves(case.layout)).collect();
+    check(case, bindings[case.seed as usize % bindings.len()]);
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -156,17 +156,17 @@ proptest! {
 /// On all names, large enough to want threads.
 #[test]
 fn gemv_of_every_name_on_threads_is_within_bounds() {
-    fn check_faces<T: Number>() {
+    fn check_bindings<T: Number>() {
         let cases = [(COL_MAJOR, NO_TRANS, 1, 1), (COL_MAJOR, TRANS, -1, 2), (ROW_MAJOR, NO_TRANS, 2, -3)];
-        for (i, face) in T::GEMV.iter().enumerate() {
-            let (layout, trans, incx, incy) = cases[if face.is_fortran { i % 2 } else { i % 3 }];
+        for (i, binding) in T::GEMV.iter().enumerate() {
+            let (layout, trans, incx, incy) = cases[if binding.is_fortran { i % 2 } else { i % 3 }];
             let (m, n, alpha, beta, padding, seed) = (1021, 1030, 1.3, 0.7, 3, 3);
-            check(&Case { layout, trans, m, n, alpha, beta, padding, incx, incy, seed }, face);
+            check(&Case { layout, trans, m, n, alpha, beta, padding, incx, incy, seed }, binding);
         }
     }
     cke_blas::cke_blas_set_num_threads(3);
-    check_faces::<f32>();
-    check_faces::<f64>();
+    check_bindings::<f32>();
+    check_bindings::<f64>();
 }
 
 #[test]
@@ -177,7 +177,10 @@ fn gemv_at_guarded_pages_stays_inside_its_operands() {
         let (a, x, mut y) = (guarded(a.as_slice()), guarded(x.stored.as_slice()), guarded(y.stored.as_slice()));
         let call = case.call(lda, a.as_slice().as_ptr(), x.as_slice().as_ptr(), y.as_mut_slice().as_mut_ptr());
         // SAFETY: the operands have the sizes of the call.
-        T::GEMV.iter().filter(|face| face.serves(case.layout)).for_each(|face| unsafe { (face.call)(&call) });
+        T::GEMV
+            .iter()
+            .filter(|binding| binding.serves(case.layout))
+            .for_each(|binding| unsafe { (binding.call)(&call) });
     }
     for (layout, trans) in [(COL_MAJOR, NO_TRANS), (COL_MAJOR, TRANS), (ROW_MAJOR, NO_TRANS), (ROW_MAJOR, TRANS)] {
         for (m, n) in [(1, 1), (17, 5), (64, 33), (3, 100)] {

@@ -2,7 +2,7 @@
 //!
 //! Source: Ogita, Rump, Oishi: *Accurate Sum and Dot Product*, SIAM J. Sci. Comput. 26 (2005), algorithms TwoSum, TwoProduct, Dot2.
 
-use crate::faces::Number;
+use crate::bindings::Number;
 use cke_testkit::View;
 use cke_testkit::tolerance::{F64_ROUNDOFF, gamma};
 
@@ -16,8 +16,8 @@ pub(crate) struct Gemm<'a, T> {
 }
 
 impl<T: Number> Gemm<'_, T> {
-    /// Panics where an element of `found` (row-major) is farther from the exact one than γ(k + 2) · (|α||A||B| + |β||C|) and the
-    /// underflow of as many products. Where all operands are finite.
+    /// Panics if an element of `found` (row-major) is farther from the exact one than γ(k + 2) · (|α||A||B| + |β||C|) and the
+    /// underflow of as many products. All operands must be finite.
     #[track_caller]
     pub(crate) fn assert_computed(&self, case: &dyn std::fmt::Debug, found: &[T]) {
         let (m, n) = (self.a.rows(), self.b.cols());

@@ -1,6 +1,6 @@
 //! gemm of random shapes, layouts, transpositions, leading dimensions, factors and names.
 
-use crate::faces::{COL_MAJOR, CONJ_TRANS, Face, GemmCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
+use crate::bindings::{Binding, COL_MAJOR, CONJ_TRANS, GemmCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
 use crate::oracle;
 use cke_testkit::{Data, Layout, Matrix, PageGuarded, View};
 use proptest::prelude::*;
@@ -58,7 +58,7 @@ fn values<T: Number>(data: &mut Data, layout: Layout) -> Vec<T> {
     data.uniform(layout.rows * layout.cols).into_iter().map(T::from).collect()
 }
 
-/// Matrices with canaries between and around their elements; C is NaN where it must not be read.
+/// Matrices with canaries between and around their elements; C is NaN if it must not be read.
 fn operands<T: Number>(case: &Case) -> [Matrix<T>; 3] {
     let mut data = Data::new(case.seed);
     let [a, b, c] = case.layouts();
@@ -70,13 +70,13 @@ fn operands<T: Number>(case: &Case) -> [Matrix<T>; 3] {
     ]
 }
 
-/// Runs the case on one face and checks the result, the padding and the surroundings.
-fn check<T: Number>(case: &Case, face: &Face<GemmCall<T>>) {
+/// Runs the case on one binding and checks the result, the padding and the surroundings.
+fn check<T: Number>(case: &Case, binding: &Binding<GemmCall<T>>) {
     let [a, b, old_c] = operands::<T>(case);
     let [_, _, mut c] = operands::<T>(case);
     let call = case.call(a.as_slice().as_ptr(), b.as_slice().as_ptr(), c.as_mut_slice().as_mut_ptr());
     // SAFETY: the matrices have the sizes of the call.
-    unsafe { (face.call)(&call) };
+    unsafe { (binding.call)(&call) };
     c.check();
     let [trans_a, trans_b] = case.trans;
     let exact = oracle::Gemm {
@@ -86,13 +86,13 @@ fn check<T: Number>(case: &Case, face: &Face<GemmCall<T>>) {
         beta: call.beta,
         c: old_c.view(),
     };
-    exact.assert_computed(&(face.name, case), &c.to_row_major());
+    exact.assert_computed(&(binding.name, case), &c.to_row_major());
 }
 
-/// The case on the face chosen by the seed, among those that serve its layout.
+/// The case on the binding chosen by the seed, among those that serve its layout.
 fn check_some_face<T: Number>(case: &Case) {
-    let faces: Vec<_> = T::GEMM.iter().filter(|face| face.serves(case.layout)).collect();
-    check(case, faces[case.seed as usize % faces.len()]);
+    let bindings: Vec<_> = T::GEMM.iter().filter(|binding| binding.serves(case.layout)).collect();
+    check(case, bindings[case.seed as usize % bindings.len()]);
 }
 
 fn size() -> impl Strategy<Value = usize> {
@@ -143,16 +143,16 @@ proptest! {
 /// Products on all names, large enough to want threads.
 #[test]
 fn gemm_of_every_name_on_threads_is_within_bounds() {
-    fn check_faces<T: Number>() {
-        for (i, face) in T::GEMM.iter().enumerate() {
-            let (layout, trans) = LAYOUTS[if face.is_fortran { i % 4 } else { i % 5 }];
+    fn check_bindings<T: Number>() {
+        for (i, binding) in T::GEMM.iter().enumerate() {
+            let (layout, trans) = LAYOUTS[if binding.is_fortran { i % 4 } else { i % 5 }];
             let (m, n, k, alpha, beta) = (131, 117, 129, 0.7, -1.3);
-            check(&Case { layout, trans, m, n, k, alpha, beta, padding: [3, 0, 5], seed: 1 }, face);
+            check(&Case { layout, trans, m, n, k, alpha, beta, padding: [3, 0, 5], seed: 1 }, binding);
         }
     }
     cke_blas::cke_blas_set_num_threads(3);
-    check_faces::<f32>();
-    check_faces::<f64>();
+    check_bindings::<f32>();
+    check_bindings::<f64>();
 }
 
 /// A layout with each transposition of A and B; the first four serve Fortran.
@@ -172,7 +172,10 @@ fn gemm_at_guarded_pages_stays_inside_its_operands() {
         let (a, b, mut c) = (guarded(a.as_slice()), guarded(b.as_slice()), guarded(c.as_slice()));
         let call = case.call(a.as_slice().as_ptr(), b.as_slice().as_ptr(), c.as_mut_slice().as_mut_ptr());
         // SAFETY: the matrices have the sizes of the call.
-        T::GEMM.iter().filter(|face| face.serves(case.layout)).for_each(|face| unsafe { (face.call)(&call) });
+        T::GEMM
+            .iter()
+            .filter(|binding| binding.serves(case.layout))
+            .for_each(|binding| unsafe { (binding.call)(&call) });
     }
     for (layout, trans) in LAYOUTS {
         for (m, n, k) in [(1, 1, 1), (17, 5, 9), (3, 64, 33), (64, 7, 1), (1, 70, 65), (66, 1, 63)] {

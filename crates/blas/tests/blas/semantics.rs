@@ -1,17 +1,17 @@
 //! What is read, what is written, and what becomes of NaN, infinities and denormals.
 
-use crate::faces::{COL_MAJOR, GemmCall, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
+use crate::bindings::{COL_MAJOR, GemmCall, GemvCall, NO_TRANS, Number, ROW_MAJOR, TRANS};
 use crate::reporters;
 use std::ptr::{null, null_mut};
 
-/// Calls every face with a call that it serves.
+/// Calls every binding with a call that it serves.
 ///
 /// # Safety
-/// The call's pointers are valid where a BLAS looks at them.
+/// The call's pointers are valid if a BLAS reads them.
 unsafe fn every_gemm<T: Number>(call: GemmCall<T>) {
-    for face in T::GEMM.iter().filter(|face| face.serves(call.layout)) {
+    for binding in T::GEMM.iter().filter(|binding| binding.serves(call.layout)) {
         // SAFETY: promised by the caller.
-        unsafe { (face.call)(&call) };
+        unsafe { (binding.call)(&call) };
     }
     assert_eq!(reporters::take(), []);
 }
@@ -21,9 +21,9 @@ unsafe fn every_gemm<T: Number>(call: GemmCall<T>) {
 /// # Safety
 /// As [`every_gemm`].
 unsafe fn every_gemv<T: Number>(call: GemvCall<T>) {
-    for face in T::GEMV.iter().filter(|face| face.serves(call.layout)) {
+    for binding in T::GEMV.iter().filter(|binding| binding.serves(call.layout)) {
         // SAFETY: promised by the caller.
-        unsafe { (face.call)(&call) };
+        unsafe { (binding.call)(&call) };
     }
     assert_eq!(reporters::take(), []);
 }
@@ -65,7 +65,7 @@ fn check_scaled<T: Number>() {
         let mut c = [1.0, 2.0, 3.0, 4.0].map(T::from);
         // SAFETY: C is (2, 2); A and B are not to be read.
         unsafe { every_gemm(GemmCall { c: c.as_mut_ptr(), ldc: 2, ..nowhere::<T>(2, 2, k, alpha, -1.0) }) };
-        let sign = if T::GEMM.len() % 2 == 0 { 1.0 } else { -1.0 }; // once per face
+        let sign = if T::GEMM.len() % 2 == 0 { 1.0 } else { -1.0 }; // once per binding
         assert_eq!(c, [sign, 2.0 * sign, 3.0 * sign, 4.0 * sign].map(T::from), "k = {k}, alpha = {alpha}");
         let mut c = [T::NAN; 4];
         // SAFETY: as above.
@@ -80,11 +80,11 @@ fn gemm_without_a_product_scales_c_and_reads_neither_operand() {
     check_scaled::<f64>();
 }
 
-/// C (1, 1) ← α · A (1, k) · B (k, 1) + β · C by each face.
+/// C (1, 1) ← α · A (1, k) · B (k, 1) + β · C by each binding.
 fn dot<T: Number>(alpha: f32, a: &[f32], b: &[f32], beta: f32, c: f32) -> Vec<T> {
     let [a, b] = [a, b].map(|values| values.iter().copied().map(T::from).collect::<Vec<_>>());
     let mut results = Vec::new();
-    for face in T::GEMM {
+    for binding in T::GEMM {
         let mut c = T::from(c);
         let call = GemmCall {
             a: a.as_ptr(),
@@ -94,7 +94,7 @@ fn dot<T: Number>(alpha: f32, a: &[f32], b: &[f32], beta: f32, c: f32) -> Vec<T>
             ..nowhere::<T>(1, 1, a.len() as i64, alpha, beta)
         };
         // SAFETY: the operands have the sizes of the call.
-        unsafe { (face.call)(&call) };
+        unsafe { (binding.call)(&call) };
         results.push(c);
     }
     results
@@ -131,7 +131,7 @@ fn gemm_of_denormals_keeps_them() {
     assert!(dot::<f32>(1.0, &[tiny], &[0.5], 0.0, 0.0).iter().all(|&x| x == tiny / 2.0 && x > 0.0));
 }
 
-/// y (len m or n) by every face; null A and x.
+/// y (len m or n) by every binding; null A and x.
 fn gemv_nowhere<T: Number>(trans: i32, m: i64, n: i64, alpha: f32, beta: f32, y: &mut [T]) -> GemvCall<T> {
     let [alpha, beta] = [alpha, beta].map(T::from);
     let (layout, lda, incx, incy) = (COL_MAJOR, m.max(1), -1, 1);
@@ -156,7 +156,7 @@ fn check_gemv_unread<T: Number>() {
         y = seven;
         every_gemv(GemvCall { incy: -1, ..gemv_nowhere(NO_TRANS, 3, 2, 0.0, -1.0, &mut y) });
     }
-    let sign = if T::GEMV.len() % 2 == 0 { 7.0 } else { -7.0 }; // once per face
+    let sign = if T::GEMV.len() % 2 == 0 { 7.0 } else { -7.0 }; // once per binding
     assert_eq!(y, [T::from(sign); 3]);
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Handle<T> {
     destroy: unsafe extern "C" fn(*mut T),
 }
 
-// SAFETY: the header's promise: any number of threads may pass a handle at once; a context says so where it is in use.
+// SAFETY: the header's promise: any number of threads may pass a handle at once; a context says so if it is in use.
 unsafe impl<T> Sync for Handle<T> {}
 
 impl<T> Handle<T> {

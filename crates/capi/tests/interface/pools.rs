@@ -1,4 +1,4 @@
-//! The library's pool, a caller's own, and what happens where that one is at fault.
+//! The library's pool, a caller's own, and what happens if that one misbehaves.
 
 use crate::c::*;
 use cke::cke_status::*;

@@ -1,4 +1,4 @@
-//! Hardware counters over CKE's own products, where the system hands them out.
+//! Hardware counters over CKE's own products, if the system provides them.
 
 use crate::error::CliError;
 use crate::status_line::StatusLine;
@@ -21,7 +21,7 @@ const MOST_FLOPS: u64 = 3 << 30;
 /// Counts while CKE computes each of the `cases` on one thread.
 ///
 /// # Errors
-/// Where a product cannot be computed.
+/// If a product cannot be computed.
 pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &StatusLine) -> Result<Counting, CliError> {
     let mut counters = match Counters::open(&Event::HARDWARE) {
         Ok(counters) => counters,

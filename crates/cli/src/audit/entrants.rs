@@ -1,11 +1,11 @@
-//! Who is measured.
+//! The contestants of an audit.
 
 use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Library, Subject, Survey, find, probe};
 use cke_report::audit::{OURS, UnusableLibrary};
 
-/// CKE and its rivals.
+/// CKE and the libraries it is compared with.
 pub(super) struct Entrants {
     /// CKE first.
     pub(super) entrants: Vec<Entrant>,
@@ -17,10 +17,10 @@ pub(super) struct Entrants {
 const MOST_FOUND: usize = 6;
 
 impl Entrants {
-    /// CKE, the libraries that are named, and where `has_search` those in the usual places.
+    /// CKE, the libraries that are named, and if `has_search` those in the usual places.
     ///
     /// # Errors
-    /// Where two have the same name, or a named one cannot be used.
+    /// If two have the same name, or a named one cannot be used.
     pub(super) fn find(named: &[NamedLibrary], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
         let mut entrants = named_library::entrants(Entrant::new(OURS, Subject::Gemm), named)?;
         for library in named {

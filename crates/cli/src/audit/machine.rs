@@ -23,7 +23,7 @@ const QUICK_BUFFER: usize = 64 << 20;
 /// Measures with these numbers of threads.
 ///
 /// # Errors
-/// Where threads or memory cannot be had.
+/// If threads cannot be started or memory cannot be allocated.
 pub(super) fn measure(
     cpu: &Cpu,
     thread_counts: &[usize],
@@ -32,7 +32,7 @@ pub(super) fn measure(
 ) -> Result<Machine, CliError> {
     let host = Host::detect(cpu);
     let usual = buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes);
-    let effort = Effort { buffer: if is_quick { usual.min(QUICK_BUFFER) } else { usual }, is_quick };
+    let effort = AuditEffort { buffer: if is_quick { usual.min(QUICK_BUFFER) } else { usual }, is_quick };
     let before = scaling(cpu, host.usable_threads, effort, progress)?;
     let mut machine = Machine {
         features: features(),
@@ -47,7 +47,7 @@ pub(super) fn measure(
     for &threads in thread_counts {
         add(&mut machine, cpu, threads, effort, progress)?;
     }
-    // A disturbance that lasts seldom lasts so long.
+    // Most disturbances are over by the second measurement.
     let after = scaling(cpu, machine.host.usable_threads, effort, progress)?;
     machine.scaling = before.into_iter().zip(after).map(|(before, after)| before.best(after)).collect();
     Ok(machine)
@@ -58,7 +58,7 @@ fn add(
     machine: &mut Machine,
     cpu: &Cpu,
     threads: usize,
-    effort: Effort,
+    effort: AuditEffort,
     progress: &StatusLine,
 ) -> Result<(), CliError> {
     let with_threads = counted(threads, "thread");
@@ -84,13 +84,13 @@ fn add(
 
 /// How much to measure.
 #[derive(Clone, Copy)]
-struct Effort {
+struct AuditEffort {
     /// Bytes that stand for memory.
     buffer: usize,
     is_quick: bool,
 }
 
-/// Programs that run or wait to run, on average over the last minute; `None` where the system does not tell.
+/// Programs that run or wait to run, on average over the last minute; `None` if the system does not report it.
 ///
 /// Source: proc_loadavg(5).
 pub(super) fn load_average() -> Option<f64> {
@@ -101,7 +101,7 @@ fn failed(error: MeasureError) -> CliError {
     CliError::Failed(error.to_string())
 }
 
-fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &StatusLine) -> Result<Vec<Scaling>, CliError> {
+fn scaling(cpu: &Cpu, all: usize, effort: AuditEffort, progress: &StatusLine) -> Result<Vec<Scaling>, CliError> {
     let powers = (0..usize::BITS).map(|power| 1usize << power).take_while(|&threads| threads < all);
     let scaling = |threads: usize| {
         progress.show(&format!("clock, peak and memory, {}", counted(threads, "thread")));
@@ -117,7 +117,7 @@ fn scaling(cpu: &Cpu, all: usize, effort: Effort, progress: &StatusLine) -> Resu
     powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
 }
 
-fn latencies(effort: Effort, progress: &StatusLine) -> Result<Vec<Latency>, CliError> {
+fn latencies(effort: AuditEffort, progress: &StatusLine) -> Result<Vec<Latency>, CliError> {
     let largest = LARGEST_CHAIN.min(effort.buffer);
     let sizes =
         std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);

@@ -6,7 +6,7 @@ mod machine;
 mod products;
 
 use self::entrants::Entrants;
-use self::products::Session;
+use self::products::AuditRun;
 use crate::bench::gemm::launcher;
 use crate::date;
 use crate::environment::command_help;
@@ -29,7 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
 /// is found, each in a process of its own, in turns, against the roofline, at sizes drawn at random; products on which a library
 /// falls off a cliff. The report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else
-/// should run meanwhile.
+/// should run at the same time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AuditArgs {
@@ -95,7 +95,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     progress.show("looking for matrix libraries");
     let Entrants { entrants, unusable } = Entrants::find(&args.against, !args.no_peers, &launcher)?;
     let machine = machine::measure(cpu, &threads, args.quick, &progress)?;
-    let session = Session {
+    let session = AuditRun {
         launcher: &launcher,
         machine: &machine,
         entrants: &entrants,
@@ -120,7 +120,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
 }
 
-/// A short seed that nobody knows before.
+/// A short seed that cannot be predicted.
 fn new_seed() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since_epoch| u64::from(since_epoch.subsec_micros()))
 }
@@ -128,7 +128,7 @@ fn new_seed() -> u64 {
 type MeasuredProducts = (Vec<Row>, Vec<Skipped>, Vec<Contestant>);
 
 fn measure_products(
-    session: &Session<'_>,
+    session: &AuditRun<'_>,
     threads: &[usize],
     progress: &StatusLine,
 ) -> Result<MeasuredProducts, CliError> {

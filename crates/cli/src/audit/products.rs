@@ -1,4 +1,4 @@
-//! Measuring the products: CKE and every library in turns.
+//! Times the products: CKE and every library in turns.
 
 use crate::error::CliError;
 use crate::status_line::StatusLine;
@@ -9,7 +9,7 @@ use cke_report::words::counted;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session<'a> {
+pub(super) struct AuditRun<'a> {
     pub(super) launcher: &'a Launcher,
     pub(super) machine: &'a Machine,
     /// CKE first.
@@ -21,26 +21,26 @@ pub(super) struct Session<'a> {
 }
 
 /// What a session gave with one number of threads.
-pub(super) struct Outcome {
+pub(super) struct MeasuredRows {
     /// In the order of the cases.
     pub(super) rows: Vec<Row>,
     /// Products for which there was no time.
     pub(super) skipped: Vec<String>,
-    /// What the entrants say of themselves.
+    /// How the entrants' libraries describe themselves.
     pub(super) libraries: Vec<Option<Library>>,
 }
 
 /// Shortest and longest time that a contestant runs in a round.
 const TURN: (f64, f64) = (0.004, 0.03);
-/// What a round costs beside the turns, seconds: the machine's peak and bandwidth.
+/// Seconds that a round spends on the machine's peak and bandwidth, besides the turns.
 const PEAK_SECONDS: f64 = 0.055;
 
-impl Session<'_> {
+impl AuditRun<'_> {
     /// Measures with `threads` threads, the small products first, as long as there is time.
     ///
     /// # Errors
-    /// Where a process cannot be started or the machine's peak cannot be measured.
-    pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<Outcome, CliError> {
+    /// If a process cannot be started or the machine's peak cannot be measured.
+    pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<MeasuredRows, CliError> {
         let settings = Settings { dtype: Dtype::F32, threads, rounds: self.rounds, seconds: self.turn_seconds() };
         let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
         let libraries: Vec<Option<Library>> = contest.libraries().map(Option::<&Library>::cloned).collect();
@@ -61,7 +61,7 @@ impl Session<'_> {
             rows.push((*place, Row::new(self.machine, case.family, measured, is_ranked)));
         }
         rows.sort_by_key(|(place, _)| *place);
-        Ok(Outcome { rows: rows.into_iter().map(|(_, row)| row).collect(), skipped, libraries })
+        Ok(MeasuredRows { rows: rows.into_iter().map(|(_, row)| row).collect(), skipped, libraries })
     }
 
     /// All but the reference BLAS.

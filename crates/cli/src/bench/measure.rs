@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::status_line::StatusLine;
-use crate::workload::ceiling::Ceiling;
+use crate::workload::ceiling::MachineCeiling;
 use crate::workload::measuring_thread::on_measuring_thread;
 use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
@@ -12,7 +12,7 @@ use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session<'a> {
+pub(super) struct ModelRun<'a> {
     pub(super) model: &'a Model,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
@@ -23,31 +23,31 @@ pub(super) struct Session<'a> {
 
 /// What one test gave.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outcome {
+pub(super) struct TestOutcome {
     pub(super) test: Test,
     /// Tokens per second of the repetitions.
     pub(super) rate: Summary,
-    /// Operations for each token, and bytes of weights where they are read anew for each.
+    /// Operations for each token, and bytes of weights if they are read anew for each.
     pub(super) flops_per_token: f64,
     pub(super) weight_bytes_per_token: Option<f64>,
 }
 
-impl Session<'_> {
+impl ModelRun<'_> {
     /// Times every test with `threads` threads, and the ceilings before each repetition.
     ///
     /// # Errors
-    /// Where the model fails, or threads or memory cannot be had.
-    pub(super) fn measure(&self, threads: usize) -> Result<(Vec<Outcome>, Ceiling), CliError> {
+    /// If the model fails, or threads cannot be started or memory cannot be allocated.
+    pub(super) fn measure(&self, threads: usize) -> Result<(Vec<TestOutcome>, MachineCeiling), CliError> {
         on_measuring_thread(threads, || self.measure_here(threads))
     }
 
-    fn measure_here(&self, threads: usize) -> Result<(Vec<Outcome>, Ceiling), CliError> {
+    fn measure_here(&self, threads: usize) -> Result<(Vec<TestOutcome>, MachineCeiling), CliError> {
         let runtime = Runtime::new(Some(threads))?;
         let status = StatusLine::new();
         let with_threads = counted(threads, "thread");
         let has_generation = self.tests.iter().any(|test| test.kind == TestKind::Generation);
         let isa = runtime.cpu().detected_isa();
-        let mut ceiling = Ceiling::new(isa, threads, has_generation.then_some(self.buffer_bytes));
+        let mut ceiling = MachineCeiling::new(isa, threads, has_generation.then_some(self.buffer_bytes));
         let mut workloads = Vec::with_capacity(self.tests.len());
         for &test in self.tests {
             let mut workload = self.model.workload(test, self.all_logits)?;
@@ -67,11 +67,11 @@ impl Session<'_> {
     }
 }
 
-fn outcome(test: Test, workload: &dyn Workload, rates: &[f64]) -> Result<Outcome, CliError> {
+fn outcome(test: Test, workload: &dyn Workload, rates: &[f64]) -> Result<TestOutcome, CliError> {
     let rate =
         Summary::from_samples(rates).ok_or_else(|| CliError::Misuse("wanted at least 1 repetition".to_owned()))?;
     let per_token = |whole: u64| whole as f64 / test.total_tokens() as f64;
-    Ok(Outcome {
+    Ok(TestOutcome {
         test,
         rate,
         flops_per_token: per_token(workload.flops()),

@@ -13,11 +13,11 @@ use crate::error::CliError;
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    subject: Subject,
+    subject: BenchCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Subject {
+enum BenchCommand {
     Model(model::ModelBenchArgs),
     Gemm(gemm::GemmBenchArgs),
     Accuracy(accuracy::AccuracyArgs),
@@ -31,9 +31,9 @@ const GEMM_WORKER: &str = "gemm-worker";
 
 pub(crate) fn run(args: BenchArgs) -> Result<(), CliError> {
     match args.subject {
-        Subject::Model(args) => model::run(args),
-        Subject::Gemm(args) => gemm::run(args),
-        Subject::Accuracy(args) => accuracy::run(args),
-        Subject::GemmWorker => gemm::run_worker(),
+        BenchCommand::Model(args) => model::run(args),
+        BenchCommand::Gemm(args) => gemm::run(args),
+        BenchCommand::Accuracy(args) => accuracy::run(args),
+        BenchCommand::GemmWorker => gemm::run_worker(),
     }
 }

@@ -1,7 +1,7 @@
 //! `cke bench model`.
 
-use super::measure::Session;
-use super::report::Row;
+use super::measure::ModelRun;
+use super::report::TestRow;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::numbers;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
     origin.check_memory(&tests, &runtime, &host)?;
 
     let (model, subject) = origin.load(&runtime)?;
-    let session = Session {
+    let session = ModelRun {
         model: &model,
         tests: &tests,
         all_logits: args.all_logits,
@@ -115,7 +115,7 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
     for threads in thread_counts {
         let (outcomes, ceiling) = session.measure(threads)?;
         note(&ceiling.to_string());
-        rows.extend(outcomes.iter().map(|outcome| Row::new(&subject, threads, args.all_logits, outcome, &ceiling)));
+        rows.extend(outcomes.iter().map(|outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &ceiling)));
     }
     let text = render(&rows, args.output).map_err(|error| CliError::Failed(error.to_string()))?;
     let mut output = Output::new();

@@ -3,11 +3,11 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
 
-/// One line on standard error, where that is a terminal. Nothing ticks: it would take time from what is measured.
+/// One line on standard error, if that is a terminal. Nothing ticks: it would take time from what is measured.
 pub(super) struct ProgressLine(ProgressBar);
 
 impl ProgressLine {
-    /// For so many pieces of work.
+    /// For this number of pieces of work.
     pub(super) fn new(total: usize) -> ProgressLine {
         let is_terminal = io::stderr().is_terminal();
         let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

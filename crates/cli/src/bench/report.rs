@@ -1,15 +1,15 @@
 //! The rows of `cke bench model`.
 
-use super::measure::Outcome;
-use crate::workload::ceiling::Ceiling;
+use super::measure::TestOutcome;
+use crate::workload::ceiling::MachineCeiling;
 use crate::workload::test_plan::TestKind;
 use cke_perf::report::{Align, Column, Record, format_bytes};
 use cke_report::profile::Subject;
 use serde::Serialize;
 
-/// A test with a number of threads. Rates that are set against a ceiling are the best ones, as the ceilings are.
+/// A test with a number of threads. Rates that are compared with a ceiling are the best ones, because ceilings are best rates too.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct TestRow {
     #[serde(flatten)]
     pub(super) subject: Subject,
     pub(super) threads: usize,
@@ -20,7 +20,7 @@ pub(super) struct Row {
     /// Of which positions logits are computed: `last` or `all`; `None` for an encoder.
     pub(super) logits: Option<&'static str>,
     pub(super) repetitions: usize,
-    /// Mean, and what the other two words say.
+    /// Mean, maximum and standard deviation of the repetitions.
     pub(super) tokens_per_second: f64,
     pub(super) best: f64,
     pub(super) stddev: f64,
@@ -28,28 +28,28 @@ pub(super) struct Row {
     pub(super) gflops: f64,
     pub(super) peak_gflops: f64,
     pub(super) share_of_peak: f64,
-    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only where tokens come one by
+    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only if tokens come one by
     /// one.
     pub(super) weights_gb_per_s: Option<f64>,
     pub(super) bandwidth_gb_per_s: Option<f64>,
     pub(super) share_of_bandwidth: Option<f64>,
 }
 
-impl Row {
+impl TestRow {
     /// The row of an outcome.
     pub(super) fn new(
         subject: &Subject,
         threads: usize,
         all_logits: bool,
-        outcome: &Outcome,
-        ceiling: &Ceiling,
-    ) -> Row {
-        let Outcome { test, rate, flops_per_token, weight_bytes_per_token } = *outcome;
+        outcome: &TestOutcome,
+        ceiling: &MachineCeiling,
+    ) -> TestRow {
+        let TestOutcome { test, rate, flops_per_token, weight_bytes_per_token } = *outcome;
         let gflops = rate.max * flops_per_token / 1e9;
         let weights_gb_per_s = weight_bytes_per_token.map(|bytes| rate.max * bytes / 1e9);
         let has_all_logits = all_logits || test.kind == TestKind::Generation;
         let logits = if has_all_logits { "all" } else { "last" };
-        Row {
+        TestRow {
             threads,
             test: test.to_string(),
             tokens: test.tokens,
@@ -70,7 +70,7 @@ impl Row {
     }
 }
 
-impl Record for Row {
+impl Record for TestRow {
     fn columns() -> Vec<Column> {
         let left = |title| Column::new(title, Align::Left);
         let right = |title| Column::new(title, Align::Right);

@@ -6,7 +6,7 @@ use cke_perf::host::Host;
 /// Memory below which even small models may not fit.
 const LITTLE_MEMORY: u64 = 1 << 30;
 
-/// One sentence or two for each thing that is missing; none where all is well. `threads` is what commands use.
+/// One sentence or two for each thing that is missing; none if all is well. `threads` is what commands use.
 pub(super) fn advice(machine: &Host, threads: &DefaultThreads, is_release_build: bool) -> Vec<String> {
     let found = [
         build(is_release_build),

@@ -67,7 +67,7 @@ struct Report {
     threads: DefaultThreads,
     machine: Host,
     kernels: Vec<KernelChoice>,
-    /// `None` where it was not wanted.
+    /// `None` if it was not wanted.
     measured: Option<Vec<Measurement>>,
     advice: Vec<String>,
 }

@@ -19,7 +19,7 @@ impl<'t> Continuation<'t> {
     /// An empty text that ends before the first of `stops`.
     ///
     /// # Errors
-    /// Where a stop string is empty.
+    /// If a stop string is empty.
     pub(super) fn new(tokenizer: Option<&'t Tokenizer>, stops: &[String]) -> Result<Continuation<'t>, CliError> {
         Ok(Continuation { tokenizer, stream: TextStream::new(stops.to_owned())?, text: String::new(), taken: 0 })
     }
@@ -27,7 +27,7 @@ impl<'t> Continuation<'t> {
     /// Adds a token. Special tokens have no text.
     ///
     /// # Errors
-    /// Where the tokenizer does not know the token.
+    /// If the tokenizer does not know the token.
     pub(super) fn push(&mut self, token: u32) -> Result<(), CliError> {
         match self.tokenizer {
             Some(tokenizer) if tokenizer.is_special(token) => {}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// What was computed, and how long that took. The picking of tokens counts, the writing of text does not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Work {
+pub(super) struct GenerateTimes {
     pub(super) prompt_tokens: usize,
     pub(super) prompt_time: Duration,
     /// Tokens in the results.
@@ -18,9 +18,9 @@ pub(super) struct Work {
     pub(super) decode_time: Duration,
 }
 
-impl Work {
+impl GenerateTimes {
     /// Adds other work.
-    pub(super) fn add(&mut self, other: &Work) {
+    pub(super) fn add(&mut self, other: &GenerateTimes) {
         self.prompt_tokens += other.prompt_tokens;
         self.prompt_time += other.prompt_time;
         self.generated += other.generated;
@@ -28,12 +28,12 @@ impl Work {
         self.decode_time += other.decode_time;
     }
 
-    /// Prompt tokens a second, where there were any.
+    /// Prompt tokens a second, if there were any.
     pub(super) fn prompt_rate(&self) -> Option<f64> {
         rate(self.prompt_tokens, self.prompt_time)
     }
 
-    /// Generated tokens a second, where there were any after the first.
+    /// Generated tokens a second, if there were any after the first.
     pub(super) fn decode_rate(&self) -> Option<f64> {
         rate(self.decoded, self.decode_time)
     }
@@ -47,14 +47,14 @@ fn rate(tokens: usize, time: Duration) -> Option<f64> {
 /// first continuation grows by.
 ///
 /// # Errors
-/// Where the model or `show` fails.
+/// If the model or `show` fails.
 pub(super) fn decode(
     batch: &mut Batch<'_>,
     continuations: &mut [Continuation<'_>],
     interrupt: &Interrupt,
     show: &mut dyn FnMut(&str) -> Result<(), CliError>,
-) -> Result<Work, CliError> {
-    let mut work = Work::default();
+) -> Result<GenerateTimes, CliError> {
+    let mut work = GenerateTimes::default();
     let started = Instant::now();
     batch.prefill(&mut |tokens| work.prompt_tokens += tokens)?;
     work.prompt_time = started.elapsed();

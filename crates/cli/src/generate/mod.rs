@@ -7,7 +7,7 @@ mod report;
 mod sampling;
 
 use self::continuation::Continuation;
-use self::decode::{Work, decode};
+use self::decode::{GenerateTimes, decode};
 use self::prompt::{Prompt, PromptArgs};
 use self::report::{Report, Timings, print_summary};
 use self::sampling::SamplingArgs;
@@ -96,7 +96,7 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
         print_notices(model.notices.iter().chain(&model.generation.notices));
     }
     let tokens = tokenize(&prompts, &model, &args)?;
-    let mut session = Session { args: &args, model: &model, output: Output::new(), work: Work::default() };
+    let mut session = GenerateRun { args: &args, model: &model, output: Output::new(), work: GenerateTimes::default() };
     let mut outcome = Ok(());
     for (first, prompts) in (0..).step_by(args.batch_size).zip(prompts.chunks(args.batch_size)) {
         let tokens = &tokens[first..first + prompts.len()];
@@ -129,14 +129,14 @@ fn tokenize(prompts: &[Prompt], model: &LanguageModel, args: &GenerateArgs) -> R
 }
 
 /// A run of the command, with its model loaded.
-struct Session<'a> {
+struct GenerateRun<'a> {
     args: &'a GenerateArgs,
     model: &'a LanguageModel,
     output: Output,
-    work: Work,
+    work: GenerateTimes,
 }
 
-impl Session<'_> {
+impl GenerateRun<'_> {
     /// Continues some prompts together, the first of which is number `first` of all, and prints the results.
     fn run_group(
         &mut self,
@@ -249,7 +249,7 @@ impl Session<'_> {
     }
 }
 
-/// Why a continuation ended; `None` where it was interrupted. A stop string counts where it ends just at the length.
+/// Why a continuation ended; `None` if it was interrupted. A stop string counts if it ends just at the length.
 fn finish(batch: &Batch<'_>, sequence: usize, continuation: &Continuation<'_>) -> Option<Finish> {
     if continuation.is_stopped() { Some(Finish::Stopped) } else { batch.finish(sequence) }
 }

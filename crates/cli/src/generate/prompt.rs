@@ -21,7 +21,7 @@ pub(super) struct PromptArgs {
     tokens_file: Option<PathBuf>,
     /// File with a prompt on each line, or a JSON list of strings
     ///
-    /// It is JSON where its name ends in .json. - is standard input. An empty line is an empty prompt.
+    /// It is JSON if its name ends in .json. - is standard input. An empty line is an empty prompt.
     #[arg(long, value_name = "FILE", group = "source")]
     prompts_file: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ impl PromptArgs {
     /// The prompts, at least one.
     ///
     /// # Errors
-    /// Where a file or standard input cannot be read or is not what it should be.
+    /// If a file or standard input cannot be read or is not what it should be.
     pub(super) fn read(&self) -> Result<Vec<Prompt>, CliError> {
         if let Some(file) = &self.tokens_file {
             return Ok(vec![Prompt::Tokens(Source::new(Some(file)).tokens()?)]);
@@ -63,7 +63,7 @@ impl PromptArgs {
 }
 
 impl Prompt {
-    /// The text, where it is one.
+    /// The text, if it is one.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
             Prompt::Text(text) => Some(text),
@@ -71,10 +71,10 @@ impl Prompt {
         }
     }
 
-    /// It as text, or where that cannot be had as ids with a space after each.
+    /// The prompt as text. Without a tokenizer: token ids, each followed by a space.
     ///
     /// # Errors
-    /// Where the tokenizer fails on the tokens.
+    /// If the tokenizer fails on the tokens.
     pub(super) fn display(&self, model: &LanguageModel) -> Result<String, CliError> {
         match (self, &model.tokenizer) {
             (Prompt::Text(text), _) => Ok(text.clone()),

@@ -1,6 +1,6 @@
 //! What `cke generate` says of its results.
 
-use super::decode::Work;
+use super::decode::GenerateTimes;
 use crate::model::LanguageModel;
 use crate::output::note;
 use cke_report::words::counted;
@@ -9,9 +9,9 @@ use serde::Serialize;
 /// One continuation, as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub(super) struct Report<'a> {
-    /// `null` where the prompt was given as tokens.
+    /// `null` if the prompt was given as tokens.
     pub(super) prompt: Option<&'a str>,
-    /// `null` where the model has no tokenizer.
+    /// `null` if the model has no tokenizer.
     pub(super) text: Option<&'a str>,
     /// The generated ids; those of a stop string are among them, an end-of-text token is not.
     pub(super) tokens: &'a [u32],
@@ -23,7 +23,7 @@ pub(super) struct Report<'a> {
     pub(super) timings: Timings,
 }
 
-/// How long it took, for all prompts that were decoded together; `null` where nothing was done.
+/// How long it took, for all prompts that were decoded together; `null` if nothing was done.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Timings {
     load_seconds: f64,
@@ -34,7 +34,7 @@ pub(super) struct Timings {
 }
 
 impl Timings {
-    pub(super) fn new(model: &LanguageModel, work: &Work) -> Timings {
+    pub(super) fn new(model: &LanguageModel, work: &GenerateTimes) -> Timings {
         Timings {
             load_seconds: model.load_seconds,
             prompt_seconds: work.prompt_time.as_secs_f64(),
@@ -46,7 +46,7 @@ impl Timings {
 }
 
 /// Says on standard error how fast it was, in two lines.
-pub(super) fn print_summary(model: &LanguageModel, work: &Work, seed: u64) {
+pub(super) fn print_summary(model: &LanguageModel, work: &GenerateTimes, seed: u64) {
     let rate = |rate: Option<f64>| rate.map_or(String::new(), |rate| format!(", {rate:.1} tokens/s"));
     let (read, wrote) = (rate(work.prompt_rate()), rate(work.decode_rate()));
     note(&format!(

@@ -84,7 +84,7 @@ struct Report<'a> {
     tensors: Vec<TensorRow<'a>>,
 }
 
-/// Sizes and switches, by the same names for every architecture.
+/// Sizes and switches, with the same names for every architecture.
 #[derive(Debug, Serialize)]
 struct ConfigReport {
     vocabulary: usize,

@@ -13,7 +13,7 @@ pub(super) struct TokenizerReport {
     kind: Option<&'static str>,
     /// Largest id plus one.
     vocabulary: Option<usize>,
-    /// Why it cannot be used, where there is one.
+    /// Why it cannot be used, if there is one.
     error: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 mod record;
 
-use self::record::Session;
+use self::record::ProfileRun;
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let host = Host::detect(loading.cpu());
     origin.check_memory(&tests, &loading, &host)?;
     let (model, subject) = origin.load(&loading)?;
-    let session = Session {
+    let session = ProfileRun {
         model: &model,
         tests: &tests,
         all_logits: args.all_logits,

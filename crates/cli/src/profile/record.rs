@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::status_line::StatusLine;
-use crate::workload::ceiling::Ceiling;
+use crate::workload::ceiling::MachineCeiling;
 use crate::workload::measuring_thread::on_measuring_thread;
 use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
@@ -14,7 +14,7 @@ use cke_report::words::counted;
 
 /// What to run, and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session<'a> {
+pub(super) struct ProfileRun<'a> {
     pub(super) model: &'a Model,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
@@ -35,11 +35,11 @@ struct Repetition {
     seconds_unrecorded: f64,
 }
 
-impl Session<'_> {
+impl ProfileRun<'_> {
     /// Runs every test as often as wanted.
     ///
     /// # Errors
-    /// Where the model fails, or threads or memory cannot be had.
+    /// If the model fails, or threads cannot be started or memory cannot be allocated.
     pub(super) fn measure(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
         on_measuring_thread(self.threads, || self.measure_here())
     }
@@ -47,7 +47,8 @@ impl Session<'_> {
     fn measure_here(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
         let runtimes = Runtimes::new(self.threads)?;
         let isa = runtimes.plain.cpu().detected_isa();
-        let (mut ceiling, status) = (Ceiling::new(isa, self.threads, Some(self.buffer_bytes)), StatusLine::new());
+        let (mut ceiling, status) =
+            (MachineCeiling::new(isa, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
         for &test in self.tests {
@@ -69,14 +70,14 @@ impl Session<'_> {
                 });
             }
         }
-        let Ceiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
+        let MachineCeiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
         let fastest = turns.into_iter().filter_map(|(_, _, best)| best);
         let recordings = fastest.map(|best| best.recording(self.logits(best.test))).collect();
         Ok((Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings))
     }
 }
 
-impl Session<'_> {
+impl ProfileRun<'_> {
     /// Of which positions a test computes logits; `None` for an encoder.
     fn logits(&self, test: Test) -> Option<&'static str> {
         let has_all = self.all_logits || test.kind == TestKind::Generation;

@@ -20,7 +20,7 @@ impl<'m> BertWorkload<'m> {
     /// Makes the test ready.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub(super) fn new(model: &'m Bert, test: Test) -> Result<BertWorkload<'m>, Error> {
         let ids = token_ids(test.tokens, model.config().vocab_size);
         Ok(BertWorkload { model, test, ids, state: model.activations()? })

@@ -1,4 +1,4 @@
-//! What the machine can do: the ceilings that a model's rates are set against.
+//! What the machine can do: the ceilings that a model's rates are compared with.
 
 use crate::error::CliError;
 use cke_kernels::Isa;
@@ -11,27 +11,27 @@ use std::fmt;
 /// Rates of a shared machine change from minute to minute, so both are measured again before each repetition of the
 /// tests.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ceiling {
+pub(crate) struct MachineCeiling {
     isa: Isa,
     threads: usize,
-    /// Size of the buffer to read; `None` where nothing needs the bandwidth.
+    /// Size of the buffer to read; `None` if nothing needs the bandwidth.
     buffer_bytes: Option<usize>,
     /// GFLOP/s.
     pub(crate) peak_gflops: f64,
-    /// GB/s; 0 where it was not wanted.
+    /// GB/s; 0 if it was not wanted.
     pub(crate) bandwidth_gb_per_s: f64,
 }
 
-impl Ceiling {
+impl MachineCeiling {
     /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it.
-    pub(crate) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> Ceiling {
-        Ceiling { isa, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
+    pub(crate) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
+        MachineCeiling { isa, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
     }
 
     /// Measures once more, on the CPUs that the calling thread may run on.
     ///
     /// # Errors
-    /// Where threads or memory cannot be had.
+    /// If threads cannot be started or memory cannot be allocated.
     pub(crate) fn measure(&mut self) -> Result<(), CliError> {
         let failed = |error: cke_perf::throughput::MeasureError| CliError::Failed(error.to_string());
         let peak = measure_peak(self.isa, self.threads).map_err(failed)?;
@@ -44,10 +44,10 @@ impl Ceiling {
     }
 }
 
-impl fmt::Display for Ceiling {
+impl fmt::Display for MachineCeiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.threads == 1 { "" } else { "s" };
-        let Ceiling { isa, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        let MachineCeiling { isa, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
         write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s ({isa})")?;
         if self.buffer_bytes.is_some() { write!(f, ", {bandwidth_gb_per_s:.1} GB/s read from memory") } else { Ok(()) }
     }

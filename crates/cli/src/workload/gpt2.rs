@@ -26,7 +26,7 @@ impl<'m> Gpt2Workload<'m> {
     /// Makes the test ready; `all_logits` gives every position of a prompt its logits, else only the last one has them.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub(super) fn new(model: &'m Gpt2, test: Test, all_logits: bool) -> Result<Gpt2Workload<'m>, Error> {
         let vocabulary = model.config().vocab_size;
         let sequence = || -> Result<Sequence, Error> {

@@ -4,10 +4,10 @@ use crate::error::CliError;
 use cke_perf::affinity;
 use std::thread;
 
-/// Runs `measure` on a thread of its own, which is bound to one CPU where it is to be the only one.
+/// Runs `measure` on a thread of its own, which is bound to one CPU if it is to be the only one.
 ///
 /// # Errors
-/// Those of `measure`, and where the thread cannot be had.
+/// Those of `measure`, or if the thread cannot be started.
 pub(crate) fn on_measuring_thread<T: Send>(
     threads: usize,
     measure: impl FnOnce() -> Result<T, CliError> + Send,

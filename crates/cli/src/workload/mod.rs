@@ -26,13 +26,13 @@ pub(crate) trait Workload {
     /// Does the work once.
     ///
     /// # Errors
-    /// Where the model fails.
+    /// If the model fails.
     fn run(&mut self, runtime: &Runtime) -> Result<(), Error>;
 
     /// As [`Workload::run`]; gives the seconds that it took.
     ///
     /// # Errors
-    /// Where the model fails.
+    /// If the model fails.
     fn seconds(&mut self, runtime: &Runtime) -> Result<f64, Error> {
         let watch = Stopwatch::start();
         self.run(runtime)?;
@@ -42,7 +42,7 @@ pub(crate) trait Workload {
     /// Operations of one run; a multiply-add counts as two.
     fn flops(&self) -> u64;
 
-    /// Bytes of the weights that one run reads from memory, where it reads them once for each token.
+    /// Bytes of the weights that one run reads from memory, if it reads them once for each token.
     fn weight_bytes_read(&self) -> Option<u64>;
 }
 
@@ -60,7 +60,7 @@ impl Model {
     /// The model of a directory, or the demo model.
     ///
     /// # Errors
-    /// Where its files cannot be used or memory cannot be had.
+    /// If its files cannot be used or memory cannot be allocated.
     pub(crate) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
         match bundle.config() {
             ModelConfig::Gpt2(_) => load_gpt2(bundle, runtime).map(Model::Gpt2),
@@ -71,7 +71,7 @@ impl Model {
     /// A model of these sizes with random weights.
     ///
     /// # Errors
-    /// Where memory cannot be had.
+    /// If memory cannot be allocated.
     pub(crate) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
         Ok(match config {
             ModelConfig::Gpt2(config) => Model::Gpt2(Gpt2::random(config, SEED, runtime)?),
@@ -90,7 +90,7 @@ impl Model {
     /// A test of this model, with the memory that it needs.
     ///
     /// # Errors
-    /// Where that cannot be had.
+    /// If it cannot be allocated.
     pub(crate) fn workload(&self, test: Test, all_logits: bool) -> Result<Box<dyn Workload + '_>, Error> {
         Ok(match self {
             Model::Gpt2(model) => Box::new(Gpt2Workload::new(model, test, all_logits)?),

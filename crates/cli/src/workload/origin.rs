@@ -33,7 +33,7 @@ impl OriginArgs {
     /// Opens the model that was named, or the demo model.
     ///
     /// # Errors
-    /// Where its files cannot be used, or none was named and this program was built without the demo model.
+    /// If its files cannot be used, or none was named and this program was built without the demo model.
     pub(crate) fn open(&self) -> Result<Origin, CliError> {
         let wanted = self.synthetic.as_deref();
         let named = wanted.and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
@@ -68,7 +68,7 @@ impl Origin {
     /// Loads the weights.
     ///
     /// # Errors
-    /// Where files cannot be used or memory cannot be had.
+    /// If files cannot be used or memory cannot be allocated.
     pub(crate) fn load(self, runtime: &Runtime) -> Result<(Model, Subject), CliError> {
         let architecture = self.config().architecture();
         let (name, weights, model) = match self {

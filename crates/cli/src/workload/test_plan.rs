@@ -7,7 +7,7 @@ use std::fmt;
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TestKind {
-    /// Reading a prompt in one pass, in pieces where it is long.
+    /// Reading a prompt in one pass, in pieces if it is long.
     Prompt,
     /// Reading token after token, each with its logits, from an empty context on.
     Generation,
@@ -42,7 +42,7 @@ impl fmt::Display for Test {
     }
 }
 
-/// The flags that say what to time. Of the first two, `None` leaves the choice to the model and a length of 0 stands for
+/// The flags that say what to time. Of the first two, `None` leaves the choice to the model and a length of 0 means
 /// no test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wishes<'a> {
@@ -59,7 +59,7 @@ const USUAL_GENERATION: usize = 64;
 /// The tests for a model.
 ///
 /// # Errors
-/// Where a length is beyond the model's context, the model cannot do what is wanted, or nothing is left to do.
+/// If a length is beyond the model's context, the model cannot do what is wanted, or nothing is left to do.
 pub(crate) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test>, CliError> {
     let context = config.max_positions();
     let is_encoder = matches!(config, ModelConfig::Bert(_));

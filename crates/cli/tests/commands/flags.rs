@@ -15,7 +15,7 @@ fn generate_flag_out_of_range_is_misuse() {
         ("--min-p", &["-0.1", "1", "nan"], "wanted a number from 0 to below 1"),
         ("--repetition-penalty", &["0", "-1", "nan", "inf"], "wanted a finite number above 0"),
     ];
-    // Also as a word of its own, where it could be taken for a flag.
+    // Also as a separate word, which could be taken for a flag.
     cke(&["generate", "x", "-n", "-1"]).failure(2, &["--max-tokens", whole]);
     for (flag, values, wanted) in cases {
         for value in *values {

@@ -1,8 +1,8 @@
-//! How far sums are from the exact ones, by this project's ways to compute them and by rival libraries, on the same numbers.
+//! Errors of long sums against exact ones: this project's kernels and peer libraries on the same numbers.
 
 use super::Entrant;
 use super::attention::{Attention, Head};
-use super::contestant::{Chatter, Contestant, Launcher, PeerError};
+use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
 use super::library::{Library, Subject};
 use super::operands::{Element, Operands};
 use super::product::{Dtype, Product};
@@ -112,7 +112,7 @@ pub struct Extent {
 
 /// One kind of sums, one distribution and one length.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub struct SumErrors {
     /// What is summed.
     pub sums: Sums,
     /// What the numbers are drawn from.
@@ -127,8 +127,8 @@ pub struct Finding {
 #[derive(Debug)]
 pub struct Study {
     extent: Extent,
-    own: Vec<(&'static str, Contestant)>,
-    libraries: Vec<(String, Contestant, Option<Library>)>,
+    own: Vec<(&'static str, ContestantProcess)>,
+    libraries: Vec<(String, ContestantProcess, Option<Library>)>,
 }
 
 impl Study {
@@ -136,10 +136,10 @@ impl Study {
     /// stays until the study is over: the processes end with the thread that started them.
     ///
     /// # Errors
-    /// Where a process cannot be started, or a library cannot be opened or does not know the dtype.
+    /// If a process cannot be started, or a library cannot be opened or does not know the dtype.
     pub fn start(launcher: &Launcher, libraries: &[Entrant], extent: Extent) -> Result<Study, PeerError> {
         let Extent { dtype, threads, .. } = extent;
-        let open = |entrant: &Entrant| Contestant::open(launcher, entrant, dtype, threads, None, Chatter::Shown);
+        let open = |entrant: &Entrant| ContestantProcess::open(launcher, entrant, dtype, threads, None, Chatter::Shown);
         let ways = Sums::ALL.iter().filter(|sums| sums.knows(dtype)).flat_map(|sums| sums.own(dtype));
         let own = ways.map(|(name, subject)| Ok((*name, open(&Entrant::new(*name, subject.clone()))?.0)));
         let library =
@@ -160,7 +160,7 @@ impl Study {
     ///
     /// # Errors
     /// If memory cannot be allocated or a contestant fails.
-    pub fn measure(&mut self, sums: Sums, data: Data, k: usize) -> Result<Finding, PeerError> {
+    pub fn measure(&mut self, sums: Sums, data: Data, k: usize) -> Result<SumErrors, PeerError> {
         let Extent { elements, seeds, .. } = self.extent;
         let product = sums.product(elements.div_ceil(seeds.max(1)), k);
         let mut errors: Vec<(String, Errors)> = Vec::new();
@@ -176,7 +176,7 @@ impl Study {
                 break;
             }
         }
-        Ok(Finding { sums, data, k, errors })
+        Ok(SumErrors { sums, data, k, errors })
     }
 
     fn errors(&mut self, sample: Sample) -> Result<Vec<(String, Errors)>, PeerError> {

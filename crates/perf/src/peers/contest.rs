@@ -1,9 +1,9 @@
-//! Rounds in turns.
+//! A contest: every contestant runs once in each round.
 //!
 //! In each round the machine's multiply-add peak is measured, then every contestant runs for a moment while the others stand
 //! still. Rates of one contest may be compared with each other, and with its peak; rates of two contests may not.
 
-use super::contestant::{Chatter, Contestant, Launcher, PeerError};
+use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
 use super::library::{Library, Subject};
 use super::product::{Dtype, Product};
 use super::protocol::Prepared;
@@ -13,7 +13,7 @@ use crate::affinity;
 use crate::roofline::{Roofline, Work};
 use crate::stats::Summary;
 
-/// Who wants to take part.
+/// A participant: its name and what it computes with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entrant {
     /// A name for tables.
@@ -59,15 +59,15 @@ impl Default for Settings {
 pub struct Contest {
     settings: Settings,
     /// Measures the peak.
-    machine: Contestant,
+    machine: ContestantProcess,
     seats: Vec<Seat>,
 }
 
 #[derive(Debug)]
 struct Seat {
-    contestant: Contestant,
+    contestant: ContestantProcess,
     library: Option<Library>,
-    /// Why it has no result for the present product, and where its process is gone, for none after it.
+    /// Why it has no result for the present product. If its process is gone, the reason holds for all later products.
     failure: Option<PeerError>,
 }
 
@@ -76,22 +76,23 @@ impl Contest {
     /// is over: the processes end with the thread that started them.
     ///
     /// # Errors
-    /// Where a process cannot be started, or an entrant cannot be opened or does not know the dtype.
+    /// If a process cannot be started, or an entrant cannot be opened or does not know the dtype.
     pub fn start(launcher: &Launcher, entrants: &[Entrant], settings: Settings) -> Result<Contest, PeerError> {
         let Settings { dtype, threads, .. } = settings;
         // The last one: interrupts mostly go to the first.
         let cpu = affinity::allowed_cpus().and_then(|cpus| cpus.last().copied()).filter(|_| threads == 1);
-        let mut machine = Contestant::spawn(launcher, "the machine", threads, None, Chatter::Shown)?;
+        let mut machine = ContestantProcess::spawn(launcher, "the machine", threads, None, Chatter::Shown)?;
         machine.bind(cpu)?;
         let seat = |entrant| {
-            let (contestant, library) = Contestant::open(launcher, entrant, dtype, threads, cpu, Chatter::Shown)?;
+            let (contestant, library) =
+                ContestantProcess::open(launcher, entrant, dtype, threads, cpu, Chatter::Shown)?;
             Ok(Seat { contestant, library, failure: None })
         };
         let seats = entrants.iter().map(seat).collect::<Result<_, PeerError>>()?;
         Ok(Contest { settings, machine, seats })
     }
 
-    /// What the entrants' libraries said of themselves, in the order of the entrants; `None` for our own products.
+    /// How the entrants' libraries describe themselves, in the order of the entrants; `None` for our own products.
     pub fn libraries(&self) -> impl Iterator<Item = Option<&Library>> {
         self.seats.iter().map(|seat| seat.library.as_ref())
     }
@@ -99,7 +100,7 @@ impl Contest {
     /// Has every contestant compute, check and time one product.
     ///
     /// # Errors
-    /// Where the peak cannot be measured. A contestant that fails is reported in the result.
+    /// If the peak cannot be measured. A contestant that fails is reported in the result.
     pub fn measure(&mut self, product: Product) -> Result<ShapeResult, PeerError> {
         self.measure_rounds(product, self.settings.rounds)
     }
@@ -142,7 +143,7 @@ impl Contest {
         &mut self,
         product: Product,
         rounds: usize,
-        mut each_round: impl FnMut(&mut Contestant, f64) -> Result<(), PeerError>,
+        mut each_round: impl FnMut(&mut ContestantProcess, f64) -> Result<(), PeerError>,
     ) -> Result<ShapeResult, PeerError> {
         let Settings { dtype, threads, seconds, .. } = self.settings;
         let mut turns: Vec<Turns> = self.seats.iter_mut().map(|seat| Turns::prepare(seat, product)).collect();
@@ -151,7 +152,7 @@ impl Contest {
             let peak_of_round = self.machine.peak(dtype, threads)?;
             peak_gflops = peak_gflops.max(peak_of_round);
             each_round(&mut self.machine, peak_of_round)?;
-            // Another one begins each time, so that nobody always follows the same.
+            // Another one begins each time, so that no contestant always follows the same one.
             for i in 0..self.seats.len() {
                 let i = (i + round) % self.seats.len();
                 turns[i].run(&mut self.seats[i], seconds);
@@ -166,7 +167,7 @@ impl Contest {
 }
 
 /// The roofline of one round for `work`, whose operands are divided among the threads.
-fn roof(machine: &mut Contestant, work: Work, threads: usize, peak_gflops: f64) -> Result<Roofline, PeerError> {
+fn roof(machine: &mut ContestantProcess, work: Work, threads: usize, peak_gflops: f64) -> Result<Roofline, PeerError> {
     let bandwidth_gb_s = match roofs::needs_bandwidth(work) {
         true => machine.working_set(threads, work.bytes as usize / threads)?,
         false => f64::INFINITY,
@@ -176,7 +177,7 @@ fn roof(machine: &mut Contestant, work: Work, threads: usize, peak_gflops: f64) 
 
 impl Seat {
     /// The result of a request, or `None` and the reason kept.
-    fn attempt<T>(&mut self, request: impl FnOnce(&mut Contestant) -> Result<T, PeerError>) -> Option<T> {
+    fn attempt<T>(&mut self, request: impl FnOnce(&mut ContestantProcess) -> Result<T, PeerError>) -> Option<T> {
         if self.failure.is_some() {
             return None;
         }
@@ -209,7 +210,7 @@ impl Turns {
     }
 
     fn entry(self, seat: &mut Seat, flops: f64) -> Entry {
-        let last_error = seat.attempt(Contestant::check).flatten();
+        let last_error = seat.attempt(ContestantProcess::check).flatten();
         let name = seat.contestant.name().to_owned();
         let Prepared { error: first_error, kernel, path } = self.first;
         if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {

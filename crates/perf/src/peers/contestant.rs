@@ -74,7 +74,7 @@ impl Launcher {
         self
     }
 
-    /// The command for a process with so many threads, which finds what a library lies beside.
+    /// The command for a process with this number of threads. The loader finds the files next to a library.
     fn command(&self, threads: usize, subject: Option<&Subject>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -102,7 +102,7 @@ fn library_path(library: &Path) -> OsString {
 
 /// A running process. It is stopped except while it works on a request, and killed when dropped.
 #[derive(Debug)]
-pub(super) struct Contestant {
+pub(super) struct ContestantProcess {
     name: String,
     child: Child,
     /// `None` once the process has ended.
@@ -117,7 +117,7 @@ pub(super) enum Chatter {
     Hidden,
 }
 
-impl Contestant {
+impl ContestantProcess {
     /// Starts a process that is nothing yet.
     pub(super) fn spawn(
         launcher: &Launcher,
@@ -125,7 +125,7 @@ impl Contestant {
         threads: usize,
         subject: Option<&Subject>,
         chatter: Chatter,
-    ) -> Result<Contestant, PeerError> {
+    ) -> Result<ContestantProcess, PeerError> {
         let mut command = launcher.command(threads, subject);
         if chatter == Chatter::Hidden {
             command.stderr(Stdio::null());
@@ -134,7 +134,7 @@ impl Contestant {
         let mut child = command.spawn().map_err(failed)?;
         let (requests, answers) = (child.stdin.take(), child.stdout.take());
         let answers = answers.ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        Ok(Contestant { name: name.to_owned(), child, requests, answers: BufReader::new(answers) })
+        Ok(ContestantProcess { name: name.to_owned(), child, requests, answers: BufReader::new(answers) })
     }
 
     /// Starts an entrant.
@@ -145,9 +145,9 @@ impl Contestant {
         threads: usize,
         cpu: Option<usize>,
         chatter: Chatter,
-    ) -> Result<(Contestant, Option<Library>), PeerError> {
+    ) -> Result<(ContestantProcess, Option<Library>), PeerError> {
         let Entrant { name, subject } = entrant;
-        let mut contestant = Contestant::spawn(launcher, name, threads, Some(subject), chatter)?;
+        let mut contestant = ContestantProcess::spawn(launcher, name, threads, Some(subject), chatter)?;
         contestant.bind(cpu)?;
         match contestant.ask(&Request::Open { subject: subject.clone(), dtype, threads })? {
             Answer::Opened(library) => Ok((contestant, library)),
@@ -239,7 +239,7 @@ impl Contestant {
         }
     }
 
-    /// The line that answers; an empty one where the process is gone.
+    /// The line that answers; an empty one if the process is gone.
     fn exchange(&mut self, request: &Request) -> io::Result<String> {
         let mut line = String::new();
         if let Some(requests) = &mut self.requests {
@@ -265,7 +265,7 @@ impl Contestant {
     }
 }
 
-impl Drop for Contestant {
+impl Drop for ContestantProcess {
     fn drop(&mut self) {
         // It may be in the midst of a long product, and there is nothing in it to save.
         let _ = self.child.kill();

@@ -3,12 +3,11 @@
 //! The same seed draws the same products of a class, whatever else is drawn; more of them begin with the same ones.
 
 use super::product::{Dtype, Product};
-use super::sample::SplitMix;
 use super::stored::{Leading, Stored};
+use crate::random::Random;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::SQRT_2;
 use std::fmt;
-use std::ops::RangeInclusive;
 
 /// Most bytes of A, B and C in memory together, with the gaps between their rows.
 pub const MOST_BYTES: u64 = 256_000_000;
@@ -92,7 +91,7 @@ impl fmt::Display for Class {
 
 /// The first `count` products of a class. The numbers' format decides how many elements fit in 4096 bytes and in [`MOST_BYTES`].
 pub fn draw(class: Class, count: usize, seed: u64, dtype: Dtype) -> Vec<Product> {
-    let mut random = Random::new(class, seed);
+    let mut random = random(class, seed);
     (0..count).map(|_| product(class, &mut random, dtype)).collect()
 }
 
@@ -110,7 +109,7 @@ fn product(class: Class, random: &mut Random, dtype: Dtype) -> Product {
 
 /// The product with leading dimensions drawn for each operand; one whose gaps take too much memory stays without them.
 fn with_gaps(tight: Product, random: &mut Random, dtype: Dtype) -> Product {
-    let drawn = [tight.stored_a(), tight.stored_b(), tight.stored_c()].map(|matrix| random.leading(matrix, dtype));
+    let drawn = [tight.stored_a(), tight.stored_b(), tight.stored_c()].map(|matrix| leading(matrix, random, dtype));
     let mut leading = tight.leading_dimensions();
     let mut product = tight;
     for (operand, drawn) in drawn.into_iter().enumerate() {
@@ -127,49 +126,29 @@ fn with_gaps(tight: Product, random: &mut Random, dtype: Dtype) -> Product {
     product
 }
 
-/// Draws sizes.
-struct Random(SplitMix);
+/// Another sequence for each class.
+fn random(class: Class, seed: u64) -> Random {
+    let first = |seed| Random::new(seed).next_u64();
+    Random::new(first(seed) ^ first(class as u64))
+}
 
-impl Random {
-    /// Another sequence for each class.
-    fn new(class: Class, seed: u64) -> Random {
-        let class_seed = SplitMix(class as u64).next();
-        Random(SplitMix(SplitMix(seed).next() ^ class_seed))
-    }
-
-    /// In [0, 1).
-    fn unit(&mut self) -> f64 {
-        (self.0.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn coin(&mut self) -> bool {
-        self.0.next() >> 63 == 1
-    }
-
-    /// Log-uniform: as probable between 10 and 20 as between 100 and 200.
-    fn size(&mut self, range: RangeInclusive<usize>) -> usize {
-        let (least, end) = (*range.start() as f64, (*range.end() + 1) as f64);
-        let size = least * (self.unit() * (end / least).ln()).exp();
-        (size as usize).clamp(*range.start(), *range.end())
-    }
-
-    /// A leading dimension: no gap, some elements more, or the next multiple of 4096 bytes, one as probable as the other.
-    fn leading(&mut self, Stored { cols, .. }: Stored, dtype: Dtype) -> usize {
-        const PAGE_BYTES: usize = 4096;
-        const LARGEST_GAP: usize = 256;
-        let kind = self.0.next() % 3;
-        let gap = self.size(1..=LARGEST_GAP);
-        match kind {
-            0 => cols,
-            1 => cols + gap,
-            _ => cols.next_multiple_of(PAGE_BYTES / dtype.bytes()),
-        }
+/// A leading dimension: no gap, some elements more, or the next multiple of 4096 bytes, each with the same probability.
+fn leading(Stored { cols, .. }: Stored, random: &mut Random, dtype: Dtype) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    const LARGEST_GAP: usize = 256;
+    let kind = random.next_u64() % 3;
+    let gap = random.size(1..=LARGEST_GAP);
+    match kind {
+        0 => cols,
+        1 => cols + gap,
+        _ => cols.next_multiple_of(PAGE_BYTES / dtype.bytes()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::RangeInclusive;
 
     const MANY: usize = 2_000;
 
@@ -225,16 +204,6 @@ mod tests {
             for count in [tight, pages, MANY - tight - pages] {
                 assert!((MANY / 4..MANY / 2).contains(&count), "{tight} tight, {pages} of pages");
             }
-        }
-    }
-
-    #[test]
-    fn size_is_log_uniform() {
-        let mut random = Random::new(Class::Small, 1);
-        let sizes: Vec<usize> = (0..10_000).map(|_| random.size(1..=999)).collect();
-        for decade in [1usize..=9, 10..=99, 100..=999] {
-            let count = sizes.iter().filter(|&size| decade.contains(size)).count();
-            assert!((3_000..3_700).contains(&count), "{count} in {decade:?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! environment, and the packages of the `python3` on the path; then opened, each in a process of its own.
 
 use super::contest::Entrant;
-use super::contestant::{Chatter, Contestant, Launcher, PeerError};
+use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
 use super::library::{Library, Subject};
 use super::product::Dtype;
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ const STEMS: [&str; 9] = [
     "libarmpl",
 ];
 
-/// Where libraries lie, apart from the directories that the environment names. `*` stands for any part of a name, once in each name.
+/// Where libraries lie, apart from the directories that the environment names. `*` matches any part of a name, at most once in each name.
 const USUAL_PLACES: [&str; 14] = [
     "/usr/lib",
     "/usr/lib64",
@@ -80,10 +80,10 @@ pub fn find(launcher: &Launcher) -> Survey {
 /// Opens a library in a process of its own, to see whether and how it can be used.
 ///
 /// # Errors
-/// Where it cannot be loaded, or has no matrix product that we know.
+/// If it cannot be loaded, or has no matrix product that we know.
 pub fn probe(launcher: &Launcher, path: &Path) -> Result<Library, PeerError> {
     let entrant = Entrant::new(path.to_string_lossy(), Subject::Library(path.to_owned()));
-    let (_, library) = Contestant::open(launcher, &entrant, Dtype::F32, 1, None, Chatter::Hidden)?;
+    let (_, library) = ContestantProcess::open(launcher, &entrant, Dtype::F32, 1, None, Chatter::Hidden)?;
     library.ok_or_else(|| PeerError::Answer { name: entrant.name, found: "no description of the library".to_owned() })
 }
 
@@ -148,7 +148,7 @@ fn loader_cache() -> Vec<PathBuf> {
     paths.filter(|path| is_library(path)).collect()
 }
 
-/// What a program prints; nothing where it cannot be run.
+/// What a program prints; nothing if it cannot be run.
 fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
@@ -165,7 +165,7 @@ fn is_library(path: &Path) -> bool {
     STEMS.iter().any(|stem| name.starts_with(stem)) && (name.contains(".so") || name.ends_with(".dylib"))
 }
 
-/// The directories that a pattern stands for.
+/// The directories that match a pattern.
 fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.iter() {
@@ -185,7 +185,7 @@ fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-/// Whether the last part of a path is what a pattern with one `*` stands for.
+/// Whether the last part of a path matches a pattern with one `*`.
 fn matches(pattern: &str, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let after = |(before, after)| name.strip_prefix(before).is_some_and(|rest: &str| rest.ends_with::<&str>(after));

@@ -1,4 +1,4 @@
-//! Rival libraries: opened at run time, called through their C interfaces.
+//! Peer libraries, opened at run time and called through their C interfaces.
 //!
 //! Sources: the CBLAS of netlib.org (`cblas.h`: row-major order 101, no transpose 111, transpose 112) and `dnnl_sgemm` of the
 //! oneDNN developer guide, which is row-major and writes transposes as letters.
@@ -52,7 +52,7 @@ impl Opened {
     /// Opens a library and finds out what it is.
     ///
     /// # Errors
-    /// Where it cannot be loaded, or has no matrix product that we know.
+    /// If it cannot be loaded, or has no matrix product that we know.
     pub(super) fn open(path: &Path) -> Result<Opened, WorkerError> {
         let handle = load(path).map_err(|error| WorkerError::Load { reason: reason(&error) })?;
         let interface = interface(&handle, path).ok_or(WorkerError::NoProduct)?;
@@ -69,17 +69,23 @@ impl Opened {
     /// Its product of matrices in this format.
     ///
     /// # Errors
-    /// Where it has none.
+    /// If it has none.
     pub(super) fn product<T: Element + 'static>(self) -> Result<Box<dyn Multiply<T>>, WorkerError> {
         let letter = T::LETTER;
         let routine = match &self.description.interface {
             Interface::Cblas { prefix, suffix, wide } => {
                 let name = |routine: &str| format!("{prefix}cblas_{letter}{routine}{suffix}");
                 // SAFETY: symbols of these names have these types by the interface's header; the handle is leaked below.
-                unsafe { if *wide { Routine::Wide(self.cblas(name)?) } else { Routine::Narrow(self.cblas(name)?) } }
+                unsafe {
+                    if *wide {
+                        LoadedRoutine::Wide(self.cblas(name)?)
+                    } else {
+                        LoadedRoutine::Narrow(self.cblas(name)?)
+                    }
+                }
             }
             // SAFETY: as above.
-            Interface::Onednn => Routine::Dnnl(unsafe { self.routine(&format!("dnnl_{letter}gemm"))? }),
+            Interface::Onednn => LoadedRoutine::Dnnl(unsafe { self.routine(&format!("dnnl_{letter}gemm"))? }),
         };
         std::mem::forget(self.handle);
         Ok(Box::new(ByLibrary { routine, called: None }))
@@ -127,7 +133,7 @@ fn reason(error: &libloading::Error) -> String {
 }
 
 /// # Safety
-/// The symbol, where the library has it, is a function of type `F`, which is not called after the library was closed.
+/// The symbol, if the library has it, is a function of type `F`, which is not called after the library was closed.
 unsafe fn function<F: Copy>(library: &libloading::Library, symbol: &str) -> Option<F> {
     // SAFETY: promised by the caller.
     unsafe { library.get::<F>(symbol) }.ok().map(|function| *function)
@@ -225,7 +231,7 @@ fn name_of_file(path: &Path) -> String {
     stem.strip_prefix("lib").unwrap_or(stem).to_owned()
 }
 
-enum Routine<T> {
+enum LoadedRoutine<T> {
     Narrow(Cblas<T, i32>),
     Wide(Cblas<T, i64>),
     Dnnl(DnnlGemm<T>),
@@ -246,7 +252,7 @@ impl<T, I> Cblas<T, I> {
 
 /// Products by a library.
 struct ByLibrary<T> {
-    routine: Routine<T>,
+    routine: LoadedRoutine<T>,
     /// The routine that the product prepared last calls.
     called: Option<&'static str>,
 }
@@ -273,9 +279,9 @@ impl<T: Element> Multiply<T> for ByLibrary<T> {
     fn prepare(&mut self, operands: &mut Operands<T>) -> Result<(), WorkerError> {
         let product = operands.product();
         let has_gemv = match &self.routine {
-            Routine::Narrow(cblas) => cblas.gemv_for(product).is_some(),
-            Routine::Wide(cblas) => cblas.gemv_for(product).is_some(),
-            Routine::Dnnl(_) => false,
+            LoadedRoutine::Narrow(cblas) => cblas.gemv_for(product).is_some(),
+            LoadedRoutine::Wide(cblas) => cblas.gemv_for(product).is_some(),
+            LoadedRoutine::Dnnl(_) => false,
         };
         self.called = Some(if has_gemv { "gemv" } else { "gemm" });
         Ok(())
@@ -287,9 +293,9 @@ impl<T: Element> Multiply<T> for ByLibrary<T> {
 
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
         match &self.routine {
-            Routine::Narrow(cblas) => repeat_cblas(cblas, operands, times),
-            Routine::Wide(cblas) => repeat_cblas(cblas, operands, times),
-            Routine::Dnnl(gemm) => repeat_dnnl(*gemm, operands, times),
+            LoadedRoutine::Narrow(cblas) => repeat_cblas(cblas, operands, times),
+            LoadedRoutine::Wide(cblas) => repeat_cblas(cblas, operands, times),
+            LoadedRoutine::Dnnl(gemm) => repeat_dnnl(*gemm, operands, times),
         }
     }
 }

@@ -40,7 +40,7 @@ impl MatrixTimesVector {
     }
 }
 
-/// C = op(A)·op(B), where C has one row or one column, so many times.
+/// C = op(A)·op(B) several times; C has one row or one column.
 ///
 /// # Errors
 /// If the library's integers cannot hold a size.

@@ -30,7 +30,7 @@ pub enum Interface {
     Cblas {
         /// Before the standard name: empty, or `scipy_` in the wheels of NumPy and SciPy.
         prefix: String,
-        /// After it: empty, or `64_` or `_64` where integers have 64 bits.
+        /// After it: empty, or `64_` or `_64` if integers have 64 bits.
         suffix: String,
         /// Whether integers have 64 bits.
         wide: bool,
@@ -49,7 +49,7 @@ impl Interface {
 /// A library that was opened once and found usable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
-    /// What it is: `OpenBLAS`, `MKL`, `BLIS`, `oneDNN`; the stem of the file name where it does not tell.
+    /// What it is: `OpenBLAS`, `MKL`, `BLIS`, `oneDNN`; the stem of the file name if the library does not report a name.
     pub name: String,
     /// What it says of its version.
     pub version: Option<String>,

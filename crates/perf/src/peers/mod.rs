@@ -1,16 +1,16 @@
-//! Matrix products of this project and of rival libraries, timed in turns and checked.
+//! Matrix products of this project and of peer libraries, timed in turns and checked.
 //!
 //! | module | subject |
 //! |---|---|
 //! | [`product`] | what is computed: sizes, transposes, number format |
 //! | [`stored`] | how operands lie in memory: leading dimensions |
 //! | [`draw`](mod@draw) | random products, class by class |
-//! | [`library`] | what a rival library is, and how it is called |
+//! | [`library`] | how a peer library is described and called |
 //! | [`find`](mod@find) | the libraries that are installed in the usual places |
 //! | [`contest`] | rounds in turns, each contestant in a process of its own, the machine's peak beside them |
 //! | [`result`] | rates, verdicts, shares of the peak |
 //! | [`accuracy`] | errors of long sums, ours and the libraries', on the same numbers |
-//! | [`worker`] | what such a process does |
+//! | [`worker`] | the contestant's process |
 //!
 //! Libraries are loaded into child processes only: two of them in one process disturb each other (threads, symbols, memory),
 //! and one that crashes must not take the measurement with it. A [`Launcher`] says how to start a child; the child has to
@@ -54,7 +54,7 @@ pub mod stored;
 mod turn;
 pub mod worker;
 
-pub use accuracy::{Extent, Finding, Study, Sums};
+pub use accuracy::{Extent, Study, SumErrors, Sums};
 pub use contest::{Contest, Entrant, Settings};
 pub use contestant::{Launcher, PeerError};
 pub use draw::{Class, draw};

@@ -38,7 +38,7 @@ pub(super) struct Unpacked {
 }
 
 impl Unpacked {
-    /// With so many threads.
+    /// With `threads` threads.
     ///
     /// # Errors
     /// If they cannot be started.
@@ -85,7 +85,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// With so many threads, by the kernel that dispatch chooses or by the one of this name.
+    /// With `threads` threads, by the kernel that dispatch chooses or by the one of this name.
     ///
     /// # Errors
     /// If the threads cannot be started, or this CPU cannot run such a kernel.
@@ -140,7 +140,7 @@ pub(super) struct Batched {
 const ROWS: usize = 16;
 
 impl Batched {
-    /// With so many threads.
+    /// With `threads` threads.
     ///
     /// # Errors
     /// If they cannot be started.
@@ -183,7 +183,7 @@ pub(super) struct BatchReduced(Workplace);
 const STEPS: usize = 64;
 
 impl BatchReduced {
-    /// With so many threads.
+    /// With `threads` threads.
     ///
     /// # Errors
     /// If they cannot be started.

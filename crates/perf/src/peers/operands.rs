@@ -17,7 +17,7 @@ pub(super) trait Element: scheme::Element + From<f32> + Into<f64> {
     const LETTER: char;
     /// Unit roundoff, half the distance from 1 to the next number.
     const ROUNDOFF: f64;
-    /// What no product writes where it is right.
+    /// A value that no right product contains.
     const NAN: Self;
     /// The kernels' word for it.
     type Scheme: Uniform<E = Self>;
@@ -28,7 +28,7 @@ pub(super) trait Element: scheme::Element + From<f32> + Into<f64> {
     /// Products with B packed ahead, as [`Packed::new`] says.
     ///
     /// # Errors
-    /// As there, and where the kernels do not have them in this format.
+    /// As there, or if the kernels do not have them in this format.
     fn packed(threads: usize, kernel: Option<&str>) -> Result<Box<dyn Multiply<Self>>, WorkerError>;
 
     /// Its attention by this project's own kernels, (queries, head size).
@@ -86,9 +86,9 @@ pub(super) struct Operands<T: Element> {
 
 /// A, B and C of a product, row-major with the product's leading dimensions.
 pub(super) struct Matrices<'a, T> {
-    /// (m, k), or (k, m) where it is transposed.
+    /// (m, k), or (k, m) if it is transposed.
     pub(super) a: &'a mut [T],
-    /// (k, n), or (n, k) where it is transposed.
+    /// (k, n), or (n, k) if it is transposed.
     pub(super) b: &'a mut [T],
     /// (m, n).
     pub(super) c: &'a mut [T],

@@ -15,7 +15,7 @@ pub(super) enum Request {
     Open { subject: Subject, dtype: Dtype, threads: usize },
     /// Make operands and compute the product. Answer: [`Answer::Prepared`].
     Prepare(Product),
-    /// Compute the product again and again for about so long. Answer: [`Answer::Timed`].
+    /// Compute the product again and again for about this time. Answer: [`Answer::Timed`].
     Time { seconds: f64 },
     /// Check what the timing left. Answer: [`Answer::Checked`].
     Check,
@@ -35,7 +35,7 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// Nothing to say.
     Done,
-    /// The library, where the subject is one.
+    /// The library, if the subject is one.
     Opened(Option<Library>),
     /// The product was computed once.
     Prepared(Prepared),

@@ -46,7 +46,7 @@ impl Exact {
 pub(super) struct Reference(Vec<Exact>);
 
 impl Reference {
-    /// Of op(A)·op(B), computed by so many threads.
+    /// Of op(A)·op(B), computed by `threads` threads.
     ///
     /// Products of f32 are exact in f64, whose sums are accurate enough. Products and sums of f64 are kept in two numbers each.
     /// Source: T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18, 1971.
@@ -87,7 +87,7 @@ impl Reference {
     }
 }
 
-/// B (k, n) row-major, where it is stored transposed.
+/// B (k, n) row-major, if it is stored transposed.
 fn columns<T: Element>(b: &[T], (k, n): (usize, usize), transposed: bool) -> Option<Vec<T>> {
     let element = |p: usize, j: usize| b[j * k + p];
     transposed.then(|| (0..k).flat_map(|p| (0..n).map(move |j| element(p, j))).collect())
@@ -117,7 +117,7 @@ const BLOCK: usize = 64;
 fn add_products<T: Element>(row: &mut [Exact], factors: impl Iterator<Item = f64> + Clone, b: &[T]) {
     let n = row.len();
     for (block, elements) in row.chunks_mut(BLOCK).enumerate() {
-        let mut sums = Sums::default();
+        let mut sums = BlockSums::default();
         for (factor, b) in factors.clone().zip(b.chunks_exact(n)) {
             let b = &b[block * BLOCK..][..elements.len()];
             if T::ROUNDOFF > f64::ROUNDOFF { sums.add(factor, b) } else { sums.add_in_two(factor, b) }
@@ -129,20 +129,20 @@ fn add_products<T: Element>(row: &mut [Exact], factors: impl Iterator<Item = f64
 }
 
 /// The sums of one block.
-struct Sums {
+struct BlockSums {
     high: [f64; BLOCK],
     low: [f64; BLOCK],
     magnitude: [f64; BLOCK],
 }
 
-impl Default for Sums {
-    fn default() -> Sums {
-        Sums { high: [0.0; BLOCK], low: [0.0; BLOCK], magnitude: [0.0; BLOCK] }
+impl Default for BlockSums {
+    fn default() -> BlockSums {
+        BlockSums { high: [0.0; BLOCK], low: [0.0; BLOCK], magnitude: [0.0; BLOCK] }
     }
 }
 
-impl Sums {
-    /// Adds factor·b, where products need no second number.
+impl BlockSums {
+    /// Adds factor·b. Products must be exact in one number.
     fn add<T: Element>(&mut self, factor: f64, b: &[T]) {
         for ((high, magnitude), &b) in self.high.iter_mut().zip(&mut self.magnitude).zip(b) {
             let product = factor * b.into();

@@ -38,11 +38,11 @@ pub enum Verdict {
 pub struct Entry {
     /// The contestant's name.
     pub name: String,
-    /// The kernel that our own product ran on, where it tells; the routine of a library: `gemm` or `gemv`.
+    /// The kernel that our own product ran on, if it is known; the routine of a library: `gemm` or `gemv`.
     pub kernel: Option<String>,
     /// The path of our one-off product to the kernel: small, in place, with packed panels; with operands turned.
     pub path: Option<String>,
-    /// `None` where it failed.
+    /// `None` if it failed.
     pub rate: Option<Rate>,
     /// Whether the product was right.
     pub verdict: Verdict,
@@ -66,7 +66,7 @@ pub struct ShapeResult {
 }
 
 impl Entry {
-    /// The best rate where the product was right.
+    /// The best rate if the product was right.
     pub fn valid_rate(&self) -> Option<f64> {
         self.rate.filter(|_| self.verdict == Verdict::Right).map(|rate| rate.best)
     }

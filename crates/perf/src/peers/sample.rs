@@ -2,10 +2,10 @@
 
 use super::operands::Element;
 use super::stored::Stored;
+use crate::random::Random;
 use cke_kernels::Error;
 use cke_kernels::scratch::AlignedBuf;
 use serde::{Deserialize, Serialize};
-use std::f64::consts::TAU;
 
 /// What numbers are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ const NORMALS: usize = 1 << 16;
 
 /// A sequence of random numbers.
 pub(super) struct Numbers {
-    random: SplitMix,
+    random: Random,
     data: Data,
     normals: Vec<f64>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Numbers {
 impl Numbers {
     /// The same sequence for the same seed.
     pub(super) fn new(data: Data, seed: u64) -> Numbers {
-        let mut random = SplitMix(seed);
+        let mut random = Random::new(seed);
         let normals = if data == Data::Normal { (0..NORMALS).map(|_| random.normal()).collect() } else { Vec::new() };
         Numbers { random, data, normals }
     }
@@ -55,7 +55,7 @@ impl Numbers {
             Data::Positive => self.random.uniform().abs(),
             // One of the table, moved by up to 2⁻¹² of itself, so that all its digits are random.
             Data::Normal => {
-                self.normals[self.random.next() as usize % NORMALS] * (1.0 + self.random.uniform() / 4096.0)
+                self.normals[self.random.next_u64() as usize % NORMALS] * (1.0 + self.random.uniform() / 4096.0)
             }
         }
     }
@@ -82,30 +82,6 @@ impl Numbers {
             gap.fill(T::NAN);
         }
         Ok(numbers)
-    }
-}
-
-/// Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-pub(super) struct SplitMix(pub(super) u64);
-
-impl SplitMix {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A multiple of 2⁻⁵² in [−1, 1).
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
-    }
-
-    /// By the transform of Box and Muller.
-    fn normal(&mut self) -> f64 {
-        let (radius, angle) = ((1.0 - self.uniform().abs()).max(f64::MIN_POSITIVE), TAU * self.uniform());
-        (-2.0 * radius.ln()).sqrt() * angle.cos()
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) trait Multiply<T: Element> {
         Route::default()
     }
 
-    /// C = op(A)·op(B), so many times.
+    /// C = op(A)·op(B), `count` times.
     ///
     /// # Errors
-    /// Where the library refuses.
+    /// If the library refuses.
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError>;
 
     /// Attention, (queries, head size): by two products, unless there is a better way.
@@ -55,23 +55,23 @@ pub(super) struct Route {
 }
 
 /// A subject with numbers of some format.
-pub(super) trait Session {
+pub(super) trait TimedSubject {
     /// Makes operands, computes the product and checks it.
     ///
     /// # Errors
     /// If memory cannot be allocated or the library refuses.
     fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError>;
 
-    /// Computes the product again and again for about so long.
+    /// Computes the product again and again for about this time.
     ///
     /// # Errors
-    /// Where the library refuses, or there is no product yet.
+    /// If the library refuses, or there is no product yet.
     fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError>;
 
     /// Checks what the timing left.
     ///
     /// # Errors
-    /// Where there is no product yet.
+    /// If there is no product yet.
     fn check(&mut self) -> Result<Answer, WorkerError>;
 
     /// Computes a sample; the operands of a product before are given up.
@@ -89,22 +89,25 @@ struct Contender<T: Element> {
     calls_per_sample: usize,
 }
 
-/// Opens a subject for products of this format; says what it is where it is a library.
+/// Opens a subject for products of this format; says what it is if it is a library.
 ///
 /// # Errors
-/// Where it cannot be opened or does not have the format.
+/// If it cannot be opened or does not have the format.
 pub(super) fn open(
     subject: Subject,
     dtype: Dtype,
     threads: usize,
-) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
+) -> Result<(Box<dyn TimedSubject>, Option<Library>), WorkerError> {
     match dtype {
         Dtype::F32 => open_as::<f32>(subject, threads),
         Dtype::F64 => open_as::<f64>(subject, threads),
     }
 }
 
-fn open_as<T: Element>(subject: Subject, threads: usize) -> Result<(Box<dyn Session>, Option<Library>), WorkerError> {
+fn open_as<T: Element>(
+    subject: Subject,
+    threads: usize,
+) -> Result<(Box<dyn TimedSubject>, Option<Library>), WorkerError> {
     let mut library = None;
     let multiply: Box<dyn Multiply<T>> = match subject {
         Subject::Library(path) => {
@@ -123,11 +126,11 @@ fn open_as<T: Element>(subject: Subject, threads: usize) -> Result<(Box<dyn Sess
 
 /// What operands of products that are timed are drawn from.
 const TIMED_SEED: u64 = 0x5EED;
-/// A sample of the time lasts at least so long: reading the clock then costs less than 1%.
+/// A sample of the time lasts at least this long: reading the clock then costs less than 1%.
 const SAMPLE: Duration = Duration::from_micros(10);
 const MAX_SAMPLES: usize = 1 << 16;
 
-impl<T: Element> Session for Contender<T> {
+impl<T: Element> TimedSubject for Contender<T> {
     fn prepare(&mut self, product: Product) -> Result<Answer, WorkerError> {
         // The operands of the product before go first: both together may not fit.
         self.operands = None;

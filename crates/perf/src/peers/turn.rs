@@ -32,7 +32,7 @@ fn signal(child: &mut Child, signal: Signal) {
             Signal::Stop => libc::SIGSTOP,
             Signal::Continue => libc::SIGCONT,
         };
-        // SAFETY: a system call on a child of ours that was not waited for.
+        // SAFETY: a system call on a child of this process that was not waited for.
         unsafe { libc::kill(pid, signal) };
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn end_with_parent() {
 /// Standard output for the caller alone; what is printed from now on goes to standard error.
 ///
 /// # Errors
-/// Where the system refuses.
+/// If the system refuses.
 #[cfg(unix)]
 pub(super) fn take_standard_output() -> io::Result<File> {
     use std::os::fd::AsFd;

@@ -2,7 +2,7 @@
 
 use super::product::Dtype;
 use super::protocol::{Answer, Request};
-use super::session::{Session, open};
+use super::session::{TimedSubject, open};
 use super::turn;
 use crate::affinity;
 use crate::arithmetic::Arithmetic;
@@ -53,7 +53,7 @@ pub(super) enum WorkerError {
 /// what they like.
 ///
 /// # Errors
-/// Where standard input cannot be read or standard output not be written.
+/// If standard input cannot be read or standard output not be written.
 pub fn serve_process() -> io::Result<()> {
     turn::end_with_parent();
     serve(io::stdin().lock(), turn::take_standard_output()?)
@@ -62,7 +62,7 @@ pub fn serve_process() -> io::Result<()> {
 /// Answers requests, one on each line, until there are no more.
 ///
 /// # Errors
-/// Where `requests` cannot be read or `answers` not be written.
+/// If `requests` cannot be read or `answers` not be written.
 fn serve(requests: impl BufRead, mut answers: impl Write) -> io::Result<()> {
     let mut session = None;
     for line in requests.lines() {
@@ -81,7 +81,7 @@ fn failed(error: &dyn std::error::Error) -> Answer {
     Answer::Failed { reason: error.to_string() }
 }
 
-fn answer(request: Request, session: &mut Option<Box<dyn Session>>) -> Result<Answer, WorkerError> {
+fn answer(request: Request, session: &mut Option<Box<dyn TimedSubject>>) -> Result<Answer, WorkerError> {
     let opened = session.as_deref_mut().ok_or(WorkerError::NotOpened);
     match request {
         Request::Bind { cpu } => {

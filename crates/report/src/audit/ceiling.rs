@@ -64,7 +64,7 @@ pub(crate) fn ceiling(machine: &Machine, work: Work, threads: usize, roofs: &Roo
     Ceiling { gflops: work.gflops(roofs.least_seconds(work)), limit }
 }
 
-/// The smallest level that holds so many bytes of each thread.
+/// The smallest level that holds this number of bytes of each thread.
 fn level(machine: &Machine, bytes: u64) -> Limit {
     let holds = |size: usize| size as u64 >= bytes;
     let host = &machine.host;

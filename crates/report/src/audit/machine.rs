@@ -33,7 +33,7 @@ pub struct Machine {
 pub struct Scaling {
     /// How many.
     pub threads: usize,
-    /// Clock of each core, GHz; `None` on an architecture where it cannot be measured.
+    /// Clock of each core, GHz; `None` on an architecture that has no measurement of it.
     pub clock_ghz: Option<f64>,
     /// f32 multiply-add peak, GFLOP/s.
     pub peak_gflops: f64,
@@ -58,7 +58,7 @@ impl Scaling {
 }
 
 impl Machine {
-    /// The peak of a format, where the CPU has it.
+    /// The peak of a format, if the CPU has it.
     pub(crate) fn peak(&self, arithmetic: Arithmetic, threads: usize) -> Option<f64> {
         let found = self.peaks.iter().find(|peak| peak.arithmetic == arithmetic && peak.threads == threads);
         found.map(|peak| peak.gflops)

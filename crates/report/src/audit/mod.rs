@@ -12,7 +12,6 @@
 mod ceiling;
 mod cliffs;
 mod counting;
-mod draw;
 #[cfg(test)]
 mod example;
 mod findings;

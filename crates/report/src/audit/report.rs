@@ -67,12 +67,12 @@ pub struct Skipped {
     pub threads: usize,
 }
 
-/// Who took part.
+/// A contestant.
 #[derive(Clone, Debug, Serialize)]
 pub struct Contestant {
     /// Its name in every table.
     pub name: String,
-    /// What a library says of itself; `None` for CKE.
+    /// The library's description of itself; `None` for CKE.
     pub library: Option<Library>,
 }
 

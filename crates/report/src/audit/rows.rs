@@ -12,7 +12,7 @@ pub struct Row {
     pub(crate) family: Family,
     #[serde(flatten)]
     pub(crate) product: Product,
-    /// The product as people write it.
+    /// The product in short notation.
     pub(crate) label: String,
     pub(crate) threads: usize,
     /// Flops per byte of A, B and C.
@@ -32,7 +32,7 @@ pub(crate) struct RowEntry {
     pub(crate) is_ranked: bool,
     /// The routine of a library that was timed: `gemm` or `gemv`.
     pub(crate) routine: Option<String>,
-    /// Rate of the fastest call; `None` where it failed or the product was wrong.
+    /// Rate of the fastest call; `None` if it failed or the product was wrong.
     pub(crate) gflops: Option<f64>,
     /// `gflops` over the ceiling.
     pub(crate) share_of_ceiling: Option<f64>,
@@ -43,7 +43,7 @@ pub(crate) struct RowEntry {
 }
 
 impl Row {
-    /// A contest's result under the roofs of the same rounds. `is_ranked` says who takes part in rankings.
+    /// A contest's result under the roofs of the same rounds. `is_ranked` says which contestants take part in rankings.
     pub fn new(
         machine: &Machine,
         family: Family,
@@ -71,7 +71,7 @@ impl Row {
         Row { family, product, label, threads, intensity, peak_gflops, ceiling, entries }
     }
 
-    /// The rate of this contestant, where its product was right.
+    /// The rate of this contestant, if its product was right.
     pub(crate) fn rate(&self, name: &str) -> Option<f64> {
         self.entries.iter().find(|entry| entry.name == name)?.gflops
     }

@@ -1,8 +1,9 @@
 //! The products that an audit measures.
 
-use super::draw::Draw;
 use cke_perf::peers::Product;
+use cke_perf::random::Random;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 
 /// What a product is an example of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,57 +31,62 @@ impl Family {
     }
 
     /// Products drawn at random; ladders ascend.
-    fn products(self, is_quick: bool, draw: &mut Draw) -> Vec<Product> {
+    fn products(self, is_quick: bool, random: &mut Random) -> Vec<Product> {
         let count = |quick: usize, full: usize| if is_quick { quick } else { full };
         match self {
-            Family::Squares => squares(count(3, 8), draw),
-            Family::Rows => rows(count(3, 8), draw),
-            Family::Layers => (0..count(0, 5)).map(|_| layer(draw)).collect(),
-            Family::Attention => (0..count(1, 2)).flat_map(|_| head(draw)).collect(),
-            Family::Odd => (0..count(1, 8)).map(|_| odd(draw)).collect(),
+            Family::Squares => squares(count(3, 8), random),
+            Family::Rows => rows(count(3, 8), random),
+            Family::Layers => (0..count(0, 5)).map(|_| layer(random)).collect(),
+            Family::Attention => (0..count(1, 2)).flat_map(|_| head(random)).collect(),
+            Family::Odd => (0..count(1, 8)).map(|_| odd(random)).collect(),
         }
     }
 }
 
 /// One square in each of `count` equal parts of the logarithmic range from 12 to 2048.
-fn squares(count: usize, draw: &mut Draw) -> Vec<Product> {
+fn squares(count: usize, random: &mut Random) -> Vec<Product> {
     const OCTAVES: f64 = 7.4;
     let edge = |i: usize| (12.0 * (OCTAVES * i as f64 / count as f64).exp2()) as usize;
     let size = (0..count).map(|i| (edge(i), edge(i + 1) - 1));
-    size.map(|(low, high)| draw.size(low, high)).map(|n| product([n, n, n], false, false)).collect()
+    size.map(|(low, high)| random.size(low..=high)).map(|n| product([n, n, n], false, false)).collect()
 }
 
 /// One layer with more and more rows, the first one alone.
-fn rows(count: usize, draw: &mut Draw) -> Vec<Product> {
-    let (n, k) = weights(draw);
+fn rows(count: usize, random: &mut Random) -> Vec<Product> {
+    let (n, k) = weights(random);
     let heights = (0..count).map(|i| match i {
         0 => 1,
         // Quick ladders have two octaves a step.
-        i => draw.size(1 << (i * 8 / count), (2 << (i * 8 / count)) - 1),
+        i => random.size(1 << (i * 8 / count)..=(2 << (i * 8 / count)) - 1),
     });
     heights.map(|m| product([m, n, k], false, true)).collect()
 }
 
 /// Outputs and inputs of a layer.
-fn weights(draw: &mut Draw) -> (usize, usize) {
-    (draw.multiple(64, 256, 4096), draw.multiple(64, 256, 4096))
+fn weights(random: &mut Random) -> (usize, usize) {
+    (multiple(random, 64, 256..=4096), multiple(random, 64, 256..=4096))
 }
 
-fn layer(draw: &mut Draw) -> Product {
-    let (n, k) = weights(draw);
+fn layer(random: &mut Random) -> Product {
+    let (n, k) = weights(random);
     // A third are single tokens.
-    let m = if draw.size(1, 3) == 1 { 1 } else { draw.size(2, 1024) };
+    let m = if random.size(1..=3) == 1 { 1 } else { random.size(2..=1024) };
     product([m, n, k], false, true)
 }
 
 /// Scores and values of one head over one length.
-fn head(draw: &mut Draw) -> [Product; 2] {
-    let (length, size) = (draw.size(32, 512), draw.multiple(16, 32, 128));
+fn head(random: &mut Random) -> [Product; 2] {
+    let (length, size) = (random.size(32..=512), multiple(random, 16, 32..=128));
     [product([length, length, size], false, true), product([length, size, length], false, false)]
 }
 
-fn odd(draw: &mut Draw) -> Product {
-    product([(); 3].map(|()| draw.size(1, 2048)), draw.coin(), draw.coin())
+fn odd(random: &mut Random) -> Product {
+    product([(); 3].map(|()| random.size(1..=2048)), random.coin(), random.coin())
+}
+
+/// A multiple of `step`.
+fn multiple(random: &mut Random, step: usize, range: RangeInclusive<usize>) -> usize {
+    step * random.size(range.start() / step..=range.end() / step)
 }
 
 fn product([m, n, k]: [usize; 3], transpose_a: bool, transpose_b: bool) -> Product {
@@ -98,10 +104,10 @@ pub struct Case {
 
 /// All products, family by family: the draw of this seed, each product once.
 pub fn suite(is_quick: bool, seed: u64) -> Vec<Case> {
-    let mut draw = Draw::new(seed);
+    let mut random = Random::new(seed);
     let mut cases: Vec<Case> = Vec::new();
     for family in Family::ALL {
-        for product in family.products(is_quick, &mut draw) {
+        for product in family.products(is_quick, &mut random) {
             if cases.iter().all(|case| case.product != product) {
                 cases.push(Case { family, product });
             }
@@ -110,7 +116,7 @@ pub fn suite(is_quick: bool, seed: u64) -> Vec<Case> {
     cases
 }
 
-/// A product as people write it: `2048³`, `1×3072×768 nt`.
+/// A product in short notation: `2048³`, `1×3072×768 nt`.
 pub fn label(product: &Product) -> String {
     let Product { m, n, k, transpose_a, transpose_b, .. } = *product;
     let letter = |is_transposed| if is_transposed { 't' } else { 'n' };

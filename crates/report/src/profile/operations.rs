@@ -59,7 +59,7 @@ impl Operation {
         Work { flops: self.flops, bytes: self.bytes }
     }
 
-    /// The name, with the layer where it has one.
+    /// The name, with the layer if it has one.
     pub(crate) fn title(&self) -> String {
         match self.layer {
             Some(layer) => format!("{}, layer {layer}", self.name),
@@ -127,7 +127,7 @@ fn covered_ns(stretches: &[Stretch]) -> u64 {
     covered
 }
 
-/// The forward passes among the operations: a new one begins where the first step comes again.
+/// The forward passes among the operations: a new one begins when the first step comes again.
 pub(crate) fn passes(operations: &[Operation]) -> Vec<Range<usize>> {
     let Some(first) = operations.first() else { return Vec::new() };
     let is_first = |i: usize| operations[i].is_same_step(first) && !(i > 0 && operations[i - 1].is_same_step(first));
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn waiting_is_what_threads_do_not_work() {
         let operations = all();
-        // Nobody shares the first: the other thread waits all the time.
+        // No other thread has a part in the first: the other thread waits all the time.
         assert_eq!(operations[0].waiting_ns, operations[0].nanoseconds());
         // 1000 ns: the caller works from 100 to 900, the other from 200 to 1000. The caller waits for 100, the other 200.
         assert_eq!(operations[1].waiting_ns, 100 + 200);

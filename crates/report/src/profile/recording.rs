@@ -58,7 +58,7 @@ pub struct RecordedOperation {
     pub kind: Kind,
     /// Of a product.
     pub shape: Option<Shape>,
-    /// The kernel that ran, where there is one.
+    /// The kernel that ran, if there is one.
     pub kernel: Option<&'static str>,
     /// Floating-point operations.
     pub flops: u64,

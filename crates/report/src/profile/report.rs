@@ -3,7 +3,7 @@
 use super::operations::{Operation, Shape, operations};
 use super::recording::{Kind, Recording};
 use super::subject::Subject;
-use super::sums::{Sums, Whole};
+use super::sums::{Totals, Whole};
 use cke_perf::roofline::Roofline;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct About {
     pub release_build: bool,
     /// UTC.
     pub date: String,
-    /// The CPU's name, where it has one.
+    /// The CPU's name, if it has one.
     pub cpu: Option<String>,
     /// The model.
     #[serde(flatten)]
@@ -56,14 +56,14 @@ pub(crate) struct Phase {
     /// The fastest repetition that was not recorded, and the rate that follows from it.
     pub(crate) seconds_unrecorded: f64,
     pub(crate) tokens_per_second: f64,
-    /// By how much the recorded repetition was slower: a share of the unrecorded one, below 0 where it was faster.
+    /// By how much the recorded repetition was slower: a share of the unrecorded one, below 0 if it was faster.
     pub(crate) recording_cost: f64,
-    pub(crate) total: Sums,
+    pub(crate) total: Totals,
     /// What lies between operations.
-    pub(crate) between: Sums,
+    pub(crate) between: Totals,
     pub(crate) shares: Shares,
     /// Operations of the same name together, in the order in which each ran first.
-    pub(crate) by_name: Vec<Row>,
+    pub(crate) by_name: Vec<OperationRow>,
     /// Every operation, in the order of time.
     pub(crate) operations: Vec<Operation>,
 }
@@ -79,14 +79,14 @@ pub(crate) struct Shares {
 
 /// Operations of one name.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
+pub(crate) struct OperationRow {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     /// Each that occurs.
     pub(crate) shapes: Vec<Shape>,
     pub(crate) kernels: Vec<&'static str>,
     #[serde(flatten)]
-    pub(crate) sums: Sums,
+    pub(crate) sums: Totals,
 }
 
 impl Report {
@@ -102,7 +102,7 @@ impl Phase {
         let &Recording { phase, tokens, batch, logits, threads, seconds, seconds_unrecorded, .. } = recording;
         let operations = operations(recording, roofline);
         let whole = Whole { nanoseconds: (seconds * 1e9) as u64, threads };
-        let (total, between) = Sums::of_whole(&operations, whole);
+        let (total, between) = Totals::of_whole(&operations, whole);
         Phase {
             name: phase.name(),
             test: recording.test.clone(),
@@ -133,13 +133,13 @@ impl Phase {
 
 impl Shares {
     fn of(operations: &[Operation], whole: Whole) -> Shares {
-        let of = |kind| Sums::of(operations.iter().filter(|operation| operation.kind == kind), whole).share_of_time;
+        let of = |kind| Totals::of(operations.iter().filter(|operation| operation.kind == kind), whole).share_of_time;
         let (products, attention) = (of(Kind::Product), of(Kind::Attention));
         Shares { products, attention, everything_else: 1.0 - products - attention }
     }
 }
 
-fn rows(operations: &[Operation], whole: Whole) -> Vec<Row> {
+fn rows(operations: &[Operation], whole: Whole) -> Vec<OperationRow> {
     let mut names: Vec<(&'static str, Kind)> = Vec::new();
     for operation in operations {
         if names.iter().all(|(name, _)| *name != operation.name) {
@@ -148,12 +148,12 @@ fn rows(operations: &[Operation], whole: Whole) -> Vec<Row> {
     }
     let row = |(name, kind): (&'static str, Kind)| {
         let own = || operations.iter().filter(|operation| operation.name == name);
-        Row {
+        OperationRow {
             name,
             kind,
             shapes: distinct(own().filter_map(|operation| operation.shape)),
             kernels: distinct(own().filter_map(|operation| operation.kernel)),
-            sums: Sums::of(own(), whole),
+            sums: Totals::of(own(), whole),
         }
     };
     names.into_iter().map(row).collect()

@@ -11,9 +11,9 @@ pub(crate) struct Whole {
     pub(crate) threads: usize,
 }
 
-/// Several operations together. Rates and shares are 0 where there was no work.
+/// Several operations together. Rates and shares are 0 if there was no work.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Sums {
+pub(crate) struct Totals {
     pub(crate) calls: usize,
     pub(crate) seconds: f64,
     /// Of the time of the whole.
@@ -39,7 +39,7 @@ struct Parts {
     waiting_ns: u64,
 }
 
-/// 0 where there is nothing to divide by.
+/// 0 if there is nothing to divide by.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
@@ -55,9 +55,9 @@ impl Parts {
         })
     }
 
-    fn sums(self, whole: Whole) -> Sums {
+    fn sums(self, whole: Whole) -> Totals {
         let seconds = self.nanoseconds as f64 / 1e9;
-        Sums {
+        Totals {
             calls: self.calls,
             seconds,
             share_of_time: ratio(self.nanoseconds as f64, whole.nanoseconds as f64),
@@ -72,14 +72,14 @@ impl Parts {
     }
 }
 
-impl Sums {
+impl Totals {
     /// Of these operations.
-    pub(crate) fn of<'o>(operations: impl Iterator<Item = &'o Operation>, whole: Whole) -> Sums {
+    pub(crate) fn of<'o>(operations: impl Iterator<Item = &'o Operation>, whole: Whole) -> Totals {
         Parts::of(operations).sums(whole)
     }
 
     /// Of the whole with all its operations, and of the time between these, in which the caller is alone.
-    pub(crate) fn of_whole(operations: &[Operation], whole: Whole) -> (Sums, Sums) {
+    pub(crate) fn of_whole(operations: &[Operation], whole: Whole) -> (Totals, Totals) {
         let inside = Parts::of(operations.iter());
         let nanoseconds = whole.nanoseconds.saturating_sub(inside.nanoseconds);
         let waiting_ns = nanoseconds * whole.threads.saturating_sub(1) as u64;
@@ -102,7 +102,7 @@ mod tests {
     fn sums_follow_from_times_and_work() {
         let operations = operations(&example::recording(PhaseKind::Prefill), &example::ROOFLINE);
         let whole = Whole { nanoseconds: 10_000, threads: 2 };
-        let product = Sums::of([&operations[1]].into_iter(), whole);
+        let product = Totals::of([&operations[1]].into_iter(), whole);
         // 1000 ns of 10000; 150000 flops and 500 bytes where 200 GFLOP/s and 40 GB/s would need 750 and 12.5 ns.
         assert_eq!((product.calls, product.seconds, product.share_of_time), (1, 1e-6, 0.1));
         assert!((product.gflops - 150.0).abs() < 1e-9 && (product.gb_per_s - 0.5).abs() < 1e-9, "{product:?}");
@@ -117,18 +117,18 @@ mod tests {
         let operations = operations(&example::recording(PhaseKind::Prefill), &example::ROOFLINE);
         let inside: u64 = operations.iter().map(Operation::nanoseconds).sum();
         let whole = Whole { nanoseconds: inside + 1000, threads: 2 };
-        let (total, between) = Sums::of_whole(&operations, whole);
+        let (total, between) = Totals::of_whole(&operations, whole);
         assert_eq!((total.calls, total.share_of_time), (operations.len(), 1.0));
         assert_eq!((between.calls, between.seconds, between.waiting), (0, 1e-6, 0.5));
         let shares: f64 =
-            operations.iter().map(|operation| Sums::of([operation].into_iter(), whole).share_of_time).sum();
+            operations.iter().map(|operation| Totals::of([operation].into_iter(), whole).share_of_time).sum();
         assert!((shares + between.share_of_time - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn sums_of_nothing_are_finite() {
         let whole = Whole { nanoseconds: 0, threads: 1 };
-        let (total, between) = Sums::of_whole(&[], whole);
+        let (total, between) = Totals::of_whole(&[], whole);
         assert_eq!(total, between);
         assert_eq!((total.share_of_time, total.gflops, total.waiting), (0.0, 0.0, 0.0));
     }

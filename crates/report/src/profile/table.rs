@@ -1,7 +1,7 @@
 //! The tables in the terminal.
 
 use super::report::{About, Phase, Report};
-use super::sums::Sums;
+use super::sums::Totals;
 use crate::words::{counted, number, percent};
 use cke_perf::report::{Align, Column, Table, format_bytes};
 
@@ -66,7 +66,7 @@ fn table(phase: &Phase) -> String {
 }
 
 /// The cells of a row; what was not done stays empty.
-fn cells(name: &str, sums: &Sums, kernel: &str) -> Vec<String> {
+fn cells(name: &str, sums: &Totals, kernel: &str) -> Vec<String> {
     let if_any = |is_there: bool, text: String| if is_there { text } else { String::new() };
     vec![
         name.to_owned(),

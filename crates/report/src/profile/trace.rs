@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace<'r> {
-    trace_events: Vec<Event>,
+    trace_events: Vec<TraceEvent>,
     display_time_unit: &'static str,
     /// For readers of the file; viewers pass over it.
     other_data: &'r About,
 }
 
 #[derive(Debug, Serialize)]
-struct Event {
+struct TraceEvent {
     name: String,
     #[serde(rename = "cat", skip_serializing_if = "Option::is_none")]
     category: Option<&'static str>,
@@ -53,7 +53,7 @@ const GAP_NS: u64 = 1_000_000;
 /// The trace: each phase a process, one after the other.
 ///
 /// # Errors
-/// Where it cannot be written as JSON.
+/// If it cannot be written as JSON.
 pub fn json(report: &Report) -> Result<String, serde_json::Error> {
     let mut trace_events = Vec::new();
     let mut offset_ns = 0;
@@ -75,12 +75,12 @@ struct Track {
 }
 
 impl Track {
-    fn metadata(self, tid: usize, what: &str, key: &str, value: impl Into<Value>) -> Event {
+    fn metadata(self, tid: usize, what: &str, key: &str, value: impl Into<Value>) -> TraceEvent {
         let args = Map::from_iter([(key.to_owned(), value.into())]);
-        Event { name: what.to_owned(), category: None, event_type: 'M', pid: self.pid, tid, time: None, args }
+        TraceEvent { name: what.to_owned(), category: None, event_type: 'M', pid: self.pid, tid, time: None, args }
     }
 
-    fn names(self, phase: &Phase, threads: usize) -> Vec<Event> {
+    fn names(self, phase: &Phase, threads: usize) -> Vec<TraceEvent> {
         let mut events = vec![
             self.metadata(OPERATIONS, "process_name", "name", phase.name),
             self.metadata(OPERATIONS, "process_sort_index", "sort_index", self.pid),
@@ -94,7 +94,7 @@ impl Track {
     }
 
     /// The operations and their stretches, in the order of their beginnings.
-    fn events(self, phase: &Phase) -> Vec<Event> {
+    fn events(self, phase: &Phase) -> Vec<TraceEvent> {
         let of = |operation: &Operation| {
             let stretches = operation.stretches.iter().map(|stretch| self.stretch(operation, stretch));
             [self.operation(operation)].into_iter().chain(stretches).collect::<Vec<_>>()
@@ -102,20 +102,28 @@ impl Track {
         phase.operations.iter().flat_map(of).collect()
     }
 
-    fn operation(self, operation: &Operation) -> Event {
+    fn operation(self, operation: &Operation) -> TraceEvent {
         let time = Time::new(self.offset_ns, operation.start_ns, operation.end_ns);
         self.complete(operation, OPERATIONS, time, operation_args(operation))
     }
 
-    fn stretch(self, operation: &Operation, stretch: &Stretch) -> Event {
+    fn stretch(self, operation: &Operation, stretch: &Stretch) -> TraceEvent {
         let args = Map::from_iter([("tasks".to_owned(), stretch.tasks.into())]);
         let time = Time::new(self.offset_ns, stretch.start_ns, stretch.end_ns);
         self.complete(operation, 1 + stretch.thread, time, args)
     }
 
-    fn complete(self, operation: &Operation, tid: usize, time: Time, args: Map<String, Value>) -> Event {
+    fn complete(self, operation: &Operation, tid: usize, time: Time, args: Map<String, Value>) -> TraceEvent {
         let category = Some(operation.kind.name());
-        Event { name: operation.name.to_owned(), category, event_type: 'X', pid: self.pid, tid, time: Some(time), args }
+        TraceEvent {
+            name: operation.name.to_owned(),
+            category,
+            event_type: 'X',
+            pid: self.pid,
+            tid,
+            time: Some(time),
+            args,
+        }
     }
 }
 

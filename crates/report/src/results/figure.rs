@@ -3,9 +3,9 @@
 use super::ResultsError;
 use crate::words::counted;
 use cke_chart::bars::{BarChart, BarGroup};
-use cke_chart::{Format, Heading, Ink};
+use cke_chart::{Heading, Ink, NumberFormat};
 
-/// What the flags choose; `None` stands for everything.
+/// What the flags choose; `None` means everything.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Products to draw, or the suite of tests of models.
@@ -45,7 +45,7 @@ pub(crate) struct Figure {
     pub(crate) title: String,
     /// Unit, statistic, machine and date; the numbers of threads are added.
     pub(crate) conditions: String,
-    /// What the strokes are, where there are any.
+    /// What the strokes are, if there are any.
     pub(crate) limit: &'static str,
     /// All contestants of the results, ours first. Those without a bar have no place in the legend, but keep their colour.
     pub(crate) contestants: Vec<String>,
@@ -82,7 +82,7 @@ impl Figure {
         let subtitle = format!("{}; {}. {strokes}", self.conditions, thread_list(&thread_counts));
         BarChart {
             heading: Heading::new(&self.title, subtitle.trim_end()),
-            format: Format::Plain,
+            format: NumberFormat::Plain,
             series,
             groups: self.groups.iter().map(group).collect(),
         }

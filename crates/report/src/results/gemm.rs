@@ -7,13 +7,13 @@ use cke_perf::peers::{Dtype, Product};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Results {
+pub(crate) struct GemmResults {
     cpu: String,
     date: String,
     dtype: Dtype,
     rounds: usize,
     contestants: Vec<Contestant>,
-    rows: Vec<Row>,
+    rows: Vec<ProductRow>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +31,7 @@ enum Role {
 }
 
 #[derive(Debug, Deserialize)]
-struct Row {
+struct ProductRow {
     product: Product,
     threads: usize,
     peak_gflops: f64,
@@ -59,36 +59,36 @@ enum Verdict {
     Failed,
 }
 
-impl Row {
-    /// The best rate of a contestant, where its product was right.
+impl ProductRow {
+    /// The best rate of a contestant, if its product was right.
     fn rate(&self, name: &str) -> Option<f64> {
         let entry = self.entries.iter().find(|entry| entry.name == name)?;
         entry.rate.as_ref().filter(|_| entry.verdict == Verdict::Right).map(|rate| rate.best)
     }
 }
 
-impl Results {
-    /// The chosen products; all where none is chosen.
+impl GemmResults {
+    /// The chosen products; all if none is chosen.
     ///
     /// # Errors
-    /// Where what is chosen was not measured.
+    /// If what is chosen was not measured.
     pub(crate) fn figure(&self, choice: &Choice) -> Result<Figure, ResultsError> {
         let names = distinct(self.rows.iter().map(|row| row.product.to_string()));
         choice.check(&names, &distinct(self.rows.iter().map(|row| row.threads)))?;
-        // Our single kernels are no contestants of ours.
+        // Single kernels are measured for dispatch, not for comparison with libraries.
         let shown: Vec<&str> =
             self.contestants.iter().filter(|it| it.role != Role::Kernel).map(|it| it.name.as_str()).collect();
-        let is_chosen = |row: &&Row| {
+        let is_chosen = |row: &&ProductRow| {
             let name = row.product.to_string();
             choice.has_threads(row.threads) && choice.only.as_ref().is_none_or(|only| only.contains(&name))
         };
-        let group = |row: &Row| Group {
+        let group = |row: &ProductRow| Group {
             label: row.product.to_string(),
             threads: row.threads,
             rates: shown.iter().map(|name| row.rate(name)).collect(),
             limit: Some(row.peak_gflops),
         };
-        let Results { cpu, date, dtype, rounds, .. } = self;
+        let GemmResults { cpu, date, dtype, rounds, .. } = self;
         Ok(Figure {
             title: format!("Matrix products M×N×K, {dtype}"),
             conditions: format!(

@@ -38,9 +38,9 @@ fn figure(text: &str, choice: &Choice) -> Result<Figure, ResultsError> {
     let json: Value = serde_json::from_str(text).map_err(|error| unfit("results in JSON", error))?;
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     if has("rows") && has("contestants") {
-        typed::<gemm::Results>(json, "results of cke bench gemm")?.figure(choice)
+        typed::<gemm::GemmResults>(json, "results of cke bench gemm")?.figure(choice)
     } else if has("tests") {
-        typed::<models::Results>(json, "results of tools/rivals/rivals.py")?.figure(choice)
+        typed::<models::ModelResults>(json, "results of tools/rivals/rivals.py")?.figure(choice)
     } else {
         Err(unfit("results of cke bench gemm -o json or of tools/rivals/rivals.py", "neither"))
     }

@@ -7,7 +7,7 @@ use crate::words::counted;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Results {
+pub(crate) struct ModelResults {
     machine: Machine,
     date: String,
     rounds: usize,
@@ -31,7 +31,7 @@ struct Contestant {
 /// One test with one number of threads.
 #[derive(Debug, Deserialize)]
 struct Test {
-    /// Which tests belong together, and their common title.
+    /// The group of tests that this one is in, and its title.
     suite: String,
     title: String,
     label: String,
@@ -50,11 +50,11 @@ struct Entry {
     spread: f64,
 }
 
-impl Results {
+impl ModelResults {
     /// The chosen suite, or the only one.
     ///
     /// # Errors
-    /// Where what is chosen was not measured, or not exactly one suite is chosen: each has its own scale.
+    /// If what is chosen was not measured, or not exactly one suite is chosen: each has its own scale.
     pub(crate) fn figure(&self, choice: &Choice) -> Result<Figure, ResultsError> {
         let suites = distinct(self.tests.iter().map(|test| test.suite.clone()));
         choice.check(&suites, &distinct(self.tests.iter().map(|test| test.threads)))?;

@@ -2,7 +2,7 @@
 
 mod report;
 
-use super::gemm::against::{self, Rival};
+use super::gemm::against::{self, Peer};
 use super::gemm::{dtype, format, launcher};
 use super::progress::ProgressLine;
 use crate::environment::command_help;
@@ -42,7 +42,7 @@ pub(crate) struct AccuracyArgs {
     dtype: Dtype,
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
-    against: Vec<Rival>,
+    against: Vec<Peer>,
     /// At least this many elements for each length, over all seeds, 1 to 1000000000
     #[arg(
         long,

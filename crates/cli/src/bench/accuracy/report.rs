@@ -3,7 +3,7 @@
 use crate::date;
 use crate::error::CliError;
 use cke_kernels::Cpu;
-use cke_perf::peers::{Data, Dtype, Entrant, Errors, Extent, Finding, Library, Sums};
+use cke_perf::peers::{Data, Dtype, Entrant, Errors, Extent, Library, SumErrors, Sums};
 use cke_perf::report::{Align, Column, Format, Table, csv};
 use serde::Serialize;
 
@@ -18,20 +18,20 @@ pub(super) struct Report {
     #[serde(flatten)]
     extent: Extent,
     libraries: Vec<Contestant>,
-    findings: Vec<Finding>,
+    findings: Vec<SumErrors>,
 }
 
 /// A library that took part.
 #[derive(Clone, Debug, Serialize)]
 struct Contestant {
     name: String,
-    /// What it says of itself.
+    /// The library's description of itself.
     library: Option<Library>,
 }
 
 /// A line of the CSV file: one way to compute sums of one length.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+struct AccuracyLine<'a> {
     dtype: Dtype,
     data: Data,
     k: usize,
@@ -65,14 +65,14 @@ impl Report {
     }
 
     /// Adds a finding.
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: SumErrors) {
         self.findings.push(finding);
     }
 
     /// The report in this format.
     ///
     /// # Errors
-    /// None but for errors of ours.
+    /// If the report cannot be serialised, which is a bug.
     pub(super) fn render(&self, format: Format) -> Result<String, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::Failed(error.to_string());
         match format {
@@ -82,13 +82,13 @@ impl Report {
         }
     }
 
-    fn lines(&self) -> Vec<Line<'_>> {
+    fn lines(&self) -> Vec<AccuracyLine<'_>> {
         self.findings.iter().flat_map(|finding| self.lines_of(finding)).collect()
     }
 
-    fn lines_of<'a>(&self, finding: &'a Finding) -> impl Iterator<Item = Line<'a>> + use<'a> {
-        let (dtype, &Finding { sums, data, k, ref errors }) = (self.extent.dtype, finding);
-        errors.iter().map(move |(contestant, errors)| Line {
+    fn lines_of<'a>(&self, finding: &'a SumErrors) -> impl Iterator<Item = AccuracyLine<'a>> + use<'a> {
+        let (dtype, &SumErrors { sums, data, k, ref errors }) = (self.extent.dtype, finding);
+        errors.iter().map(move |(contestant, errors)| AccuracyLine {
             dtype,
             data,
             k,
@@ -142,7 +142,7 @@ impl Report {
 }
 
 impl Contestant {
-    /// Its name, and its version where that is not in it.
+    /// Its name, and its version if that is not in it.
     fn title(&self) -> String {
         let version = self.library.as_ref().and_then(|library| library.version.as_deref());
         match version.filter(|&version| !self.name.contains(version)) {
@@ -152,7 +152,7 @@ impl Contestant {
     }
 }
 
-fn of(finding: &Finding, name: &str) -> Option<Errors> {
+fn of(finding: &SumErrors, name: &str) -> Option<Errors> {
     finding.errors.iter().find(|(other, _)| other == name).map(|&(_, errors)| errors)
 }
 
@@ -161,7 +161,7 @@ fn absolute(Errors { rms, max, .. }: Errors) -> String {
 }
 
 fn ratio(ours: Errors, base: Errors) -> String {
-    // Neither has an error where nothing was rounded.
+    // Neither has an error if nothing was rounded.
     let ratio = |ours: f64, base: f64| if ours == base { 1.0 } else { ours / base };
     format!("{:.2} ({:.2})", ratio(ours.rms, base.rms), ratio(ours.max, base.max))
 }

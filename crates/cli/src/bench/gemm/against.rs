@@ -1,4 +1,4 @@
-//! Who is compared.
+//! The libraries to compare with.
 
 use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
@@ -12,21 +12,21 @@ use std::str::FromStr;
 
 /// What `--against` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bench) enum Rival {
+pub(in crate::bench) enum Peer {
     /// Every library in the usual places.
     Auto,
     /// This one.
     Library(NamedLibrary),
 }
 
-impl FromStr for Rival {
+impl FromStr for Peer {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Rival, String> {
+    fn from_str(text: &str) -> Result<Peer, String> {
         if text == "auto" {
-            return Ok(Rival::Auto);
+            return Ok(Peer::Auto);
         }
-        text.parse().map(Rival::Library).map_err(|wanted| format!("{wanted} or auto"))
+        text.parse().map(Peer::Library).map_err(|wanted| format!("{wanted} or auto"))
     }
 }
 
@@ -38,16 +38,16 @@ pub(super) fn own(is_packed: bool) -> Entrant {
 /// The libraries that are named, then those that are found; of the latter none whose name is taken.
 ///
 /// # Errors
-/// Where two have the same name.
+/// If two have the same name.
 pub(in crate::bench) fn libraries(
-    wanted: &[Rival],
+    wanted: &[Peer],
     own: &Entrant,
     dtype: Dtype,
     launcher: &Launcher,
 ) -> Result<Vec<Entrant>, CliError> {
-    let named = wanted.iter().filter_map(|rival| if let Rival::Library(named) = rival { Some(named) } else { None });
+    let named = wanted.iter().filter_map(|peer| if let Peer::Library(named) = peer { Some(named) } else { None });
     let mut entrants = named_library::entrants(own.clone(), named)?.split_off(1);
-    if wanted.contains(&Rival::Auto) {
+    if wanted.contains(&Peer::Auto) {
         let found = find(launcher).entrants(dtype);
         if found.is_empty() {
             note("no matrix library found in the usual places");
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rival_is_a_name_with_a_path_or_auto() {
-        assert_eq!("auto".parse(), Ok(Rival::Auto));
-        let library = Rival::Library(NamedLibrary { name: "mkl".to_owned(), path: "/opt/a=b.so".into() });
+    fn peer_is_a_name_with_a_path_or_auto() {
+        assert_eq!("auto".parse(), Ok(Peer::Auto));
+        let library = Peer::Library(NamedLibrary { name: "mkl".to_owned(), path: "/opt/a=b.so".into() });
         assert_eq!("mkl=/opt/a=b.so".parse(), Ok(library));
         for text in ["", "mkl", "=x", "mkl="] {
-            assert!(text.parse::<Rival>().is_err(), "{text:?}");
+            assert!(text.parse::<Peer>().is_err(), "{text:?}");
         }
     }
 
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn libraries_of_one_name_are_refused() {
         let launcher = Launcher::new("no-such-program", [""; 0]);
-        let rival = |name: &str| Rival::Library(NamedLibrary { name: name.to_owned(), path: "/x.so".into() });
-        let of = |rivals: &[Rival]| libraries(rivals, &own(false), Dtype::F32, &launcher);
-        assert_eq!(of(&[rival("a"), rival("b")]).expect("two names").len(), 2);
-        assert!(of(&[rival("a"), rival("a")]).is_err());
-        assert!(of(&[rival("cke")]).is_err());
+        let peer = |name: &str| Peer::Library(NamedLibrary { name: name.to_owned(), path: "/x.so".into() });
+        let of = |peers: &[Peer]| libraries(peers, &own(false), Dtype::F32, &launcher);
+        assert_eq!(of(&[peer("a"), peer("b")]).expect("two names").len(), 2);
+        assert!(of(&[peer("a"), peer("a")]).is_err());
+        assert!(of(&[peer("cke")]).is_err());
     }
 }

@@ -9,7 +9,7 @@ use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session<'a> {
+pub(super) struct GemmRun<'a> {
     pub(super) launcher: &'a Launcher,
     pub(super) cpu: &'a Cpu,
     pub(super) products: &'a [Product],
@@ -23,11 +23,11 @@ impl From<PeerError> for CliError {
     }
 }
 
-impl Session<'_> {
+impl GemmRun<'_> {
     /// Has all entrants compute all products with each number of threads.
     ///
     /// # Errors
-    /// Where an entrant cannot take part or the machine's peak cannot be measured.
+    /// If an entrant cannot take part or the machine's peak cannot be measured.
     pub(super) fn measure(&self, thread_counts: &[usize], settings: Settings) -> Result<Report, CliError> {
         let progress = ProgressLine::new(thread_counts.len() * self.products.len());
         let mut report = Report::new(self.cpu, settings, self.entrants);

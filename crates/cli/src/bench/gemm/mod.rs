@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::threads::counts_or;
-use against::Rival;
+use against::Peer;
 use cke_kernels::Cpu;
 use cke_perf::host::Host;
 use cke_perf::peers::worker::serve_process;
@@ -20,7 +20,7 @@ use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
 use cke_perf::report::{Format, format_bytes};
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use measure::Session;
+use measure::GemmRun;
 use random::RandomArgs;
 
 /// Measures matrix products, beside other libraries and what the machine can do
@@ -30,8 +30,8 @@ use random::RandomArgs;
 /// are those of the fastest call. Every product is checked; a wrong one is marked WRONG and ends with exit status 1.
 /// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is; but if CKE_ISA
 /// is avx2 on a machine that has AVX-512, they are held to AVX2 too, by OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2,
-/// BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one CPU. Products with a vector are set against the read bandwidth from memory too: operands that stay
-/// in a cache reach more than 100% of it.
+/// BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one CPU. Products
+/// with a vector are compared with the read bandwidth from memory too: operands that stay in a cache reach more than 100% of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
@@ -56,7 +56,7 @@ pub(crate) struct GemmBenchArgs {
     threads: Option<Vec<usize>>,
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
-    against: Vec<Rival>,
+    against: Vec<Peer>,
     /// Pack B ahead of the time that is measured, as models do with their weights
     #[arg(long)]
     packed: bool,
@@ -117,7 +117,7 @@ fn named<T: Copy + Send + Sync + 'static, const N: usize>(
 /// How this program starts the processes of a contest: as the hidden subcommand [`run_worker`].
 ///
 /// # Errors
-/// Where the system does not tell which program this is.
+/// If the path of this program cannot be found.
 pub(crate) fn launcher() -> Result<Launcher, CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::Failed(format!("the path of cke: {error}")))?;
     Ok(Launcher::new(program, ["bench", super::GEMM_WORKER]))
@@ -144,7 +144,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     }
     let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
     if let Some(wanted) = args.random.wanted() {
-        let contest = random::Contest { launcher: &launcher, cpu, own, libraries, settings };
+        let contest = random::RandomBench { launcher: &launcher, cpu, own, libraries, settings };
         return contest.run(wanted, &thread_counts, args.output);
     }
     let kernels = if args.kernels { against::kernels(cpu) } else { Vec::new() };
@@ -152,7 +152,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
     check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;
 
-    let session = Session { launcher: &launcher, cpu, products: &products, entrants: &entrants };
+    let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
     finish(&report.render(args.output)?, report.failures())
 }

@@ -22,21 +22,21 @@ pub(super) struct Report {
     seconds_per_round: f64,
     pub(super) contestants: Vec<Contestant>,
     /// Every number of threads, and for each every product.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ProductRow>,
     /// One for each number of threads.
-    pub(super) summaries: Vec<Summary>,
+    pub(super) summaries: Vec<ThreadsSummary>,
 }
 
-/// Who took part.
+/// A contestant.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Contestant {
     pub(super) name: String,
     pub(super) role: Role,
-    /// What it says of itself.
+    /// The library's description of itself.
     pub(super) library: Option<Library>,
 }
 
-/// As what a contestant took part.
+/// The part of a contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Role {
@@ -49,7 +49,7 @@ pub(super) enum Role {
 
 /// One product with one number of threads.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct ProductRow {
     #[serde(flatten)]
     pub(super) result: ShapeResult,
     /// Our best rate over the measured peak.
@@ -64,7 +64,7 @@ pub(super) struct Row {
 
 /// All products with one number of threads.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Summary {
+pub(super) struct ThreadsSummary {
     pub(super) threads: usize,
     /// Geometric mean of the best rates of each contestant, GFLOP/s, over its right products.
     pub(super) gflops: Vec<Option<f64>>,
@@ -72,12 +72,12 @@ pub(super) struct Summary {
     pub(super) share_of_peak: Option<f64>,
     pub(super) ratio: Option<f64>,
     /// The product on which we do worst against the libraries, or without them against the peak.
-    pub(super) worst: Option<Worst>,
+    pub(super) worst: Option<WorstRow>,
 }
 
-/// Where we do worst.
+/// The row on which we do worst, in short.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Worst {
+pub(super) struct WorstRow {
     pub(super) product: Product,
     pub(super) share_of_peak: Option<f64>,
     pub(super) ratio: Option<f64>,
@@ -85,7 +85,7 @@ pub(super) struct Worst {
 
 /// A line of the CSV file: one contestant on one product.
 #[derive(Debug, Serialize)]
-pub(super) struct Line<'a> {
+pub(super) struct GemmLine<'a> {
     threads: usize,
     m: usize,
     n: usize,
@@ -112,7 +112,7 @@ pub(super) struct Line<'a> {
 }
 
 impl Contestant {
-    /// What this entrant is, before it said what it is itself.
+    /// What this entrant is, before its process has described the library.
     pub(super) fn new(entrant: &Entrant) -> Contestant {
         let role = match entrant.subject {
             Subject::Gemm | Subject::Plan | Subject::Batch | Subject::BatchReduce => Role::Own,
@@ -123,9 +123,9 @@ impl Contestant {
     }
 }
 
-impl Row {
-    /// Sets our first entry against the machine and against the fastest library.
-    pub(super) fn new(contestants: &[Contestant], result: ShapeResult) -> Row {
+impl ProductRow {
+    /// Compares our first entry with the machine and with the fastest library.
+    pub(super) fn new(contestants: &[Contestant], result: ShapeResult) -> ProductRow {
         let rates = |role: Role| {
             let entries =
                 contestants.iter().zip(&result.entries).filter(move |(contestant, _)| contestant.role == role);
@@ -135,7 +135,7 @@ impl Row {
         let library = rates(Role::Library).max_by(|x, y| x.1.total_cmp(&y.1));
         let bandwidth = result.read_gb_per_s;
         let gb_per_s = own.filter(|_| bandwidth.is_some()).map(|rate| result.gb_per_s(rate));
-        Row {
+        ProductRow {
             share_of_peak: own.map(|rate| result.share_of_peak(rate)),
             fastest_library: library.map(|(name, _)| name.to_owned()),
             ratio: own.zip(library).map(|(own, (_, library))| own / library),
@@ -151,7 +151,7 @@ impl Row {
     }
 
     /// A line of the CSV file for each contestant.
-    pub(super) fn lines<'a>(&'a self, contestants: &'a [Contestant]) -> impl Iterator<Item = Line<'a>> {
+    pub(super) fn lines<'a>(&'a self, contestants: &'a [Contestant]) -> impl Iterator<Item = GemmLine<'a>> {
         contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, self, i))
     }
 }
@@ -174,24 +174,25 @@ impl Report {
 
     /// Adds the results with one number of threads.
     pub(super) fn add(&mut self, threads: usize, results: Vec<ShapeResult>) {
-        let rows: Vec<Row> = results.into_iter().map(|result| Row::new(&self.contestants, result)).collect();
+        let rows: Vec<ProductRow> =
+            results.into_iter().map(|result| ProductRow::new(&self.contestants, result)).collect();
         self.summaries.push(self.summary(threads, &rows));
         self.rows.extend(rows);
     }
 
-    fn summary(&self, threads: usize, rows: &[Row]) -> Summary {
+    fn summary(&self, threads: usize, rows: &[ProductRow]) -> ThreadsSummary {
         let entries = |i: usize| rows.iter().filter_map(move |row| row.result.entries[i].valid_rate());
-        let score = |row: &Row| row.ratio.or(row.share_of_peak);
+        let score = |row: &ProductRow| row.ratio.or(row.share_of_peak);
         let worst = rows.iter().filter(|row| score(row).is_some()).min_by(|x, y| {
             let score = |row| score(row).unwrap_or(f64::INFINITY);
             score(x).total_cmp(&score(y))
         });
-        Summary {
+        ThreadsSummary {
             threads,
             gflops: (0..self.contestants.len()).map(|i| geometric_mean(entries(i))).collect(),
             share_of_peak: geometric_mean(rows.iter().filter_map(|row| row.share_of_peak)),
             ratio: geometric_mean(rows.iter().filter_map(|row| row.ratio)),
-            worst: worst.map(|row| Worst {
+            worst: worst.map(|row| WorstRow {
                 product: row.result.product,
                 share_of_peak: row.share_of_peak,
                 ratio: row.ratio,
@@ -201,13 +202,13 @@ impl Report {
 
     /// What was wrong or not computed, a text for each.
     pub(super) fn failures(&self) -> impl Iterator<Item = String> {
-        self.rows.iter().flat_map(Row::failures)
+        self.rows.iter().flat_map(ProductRow::failures)
     }
 
     /// The report in this format.
     ///
     /// # Errors
-    /// None but for errors of ours.
+    /// If the report cannot be serialised, which is a bug.
     pub(super) fn render(&self, format: Format) -> Result<String, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::Failed(error.to_string());
         match format {
@@ -217,16 +218,16 @@ impl Report {
         }
     }
 
-    fn lines(&self) -> Vec<Line<'_>> {
+    fn lines(&self) -> Vec<GemmLine<'_>> {
         self.rows.iter().flat_map(|row| row.lines(&self.contestants)).collect()
     }
 }
 
-fn line<'a>(contestant: &'a Contestant, row: &'a Row, i: usize) -> Line<'a> {
+fn line<'a>(contestant: &'a Contestant, row: &'a ProductRow, i: usize) -> GemmLine<'a> {
     let ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, ref entries } = row.result;
     let Entry { ref name, ref kernel, ref path, rate, ref verdict } = entries[i];
     let (Product { m, n, k, transpose_a, transpose_b, .. }, leading) = (product, product.leading_dimensions());
-    Line {
+    GemmLine {
         threads,
         m,
         n,

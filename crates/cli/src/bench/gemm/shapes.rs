@@ -12,7 +12,7 @@ const SUITE: &str = include_str!("suite.txt");
 /// line.
 ///
 /// # Errors
-/// Where it is neither, or holds no product.
+/// If it is neither, or holds no product.
 pub(super) fn products(wanted: Option<&str>) -> Result<Vec<Product>, CliError> {
     let Some(wanted) = wanted else { return of_lines("the suite", SUITE) };
     let list: Result<Vec<Product>, _> = wanted.split(',').map(str::parse).collect();

@@ -1,6 +1,6 @@
 //! The report as Markdown.
 
-use super::report::{Contestant, Report, Role, Row, Summary};
+use super::report::{Contestant, ProductRow, Report, Role, ThreadsSummary};
 use cke_perf::peers::{Entry, Verdict};
 use cke_perf::report::{Align, Column, Table};
 
@@ -26,7 +26,7 @@ pub(super) fn markdown(report: &Report) -> String {
     }
 }
 
-/// What the libraries say of themselves, if there are any.
+/// How the libraries describe themselves, if there are any.
 pub(super) fn libraries(contestants: &[Contestant]) -> Option<Table> {
     let left = |title| Column::new(title, Align::Left);
     let mut table = Table::new(vec![left("name"), left("library"), left("version"), left("file")]);
@@ -68,7 +68,7 @@ impl Columns<'_> {
         self.contestants.iter().enumerate().filter(|(_, contestant)| contestant.role != Role::Kernel)
     }
 
-    fn product(&self, row: &Row) -> Vec<String> {
+    fn product(&self, row: &ProductRow) -> Vec<String> {
         let entries = &row.result.entries;
         let mut cells = vec![row.result.product.to_string(), row.result.threads.to_string()];
         cells.extend(self.rated().map(|(i, _)| rate_cell(&entries[i])));
@@ -82,7 +82,7 @@ impl Columns<'_> {
         cells
     }
 
-    /// Our kernels, the fastest first, each set against the one that dispatch chooses.
+    /// Our kernels, the fastest first, each compared with the one that dispatch chooses.
     fn rivals(&self, entries: &[Entry]) -> String {
         let of_kernels = self.contestants.iter().zip(entries).filter(|(contestant, _)| contestant.role == Role::Kernel);
         let mut rates: Vec<(&str, f64)> =
@@ -98,13 +98,13 @@ impl Columns<'_> {
         rates.iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
-    fn means(&self, summary: &Summary) -> Vec<String> {
+    fn means(&self, summary: &ThreadsSummary) -> Vec<String> {
         let rate = |i: usize| summary.gflops[i].map(|rate| format!("{rate:.1}")).unwrap_or_default();
         let rates = self.rated().map(|(i, _)| rate(i)).collect();
         self.summary("geometric mean", summary.threads, rates, summary.share_of_peak, summary.ratio)
     }
 
-    fn worst(&self, summary: &Summary) -> Vec<String> {
+    fn worst(&self, summary: &ThreadsSummary) -> Vec<String> {
         let Some(worst) = &summary.worst else { return Vec::new() };
         let rates = self.rated().map(|_| String::new()).collect();
         let title = format!("worst: {}", worst.product);

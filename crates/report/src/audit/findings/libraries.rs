@@ -3,7 +3,7 @@
 use super::super::cliffs::{Cliff, Reason};
 use super::super::report::{OURS, Report};
 use super::super::standing::Standing;
-use super::{Finding, Kind, finding};
+use super::{Finding, FindingKind, finding};
 use crate::words::{counted, number, percent};
 use cke_perf::peers::Verdict;
 
@@ -22,7 +22,7 @@ pub(crate) fn wrong_products(report: &Report) -> Vec<Finding> {
             "{} did not agree with an independent check within what rounding explains. Their rates are not counted.",
             counted(wrong.len(), "product")
         );
-        Some(finding(Kind::Alarm, headline, detail))
+        Some(finding(FindingKind::Alarm, headline, detail))
     };
     report.contestants.iter().filter_map(|contestant| of(&contestant.name)).collect()
 }
@@ -70,7 +70,7 @@ fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
         standing.cliffs,
         standing.products
     );
-    finding(Kind::Loss, headline, detail)
+    finding(FindingKind::Loss, headline, detail)
 }
 
 /// Libraries that never exceed what vectors of half the width give.
@@ -88,7 +88,7 @@ pub(crate) fn narrow_vectors(report: &Report) -> Vec<Finding> {
             "That is what a library reaches that computes in 256-bit vectors on a CPU with 512-bit ones: it may take \
                       this CPU for an older one. See its settings for the instruction set, or use another library."
                 .to_owned();
-        finding(Kind::Loss, headline, detail)
+        finding(FindingKind::Loss, headline, detail)
     };
     report.standings.iter().filter(narrow).map(of).collect()
 }
@@ -117,7 +117,7 @@ pub(crate) fn slower_with_threads(report: &Report) -> Option<Finding> {
          work, or threads wait for each other. Programs with many small products should run each on one thread.",
         counted(slower.len(), "measurement")
     );
-    Some(finding(Kind::Loss, headline, detail))
+    Some(finding(FindingKind::Loss, headline, detail))
 }
 
 /// Losses of more than a fifth, and of more than the rounds lay apart.
@@ -145,7 +145,7 @@ pub(crate) fn best_library(report: &Report) -> Option<Finding> {
     let share = percent(best.share_of_ceiling);
     let (kind, headline) = match others.first().filter(|second| !best.is_ahead_of(second)) {
         Some(second) => (
-            Kind::NotConclusive,
+            FindingKind::NotConclusive,
             format!(
                 "{} ({share}) and {} ({}) lead the installed libraries, closer to each other than the rounds ({})",
                 best.name,
@@ -155,7 +155,7 @@ pub(crate) fn best_library(report: &Report) -> Option<Finding> {
             ),
         ),
         None => (
-            Kind::Fact,
+            FindingKind::Fact,
             format!("{} is the best of the installed libraries: {share} of what the machine allows", best.name),
         ),
     };
@@ -171,7 +171,7 @@ pub(crate) fn no_library(report: &Report) -> Option<Finding> {
     (!report.has_libraries()).then(|| {
         let detail =
             "CKE stands alone in this report. Name a library with --against, or leave out --no-peers.".to_owned();
-        finding(Kind::Fact, "No other matrix library was measured".to_owned(), detail)
+        finding(FindingKind::Fact, "No other matrix library was measured".to_owned(), detail)
     })
 }
 
@@ -192,10 +192,10 @@ pub(crate) fn our_standing(report: &Report) -> Option<Finding> {
     Some(finding(kind, headline, detail))
 }
 
-fn our_headline(ours: &Standing, best_other: Option<&Standing>) -> (Kind, String) {
+fn our_headline(ours: &Standing, best_other: Option<&Standing>) -> (FindingKind, String) {
     let share = percent(ours.share_of_ceiling);
     let Some(other) = best_other else {
-        return (Kind::Fact, format!("CKE reaches {share} of what the machine allows"));
+        return (FindingKind::Fact, format!("CKE reaches {share} of what the machine allows"));
     };
     let both = format!(
         "CKE reaches {share} of what the machine allows, {} reaches {}",
@@ -204,11 +204,11 @@ fn our_headline(ours: &Standing, best_other: Option<&Standing>) -> (Kind, String
     );
     if ours.is_ahead_of(other) {
         let headline = format!("CKE reaches {share} of what the machine allows, more than any installed library");
-        (Kind::Strength, headline)
+        (FindingKind::Strength, headline)
     } else if other.is_ahead_of(ours) {
-        (Kind::Fact, both)
+        (FindingKind::Fact, both)
     } else {
         let spread = percent(ours.spread.max(other.spread));
-        (Kind::NotConclusive, format!("{both}: the rounds of a product lay as far apart ({spread})"))
+        (FindingKind::NotConclusive, format!("{both}: the rounds of a product lay as far apart ({spread})"))
     }
 }

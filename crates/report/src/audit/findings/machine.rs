@@ -2,7 +2,7 @@
 
 use super::super::counting::Counting;
 use super::super::report::Report;
-use super::{Finding, Kind, finding};
+use super::{Finding, FindingKind, finding};
 use crate::words::{number, percent};
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::latency::{Latency, Pages};
@@ -27,7 +27,7 @@ pub(crate) fn busy(report: &Report) -> Option<Finding> {
     let detail = format!(
         "{sign} Rates are lower than they could be, those of several threads most of all: repeat the audit in peace."
     );
-    Some(finding(Kind::Alarm, "The machine was busy with other things".to_owned(), detail))
+    Some(finding(FindingKind::Alarm, "The machine was busy with other things".to_owned(), detail))
 }
 
 pub(crate) fn poor_scaling(report: &Report) -> Option<Finding> {
@@ -44,7 +44,7 @@ pub(crate) fn poor_scaling(report: &Report) -> Option<Finding> {
         let detail = format!(
             "Threads that share a core, a clock that drops under load, a limit on CPU time, or other users of the machine.{clocks}"
         );
-        finding(Kind::Loss, headline, detail)
+        finding(FindingKind::Loss, headline, detail)
     })
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn page_walks(report: &Report) -> Option<Finding> {
             "The difference is walks through page tables, which large weights pay for. Transparent huge pages are set to {mode}: \
              {advice}."
         );
-        finding(if is_off { Kind::Loss } else { Kind::Fact }, headline, detail)
+        finding(if is_off { FindingKind::Loss } else { FindingKind::Fact }, headline, detail)
     })
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn machine_speed(report: &Report) -> Option<Finding> {
         None => "Measured with multiply-adds on registers. Nothing on this machine can compute f32 products faster."
             .to_owned(),
     };
-    Some(finding(Kind::Fact, headline, detail))
+    Some(finding(FindingKind::Fact, headline, detail))
 }
 
 pub(crate) fn memory_speed(report: &Report) -> Option<Finding> {
@@ -110,7 +110,7 @@ pub(crate) fn memory_speed(report: &Report) -> Option<Finding> {
         "Text generation reads all weights for each token: each GB of weights takes at least {} ms, whatever the software.",
         number(1e3 / most)
     );
-    Some(finding(Kind::Fact, headline, detail))
+    Some(finding(FindingKind::Fact, headline, detail))
 }
 
 pub(crate) fn narrow_formats(report: &Report) -> Option<Finding> {
@@ -127,12 +127,12 @@ pub(crate) fn narrow_formats(report: &Report) -> Option<Finding> {
     let headline = format!("Narrower numbers multiply faster here: {}", factors.join(", "));
     let detail =
         "Relative to f32, measured with multiply-adds on registers. Quantised models can use it, and read fewer bytes.";
-    Some(finding(Kind::Fact, headline, detail.to_owned()))
+    Some(finding(FindingKind::Fact, headline, detail.to_owned()))
 }
 
 pub(crate) fn no_counters(report: &Report) -> Option<Finding> {
     let Counting::Unavailable { reason } = &report.counters else { return None };
     let headline = "There are no hardware counters to look at".to_owned();
     let detail = format!("Instructions per cycle and cache misses cannot be shown: {reason}.");
-    Some(finding(Kind::Fact, headline, detail))
+    Some(finding(FindingKind::Fact, headline, detail))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// One conclusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    pub(crate) kind: Kind,
+    pub(crate) kind: FindingKind,
     /// One sentence.
     pub(crate) headline: String,
     /// What it rests on, and what it means.
@@ -19,7 +19,7 @@ pub(crate) struct Finding {
 /// How good the news is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum FindingKind {
     /// Something is wrong, be it results or the measurement.
     Alarm,
     /// Speed is being left on the table.
@@ -32,15 +32,15 @@ pub(crate) enum Kind {
     NotConclusive,
 }
 
-impl Kind {
+impl FindingKind {
     /// As a mark beside the headline.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            Kind::Alarm => "alarm",
-            Kind::Loss => "loss",
-            Kind::Fact => "fact",
-            Kind::Strength => "good",
-            Kind::NotConclusive => "not conclusive",
+            FindingKind::Alarm => "alarm",
+            FindingKind::Loss => "loss",
+            FindingKind::Fact => "fact",
+            FindingKind::Strength => "good",
+            FindingKind::NotConclusive => "not conclusive",
         }
     }
 }
@@ -79,11 +79,11 @@ impl Finding {
     /// The same, as it stands when the machine was busy.
     fn doubted(self) -> Finding {
         let detail = format!("The machine was busy while this was measured. {}", self.detail);
-        Finding { kind: Kind::NotConclusive, detail, ..self }
+        Finding { kind: FindingKind::NotConclusive, detail, ..self }
     }
 }
 
-fn finding(kind: Kind, headline: String, detail: String) -> Finding {
+fn finding(kind: FindingKind, headline: String, detail: String) -> Finding {
     Finding { kind, headline, detail }
 }
 

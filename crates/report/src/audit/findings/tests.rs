@@ -6,7 +6,7 @@ use super::super::suite::Family;
 use super::*;
 use cke_perf::peers::Verdict;
 
-fn headlines(report: &Report, kind: Kind) -> Vec<&str> {
+fn headlines(report: &Report, kind: FindingKind) -> Vec<&str> {
     let of_kind = report.findings.iter().filter(|finding| finding.kind == kind);
     of_kind.map(|finding| finding.headline.as_str()).collect()
 }
@@ -19,13 +19,13 @@ fn findings_name_the_deepest_cliff_of_each_library_in_numbers() {
     ];
     let report = example::report(rows);
     assert_eq!(
-        headlines(&report, Kind::Loss)[0],
+        headlines(&report, FindingKind::Loss)[0],
         "OpenBLAS reaches 7 GFLOP/s at 1×3072×768 nt where the multiply-add units would allow 50"
     );
-    let detail = &report.findings.iter().find(|finding| finding.kind == Kind::Loss).expect("a loss").detail;
+    let detail = &report.findings.iter().find(|finding| finding.kind == FindingKind::Loss).expect("a loss").detail;
     assert!(detail.contains("CKE does the same product at 49, 7 times as fast."), "{detail}");
     assert!(detail.ends_with("on 2 of 2 products."), "{detail}");
-    assert_eq!(headlines(&report, Kind::Strength).len(), 1);
+    assert_eq!(headlines(&report, FindingKind::Strength).len(), 1);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn findings_wrong_product_comes_first() {
     row.entries[1].verdict = Verdict::Wrong { error: Some(7.0) };
     row.entries[1].gflops = None;
     let report = example::report(vec![row]);
-    assert_eq!(report.findings[0].kind, Kind::Alarm);
+    assert_eq!(report.findings[0].kind, FindingKind::Alarm);
     assert_eq!(report.findings[0].headline, "bad computes wrong results, for instance at 64³");
 }
 
@@ -85,11 +85,11 @@ fn findings_compare_nothing_while_the_machine_is_busy() {
         example::row(Family::Rows, "1 3072 768 n t", &[(OURS, 49.0), ("OpenBLAS", 7.0)], 50.0),
         example::row(Family::Rows, "8 3072 768 n t", &[(OURS, 180.0), ("OpenBLAS", 53.0)], 200.0),
     ]);
-    assert!(!headlines(&report, Kind::Loss).is_empty());
+    assert!(!headlines(&report, FindingKind::Loss).is_empty());
     report.about.load_average = Some(2.0);
     report.findings = super::findings(&report);
-    assert!(headlines(&report, Kind::Loss).is_empty() && headlines(&report, Kind::Strength).is_empty());
-    let doubted = headlines(&report, Kind::NotConclusive);
+    assert!(headlines(&report, FindingKind::Loss).is_empty() && headlines(&report, FindingKind::Strength).is_empty());
+    let doubted = headlines(&report, FindingKind::NotConclusive);
     assert!(doubted.iter().any(|headline| headline.starts_with("OpenBLAS reaches 7 GFLOP/s")), "{doubted:?}");
 }
 
@@ -100,9 +100,9 @@ fn findings_within_the_spread_are_not_conclusive() {
         row.entries.iter_mut().for_each(|entry| entry.spread = Some(spread));
         example::report(vec![row])
     };
-    assert_eq!(headlines(&report(0.01), Kind::NotConclusive).len(), 0);
+    assert_eq!(headlines(&report(0.01), FindingKind::NotConclusive).len(), 0);
     let noisy = report(0.2);
-    let found = headlines(&noisy, Kind::NotConclusive);
+    let found = headlines(&noisy, FindingKind::NotConclusive);
     assert!(found[0].starts_with("CKE reaches 95%") && found[1].starts_with("x (90%) and y (88%)"), "{found:?}");
 }
 

@@ -9,7 +9,7 @@ use cke_chart::bars::{BarChart, BarGroup};
 use cke_chart::heat::{HeatCell, HeatMap, HeatRow};
 use cke_chart::lines::{LineChart, Mark, Series};
 use cke_chart::roofline::{Ceiling, PointLabel, RooflineChart};
-use cke_chart::{Axis, Format, Ink};
+use cke_chart::{Axis, Ink, NumberFormat};
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::latency::Pages;
 use cke_perf::report::format_bytes;
@@ -70,7 +70,7 @@ fn standings(report: &Report) -> Markup {
         "",
         |heading, width| {
             let (heading, series, groups) = (heading.clone(), series.clone(), groups.clone());
-            BarChart { heading, format: Format::Percent, series, groups }.draw(width)
+            BarChart { heading, format: NumberFormat::Percent, series, groups }.draw(width)
         },
     )
 }
@@ -188,7 +188,7 @@ fn peaks(report: &Report) -> Markup {
     let series: Vec<_> = series.collect();
     figure("Multiply-add peak", "10⁹ operations per second, measured on registers", "", |heading, width| {
         let (heading, series, groups) = (heading.clone(), series.clone(), groups.clone());
-        BarChart { heading, format: Format::Plain, series, groups }.draw(width)
+        BarChart { heading, format: NumberFormat::Plain, series, groups }.draw(width)
     })
 }
 
@@ -211,7 +211,8 @@ fn bandwidth(report: &Report) -> Markup {
         })
     });
     let series: Vec<Series> = series.collect();
-    let (x, y) = (Axis::log2("bytes that each thread reads over and over").format(Format::Bytes), Axis::log("GB/s"));
+    let (x, y) =
+        (Axis::log2("bytes that each thread reads over and over").format(NumberFormat::Bytes), Axis::log("GB/s"));
     figure(
         "Read bandwidth by working set",
         "GB/s of all threads together, in order",
@@ -232,7 +233,7 @@ fn latency(report: &Report) -> Markup {
         })
     };
     let series = vec![of(Pages::Huge, "huge pages", Ink::OURS), of(Pages::Small, "small pages", Ink::other(0))];
-    let (x, y) = (Axis::log2("bytes visited in random order").format(Format::Bytes), Axis::log("ns"));
+    let (x, y) = (Axis::log2("bytes visited in random order").format(NumberFormat::Bytes), Axis::log("ns"));
     figure(
         "Load latency by working set",
         "nanoseconds of a load that waits for the load before, one thread",
@@ -244,7 +245,7 @@ fn latency(report: &Report) -> Markup {
     )
 }
 
-/// Only where there is more to see than two points.
+/// Only if there is more to see than two points.
 fn scaling(report: &Report) -> Markup {
     let scaling = &report.machine.scaling;
     let Some(one) = scaling.first().filter(|_| scaling.len() > 2) else { return Markup::default() };

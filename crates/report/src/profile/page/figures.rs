@@ -1,7 +1,7 @@
 //! The pictures of a phase.
 
 use super::super::recording::Kind;
-use super::super::report::{Phase, Report, Row};
+use super::super::report::{OperationRow, Phase, Report};
 use super::timelines;
 use crate::page::markup::figure;
 use crate::words::{number, percent};
@@ -10,7 +10,7 @@ use cke_chart::heat::{HeatCell, HeatMap, HeatRow};
 use cke_chart::lines::Series;
 use cke_chart::roofline::{Ceiling, PointLabel, RooflineChart};
 use cke_chart::timeline::{Lane, Span, Timeline};
-use cke_chart::{Format, Ink};
+use cke_chart::{Ink, NumberFormat};
 use maud::{Markup, html};
 
 /// Every picture.
@@ -51,7 +51,8 @@ fn composition(phase: &Phase) -> Markup {
         start = span.end;
         span
     };
-    let (rest, weighty): (Vec<&Row>, Vec<&Row>) = phase.by_name.iter().partition(|row| row.kind == Kind::Other);
+    let (rest, weighty): (Vec<&OperationRow>, Vec<&OperationRow>) =
+        phase.by_name.iter().partition(|row| row.kind == Kind::Other);
     let mut spans: Vec<Span> = Vec::new();
     for row in weighty.into_iter().chain(rest) {
         spans.push(span(row.name, ink(phase, row.name), row.sums.seconds, row.sums.share_of_time));
@@ -67,12 +68,12 @@ fn composition(phase: &Phase) -> Markup {
 
 /// A bar for each operation, the longest first, with the time that the roofline allows.
 fn times(phase: &Phase) -> Markup {
-    let group = |row: &Row| BarGroup {
+    let group = |row: &OperationRow| BarGroup {
         label: row.name.to_owned(),
         values: vec![Some(1e3 * row.sums.seconds)],
         limit: (row.sums.least_seconds > 0.0).then_some(1e3 * row.sums.least_seconds),
     };
-    let mut rows: Vec<&Row> = phase.by_name.iter().collect();
+    let mut rows: Vec<&OperationRow> = phase.by_name.iter().collect();
     rows.sort_by(|x, y| y.sums.seconds.total_cmp(&x.sums.seconds));
     let mut groups: Vec<BarGroup> = rows.into_iter().map(group).collect();
     let between = vec![Some(1e3 * phase.between.seconds)];
@@ -83,7 +84,8 @@ fn times(phase: &Phase) -> Markup {
         "A bar that ends before its stroke found operands in a cache.",
         |heading, width| {
             let series = vec![("time".to_owned(), Ink::OURS)];
-            BarChart { heading: heading.clone(), format: Format::Plain, series, groups: groups.clone() }.draw(width)
+            BarChart { heading: heading.clone(), format: NumberFormat::Plain, series, groups: groups.clone() }
+                .draw(width)
         },
     )
 }
@@ -91,8 +93,8 @@ fn times(phase: &Phase) -> Markup {
 /// Each operation as a point.
 fn roofline(report: &Report, phase: &Phase) -> Markup {
     let with_work = || phase.by_name.iter().filter(|row| row.sums.flops > 0 && row.sums.bytes > 0);
-    let intensity = |row: &Row| row.sums.flops as f64 / row.sums.bytes as f64;
-    let series = |row: &Row| {
+    let intensity = |row: &OperationRow| row.sums.flops as f64 / row.sums.bytes as f64;
+    let series = |row: &OperationRow| {
         let sums = &row.sums;
         let title = format!(
             "{}: {} GFLOP/s, {} of the roofline",
@@ -102,8 +104,11 @@ fn roofline(report: &Report, phase: &Phase) -> Markup {
         );
         Series::new(row.name, ink(phase, row.name)).point(intensity(row), sums.gflops, title)
     };
-    let label =
-        |row: &Row| PointLabel { intensity: intensity(row), gflops: row.sums.gflops, text: row.name.to_owned() };
+    let label = |row: &OperationRow| PointLabel {
+        intensity: intensity(row),
+        gflops: row.sums.gflops,
+        text: row.name.to_owned(),
+    };
     let series: Vec<Series> = with_work().map(series).collect();
     if series.is_empty() {
         return Markup::default();
@@ -135,7 +140,7 @@ fn layers(phase: &Phase) -> Markup {
     if layers < 2 {
         return Markup::default();
     }
-    let is_in_layers = |row: &&Row| {
+    let is_in_layers = |row: &&OperationRow| {
         let mut own = phase.operations.iter().filter(|operation| operation.name == row.name);
         row.kind != Kind::Other && row.sums.least_seconds > 0.0 && own.any(|operation| operation.layer.is_some())
     };

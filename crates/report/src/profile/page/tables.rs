@@ -1,15 +1,15 @@
 //! The numbers of a phase.
 
 use super::super::operations::Shape;
-use super::super::report::{Phase, Row};
-use super::super::sums::Sums;
+use super::super::report::{OperationRow, Phase};
+use super::super::sums::Totals;
 use crate::page::markup::{Cell, table};
 use crate::words::percent;
 use maud::Markup;
 
 /// Every operation, and all of them together.
 pub(crate) fn all(phase: &Phase) -> Markup {
-    let row = |row: &Row| cells(row.name, &row.sums, shape(&row.shapes), row.kernels.join(", "));
+    let row = |row: &OperationRow| cells(row.name, &row.sums, shape(&row.shapes), row.kernels.join(", "));
     let mut rows: Vec<Vec<Cell>> = phase.by_name.iter().map(row).collect();
     rows.push(cells("between operations", &phase.between, String::new(), String::new()));
     rows.push(cells("total", &phase.total, String::new(), String::new()));
@@ -17,7 +17,7 @@ pub(crate) fn all(phase: &Phase) -> Markup {
     table("All numbers", &heads, &rows)
 }
 
-fn cells(name: &str, sums: &Sums, shape: String, kernel: String) -> Vec<Cell> {
+fn cells(name: &str, sums: &Totals, shape: String, kernel: String) -> Vec<Cell> {
     let if_any = |is_there: bool, text: String| Cell::number(if is_there { text } else { String::new() });
     vec![
         Cell::text(name),

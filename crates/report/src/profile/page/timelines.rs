@@ -58,12 +58,19 @@ fn drawn(title: &str, which: &str, phase: &Phase, threads: usize, operations: &[
 }
 
 fn lanes(phase: &Phase, threads: usize, operations: &[&Operation], close_ns: u64, clock: Clock) -> Vec<Lane> {
-    let whole =
-        operations.iter().map(|&operation| Work { operation, start_ns: operation.start_ns, end_ns: operation.end_ns });
+    let whole = operations.iter().map(|&operation| TimedOperation {
+        operation,
+        start_ns: operation.start_ns,
+        end_ns: operation.end_ns,
+    });
     let of_thread = |thread: usize| {
         let own = operations.iter().flat_map(|&operation| {
             let stretches = operation.stretches.iter().filter(move |stretch| stretch.thread == thread);
-            stretches.map(move |stretch| Work { operation, start_ns: stretch.start_ns, end_ns: stretch.end_ns })
+            stretches.map(move |stretch| TimedOperation {
+                operation,
+                start_ns: stretch.start_ns,
+                end_ns: stretch.end_ns,
+            })
         });
         lane(&format!("thread {thread}"), phase, own, close_ns, clock)
     };
@@ -87,14 +94,20 @@ impl Clock {
 
 /// Time spent on an operation.
 #[derive(Clone, Copy, Debug)]
-struct Work<'p> {
+struct TimedOperation<'p> {
     operation: &'p Operation,
     start_ns: u64,
     end_ns: u64,
 }
 
-fn lane<'p>(label: &str, phase: &Phase, works: impl Iterator<Item = Work<'p>>, close_ns: u64, clock: Clock) -> Lane {
-    let mut joined: Vec<Work<'_>> = Vec::new();
+fn lane<'p>(
+    label: &str,
+    phase: &Phase,
+    works: impl Iterator<Item = TimedOperation<'p>>,
+    close_ns: u64,
+    clock: Clock,
+) -> Lane {
+    let mut joined: Vec<TimedOperation<'_>> = Vec::new();
     for work in works {
         match joined.last_mut() {
             Some(last) if last.operation.is_same_step(work.operation) && work.start_ns <= last.end_ns + close_ns => {
@@ -103,7 +116,7 @@ fn lane<'p>(label: &str, phase: &Phase, works: impl Iterator<Item = Work<'p>>, c
             _ => joined.push(work),
         }
     }
-    let span = |work: Work<'_>| {
+    let span = |work: TimedOperation<'_>| {
         let (start, end) = (clock.at(work.start_ns), clock.at(work.end_ns));
         let title = format!(
             "{}: {} {}, from {} to {}",

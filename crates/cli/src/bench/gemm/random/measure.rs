@@ -1,8 +1,8 @@
 //! Timing drawn products within a budget, those that look slow a second time.
 
 use super::Drawn;
-use super::resume::{Finished, Record};
-use crate::bench::gemm::report::{Contestant, Row};
+use super::resume::{Finished, FinishedProduct};
+use crate::bench::gemm::report::{Contestant, ProductRow};
 use crate::bench::progress::ProgressLine;
 use crate::error::CliError;
 use cke_perf::peers::{Contest, Entrant, Launcher, Product, Settings, ShapeResult};
@@ -39,14 +39,14 @@ impl Budget {
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Measured {
+pub(super) struct RandomResults {
     pub(super) contestants: Vec<Contestant>,
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<FinishedProduct>,
 }
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Session<'a> {
+pub(super) struct RandomRun<'a> {
     pub(super) launcher: &'a Launcher,
     /// Our own, the same once more, then the libraries.
     pub(super) entrants: &'a [Entrant],
@@ -55,15 +55,15 @@ pub(super) struct Session<'a> {
     pub(super) budget: Budget,
 }
 
-impl Session<'_> {
+impl RandomRun<'_> {
     /// Measures what is not finished yet with each number of threads, as long as there is time.
     ///
     /// # Errors
     /// If an entrant cannot take part, the peak cannot be measured or the file cannot be written.
-    pub(super) fn measure(&self, thread_counts: &[usize], finished: &mut Finished) -> Result<Measured, CliError> {
+    pub(super) fn measure(&self, thread_counts: &[usize], finished: &mut Finished) -> Result<RandomResults, CliError> {
         let progress = ProgressLine::new(thread_counts.len() * self.drawn.len());
         let contestants = self.entrants.iter().map(Contestant::new).collect();
-        let mut measured = Measured { contestants, records: Vec::new() };
+        let mut measured = RandomResults { contestants, records: Vec::new() };
         for (share, &threads) in thread_counts.iter().enumerate() {
             let settings = Settings { threads, ..self.settings };
             let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
@@ -78,7 +78,7 @@ impl Session<'_> {
                     None => {
                         progress.show(message(threads, drawn, left));
                         let (result, timed_again) = self.time(&mut contest, &measured.contestants, drawn.product)?;
-                        finished.add(Record { class: drawn.class, timed_again, result })?
+                        finished.add(FinishedProduct { class: drawn.class, timed_again, result })?
                     }
                 };
                 measured.records.push(record);
@@ -96,7 +96,7 @@ impl Session<'_> {
         product: Product,
     ) -> Result<(ShapeResult, bool), CliError> {
         let result = contest.measure(product)?;
-        let row = Row::new(contestants, result);
+        let row = ProductRow::new(contestants, result);
         if row.ratio.is_some_and(|ratio| ratio < SUSPICIOUS) {
             return Ok((contest.measure_rounds(product, LONGER * self.settings.rounds)?, true));
         }

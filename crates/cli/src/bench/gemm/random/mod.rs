@@ -15,7 +15,7 @@ use cke_perf::peers::{Class, Dtype, Entrant, Launcher, Product, Settings, draw};
 use cke_perf::report::Format;
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use measure::{Budget, Session};
+use measure::{Budget, RandomRun};
 use report::Report;
 use resume::{Finished, Header};
 use std::path::PathBuf;
@@ -56,8 +56,8 @@ pub(super) struct RandomArgs {
         hide_possible_values = true,
         requires = "random",
     )]
-    class: Vec<Choice>,
-    /// Begin no product after so many minutes, shared by the numbers of threads, up to 100000
+    class: Vec<ClassChoice>,
+    /// Begin no product after M minutes, shared by the numbers of threads, up to 100000
     #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = minutes, requires = "random")]
     minutes: Option<f64>,
     /// File that keeps each finished product, to go on from there when the command is given again
@@ -70,7 +70,7 @@ const ALL: &str = "all";
 
 /// A class, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
+enum ClassChoice {
     All,
     One(Class),
 }
@@ -79,11 +79,11 @@ fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=100_000)
 }
 
-fn class() -> impl TypedValueParser<Value = Choice> {
+fn class() -> impl TypedValueParser<Value = ClassChoice> {
     let names = Class::ALL.map(Class::name).into_iter().chain([ALL]);
     PossibleValuesParser::new(names).map(|name| {
         let class = Class::ALL.into_iter().find(|class| class.name() == name);
-        class.map_or(Choice::All, Choice::One)
+        class.map_or(ClassChoice::All, ClassChoice::One)
     })
 }
 
@@ -107,7 +107,8 @@ pub(super) struct Wanted {
 impl RandomArgs {
     /// What is wanted; `None` without `--random`.
     pub(super) fn wanted(self) -> Option<Wanted> {
-        let is_wanted = |class: &Class| self.class.contains(&Choice::All) || self.class.contains(&Choice::One(*class));
+        let is_wanted =
+            |class: &Class| self.class.contains(&ClassChoice::All) || self.class.contains(&ClassChoice::One(*class));
         let classes = Class::ALL.into_iter().filter(is_wanted).collect();
         Some(Wanted { count: self.random?, seed: self.seed, classes, minutes: self.minutes, resume: self.resume })
     }
@@ -131,9 +132,9 @@ impl Wanted {
     }
 }
 
-/// Who computes the products, and how they are timed.
+/// The contestants, and how they are timed.
 #[derive(Debug)]
-pub(super) struct Contest<'a> {
+pub(super) struct RandomBench<'a> {
     pub(super) launcher: &'a Launcher,
     pub(super) cpu: &'a Cpu,
     pub(super) own: Entrant,
@@ -141,13 +142,13 @@ pub(super) struct Contest<'a> {
     pub(super) settings: Settings,
 }
 
-impl Contest<'_> {
+impl RandomBench<'_> {
     /// Measures the wanted products and writes the report.
     ///
     /// # Errors
     /// If a contestant cannot take part, a product is wrong, or the file of finished products is of other settings.
     pub(super) fn run(self, wanted: Wanted, thread_counts: &[usize], format: Format) -> Result<(), CliError> {
-        let Contest { launcher, cpu, own, libraries, settings } = self;
+        let RandomBench { launcher, cpu, own, libraries, settings } = self;
         let again = Entrant::new(format!("{}-again", own.name), own.subject.clone());
         if libraries.iter().any(|library| library.name == again.name) {
             return Err(CliError::Misuse(format!("--against: {} is our own product timed twice", again.name)));
@@ -160,7 +161,7 @@ impl Contest<'_> {
         let header = Header::new(cpu, wanted.seed, settings, &entrants);
         let mut finished = Finished::open(wanted.resume.as_deref(), &header)?;
         let budget = Budget::new(wanted.minutes, thread_counts.len());
-        let session = Session { launcher, entrants: &entrants, settings, drawn: &drawn, budget };
+        let session = RandomRun { launcher, entrants: &entrants, settings, drawn: &drawn, budget };
         let measured = session.measure(thread_counts, &mut finished)?;
         let report = Report::new(&header, &wanted.classes, &drawn, thread_counts, measured);
         report_missing(&report, drawn.len() * thread_counts.len(), wanted.resume.is_some());

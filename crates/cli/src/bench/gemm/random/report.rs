@@ -1,10 +1,10 @@
 //! What was found on drawn products, and how it is written.
 
 use super::Drawn;
-use super::measure::Measured;
-use super::resume::{Header, Record};
+use super::measure::RandomResults;
+use super::resume::{FinishedProduct, Header};
 use super::table;
-use crate::bench::gemm::report::{Contestant, Line, Row};
+use crate::bench::gemm::report::{Contestant, GemmLine, ProductRow};
 use crate::date;
 use crate::error::CliError;
 use cke_perf::peers::result::geometric_mean;
@@ -26,26 +26,26 @@ pub(super) struct Report {
     #[serde(flatten)]
     settings: Header,
     pub(super) contestants: Vec<Contestant>,
-    pub(super) points: Vec<Point>,
+    pub(super) points: Vec<RandomPoint>,
     /// For each number of threads each class, then all together.
-    pub(super) summaries: Vec<Summary>,
+    pub(super) summaries: Vec<ClassSummary>,
 }
 
 /// One product with one number of threads.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Point {
+pub(super) struct RandomPoint {
     class: Class,
     /// Whether it was timed a second time, with more rounds, since the first one was below the fastest library.
     timed_again: bool,
     /// Our rate over that of our second entry: the noise.
     own_ratio: Option<f64>,
     #[serde(flatten)]
-    pub(super) row: Row,
+    pub(super) row: ProductRow,
 }
 
 /// The points of one class, or of all, with one number of threads.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Summary {
+pub(super) struct ClassSummary {
     pub(super) threads: usize,
     /// `None` for all classes together.
     pub(super) class: Option<Class>,
@@ -53,24 +53,24 @@ pub(super) struct Summary {
     pub(super) measured: usize,
     pub(super) timed_again: usize,
     /// Of the ratios to the fastest library.
-    pub(super) ratio: Spread,
+    pub(super) ratio: RatioSpread,
     /// Of the ratios to our second entry.
-    pub(super) own_ratio: Spread,
+    pub(super) own_ratio: RatioSpread,
     /// Geometric mean.
     pub(super) share_of_peak: Option<f64>,
-    pub(super) worst: Vec<Worst>,
+    pub(super) worst: Vec<WorstProduct>,
 }
 
-/// Where ratios lie.
+/// The distribution of ratios.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Spread {
+pub(super) struct RatioSpread {
     pub(super) geometric_mean: Option<f64>,
     pub(super) fifth_percentile: Option<f64>,
 }
 
 /// A product on which we do badly against the libraries, or without them against the peak.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Worst {
+pub(super) struct WorstProduct {
     pub(super) class: Class,
     /// As `--shapes` takes it.
     pub(super) product: String,
@@ -84,37 +84,37 @@ pub(super) struct Worst {
 
 /// A line of the CSV file: one contestant on one product.
 #[derive(Debug, Serialize)]
-struct PointLine<'a> {
+struct RandomLine<'a> {
     class: Class,
     timed_again: bool,
     #[serde(flatten)]
-    line: Line<'a>,
+    line: GemmLine<'a>,
 }
 
-impl Spread {
-    fn of(ratios: impl Iterator<Item = f64>) -> Spread {
+impl RatioSpread {
+    fn of(ratios: impl Iterator<Item = f64>) -> RatioSpread {
         let ratios: Vec<f64> = ratios.collect();
-        Spread { geometric_mean: geometric_mean(ratios.iter().copied()), fifth_percentile: quantile(&ratios, LOW) }
+        RatioSpread { geometric_mean: geometric_mean(ratios.iter().copied()), fifth_percentile: quantile(&ratios, LOW) }
     }
 }
 
-impl Point {
-    fn new(contestants: &[Contestant], Record { class, timed_again, result }: Record) -> Point {
+impl RandomPoint {
+    fn new(contestants: &[Contestant], FinishedProduct { class, timed_again, result }: FinishedProduct) -> RandomPoint {
         let own = |i: usize| result.entries.get(i).and_then(Entry::valid_rate);
         let own_ratio = own(0).zip(own(1)).map(|(first, second)| first / second);
-        Point { class, timed_again, own_ratio, row: Row::new(contestants, result) }
+        RandomPoint { class, timed_again, own_ratio, row: ProductRow::new(contestants, result) }
     }
 
-    /// What is worst where it is least.
+    /// The lower, the worse.
     fn score(&self) -> Option<f64> {
         self.row.ratio.or(self.row.share_of_peak)
     }
 }
 
-impl From<&Point> for Worst {
-    fn from(Point { class, own_ratio, row, .. }: &Point) -> Worst {
+impl From<&RandomPoint> for WorstProduct {
+    fn from(RandomPoint { class, own_ratio, row, .. }: &RandomPoint) -> WorstProduct {
         let own = row.result.entries.first();
-        Worst {
+        WorstProduct {
             class: *class,
             product: row.result.product.to_string(),
             ratio: row.ratio,
@@ -134,9 +134,10 @@ impl Report {
         classes: &[Class],
         drawn: &[Drawn],
         thread_counts: &[usize],
-        Measured { contestants, records }: Measured,
+        RandomResults { contestants, records }: RandomResults,
     ) -> Report {
-        let points: Vec<Point> = records.into_iter().map(|record| Point::new(&contestants, record)).collect();
+        let points: Vec<RandomPoint> =
+            records.into_iter().map(|record| RandomPoint::new(&contestants, record)).collect();
         let mut groups: Vec<Option<Class>> = classes.iter().copied().map(Some).collect();
         groups.extend((classes.len() > 1).then_some(None));
         let all = thread_counts.iter().flat_map(|&threads| groups.iter().map(move |&class| (threads, class)));
@@ -152,7 +153,7 @@ impl Report {
     /// The report in this format.
     ///
     /// # Errors
-    /// None but for errors of ours.
+    /// If the report cannot be serialised, which is a bug.
     pub(super) fn render(&self, format: Format) -> Result<String, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::Failed(error.to_string());
         match format {
@@ -162,30 +163,30 @@ impl Report {
         }
     }
 
-    fn lines(&self) -> Vec<PointLine<'_>> {
+    fn lines(&self) -> Vec<RandomLine<'_>> {
         let of_point = |point| {
-            let &Point { class, timed_again, ref row, .. } = point;
-            row.lines(&self.contestants).map(move |line| PointLine { class, timed_again, line })
+            let &RandomPoint { class, timed_again, ref row, .. } = point;
+            row.lines(&self.contestants).map(move |line| RandomLine { class, timed_again, line })
         };
         self.points.iter().flat_map(of_point).collect()
     }
 }
 
-fn summary(threads: usize, class: Option<Class>, drawn: &[Drawn], points: &[Point]) -> Summary {
+fn summary(threads: usize, class: Option<Class>, drawn: &[Drawn], points: &[RandomPoint]) -> ClassSummary {
     let is_of = |found: Class| class.is_none_or(|class| class == found);
-    let mut points: Vec<&Point> =
+    let mut points: Vec<&RandomPoint> =
         points.iter().filter(|point| point.row.result.threads == threads && is_of(point.class)).collect();
     points.sort_by(|x, y| x.score().unwrap_or(f64::INFINITY).total_cmp(&y.score().unwrap_or(f64::INFINITY)));
     let scored = points.iter().filter(|point| point.score().is_some());
-    Summary {
+    ClassSummary {
         threads,
         class,
         drawn: drawn.iter().filter(|drawn| is_of(drawn.class)).count(),
         measured: points.len(),
         timed_again: points.iter().filter(|point| point.timed_again).count(),
-        ratio: Spread::of(points.iter().filter_map(|point| point.row.ratio)),
-        own_ratio: Spread::of(points.iter().filter_map(|point| point.own_ratio)),
+        ratio: RatioSpread::of(points.iter().filter_map(|point| point.row.ratio)),
+        own_ratio: RatioSpread::of(points.iter().filter_map(|point| point.own_ratio)),
         share_of_peak: geometric_mean(points.iter().filter_map(|point| point.row.share_of_peak)),
-        worst: scored.take(WORST).map(|&point| Worst::from(point)).collect(),
+        worst: scored.take(WORST).map(|&point| WorstProduct::from(point)).collect(),
     }
 }

@@ -58,7 +58,7 @@ impl Header {
 
 /// One finished product with one number of threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct FinishedProduct {
     pub(super) class: Class,
     /// Whether the result is that of a second, longer timing.
     pub(super) timed_again: bool,
@@ -69,7 +69,7 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(super) struct Finished {
     file: Option<(PathBuf, File)>,
-    records: HashMap<(usize, Class, Product), Record>,
+    records: HashMap<(usize, Class, Product), FinishedProduct>,
 }
 
 impl Finished {
@@ -96,7 +96,7 @@ impl Finished {
     }
 
     /// The result of a product that is finished.
-    pub(super) fn get(&self, threads: usize, drawn: &Drawn) -> Option<&Record> {
+    pub(super) fn get(&self, threads: usize, drawn: &Drawn) -> Option<&FinishedProduct> {
         self.records.get(&(threads, drawn.class, drawn.product))
     }
 
@@ -104,7 +104,7 @@ impl Finished {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub(super) fn add(&mut self, record: Record) -> Result<Record, CliError> {
+    pub(super) fn add(&mut self, record: FinishedProduct) -> Result<FinishedProduct, CliError> {
         if let Some((path, file)) = &mut self.file {
             let failed = |source| CliError::Input { input: path.display().to_string(), source };
             write_line(file, &record).map_err(failed)?;
@@ -114,16 +114,20 @@ impl Finished {
     }
 }
 
-fn key(record: &Record) -> (usize, Class, Product) {
+fn key(record: &FinishedProduct) -> (usize, Class, Product) {
     (record.result.threads, record.class, record.result.product)
 }
 
-/// One write, so that a line is in the file whole or not at all unless the process is killed meanwhile.
+/// One write, so that a line is in the file whole or not at all unless the process is killed during the write.
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
     file.write_all((serde_json::to_string(value)? + "\n").as_bytes())
 }
 
-fn read(path: &Path, text: &str, header: &Header) -> Result<HashMap<(usize, Class, Product), Record>, CliError> {
+fn read(
+    path: &Path,
+    text: &str,
+    header: &Header,
+) -> Result<HashMap<(usize, Class, Product), FinishedProduct>, CliError> {
     let unfit = |wanted: String, found: String| CliError::Content { input: path.display().to_string(), wanted, found };
     let mut lines = text.lines();
     let found: Header = serde_json::from_str(lines.next().unwrap_or_default())
@@ -134,7 +138,7 @@ fn read(path: &Path, text: &str, header: &Header) -> Result<HashMap<(usize, Clas
     }
     let mut records = HashMap::new();
     for (i, line) in lines.enumerate() {
-        let record: Record = serde_json::from_str(line)
+        let record: FinishedProduct = serde_json::from_str(line)
             .map_err(|error| unfit(format!("a finished product on line {}", i + 2), error.to_string()))?;
         records.insert(key(&record), record);
     }
@@ -151,14 +155,14 @@ mod tests {
         Header::new(cpu, seed, Settings::default(), &[Entrant::new("cke", Subject::Gemm)])
     }
 
-    fn record(product: &str) -> Record {
+    fn record(product: &str) -> FinishedProduct {
         let product = product.parse().expect("a product");
         let (dtype, entries) = (Dtype::F32, Vec::new());
         let result = ShapeResult { product, dtype, threads: 1, peak_gflops: 1.5, read_gb_per_s: None, entries };
-        Record { class: Class::Small, timed_again: false, result }
+        FinishedProduct { class: Class::Small, timed_again: false, result }
     }
 
-    fn drawn(record: &Record) -> Drawn {
+    fn drawn(record: &FinishedProduct) -> Drawn {
         Drawn { class: record.class, product: record.result.product }
     }
 

@@ -1,6 +1,6 @@
 //! The report on drawn products as Markdown.
 
-use super::report::{Report, Summary, Worst};
+use super::report::{ClassSummary, Report, WorstProduct};
 use crate::bench::gemm::table::{libraries, percent, ratio_cell};
 use cke_perf::report::{Align, Column, Table};
 
@@ -28,7 +28,7 @@ fn classes(report: &Report) -> Table {
     ];
     let mut table = Table::new(columns(["class"], right));
     for summary in &report.summaries {
-        let Summary { threads, drawn, measured, timed_again, ratio, own_ratio, share_of_peak, .. } = summary;
+        let ClassSummary { threads, drawn, measured, timed_again, ratio, own_ratio, share_of_peak, .. } = summary;
         table.push(vec![
             class(summary),
             threads.to_string(),
@@ -49,7 +49,8 @@ fn worst(report: &Report) -> Table {
     let mut table = Table::new(columns(left, ["threads", "ratio", "A/A", "of peak"]));
     for summary in &report.summaries {
         for product in &summary.worst {
-            let Worst { class: of, product, ratio, own_ratio, share_of_peak, fastest_library, kernel, path } = product;
+            let WorstProduct { class: of, product, ratio, own_ratio, share_of_peak, fastest_library, kernel, path } =
+                product;
             table.push(vec![
                 class(summary),
                 of.to_string(),
@@ -67,6 +68,6 @@ fn worst(report: &Report) -> Table {
     table
 }
 
-fn class(summary: &Summary) -> String {
+fn class(summary: &ClassSummary) -> String {
     summary.class.map_or("all".to_owned(), |class| class.to_string())
 }

@@ -1,4 +1,4 @@
-//! Every exported gemm and gemv under one signature, so that a test says what it wants once for all names, widths and types.
+//! Every exported gemm and gemv under one signature, so that a test is written once for all names, widths and types.
 
 use cke_testkit::Element;
 use std::ffi::{c_char, c_int};
@@ -46,14 +46,14 @@ pub(crate) struct GemvCall<T> {
 }
 
 /// One exported function.
-pub(crate) struct Face<Call> {
+pub(crate) struct Binding<Call> {
     pub(crate) name: &'static str,
     /// It takes no layout and serves column-major calls only.
     pub(crate) is_fortran: bool,
     pub(crate) call: unsafe fn(&Call),
 }
 
-impl<Call> Face<Call> {
+impl<Call> Binding<Call> {
     pub(crate) fn serves(&self, layout: c_int) -> bool {
         !self.is_fortran || layout == COL_MAJOR
     }
@@ -69,8 +69,8 @@ pub(crate) trait Number: Element + Into<f64> + From<f32> + Send + Sync {
     const INFINITY: Self;
     /// s or d.
     const LETTER: char;
-    const GEMM: &'static [Face<GemmCall<Self>>];
-    const GEMV: &'static [Face<GemvCall<Self>>];
+    const GEMM: &'static [Binding<GemmCall<Self>>];
+    const GEMV: &'static [Binding<GemvCall<Self>>];
 }
 
 fn letter(trans: c_int) -> c_char {
@@ -84,7 +84,7 @@ fn letter(trans: c_int) -> c_char {
 
 macro_rules! cblas_gemm {
     ($name:ident, $integer:ty) => {
-        Face {
+        Binding {
             name: stringify!($name),
             is_fortran: false,
             call: |p| {
@@ -102,7 +102,7 @@ macro_rules! cblas_gemm {
 
 macro_rules! fortran_gemm {
     ($name:ident, $integer:ty) => {
-        Face {
+        Binding {
             name: stringify!($name),
             is_fortran: true,
             call: |p| {
@@ -119,7 +119,7 @@ macro_rules! fortran_gemm {
 
 macro_rules! cblas_gemv {
     ($name:ident, $integer:ty) => {
-        Face {
+        Binding {
             name: stringify!($name),
             is_fortran: false,
             call: |p| {
@@ -133,7 +133,7 @@ macro_rules! cblas_gemv {
 
 macro_rules! fortran_gemv {
     ($name:ident, $integer:ty) => {
-        Face {
+        Binding {
             name: stringify!($name),
             is_fortran: true,
             call: |p| {
@@ -154,8 +154,8 @@ macro_rules! number {
             const NAN: Self = <$type>::NAN;
             const INFINITY: Self = <$type>::INFINITY;
             const LETTER: char = $letter;
-            const GEMM: &'static [Face<GemmCall<Self>>] = $gemm;
-            const GEMV: &'static [Face<GemvCall<Self>>] = $gemv;
+            const GEMM: &'static [Binding<GemmCall<Self>>] = $gemm;
+            const GEMV: &'static [Binding<GemvCall<Self>>] = $gemv;
         }
     };
 }

@@ -1,4 +1,4 @@
-//! What stands behind an exported name: one macro per routine and calling convention, over number type and integer width.
+//! The exported functions: one macro per routine and calling convention, over number type and integer width.
 //!
 //! Hidden arguments of Fortran compilers (the lengths of character arguments) come after the listed ones and are ignored. The functions
 //! may unwind: a program's own `xerbla_` may throw, and its exception passes through to the program's handler.
@@ -11,8 +11,8 @@ macro_rules! cblas_gemm {
         /// `layout`: 101 row-major, 102 column-major. `trans_a`, `trans_b`: 111 as stored, 112 or 113 transposed.
         ///
         /// # Safety
-        /// Where the arguments are good: C is valid for reads and writes and used by nobody else meanwhile; A and B are valid for
-        /// reads and written by nobody meanwhile, unless α = 0 or k = 0.
+        /// If the arguments are valid: C is valid for reads and writes and not accessed by anything else during the
+        /// call; A and B are valid for reads and not written during the call, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans_a: c_int, trans_b: c_int, m: $integer, n: $integer, k: $integer,
@@ -39,8 +39,8 @@ macro_rules! fortran_gemm {
         /// `trans_a`, `trans_b`: N as stored, T or C transposed.
         ///
         /// # Safety
-        /// The arguments that are no matrices are valid for reads. Where they are good: C is valid for reads and writes and used by
-        /// nobody else meanwhile; A and B are valid for reads and written by nobody meanwhile, unless α = 0 or k = 0.
+        /// The arguments that are no matrices are valid for reads. If they are valid: C is valid for reads and writes and not
+        /// accessed by anything else during the call; A and B are valid for reads and not written during the call, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             trans_a: *const c_char, trans_b: *const c_char, m: *const $integer, n: *const $integer, k: *const $integer,
@@ -71,8 +71,8 @@ macro_rules! cblas_gemv {
         /// vector's first element stands at the highest address.
         ///
         /// # Safety
-        /// Where the arguments are good: y is valid for reads and writes and used by nobody else meanwhile; A and x are valid for
-        /// reads and written by nobody meanwhile, unless α = 0.
+        /// If the arguments are valid: y is valid for reads and writes and not accessed by anything else during the
+        /// call; A and x are valid for reads and not written during the call, unless α = 0.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans: c_int, m: $integer, n: $integer,
@@ -100,8 +100,8 @@ macro_rules! fortran_gemv {
         /// address.
         ///
         /// # Safety
-        /// The arguments that are no matrix or vector are valid for reads. Where they are good: y is valid for reads and writes and
-        /// used by nobody else meanwhile; A and x are valid for reads and written by nobody meanwhile, unless α = 0.
+        /// The arguments that are no matrix or vector are valid for reads. If they are valid: y is valid for reads and writes and
+        /// used by nothing else during the call; A and x are valid for reads and not written during the call, unless α = 0.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             trans: *const c_char, m: *const $integer, n: *const $integer,
@@ -133,8 +133,8 @@ macro_rules! cblas_gemm_batch_strided {
         /// `stride_b` may be 0; the Cᵢ may be interleaved but not overlap.
         ///
         /// # Safety
-        /// Where the arguments are good: the Cᵢ are valid for reads and writes and used by nobody else meanwhile; the Aᵢ and Bᵢ are
-        /// valid for reads and written by nobody meanwhile, unless α = 0 or k = 0.
+        /// If the arguments are valid: the Cᵢ are valid for reads and writes and not accessed by anything else during the
+        /// call; the Aᵢ and Bᵢ are valid for reads and not written during the call, unless α = 0 or k = 0.
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(
             layout: c_int, trans_a: c_int, trans_b: c_int, m: $integer, n: $integer, k: $integer,
