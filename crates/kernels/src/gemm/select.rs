@@ -97,11 +97,6 @@ pub(super) fn choose_one_off<S: Uniform>(
 /// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
 const WIDE_FIRST_DEPTH: usize = 16;
 
-/// Elements of K up to which C is best written row by row.
-const ROW_BY_ROW: usize = 2;
-/// Columns from which on that pays for a call for each row.
-const LONG_ROW: usize = 64;
-
 /// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
 /// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
 #[inline(always)]
@@ -127,8 +122,8 @@ fn rank<S: Uniform>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: S
         _ if a_in_l2 => 2 * CLASS + narrow_first,
         _ => 2 * CLASS + wide_first,
     };
-    let is_row_by_row = m == 1 || (k <= ROW_BY_ROW && n >= LONG_ROW);
-    if is_row_by_row == is_for_single_rows { rank } else { rank + 4 * CLASS }
+    // A row of vectors is loaded for one row of A only.
+    if (m == 1) == is_for_single_rows { rank } else { rank + 4 * CLASS }
 }
 
 /// The lower the better: loads and multiply-adds of one vector along k for all tiles, which are of equal height and width, and the time

@@ -81,10 +81,8 @@ impl<E: Output> Sweep<E> {
                     functions[whole](&args);
                 }
                 if rest > 0 {
-                    args.b = args
-                        .b
-                        .wrapping_add(panels * self.panel_stride)
-                        .wrapping_sub(shift * (record.panel.block_bytes / nr));
+                    args.b =
+                        args.b.wrapping_add(panels * self.panel_stride).wrapping_sub(shift * record.rows.block_bytes);
                     args.c = args.c.wrapping_add(panels * nr - shift);
                     (args.panels, args.cols) = (1, rest + shift);
                     functions[last](&args);

@@ -167,19 +167,36 @@ unsafe fn step<E, S, L, const MR: usize, const NC: usize, const U: usize>(
     S: Simd<E>,
     L: Lanes<E, S>,
 {
-    let mut a = [[s.splat(E::zero()); U]; MR];
-    for i in 0..MR {
-        for u in 0..U {
-            // SAFETY: row i from p + u · LANES on, promised by the caller.
-            a[i][u] = unsafe { part.load(s, pair.a.add(i * args.a_row_stride).cast::<E>().add(p + u * S::LANES)) };
-        }
-    }
-    for j in 0..NC {
-        for u in 0..U {
-            // SAFETY: column j from p + u · LANES on, promised by the caller.
-            let b = unsafe { part.load(s, pair.b.add(j * args.b_stride).cast::<E>().add(p + u * S::LANES)) };
+    // SAFETY: rows and columns from p + u · LANES on, promised by the caller.
+    let a = |i: usize, u: usize| unsafe {
+        part.load(s, pair.a.add(i * args.a_row_stride).cast::<E>().add(p + u * S::LANES))
+    };
+    // SAFETY: as above.
+    let b =
+        |j: usize, u: usize| unsafe { part.load(s, pair.b.add(j * args.b_stride).cast::<E>().add(p + u * S::LANES)) };
+    // The shorter side of the tile is loaded first: with one vector of the other, and the sums, it has to fit the registers.
+    for u in 0..U {
+        if MR <= NC {
+            let mut rows = [s.splat(E::zero()); MR];
             for i in 0..MR {
-                lanes[i][j] = s.mul_add(a[i][u], b, lanes[i][j]);
+                rows[i] = a(i, u);
+            }
+            for j in 0..NC {
+                let column = b(j, u);
+                for i in 0..MR {
+                    lanes[i][j] = s.mul_add(rows[i], column, lanes[i][j]);
+                }
+            }
+        } else {
+            let mut columns = [s.splat(E::zero()); NC];
+            for j in 0..NC {
+                columns[j] = b(j, u);
+            }
+            for i in 0..MR {
+                let row = a(i, u);
+                for j in 0..NC {
+                    lanes[i][j] = s.mul_add(row, columns[j], lanes[i][j]);
+                }
             }
         }
     }

@@ -134,30 +134,49 @@ impl<S: Uniform> Small<S> {
     #[inline(never)]
     unsafe fn run_packed(&self) -> bool {
         let Shape { m, n, k } = self.shape;
-        let nr = self.kernel.tile().nr;
+        let panel = self.kernel.tile().nr * k;
+        // As many panels at a time as there is room for, so that C is written in long pieces.
+        let cols_at_a_time = ROOM / size_of::<S::E>() / panel * self.kernel.tile().nr;
         let done = with_room(|room: *mut S::E| {
-            for col in (0..n).step_by(nr) {
-                let cols = nr.min(n - col);
-                let args = CopyArgs {
-                    source: self.b.at(0, col),
-                    rows: k,
-                    cols,
-                    row_stride: self.b.row_stride,
-                    col_stride: self.b.col_stride,
-                    out: room,
-                    out_stride: nr,
-                };
-                let packed = Strided { data: room.cast_const(), row_stride: nr, col_stride: 1 };
-                let panel = self.sweep(packed, 0);
-                let panel = Sweep { c: self.c.wrapping_add(col), ..panel };
-                // SAFETY: columns of B, for which the room has room, as was checked; the rest is promised by the caller.
+            for col in (0..n).step_by(cols_at_a_time) {
+                let cols = cols_at_a_time.min(n - col);
+                // SAFETY: columns of B, for whose panels there is room, as was checked; the rest is promised by the caller.
                 unsafe {
-                    self.kernel.copy(&args);
-                    panel.run(0..m, cols);
+                    self.pack(col, cols, room);
+                    self.sweep_packed(room, col).run(0..m, cols);
                 }
             }
         });
         done.is_some()
+    }
+
+    /// Packs these columns of B in panels.
+    ///
+    /// # Safety
+    /// As [`Small::run`]; there is room for the panels.
+    unsafe fn pack(&self, first: usize, cols: usize, room: *mut S::E) {
+        let (k, nr) = (self.shape.k, self.kernel.tile().nr);
+        for start in (0..cols).step_by(nr) {
+            let args = CopyArgs {
+                source: self.b.at(0, first + start),
+                rows: k,
+                cols: nr.min(cols - start),
+                row_stride: self.b.row_stride,
+                col_stride: self.b.col_stride,
+                out: room.wrapping_add(start * k),
+                out_stride: nr,
+            };
+            // SAFETY: promised by the caller.
+            unsafe { self.kernel.copy(&args) };
+        }
+    }
+
+    /// The sweep over packed panels, for C from a column on.
+    fn sweep_packed(&self, panels: *const S::E, col: usize) -> Sweep<S::E> {
+        let (k, nr) = (self.shape.k, self.kernel.tile().nr);
+        let b = Strided { data: panels, row_stride: nr, col_stride: 1 };
+        let sweep = self.sweep(b, nr * k);
+        Sweep { c: sweep.c.wrapping_add(col), ..sweep }
     }
 
     /// # Safety
