@@ -16,6 +16,9 @@ pub struct Blocking {
     pub nc: usize,
 }
 
+/// Rows of a block of A that make up for the reading of a panel of B from beyond L2.
+const ROWS_PER_PANEL: usize = 64;
+
 /// Tasks per thread that keep the threads busy to the end when one of them is slower.
 const TASKS_PER_THREAD: usize = 6;
 
@@ -31,13 +34,18 @@ impl Blocking {
         if k <= SHALLOW && m > tile.mr {
             return Blocking::shallow(tile, elements(caches.l2 / 2), threads, shape);
         }
-        let limit = if m <= tile.mr { usize::MAX } else { elements(caches.l2 / 3) / tile.nr };
+        let room_for_a = elements(caches.l2 * 2 / 5);
+        let limit = match m {
+            _ if m <= tile.mr => usize::MAX,
+            // With rows enough in each block of A to make up for the reading of B from beyond L2.
+            _ => (elements(caches.l2 / 3) / tile.nr).min(room_for_a / m.min(ROWS_PER_PANEL)),
+        };
         let kc = even_part(k, limit.max(16), 1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
         let tasks = if threads > 1 { threads.saturating_mul(TASKS_PER_THREAD) } else { 1 };
         // Few panels: rows make up the number of tasks.
         let rows_per_task = m.div_ceil((tasks / panels).max(1)).max(1);
-        let mc = even_part(m, rows_per_task.min(elements(caches.l2 * 2 / 5) / kc), tile.mr);
+        let mc = even_part(m, rows_per_task.min(room_for_a / kc), tile.mr);
         let row_blocks = m.div_ceil(mc).max(1);
         let panels_per_block = equal_blocks(panels, tasks.div_ceil(row_blocks), threads);
         Blocking { mc, kc, nc: panels_per_block * tile.nr }

@@ -113,27 +113,41 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         unsafe { self.product.run(self.a.bytes(), whole, blocking, pool) };
     }
 
+    /// With all of B packed first, and A copied if its rows are hard to read.
+    ///
     /// # Safety
     /// As [`OneOff::run`].
     unsafe fn run_pack_b(&self, ctx: &mut Ctx<'_>) {
-        let Product { kernel, n, k, .. } = self.product;
+        let Product { kernel, m, n, k, .. } = self.product;
         let nr = kernel.tile().nr;
-        let panel_len = k * nr;
-        let Ok(copy) = ctx.scratch.take::<S::E>(n.div_ceil(nr).saturating_mul(panel_len)) else {
+        let (panel_len, a_stride) = (k * nr, padded_row::<S::E>(k));
+        let copies_a = self.copies_a() && m.saturating_mul(a_stride) <= LARGEST_WHOLE_A / size_of::<S::E>();
+        let a_len = if copies_a { m * a_stride } else { 0 };
+        let b_len = n.div_ceil(nr).saturating_mul(panel_len);
+        let Ok(scratch) = ctx.scratch.take::<S::E>(b_len.saturating_add(a_len)) else {
             // SAFETY: promised by the caller.
             return unsafe { self.run_without_memory() };
         };
-        for_each_chunk(ctx.pool, copy, PANELS_PER_COPY * panel_len, |chunk, out| {
-            for (index, out) in out.chunks_mut(panel_len).enumerate() {
-                // SAFETY: the panel exists and B is valid for reads, promised by the caller; `out` has room for it.
-                unsafe { self.pack_b(chunk * PANELS_PER_COPY + index, 0, k, out) };
+        let (b_copy, a_copy) = scratch.split_at_mut(b_len);
+        // Rows of B are read in long pieces, columns whole.
+        let depth = if self.b.col_stride == 1 { ROWS_AT_A_TIME } else { k };
+        for_each_chunk(ctx.pool, b_copy, PANELS_PER_COPY * panel_len, |chunk, out| {
+            for start in (0..k).step_by(depth) {
+                for (index, out) in out.chunks_mut(panel_len).enumerate() {
+                    let (panel, rows) = (chunk * PANELS_PER_COPY + index, depth.min(k - start));
+                    // SAFETY: the panel exists and B is valid for reads, promised by the caller; `out` has room for it.
+                    unsafe { self.pack_b(panel, start, rows, &mut out[start * nr..]) };
+                }
             }
         });
         let (panel_stride, stride) = (panel_len * size_of::<S::E>(), nr * size_of::<S::E>());
-        let data = copy.as_ptr().cast();
+        let data = b_copy.as_ptr().cast();
         let b = WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false };
-        // SAFETY: promised by the caller; the copy holds all panels.
-        unsafe { self.product.run(self.a.bytes(), b, self.blocking(ctx.pool.threads()), ctx.pool) };
+        // SAFETY: promised by the caller; the copies hold all panels, and all rows of A.
+        unsafe {
+            let a = if copies_a { self.copy_a(0..m, a_copy, a_stride, ctx.pool) } else { self.a };
+            self.product.run(a.bytes(), b, self.blocking(ctx.pool.threads()), ctx.pool);
+        }
     }
 
     /// # Safety
@@ -345,6 +359,10 @@ const FAR_APART: usize = 2048;
 const LEAST_DEPTH: usize = 128;
 /// Columns of B that pay for a copy of A which is hard to read.
 const LEAST_REUSE: usize = 8;
+/// Rows of B that are packed into several panels before the next ones.
+const ROWS_AT_A_TIME: usize = 64;
+/// Bytes of A up to which all of it is copied beside a packed B.
+const LARGEST_WHOLE_A: usize = 128 << 20;
 /// Bytes of a copy of A at a time.
 const LARGEST_COPY: usize = 16 << 20;
 /// Panels of B that are packed by one task, if all of B is packed first.

@@ -82,7 +82,7 @@ pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: b
     let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
     let packing = if has_rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
         Packing::InPlace
-    } else if k <= SHALLOW && m > IN_PLACE_ROWS {
+    } else if (k <= SHALLOW && m > IN_PLACE_ROWS) || is_large::<S::E>(shape, cpu.caches().l2) {
         Packing::WholeB
     } else {
         Packing::Panels
@@ -114,6 +114,17 @@ const LANES: u128 = 16;
 
 /// Rows up to which a B whose rows are contiguous is not worth packing.
 const IN_PLACE_ROWS: usize = 32;
+
+/// Whether A is so large that reading it once for each panel of B takes longer than packing B through memory.
+fn is_large<E>(Shape { m, n, k }: Shape, l2: usize) -> bool {
+    let bytes = |rows: usize, cols: usize| rows.saturating_mul(cols).saturating_mul(size_of::<E>());
+    m.min(n) >= LARGE && bytes(m, k) >= 8 * l2 && bytes(k, n) <= LARGEST_WHOLE_B
+}
+
+/// Rows and columns of C from which on a packed B is read often enough.
+const LARGE: usize = 512;
+/// Bytes of B up to which all of it is packed at once.
+const LARGEST_WHOLE_B: usize = 128 << 20;
 
 /// Columns of C up to which its rows are too short for vectors.
 const NARROW: usize = 12;
