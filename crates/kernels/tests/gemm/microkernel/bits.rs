@@ -87,7 +87,7 @@ fn element_of_the_outer_form_is_summed_in_chains_in_the_order_of_k() {
 }
 
 /// The kernels of the dot form that have to agree with this one.
-fn dot_rivals<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported<S>> {
+fn dot_peers<S: Tested>(kernel: Supported<S>) -> impl Iterator<Item = Supported<S>> {
     let isa = kernel.record().isa();
     records::<S>().into_iter().filter(move |other| other.record().form() == Form::Dot && other.record().isa() == isa)
 }
@@ -112,7 +112,7 @@ fn check_dots<S: Tested>() {
             let case = TileCase { stored: Stored::Overwritten, ..any };
             let blocks = case.blocks(&mut data);
             let whole = case.run_on(&blocks);
-            for other in dot_rivals(kernel) {
+            for other in dot_peers(kernel) {
                 let element =
                     |index| dot_alone(TileCase { kernel: other, ..case }, &blocks, index / cols, index % cols);
                 let alone: Vec<_> = (0..rows * cols).map(element).collect();
