@@ -11,7 +11,7 @@ use cke_kernels::ops::softmax::log_sum_exp;
 /// `evaluated` hears of each number of tokens that the model has read.
 ///
 /// # Errors
-/// Where there are fewer than two tokens, more than the context holds, or the model fails.
+/// If there are fewer than two tokens, more than the context holds, or the model fails.
 pub fn negative_log_likelihoods(
     model: &Gpt2,
     runtime: &Runtime,

@@ -156,7 +156,7 @@ impl<'m> Batch<'m> {
     /// A batch of prompts, none of which has been read yet.
     ///
     /// # Errors
-    /// Where a prompt is empty, or leaves no room in the context and the window must not slide, or a setting is out of range.
+    /// If a prompt is empty, or leaves no room in the context and the window must not slide, or a setting is out of range.
     pub fn new(
         model: &'m Gpt2,
         runtime: &'m Runtime,
@@ -179,7 +179,7 @@ impl<'m> Batch<'m> {
     /// Reads every prompt; `read` hears of each number of tokens that was. The next [`Batch::step`] picks the first new tokens.
     ///
     /// # Errors
-    /// Where the model fails.
+    /// If the model fails.
     pub fn prefill(&mut self, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
         for i in 0..self.sequences.len() {
             let limit = self.model.config().n_positions;
@@ -208,7 +208,7 @@ impl<'m> Batch<'m> {
     /// Returns whether any sequence goes on.
     ///
     /// # Errors
-    /// Where the model or the sampler fails.
+    /// If the model or the sampler fails.
     pub fn step(&mut self, each: &mut dyn FnMut(usize, u32)) -> Result<bool, Error> {
         let vocabulary = self.model.config().vocab_size;
         for (i, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.finish.is_none()) {

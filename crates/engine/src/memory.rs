@@ -24,7 +24,7 @@ impl MemoryEstimate {
     /// The memory of the model that `config` describes, as it is packed for `cpu` and run by `threads` threads.
     ///
     /// # Errors
-    /// Where no attention layer has the configuration's sizes.
+    /// If no attention layer has the configuration's sizes.
     pub fn new(config: &ModelConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
         match config {
             ModelConfig::Gpt2(config) => gpt2(config, cpu, threads),

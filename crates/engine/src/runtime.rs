@@ -25,7 +25,7 @@ impl Runtime {
     /// core that the process may use.
     ///
     /// # Errors
-    /// Where `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured or a thread cannot be had.
+    /// If `CKE_ISA` or `CKE_REQUIRE_ISA` cannot be honoured or a thread cannot be started.
     pub fn new(threads: Option<usize>) -> Result<Runtime, Error> {
         Ok(Runtime::with_cpu(*Cpu::host()?, threads)?)
     }
@@ -33,7 +33,7 @@ impl Runtime {
     /// As [`Runtime::new`], on a CPU description of the caller's choice.
     ///
     /// # Errors
-    /// Where a thread cannot be had.
+    /// If a thread cannot be started.
     pub fn with_cpu(cpu: Cpu, threads: Option<usize>) -> Result<Runtime, cke_kernels::Error> {
         let pool = ThreadPool::new(threads.unwrap_or_else(ThreadPool::available))?;
         Ok(Runtime { cpu, pool: Pool::Plain(pool) })

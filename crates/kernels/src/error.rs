@@ -36,7 +36,7 @@ pub enum Error {
         /// Elements from one column to the next.
         col_stride: usize,
     },
-    /// Sizes that do not belong together.
+    /// Sizes that do not match.
     #[error("{what}: wanted {wanted}, found {found}")]
     Size {
         /// Which size.

@@ -71,7 +71,7 @@ impl<'a, T> MatRef<'a, T> {
     /// A matrix whose rows follow each other without a gap.
     ///
     /// # Errors
-    /// Where `data` is shorter than rows · cols.
+    /// If `data` is shorter than rows · cols.
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Result<Self, Error> {
         Self::with_strides(data, rows, cols, cols, 1)
     }
@@ -79,7 +79,7 @@ impl<'a, T> MatRef<'a, T> {
     /// A matrix with any strides; they may be 0 or overlap, since nothing is written.
     ///
     /// # Errors
-    /// Where the last element lies outside `data`.
+    /// If the last element lies outside `data`.
     pub fn with_strides(
         data: &'a [T],
         rows: usize,
@@ -148,7 +148,7 @@ impl<'a, T> MatMut<'a, T> {
     /// A matrix whose rows follow each other without a gap.
     ///
     /// # Errors
-    /// Where `data` is shorter than rows · cols.
+    /// If `data` is shorter than rows · cols.
     pub fn new(data: &'a mut [T], rows: usize, cols: usize) -> Result<Self, Error> {
         Self::with_strides(data, rows, cols, cols, 1)
     }
@@ -156,7 +156,7 @@ impl<'a, T> MatMut<'a, T> {
     /// A matrix with any strides that give every element a place of its own.
     ///
     /// # Errors
-    /// Where the last element lies outside `data`, or neither stride steps over all that the other one spans.
+    /// If the last element lies outside `data`, or neither stride steps over all that the other one spans.
     pub fn with_strides(
         data: &'a mut [T],
         rows: usize,

@@ -87,7 +87,7 @@ impl Bert {
     /// Loads the weights of a checkpoint, with or without the `bert.` prefix. `loaded` hears of bytes of f32 as they are read.
     ///
     /// # Errors
-    /// Where a tensor is missing or misshapen, a file shrank, or memory cannot be had.
+    /// If a tensor is missing or misshapen, a file shrank, or memory cannot be allocated.
     pub fn load(
         checkpoint: &Checkpoint,
         config: &BertConfig,
@@ -159,7 +159,7 @@ impl Bert {
     ///
     /// # Errors
     /// [`Error::InSequence`] where a sequence is empty, longer than the model's positions, or has a token or a token type that
-    /// the model does not know; nothing has changed then. Also where memory cannot be had.
+    /// the model does not know; nothing has changed then. Also if memory cannot be allocated.
     pub fn forward(&self, batch: &[Input<'_>], state: &mut BertActivations, runtime: &Runtime) -> Result<(), Error> {
         for (sequence, input) in batch.iter().enumerate() {
             self.check(input).map_err(|error| error.in_sequence(sequence))?;

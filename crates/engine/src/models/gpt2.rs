@@ -200,7 +200,7 @@ impl Gpt2 {
     /// An empty cache for `capacity` positions.
     ///
     /// # Errors
-    /// Where that is more than the model's context, or memory cannot be had.
+    /// If that is more than the model's context, or memory cannot be allocated.
     pub fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
         self.check_context(capacity)?;
         KvCache::new(&self.attention, capacity)
@@ -223,7 +223,7 @@ impl Gpt2 {
     /// [`Gpt2::hidden`] and [`Gpt2::logits`] then give the rows of `results`. A row has the same bits whatever else is wanted.
     ///
     /// # Errors
-    /// Where a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
+    /// If a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
     pub fn forward(
         &self,
         sequences: &mut [Sequence],
@@ -263,7 +263,7 @@ impl Gpt2 {
     /// Logits (rows.len(), vocabulary) of the given rows of the last forward pass, into `out`.
     ///
     /// # Errors
-    /// Where `out` has another size.
+    /// If `out` has another size.
     pub fn logits(
         &self,
         rows: std::ops::Range<usize>,

@@ -31,10 +31,10 @@ const FIRST_CHAIN: usize = 32;
 pub(super) struct Head<'a> {
     pub(super) plan: &'a AttentionPlan,
     pub(super) panels: Panels,
-    /// Element (0, 0) of the head's queries, whose columns are next to each other.
+    /// Element (0, 0) of the head's queries, whose columns are contiguous.
     pub(super) queries: *const f32,
     pub(super) query_stride: usize,
-    /// Element (0, 0) of the head's output, whose columns are next to each other.
+    /// Element (0, 0) of the head's output, whose columns are contiguous.
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
     /// Keys that query 0 sees, and how many more each further one does.

@@ -45,7 +45,7 @@ pub struct Turn<'a> {
     pub cache: Option<&'a mut KvCache>,
 }
 
-/// Operands of a call: a row for each new position of each sequence. Columns are next to each other.
+/// Operands of a call: a row for each new position of each sequence. Columns are contiguous.
 #[derive(Debug)]
 pub struct Operands<'a> {
     /// (rows, heads · head_dim)

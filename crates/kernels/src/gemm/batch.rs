@@ -30,13 +30,13 @@ pub struct BatchCtx<'a> {
 /// [`BrgemmPlan`](super::BrgemmPlan)'s.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmBatch<'a, S: Scheme> {
-    /// Factor on the products; where it is 0, no A and no B is read.
+    /// Factor on the products; if it is 0, no A and no B is read.
     pub alpha: <S::C as Output>::Sum,
     /// Each (m, k).
     pub a: Matrices<'a, S::A>,
     /// Each (k, n).
     pub b: Matrices<'a, S::B>,
-    /// Factor on what each C holds; where it is 0, no C is read.
+    /// Factor on what each C holds; if it is 0, no C is read.
     pub beta: <S::C as Output>::Sum,
 }
 
@@ -49,7 +49,7 @@ impl<'a, S: Uniform> GemmBatch<'a, S> {
     /// Cᵢ ← α · Aᵢ · Bᵢ + β · Cᵢ.
     ///
     /// # Errors
-    /// Where sizes or counts do not belong together, or there is less scratch than threads. No C is then touched.
+    /// If sizes or counts do not match, or there is less scratch than threads. No C is then touched.
     pub fn run(&self, cpu: &Cpu, c: MatricesMut<'_, S::E>, ctx: &mut BatchCtx<'_>) -> Result<(), Error> {
         let count = c.count();
         expect_size("matrices A of the batch", count, self.a.count())?;
@@ -173,7 +173,7 @@ impl<'a, T> Apart<'a, T> {
     /// It is in use nowhere else.
     ///
     /// # Panics
-    /// Where there is no such element.
+    /// If there is no such element.
     #[allow(clippy::mut_from_ref, reason = "each element is used by one thread, as the contract says")]
     unsafe fn get(&self, index: usize) -> &mut T {
         assert!(index < self.len, "element {index} of {}", self.len);

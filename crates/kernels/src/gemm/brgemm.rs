@@ -42,7 +42,7 @@ pub struct Brgemm<'a, S: Scheme> {
     pub a: BlocksOfA<'a, S>,
     /// As many, each (k, n).
     pub b: BlocksOfB<'a, S>,
-    /// Where it is 0, C is not read.
+    /// If it is 0, C is not read.
     pub beta: <S::C as Output>::Sum,
 }
 
@@ -112,10 +112,10 @@ impl<S: Scheme> BrgemmPlan<S> {
         self.shape
     }
 
-    /// C ← β · C + Σ Aᵢ · Bᵢ. The columns of C (m, n) are next to each other; no blocks at all are fine.
+    /// C ← β · C + Σ Aᵢ · Bᵢ. The columns of C (m, n) are contiguous; no blocks at all are fine.
     ///
     /// # Errors
-    /// Where the sizes do not belong together, or a B was packed for another kernel. C is then untouched.
+    /// If the sizes do not match, or a B was packed for another kernel. C is then untouched.
     pub fn run(&self, operands: &Brgemm<'_, S>, c: MatMut<'_, S::C>, pool: &dyn Parallel) -> Result<(), Error> {
         self.run_all(operands, None, c, pool)
     }

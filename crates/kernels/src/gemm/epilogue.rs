@@ -31,7 +31,7 @@ pub struct Epilogue<'a> {
     pub bias: Option<&'a [f32]>,
     /// Applied elementwise.
     pub activation: Activation,
-    /// Added last: (m, n), columns next to each other.
+    /// Added last: (m, n), columns contiguous.
     pub residual: Option<MatRef<'a, f32>>,
 }
 

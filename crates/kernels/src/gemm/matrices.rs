@@ -33,7 +33,7 @@ impl Layout {
     /// order, each steps over all that the ones before it span.
     ///
     /// # Errors
-    /// Where two share one, or could only be told apart by a closer look.
+    /// If two share one, or could only be told apart by a closer look.
     pub fn check_distinct(self, stride: usize, count: usize) -> Result<(), Error> {
         let Layout { rows, cols, row_stride, col_stride } = self;
         if count == 0 {
@@ -102,7 +102,7 @@ impl<'a, T> Matrices<'a, T> {
     /// Each matrix by its own address.
     ///
     /// # Errors
-    /// Where their shapes or strides differ.
+    /// If their shapes or strides differ.
     pub fn by_address(views: &'a [MatRef<'a, T>]) -> Result<Self, Error> {
         let layout = views.first().map(Layout::of).unwrap_or_default();
         for found in views.iter().map(Layout::of) {
@@ -117,7 +117,7 @@ impl<'a, T> Matrices<'a, T> {
     /// Matrix i starts `offsets[i]` elements into `data`.
     ///
     /// # Errors
-    /// Where one reaches outside `data`.
+    /// If one reaches outside `data`.
     pub fn by_offset(data: &'a [T], layout: Layout, offsets: &'a [usize]) -> Result<Self, Error> {
         offsets.iter().try_for_each(|&offset| layout.check_inside(data, offset))?;
         Ok(Matrices { place: Place::Offsets(data.as_ptr(), offsets), layout: layout.bounded(), count: offsets.len() })
@@ -126,7 +126,7 @@ impl<'a, T> Matrices<'a, T> {
     /// Matrix i starts `i · stride` elements into `data`; a stride of 0 repeats one matrix.
     ///
     /// # Errors
-    /// Where the last one reaches outside `data`.
+    /// If the last one reaches outside `data`.
     pub fn by_stride(data: &'a [T], layout: Layout, stride: usize, count: usize) -> Result<Self, Error> {
         if count > 0 {
             layout.check_inside(data, (count - 1).saturating_mul(stride))?;
@@ -194,7 +194,7 @@ impl<'a, T> MatricesMut<'a, T> {
     /// where every stride steps over all that the smaller ones span.
     ///
     /// # Errors
-    /// Where the last one reaches outside `data`, or an element could be reached in two ways.
+    /// If the last one reaches outside `data`, or an element could be reached in two ways.
     pub fn by_stride(data: &'a mut [T], layout: Layout, stride: usize, count: usize) -> Result<Self, Error> {
         if count > 0 {
             layout.check_inside(data, (count - 1).saturating_mul(stride))?;

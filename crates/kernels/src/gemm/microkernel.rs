@@ -340,7 +340,8 @@ impl<S: Scheme> Supported<S> {
     /// Computes a tile of `args.rows` rows.
     ///
     /// # Safety
-    /// As [`TileFn`], but for what the CPU must have, with 1 ≤ `args.rows` ≤ mr and 1 ≤ `args.cols` ≤ nr.
+    /// As [`TileFn`], but for what the CPU must have, with 1 ≤ `args.rows` ≤ mr and 1 ≤ `args.cols` ≤ nr, inside a session if the kernel
+    /// has one.
     pub unsafe fn run(self, args: &TileArgs<'_, S::C>) {
         // SAFETY: promised by the caller.
         unsafe { self.tiles().run(args) }

@@ -58,7 +58,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// The same plan with blocks of the caller's choice: mc and kc at least 1, nc a multiple of the kernel's nr.
     ///
     /// # Errors
-    /// Where they are not.
+    /// If they are not.
     pub fn with_blocking(self, blocking: Blocking) -> Result<Self, Error> {
         let nr = self.kernel.tile().nr;
         for (what, size, unit) in [("mc", blocking.mc, 1), ("kc", blocking.kc, 1), ("nc", blocking.nc, nr)] {
@@ -87,7 +87,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// B in the panels that this plan's kernel reads.
     ///
     /// # Errors
-    /// Where B is not (k, n), or its memory cannot be had.
+    /// If B is not (k, n), or its memory cannot be allocated.
     pub fn pack_b(&self, b: MatRef<'_, S::B>) -> Result<PackedB<S>, Error> {
         expect_size("rows of B", self.k, b.rows())?;
         expect_size("columns of B", self.n, b.cols())?;
@@ -99,7 +99,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// Room for B, to be filled piece by piece with [`PackedB::write`].
     ///
     /// # Errors
-    /// Where its memory cannot be had.
+    /// If its memory cannot be allocated.
     pub fn empty_b(&self) -> Result<PackedB<S>, Error> {
         PackedB::zeroed(self.kernel, self.k, self.n)
     }

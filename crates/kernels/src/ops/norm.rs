@@ -123,7 +123,7 @@ fn deviation_sums<S: Simd<f32>>(s: S, row: &[f32], centre: f32) -> (f32, f32) {
 /// The naive twin of [`layer_norm`] for one row, with sums in f64.
 ///
 /// # Panics
-/// Where the lengths differ.
+/// If the lengths differ.
 pub fn layer_norm_reference(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32, out: &mut [f32]) {
     let count = x.len() as f64;
     let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / count;

@@ -39,7 +39,7 @@ impl Op for MeanRows<'_> {
 /// The naive twin of [`mean_rows`], with sums in f64.
 ///
 /// # Panics
-/// Where `out` is empty.
+/// If `out` is empty.
 pub fn mean_rows_reference(x: &[f32], out: &mut [f32]) {
     let rows = x.chunks_exact(out.len());
     for j in 0..out.len() {

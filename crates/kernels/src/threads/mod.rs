@@ -60,7 +60,7 @@ pub fn run_tasks(pool: &dyn Parallel, tasks: usize, work: &(dyn Fn(usize, usize)
 /// Calls `work(index, chunk)` for each chunk of `len` elements (the last may be shorter), spread over the pool.
 ///
 /// # Panics
-/// Where `len` is 0.
+/// If `len` is 0.
 pub fn for_each_chunk<T: Send>(pool: &dyn Parallel, data: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
     struct Base<T>(*mut T);
     // SAFETY: stands for the exclusive borrow of `data`, whose chunks are disjoint.

@@ -50,7 +50,7 @@ impl<E: Copy + From<f32> + Into<f64>> Block<E> {
         self.data.as_mut_ptr().wrapping_add(MARGIN)
     }
 
-    /// Where the first canary is missing, counted from element (0, 0) of a matrix whose columns are next to each other.
+    /// Where the first canary is missing, counted from element (0, 0) of a matrix whose columns are contiguous.
     pub(super) fn first_written_outside(&self) -> Option<isize> {
         let Layout { rows, cols, row_stride, .. } = self.layout;
         let is_inside =

@@ -22,13 +22,13 @@ use crate::view::{MatMut, MatRef};
 /// summation, follows from the shape and from which dimension of each operand is contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, S: Scheme> {
-    /// Factor on the product; where it is 0, A and B are not read.
+    /// Factor on the product; if it is 0, A and B are not read.
     pub alpha: <S::C as Output>::Sum,
     /// (m, k).
     pub a: MatRef<'a, S::A>,
     /// (k, n).
     pub b: MatRef<'a, S::B>,
-    /// Factor on what C holds; where it is 0, C is not read.
+    /// Factor on what C holds; if it is 0, C is not read.
     pub beta: <S::C as Output>::Sum,
 }
 
@@ -43,10 +43,10 @@ impl<'a, S: Uniform> Gemm<'a, S> {
     /// If memory for packing cannot be allocated, the product is computed without it, more slowly.
     ///
     /// # Errors
-    /// Where the sizes do not belong together. C is then untouched.
+    /// If the sizes do not match. C is then untouched.
     pub fn run(&self, cpu: &Cpu, mut c: MatMut<'_, S::E>, ctx: &mut Ctx<'_>) -> Result<(), Error> {
         if !self.run_up_to_apart(largest_small(ctx.pool.threads()), cpu, c.reborrow())? {
-            // SAFETY: the sizes belong together, as was checked, and the views vouch for their elements.
+            // SAFETY: the sizes match, as was checked, and the views vouch for their elements.
             unsafe { OneOff::new(cpu, self, &mut c).run(ctx) };
         }
         Ok(())
@@ -80,7 +80,7 @@ impl<'a, S: Uniform> Gemm<'a, S> {
             scale(self.beta, &mut c);
             return Ok(true);
         }
-        // SAFETY: the sizes belong together, and the views vouch for their elements.
+        // SAFETY: the sizes match, and the views vouch for their elements.
         Ok(Small::new(cpu, self, &mut c, largest).is_some_and(|small| unsafe { small.run() }))
     }
 }
