@@ -58,6 +58,9 @@ pub enum Error {
         /// The format of the packed weights.
         found: PanelFormat,
     },
+    /// Packed weights in the memory of somebody else are written to.
+    #[error("packed weights in shared memory cannot be written; pack into weights of their own")]
+    SharedWeights,
     /// Rows of A that are not in the format of the plan's kernel.
     #[error(
         "rows of A are prepared as {found}, this plan's kernel {kernel} reads {wanted}; prepare them for that kernel"

@@ -186,14 +186,11 @@ impl Head<'_> {
             row_stride: self.query_stride,
             col_stride: 1,
         };
-        let panel = |data: *mut f32, panel_stride: usize| WholeB {
-            data: data.cast_const().cast(),
-            panel_stride: panel_stride * size_of::<f32>(),
-            block_stride: nr * size_of::<f32>(),
-            stride: nr * size_of::<f32>(),
-            needs_prefetch: false,
+        let panel = |data: *mut f32, panel_stride: usize| {
+            let [panel_stride, stride] = [panel_stride, nr].map(|elements| elements * size_of::<f32>());
+            WholeB::of_rows(data.cast_const().cast(), panel_stride, stride)
         };
-        // Stretches begin where panels do.
+        // KV blocks begin where panels do.
         let b = panel(self.panels.keys.wrapping_add(keys.start * head_dim), nr * head_dim);
         // SAFETY: the queries and the keys exist by the caller's promise, and the scores have room for m rows of n.
         unsafe { product.run_alone(a.bytes(), b) };

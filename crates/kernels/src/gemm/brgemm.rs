@@ -62,6 +62,27 @@ impl<S: Scheme> BlocksOfA<'_, S> {
             BlocksOfA::Prepared(rows) => rows.len(),
         }
     }
+
+    /// The first byte of a block.
+    fn address(&self, index: usize) -> *const u8 {
+        match self {
+            BlocksOfA::Strided(a) => a.address(index).cast(),
+            BlocksOfA::Prepared(rows) => rows[index].operand().data,
+        }
+    }
+
+    /// Bytes from one row of each block to the next, and from one step or block of K; any if there are no blocks.
+    fn strides(&self) -> (usize, usize) {
+        let Strided { row_stride, col_stride, .. } = match self {
+            BlocksOfA::Strided(a) => {
+                let Layout { row_stride, col_stride, .. } = a.layout();
+                Strided::<S::A> { data: std::ptr::null(), row_stride, col_stride }.bytes()
+            }
+            BlocksOfA::Prepared([]) => return (0, 0),
+            BlocksOfA::Prepared([first, ..]) => first.operand(),
+        };
+        (row_stride, col_stride)
+    }
 }
 
 /// The blocks of B.
@@ -173,7 +194,7 @@ impl<S: Scheme> BrgemmPlan<S> {
             BlocksOfA::Prepared(rows) => rows.iter().try_for_each(|rows| {
                 expect_size("rows of each A", m, rows.rows())?;
                 expect_size("columns of each A", k, rows.k())?;
-                rows.operand(self.kernel).map(|_| ())
+                rows.check_format(self.kernel)
             })?,
         }
         match operands.b {
@@ -287,23 +308,13 @@ impl<S: Scheme> Job<'_, S> {
 
     /// Where product `index` finds its operands for the tile at `row` and `panel`.
     fn pair(&self, index: usize, panel: usize, row: usize) -> Pair {
-        let a = self.block_of_a(index);
+        let a = &self.operands.a;
         Pair {
-            a: a.at(row, 0),
+            a: a.address(index).wrapping_add(row * a.strides().0),
             b: match self.operands.b {
                 BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(panel * self.plan.kernel.tile().nr).cast(),
                 BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
             },
-        }
-    }
-
-    fn block_of_a(&self, index: usize) -> Strided<u8> {
-        match self.operands.a {
-            BlocksOfA::Strided(a) => {
-                let Layout { row_stride, col_stride, .. } = a.layout();
-                Strided { data: a.address(index), row_stride, col_stride }.bytes()
-            }
-            BlocksOfA::Prepared(rows) => rows[index].operand(self.plan.kernel).expect("the format was checked"),
         }
     }
 
@@ -337,9 +348,7 @@ impl<S: Scheme> Job<'_, S> {
         for (pair, index) in pairs.iter_mut().zip(blocks) {
             *pair = self.pair(index, panel, rows.start);
         }
-        // Without blocks nothing is read.
-        let first_of_a = if self.operands.a.count() > 0 { self.block_of_a(0) } else { Strided::NOTHING };
-        let Strided { row_stride: a_row_stride, col_stride: a_col_stride, .. } = first_of_a;
+        let (a_row_stride, a_col_stride) = self.operands.a.strides();
         let args = TileArgs {
             pairs,
             k: shape.k,

@@ -31,6 +31,11 @@ pub(crate) struct WholeB {
 unsafe impl Sync for WholeB {}
 
 impl WholeB {
+    /// Panels whose blocks, `stride` bytes apart, have the columns of a step contiguous.
+    pub(crate) fn of_rows(data: *const u8, panel_stride: usize, stride: usize) -> WholeB {
+        WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false }
+    }
+
     /// The panels from `panel` on, from their block `block` on.
     pub(crate) fn from(&self, panel: usize, block: usize) -> BBlock {
         let data = self.data.wrapping_add(panel * self.panel_stride + block * self.block_stride);

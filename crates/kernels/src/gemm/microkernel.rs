@@ -167,7 +167,7 @@ impl<S: Scheme> Microkernel<S> {
             functions,
             sweeps: &[],
             element: None,
-            copy: copy_elements::<S::C>,
+            copy: micro::copy::gather,
             session,
         };
         Microkernel { tiles, pack, column, prepare }
@@ -285,7 +285,7 @@ where
             functions,
             sweeps: &[],
             element: None,
-            copy: copy_elements,
+            copy: micro::copy::gather,
             session: None,
         };
         Microkernel::of_rows::<Scalar>(tiles)
@@ -413,11 +413,4 @@ impl Drop for OpenSession {
             unsafe { (session.end)() }
         }
     }
-}
-
-/// # Safety
-/// As [`CopyFn`].
-unsafe fn copy_elements<T: Copy>(args: &CopyArgs<T>) {
-    // SAFETY: promised by the caller.
-    unsafe { micro::copy::gather(args) }
 }

@@ -35,7 +35,6 @@ unsafe impl StableBytes for Vec<u8> {
 pub struct PackedB<S: Scheme> {
     bytes: Bytes,
     kernel: Supported<S>,
-    format: PanelFormat,
     k: usize,
     n: usize,
 }
@@ -65,7 +64,7 @@ impl<S: Scheme> PackedB<S> {
     pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
         let format = kernel.record().panel_format();
         let bytes = Bytes::Owned(AlignedBuf::zeroed(format.bytes(k, n))?);
-        Ok(PackedB { bytes, kernel, format, k, n })
+        Ok(PackedB { bytes, kernel, k, n })
     }
 
     /// Panels that were packed before, as [`PackedB::as_bytes`] gave them, in memory that is shared with their owner.
@@ -77,7 +76,7 @@ impl<S: Scheme> PackedB<S> {
         let found = bytes.bytes();
         expect_size("bytes of packed B", format.bytes(k, n), found.len())?;
         expect_size("bytes of packed B past a multiple of 8", 0, found.as_ptr().addr() % ALIGNMENT)?;
-        Ok(PackedB { bytes: Bytes::Shared(bytes), kernel, format, k, n })
+        Ok(PackedB { bytes: Bytes::Shared(bytes), kernel, k, n })
     }
 
     /// Rows of B.
@@ -92,7 +91,7 @@ impl<S: Scheme> PackedB<S> {
 
     /// How the panels are laid out.
     pub fn format(&self) -> PanelFormat {
-        self.format
+        self.kernel.record().panel_format()
     }
 
     /// All panels, to be written to a file.
@@ -113,7 +112,7 @@ impl<S: Scheme> PackedB<S> {
     /// # Errors
     /// If the block reaches outside B, it does not begin and end where blocks of the format do, or the panels belong to somebody else.
     pub fn write(&mut self, k0: usize, n0: usize, block: MatRef<'_, S::B>) -> Result<(), Error> {
-        let (k, n, format) = (self.k, self.n, self.format);
+        let (k, n, format) = (self.k, self.n, self.format());
         let (rows_left, cols_left) = (k.saturating_sub(k0), n.saturating_sub(n0));
         if block.rows() > rows_left {
             return Err(Error::Size {
@@ -136,7 +135,7 @@ impl<S: Scheme> PackedB<S> {
             return Err(Error::Size { what, wanted: format.block_k, found: block.rows() });
         }
         let Bytes::Owned(bytes) = &mut self.bytes else {
-            return Err(Error::Size { what: "shared panels that may be written", wanted: 0, found: n });
+            return Err(Error::SharedWeights);
         };
         let panel_bytes = format.panel_bytes(k);
         let mut col = n0;
@@ -144,7 +143,7 @@ impl<S: Scheme> PackedB<S> {
             let end = (col - col % format.cols + format.cols).min(n0 + block.cols());
             let panel = &mut bytes[(col / format.cols) * panel_bytes..][..panel_bytes];
             let source = block.block(0..block.rows(), col - n0..end - n0);
-            let block = PanelBlock { format: &self.format, source, panel, row: k0, col: col % format.cols };
+            let block = PanelBlock { format: &format, source, panel, row: k0, col: col % format.cols };
             self.kernel.pack(block);
             col = end;
         }
@@ -160,15 +159,16 @@ impl<S: Scheme> PackedB<S> {
             return Err(Error::Size { what: "column of packed B, below", wanted: self.n, found: j });
         }
         expect_size("elements for a column of packed B", self.k, out.len())?;
-        let panel_bytes = self.format.panel_bytes(self.k);
-        let panel = &self.as_bytes()[(j / self.format.cols) * panel_bytes..][..panel_bytes];
-        self.kernel.record().read_column(panel, j % self.format.cols, out);
+        let format = self.format();
+        let panel_bytes = format.panel_bytes(self.k);
+        let panel = &self.as_bytes()[(j / format.cols) * panel_bytes..][..panel_bytes];
+        self.kernel.record().read_column(panel, j % format.cols, out);
         Ok(())
     }
 
     /// Whether `kernel` reads these panels.
     pub(super) fn check_format(&self, kernel: Supported<S>) -> Result<(), Error> {
-        let (record, found) = (kernel.record(), self.format);
+        let (record, found) = (kernel.record(), self.format());
         let wanted = record.panel_format();
         if found == wanted {
             Ok(())
@@ -179,9 +179,7 @@ impl<S: Scheme> PackedB<S> {
 
     /// The panels as the loops see them.
     pub(super) fn whole(&self) -> WholeB {
-        let PanelFormat { block_bytes, .. } = self.format;
-        let panel_stride = self.format.panel_bytes(self.k);
-        let (block_stride, stride) = (block_bytes, block_bytes);
-        WholeB { data: self.as_bytes().as_ptr(), panel_stride, block_stride, stride, needs_prefetch: false }
+        let format = self.format();
+        WholeB::of_rows(self.as_bytes().as_ptr(), format.panel_bytes(self.k), format.block_bytes)
     }
 }

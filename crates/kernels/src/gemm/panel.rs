@@ -2,7 +2,7 @@
 
 use super::format::{PanelFormat, RowFormat};
 use super::micro::copy::CopyBlock;
-use super::tile_args::CopyArgs;
+use super::strided::Strided;
 use crate::scheme::{Element, Scheme, Uniform};
 use crate::simd::Entry;
 use crate::view::MatRef;
@@ -93,15 +93,7 @@ impl Rows {
 /// # Safety
 /// The CPU has the ISA of V; `out` is valid for writes there.
 unsafe fn copy<E: Element, V: Entry<CopyBlock<E>>>(source: MatRef<'_, E>, out: *mut E, out_stride: usize) {
-    let args = CopyArgs {
-        source: source.as_ptr(),
-        rows: source.rows(),
-        cols: source.cols(),
-        row_stride: source.row_stride(),
-        col_stride: source.col_stride(),
-        out,
-        out_stride,
-    };
+    let args = Strided::of(&source).copied_to(source.rows(), source.cols(), out, out_stride);
     // SAFETY: promised by the caller.
     unsafe { (V::FUNCTION)(&args) }
 }

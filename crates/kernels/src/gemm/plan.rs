@@ -7,7 +7,7 @@ use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
 use super::rows::{self, RowBuf};
 use super::select::{Shape, choose};
-use super::strided::{COLUMNS_FOR_SHARED_SETS, Strided};
+use super::strided::Strided;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
@@ -145,11 +145,10 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         Ok(())
     }
 
-    /// Whether a copy of A, which its rows do not share the sets of the caches with, costs less than they do.
+    /// Whether to copy an A that the kernel could read in place.
     fn copying_pays(&self, a: &MatRef<'_, S::A>) -> bool {
-        let is_reused = self.n >= COLUMNS_FOR_SHARED_SETS && a.rows() > self.kernel.tile().mr;
         let is_small = a.rows().saturating_mul(a.cols()) <= LARGEST_COPY / size_of::<S::A>();
-        is_reused && is_small && Strided::of(a).shares_sets()
+        is_small && Strided::of(a).copy_saves_sets(a.rows(), self.n, self.kernel.tile().mr)
     }
 
     /// As [`GemmPlan::run`], with rows of A that were prepared for a kernel which reads the same format.
@@ -165,9 +164,9 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
         self.check((a.rows(), a.k()), b, &c, epilogue)?;
-        let a = a.operand(self.kernel)?;
-        // SAFETY: the buffer vouches for A, and all sizes were checked.
-        unsafe { self.run_checked(a, b, c, epilogue, ctx.pool) };
+        a.check_format(self.kernel)?;
+        // SAFETY: the buffer vouches for A, and its format and all sizes were checked.
+        unsafe { self.run_checked(a.operand(), b, c, epilogue, ctx.pool) };
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use super::format::RowFormat;
 use super::microkernel::Supported;
 use super::panel::RowBlock;
-use super::strided::Strided;
+use super::strided::{Strided, padded_bytes};
 use crate::error::Error;
 use crate::scheme::Scheme;
-use crate::scratch::{AlignedBuf, LINE};
+use crate::scratch::AlignedBuf;
 use crate::threads::{Parallel, for_each_chunk};
 use crate::view::MatRef;
 
@@ -64,18 +64,20 @@ impl RowBuf {
         Ok(())
     }
 
-    /// The rows as the loops see them.
-    ///
-    /// # Errors
-    /// [`Error::RowsForAnotherKernel`] if they were prepared in another format.
-    pub(super) fn operand<S: Scheme>(&self, kernel: Supported<S>) -> Result<Strided<u8>, Error> {
+    /// Whether `kernel` reads these rows.
+    pub(super) fn check_format<S: Scheme>(&self, kernel: Supported<S>) -> Result<(), Error> {
         let wanted = kernel.record().row_format();
-        if self.format != Some(wanted) {
-            let found = self.format.map_or("none", |format| format.layout);
-            return Err(Error::RowsForAnotherKernel { kernel: kernel.record().name(), wanted: wanted.layout, found });
+        if self.format == Some(wanted) {
+            return Ok(());
         }
-        let (row_stride, col_stride) = (row_stride(&wanted, self.k), wanted.block_bytes);
-        Ok(Strided { data: self.bytes.as_ptr(), row_stride, col_stride })
+        let found = self.format.map_or("none", |format| format.layout);
+        Err(Error::RowsForAnotherKernel { kernel: kernel.record().name(), wanted: wanted.layout, found })
+    }
+
+    /// The rows as the loops see them.
+    pub(super) fn operand(&self) -> Strided<u8> {
+        let strides = self.format.map_or((0, 0), |format| (row_stride(&format, self.k), format.block_bytes));
+        Strided { data: self.bytes.as_ptr(), row_stride: strides.0, col_stride: strides.1 }
     }
 }
 
@@ -107,7 +109,7 @@ pub(super) fn prepare<S: Scheme>(
     Strided { data: room.as_ptr(), row_stride: stride, col_stride: format.block_bytes }
 }
 
-/// Bytes from one row to the next: whole lines and an odd number of them, so that rows do not share the sets of a cache.
+/// Bytes from one row to the next.
 fn row_stride(format: &RowFormat, k: usize) -> usize {
-    (format.row_bytes(k).div_ceil(LINE) | 1).saturating_mul(LINE)
+    padded_bytes(format.row_bytes(k))
 }

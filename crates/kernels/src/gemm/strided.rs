@@ -1,5 +1,6 @@
 //! An operand where it lies: a pointer and the two strides.
 
+use super::tile_args::CopyArgs;
 use crate::scratch::LINE;
 use crate::view::MatRef;
 
@@ -7,12 +8,16 @@ use crate::view::MatRef;
 pub(super) const SET_STRIDE: usize = 4096;
 
 /// Columns of B from which on a copy of A pays whose rows would share sets.
-pub(super) const COLUMNS_FOR_SHARED_SETS: usize = 96;
+const COLUMNS_FOR_SHARED_SETS: usize = 96;
 
-/// Elements from one row of a copy of A to the next: whole lines, and no power of two.
+/// Bytes from one row of a copy to the next: whole lines and an odd number of them, so that rows do not share the sets of a cache.
+pub(super) fn padded_bytes(row: usize) -> usize {
+    (row.div_ceil(LINE) | 1).saturating_mul(LINE)
+}
+
+/// The same in elements, for rows of `k` of them.
 pub(super) fn padded_row<E>(k: usize) -> usize {
-    let line = LINE / size_of::<E>();
-    (k.div_ceil(line) | 1).saturating_mul(line)
+    padded_bytes(k.saturating_mul(size_of::<E>())) / size_of::<E>()
 }
 
 /// A matrix that is valid for reads at `row · row_stride + col · col_stride`, counted in elements.
@@ -33,9 +38,6 @@ impl<T> Copy for Strided<T> {}
 unsafe impl<T: Sync> Sync for Strided<T> {}
 
 impl<T> Strided<T> {
-    /// No matrix.
-    pub(crate) const NOTHING: Self = Strided { data: std::ptr::null(), row_stride: 0, col_stride: 0 };
-
     pub(crate) fn of(view: &MatRef<'_, T>) -> Self {
         Strided { data: view.as_ptr(), row_stride: view.row_stride(), col_stride: view.col_stride() }
     }
@@ -56,6 +58,18 @@ impl<T> Strided<T> {
         let bytes = |stride: usize| stride.wrapping_mul(size_of::<T>());
         let Strided { data, row_stride, col_stride } = self;
         Strided { data: data.cast(), row_stride: bytes(row_stride), col_stride: bytes(col_stride) }
+    }
+
+    /// The first rows and columns, to be copied so that rows are contiguous.
+    pub(super) fn copied_to(&self, rows: usize, cols: usize, out: *mut T, out_stride: usize) -> CopyArgs<T> {
+        let Strided { data: source, row_stride, col_stride } = *self;
+        CopyArgs { source, rows, cols, row_stride, col_stride, out, out_stride }
+    }
+
+    /// Whether a copy of these `m` rows costs less than that they share sets, if `n` columns are multiplied with them in tiles of `mr`.
+    #[inline(always)]
+    pub(super) fn copy_saves_sets(&self, m: usize, n: usize, mr: usize) -> bool {
+        n >= COLUMNS_FOR_SHARED_SETS && m > mr && self.shares_sets()
     }
 
     /// Whether its rows, which are contiguous, lie in the same sets of the caches: few of them then stay there at a time.

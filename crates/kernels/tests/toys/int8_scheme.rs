@@ -331,7 +331,8 @@ fn packed_weights_read_back_as_what_they_stand_for_and_may_be_shared() {
     }
     // Large allocations are aligned for every number.
     let owner = Arc::new(packed.as_bytes().to_vec());
-    let shared = PackedB::from_shared(plan.kernel(), case.k, case.n, owner).unwrap();
+    let mut shared = PackedB::from_shared(plan.kernel(), case.k, case.n, owner).unwrap();
+    assert_eq!(shared.write(0, 0, case.b()), Err(Error::SharedWeights));
     let mut c = vec![f32::NAN; case.m * case.n];
     let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
     plan.run(case.a(), &shared, MatMut::new(&mut c, case.m, case.n).unwrap(), &Epilogue::default(), ctx).unwrap();

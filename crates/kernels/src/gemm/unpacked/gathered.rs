@@ -6,7 +6,7 @@ use super::super::plan::Ctx;
 use super::super::select::Shape;
 use super::super::side_work::SideWork;
 use super::super::strided::{Strided, padded_row};
-use super::super::tile_args::{CopyArgs, Pair, Store, TileArgs};
+use super::super::tile_args::{Pair, Store, TileArgs};
 use super::pack_on_the_fly::OneOff;
 use crate::scheme::{Real, Uniform};
 
@@ -23,15 +23,7 @@ impl<S: Uniform> OneOff<'_, S> {
             // SAFETY: promised by the caller.
             return unsafe { self.run_elements() };
         };
-        let args = CopyArgs {
-            source: source.data,
-            rows,
-            cols: k,
-            row_stride: source.row_stride,
-            col_stride: source.col_stride,
-            out: copy.as_mut_ptr(),
-            out_stride: stride,
-        };
+        let args = source.copied_to(rows, k, copy.as_mut_ptr(), stride);
         // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.
         unsafe { kernel.copy(&args) };
         let copy = Strided { data: copy.as_ptr(), row_stride: stride, col_stride: 1 };

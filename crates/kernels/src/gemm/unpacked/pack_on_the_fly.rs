@@ -6,8 +6,7 @@ use super::super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::super::microkernel::{Form, Tile};
 use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
-use super::super::strided::{COLUMNS_FOR_SHARED_SETS, Strided, padded_row};
-use super::super::tile_args::CopyArgs;
+use super::super::strided::{Strided, padded_row};
 use super::Gemm;
 use super::select::{Gathered, Packing, choose_outer, dot_form, is_narrow, packing_a_pays};
 use crate::cpu::{Caches, Cpu};
@@ -101,12 +100,12 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     blocking.kc = blocking.kc.min((elements / 2 / (m.min(blocking.mc) + n)).max(SHORTEST_BLOCK));
                 }
                 let (panel_stride, stride) = (nr * size_of::<S::E>(), b.bytes().row_stride);
-                WholeB { data: b.data.cast(), panel_stride, block_stride: stride, stride, needs_prefetch }
+                WholeB { needs_prefetch, ..WholeB::of_rows(b.data.cast(), panel_stride, stride) }
             }
             Form::Dot => {
                 let Strided { data, row_stride, col_stride } = b.bytes();
                 let (panel_stride, stride) = (nr * col_stride, col_stride);
-                WholeB { data, panel_stride, block_stride: row_stride, stride, needs_prefetch: false }
+                WholeB { block_stride: row_stride, ..WholeB::of_rows(data, panel_stride, stride) }
             }
         };
         // SAFETY: promised by the caller.
@@ -142,7 +141,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         });
         let (panel_stride, stride) = (panel_len * size_of::<S::E>(), nr * size_of::<S::E>());
         let data = b_copy.as_ptr().cast();
-        let b = WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false };
+        let b = WholeB::of_rows(data, panel_stride, stride);
         // SAFETY: promised by the caller; the copies hold all panels, and all rows of A.
         unsafe {
             let a = if copies_a { self.copy_a(0..m, a_copy, a_stride, ctx.pool) } else { self.a };
@@ -193,7 +192,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         for j in 0..n {
             let column = Product { n: 1, c: c.wrapping_add(j * c_col_stride), ..self.product };
             let (data, stride) = (self.b.at(0, j).cast(), self.b.bytes().row_stride);
-            let b = WholeB { data, panel_stride: 0, block_stride: stride, stride, needs_prefetch: false };
+            let b = WholeB::of_rows(data, 0, stride);
             // SAFETY: a column of C and the column of B that it takes, promised by the caller.
             unsafe { column.run_alone(self.a.bytes(), b) };
         }
@@ -203,10 +202,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     pub(super) fn copies_a(&self) -> bool {
         let Product { kernel, m, n, k, .. } = self.product;
         let is_reused = n > COLUMNS_FOR_COPY && m > kernel.tile().mr;
-        if self.a.shares_sets() {
-            return n >= COLUMNS_FOR_SHARED_SETS && m > kernel.tile().mr;
-        }
-        self.a.col_stride != 1 && (is_reused || is_scattered(Shape { m, n, k }, &self.a, kernel.tile()))
+        let is_far_apart = is_reused || is_scattered(Shape { m, n, k }, &self.a, kernel.tile());
+        self.a.copy_saves_sets(m, n, kernel.tile().mr) || (self.a.col_stride != 1 && is_far_apart)
     }
 
     /// The block of rows of A in `copy`, its rows `stride` apart.
@@ -223,15 +220,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         let k = self.product.k;
         for_each_chunk(pool, &mut copy[..rows.len() * stride], ROWS_PER_COPY * stride, |chunk, out| {
             let first = chunk * ROWS_PER_COPY;
-            let args = CopyArgs {
-                source: self.a.at(rows.start + first, 0),
-                rows: ROWS_PER_COPY.min(rows.len() - first),
-                cols: k,
-                row_stride: self.a.row_stride,
-                col_stride: self.a.col_stride,
-                out: out.as_mut_ptr(),
-                out_stride: stride,
-            };
+            let source = self.a.from(rows.start + first, 0);
+            let args = source.copied_to(ROWS_PER_COPY.min(rows.len() - first), k, out.as_mut_ptr(), stride);
             // SAFETY: the rows exist and A is valid for reads, promised by the caller; `out` has a stride for each of them.
             unsafe { self.product.kernel.copy(&args) };
         });
@@ -325,15 +315,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
     unsafe fn pack_b(&self, panel: usize, k0: usize, k: usize, out: &mut [S::E]) {
         let nr = self.product.kernel.tile().nr;
         let col = panel * nr;
-        let args = CopyArgs {
-            source: self.b.at(k0, col),
-            rows: k,
-            cols: nr.min(self.product.n - col),
-            row_stride: self.b.row_stride,
-            col_stride: self.b.col_stride,
-            out: out.as_mut_ptr(),
-            out_stride: nr,
-        };
+        let cols = nr.min(self.product.n - col);
+        let args = self.b.from(k0, col).copied_to(k, cols, out.as_mut_ptr(), nr);
         // SAFETY: promised by the caller.
         unsafe { self.product.kernel.copy(&args) }
     }

@@ -6,7 +6,6 @@ use super::super::room::{ROOM, with_room};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use super::super::sweep::Sweep;
-use super::super::tile_args::CopyArgs;
 use super::super::tiles::Tiles;
 use super::Gemm;
 use super::select::{Gathered, dot_form, is_narrow};
@@ -53,7 +52,7 @@ impl<S: Uniform> Small<S> {
             return None;
         }
         let (mut a, mut b) = (Strided::of(&gemm.a), Strided::of(&gemm.b));
-        let (mut c_row_stride, mut c_col_stride) = (c.row_stride(), c.col_stride());
+        let (mut c_row_stride, c_col_stride) = (c.row_stride(), c.col_stride());
         // A C of one row or one column has both.
         let (has_rows, has_columns) = (c_col_stride == 1 || n == 1, c_row_stride == 1 || m == 1);
         let is_turned = !has_rows || (has_columns && is_narrow(Shape { m, n, k }, &a));
@@ -62,9 +61,8 @@ impl<S: Uniform> Small<S> {
         }
         if is_turned {
             (a, b, m, n) = (b.transposed(), a.transposed(), n, m);
-            (c_row_stride, c_col_stride) = (c_col_stride, c_row_stride);
+            c_row_stride = c_col_stride;
         }
-        let _ = c_col_stride;
         let shape = Shape { m, n, k };
         let (kernel, method) = Self::choose(cpu, shape, &a, &b)?;
         let Gemm { alpha, beta, .. } = *gemm;
@@ -157,15 +155,8 @@ impl<S: Uniform> Small<S> {
     unsafe fn pack(&self, first: usize, cols: usize, room: *mut S::E) {
         let (k, nr) = (self.shape.k, self.kernel.tile().nr);
         for start in (0..cols).step_by(nr) {
-            let args = CopyArgs {
-                source: self.b.at(0, first + start),
-                rows: k,
-                cols: nr.min(cols - start),
-                row_stride: self.b.row_stride,
-                col_stride: self.b.col_stride,
-                out: room.wrapping_add(start * k),
-                out_stride: nr,
-            };
+            let (source, cols) = (self.b.from(0, first + start), nr.min(cols - start));
+            let args = source.copied_to(k, cols, room.wrapping_add(start * k), nr);
             // SAFETY: promised by the caller.
             unsafe { self.kernel.copy(&args) };
         }
@@ -186,15 +177,7 @@ impl<S: Uniform> Small<S> {
         let k = self.shape.k;
         let (rows, source) = gathered.rows(self.shape, &self.a, &self.b);
         let done = with_room(|room: *mut S::E| {
-            let args = CopyArgs {
-                source: source.data,
-                rows,
-                cols: k,
-                row_stride: source.row_stride,
-                col_stride: source.col_stride,
-                out: room,
-                out_stride: k,
-            };
+            let args = source.copied_to(rows, k, room, k);
             let copy = Strided { data: room.cast_const(), row_stride: k, col_stride: 1 };
             let (a, b) = gathered.replaced(self.a, self.b, copy);
             // SAFETY: all of an operand, for which the room has room, as was checked; the rest is promised by the caller.
