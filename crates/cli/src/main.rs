@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod allocator;
 mod audit;
 mod bench;
 mod chart;
@@ -58,6 +59,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    allocator::share_heap_if_limited();
     let Cli { command } = Cli::parse();
     let outcome = Interrupt::install().and_then(|interrupt| run(command, &interrupt));
     match outcome {

@@ -1,0 +1,20 @@
+//! One heap for all threads where the address space is limited.
+
+#![allow(unsafe_code, reason = "system calls that have no safe form in std")]
+
+/// Keeps glibc from mapping 64 MB of addresses for the first allocation of each further thread where `ulimit -v` is set: whether they
+/// fit is a matter of luck, and where they do, the memory that was found to be there a moment before is gone. Call it first of all.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) fn share_heap_if_limited() {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is ours, and of the type that the call fills in.
+    let is_known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
+    if is_known && limit.rlim_cur != libc::RLIM_INFINITY {
+        // SAFETY: `mallopt` changes how later allocations are served; a value that it refuses changes nothing.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+}
+
+/// Other allocators map no such heaps.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn share_heap_if_limited() {}
