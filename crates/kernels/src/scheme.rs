@@ -105,6 +105,21 @@ impl Uniform for F32 {
     type E = f32;
 }
 
+/// f32 · f32 in eight bits, quantised in groups: [`gemm::int8`](crate::gemm::int8).
+#[derive(Clone, Copy, Debug)]
+pub struct Int8;
+
+impl Scheme for Int8 {
+    type A = f32;
+    type B = f32;
+    type C = f32;
+    const NAME: &'static str = "int8";
+
+    fn kernels() -> &'static [&'static [Microkernel<Int8>]] {
+        registry::INT8
+    }
+}
+
 /// f64 · f64 summed in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct F64;

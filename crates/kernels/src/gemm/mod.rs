@@ -9,6 +9,7 @@ mod chains;
 mod check_kernel;
 mod epilogue;
 mod format;
+pub mod int8;
 pub(crate) mod loops;
 pub(crate) mod macro_kernel;
 mod matrices;

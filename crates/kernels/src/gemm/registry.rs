@@ -3,12 +3,13 @@
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
 use super::format::{KBlocks, PanelFormat, RowFormat};
+use super::int8;
 use super::micro::copy::CopyBlock;
 use super::micro::dot::{Dot, DotElement};
 use super::micro::outer::Outer;
 use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
-use crate::cpu::Isa;
+use crate::cpu::{Features, Isa};
 use crate::scheme::{self, Scheme};
 use crate::simd::{Entry, Scalar};
 
@@ -86,6 +87,9 @@ static F32_AVX512: &[Microkernel<scheme::F32>] = &[
 #[rustfmt::skip]
 static F32_AVX2: &[Microkernel<scheme::F32>] = &[
     record!("avx2_f32_6x16", F32, f32, Avx2, Outer, 8, [1 2 3 4 5 6], [1 2]),
+    record!("avx2_f32_12x8", F32, f32, Avx2, Outer, 8, [1 2 3 4 5 6 7 8 9 10 11 12], [1]),
+    record!("avx2_f32_3x24", F32, f32, Avx2, Outer, 8, [1 2 3], [1 2 3]),
+    record!("avx2_f32_2x32", F32, f32, Avx2, Outer, 8, [1 2], [1 2 3 4]),
     record!("avx2_f32_1x96", F32, f32, Avx2, Outer, 8, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
     record!("avx2_f32_dot_4x3", F32, f32, Avx2, Dot, 1, [1 2 3 4], [1 2 3]),
     record!("avx2_f32_dot_3x4", F32, f32, Avx2, Dot, 1, [1 2 3], [1 2 3 4]),
@@ -127,6 +131,9 @@ static F64_AVX512: &[Microkernel<scheme::F64>] = &[
 #[rustfmt::skip]
 static F64_AVX2: &[Microkernel<scheme::F64>] = &[
     record!("avx2_f64_6x8", F64, f64, Avx2, Outer, 4, [1 2 3 4 5 6], [1 2]),
+    record!("avx2_f64_12x4", F64, f64, Avx2, Outer, 4, [1 2 3 4 5 6 7 8 9 10 11 12], [1]),
+    record!("avx2_f64_3x12", F64, f64, Avx2, Outer, 4, [1 2 3], [1 2 3]),
+    record!("avx2_f64_2x16", F64, f64, Avx2, Outer, 4, [1 2], [1 2 3 4]),
     record!("avx2_f64_1x48", F64, f64, Avx2, Outer, 4, [1], [1 2 3 4 5 6 7 8 9 10 11 12]),
     record!("avx2_f64_dot_4x3", F64, f64, Avx2, Dot, 1, [1 2 3 4], [1 2 3]),
     record!("avx2_f64_dot_3x4", F64, f64, Avx2, Dot, 1, [1 2 3], [1 2 3 4]),
@@ -139,6 +146,45 @@ static F64_AVX2: &[Microkernel<scheme::F64>] = &[
 static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
+
+/// The functions of an int8 kernel, one for each number of rows.
+macro_rules! int8_functions {
+    ($function:ident, [$($rows:literal)*]) => { &[$(&[int8::$function::<$rows>]),*] };
+}
+
+/// The kernels of int8: groups that need the same of the CPU, the most capable first.
+pub(crate) static INT8: &[&[Microkernel<scheme::Int8>]] = &[
+    #[cfg(target_arch = "x86_64")]
+    INT8_AVX512_VNNI,
+    #[cfg(target_arch = "x86_64")]
+    INT8_AVX_VNNI,
+    #[cfg(target_arch = "x86_64")]
+    INT8_AVX2,
+    INT8_SCALAR,
+];
+
+#[cfg(target_arch = "x86_64")]
+static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[int8::record(
+    "avx512_vnni_int8_12x16",
+    Isa::Avx512.needs().union(Features::AVX512_VNNI),
+    int8_functions!(avx512_vnni, [1 2 3 4 5 6 7 8 9 10 11 12]),
+    true,
+)];
+
+#[cfg(target_arch = "x86_64")]
+static INT8_AVX_VNNI: &[Microkernel<scheme::Int8>] = &[int8::record(
+    "avx_vnni_int8_6x16",
+    Isa::Avx2.needs().union(Features::AVX_VNNI),
+    int8_functions!(avx_vnni, [1 2 3 4 5 6]),
+    true,
+)];
+
+#[cfg(target_arch = "x86_64")]
+static INT8_AVX2: &[Microkernel<scheme::Int8>] =
+    &[int8::record("avx2_int8_4x16", Isa::Avx2.needs(), int8_functions!(avx2, [1 2 3 4]), false)];
+
+static INT8_SCALAR: &[Microkernel<scheme::Int8>] =
+    &[int8::record("scalar_int8_4x16", Features::NONE, int8_functions!(scalar, [1 2 3 4]), false)];
 
 #[cfg(test)]
 mod tests {

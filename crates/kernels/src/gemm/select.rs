@@ -16,14 +16,15 @@ pub struct Shape {
 }
 
 /// The kernel for packed panels of B: with the lowest estimate among those that `cpu` can run on the best ISA it has, the first of
-/// equals; or, for a few rows, the one with the widest panels, which memory delivers fastest.
+/// equals; or, for a few rows, the one with the widest panels among those that take all rows at once: memory delivers
+/// those fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     let rates = cpu.core_family().rates();
     let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
     kernels
         .filter(|kernel| !is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates))
         .min_by_key(|kernel| match kernel.tile() {
-            Tile { nr, .. } if shape.m <= FEW_ROWS => (usize::MAX - nr, 0),
+            Tile { mr, nr } if shape.m <= FEW_ROWS => (usize::from(mr < shape.m), usize::MAX - nr),
             _ => (0, cycles(kernel.record(), &rates, shape)),
         })
         .expect("every scheme has a scalar kernel")

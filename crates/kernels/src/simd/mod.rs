@@ -9,6 +9,7 @@ mod entry;
 mod lanes;
 mod lanewise;
 pub mod math;
+mod quads;
 mod scalar;
 
 /// Methods of two vectors that are one intrinsic each, whose instruction set `self` proves.
@@ -34,8 +35,11 @@ pub use dispatch::{Op, dispatch};
 pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
+pub(crate) use quads::Quads;
 pub use scalar::Scalar;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use quads::{Avx512Vnni, AvxVnni};
 #[cfg(target_arch = "x86_64")]
 pub use {avx2::Avx2, avx512::Avx512};
 

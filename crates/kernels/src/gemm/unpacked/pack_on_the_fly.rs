@@ -53,7 +53,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     (a, b, c) = (b.transposed(), a.transposed(), c.transposed());
                     shape = Shape { m: shape.n, n: shape.m, k };
                 }
-                let (kernel, packing) = choose_outer::<S>(cpu, shape, b.col_stride == 1);
+                let (kernel, packing) = choose_outer::<S>(cpu, shape, &b);
                 let packing = if is_scattered(shape, &a, kernel.tile()) { Packing::Panels } else { packing };
                 (kernel, packing, Gathered::Neither)
             }
@@ -323,7 +323,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 }
 
 /// Whether each step of K takes a piece of A from a page of its own, several times: caches and pages are then used up by little data.
-fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool {
+pub(super) fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool {
     let is_far_apart = a.row_stride == 1 && a.col_stride.saturating_mul(size_of::<E>()) >= FAR_APART;
     is_far_apart && m > tile.mr && n >= LEAST_REUSE && k > LEAST_DEPTH
 }

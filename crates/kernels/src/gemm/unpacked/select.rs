@@ -1,7 +1,7 @@
 //! The choice of what a one-off product packs: a pure function of its shape and of which dimensions are contiguous.
 
 use super::super::blocking::SHALLOW;
-use super::super::microkernel::{Form, Ready};
+use super::super::microkernel::{Form, Ready, Tile};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
 use crate::cpu::Cpu;
@@ -63,24 +63,31 @@ pub(super) fn dot_form<T>(Shape { m, n, k }: Shape, a: &Strided<T>, b: &Strided<
         4..=8 => 64,
         _ => 192,
     };
+    // A copy pays where each element of it is used often, while vectors across the few would have idle lanes.
+    let is_worth_a_copy =
+        |few: usize, others: usize| few == 1 || (few <= DOT_COLUMNS && others >= USES_OF_COPY.saturating_mul(few));
+    // What is copied of B otherwise is panels.
+    let is_square = m <= DOT_ROWS && n > 1 && m <= 2 * n;
     let gathered = match (a.col_stride == 1, b.row_stride == 1) {
         (true, true) => Gathered::Neither,
-        (false, true) if m <= DOT_ROWS => Gathered::A,
-        (true, false) if n <= DOT_ROWS => Gathered::B,
+        (false, true) if is_worth_a_copy(m, n) || is_square => Gathered::A,
+        (true, false) if is_worth_a_copy(n, m) => Gathered::B,
         _ => return None,
     };
     let is_deep = k >= if gathered == Gathered::Neither { depth } else { depth.max(GATHERED_DEPTH) };
     is_deep.then_some(gathered)
 }
 
-/// The kernel of the outer form and what is packed, for an (m, n, k) product whose B may have contiguous rows.
+/// The kernel of the outer form and what is packed.
 #[inline(always)]
-pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, has_rows_of_b: bool) -> (Ready<S::E>, Packing) {
+pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, b: &Strided<S::E>) -> (Ready<S::E>, Packing) {
     let Shape { m, n, k } = shape;
+    let has_rows_of_b = b.col_stride == 1;
     let kernel = choose_one_off::<S>(cpu, Form::Outer, shape, has_rows_of_b)
         .expect("every scheme has a scalar kernel of the outer form");
     let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<S::E>());
-    let packing = if has_rows_of_b && (m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2) {
+    let is_near = m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2;
+    let packing = if has_rows_of_b && is_near && !packing_b_saves_sets(shape, b, kernel.tile()) {
         Packing::InPlace
     } else if (k <= SHALLOW && m > IN_PLACE_ROWS) || is_large::<S::E>(shape, cpu.caches().l2) {
         Packing::WholeB
@@ -115,6 +122,17 @@ const LANES: u128 = 16;
 /// Rows up to which a B whose rows are contiguous is not worth packing.
 const IN_PLACE_ROWS: usize = 32;
 
+/// Whether panels of B are packed because its rows share sets, so that little of a panel stays in the caches from one tile to the next.
+#[inline(always)]
+pub(super) fn packing_b_saves_sets<T>(Shape { m, k, .. }: Shape, b: &Strided<T>, tile: Tile) -> bool {
+    k > WAYS && m > TILES_FOR_SHARED_SETS * tile.mr && b.shares_sets()
+}
+
+/// Lines of a set of the first cache level.
+const WAYS: usize = 8;
+/// Tiles that read a panel of B from which on its packing pays if its rows share sets.
+const TILES_FOR_SHARED_SETS: usize = 2;
+
 /// Whether A is so large that reading it once for each panel of B takes longer than packing B through memory.
 fn is_large<E>(Shape { m, n, k }: Shape, l2: usize) -> bool {
     let bytes = |rows: usize, cols: usize| rows.saturating_mul(cols).saturating_mul(size_of::<E>());
@@ -133,5 +151,8 @@ const NARROW: usize = 12;
 const DOT_ROWS: usize = 12;
 /// Columns up to which they beat vectors across n.
 const DOT_COLUMNS: usize = 8;
+/// Columns of the other operand, for each row that is copied, from which on the copy pays: with fewer, broadcasting what lies along k is
+/// faster.
+const USES_OF_COPY: usize = 3;
 /// Elements of K from which on the copy of an operand costs little.
 const GATHERED_DEPTH: usize = 32;

@@ -8,7 +8,8 @@ use super::super::strided::Strided;
 use super::super::sweep::Sweep;
 use super::super::tiles::Tiles;
 use super::Gemm;
-use super::select::{Gathered, dot_form, is_narrow};
+use super::pack_on_the_fly::is_scattered;
+use super::select::{Gathered, dot_form, is_narrow, packing_b_saves_sets};
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;
@@ -91,8 +92,10 @@ impl<S: Uniform> Small<S> {
         let has_rows_of_b = b.col_stride == 1 || n == 1;
         let kernel = choose_one_off::<S>(cpu, Form::Outer, shape, has_rows_of_b)?;
         let sweeps = Sweep::fits(kernel, k);
-        let method = match has_rows_of_b {
+        let reads_b_in_place = has_rows_of_b && !packing_b_saves_sets(shape, b, kernel.tile());
+        let method = match reads_b_in_place {
             true if sweeps => Method::Sweep,
+            true if is_scattered(shape, a, kernel.tile()) => return None,
             true => Method::Tiles,
             false if sweeps && k * kernel.tile().nr * size_of::<S::E>() <= ROOM => Method::SweepPacked,
             false => return None,

@@ -1,0 +1,69 @@
+//! Panels of B: for every group of K the scales and the sums of the columns, then bricks of [`COLS`] quads.
+
+use super::quantize::{quantized, scale_of};
+use super::{COLS, COLUMN_GROUP, QUAD};
+use crate::gemm::format::PanelFormat;
+use crate::gemm::panel::PanelBlock;
+
+/// Bytes of the scales, and of the sums.
+pub(super) const SCALES: usize = COLS * size_of::<f32>();
+pub(super) const SUMS: usize = COLS * size_of::<i32>();
+
+/// Bytes of four steps of K.
+pub(super) const BRICK: usize = COLS * QUAD;
+
+/// One layout for every kernel.
+pub(super) const PANEL: PanelFormat = PanelFormat {
+    layout: "int8 in quads",
+    cols: COLS,
+    block_k: COLUMN_GROUP,
+    block_bytes: SCALES + SUMS + COLUMN_GROUP / QUAD * BRICK,
+};
+
+/// Where the byte of step p and column j lies in a block.
+fn place(p: usize, j: usize) -> usize {
+    SCALES + SUMS + p / QUAD * BRICK + j * QUAD + p % QUAD
+}
+
+/// # Safety
+/// None: the type of [`PackFn`](crate::gemm::PackFn) is unsafe.
+pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
+    let PanelBlock { source, panel, row, col, .. } = block;
+    for start in (0..source.rows()).step_by(COLUMN_GROUP) {
+        let out = &mut panel[(row + start) / COLUMN_GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
+        let len = COLUMN_GROUP.min(source.rows() - start);
+        for j in 0..source.cols() {
+            let mut group = [0.0; COLUMN_GROUP];
+            for (p, x) in group[..len].iter_mut().enumerate() {
+                let at = (start + p) * source.row_stride() + j * source.col_stride();
+                // SAFETY: element (start + p, j) of the view.
+                *x = unsafe { *source.as_ptr().wrapping_add(at) };
+            }
+            pack_column(&group, col + j, out);
+        }
+    }
+}
+
+/// A group of a column into its block.
+fn pack_column(group: &[f32; COLUMN_GROUP], j: usize, out: &mut [u8]) {
+    let (scale, factor) = scale_of(group);
+    let mut sum = 0;
+    for (p, &x) in group.iter().enumerate() {
+        let q = quantized(x, factor);
+        sum += i32::from(q);
+        out[place(p, j)] = q as u8;
+    }
+    out[j * size_of::<f32>()..][..size_of::<f32>()].copy_from_slice(&scale.to_ne_bytes());
+    out[SCALES + j * size_of::<i32>()..][..size_of::<i32>()].copy_from_slice(&sum.to_ne_bytes());
+}
+
+/// out ← what column `col` of a panel stands for.
+pub(super) fn read(_format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
+    for (group, block) in out.chunks_mut(COLUMN_GROUP).zip(panel.chunks_exact(PANEL.block_bytes)) {
+        let scale = &block[col * size_of::<f32>()..][..size_of::<f32>()];
+        let scale = f32::from_ne_bytes([scale[0], scale[1], scale[2], scale[3]]);
+        for (p, x) in group.iter_mut().enumerate() {
+            *x = scale * f32::from(block[place(p, col)] as i8);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Products in eight bits: f32 rows and weights are quantised, products summed exactly in 32 bits within a group of weights, and the sums
+//! of groups scaled and added in f32, group after group.
+//!
+//! ```text
+//! x ≈ scale · q,  q in −127 … 127,  scale = max |x| / 127
+//! C[i][j] = Σ over groups g of K   (scale_a[i][g] · scale_b[g][j]) · Σ_p q_a[i][p] · q_b[p][j]
+//! ```
+//!
+//! Rows have a scale for every [`ROW_GROUP`] elements, columns for every [`COLUMN_GROUP`]. A row's bytes depend on that row alone, and
+//! the order of summation on K alone: results have the same bits for any number of rows, any tile, any threads and every instruction
+//! set.
+
+mod columns;
+mod quantize;
+mod rows;
+mod tile;
+
+use super::format::KBlocks;
+use super::microkernel::{KernelParts, Microkernel};
+use super::tile_args::TileFn;
+use crate::cpu::Features;
+use crate::scheme::Int8;
+
+pub(super) use tile::scalar;
+#[cfg(target_arch = "x86_64")]
+pub(super) use tile::{avx_vnni, avx2, avx512_vnni};
+
+/// Elements of a row with one scale.
+pub const ROW_GROUP: usize = 256;
+
+/// Elements of a column with one scale.
+pub const COLUMN_GROUP: usize = 128;
+
+/// Columns of a panel, whatever the kernel: one packed form serves all.
+pub(super) const COLS: usize = 16;
+
+/// Products that the instructions add at a time.
+const QUAD: usize = 4;
+
+/// The largest magnitude of a quantised number: as many above zero as below, so that it can be negated.
+const LARGEST: f32 = 127.0;
+
+/// A kernel of 16 columns, whose rows are bytes plus 128 if it takes them unsigned.
+pub(super) const fn record(
+    name: &'static str,
+    needs: Features,
+    functions: &'static [&'static [TileFn<f32>]],
+    has_unsigned_rows: bool,
+) -> Microkernel<Int8> {
+    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; those of `rows.rs` and
+    // `columns.rs` are safe code.
+    unsafe {
+        Microkernel::from_parts(KernelParts {
+            name,
+            needs,
+            lanes: COLS,
+            functions,
+            rows: if has_unsigned_rows { rows::UNSIGNED } else { rows::SIGNED },
+            panel: columns::PANEL,
+            k_blocks: KBlocks::Multiples(ROW_GROUP),
+            pack: columns::pack,
+            column: columns::read,
+            prepare: if has_unsigned_rows { rows::prepare_unsigned } else { rows::prepare_signed },
+            session: None,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! The microkernels: one body, and a function of it for each instruction set.
+
+use super::columns::{BRICK, PANEL, SCALES, SUMS};
+use super::rows::HEAD;
+use super::{COLUMN_GROUP, QUAD, ROW_GROUP};
+use crate::gemm::tile_args::TileArgs;
+use crate::simd::{Quads, Scalar};
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
+
+/// # Safety
+/// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.
+pub(in crate::gemm) unsafe fn scalar<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<Scalar, 1, 16, MR>(Scalar, args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+pub(in crate::gemm) unsafe fn avx2<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<Avx2, 8, 2, MR>(Avx2::assume(), args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX-VNNI, AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avxvnni,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx_vnni<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<AvxVnni, 8, 2, MR>(AvxVnni::assume(), args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512_vnni<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<Avx512Vnni, 16, 1, MR>(Avx512Vnni::assume(), args) }
+}
+
+/// # Safety
+/// As [`scalar`], with VECTORS vectors of LANES columns.
+#[inline(always)]
+unsafe fn tile<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(q: Q, args: &TileArgs<'_, f32>)
+where
+    Q: Quads<LANES>,
+{
+    // SAFETY: the operands are blocks of these formats, promised by the caller.
+    unsafe {
+        let mut total = args.begin::<LANES, VECTORS, MR>();
+        // Calls begin where a group of a row does, and end there or with the whole sum.
+        let (mut offset, mut left) = (args.offset, args.steps);
+        for pair in args.pairs {
+            while offset < args.k && left > 0 {
+                let row = pair.a.wrapping_add(offset / ROW_GROUP * args.a_col_stride);
+                let block = pair.b.wrapping_add(offset / COLUMN_GROUP * args.b_stride);
+                let steps = COLUMN_GROUP.min(args.k - offset).min(left);
+                let within = offset % ROW_GROUP;
+                total.add(&group::<Q, LANES, VECTORS, MR>(q, row, within, args.a_row_stride, block, steps));
+                (offset, left) = (offset + steps, left - steps);
+            }
+            offset = 0;
+        }
+        total.end(q.floats());
+    }
+}
+
+/// The scaled sums of one group of columns, whose steps are `within` steps into a group of each row.
+///
+/// # Safety
+/// `block` is valid for reads of a block of a panel, and `row`, for each of the rows, of a block of a row.
+#[inline(always)]
+unsafe fn group<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    q: Q,
+    row: *const u8,
+    within: usize,
+    row_stride: usize,
+    block: *const u8,
+    steps: usize,
+) -> [[[f32; LANES]; VECTORS]; MR]
+where
+    Q: Quads<LANES>,
+{
+    const { assert!(LANES * VECTORS * size_of::<f32>() == SCALES && SUMS == SCALES && PANEL.block_bytes > SCALES) };
+    // SAFETY: scales, sums and quads inside the two blocks, which the caller vouches for.
+    unsafe {
+        let mut sums = [[q.start(block.add(SCALES).cast()); VECTORS]; MR];
+        for j in 1..VECTORS {
+            let start = q.start(block.add(SCALES).cast::<i32>().add(j * LANES));
+            for i in 0..MR {
+                sums[i][j] = start;
+            }
+        }
+        let (bricks, quads) = (block.add(SCALES + SUMS).cast::<i8>(), row.add(HEAD + within).cast::<i8>());
+        for quad in 0..steps.div_ceil(QUAD) {
+            let brick = bricks.add(quad * BRICK);
+            let mut columns = [q.columns(brick); VECTORS];
+            for j in 1..VECTORS {
+                columns[j] = q.columns(brick.add(j * LANES * QUAD));
+            }
+            for i in 0..MR {
+                let row = q.row(quads.add(i * row_stride + quad * QUAD));
+                for j in 0..VECTORS {
+                    sums[i][j] = q.add_products(sums[i][j], columns[j], row);
+                }
+            }
+        }
+        let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
+        let mut scaled = [[[0.0; LANES]; VECTORS]; MR];
+        for i in 0..MR {
+            let row_scale = row.add(i * row_stride).cast::<f32>().read_unaligned();
+            for j in 0..VECTORS {
+                let floats = q.to_floats(sums[i][j]);
+                for lane in 0..LANES {
+                    scaled[i][j][lane] = row_scale * scales[j][lane] * floats[lane];
+                }
+            }
+        }
+        scaled
+    }
+}

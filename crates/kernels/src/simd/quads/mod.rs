@@ -1,0 +1,95 @@
+//! Sums of products of bytes, four at a time: what integer kernels are written in.
+//!
+//! A quad is four bytes that follow each other along k. A vector of quads has one for each column; a lane sums the products of its
+//! column's quad with that of a row.
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use super::{Scalar, Simd};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{Avx512Vnni, AvxVnni};
+
+/// Vectors of LANES quads on one instruction set. A value proves that the CPU has it.
+///
+/// # Safety
+/// Code that works on memory relies on an implementation: loads touch the bytes that they name and no others.
+pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
+    /// The vectors of f32 that the CPU has with it.
+    type Floats: Simd<f32>;
+    /// Quads of LANES columns.
+    type Columns: Copy;
+    /// The quad of a row, for all columns.
+    type Row: Copy;
+    /// Sums in 32 bits.
+    type Sums: Copy;
+
+    /// Proof of the vectors of f32.
+    fn floats(self) -> Self::Floats;
+
+    /// What sums begin with. `column_sums` has the sum of each column's bytes over all that will be added, from which follows what unsigned
+    /// rows add too much.
+    ///
+    /// # Safety
+    /// `column_sums` is valid for reads of LANES numbers; no alignment is needed.
+    unsafe fn start(self, column_sums: *const i32) -> Self::Sums;
+
+    /// Loads the quads of LANES columns.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of 4 · LANES bytes, none of which is −128; no alignment is needed.
+    unsafe fn columns(self, p: *const i8) -> Self::Columns;
+
+    /// Loads a quad of a row.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of four bytes, none of which stands for −128; no alignment is needed.
+    unsafe fn row(self, p: *const i8) -> Self::Row;
+
+    /// sums + row · column for each lane. Exact as long as the sums fit 32 bits.
+    fn add_products(self, sums: Self::Sums, columns: Self::Columns, row: Self::Row) -> Self::Sums;
+
+    /// The sums as f32, exact below 2²⁴.
+    fn to_floats(self, sums: Self::Sums) -> [f32; LANES];
+}
+
+// SAFETY: plain Rust over the bytes named.
+unsafe impl Quads<1> for Scalar {
+    type Floats = Scalar;
+    type Columns = [i8; 4];
+    type Row = [i8; 4];
+    type Sums = i32;
+
+    #[inline(always)]
+    fn floats(self) -> Scalar {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn start(self, _column_sums: *const i32) -> i32 {
+        0
+    }
+
+    #[inline(always)]
+    unsafe fn columns(self, p: *const i8) -> [i8; 4] {
+        // SAFETY: promised by the caller.
+        unsafe { p.cast::<[i8; 4]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn row(self, p: *const i8) -> [i8; 4] {
+        // SAFETY: promised by the caller.
+        unsafe { p.cast::<[i8; 4]>().read() }
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: i32, columns: [i8; 4], row: [i8; 4]) -> i32 {
+        columns.iter().zip(row).fold(sums, |sum, (&x, y)| sum + i32::from(x) * i32::from(y))
+    }
+
+    #[inline(always)]
+    fn to_floats(self, sums: i32) -> [f32; 1] {
+        [sums as f32]
+    }
+}
