@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{load_summary, print_notices};
+use crate::model::{DtypeArgs, load_summary, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -43,6 +43,8 @@ pub(crate) struct EmbedArgs {
     /// of vectors are as its files say.
     #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
     model: PathBuf,
+    #[command(flatten)]
+    dtype: DtypeArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// How the vectors of a text's tokens become one [default: the model's, else mean]
@@ -110,7 +112,7 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     let started = Instant::now();
     let files = EmbedderFiles::open(&args.model, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-    let runtime = Runtime::new(Some(threads))?;
+    let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.dtype);
     let progress = Progress::of_bytes(None);
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);

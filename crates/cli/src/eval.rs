@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, ModelArgs, print_notices};
+use crate::model::{DtypeArgs, LanguageModel, ModelArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -35,6 +35,8 @@ pub(crate) struct EvalArgs {
     window: Option<usize>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    dtype: DtypeArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Print a JSON object: tokens, nll, perplexity, nll_total, per_token
@@ -94,7 +96,7 @@ impl Evaluation {
 
 pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let input = read_input(&args)?;
-    let model = LanguageModel::load(&args.model, args.threads.count()?)?;
+    let model = LanguageModel::load(&args.model, args.dtype, args.threads.count()?)?;
     if !args.quiet {
         print_notices(&model.notices);
     }

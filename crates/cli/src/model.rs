@@ -11,7 +11,9 @@ use cke_engine::models::gpt2::Gpt2;
 use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::{Encoded, Tokenizer};
+use cke_engine::weight_format::WeightFormat;
 use cke_report::words::counted;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -37,6 +39,18 @@ impl ModelArgs {
             None => demo(),
         }
     }
+}
+
+/// In which numbers a model is held.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct DtypeArgs {
+    /// Numbers of the weights: f32, or int8, which takes a bit more than a quarter of the memory and changes results a little
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = weight_format())]
+    pub(crate) dtype: WeightFormat,
+}
+
+fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
+    PossibleValuesParser::new(WeightFormat::ALL.map(WeightFormat::name)).try_map(|name| name.parse::<WeightFormat>())
 }
 
 /// Says on standard error what a model's files say and is not followed, each once.
@@ -83,7 +97,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// If its files cannot be used, it is no GPT-2, or memory cannot be allocated or threads cannot be started.
-    pub(crate) fn load(model: &ModelArgs, threads: usize) -> Result<LanguageModel, CliError> {
+    pub(crate) fn load(model: &ModelArgs, dtype: DtypeArgs, threads: usize) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
         let (name, mut generation) = (bundle.name(), bundle.generation().clone());
@@ -97,7 +111,7 @@ impl LanguageModel {
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = Runtime::new(Some(threads))?;
+        let runtime = Runtime::new(Some(threads))?.with_weights(dtype.dtype);
         let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })
@@ -125,10 +139,11 @@ impl LanguageModel {
     }
 }
 
-/// Model, load time, threads and ISA in one line.
+/// Model, load time, threads, ISA and the numbers of the weights in one line.
 pub(crate) fn load_summary(name: &str, load_seconds: f64, runtime: &Runtime) -> String {
     let threads = counted(runtime.threads(), "thread");
-    format!("model {name}: loaded in {load_seconds:.2} s; {threads}, {}", runtime.cpu().isa())
+    let (isa, dtype) = (runtime.cpu().isa(), runtime.weight_format());
+    format!("model {name}: loaded in {load_seconds:.2} s; {threads}, {isa}, {dtype}")
 }
 
 /// Packs the weights of a GPT-2, with a progress bar if that takes long.

@@ -6,6 +6,7 @@
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
 //! | [`notice`] | what the files say and is not done |
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
+//! | [`weight_format`] | the numbers that weights are held in |
 //! | [`models`] | GPT-2 and BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
@@ -65,4 +66,5 @@ pub mod synthetic;
 mod tensor;
 pub mod text_stream;
 pub mod tokenizer;
+pub mod weight_format;
 pub mod weights;

@@ -10,14 +10,12 @@ use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
 use crate::runtime::Runtime;
 use crate::source::Source;
+use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Epilogue, Shape};
-use cke_kernels::scheme::F32;
+use cke_kernels::scheme::{F32, Int8};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
-
-/// What weights become when they are loaded.
-type Loaded = PackedLayer<F32>;
 
 /// How a weight matrix is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +36,22 @@ impl Layout {
     }
 }
 
+/// Outputs of a layer, as a source has them.
+struct Part<'s> {
+    source: &'s Source<'s>,
+    name: &'s str,
+    layout: Layout,
+    outputs: usize,
+}
+
+/// The weights of all parts side by side, in the runtime's format.
+fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Box<dyn Layer>, Error> {
+    Ok(match runtime.weight_format() {
+        WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(runtime.cpu(), parts, inputs)?),
+        WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(runtime.cpu(), parts, inputs)?),
+    })
+}
+
 /// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`].
 #[derive(Debug)]
 pub(crate) struct Linear {
@@ -49,49 +63,46 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    fn new(weights: impl Layer + 'static, bias: Option<Vec<f32>>) -> Linear {
-        Linear { weights: Box::new(weights), bias, name: "linear", layer: None }
-    }
-
     /// A layer from `weight` and `bias` of a source.
     pub(crate) fn load(
-        cpu: &Cpu,
+        runtime: &Runtime,
         source: &Source<'_>,
         layout: Layout,
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let weights = Loaded::load(cpu, source, "weight", layout, inputs, outputs)?;
+        let linear = Linear::without_bias(runtime, source, "weight", layout, inputs, outputs)?;
         let bias = source.vector(&["bias"], outputs)?;
-        Ok(Linear::new(weights, Some(bias)))
+        Ok(Linear { bias: Some(bias), ..linear })
     }
 
     /// A layer from the matrix `name` of a source.
     pub(crate) fn without_bias(
-        cpu: &Cpu,
+        runtime: &Runtime,
         source: &Source<'_>,
         name: &str,
         layout: Layout,
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        Ok(Linear::new(Loaded::load(cpu, source, name, layout, inputs, outputs)?, None))
+        let part = Part { source, name, layout, outputs };
+        Ok(Linear { weights: load_weights(runtime, &[part], inputs)?, bias: None, name: "linear", layer: None })
     }
 
     /// Several (out, in) layers side by side, each with its number of outputs, as one with the outputs of all.
-    pub(crate) fn load_joined(cpu: &Cpu, parts: &[(Source<'_>, usize)], inputs: usize) -> Result<Linear, Error> {
+    pub(crate) fn load_joined(
+        runtime: &Runtime,
+        parts: &[(Source<'_>, usize)],
+        inputs: usize,
+    ) -> Result<Linear, Error> {
+        let part = |(source, outputs)| Part { source, name: "weight", layout: Layout::OutIn, outputs };
+        let weights = parts.iter().map(|(source, outputs)| part((source, *outputs))).collect::<Vec<_>>();
+        let weights = load_weights(runtime, &weights, inputs)?;
+        let mut bias = with_capacity(weights.outputs())?;
         for (source, outputs) in parts {
-            source.expect_matrix("weight", *outputs, inputs)?;
-        }
-        let all_outputs = parts.iter().map(|(_, outputs)| outputs).sum();
-        let mut weights = Loaded::empty(cpu, inputs, all_outputs)?;
-        let mut bias = with_capacity(all_outputs)?;
-        for (source, outputs) in parts {
-            let first = bias.len();
-            weights.pack(source, "weight", Layout::OutIn, first, *outputs)?;
             bias.extend(source.vector(&["bias"], *outputs)?);
         }
-        Ok(Linear::new(weights, Some(bias)))
+        Ok(Linear { weights, bias: Some(bias), name: "linear", layer: None })
     }
 
     /// The same layer under a name, as part of a layer of the model.
@@ -110,9 +121,13 @@ impl Linear {
     }
 
     /// What [`Linear::bytes`] would be for a layer of this size; no memory is allocated for the answer.
-    pub(crate) fn bytes_for(cpu: &Cpu, inputs: usize, outputs: usize, has_bias: bool) -> usize {
+    pub(crate) fn bytes_for(cpu: &Cpu, format: WeightFormat, inputs: usize, outputs: usize, has_bias: bool) -> usize {
         let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
-        Loaded::bytes_for(cpu, inputs, outputs) + bias
+        let weights = match format {
+            WeightFormat::F32 => PackedLayer::<F32>::bytes_for(cpu, inputs, outputs),
+            WeightFormat::Int8 => PackedLayer::<Int8>::bytes_for(cpu, inputs, outputs),
+        };
+        weights + bias
     }
 
     /// Copies the weights of one output: (inputs).

@@ -6,13 +6,14 @@ use crate::error::Error;
 use crate::linear::Linear;
 use crate::models::gpt2::MAX_ROWS;
 use crate::qkv_shape::QkvShape;
+use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 
 /// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
 /// left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// Packed weights with their biases, and embedding tables, all in f32.
+    /// Packed weights in their format, biases and embedding tables in f32.
     pub weights: usize,
     /// Keys and values of every layer. An encoder keeps none.
     pub kv_cache: usize,
@@ -21,14 +22,14 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// The memory of the model that `config` describes, as it is packed for `cpu` and run by `threads` threads.
+    /// The memory of the model that `config` describes, as it is packed in `format` for `cpu` and run by `threads` threads.
     ///
     /// # Errors
     /// If no attention layer has the configuration's sizes.
-    pub fn new(config: &ModelConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+    pub fn new(config: &ModelConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
         match config {
-            ModelConfig::Gpt2(config) => gpt2(config, cpu, threads),
-            ModelConfig::Bert(config) => bert(config, cpu, threads),
+            ModelConfig::Gpt2(config) => gpt2(config, format, cpu, threads),
+            ModelConfig::Bert(config) => bert(config, format, cpu, threads),
         }
     }
 
@@ -43,16 +44,16 @@ fn table(rows: usize, cols: usize) -> usize {
     rows * cols * size_of::<f32>()
 }
 
-fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, n_inner: inner, .. } = *config;
     let shape = config.qkv_shape();
-    let head = Linear::bytes_for(cpu, width, vocab_size, false);
+    let head = Linear::bytes_for(cpu, format, width, vocab_size, false);
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
     let attention = shape.attention(cpu, 1.0)?;
     let rows = MAX_ROWS.min(n_positions);
     let scratch = attention.scratch_bytes(threads, rows, n_positions, true);
     Ok(MemoryEstimate {
-        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, width, inner, shape),
+        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, format, width, inner, shape),
         kv_cache: n_layer * attention.cache_bytes(n_positions),
         activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape)
             + scratch
@@ -60,7 +61,7 @@ fn gpt2(config: &Gpt2Config, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     })
 }
 
-fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let BertConfig { hidden_size: width, intermediate_size: inner, .. } = *config;
     let shape = config.qkv_shape();
     let attention = shape.attention(cpu, 1.0)?;
@@ -68,14 +69,14 @@ fn bert(config: &BertConfig, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
     Ok(MemoryEstimate {
-        weights: tables + config.num_hidden_layers * block(cpu, width, inner, shape),
+        weights: tables + config.num_hidden_layers * block(cpu, format, width, inner, shape),
         kv_cache: 0,
         activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape) + scratch,
     })
 }
 
 /// Weights of a transformer block: attention in and out, feed-forward up and down.
-fn block(cpu: &Cpu, width: usize, inner: usize, shape: QkvShape) -> usize {
+fn block(cpu: &Cpu, format: WeightFormat, width: usize, inner: usize, shape: QkvShape) -> usize {
     let layers = [(width, shape.row_width()), (shape.query_width(), width), (width, inner), (inner, width)];
-    layers.map(|(inputs, outputs)| Linear::bytes_for(cpu, inputs, outputs, true)).iter().sum()
+    layers.map(|(inputs, outputs)| Linear::bytes_for(cpu, format, inputs, outputs, true)).iter().sum()
 }

@@ -1,7 +1,8 @@
-//! What a model runs on: a CPU description and a pool of threads.
+//! What a model runs on: a CPU description, a pool of threads and the numbers of its layers.
 
 use crate::error::Error;
 use crate::profile::{Profile, Recorder, Step};
+use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
@@ -12,6 +13,7 @@ use cke_kernels::threads::{Observed, Parallel, ThreadPool};
 pub struct Runtime {
     cpu: Cpu,
     pool: Pool,
+    weight_format: WeightFormat,
 }
 
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Runtime {
     /// If a thread cannot be started.
     pub fn with_cpu(cpu: Cpu, threads: Option<usize>) -> Result<Runtime, cke_kernels::Error> {
         let pool = ThreadPool::new(threads.unwrap_or_else(ThreadPool::available))?;
-        Ok(Runtime { cpu, pool: Pool::Plain(pool) })
+        Ok(Runtime { cpu, pool: Pool::Plain(pool), weight_format: WeightFormat::default() })
     }
 
     /// The same runtime, from now on with notes of every operation that runs on it.
@@ -57,6 +59,17 @@ impl Runtime {
             Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), stretches: Vec::new() },
             Pool::Recorded(pool) => pool.observer().take(),
         }
+    }
+
+    /// The same runtime, from now on loading the weights of linear layers in this format.
+    #[must_use]
+    pub fn with_weights(self, weight_format: WeightFormat) -> Runtime {
+        Runtime { weight_format, ..self }
+    }
+
+    /// In which format weights are loaded.
+    pub fn weight_format(&self) -> WeightFormat {
+        self.weight_format
     }
 
     /// The CPU.

@@ -5,6 +5,7 @@ use cke_engine::memory::MemoryEstimate;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::gpt2::Gpt2;
 use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
 use cke_kernels::{Cpu, Isa};
 
 fn gpt2_config(tie_word_embeddings: bool) -> Gpt2Config {
@@ -40,11 +41,12 @@ fn bert_config() -> BertConfig {
     }
 }
 
-/// A runtime for every ISA of this machine: packed sizes depend on the kernel.
+/// A runtime for every ISA of this machine and every format: packed sizes depend on the kernel.
 fn runtimes() -> impl Iterator<Item = Runtime> {
     let cpu = *Cpu::host().expect("CKE_ISA is valid");
     let isas = Isa::ALL.into_iter().filter(move |&isa| cpu.has(isa.needs()));
-    isas.map(move |isa| Runtime::with_cpu(cpu.capped(isa), Some(1)).expect("one thread"))
+    let runtime = move |isa| Runtime::with_cpu(cpu.capped(isa), Some(1)).expect("one thread");
+    isas.flat_map(move |isa| WeightFormat::ALL.map(|format| runtime(isa).with_weights(format)))
 }
 
 #[test]
@@ -53,7 +55,8 @@ fn estimate_gpt2_equals_what_the_model_holds() {
         for is_tied in [true, false] {
             let config = gpt2_config(is_tied);
             let estimate =
-                MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.cpu(), 1).expect("valid sizes");
+                MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.weight_format(), runtime.cpu(), 1)
+                    .expect("valid sizes");
             let model = Gpt2::random(&config, 1, &runtime).expect("a tiny model");
             assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
             assert_eq!(estimate.kv_cache, model.cache(config.n_positions).expect("the context").bytes());
@@ -66,7 +69,9 @@ fn estimate_gpt2_equals_what_the_model_holds() {
 fn estimate_bert_equals_what_the_model_holds() {
     for runtime in runtimes() {
         let config = bert_config();
-        let estimate = MemoryEstimate::new(&ModelConfig::Bert(config.clone()), runtime.cpu(), 1).expect("valid sizes");
+        let estimate =
+            MemoryEstimate::new(&ModelConfig::Bert(config.clone()), runtime.weight_format(), runtime.cpu(), 1)
+                .expect("valid sizes");
         let model = Bert::random(&config, 1, &runtime).expect("a tiny model");
         assert_eq!(estimate.weights, model.weight_bytes());
         assert_eq!(estimate.kv_cache, 0);

@@ -9,7 +9,6 @@ use crate::output::{Output, note};
 use crate::threads::ThreadCountsArgs;
 use crate::workload::origin::OriginArgs;
 use crate::workload::test_plan::{Wishes, tests};
-use cke_engine::runtime::Runtime;
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
 use cke_perf::report::{Format, render};
@@ -99,7 +98,7 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
         all_logits: args.all_logits,
     };
     let tests = tests(origin.config(), wishes)?;
-    let runtime = Runtime::new(Some(1))?;
+    let runtime = args.origin.runtime()?;
     let host = Host::detect(runtime.cpu());
     origin.check_memory(&tests, &runtime, &host)?;
 

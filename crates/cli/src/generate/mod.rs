@@ -14,7 +14,7 @@ use self::sampling::SamplingArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, print_notices};
+use crate::model::{DtypeArgs, LanguageModel, ModelArgs, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::threads::ThreadArgs;
@@ -40,6 +40,8 @@ pub(crate) struct GenerateArgs {
     prompt: PromptArgs,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    dtype: DtypeArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Most tokens to generate [default: the model's max_new_tokens or max_length, else 128]
@@ -88,7 +90,7 @@ Examples:
 
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
-    let model = LanguageModel::load(&args.model, args.threads.count()?)?;
+    let model = LanguageModel::load(&args.model, args.dtype, args.threads.count()?)?;
     if model.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
     }

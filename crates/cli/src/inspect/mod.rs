@@ -14,6 +14,7 @@ use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::notice::Notice;
 use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
+use cke_engine::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_perf::report::{Align, Column, Table, format_bytes};
 use serde::Serialize;
@@ -273,7 +274,7 @@ impl MemoryReport {
     fn new(config: &ModelConfig) -> Result<MemoryReport, CliError> {
         let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
         let threads = threads::default_count()?;
-        let estimate = MemoryEstimate::new(config, cpu, threads)?;
+        let estimate = MemoryEstimate::new(config, WeightFormat::F32, cpu, threads)?;
         let MemoryEstimate { weights, kv_cache, activations } = estimate;
         Ok(MemoryReport {
             weights,

@@ -13,7 +13,6 @@ use crate::threads::ThreadArgs;
 use crate::workload::origin::OriginArgs;
 use crate::workload::test_plan::{Test, Wishes, tests};
 use cke_engine::config::ModelConfig;
-use cke_engine::runtime::Runtime;
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
 use cke_report::profile::{self as report, About, Report};
@@ -91,7 +90,7 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.
     let files = Files::new(&args)?;
-    let loading = Runtime::new(Some(1))?;
+    let loading = args.origin.runtime()?;
     let host = Host::detect(loading.cpu());
     origin.check_memory(&tests, &loading, &host)?;
     let (model, subject) = origin.load(&loading)?;

@@ -3,7 +3,7 @@
 use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
-use crate::model::{ModelArgs, print_notices};
+use crate::model::{DtypeArgs, ModelArgs, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -27,9 +27,19 @@ pub(crate) struct OriginArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     #[arg(value_parser = PossibleValuesParser::new(synthetic::NAMES))]
     synthetic: Option<String>,
+    #[command(flatten)]
+    dtype: DtypeArgs,
 }
 
 impl OriginArgs {
+    /// What loads the weights.
+    ///
+    /// # Errors
+    /// If `CKE_ISA` cannot be honoured.
+    pub(crate) fn runtime(&self) -> Result<Runtime, CliError> {
+        Ok(Runtime::new(Some(1))?.with_weights(self.dtype.dtype))
+    }
+
     /// Opens the model that was named, or the demo model.
     ///
     /// # Errors
@@ -76,14 +86,15 @@ impl Origin {
             Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
         };
         let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());
-        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype: "f32", isa }))
+        let dtype = runtime.weight_format().name();
+        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype, isa }))
     }
 
     /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.
     pub(crate) fn check_memory(&self, tests: &[Test], runtime: &Runtime, host: &Host) -> Result<(), CliError> {
         let config = self.config();
         let Some(available) = host.memory_available_bytes else { return Ok(()) };
-        let estimate = MemoryEstimate::new(config, runtime.cpu(), runtime.threads())?;
+        let estimate = MemoryEstimate::new(config, runtime.weight_format(), runtime.cpu(), runtime.threads())?;
         let per_position = (estimate.kv_cache + estimate.activations) / config.max_positions();
         let positions = tests.iter().map(Test::total_tokens).fold(0, usize::saturating_add);
         let wanted = per_position.saturating_mul(positions).saturating_add(estimate.weights) as u64;

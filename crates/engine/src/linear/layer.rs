@@ -1,8 +1,7 @@
 //! What does the arithmetic of a linear layer: weights in the form that one kernel reads.
 
-use super::Layout;
+use super::{Layout, Part};
 use crate::error::Error;
-use crate::source::Source;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::Scheme;
@@ -54,37 +53,26 @@ pub(crate) struct PackedLayer<S: Scheme> {
 }
 
 impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
-    /// Weights from the matrix `name` of a source.
-    pub(crate) fn load(
-        cpu: &Cpu,
-        source: &Source<'_>,
-        name: &str,
-        layout: Layout,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Self, Error> {
-        let (rows, cols) = layout.shape(inputs, outputs);
-        source.expect_matrix(name, rows, cols)?;
-        let mut layer = Self::empty(cpu, inputs, outputs)?;
-        layer.pack(source, name, layout, 0, outputs)?;
+    /// The weights of all parts side by side.
+    pub(super) fn load(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        // Before memory is asked for.
+        for Part { source, name, layout, outputs } in parts {
+            let (rows, cols) = layout.shape(inputs, *outputs);
+            source.expect_matrix(name, rows, cols)?;
+        }
+        let plan = Self::plan(cpu, inputs, parts.iter().map(|part| part.outputs).sum());
+        let mut layer = PackedLayer { weights: plan.empty_b()?, plan };
+        let mut first = 0;
+        for part in parts {
+            layer.pack(part, first)?;
+            first += part.outputs;
+        }
         Ok(layer)
     }
 
-    /// Room for weights that are known to exist.
-    pub(crate) fn empty(cpu: &Cpu, inputs: usize, outputs: usize) -> Result<Self, Error> {
-        let plan = Self::plan(cpu, inputs, outputs);
-        Ok(PackedLayer { weights: plan.empty_b()?, plan })
-    }
-
-    /// Packs the matrix `name` as the outputs `first..first + outputs`.
-    pub(crate) fn pack(
-        &mut self,
-        source: &Source<'_>,
-        name: &str,
-        layout: Layout,
-        first: usize,
-        outputs: usize,
-    ) -> Result<(), Error> {
+    /// Packs a part as the outputs from `first` on.
+    fn pack(&mut self, part: &Part<'_>, first: usize) -> Result<(), Error> {
+        let Part { source, name, layout, outputs } = *part;
         let (rows, cols) = layout.shape(self.plan.k(), outputs);
         let weights = &mut self.weights;
         // Panels take whole blocks of inputs.

@@ -1,5 +1,5 @@
 use super::layer::{Layer, PackedLayer};
-use super::{Layout, Linear};
+use super::{Layout, Linear, Part};
 use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
@@ -56,7 +56,7 @@ impl Layer for ByteLayer {
 #[test]
 fn a_layer_of_another_kind_runs_through_the_same_call() {
     let weights = ByteLayer { weights: vec![1, 2, 3, -4, 0, 5], inputs: 3 };
-    let linear = Linear::new(weights, Some(vec![10.0, -1.0])).named("bytes", 7);
+    let linear = Linear { weights: Box::new(weights), bias: Some(vec![10.0, -1.0]), name: "bytes", layer: Some(7) };
     let (x, residual) = ([1.0, 1.0, 1.0, 2.0, 0.0, 1.0], [100.0, 200.0, 300.0, 400.0]);
     let epilogue = Epilogue {
         activation: Activation::Relu,
@@ -84,7 +84,8 @@ fn a_packed_layer_gives_its_weights_back() {
     let (source, runtime) = (Source::random(3), Runtime::new(Some(1)).unwrap());
     let (cpu, inputs, outputs) = (runtime.cpu(), 19, 37);
     let stored = source.table("weight", outputs, inputs).unwrap();
-    let layer = PackedLayer::<F32>::load(cpu, &source, "weight", Layout::OutIn, inputs, outputs).unwrap();
+    let part = Part { source: &source, name: "weight", layout: Layout::OutIn, outputs };
+    let layer = PackedLayer::<F32>::load(cpu, &[part], inputs).unwrap();
     let mut row = vec![0.0; inputs];
     for (output, stored) in stored.chunks_exact(inputs).enumerate() {
         layer.row(output, &mut row).unwrap();
@@ -98,9 +99,9 @@ fn a_packed_layer_gives_its_weights_back() {
 #[test]
 fn joined_layers_may_differ_in_width() {
     let (source, runtime) = (Source::random(5), Runtime::new(Some(1)).unwrap());
-    let (cpu, inputs) = (runtime.cpu(), 6);
+    let inputs = 6;
     let parts = [("query", 20), ("key", 4), ("value", 4)].map(|(name, outputs)| (source.child(name), outputs));
-    let joined = Linear::load_joined(cpu, &parts, inputs).unwrap();
+    let joined = Linear::load_joined(&runtime, &parts, inputs).unwrap();
     assert_eq!(joined.outputs(), 28);
     let x = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0];
     let run = |linear: &Linear| {
@@ -110,6 +111,6 @@ fn joined_layers_may_differ_in_width() {
     };
     let apart = parts
         .each_ref()
-        .map(|(source, outputs)| run(&Linear::load(cpu, source, Layout::OutIn, inputs, *outputs).unwrap()));
+        .map(|(source, outputs)| run(&Linear::load(&runtime, source, Layout::OutIn, inputs, *outputs).unwrap()));
     assert_eq!(run(&joined), apart.concat());
 }

@@ -235,9 +235,9 @@ impl Bert {
 
 impl Layer {
     fn load(source: &Source<'_>, index: usize, config: &BertConfig, runtime: &Runtime) -> Result<Layer, Error> {
-        let (cpu, width, inner) = (runtime.cpu(), config.hidden_size, config.intermediate_size);
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
         let linear =
-            |name: &str, inputs, outputs| Linear::load(cpu, &source.child(name), Layout::OutIn, inputs, outputs);
+            |name: &str, inputs, outputs| Linear::load(runtime, &source.child(name), Layout::OutIn, inputs, outputs);
         let norm = |name: &str| {
             LayerNorm::load_legacy(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
         };
@@ -248,7 +248,7 @@ impl Layer {
         Ok(Layer {
             index,
             shape,
-            qkv: Linear::load_joined(cpu, &projections, width)?.named("qkv", index),
+            qkv: Linear::load_joined(runtime, &projections, width)?.named("qkv", index),
             attention_out: linear("attention.output.dense", queries, width)?.named("attention out", index),
             attention_norm: norm("attention.output.LayerNorm")?,
             up: linear("intermediate.dense", width, inner)?.named("up", index),

@@ -154,7 +154,7 @@ impl Gpt2 {
         runtime: &Runtime,
     ) -> Result<Gpt2, Error> {
         let (cpu, width, vocabulary) = (runtime.cpu(), config.n_embd, config.vocab_size);
-        let head = Linear::without_bias(cpu, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
+        let head = Linear::without_bias(runtime, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
         let is_tied = config.tie_word_embeddings;
         let token_table = if is_tied { None } else { Some(model.table(TOKEN_TABLE, vocabulary, width)?) };
         let position_table = model.table("wpe.weight", config.n_positions, width)?;
@@ -318,9 +318,8 @@ impl Block {
     fn load(source: &Source<'_>, layer: usize, config: &Gpt2Config, runtime: &Runtime) -> Result<Block, Error> {
         let (width, inner, epsilon) = (config.n_embd, config.n_inner, config.layer_norm_epsilon);
         let shape = config.qkv_shape();
-        let linear = |name: &str, inputs, outputs| {
-            Linear::load(runtime.cpu(), &source.child(name), Layout::InOut, inputs, outputs)
-        };
+        let linear =
+            |name: &str, inputs, outputs| Linear::load(runtime, &source.child(name), Layout::InOut, inputs, outputs);
         Ok(Block {
             index: layer,
             shape,
