@@ -1,9 +1,10 @@
 //! The multiply-add peak of each number format that this CPU multiplies in vectors.
 //!
 //! As in [`crate::peak`], loops of independent multiply-adds on registers keep every unit busy. The narrow formats sum
-//! products of pairs (bf16) or quads (u8 · i8) in each lane, so that one instruction does two or four times the work.
+//! products of pairs (bf16) or quads (u8 · i8) in each lane, so that one instruction does two or four times the work. With AVX2 alone
+//! bytes are widened to 16 bits and multiplied in pairs, the sums added by a second instruction.
 //!
-//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD.
+//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD, VPMADDWD.
 
 #![allow(unsafe_code, reason = "multiply-adds by intrinsics")]
 
@@ -25,7 +26,7 @@ pub enum Arithmetic {
     F64,
     /// bf16 · bf16 summed in f32.
     Bf16,
-    /// u8 · i8 summed in i32.
+    /// u8 · i8, or i8 · i8, summed in i32.
     Int8,
 }
 
@@ -95,7 +96,7 @@ impl Arithmetic {
             Self::F32 => "f32 multiply-add",
             Self::F64 => "AVX2 and FMA, or AVX-512",
             Self::Bf16 => "AVX-512 BF16",
-            Self::Int8 => "AVX-512 VNNI or AVX-VNNI",
+            Self::Int8 => "AVX-512 VNNI, AVX-VNNI or AVX2",
         };
         found.ok_or(MeasureError::Unsupported { wanted })
     }
@@ -119,9 +120,9 @@ fn widest_f32() -> (Isa, &'static str) {
 mod x86 {
     use super::{Arithmetic, MultiplyAdds, STEPS};
     use std::arch::x86_64::{
-        __m256i, __m512bh, __m512i, _mm256_dpbusd_avx_epi32, _mm256_fmadd_pd, _mm256_set1_epi8, _mm256_set1_pd,
-        _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_pd, _mm512_set1_epi8, _mm512_set1_pd,
-        _mm512_set1_ps,
+        __m256i, __m512bh, __m512i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_pd, _mm256_madd_epi16,
+        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_pd, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
+        _mm512_dpbusd_epi32, _mm512_fmadd_pd, _mm512_set1_epi8, _mm512_set1_pd, _mm512_set1_ps,
     };
     use std::hint::black_box;
 
@@ -149,6 +150,10 @@ mod x86 {
             Arithmetic::Int8 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") => {
                 // SAFETY: the CPU has AVX2 and AVX-VNNI.
                 Some(MultiplyAdds { instruction: "vpdpbusd ymm", chunk: || unsafe { int8_avx2() } })
+            }
+            Arithmetic::Int8 if is_x86_feature_detected!("avx2") => {
+                // SAFETY: the CPU has AVX2.
+                Some(MultiplyAdds { instruction: "vpmaddwd and vpaddd ymm", chunk: || unsafe { int8_widened() } })
             }
             _ => None,
         }
@@ -218,6 +223,16 @@ mod x86 {
         |i| _mm256_set1_epi8(i),
         (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi8(black_box(-1))),
         |sum: __m256i, (a, b)| _mm256_dpbusd_avx_epi32(sum, a, b)
+    );
+
+    multiply_adds!(
+        int8_widened,
+        "avx2",
+        12 * 32,
+        |i| _mm256_set1_epi8(i),
+        // The sums themselves are multiplied: a product of constants would be computed once.
+        (_mm256_set1_epi16(black_box(3)), _mm256_set1_epi32(black_box(1))),
+        |sum: __m256i, (a, b)| _mm256_add_epi32(_mm256_madd_epi16(sum, a), b)
     );
 
     /// Half of the numbers `low`, half of them `high`.

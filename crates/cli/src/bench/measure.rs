@@ -7,6 +7,7 @@ use crate::workload::measuring_thread::on_measuring_thread;
 use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
 use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
 use cke_perf::stats::Summary;
 use cke_report::words::counted;
 
@@ -14,6 +15,8 @@ use cke_report::words::counted;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ModelRun<'a> {
     pub(super) model: &'a Model,
+    /// Of the model's layers.
+    pub(super) dtype: WeightFormat,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
     pub(super) repetitions: usize,
@@ -47,7 +50,7 @@ impl ModelRun<'_> {
         let with_threads = counted(threads, "thread");
         let has_generation = self.tests.iter().any(|test| test.kind == TestKind::Generation);
         let isa = runtime.cpu().detected_isa();
-        let mut ceiling = MachineCeiling::new(isa, threads, has_generation.then_some(self.buffer_bytes));
+        let mut ceiling = MachineCeiling::new(isa, self.dtype, threads, has_generation.then_some(self.buffer_bytes));
         let mut workloads = Vec::with_capacity(self.tests.len());
         for &test in self.tests {
             let mut workload = self.model.workload(test, self.all_logits)?;

@@ -105,6 +105,7 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
     let (model, subject) = origin.load(&runtime)?;
     let session = ModelRun {
         model: &model,
+        dtype: runtime.weight_format(),
         tests: &tests,
         all_logits: args.all_logits,
         repetitions: args.repetitions,

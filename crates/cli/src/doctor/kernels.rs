@@ -46,7 +46,8 @@ pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
             let estimated_cycles = cycles(record, &rates, shape);
             Candidate { kernel: record.name(), needs: record.needs().to_string(), estimated_cycles }
         };
-        let mut candidates: Vec<Candidate> = candidates::<S>(cpu, Form::Outer).map(candidate).collect();
+        let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
+        let mut candidates: Vec<Candidate> = kernels.map(candidate).collect();
         candidates.sort_by_key(|candidate| candidate.estimated_cycles);
         let Shape { m, n, k } = shape;
         KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name(), candidates }

@@ -96,6 +96,7 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let (model, subject) = origin.load(&loading)?;
     let session = ProfileRun {
         model: &model,
+        dtype: loading.weight_format(),
         tests: &tests,
         all_logits: args.all_logits,
         repetitions: args.repetitions,

@@ -8,6 +8,7 @@ use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
 use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
 use cke_perf::roofline::Roofline;
 use cke_report::profile::{Kind, PhaseKind, RecordedOperation, Recording, Shape, Stretch};
 use cke_report::words::counted;
@@ -16,6 +17,8 @@ use cke_report::words::counted;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProfileRun<'a> {
     pub(super) model: &'a Model,
+    /// Of the model's layers.
+    pub(super) dtype: WeightFormat,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
     pub(super) repetitions: usize,
@@ -48,7 +51,7 @@ impl ProfileRun<'_> {
         let runtimes = Runtimes::new(self.threads)?;
         let isa = runtimes.plain.cpu().detected_isa();
         let (mut ceiling, status) =
-            (MachineCeiling::new(isa, self.threads, Some(self.buffer_bytes)), StatusLine::new());
+            (MachineCeiling::new(isa, self.dtype, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
         for &test in self.tests {

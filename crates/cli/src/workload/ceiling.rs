@@ -1,9 +1,12 @@
 //! What the machine can do: the ceilings that a model's rates are compared with.
 
 use crate::error::CliError;
+use cke_engine::weight_format::WeightFormat;
 use cke_kernels::Isa;
+use cke_perf::arithmetic::Arithmetic;
 use cke_perf::bandwidth::measure_read_bandwidth;
 use cke_perf::peak::measure_peak;
+use cke_perf::throughput::MeasureError;
 use std::fmt;
 
 /// The best multiply-add peak and read bandwidth seen so far with one number of threads.
@@ -13,6 +16,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineCeiling {
     isa: Isa,
+    numbers: WeightFormat,
     threads: usize,
     /// Size of the buffer to read; `None` if nothing needs the bandwidth.
     buffer_bytes: Option<usize>,
@@ -23,9 +27,9 @@ pub(crate) struct MachineCeiling {
 }
 
 impl MachineCeiling {
-    /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it.
-    pub(crate) fn new(isa: Isa, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
-        MachineCeiling { isa, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
+    /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it; `numbers` are those of their layers.
+    pub(crate) fn new(isa: Isa, numbers: WeightFormat, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
+        MachineCeiling { isa, numbers, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
     }
 
     /// Measures once more, on the CPUs that the calling thread may run on.
@@ -33,22 +37,32 @@ impl MachineCeiling {
     /// # Errors
     /// If threads cannot be started or memory cannot be allocated.
     pub(crate) fn measure(&mut self) -> Result<(), CliError> {
-        let failed = |error: cke_perf::throughput::MeasureError| CliError::Failed(error.to_string());
-        let peak = measure_peak(self.isa, self.threads).map_err(failed)?;
-        self.peak_gflops = self.peak_gflops.max(peak.gflops);
+        let failed = |error: MeasureError| CliError::Failed(error.to_string());
+        self.peak_gflops = self.peak_gflops.max(self.measure_peak().map_err(failed)?);
         if let Some(bytes) = self.buffer_bytes {
             let bandwidth = measure_read_bandwidth(self.threads, bytes).map_err(failed)?;
             self.bandwidth_gb_per_s = self.bandwidth_gb_per_s.max(bandwidth.gb_per_s);
         }
         Ok(())
     }
+
+    /// That of the layers' numbers; of f32 on a CPU that multiplies bytes no faster.
+    fn measure_peak(&self) -> Result<f64, MeasureError> {
+        if self.numbers == WeightFormat::Int8 {
+            match Arithmetic::Int8.measure_peak(self.threads) {
+                Err(MeasureError::Unsupported { .. }) => (),
+                peak => return Ok(peak?.gflops),
+            }
+        }
+        Ok(measure_peak(self.isa, self.threads)?.gflops)
+    }
 }
 
 impl fmt::Display for MachineCeiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.threads == 1 { "" } else { "s" };
-        let MachineCeiling { isa, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
-        write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s ({isa})")?;
+        let MachineCeiling { isa, numbers, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s in {numbers} ({isa})")?;
         if self.buffer_bytes.is_some() { write!(f, ", {bandwidth_gb_per_s:.1} GB/s read from memory") } else { Ok(()) }
     }
 }

@@ -31,6 +31,7 @@ fn doctor_text_has_every_section() {
         "| scheme",
         "128 3072 768",
         "_f32_",
+        "_int8_",
     ] {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
@@ -57,7 +58,13 @@ fn doctor_capped_isa_is_shown_and_advised_against() {
         (&report["environment"]["CKE_ISA"], &report["machine"]["isa_used"]),
         (&"scalar".into(), &"scalar".into())
     );
-    assert!(report["kernels"].as_array().expect("a list").iter().all(|choice| choice["kernel"] == "scalar_f32_4x4"));
+    assert!(
+        report["kernels"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|choice| choice["kernel"].as_str().is_some_and(|name| name.starts_with("scalar_")))
+    );
     let is_capped = report["machine"]["isa_detected"] != "scalar";
     let is_advised = report["advice"].to_string().contains("CKE_ISA=scalar");
     assert_eq!(is_advised, is_capped);

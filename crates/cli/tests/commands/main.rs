@@ -8,6 +8,7 @@ mod bench_gemm_random;
 mod chart;
 mod completions;
 mod doctor;
+mod dtype;
 mod embed;
 mod eval;
 mod flags;

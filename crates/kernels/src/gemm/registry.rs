@@ -11,7 +11,7 @@ use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
 use crate::cpu::{Features, Isa};
 use crate::scheme::{self, Scheme};
-use crate::simd::{Entry, Scalar};
+use crate::simd::{Entry, QuadRows, Scalar};
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
@@ -147,9 +147,11 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// The functions of an int8 kernel, one for each number of rows.
-macro_rules! int8_functions {
-    ($function:ident, [$($rows:literal)*]) => { &[$(&[int8::$function::<$rows>]),*] };
+/// `int8!("name", needs, function, rows, prepare, [1 2 3])`: one record of int8, its functions one for each number of rows.
+macro_rules! int8 {
+    ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*]) => {
+        int8::record($name, $needs, &[$(&[int8::tile::$function::<$heights>]),*], QuadRows::$rows)
+    };
 }
 
 /// The kernels of int8: groups that need the same of the CPU, the most capable first.
@@ -164,38 +166,40 @@ pub(crate) static INT8: &[&[Microkernel<scheme::Int8>]] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[int8::record(
-    "avx512_vnni_int8_12x16",
-    Isa::Avx512.needs().union(Features::AVX512_VNNI),
-    int8_functions!(avx512_vnni, [1 2 3 4 5 6 7 8 9 10 11 12]),
-    true,
-)];
+#[rustfmt::skip]
+static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[
+    int8!("avx512_vnni_int8_12x16", Isa::Avx512.needs().union(Features::AVX512_VNNI), avx512_vnni, Offset, [1 2 3 4 5 6 7 8 9 10 11 12]),
+];
 
 #[cfg(target_arch = "x86_64")]
-static INT8_AVX_VNNI: &[Microkernel<scheme::Int8>] = &[int8::record(
-    "avx_vnni_int8_6x16",
-    Isa::Avx2.needs().union(Features::AVX_VNNI),
-    int8_functions!(avx_vnni, [1 2 3 4 5 6]),
-    true,
-)];
+#[rustfmt::skip]
+static INT8_AVX_VNNI: &[Microkernel<scheme::Int8>] = &[
+    int8!("avx_vnni_int8_8x16", Isa::Avx2.needs().union(Features::AVX_VNNI), avx_vnni, Offset, [1 2 3 4 5 6 7 8]),
+];
 
 #[cfg(target_arch = "x86_64")]
-static INT8_AVX2: &[Microkernel<scheme::Int8>] =
-    &[int8::record("avx2_int8_4x16", Isa::Avx2.needs(), int8_functions!(avx2, [1 2 3 4]), false)];
+#[rustfmt::skip]
+static INT8_AVX2: &[Microkernel<scheme::Int8>] = &[
+    int8!("avx2_int8_8x16", Isa::Avx2.needs(), avx2, Words, [1 2 3 4 5 6 7 8]),
+];
 
-static INT8_SCALAR: &[Microkernel<scheme::Int8>] =
-    &[int8::record("scalar_int8_4x16", Features::NONE, int8_functions!(scalar, [1 2 3 4]), false)];
+#[rustfmt::skip]
+static INT8_SCALAR: &[Microkernel<scheme::Int8>] = &[
+    int8!("scalar_int8_4x16", Features::NONE, scalar, Bytes, [1 2 3 4]),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::{F32, F64};
+    use crate::scheme::{F32, F64, Int8};
 
     fn check_records<S: Scheme>() {
         for kernel in S::records() {
             let Tile { mr, nr } = kernel.tile();
             let form = if kernel.form() == Form::Dot { "dot_" } else { "" };
-            assert_eq!(kernel.name(), format!("{}_{}_{form}{mr}x{nr}", kernel.isa(), S::NAME));
+            let (name, suffix) = (kernel.name(), format!("_{}_{form}{mr}x{nr}", S::NAME));
+            let isa = name.strip_suffix(&suffix).unwrap_or_else(|| panic!("{name} should end in {suffix}"));
+            assert!(isa == kernel.isa().name() || isa.contains("vnni"), "{name}");
             let functions = kernel.tiles.functions;
             assert_eq!(functions.len(), mr);
             assert!(functions.iter().all(|row| row.len() * kernel.lanes() == nr), "{}", kernel.name());
@@ -207,6 +211,7 @@ mod tests {
     fn records_agree_with_their_names() {
         check_records::<F32>();
         check_records::<F64>();
+        check_records::<Int8>();
     }
 
     fn check_groups<S: Scheme>() {
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn every_isa_has_a_kernel() {
         let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
-        for isas in [isas::<F32>(), isas::<F64>()] {
+        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>()] {
             assert!(wanted.iter().all(|isa| isas.contains(isa)));
         }
     }

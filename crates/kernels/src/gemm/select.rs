@@ -98,6 +98,11 @@ pub(super) fn choose_one_off<S: Uniform>(
 /// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
 const WIDE_FIRST_DEPTH: usize = 16;
 
+/// Rows of a tile below which it is for products of no more rows than it has.
+const LEAST_ROWS: usize = 4;
+/// The same where there is one panel of B, which stays in the first cache level.
+const LEAST_ROWS_OF_ONE_PANEL: usize = 3;
+
 /// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
 /// once; or else a tall tile while A stays in L2, and beyond it the widest, which reads A least often.
 #[inline(always)]
@@ -111,10 +116,13 @@ fn rank<S: Uniform>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: S
     let is_too_narrow = nr == kernel.lanes() && kernel.lanes() > 1;
     // Without the division of `vector_bytes`.
     let is_too_flat = is_too_flat(kernel.tile(), kernel.lanes() * size_of::<S::E>(), rates);
+    let least_rows = if n <= nr { LEAST_ROWS_OF_ONE_PANEL } else { LEAST_ROWS };
+    let is_for_few_rows = mr < least_rows.min(m);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;
     let wide_first = CLASS - nr;
     let rank = match (n <= nr, m <= mr) {
+        _ if is_for_few_rows && k > WIDE_FIRST_DEPTH => 3 * CLASS,
         (true, _) => narrow_first,
         _ if k <= WIDE_FIRST_DEPTH => wide_first,
         _ if is_too_narrow => 3 * CLASS,

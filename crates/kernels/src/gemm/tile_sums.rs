@@ -51,15 +51,48 @@ impl<E: Element, const LANES: usize, const VECTORS: usize, const ROWS: usize>
     /// Adds the sums of the next chain; the columns from `cols` on may hold anything.
     #[inline(always)]
     pub fn add(&mut self, sums: &[[[E; LANES]; VECTORS]; ROWS]) {
-        let TileArgs { store, cols, .. } = *self.args;
-        for (i, (total, sums)) in self.sums.iter_mut().zip(sums).enumerate() {
-            for (j, (total, &sum)) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()).enumerate() {
-                let sum = if let Store::Scale { alpha, .. } = store { alpha * sum } else { sum };
-                // SAFETY: row i < ROWS and column j < cols of C, by the promise made to `begin`.
-                *total = if self.is_empty { unsafe { added_to_c(self.args, i, j, sum) } } else { *total + sum };
+        let alpha = if let Store::Scale { alpha, .. } = self.args.store { alpha } else { E::one() };
+        if self.is_empty {
+            self.begin_with(sums, alpha);
+        } else if self.args.cols == VECTORS * LANES {
+            self.add_whole(sums, alpha);
+        } else {
+            let cols = self.args.cols;
+            for (total, sums) in self.sums.iter_mut().zip(sums) {
+                for (total, &sum) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()) {
+                    *total = *total + scaled(sum, alpha);
+                }
             }
         }
         self.is_empty = false;
+    }
+
+    /// All columns at once, by vectors: every chain but the first of most tiles.
+    #[inline(always)]
+    fn add_whole(&mut self, sums: &[[[E; LANES]; VECTORS]; ROWS], alpha: E) {
+        for i in 0..ROWS {
+            for j in 0..VECTORS {
+                for lane in 0..LANES {
+                    self.sums[i][j][lane] = self.sums[i][j][lane] + scaled(sums[i][j][lane], alpha);
+                }
+            }
+        }
+    }
+
+    /// The first chain, which goes on from C where the store asks for it.
+    #[inline(always)]
+    fn begin_with(&mut self, sums: &[[[E; LANES]; VECTORS]; ROWS], alpha: E) {
+        if let Store::Overwrite | Store::Epilogue { accumulate: false, .. } = self.args.store {
+            self.sums = *sums;
+            return;
+        }
+        let cols = self.args.cols;
+        for (i, (total, sums)) in self.sums.iter_mut().zip(sums).enumerate() {
+            for (j, (total, &sum)) in total.as_flattened_mut()[..cols].iter_mut().zip(sums.as_flattened()).enumerate() {
+                // SAFETY: row i < ROWS and column j < cols of C, by the promise made to `begin`.
+                *total = unsafe { added_to_c(self.args, i, j, scaled(sum, alpha)) };
+            }
+        }
     }
 
     /// C ← store(total), by the instructions that `s` proves. LANES is a multiple of its lanes.
@@ -83,12 +116,16 @@ impl<E: Element, const LANES: usize, const VECTORS: usize, const ROWS: usize>
             return unsafe { epilogue.apply(s, sums) };
         }
         for (i, row) in self.sums.iter().enumerate() {
-            for (j, &sum) in row.as_flattened()[..cols].iter().enumerate() {
-                // SAFETY: row i < ROWS and column j < cols of C, by the promise made to `begin`.
-                unsafe { *c.add(i * c_row_stride + j) = sum };
-            }
+            // SAFETY: row i < ROWS and its columns below `cols` of C, by the promise made to `begin`.
+            unsafe { c.add(i * c_row_stride).copy_from_nonoverlapping(row.as_ptr().cast(), cols) };
         }
     }
+}
+
+/// α · sum; a factor of 1 leaves even a NaN alone.
+#[inline(always)]
+fn scaled<E: Element>(sum: E, alpha: E) -> E {
+    if alpha == E::one() { sum } else { alpha * sum }
 }
 
 /// What element (i, j) is after the first chain, whose sum is `sum`.

@@ -35,7 +35,7 @@ pub use dispatch::{Op, dispatch};
 pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
-pub(crate) use quads::Quads;
+pub(crate) use quads::{QuadRows, Quads};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]

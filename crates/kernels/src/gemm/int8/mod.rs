@@ -13,17 +13,14 @@
 mod columns;
 mod quantize;
 mod rows;
-mod tile;
+pub(super) mod tile;
 
 use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
 use crate::scheme::Int8;
-
-pub(super) use tile::scalar;
-#[cfg(target_arch = "x86_64")]
-pub(super) use tile::{avx_vnni, avx2, avx512_vnni};
+use crate::simd::QuadRows;
 
 /// Elements of a row with one scale.
 pub const ROW_GROUP: usize = 256;
@@ -40,12 +37,12 @@ const QUAD: usize = 4;
 /// The largest magnitude of a quantised number: as many above zero as below, so that it can be negated.
 const LARGEST: f32 = 127.0;
 
-/// A kernel of 16 columns, whose rows are bytes plus 128 if it takes them unsigned.
+/// A kernel of 16 columns.
 pub(super) const fn record(
     name: &'static str,
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
-    has_unsigned_rows: bool,
+    rows: QuadRows,
 ) -> Microkernel<Int8> {
     // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; those of `rows.rs` and
     // `columns.rs` are safe code.
@@ -55,12 +52,12 @@ pub(super) const fn record(
             needs,
             lanes: COLS,
             functions,
-            rows: if has_unsigned_rows { rows::UNSIGNED } else { rows::SIGNED },
+            rows: rows::format(rows),
             panel: columns::PANEL,
             k_blocks: KBlocks::Multiples(ROW_GROUP),
             pack: columns::pack,
             column: columns::read,
-            prepare: if has_unsigned_rows { rows::prepare_unsigned } else { rows::prepare_signed },
+            prepare: rows::prepare_as(rows),
             session: None,
         })
     }

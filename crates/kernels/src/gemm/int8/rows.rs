@@ -1,59 +1,91 @@
-//! Rows of A: for every group a scale and its bytes, filled up with zeros.
+//! Rows of A: for every group a scale and its numbers, filled up with zeros.
 
 use super::ROW_GROUP;
 use super::quantize::{quantized, scale_of};
 use crate::gemm::format::RowFormat;
-use crate::gemm::panel::RowBlock;
+use crate::gemm::panel::{PrepareFn, RowBlock};
+use crate::scheme::Int8;
+use crate::simd::QuadRows;
 use crate::view::MatRef;
 
 /// Bytes of a scale.
 pub(super) const HEAD: usize = size_of::<f32>();
 
-/// For instructions that take rows signed.
-pub(super) const SIGNED: RowFormat = format("int8 rows");
-
-/// For instructions that take them unsigned: each byte is 128 more.
-pub(super) const UNSIGNED: RowFormat = format("int8 rows + 128");
-
-const fn format(layout: &'static str) -> RowFormat {
-    RowFormat { layout, block_k: ROW_GROUP, block_bytes: HEAD + ROW_GROUP, is_in_place: false }
+/// The rows of a kernel.
+pub(super) const fn format(rows: QuadRows) -> RowFormat {
+    let layout = match rows {
+        QuadRows::Bytes => "int8 rows",
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Offset => "int8 rows + 128",
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Words => "int8 rows in 16 bits",
+    };
+    RowFormat { layout, block_k: ROW_GROUP, block_bytes: HEAD + ROW_GROUP * rows.number_bytes(), is_in_place: false }
 }
 
+/// What prepares the rows of a kernel.
+pub(super) const fn prepare_as(rows: QuadRows) -> PrepareFn<Int8> {
+    match rows {
+        QuadRows::Bytes => bytes,
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Offset => offset,
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Words => words,
+    }
+}
+
+/// Prepares rows as plain Rust compiles for the baseline.
+///
 /// # Safety
 /// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
-pub(super) unsafe fn prepare_signed(block: RowBlock<'_, f32>) {
-    prepare(block, 0);
+pub(super) unsafe fn bytes(block: RowBlock<'_, f32>) {
+    prepare(block, |q, out| out.copy_from_slice(&q.map(|q| q as u8)));
 }
 
 /// # Safety
-/// None, as above.
-pub(super) unsafe fn prepare_unsigned(block: RowBlock<'_, f32>) {
-    prepare(block, 128);
+/// The CPU has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn offset(block: RowBlock<'_, f32>) {
+    prepare(block, |q, out| out.copy_from_slice(&q.map(|q| (q as u8).wrapping_add(128))));
 }
 
-fn prepare(block: RowBlock<'_, f32>, offset: u8) {
+/// # Safety
+/// The CPU has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
+    prepare(block, |q, out| {
+        for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
+            let words = [quad[0], quad[2], quad[1], quad[3]].map(|q| i16::from(q).to_ne_bytes());
+            out.copy_from_slice(words.as_flattened());
+        }
+    });
+}
+
+/// `store` writes a group's numbers as the kernel reads them.
+#[inline(always)]
+fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])) {
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(ROW_GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
             let mut group = [0.0; ROW_GROUP];
             let group = elements(source, i, start, &mut group);
             let (scale, factor) = scale_of(group);
-            let (head, bytes) = out.split_at_mut(HEAD);
-            head.copy_from_slice(&scale.to_ne_bytes());
-            for (byte, &x) in bytes.iter_mut().zip(group) {
-                *byte = (quantized(x, factor) as u8).wrapping_add(offset);
+            let mut numbers = [0; ROW_GROUP];
+            for (q, &x) in numbers.iter_mut().zip(group) {
+                *q = quantized(x, factor);
             }
+            let (head, out) = out.split_at_mut(HEAD);
+            head.copy_from_slice(&scale.to_ne_bytes());
+            store(&numbers, out);
         }
     }
 }
 
 /// A group of a row from element `start` on, filled up with zeros.
-pub(super) fn elements<'g>(
-    x: MatRef<'_, f32>,
-    row: usize,
-    start: usize,
-    group: &'g mut [f32; ROW_GROUP],
-) -> &'g [f32; ROW_GROUP] {
+#[inline(always)]
+fn elements<'g>(x: MatRef<'_, f32>, row: usize, start: usize, group: &'g mut [f32; ROW_GROUP]) -> &'g [f32; ROW_GROUP] {
     let len = ROW_GROUP.min(x.cols() - start);
     let (first, stride) = (x.as_ptr().wrapping_add(row * x.row_stride() + start * x.col_stride()), x.col_stride());
     for (p, out) in group[..len].iter_mut().enumerate() {

@@ -87,40 +87,31 @@ where
     Q: Quads<LANES>,
 {
     const { assert!(LANES * VECTORS * size_of::<f32>() == SCALES && SUMS == SCALES && PANEL.block_bytes > SCALES) };
+    let mut scaled = [[[0.0; LANES]; VECTORS]; MR];
+    let number_bytes = Q::ROWS.number_bytes();
     // SAFETY: scales, sums and quads inside the two blocks, which the caller vouches for.
     unsafe {
-        let mut sums = [[q.start(block.add(SCALES).cast()); VECTORS]; MR];
-        for j in 1..VECTORS {
-            let start = q.start(block.add(SCALES).cast::<i32>().add(j * LANES));
-            for i in 0..MR {
-                sums[i][j] = start;
-            }
-        }
-        let (bricks, quads) = (block.add(SCALES + SUMS).cast::<i8>(), row.add(HEAD + within).cast::<i8>());
-        for quad in 0..steps.div_ceil(QUAD) {
-            let brick = bricks.add(quad * BRICK);
-            let mut columns = [q.columns(brick); VECTORS];
-            for j in 1..VECTORS {
-                columns[j] = q.columns(brick.add(j * LANES * QUAD));
-            }
-            for i in 0..MR {
-                let row = q.row(quads.add(i * row_stride + quad * QUAD));
-                for j in 0..VECTORS {
-                    sums[i][j] = q.add_products(sums[i][j], columns[j], row);
+        let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
+        let quads = row.add(HEAD + within * number_bytes);
+        // A vector of columns at a time: additions of whole numbers take one cycle, so that few sums keep the units busy.
+        for j in 0..VECTORS {
+            let mut sums = [q.start(block.add(SCALES).cast::<i32>().add(j * LANES)); MR];
+            let bricks = block.add(SCALES + SUMS + j * LANES * QUAD).cast::<i8>();
+            for quad in 0..steps.div_ceil(QUAD) {
+                let columns = q.columns(bricks.add(quad * BRICK));
+                for i in 0..MR {
+                    let row = quads.add(i * row_stride + quad * QUAD * number_bytes);
+                    sums[i] = q.add_products(sums[i], columns, row);
                 }
             }
-        }
-        let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
-        let mut scaled = [[[0.0; LANES]; VECTORS]; MR];
-        for i in 0..MR {
-            let row_scale = row.add(i * row_stride).cast::<f32>().read_unaligned();
-            for j in 0..VECTORS {
-                let floats = q.to_floats(sums[i][j]);
+            for i in 0..MR {
+                let row_scale = row.add(i * row_stride).cast::<f32>().read_unaligned();
+                let floats = q.to_floats(sums[i]);
                 for lane in 0..LANES {
                     scaled[i][j][lane] = row_scale * scales[j][lane] * floats[lane];
                 }
             }
         }
-        scaled
     }
+    scaled
 }

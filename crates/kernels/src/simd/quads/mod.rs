@@ -11,6 +11,32 @@ use super::{Scalar, Simd};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{Avx512Vnni, AvxVnni};
 
+/// How an instruction takes the quads of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QuadRows {
+    /// Four signed bytes.
+    Bytes,
+    /// Four unsigned bytes, 128 more than the numbers.
+    #[cfg(target_arch = "x86_64")]
+    Offset,
+    /// Four numbers of 16 bits, the second and the third one in each other's places.
+    #[cfg(target_arch = "x86_64")]
+    Words,
+}
+
+impl QuadRows {
+    /// Bytes of a number.
+    pub(crate) const fn number_bytes(self) -> usize {
+        match self {
+            QuadRows::Bytes => 1,
+            #[cfg(target_arch = "x86_64")]
+            QuadRows::Offset => 1,
+            #[cfg(target_arch = "x86_64")]
+            QuadRows::Words => 2,
+        }
+    }
+}
+
 /// Vectors of LANES quads on one instruction set. A value proves that the CPU has it.
 ///
 /// # Safety
@@ -20,10 +46,10 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
     type Floats: Simd<f32>;
     /// Quads of LANES columns.
     type Columns: Copy;
-    /// The quad of a row, for all columns.
-    type Row: Copy;
     /// Sums in 32 bits.
     type Sums: Copy;
+    /// How rows are prepared for it.
+    const ROWS: QuadRows;
 
     /// Proof of the vectors of f32.
     fn floats(self) -> Self::Floats;
@@ -38,17 +64,14 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
     /// Loads the quads of LANES columns.
     ///
     /// # Safety
-    /// `p` is valid for reads of 4 · LANES bytes, none of which is −128; no alignment is needed.
+    /// `p` is valid for reads of 4 · LANES bytes; no alignment is needed.
     unsafe fn columns(self, p: *const i8) -> Self::Columns;
 
-    /// Loads a quad of a row.
+    /// sums + row · column for each lane and the quad of a row that begins at `row`. Exact as long as the sums fit 32 bits.
     ///
     /// # Safety
-    /// `p` is valid for reads of four bytes, none of which stands for −128; no alignment is needed.
-    unsafe fn row(self, p: *const i8) -> Self::Row;
-
-    /// sums + row · column for each lane. Exact as long as the sums fit 32 bits.
-    fn add_products(self, sums: Self::Sums, columns: Self::Columns, row: Self::Row) -> Self::Sums;
+    /// `row` is valid for reads of a quad as [`Quads::ROWS`] says; no alignment is needed.
+    unsafe fn add_products(self, sums: Self::Sums, columns: Self::Columns, row: *const u8) -> Self::Sums;
 
     /// The sums as f32, exact below 2²⁴.
     fn to_floats(self, sums: Self::Sums) -> [f32; LANES];
@@ -58,8 +81,8 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
 unsafe impl Quads<1> for Scalar {
     type Floats = Scalar;
     type Columns = [i8; 4];
-    type Row = [i8; 4];
     type Sums = i32;
+    const ROWS: QuadRows = QuadRows::Bytes;
 
     #[inline(always)]
     fn floats(self) -> Scalar {
@@ -78,13 +101,9 @@ unsafe impl Quads<1> for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn row(self, p: *const i8) -> [i8; 4] {
+    unsafe fn add_products(self, sums: i32, columns: [i8; 4], row: *const u8) -> i32 {
         // SAFETY: promised by the caller.
-        unsafe { p.cast::<[i8; 4]>().read() }
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: i32, columns: [i8; 4], row: [i8; 4]) -> i32 {
+        let row = unsafe { row.cast::<[i8; 4]>().read() };
         columns.iter().zip(row).fold(sums, |sum, (&x, y)| sum + i32::from(x) * i32::from(y))
     }
 

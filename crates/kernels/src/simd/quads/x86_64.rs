@@ -1,6 +1,6 @@
 //! Quads on AVX2, AVX-VNNI and AVX512-VNNI.
 
-use super::Quads;
+use super::{QuadRows, Quads};
 use crate::simd::{Avx2, Avx512};
 use std::arch::x86_64::*;
 
@@ -32,19 +32,19 @@ impl Avx512Vnni {
     }
 }
 
-/// A quad of a row as `vpmaddubsw` takes it: its magnitudes, and its signs, which go to the column.
+/// Quads of eight columns, widened to 16 bits: their first and third numbers, and the others.
 #[derive(Clone, Copy)]
-pub(crate) struct SignedRow {
-    magnitudes: __m256i,
-    signs: __m256i,
+pub(crate) struct Widened {
+    even: __m256i,
+    odd: __m256i,
 }
 
-// SAFETY: each load is one of 32 or four bytes. `self` proves AVX2.
+// SAFETY: each load is one of 32 or eight bytes. `self` proves AVX2.
 unsafe impl Quads<8> for Avx2 {
     type Floats = Avx2;
-    type Columns = __m256i;
-    type Row = SignedRow;
+    type Columns = Widened;
     type Sums = __m256i;
+    const ROWS: QuadRows = QuadRows::Words;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -57,28 +57,26 @@ unsafe impl Quads<8> for Avx2 {
         unsafe { _mm256_setzero_si256() }
     }
 
+    /// Each 16 bits hold two neighbours: shifts widen the upper one, and the lower one from its place.
     #[inline(always)]
-    unsafe fn columns(self, p: *const i8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX2.
-        unsafe { _mm256_loadu_si256(p.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn row(self, p: *const i8) -> SignedRow {
+    unsafe fn columns(self, p: *const i8) -> Widened {
         // SAFETY: promised by the caller; `self` proves AVX2.
         unsafe {
-            let signs = _mm256_set1_epi32(p.cast::<i32>().read_unaligned());
-            SignedRow { magnitudes: _mm256_abs_epi8(signs), signs }
+            let quads = _mm256_loadu_si256(p.cast());
+            Widened { even: _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(quads)), odd: _mm256_srai_epi16::<8>(quads) }
         }
     }
 
-    /// A pair of products is at most 2 · 127 · 127 = 32,258, so that 16 bits hold it.
+    /// By `vpmaddwd` on widened bytes, of which two go through in a cycle where `vpmaddubsw` would need `vpsignb` and a second
+    /// multiplication for as many products, or saturate.
     #[inline(always)]
-    fn add_products(self, sums: __m256i, columns: __m256i, row: SignedRow) -> __m256i {
-        // SAFETY: `self` proves AVX2.
+    unsafe fn add_products(self, sums: __m256i, columns: Widened, row: *const u8) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
         unsafe {
-            let pairs = _mm256_maddubs_epi16(row.magnitudes, _mm256_sign_epi8(columns, row.signs));
-            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            let even = _mm256_set1_epi32(row.cast::<i32>().read_unaligned());
+            let odd = _mm256_set1_epi32(row.add(4).cast::<i32>().read_unaligned());
+            let sums = _mm256_add_epi32(sums, _mm256_madd_epi16(columns.even, even));
+            _mm256_add_epi32(sums, _mm256_madd_epi16(columns.odd, odd))
         }
     }
 
@@ -96,8 +94,8 @@ const OFFSET: i32 = 128;
 unsafe impl Quads<8> for AvxVnni {
     type Floats = Avx2;
     type Columns = __m256i;
-    type Row = __m256i;
     type Sums = __m256i;
+    const ROWS: QuadRows = QuadRows::Offset;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -117,15 +115,9 @@ unsafe impl Quads<8> for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn row(self, p: *const i8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX2.
-        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: __m256i, columns: __m256i, row: __m256i) -> __m256i {
-        // SAFETY: `self` proves AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(sums, row, columns) }
+    unsafe fn add_products(self, sums: __m256i, columns: __m256i, row: *const u8) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX-VNNI.
+        unsafe { _mm256_dpbusd_avx_epi32(sums, _mm256_set1_epi32(row.cast::<i32>().read_unaligned()), columns) }
     }
 
     #[inline(always)]
@@ -139,8 +131,8 @@ unsafe impl Quads<8> for AvxVnni {
 unsafe impl Quads<16> for Avx512Vnni {
     type Floats = Avx512;
     type Columns = __m512i;
-    type Row = __m512i;
     type Sums = __m512i;
+    const ROWS: QuadRows = QuadRows::Offset;
 
     #[inline(always)]
     fn floats(self) -> Avx512 {
@@ -160,15 +152,9 @@ unsafe impl Quads<16> for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn row(self, p: *const i8) -> __m512i {
-        // SAFETY: promised by the caller; `self` proves AVX-512 F.
-        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
-    }
-
-    #[inline(always)]
-    fn add_products(self, sums: __m512i, columns: __m512i, row: __m512i) -> __m512i {
-        // SAFETY: `self` proves AVX512-VNNI.
-        unsafe { _mm512_dpbusd_epi32(sums, row, columns) }
+    unsafe fn add_products(self, sums: __m512i, columns: __m512i, row: *const u8) -> __m512i {
+        // SAFETY: promised by the caller; `self` proves AVX512-VNNI.
+        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(row.cast::<i32>().read_unaligned()), columns) }
     }
 
     #[inline(always)]
