@@ -34,7 +34,7 @@ pub(super) const COLS: usize = 16;
 /// Products that the instructions add at a time.
 const QUAD: usize = 4;
 
-/// The largest magnitude of a quantised number: as many above zero as below, so that it can be negated.
+/// The largest magnitude of a quantised number: as many lie above zero as below.
 const LARGEST: f32 = 127.0;
 
 /// A kernel of 16 columns.
@@ -45,7 +45,7 @@ pub(super) const fn record(
     rows: QuadRows,
 ) -> Microkernel<Int8> {
     // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; those of `rows.rs` and
-    // `columns.rs` are safe code.
+    // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs.
     unsafe {
         Microkernel::from_parts(KernelParts {
             name,
