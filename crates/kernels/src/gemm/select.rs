@@ -25,7 +25,7 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
         .filter(|kernel| !is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { mr, nr } if shape.m <= FEW_ROWS => (usize::from(mr < shape.m), usize::MAX - nr),
-            _ => (0, cycles(kernel.record(), &rates, shape)),
+            Tile { mr, .. } => (usize::from(mr < LEAST_ROWS), cycles(kernel.record(), &rates, shape)),
         })
         .expect("every scheme has a scalar kernel")
 }
