@@ -1,9 +1,9 @@
-//! One heap for all threads where the address space is limited.
+//! One heap for all threads if the address space is limited.
 
 #![allow(unsafe_code, reason = "system calls that have no safe form in std")]
 
-/// Keeps glibc from mapping 64 MB of addresses for the first allocation of each further thread where `ulimit -v` is set: whether they
-/// fit is a matter of luck, and where they do, the memory that was found to be there a moment before is gone. Call it first of all.
+/// If `ulimit -v` is set, keeps glibc from mapping 64 MB of addresses for the first allocation of each further thread. Whether they fit
+/// depends on where the system maps them; if they do, memory that a check has just found is gone. Must be called before threads start.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn share_heap_if_limited() {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };

@@ -13,7 +13,7 @@ pub use cache::{KvCache, KvFormat};
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::gemm::{Form, Shape, Supported, candidates, cycles};
+use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles};
 use crate::scheme::F32;
 use crate::view::{MatMut, MatRef};
 
@@ -62,9 +62,6 @@ pub struct Operands<'a> {
 /// the first cache levels.
 const TILES_PER_BLOCK: usize = 4;
 
-/// Rows of the flattest tile: queries are many, and share what is loaded of keys.
-const LEAST_ROWS: usize = 4;
-
 /// Keys of a KV block, about: its scores are computed, weighed and forgotten before the next, so memory grows with the number of
 /// queries and keys, not with their product.
 const STRETCH: usize = 512;
@@ -92,7 +89,7 @@ impl AttentionPlan {
             (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
         };
         let kernel = candidates::<F32>(cpu, Form::Outer)
-            .filter(|kernel| kernel.tile().mr >= LEAST_ROWS)
+            .filter(|kernel| kernel.tile().mr >= Tile::LEAST_ROWS)
             .min_by_key(|&kernel| cost(kernel))
             .expect("every scheme has a scalar kernel");
         let format = KvFormat { key_heads: kv_heads, head_dim, panel: kernel.tile().nr };

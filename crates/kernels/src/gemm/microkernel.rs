@@ -240,6 +240,9 @@ const fn tile_of<E: Output>(functions: &[&[TileFn<E>]], lanes: usize) -> Tile {
 }
 
 impl Tile {
+    /// Rows of a tile below which it is for products of no more rows than it has: too few share what it loads of B.
+    pub(crate) const LEAST_ROWS: usize = 4;
+
     /// Bytes of the largest tile that the loops have room for.
     pub const MAX_BYTES: usize = MAX_TILE_BYTES;
 }

@@ -147,7 +147,7 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// `int8!("name", needs, function, rows, prepare, [1 2 3])`: one record of int8, its functions one for each number of rows.
+/// `int8!("name", needs, function, rows, [1 2 3])`: one record of int8, its functions one for each number of rows.
 macro_rules! int8 {
     ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*]) => {
         int8::record($name, $needs, &[$(&[int8::tile::$function::<$heights>]),*], QuadRows::$rows)

@@ -25,7 +25,7 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
         .filter(|kernel| !is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates))
         .min_by_key(|kernel| match kernel.tile() {
             Tile { mr, nr } if shape.m <= FEW_ROWS => (usize::from(mr < shape.m), usize::MAX - nr),
-            Tile { mr, .. } => (usize::from(mr < LEAST_ROWS), cycles(kernel.record(), &rates, shape)),
+            Tile { mr, .. } => (usize::from(mr < Tile::LEAST_ROWS), cycles(kernel.record(), &rates, shape)),
         })
         .expect("every scheme has a scalar kernel")
 }
@@ -98,9 +98,7 @@ pub(super) fn choose_one_off<S: Uniform>(
 /// Elements of K up to which a product is bound by the writing of C, which is fastest in long pieces of rows.
 const WIDE_FIRST_DEPTH: usize = 16;
 
-/// Rows of a tile below which it is for products of no more rows than it has.
-const LEAST_ROWS: usize = 4;
-/// The same where there is one panel of B, which stays in the first cache level.
+/// As [`Tile::LEAST_ROWS`] for one panel of B, which stays in the first cache level.
 const LEAST_ROWS_OF_ONE_PANEL: usize = 3;
 
 /// The lower the better: the narrowest tile that takes all columns at once; for wider products the widest that takes all rows at
@@ -116,7 +114,7 @@ fn rank<S: Uniform>(kernel: &Microkernel<S>, rates: &Rates, Shape { m, n, k }: S
     let is_too_narrow = nr == kernel.lanes() && kernel.lanes() > 1;
     // Without the division of `vector_bytes`.
     let is_too_flat = is_too_flat(kernel.tile(), kernel.lanes() * size_of::<S::E>(), rates);
-    let least_rows = if n <= nr { LEAST_ROWS_OF_ONE_PANEL } else { LEAST_ROWS };
+    let least_rows = if n <= nr { LEAST_ROWS_OF_ONE_PANEL } else { Tile::LEAST_ROWS };
     let is_for_few_rows = mr < least_rows.min(m);
     const CLASS: usize = 1 << 16;
     let narrow_first = nr;

@@ -3,11 +3,10 @@
 //! The kernel's definition leaves no freedom: results are compared bit by bit, on every instruction set of this CPU.
 
 use cke_kernels::Cpu;
-use cke_kernels::gemm::Form;
 use cke_kernels::gemm::int8::{COLUMN_GROUP, ROW_GROUP};
 use cke_kernels::gemm::{
-    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, GemmPlan, PackedB, RowBuf, Shape, Supported,
-    supported,
+    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, PackedB, RowBuf, Shape,
+    Supported, supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::Int8;

@@ -1,6 +1,6 @@
 //! Panels of B: for every group of K the scales and the sums of the columns, then bricks of [`COLS`] quads.
 
-use super::quantize::{quantized, scale_of};
+use super::quantize::{group_of, quantized, scale_of};
 use super::{COLS, COLUMN_GROUP, QUAD};
 use crate::gemm::format::PanelFormat;
 use crate::gemm::panel::PanelBlock;
@@ -31,15 +31,8 @@ pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
     let PanelBlock { source, panel, row, col, .. } = block;
     for start in (0..source.rows()).step_by(COLUMN_GROUP) {
         let out = &mut panel[(row + start) / COLUMN_GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
-        let len = COLUMN_GROUP.min(source.rows() - start);
         for j in 0..source.cols() {
-            let mut group = [0.0; COLUMN_GROUP];
-            for (p, x) in group[..len].iter_mut().enumerate() {
-                let at = (start + p) * source.row_stride() + j * source.col_stride();
-                // SAFETY: element (start + p, j) of the view.
-                *x = unsafe { *source.as_ptr().wrapping_add(at) };
-            }
-            pack_column(&group, col + j, out);
+            pack_column(&group_of(source.transposed(), j, start), col + j, out);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Numbers in eight bits.
 
 use super::LARGEST;
+use crate::view::MatRef;
 
 /// Largest magnitudes below which a group counts as zeros: their scale would not be a normal number.
 const NEGLIGIBLE: f32 = 1e-35;
@@ -10,6 +11,19 @@ const INFINITY: u32 = f32::INFINITY.to_bits();
 
 /// 1.5 · 2²³: to add it to a smaller number rounds that to a whole one, in the lowest bits of the sum.
 const ROUNDING: f32 = 12_582_912.0;
+
+/// N elements of a row from `start` on, filled up with zeros.
+#[inline(always)]
+pub(super) fn group_of<const N: usize>(x: MatRef<'_, f32>, row: usize, start: usize) -> [f32; N] {
+    assert!(row < x.rows() && start <= x.cols(), "wanted a group inside the matrix");
+    let (first, stride) = (x.as_ptr().wrapping_add(row * x.row_stride() + start * x.col_stride()), x.col_stride());
+    let mut group = [0.0; N];
+    for (p, out) in group[..N.min(x.cols() - start)].iter_mut().enumerate() {
+        // SAFETY: element (row, start + p) of the view, as was checked.
+        *out = unsafe { *first.wrapping_add(p * stride) };
+    }
+    group
+}
 
 /// The scale of a group and the factor that numbers are quantised by: NaN and 0 if one of the numbers is not finite, so that every
 /// product with the group is NaN, too.

@@ -1,12 +1,11 @@
 //! Rows of A: for every group a scale and its numbers, filled up with zeros.
 
 use super::ROW_GROUP;
-use super::quantize::{quantized, scale_of};
+use super::quantize::{group_of, quantized, scale_of};
 use crate::gemm::format::RowFormat;
 use crate::gemm::panel::{PrepareFn, RowBlock};
 use crate::scheme::Int8;
 use crate::simd::QuadRows;
-use crate::view::MatRef;
 
 /// Bytes of a scale.
 pub(super) const HEAD: usize = size_of::<f32>();
@@ -69,11 +68,10 @@ fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(ROW_GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
-            let mut group = [0.0; ROW_GROUP];
-            let group = elements(source, i, start, &mut group);
-            let (scale, factor) = scale_of(group);
+            let group = group_of::<ROW_GROUP>(source, i, start);
+            let (scale, factor) = scale_of(&group);
             let mut numbers = [0; ROW_GROUP];
-            for (q, &x) in numbers.iter_mut().zip(group) {
+            for (q, x) in numbers.iter_mut().zip(group) {
                 *q = quantized(x, factor);
             }
             let (head, out) = out.split_at_mut(HEAD);
@@ -81,16 +79,4 @@ fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])
             store(&numbers, out);
         }
     }
-}
-
-/// A group of a row from element `start` on, filled up with zeros.
-#[inline(always)]
-fn elements<'g>(x: MatRef<'_, f32>, row: usize, start: usize, group: &'g mut [f32; ROW_GROUP]) -> &'g [f32; ROW_GROUP] {
-    let len = ROW_GROUP.min(x.cols() - start);
-    let (first, stride) = (x.as_ptr().wrapping_add(row * x.row_stride() + start * x.col_stride()), x.col_stride());
-    for (p, out) in group[..len].iter_mut().enumerate() {
-        // SAFETY: element (row, start + p) of the view.
-        *out = unsafe { *first.wrapping_add(p * stride) };
-    }
-    group
 }

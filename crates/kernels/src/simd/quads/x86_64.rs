@@ -122,8 +122,7 @@ unsafe impl Quads<8> for AvxVnni {
 
     #[inline(always)]
     fn to_floats(self, sums: __m256i) -> [f32; 8] {
-        // SAFETY: `self` proves AVX2; both types are 32 bytes of numbers.
-        unsafe { std::mem::transmute(_mm256_cvtepi32_ps(sums)) }
+        self.0.to_floats(sums)
     }
 }
 
