@@ -57,9 +57,9 @@ pub struct Operation {
     pub end_ns: u64,
 }
 
-/// A stretch of time that one thread worked on one operation.
+/// An interval of time that one thread worked on one operation.
 #[derive(Clone, Copy, Debug)]
-pub struct Stretch {
+pub struct Interval {
     /// Index into [`Profile::operations`].
     pub operation: usize,
     /// The thread: 0 is the caller.
@@ -80,10 +80,10 @@ pub struct Profile {
     /// What ran, one after the other.
     pub operations: Vec<Operation>,
     /// Who worked on it, thread by thread. What an operation does outside of parallel regions is not among them.
-    pub stretches: Vec<Stretch>,
+    pub intervals: Vec<Interval>,
 }
 
-/// Tasks of one thread closer together than this are one stretch.
+/// Tasks of one thread closer together than this are one interval.
 const GAP_NS: u64 = 300;
 
 /// Notes which thread of a pool worked when.
@@ -94,7 +94,7 @@ pub(crate) struct Recorder {
     /// Index of the operation that runs now.
     current: AtomicU32,
     /// For each thread; only that thread writes, so nobody waits for the lock.
-    stretches: Vec<Mutex<Vec<Stretch>>>,
+    intervals: Vec<Mutex<Vec<Interval>>>,
 }
 
 /// A thread that panicked leaves its notes whole.
@@ -104,8 +104,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Recorder {
     pub(crate) fn new(threads: usize) -> Recorder {
-        let stretches = (0..threads).map(|_| Mutex::default()).collect();
-        Recorder { epoch: Instant::now(), operations: Mutex::default(), current: AtomicU32::new(0), stretches }
+        let intervals = (0..threads).map(|_| Mutex::default()).collect();
+        Recorder { epoch: Instant::now(), operations: Mutex::default(), current: AtomicU32::new(0), intervals }
     }
 
     fn now_ns(&self) -> u64 {
@@ -125,22 +125,22 @@ impl Recorder {
     /// What was recorded since the last call.
     pub(crate) fn take(&self) -> Profile {
         Profile {
-            threads: self.stretches.len(),
+            threads: self.intervals.len(),
             operations: std::mem::take(&mut lock(&self.operations)),
-            stretches: self.stretches.iter().flat_map(|stretches| std::mem::take(&mut *lock(stretches))).collect(),
+            intervals: self.intervals.iter().flat_map(|intervals| std::mem::take(&mut *lock(intervals))).collect(),
         }
     }
 
     /// Notes a task of one thread.
     fn note(&self, thread: usize, start_ns: u64) {
         let (operation, end_ns) = (self.current.load(Ordering::Relaxed) as usize, self.now_ns());
-        let mut stretches = lock(&self.stretches[thread]);
-        match stretches.last_mut() {
+        let mut intervals = lock(&self.intervals[thread]);
+        match intervals.last_mut() {
             Some(last) if last.operation == operation && start_ns < last.end_ns + GAP_NS => {
                 last.end_ns = end_ns;
                 last.tasks += 1;
             }
-            _ => stretches.push(Stretch { operation, thread, tasks: 1, start_ns, end_ns }),
+            _ => intervals.push(Interval { operation, thread, tasks: 1, start_ns, end_ns }),
         }
     }
 }
@@ -172,13 +172,13 @@ mod tests {
         for name in ["first", "second"] {
             pool.observer().record(step(name), || pool.run(50, &|_, _| std::thread::yield_now()));
         }
-        let Profile { threads, operations, stretches } = pool.observer().take();
+        let Profile { threads, operations, intervals } = pool.observer().take();
         assert_eq!((threads, operations.len()), (2, 2));
         assert_eq!(operations[1].step, step("second"));
         assert!(operations[0].end_ns <= operations[1].start_ns);
         for (index, operation) in operations.iter().enumerate() {
-            let own: Vec<_> = stretches.iter().filter(|stretch| stretch.operation == index).collect();
-            assert_eq!(own.iter().map(|stretch| stretch.tasks).sum::<u32>(), 50);
+            let own: Vec<_> = intervals.iter().filter(|interval| interval.operation == index).collect();
+            assert_eq!(own.iter().map(|interval| interval.tasks).sum::<u32>(), 50);
             assert!(own.iter().all(|s| operation.start_ns <= s.start_ns && s.end_ns <= operation.end_ns));
         }
         assert!(pool.observer().take().operations.is_empty());

@@ -56,7 +56,7 @@ impl Runtime {
     /// What was recorded since the last call; nothing where the runtime does not record.
     pub fn take_profile(&self) -> Profile {
         match &self.pool {
-            Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), stretches: Vec::new() },
+            Pool::Plain(pool) => Profile { threads: pool.threads(), operations: Vec::new(), intervals: Vec::new() },
             Pool::Recorded(pool) => pool.observer().take(),
         }
     }

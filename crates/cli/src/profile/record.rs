@@ -10,7 +10,7 @@ use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_perf::roofline::Roofline;
-use cke_report::profile::{Kind, PhaseKind, RecordedOperation, Recording, Shape, Stretch};
+use cke_report::profile::{Interval, Kind, PhaseKind, RecordedOperation, Recording, Shape};
 use cke_report::words::counted;
 
 /// What to run, and how.
@@ -145,7 +145,7 @@ impl Repetition {
             logits,
             threads: profile.threads,
             operations: profile.operations.iter().map(recorded).collect(),
-            stretches: profile.stretches.iter().map(worked).collect(),
+            intervals: profile.intervals.iter().map(worked).collect(),
             seconds,
             seconds_unrecorded,
         }
@@ -171,8 +171,8 @@ fn recorded(operation: &profile::Operation) -> RecordedOperation {
     }
 }
 
-/// A stretch with the index of its operation.
-fn worked(stretch: &profile::Stretch) -> (usize, Stretch) {
-    let &profile::Stretch { operation, thread, tasks, start_ns, end_ns } = stretch;
-    (operation, Stretch { thread, tasks, start_ns, end_ns })
+/// An interval with the index of its operation.
+fn worked(interval: &profile::Interval) -> (usize, Interval) {
+    let &profile::Interval { operation, thread, tasks, start_ns, end_ns } = interval;
+    (operation, Interval { thread, tasks, start_ns, end_ns })
 }

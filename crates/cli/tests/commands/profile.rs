@@ -87,9 +87,9 @@ fn assert_operations_are_in_order(phase: &Value) {
         let (start, end) = (number(operation, "start_ns"), number(operation, "end_ns"));
         assert!(reached <= start && start <= end, "{operation}");
         reached = end;
-        for stretch in list(operation, "stretches") {
-            assert!(start <= number(stretch, "start_ns") && number(stretch, "end_ns") <= end, "{operation}");
-            assert!(number(stretch, "thread") < 2.0 && number(stretch, "tasks") >= 1.0, "{operation}");
+        for interval in list(operation, "intervals") {
+            assert!(start <= number(interval, "start_ns") && number(interval, "end_ns") <= end, "{operation}");
+            assert!(number(interval, "thread") < 2.0 && number(interval, "tasks") >= 1.0, "{operation}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
-use cke_kernels::attention::{AttentionPlan, Mask, Turn};
+use cke_kernels::attention::{AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
@@ -281,10 +281,10 @@ impl Layer {
         runtime.step(
             || attention_step(plan, self.index, rows, AttentionWork { pairs: pairs(), kept: 0 }),
             || {
-                let turns = batch.iter().map(|input| Turn { rows: input.ids.len(), cache: None });
+                let sequences = batch.iter().map(|input| SequenceRows { rows: input.ids.len(), cache: None });
                 let qkv = &qkv[..rows * shape.row_width()];
                 let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, turns, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
+                attend(plan, shape, sequences, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
             },
         )?;
         let activate = Epilogue { activation: self.activation, ..Epilogue::default() };

@@ -21,7 +21,7 @@ use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weights::Checkpoint;
-use cke_kernels::attention::{AttentionPlan, Mask, Turn};
+use cke_kernels::attention::{AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
@@ -93,8 +93,8 @@ pub struct Sequence {
 
 impl Sequence {
     /// Its part in the attention of one layer.
-    fn turn(&mut self, layer: usize) -> Turn<'_> {
-        Turn { rows: self.pending.len(), cache: Some(self.cache.layer(layer)) }
+    fn new_rows(&mut self, layer: usize) -> SequenceRows<'_> {
+        SequenceRows { rows: self.pending.len(), cache: Some(self.cache.layer(layer)) }
     }
 }
 
@@ -359,10 +359,10 @@ impl Block {
         runtime.step(
             || attention_step(plan, self.index, rows, work),
             || {
-                let turns = sequences.iter_mut().map(|sequence| sequence.turn(self.index));
+                let sequences = sequences.iter_mut().map(|sequence| sequence.new_rows(self.index));
                 let qkv = &qkv[..rows * shape.row_width()];
                 let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, turns, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
+                attend(plan, shape, sequences, Mask::Causal, qkv, attended, &mut runtime.ctx(scratch))
             },
         )
     }

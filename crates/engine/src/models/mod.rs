@@ -8,7 +8,7 @@ use crate::config::Activation;
 use crate::error::Error;
 use crate::profile::{Kind, Step};
 use crate::qkv_shape::QkvShape;
-use cke_kernels::attention::{AttentionPlan, Mask, Operands, Turn};
+use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
 use cke_kernels::threads::{Parallel, for_each_chunk};
@@ -60,11 +60,11 @@ fn plus(residual: &[f32], width: usize) -> Result<Epilogue<'_>, Error> {
 }
 
 /// Attention of new positions, a row each in qkv (rows, joined row of `shape`): out (rows, width of the queries). The keys and values
-/// are appended to the caches of their turns.
+/// are appended to the caches of their sequences.
 fn attend<'t>(
     plan: &AttentionPlan,
     shape: QkvShape,
-    turns: impl ExactSizeIterator<Item = Turn<'t>>,
+    sequences: impl ExactSizeIterator<Item = SequenceRows<'t>>,
     mask: Mask,
     qkv: &[f32],
     out: &mut [f32],
@@ -78,7 +78,7 @@ fn attend<'t>(
         values: qkv.block(0..rows, shape.values()),
         out: MatMut::new(out, rows, shape.query_width())?,
     };
-    Ok(plan.run(turns, mask, operands, ctx)?)
+    Ok(plan.run(sequences, mask, operands, ctx)?)
 }
 
 /// How much attention a layer computes.
@@ -115,10 +115,10 @@ mod tests {
 
     fn attended(shape: QkvShape, qkv: &[f32], runtime: &Runtime) -> Vec<f32> {
         let plan = shape.attention(runtime.cpu(), 3.0).unwrap();
-        let turns = [Turn { rows: ROWS, cache: None }].into_iter();
+        let sequences = [SequenceRows { rows: ROWS, cache: None }].into_iter();
         let mut out = vec![0.0; ROWS * shape.query_width()];
         let mut scratch = Scratch::new();
-        attend(&plan, shape, turns, Mask::Causal, qkv, &mut out, &mut runtime.ctx(&mut scratch)).unwrap();
+        attend(&plan, shape, sequences, Mask::Causal, qkv, &mut out, &mut runtime.ctx(&mut scratch)).unwrap();
         out
     }
 

@@ -38,8 +38,8 @@ pub struct AttentionPlan {
 
 /// What one sequence has in a call.
 #[derive(Debug)]
-pub struct Turn<'a> {
-    /// Its new positions: so many of the call's rows, after those of the turns before it.
+pub struct SequenceRows<'a> {
+    /// Its new positions: so many of the call's rows, after those of the sequences before it.
     pub rows: usize,
     /// What came before them, and where they are kept for what comes later; `None` for a sequence that is whole.
     pub cache: Option<&'a mut KvCache>,
@@ -64,7 +64,7 @@ const TILES_PER_BLOCK: usize = 4;
 
 /// Keys of a KV block, about: its scores are computed, weighed and forgotten before the next, so memory grows with the number of
 /// queries and keys, not with their product.
-const STRETCH: usize = 512;
+const KV_BLOCK: usize = 512;
 
 impl AttentionPlan {
     /// A plan for `heads` query heads of `head_dim` that share `kv_heads` key and value heads, with scores multiplied by `scale`.
@@ -123,7 +123,7 @@ impl AttentionPlan {
 
     /// Keys of a KV block: whole panels.
     fn kv_block(&self) -> usize {
-        (STRETCH / self.format.panel).max(1) * self.format.panel
+        (KV_BLOCK / self.format.panel).max(1) * self.format.panel
     }
 
     fn check(&self, operands: &Operands<'_>) -> Result<(), Error> {

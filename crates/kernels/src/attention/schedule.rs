@@ -3,7 +3,7 @@
 use super::append::{Append, HeadRows};
 use super::cache::Panels;
 use super::head::{Head, Part, STATS, Stats, Work};
-use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, Turn};
+use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, SequenceRows};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
 use crate::scratch::{Arena, PerWorker, Zeroable};
@@ -37,8 +37,8 @@ unsafe impl Zeroable for Job {}
 const _: () = assert!(size_of::<Job>() == 5 * size_of::<usize>());
 
 impl Job {
-    fn new(first_row: usize, turn: Turn<'_>, format: KvFormat) -> Result<Job, Error> {
-        let Turn { rows, cache } = turn;
+    fn new(first_row: usize, sequence: SequenceRows<'_>, format: KvFormat) -> Result<Job, Error> {
+        let SequenceRows { rows, cache } = sequence;
         let Some(cache) = cache else {
             return Ok(Job { first_row, rows, before: 0, room: rows, cache: std::ptr::null_mut() });
         };
@@ -87,31 +87,31 @@ impl AttentionPlan {
     /// or value that it must not see is infinite or NaN.
     ///
     /// # Errors
-    /// Fails if sizes do not match, a cache was made for a plan of another format or has no room, `turns` yields another number of items
+    /// Fails if sizes do not match, a cache was made for a plan of another format or has no room, `sequences` yields another number of items
     /// than its length, or an allocation fails; no cache has changed then.
     pub fn run<'t>(
         &self,
-        mut turns: impl ExactSizeIterator<Item = Turn<'t>>,
+        mut sequences: impl ExactSizeIterator<Item = SequenceRows<'t>>,
         mask: Mask,
         mut operands: Operands<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
         self.check(&operands)?;
         let (list, memory) = ctx.scratch.list_and_rest();
-        let jobs = list.take::<Job>(turns.len())?;
+        let jobs = list.take::<Job>(sequences.len())?;
         let (mut rows, mut count) = (0usize, 0);
-        // The length is the iterator's word; what lies in the list beyond the turns that came is of an earlier call.
-        for (job, turn) in jobs.iter_mut().zip(&mut turns) {
-            *job = Job::new(rows, turn, self.format)?;
+        // The length is the iterator's word; what lies in the list beyond the sequences that came is of an earlier call.
+        for (job, sequence) in jobs.iter_mut().zip(&mut sequences) {
+            *job = Job::new(rows, sequence, self.format)?;
             rows = rows.saturating_add(job.rows);
             count += 1;
         }
         expect_size(
-            "turns, as many as their iterator's length",
+            "sequences, as many as their iterator's length",
             jobs.len(),
-            count + usize::from(turns.next().is_some()),
+            count + usize::from(sequences.next().is_some()),
         )?;
-        expect_size("rows of all turns", operands.queries.rows(), rows)?;
+        expect_size("rows of all sequences", operands.queries.rows(), rows)?;
         let call = Call {
             plan: self,
             jobs,

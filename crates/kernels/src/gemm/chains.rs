@@ -31,6 +31,16 @@ pub(crate) fn chain_end(at: usize) -> usize {
     (at | (length - 1)).saturating_add(1)
 }
 
+/// The length of the next `count` chains if `at` is a boundary, they are all as long as the first, and `left` products hold them.
+#[inline(always)]
+pub(super) fn equal_chains(at: usize, count: usize, left: usize) -> Option<usize> {
+    let length = chain_length(at);
+    let all = count * length;
+    let is_boundary = at & (length - 1) == 0;
+    // Lengths only grow, so that the last tells of all.
+    (is_boundary && left >= all && chain_length(at + all - 1) == length).then_some(length)
+}
+
 /// The first boundary at or after `at`.
 #[inline]
 pub(crate) fn boundary_from(at: usize) -> usize {
@@ -103,6 +113,27 @@ mod tests {
         for pair in boundaries(140_000).windows(2) {
             for at in [pair[0], pair[0] + 1, (pair[0] + pair[1]) / 2, pair[1] - 1] {
                 assert_eq!(chain_end(at).min(140_000), pair[1], "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_chains_end_where_single_ones_do() {
+        for (at, count, left, wanted) in [
+            (0, 2, 256, Some(128)),
+            (0, 2, 255, None),
+            (0, 4, 9999, None),
+            (1, 2, 9999, None),
+            (256, 4, 1024, Some(256)),
+            (300, 4, 9999, None),
+            (16_384 - 1024, 4, 9999, Some(256)),
+            (16_384 - 512, 4, 9999, None),
+            (131_072, 4, 4096, Some(1024)),
+        ] {
+            assert_eq!(equal_chains(at, count, left), wanted, "{count} chains at {at}");
+            if let Some(length) = wanted {
+                let ends: Vec<_> = (0..count).map(|chain| chain_end(at + chain * length)).collect();
+                assert_eq!(ends, (1..=count).map(|chain| at + chain * length).collect::<Vec<_>>());
             }
         }
     }

@@ -4,7 +4,7 @@ use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::micro;
 use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
 use super::room::MAX_TILE_BYTES;
-use super::tile_args::{CopyArgs, CopyFn, SweepFn, TileArgs, TileFn};
+use super::tile_args::{CopyArgs, CopyFn, RowStepsArgs, RowStepsFn, SweepFn, TileArgs, TileFn};
 use crate::cpu::{Cpu, Features, Isa};
 use crate::scheme::{Output, Scheme, Uniform};
 use crate::simd::{Entry, Scalar, Simd};
@@ -59,6 +59,8 @@ pub(crate) struct TileKernel<E: Output> {
     /// A tile of one element whose operands need not lie along k: A's elements are `a_col_stride` bytes apart, those of B `b_stride`. Of
     /// kernels of the dot form, for products without memory to copy an operand.
     pub(super) element: Option<TileFn<E>>,
+    /// Adds steps of K of a single row to sums that lie in memory; of kernels of the outer form from this crate.
+    pub(super) row_steps: Option<RowStepsFn<E>>,
     /// Copies a block of elements of C's type, by which the operands of a one-off product are packed as well.
     pub(super) copy: CopyFn<E>,
     pub(super) session: Option<Session>,
@@ -167,6 +169,7 @@ impl<S: Scheme> Microkernel<S> {
             functions,
             sweeps: &[],
             element: None,
+            row_steps: None,
             copy: micro::copy::gather,
             session,
         };
@@ -288,6 +291,7 @@ where
             functions,
             sweeps: &[],
             element: None,
+            row_steps: None,
             copy: micro::copy::gather,
             session: None,
         };
@@ -391,6 +395,17 @@ impl<E: Output> Ready<E> {
         let function = self.0.functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
+    }
+
+    /// Adds steps of K of a single row to sums.
+    ///
+    /// # Safety
+    /// As [`RowStepsFn`], but for what the CPU must have.
+    #[inline(always)]
+    pub(super) unsafe fn row_steps(self, args: &RowStepsArgs<E>) {
+        let row_steps = self.0.row_steps.expect("the caller chose a kernel that has them");
+        // SAFETY: promised by the caller; what the CPU has by our constructor.
+        unsafe { row_steps(args) }
     }
 
     /// Computes one element of C, in the order of summation of the dot form.

@@ -7,6 +7,7 @@ use super::int8;
 use super::micro::copy::CopyBlock;
 use super::micro::dot::{Dot, DotElement};
 use super::micro::outer::Outer;
+use super::micro::row_steps::RowSteps;
 use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
 use crate::cpu::{Features, Isa};
@@ -44,6 +45,7 @@ macro_rules! record {
             functions: tile_functions!($isa, $form, $element, $rows, $vectors),
             sweeps: record!(@sweeps $form, $isa, $element, $rows, $vectors),
             element: record!(@element $form, $isa, $element),
+            row_steps: record!(@row_steps $form, $isa, $element),
             copy: <$isa as Entry<CopyBlock<$element>>>::FUNCTION,
             session: None,
         })
@@ -53,6 +55,8 @@ macro_rules! record {
     (@count [$($sizes:literal)*]) => { [$($sizes),*].len() };
     (@element Outer, $isa:ident, $element:ident) => { None };
     (@element Dot, $isa:ident, $element:ident) => { Some(<$isa as Entry<DotElement<$element>>>::FUNCTION) };
+    (@row_steps Outer, $isa:ident, $element:ident) => { Some(<$isa as Entry<RowSteps<$element>>>::FUNCTION) };
+    (@row_steps Dot, $isa:ident, $element:ident) => { None };
     (@sweeps Outer, $isa:ident, $element:ident, $rows:tt, $vectors:tt) => {
         tile_functions!($isa, Sweep, $element, $rows, $vectors)
     };

@@ -199,6 +199,43 @@ pub(super) struct SweepArgs<E: Output> {
 /// on, C for reads and writes at `i·c_row_stride + q·w + j` elements. All elements are aligned.
 pub(super) type SweepFn<E> = unsafe fn(&SweepArgs<E>);
 
+/// Steps of K of one row, and where their sums are kept.
+#[derive(Clone, Copy)]
+pub(super) struct RowStepsArgs<E> {
+    pub(super) a: *const E,
+    /// In bytes, as all strides of operands.
+    pub(super) a_col_stride: usize,
+    pub(super) b: *const E,
+    pub(super) b_row_stride: usize,
+    pub(super) steps: usize,
+    pub(super) cols: usize,
+    pub(super) sums: *mut E,
+    /// Whether the sums begin here: what they hold is not read then.
+    pub(super) is_first: bool,
+}
+
+impl<E> RowStepsArgs<E> {
+    /// What is left after some of the steps.
+    #[inline(always)]
+    pub(super) fn after(self, steps: usize) -> Self {
+        RowStepsArgs {
+            a: self.a.wrapping_byte_add(steps * self.a_col_stride),
+            b: self.b.wrapping_byte_add(steps * self.b_row_stride),
+            steps: self.steps - steps,
+            is_first: false,
+            ..self
+        }
+    }
+}
+
+/// Adds steps of one row to sums.
+///
+/// # Safety
+/// The CPU has what the kernel needs. For p < steps and j < cols: A is valid for reads at `p·a_col_stride` bytes, B at `p·b_row_stride`
+/// bytes and j elements on; the sums are valid for reads and writes of `cols` elements, rounded up to whole vectors. All elements are
+/// aligned.
+pub(super) type RowStepsFn<E> = unsafe fn(&RowStepsArgs<E>);
+
 /// A block of a matrix, and where it is copied to: out[i·out_stride + j] = source[i·row_stride + j·col_stride].
 #[derive(Clone, Copy)]
 pub struct CopyArgs<T> {

@@ -3,7 +3,7 @@
 use crate::cpus;
 use crate::environment::{ALL, DIVISION_BY_ZERO, INEXACT, INVALID, OVERFLOW, raised_by, with_traps};
 use crate::routines::{Case, whole_numbers};
-use cke_kernels::attention::{AttentionPlan, Mask, Operands, Turn};
+use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation::Activation;
@@ -135,7 +135,7 @@ fn attend(cpu: &Cpu, (heads, dim, rows): (usize, usize, usize), pool: &dyn Paral
     let mut out = vec![0.0; rows * heads * dim];
     let out = MatMut::new(&mut out, rows, heads * dim).expect("as large");
     let operands = Operands { queries: view(), keys: view(), values: view(), out };
-    let turns = [Turn { rows, cache: None }].into_iter();
+    let sequences = [SequenceRows { rows, cache: None }].into_iter();
     let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
-    plan.run(turns, Mask::Causal, operands, ctx).expect("sizes agree");
+    plan.run(sequences, Mask::Causal, operands, ctx).expect("sizes agree");
 }

@@ -5,6 +5,7 @@
 mod environment;
 mod flags;
 mod mode;
+mod own_kernel;
 mod routines;
 
 use cke_kernels::cpu::{Cpu, Isa};

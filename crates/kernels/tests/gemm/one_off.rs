@@ -1,6 +1,7 @@
 //! One-off products, for every ISA, on every way through them: shapes, layouts and factors against the oracle.
 
 mod determinism;
+mod long_rows;
 mod memory;
 mod properties;
 mod special_values;

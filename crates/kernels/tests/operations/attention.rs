@@ -1,7 +1,7 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
 use crate::each_isa;
-use cke_kernels::attention::{AttentionPlan, KvCache, Mask, Operands, Turn, attention_reference};
+use cke_kernels::attention::{AttentionPlan, KvCache, Mask, Operands, SequenceRows, attention_reference};
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
@@ -53,7 +53,7 @@ impl Layer {
             out: MatMut::new(&mut out, rows, width).unwrap(),
         };
         let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
-        self.plan.run([Turn { rows, cache }].into_iter(), mask, operands, ctx).unwrap();
+        self.plan.run([SequenceRows { rows, cache }].into_iter(), mask, operands, ctx).unwrap();
         out
     }
 
@@ -200,11 +200,11 @@ fn attention_of_several_sequences_is_that_of_each() {
             values: MatRef::new(&v, 32, kv_width).unwrap(),
             out: MatMut::new(&mut out, 32, width).unwrap(),
         };
-        let turns = [(30, &mut second), (0, &mut third), (2, &mut first)]
-            .map(|(rows, cache)| Turn { rows, cache: Some(cache) })
+        let sequences = [(30, &mut second), (0, &mut third), (2, &mut first)]
+            .map(|(rows, cache)| SequenceRows { rows, cache: Some(cache) })
             .into_iter();
         let ctx = &mut Ctx { pool: &pool, scratch: &mut Scratch::new() };
-        layer.plan.run(turns, Mask::Causal, operands, ctx).unwrap();
+        layer.plan.run(sequences, Mask::Causal, operands, ctx).unwrap();
         let whole = layer.whole(Mask::Causal, 1);
         assert_identical("both", &out, &rows(&whole, width));
         assert_eq!((first.len(), second.len(), third.len()), (40, 30, 0));
@@ -240,8 +240,8 @@ fn impossible_calls_are_errors() {
         let mut out = vec![7.0; 5 * 32];
         let out = MatMut::with_strides(&mut out, out_rows, 16, 16 * out_stride, out_stride).unwrap();
         let ctx = &mut Ctx { pool: &pool, scratch: &mut Scratch::new() };
-        let turn = Turn { rows, cache: Some(&mut cache) };
-        let result = plan.run([turn].into_iter(), Mask::Causal, Operands { queries, keys, values, out }, ctx);
+        let sequence = SequenceRows { rows, cache: Some(&mut cache) };
+        let result = plan.run([sequence].into_iter(), Mask::Causal, Operands { queries, keys, values, out }, ctx);
         (result.is_ok(), cache.len())
     };
     let strided = MatRef::with_strides(&data, 2, 16, 32, 2).unwrap();
@@ -253,16 +253,16 @@ fn impossible_calls_are_errors() {
     assert_eq!(run(2, good, strided, good, 2, 1), (false, 0), "column stride of the keys");
     assert_eq!(run(2, good, good, good, 2, 2), (false, 0), "column stride of the output");
     assert_eq!(run(2, good, good, good, 3, 1), (false, 0), "rows of the output");
-    assert_eq!(run(1, good, good, good, 2, 1), (false, 0), "rows of the turns");
+    assert_eq!(run(1, good, good, good, 2, 1), (false, 0), "rows of the sequences");
     assert_eq!(run(2, good, good, good, 2, 1), (true, 2));
     assert_eq!(run(3, view(3, 16), view(3, 16), view(3, 16), 3, 1), (false, 2), "no room behind what is there");
 }
 
-/// A call of `turns` on operands of this many rows, all zeros.
-fn run_turns<'t>(
+/// A call of `sequences` on operands of this many rows, all zeros.
+fn run_sequences<'t>(
     plan: &AttentionPlan,
     rows: usize,
-    turns: impl ExactSizeIterator<Item = Turn<'t>>,
+    sequences: impl ExactSizeIterator<Item = SequenceRows<'t>>,
     scratch: &mut Scratch,
 ) -> Result<(), Error> {
     let (q, k, v) =
@@ -274,7 +274,7 @@ fn run_turns<'t>(
         values: MatRef::new(&v, rows, plan.kv_width())?,
         out: MatMut::new(&mut out, rows, plan.width())?,
     };
-    plan.run(turns, Mask::Causal, operands, &mut Ctx { pool: &Serial, scratch })
+    plan.run(sequences, Mask::Causal, operands, &mut Ctx { pool: &Serial, scratch })
 }
 
 #[test]
@@ -283,15 +283,15 @@ fn cache_of_another_plan_is_refused_and_stays_as_it_is() {
     let small = AttentionPlan::new(cpu, 1, 1, 1, 1.0).expect("sizes are good");
     let large = AttentionPlan::new(cpu, 64, 64, 128, 1.0).expect("sizes are good");
     let mut cache = small.cache(8).expect("little memory");
-    let turns = [Turn { rows: 2, cache: Some(&mut cache) }].into_iter();
-    let error = run_turns(&large, 2, turns, &mut Scratch::new()).expect_err("the format differs");
+    let sequences = [SequenceRows { rows: 2, cache: Some(&mut cache) }].into_iter();
+    let error = run_sequences(&large, 2, sequences, &mut Scratch::new()).expect_err("the format differs");
     assert_eq!(error, Error::CacheForAnotherPlan { wanted: large.format(), found: small.format() });
     let text = error.to_string();
     assert!(text.contains("64 key heads of 128") && text.contains("1 key heads of 1 "), "{text}");
     assert_eq!(cache.len(), 0);
     // Plans that differ in query heads and scale alone share caches.
     let grouped = AttentionPlan::new(cpu, 4, 1, 1, 0.5).expect("sizes are good");
-    run_turns(&grouped, 2, [Turn { rows: 2, cache: Some(&mut cache) }].into_iter(), &mut Scratch::new())
+    run_sequences(&grouped, 2, [SequenceRows { rows: 2, cache: Some(&mut cache) }].into_iter(), &mut Scratch::new())
         .expect("it fits");
     assert_eq!(cache.len(), 2);
 }
@@ -303,8 +303,9 @@ fn cache_of_another_plan_among_good_ones_changes_none() {
     for other in [(4, 4, 8), (2, 2, 4), (2, 1, 8)] {
         let other = AttentionPlan::new(cpu, other.0, other.1, other.2, 1.0).expect("sizes are good");
         let (mut good, mut bad) = (plan.cache(4).expect("little memory"), other.cache(4).expect("little memory"));
-        let turns = [Turn { rows: 1, cache: Some(&mut good) }, Turn { rows: 1, cache: Some(&mut bad) }];
-        let outcome = run_turns(&plan, 2, turns.into_iter(), &mut Scratch::new());
+        let sequences =
+            [SequenceRows { rows: 1, cache: Some(&mut good) }, SequenceRows { rows: 1, cache: Some(&mut bad) }];
+        let outcome = run_sequences(&plan, 2, sequences.into_iter(), &mut Scratch::new());
         assert!(matches!(outcome, Err(Error::CacheForAnotherPlan { .. })), "{outcome:?}");
         assert_eq!((good.len(), bad.len()), (0, 0));
     }
@@ -328,23 +329,23 @@ impl<I: Iterator> Iterator for Claims<I> {
 impl<I: Iterator> ExactSizeIterator for Claims<I> {}
 
 #[test]
-fn turns_that_are_fewer_or_more_than_their_iterator_says_are_refused() {
+fn sequences_that_are_fewer_or_more_than_their_iterator_says_are_refused() {
     let cpu = Cpu::host().expect("the environment names no bad ISA");
     let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).expect("sizes are good");
     let mut scratch = Scratch::new();
     {
         // Leaves jobs in the scratch whose caches are gone when the next call looks at it.
         let mut caches = [0; 3].map(|_| plan.cache(4).expect("little memory"));
-        let turns: Vec<_> = caches.iter_mut().map(|cache| Turn { rows: 1, cache: Some(cache) }).collect();
-        run_turns(&plan, 3, turns.into_iter(), &mut scratch).expect("sizes agree");
+        let sequences: Vec<_> = caches.iter_mut().map(|cache| SequenceRows { rows: 1, cache: Some(cache) }).collect();
+        run_sequences(&plan, 3, sequences.into_iter(), &mut scratch).expect("sizes agree");
     }
     let mut cache = plan.cache(4).expect("little memory");
     for claimed in [0, 1, 3, 100] {
-        let turns = vec![Turn { rows: 1, cache: None }, Turn { rows: 1, cache: Some(&mut cache) }];
-        let outcome = run_turns(&plan, 2, Claims(turns.into_iter(), claimed), &mut scratch);
+        let sequences = vec![SequenceRows { rows: 1, cache: None }, SequenceRows { rows: 1, cache: Some(&mut cache) }];
+        let outcome = run_sequences(&plan, 2, Claims(sequences.into_iter(), claimed), &mut scratch);
         assert!(matches!(outcome, Err(Error::Size { wanted, .. }) if wanted == claimed), "{claimed}: {outcome:?}");
     }
-    let outcome = run_turns(&plan, 2, Claims([].into_iter(), usize::MAX), &mut scratch);
+    let outcome = run_sequences(&plan, 2, Claims([].into_iter(), usize::MAX), &mut scratch);
     assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
     assert_eq!(cache.len(), 0);
 }

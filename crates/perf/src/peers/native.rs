@@ -6,7 +6,7 @@ use super::product::Product;
 use super::session::{Multiply, Route};
 use super::stored::{Leading, Stored};
 use super::worker::WorkerError;
-use cke_kernels::attention::{self, AttentionPlan, Mask, Turn};
+use cke_kernels::attention::{self, AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::{
     BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan,
     Layout, Matrices, MatricesMut, PackedB, Shape, Supported, supported,
@@ -246,8 +246,8 @@ pub(super) fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Re
             values: MatRef::new(values, rows, size)?,
             out: MatMut::new(&mut out[..rows * size], rows, size)?,
         };
-        let turn = Turn { rows, cache: Some(&mut cache) };
-        plan.run([turn].into_iter(), Mask::Full, call, &mut Ctx { pool, scratch })?;
+        let sequence = SequenceRows { rows, cache: Some(&mut cache) };
+        plan.run([sequence].into_iter(), Mask::Full, call, &mut Ctx { pool, scratch })?;
     }
     let mut found = AlignedBuf::zeroed(queries * size)?;
     found.copy_from_slice(&out[..queries * size]);

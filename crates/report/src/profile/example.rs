@@ -1,6 +1,6 @@
 //! A recording that was never made, for tests.
 
-use super::operations::{Shape, Stretch};
+use super::operations::{Interval, Shape};
 use super::recording::{Kind, PhaseKind, RecordedOperation, Recording};
 use super::report::{About, Report};
 use super::subject::Subject;
@@ -16,16 +16,16 @@ const START_NS: u64 = 7_000_000;
 /// Two threads, two layers. Every operation takes 1000 ns with 10 ns before the next; in all but `embed` the caller works from
 /// 100 to 900 and the other thread from 200 to 1000.
 pub(crate) fn recording(phase: PhaseKind) -> Recording {
-    let (mut operations, mut stretches) = (Vec::new(), Vec::new());
+    let (mut operations, mut intervals) = (Vec::new(), Vec::new());
     let mut add = |operation: RecordedOperation| {
         let index = operations.len();
         let start_ns = START_NS + index as u64 * 1010;
         operations.push(RecordedOperation { start_ns, end_ns: start_ns + 1000, ..operation });
         if operation.name != "embed" {
-            let stretch = |thread: usize, from: u64, to: u64| {
-                (index, Stretch { thread, tasks: 3, start_ns: start_ns + from, end_ns: start_ns + to })
+            let interval = |thread: usize, from: u64, to: u64| {
+                (index, Interval { thread, tasks: 3, start_ns: start_ns + from, end_ns: start_ns + to })
             };
-            stretches.extend([stretch(0, 100, 900), stretch(1, 200, 1000)]);
+            intervals.extend([interval(0, 100, 900), interval(1, 200, 1000)]);
         }
     };
     let product = RecordedOperation {
@@ -77,7 +77,7 @@ pub(crate) fn recording(phase: PhaseKind) -> Recording {
         logits: Some(logits),
         threads: 2,
         operations,
-        stretches,
+        intervals,
         seconds,
         seconds_unrecorded: seconds * 0.99,
     }

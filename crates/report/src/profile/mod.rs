@@ -18,7 +18,7 @@ mod sums;
 mod table;
 mod trace;
 
-pub use operations::{Shape, Stretch};
+pub use operations::{Interval, Shape};
 pub use page::html as page;
 pub use recording::{Kind, PhaseKind, RecordedOperation, Recording};
 pub use report::{About, Report};

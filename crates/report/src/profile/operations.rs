@@ -23,7 +23,7 @@ pub(crate) struct Operation {
     pub(crate) least_seconds: f64,
     /// Nanoseconds of all threads in which they had no part in it.
     pub(crate) waiting_ns: u64,
-    pub(crate) stretches: Vec<Stretch>,
+    pub(crate) intervals: Vec<Interval>,
 }
 
 /// The size of a product: C (m, n) = A (m, k) · B (k, n).
@@ -39,7 +39,7 @@ pub struct Shape {
 
 /// A time that one thread worked on an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Stretch {
+pub struct Interval {
     /// 0 is the caller.
     pub thread: usize,
     /// Tasks that it ran.
@@ -88,20 +88,20 @@ pub(crate) fn operations(recording: &Recording, roofline: &Roofline) -> Vec<Oper
         end_ns: ran.end_ns - first_ns,
         least_seconds: roofline.least_seconds(Work { flops: ran.flops, bytes: ran.bytes }),
         waiting_ns: 0,
-        stretches: Vec::new(),
+        intervals: Vec::new(),
     };
     let mut operations: Vec<Operation> = recording.operations.iter().map(operation).collect();
-    for &(index, stretch) in &recording.stretches {
+    for &(index, interval) in &recording.intervals {
         let Some(operation) = operations.get_mut(index) else { continue };
         // What runs after an operation and belongs to none is noted under it: that part is left out.
-        let start_ns = stretch.start_ns.saturating_sub(first_ns).max(operation.start_ns);
-        let end_ns = stretch.end_ns.saturating_sub(first_ns).min(operation.end_ns);
+        let start_ns = interval.start_ns.saturating_sub(first_ns).max(operation.start_ns);
+        let end_ns = interval.end_ns.saturating_sub(first_ns).min(operation.end_ns);
         if start_ns < end_ns {
-            operation.stretches.push(Stretch { start_ns, end_ns, ..stretch });
+            operation.intervals.push(Interval { start_ns, end_ns, ..interval });
         }
     }
     for operation in &mut operations {
-        operation.stretches.sort_by_key(|stretch| (stretch.start_ns, stretch.thread));
+        operation.intervals.sort_by_key(|interval| (interval.start_ns, interval.thread));
         operation.waiting_ns = waiting_ns(operation, recording.threads);
     }
     operations
@@ -109,20 +109,20 @@ pub(crate) fn operations(recording: &Recording, roofline: &Roofline) -> Vec<Oper
 
 /// Nanoseconds of all threads without a part in an operation. While no thread works on a task, the caller works alone.
 fn waiting_ns(operation: &Operation, threads: usize) -> u64 {
-    let length = |stretch: &Stretch| stretch.end_ns - stretch.start_ns;
-    let of_caller = operation.stretches.iter().filter(|stretch| stretch.thread == 0).map(length).sum::<u64>();
-    let of_all = operation.stretches.iter().map(length).sum::<u64>();
-    let caller_waits = covered_ns(&operation.stretches).saturating_sub(of_caller);
+    let length = |interval: &Interval| interval.end_ns - interval.start_ns;
+    let of_caller = operation.intervals.iter().filter(|interval| interval.thread == 0).map(length).sum::<u64>();
+    let of_all = operation.intervals.iter().map(length).sum::<u64>();
+    let caller_waits = covered_ns(&operation.intervals).saturating_sub(of_caller);
     let others = operation.nanoseconds() * threads.saturating_sub(1) as u64;
     others.saturating_sub(of_all - of_caller) + caller_waits
 }
 
-/// Nanoseconds in which at least one thread works; `stretches` in the order of their beginnings.
-fn covered_ns(stretches: &[Stretch]) -> u64 {
+/// Nanoseconds in which at least one thread works; `intervals` in the order of their beginnings.
+fn covered_ns(intervals: &[Interval]) -> u64 {
     let (mut covered, mut reached) = (0, 0);
-    for stretch in stretches.iter().filter(|stretch| stretch.start_ns < stretch.end_ns) {
-        covered += stretch.end_ns.saturating_sub(stretch.start_ns.max(reached));
-        reached = reached.max(stretch.end_ns);
+    for interval in intervals.iter().filter(|interval| interval.start_ns < interval.end_ns) {
+        covered += interval.end_ns.saturating_sub(interval.start_ns.max(reached));
+        reached = reached.max(interval.end_ns);
     }
     covered
 }
@@ -151,11 +151,14 @@ mod tests {
         let operations = all();
         assert_eq!(operations[0].start_ns, 0);
         for operation in &operations {
-            for stretch in &operation.stretches {
-                assert!(operation.start_ns <= stretch.start_ns && stretch.end_ns <= operation.end_ns, "{operation:?}");
+            for interval in &operation.intervals {
+                assert!(
+                    operation.start_ns <= interval.start_ns && interval.end_ns <= operation.end_ns,
+                    "{operation:?}"
+                );
             }
         }
-        assert_eq!(operations[1].stretches.len(), 2);
+        assert_eq!(operations[1].intervals.len(), 2);
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
     fn waiting_of_one_thread_is_0() {
         let mut recording = example::recording(PhaseKind::Prefill);
         recording.threads = 1;
-        recording.stretches.retain(|(_, stretch)| stretch.thread == 0);
+        recording.intervals.retain(|(_, interval)| interval.thread == 0);
         let operations = operations(&recording, &example::ROOFLINE);
         assert!(operations.iter().all(|operation| operation.waiting_ns == 0), "{operations:?}");
     }
@@ -180,10 +183,10 @@ mod tests {
     fn stretch_after_its_operation_is_left_out() {
         let mut recording = example::recording(PhaseKind::Prefill);
         let end_ns = recording.operations[1].end_ns;
-        for (_, stretch) in recording.stretches.iter_mut().filter(|(operation, _)| *operation == 1) {
-            (stretch.start_ns, stretch.end_ns) = (end_ns + 5, end_ns + 10);
+        for (_, interval) in recording.intervals.iter_mut().filter(|(operation, _)| *operation == 1) {
+            (interval.start_ns, interval.end_ns) = (end_ns + 5, end_ns + 10);
         }
-        assert!(operations(&recording, &example::ROOFLINE)[1].stretches.is_empty());
+        assert!(operations(&recording, &example::ROOFLINE)[1].intervals.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a command recorded of a model at work.
 
-use super::operations::{Shape, Stretch};
+use super::operations::{Interval, Shape};
 use serde::Serialize;
 
 /// One phase: its fastest repetition.
@@ -21,7 +21,7 @@ pub struct Recording {
     /// In the order of time.
     pub operations: Vec<RecordedOperation>,
     /// What each thread did, each with the index of its operation.
-    pub stretches: Vec<(usize, Stretch)>,
+    pub intervals: Vec<(usize, Interval)>,
     /// Duration of the recorded repetition.
     pub seconds: f64,
     /// The fastest repetition that was not recorded.

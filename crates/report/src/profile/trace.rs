@@ -3,7 +3,7 @@
 //! Source: Google, "Trace Event Format" (the JSON object format): complete events `X` with `ts` and `dur` in microseconds, and
 //! metadata events `M` that name processes and threads. Perfetto and chrome://tracing read it.
 
-use super::operations::{Operation, Shape, Stretch};
+use super::operations::{Interval, Operation, Shape};
 use super::report::{About, Phase, Report};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -93,11 +93,11 @@ impl Track {
         events
     }
 
-    /// The operations and their stretches, in the order of their beginnings.
+    /// The operations and their intervals, in the order of their beginnings.
     fn events(self, phase: &Phase) -> Vec<TraceEvent> {
         let of = |operation: &Operation| {
-            let stretches = operation.stretches.iter().map(|stretch| self.stretch(operation, stretch));
-            [self.operation(operation)].into_iter().chain(stretches).collect::<Vec<_>>()
+            let intervals = operation.intervals.iter().map(|interval| self.interval(operation, interval));
+            [self.operation(operation)].into_iter().chain(intervals).collect::<Vec<_>>()
         };
         phase.operations.iter().flat_map(of).collect()
     }
@@ -107,10 +107,10 @@ impl Track {
         self.complete(operation, OPERATIONS, time, operation_args(operation))
     }
 
-    fn stretch(self, operation: &Operation, stretch: &Stretch) -> TraceEvent {
-        let args = Map::from_iter([("tasks".to_owned(), stretch.tasks.into())]);
-        let time = Time::new(self.offset_ns, stretch.start_ns, stretch.end_ns);
-        self.complete(operation, 1 + stretch.thread, time, args)
+    fn interval(self, operation: &Operation, interval: &Interval) -> TraceEvent {
+        let args = Map::from_iter([("tasks".to_owned(), interval.tasks.into())]);
+        let time = Time::new(self.offset_ns, interval.start_ns, interval.end_ns);
+        self.complete(operation, 1 + interval.thread, time, args)
     }
 
     fn complete(self, operation: &Operation, tid: usize, time: Time, args: Map<String, Value>) -> TraceEvent {

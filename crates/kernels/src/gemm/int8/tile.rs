@@ -93,22 +93,30 @@ where
     unsafe {
         let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
         let quads = row.add(HEAD + within * number_bytes);
-        // A vector of columns at a time: additions of whole numbers take one cycle, so that few sums keep the units busy.
-        for j in 0..VECTORS {
-            let mut sums = [q.start(block.add(SCALES).cast::<i32>().add(j * LANES)); MR];
-            let bricks = block.add(SCALES + SUMS + j * LANES * QUAD).cast::<i8>();
+        for first in (0..MR).step_by(Q::ROWS_AT_A_TIME) {
+            // The last rows again rather than fewer: a constant number of sums stays in registers.
+            let (first, rows) = (first.min(MR.saturating_sub(Q::ROWS_AT_A_TIME)), MR.min(Q::ROWS_AT_A_TIME));
+            let quads = quads.add(first * row_stride);
+            let sums_of_columns = block.add(SCALES).cast::<i32>();
+            let start = std::array::from_fn::<_, VECTORS, _>(|j| q.start(sums_of_columns.add(j * LANES)));
+            let mut sums = [start; MR];
             for quad in 0..steps.div_ceil(QUAD) {
-                let columns = q.columns(bricks.add(quad * BRICK));
-                for i in 0..MR {
-                    let row = quads.add(i * row_stride + quad * QUAD * number_bytes);
-                    sums[i] = q.add_products(sums[i], columns, row);
+                let brick = block.add(SCALES + SUMS + quad * BRICK).cast::<i8>();
+                let columns = std::array::from_fn::<_, VECTORS, _>(|j| q.columns(brick.add(j * LANES * QUAD)));
+                for i in 0..rows {
+                    let row = q.row(quads.add(i * row_stride + quad * QUAD * number_bytes));
+                    for j in 0..VECTORS {
+                        sums[i][j] = q.add_products(sums[i][j], columns[j], row);
+                    }
                 }
             }
-            for i in 0..MR {
-                let row_scale = row.add(i * row_stride).cast::<f32>().read_unaligned();
-                let floats = q.to_floats(sums[i]);
-                for lane in 0..LANES {
-                    scaled[i][j][lane] = row_scale * scales[j][lane] * floats[lane];
+            for i in 0..rows {
+                let row_scale = row.add((first + i) * row_stride).cast::<f32>().read_unaligned();
+                for j in 0..VECTORS {
+                    let floats = q.to_floats(sums[i][j]);
+                    for lane in 0..LANES {
+                        scaled[first + i][j][lane] = row_scale * scales[j][lane] * floats[lane];
+                    }
                 }
             }
         }

@@ -3,4 +3,5 @@
 pub(super) mod copy;
 pub(super) mod dot;
 pub(super) mod outer;
+pub(super) mod row_steps;
 pub(super) mod sweep;

@@ -12,7 +12,7 @@
 //! Each element is summed in the order that `chains.rs` describes, whatever the tile: all kernels of an ISA that fuses
 //! multiply-adds give the same bits, and so does a product cut into blocks of K.
 
-use super::super::chains::chain_end;
+use super::super::chains::{chain_end, equal_chains};
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::side_work::{PrefetchStream, SideWork};
 use super::super::strided::SET_STRIDE;
@@ -187,6 +187,24 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
         // No steps still make one chain, of zeros. What differs from chain to chain is data, not a branch: after the long inner loop the
         // CPU would predict none; and it is little, since nothing is multiplied meanwhile.
         loop {
+            if const { chains_at_once(MR * NV) > 1 && (SIDE_WORK == NOTHING || SIDE_WORK == FETCH_ROWS) } {
+                let chains = const { chains_at_once(MR * NV) };
+                if let Some(length) = equal_chains(at, chains, operands.left.min(end - at)) {
+                    // SAFETY: the chains lie inside the pair and this call; the rest is promised by the caller.
+                    let mut sums = unsafe {
+                        multiply_chains::<E, S, MR, NV, SIDE_WORK>(s, args, length, self.columns, &mut operands)
+                    };
+                    for sums in &mut sums[..chains] {
+                        at += length;
+                        // SAFETY: promised by the caller.
+                        unsafe { self.add_chain::<S, MR>(s, &mut total, adds, at == end, sums) };
+                    }
+                    if at == end {
+                        return;
+                    }
+                    continue;
+                }
+            }
             let mut sums = [[s.splat(E::zero()); NV]; MR];
             let mut steps = chain_end(at).min(end) - at;
             at += steps;
@@ -200,14 +218,31 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
                 }
                 operands.next_pair(args, 0);
             }
-            let to = if at == end { self.result } else { self.sums };
             // SAFETY: promised by the caller.
-            unsafe { self.add::<S, MR>(s, adds.then_some(total), to, &mut sums) };
+            unsafe { self.add_chain::<S, MR>(s, &mut total, adds, at == end, &mut sums) };
             if at == end {
                 return;
             }
-            total = self.sums;
         }
+    }
+
+    /// Adds the sums of a chain to the total, if there is one to add to, and leaves it in the result's place after the last chain.
+    ///
+    /// # Safety
+    /// As [`Call::run`].
+    #[inline(always)]
+    unsafe fn add_chain<S: Simd<E, First = F>, const MR: usize>(
+        &self,
+        s: S,
+        total: &mut Place<E>,
+        adds: bool,
+        is_last: bool,
+        sums: &mut [[S::Reg; NV]; MR],
+    ) {
+        let to = if is_last { self.result } else { self.sums };
+        // SAFETY: promised by the caller.
+        unsafe { self.add::<S, MR>(s, adds.then_some(*total), to, sums) };
+        *total = self.sums;
     }
 
     /// to ← total + α · sums
@@ -405,7 +440,72 @@ unsafe fn multiply<E, S, const MR: usize, const NV: usize, const SIDE_WORK: u8>(
     operands.left -= steps;
 }
 
+/// Chains of a tile of so many vectors that are summed at the same time, each by itself: with fewer sums than the units have multiply-adds
+/// on the way, they would wait for one another.
+const fn chains_at_once(vectors: usize) -> usize {
+    match vectors {
+        1 | 2 => MOST_CHAINS,
+        3 | 4 => 2,
+        _ => 1,
+    }
+}
+
+const MOST_CHAINS: usize = 4;
+
+/// sums[c] = A·B over chain c of the next few, each of `length` steps.
+///
+/// # Safety
+/// The operands are valid for the steps of all chains, which lie in one pair; the rest as [`tile`].
+#[inline(always)]
+unsafe fn multiply_chains<E, S, const MR: usize, const NV: usize, const SIDE_WORK: u8>(
+    s: S,
+    args: &TileArgs<'_, E>,
+    length: usize,
+    columns: Columns<S::First, NV>,
+    operands: &mut Operands<'_, E, MR>,
+) -> [[[S::Reg; NV]; MR]; MOST_CHAINS]
+where
+    E: Element,
+    S: Simd<E>,
+{
+    let chains = const { chains_at_once(MR * NV) };
+    let mut sums = [[[s.splat(E::zero()); NV]; MR]; MOST_CHAINS];
+    let (mut a, mut b) = (operands.a[0], operands.b);
+    let (a_chain, b_chain) = (length.wrapping_mul(args.a_col_stride), length.wrapping_mul(args.b_stride));
+    for _ in 0..length {
+        for (chain, sums) in sums[..chains].iter_mut().enumerate() {
+            let (a, b) = (a.wrapping_byte_add(chain * a_chain), b.wrapping_byte_add(chain * b_chain));
+            // SAFETY: promised by the caller for every step of every chain.
+            unsafe {
+                let row = std::array::from_fn::<_, NV, _>(|j| columns.load(s, b, j));
+                if SIDE_WORK == FETCH_ROWS {
+                    s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride));
+                }
+                for i in 0..MR {
+                    let x = s.splat(*a.byte_add(i * args.a_row_stride));
+                    for j in 0..NV {
+                        sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
+                    }
+                }
+            }
+        }
+        (a, b) = (a.wrapping_byte_add(args.a_col_stride), b.wrapping_byte_add(args.b_stride));
+    }
+    operands.advance(args, chains * length);
+    sums
+}
+
 impl<E: Element, const MR: usize> Operands<'_, E, MR> {
+    /// Goes on by some steps of the pair.
+    #[inline(always)]
+    fn advance(&mut self, args: &TileArgs<'_, E>, steps: usize) {
+        for a in &mut self.a[..MR.div_ceil(4)] {
+            *a = a.wrapping_byte_add(steps * args.a_col_stride);
+        }
+        self.b = self.b.wrapping_byte_add(steps * args.b_stride);
+        self.left -= steps;
+    }
+
     /// Asks for the line of this step, if it has one.
     #[inline(always)]
     fn prefetch_row<S: Simd<E>>(&mut self, s: S) {

@@ -1,7 +1,8 @@
-//! The dot form where one operand does not lie along k: its few rows, or columns, are copied.
+//! Products of which one operand's few rows, or columns, are copied so that they lie along k.
 
 use super::super::chains::DOT_SEGMENT;
 use super::super::macro_kernel::Product;
+use super::super::microkernel::Form;
 use super::super::plan::Ctx;
 use super::super::select::Shape;
 use super::super::side_work::SideWork;
@@ -20,8 +21,13 @@ impl<S: Uniform> OneOff<'_, S> {
         let (rows, source) = self.gathered.rows(Shape { m, n, k }, &self.a, &self.b);
         let stride = padded_row::<S::E>(k);
         let Ok(copy) = ctx.scratch.take::<S::E>(rows.saturating_mul(stride)) else {
-            // SAFETY: promised by the caller.
-            return unsafe { self.run_elements() };
+            // SAFETY: promised by the caller; each form keeps its order of summation.
+            return unsafe {
+                match kernel.kernel().form {
+                    Form::Dot => self.run_elements(),
+                    Form::Outer | Form::Blocks => self.run_in_place(ctx.pool),
+                }
+            };
         };
         let args = source.copied_to(rows, k, copy.as_mut_ptr(), stride);
         // SAFETY: all of the operand, which the caller vouches for; the copy has a stride for each row.

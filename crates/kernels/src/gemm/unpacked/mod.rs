@@ -2,6 +2,7 @@
 
 mod explain;
 mod gathered;
+mod long_rows;
 mod pack_on_the_fly;
 mod select;
 mod small;

@@ -8,7 +8,9 @@ use super::super::plan::Ctx;
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::{Strided, padded_row};
 use super::Gemm;
-use super::select::{Gathered, Packing, choose_outer, dot_form, is_narrow, packing_a_pays};
+use super::select::{
+    Gathered, Packing, choose_outer, dot_form, gathering_a_pays, is_far_apart, is_narrow, packing_a_pays,
+};
 use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 use crate::scratch::{LINE, PerWorker};
@@ -55,7 +57,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 }
                 let (kernel, packing) = choose_outer::<S>(cpu, shape, &b);
                 let packing = if is_scattered(shape, &a, kernel.tile()) { Packing::Panels } else { packing };
-                (kernel, packing, Gathered::Neither)
+                let gathers_a = packing == Packing::InPlace && gathering_a_pays(shape, &a, kernel.tile());
+                (kernel, packing, if gathers_a { Gathered::A } else { Gathered::Neither })
             }
         };
         let Shape { m, n, k } = shape;
@@ -71,6 +74,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // SAFETY: promised by the caller.
         unsafe {
             match self.packing {
+                Packing::InPlace if self.has_long_rows() => self.run_long_rows(ctx.pool),
                 Packing::InPlace if self.gathered != Gathered::Neither => self.run_gathered(ctx),
                 Packing::InPlace => self.run_in_place(ctx.pool),
                 Packing::Panels => self.run_pack_panels(ctx),
@@ -324,8 +328,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 
 /// Whether each step of K takes a piece of A from a page of its own, several times: caches and pages are then used up by little data.
 pub(super) fn is_scattered<E>(Shape { m, n, k }: Shape, a: &Strided<E>, tile: Tile) -> bool {
-    let is_far_apart = a.row_stride == 1 && a.col_stride.saturating_mul(size_of::<E>()) >= FAR_APART;
-    is_far_apart && m > tile.mr && n >= LEAST_REUSE && k > LEAST_DEPTH
+    is_far_apart(a) && m > tile.mr && n >= LEAST_REUSE && k > LEAST_DEPTH
 }
 
 /// Panels up to which the reading of A weighs more than that of B.
@@ -336,10 +339,8 @@ const SHORTEST_PANEL: usize = 512;
 
 /// Elements of K from which on another pass over C costs little.
 const SHORTEST_BLOCK: usize = 512;
-/// Bytes between two lines from which on the hardware does not foresee the second.
-const FAR_APART: usize = 2048;
 /// Elements of K up to which all of A stays in the cache anyhow.
-const LEAST_DEPTH: usize = 128;
+const LEAST_DEPTH: usize = 32;
 /// Columns of B that pay for a copy of A which is hard to read.
 const LEAST_REUSE: usize = 8;
 /// Rows of B that are packed into several panels before the next ones.

@@ -4,7 +4,7 @@ use super::super::blocking::SHALLOW;
 use super::super::microkernel::{Form, Ready, Tile};
 use super::super::select::{Shape, choose_one_off};
 use super::super::strided::Strided;
-use crate::cpu::Cpu;
+use crate::cpu::{Caches, Cpu};
 use crate::scheme::Uniform;
 
 /// How the operands of a one-off product reach the microkernel.
@@ -89,7 +89,7 @@ pub(super) fn choose_outer<S: Uniform>(cpu: &Cpu, shape: Shape, b: &Strided<S::E
     let is_near = m <= IN_PLACE_ROWS || b_bytes <= cpu.caches().l2 / 2;
     let packing = if has_rows_of_b && is_near && !packing_b_saves_sets(shape, b, kernel.tile()) {
         Packing::InPlace
-    } else if (k <= SHALLOW && m > IN_PLACE_ROWS) || is_large::<S::E>(shape, cpu.caches().l2) {
+    } else if (k <= SHALLOW && m > IN_PLACE_ROWS) || packs_whole_b::<S::E>(shape, cpu.caches()) {
         Packing::WholeB
     } else {
         Packing::Panels
@@ -128,18 +128,53 @@ pub(super) fn packing_b_saves_sets<T>(Shape { m, k, .. }: Shape, b: &Strided<T>,
     k > WAYS && m > TILES_FOR_SHARED_SETS * tile.mr && b.shares_sets()
 }
 
+/// Whether the few rows of A are copied so that they lie along k, because each step of K takes them from another page, and many panels of
+/// B do so again.
+#[inline(always)]
+pub(super) fn gathering_a_pays<T>(Shape { m, n, k }: Shape, a: &Strided<T>, tile: Tile) -> bool {
+    is_far_apart(a) && m <= tile.mr && n > PANELS_FOR_GATHERED_A * tile.nr && k > WAYS
+}
+
+/// Whether the columns of A, which are contiguous, lie so far apart that the hardware does not foresee the next one.
+#[inline(always)]
+pub(super) fn is_far_apart<T>(a: &Strided<T>) -> bool {
+    a.row_stride == 1 && a.col_stride.saturating_mul(size_of::<T>()) >= FAR_APART
+}
+
+/// Bytes between two lines from which on the hardware does not foresee the second.
+const FAR_APART: usize = 2048;
+/// Panels of B that pay for the copy of a few rows.
+const PANELS_FOR_GATHERED_A: usize = 4;
+
+/// Whether a single row reads a B whose rows are contiguous in long pieces, because it comes from beyond L2.
+#[inline(always)]
+pub(super) fn reads_long_rows<T>(Shape { m, n, k }: Shape, b: &Strided<T>, caches: Caches) -> bool {
+    let b_bytes = n.saturating_mul(k).saturating_mul(size_of::<T>());
+    m == 1 && b.col_stride == 1 && n >= LEAST_LONG_ROW && k >= LEAST_STEPS && b_bytes > caches.l2
+}
+
+/// Columns of a row of B that is read in long pieces.
+const LEAST_LONG_ROW: usize = 256;
+/// Steps from which on it pays to keep sums in memory.
+const LEAST_STEPS: usize = 32;
+
 /// Lines of a set of the first cache level.
 const WAYS: usize = 8;
 /// Tiles that read a panel of B from which on its packing pays if its rows share sets.
 const TILES_FOR_SHARED_SETS: usize = 2;
 
-/// Whether A is so large that reading it once for each panel of B takes longer than packing B through memory.
-fn is_large<E>(Shape { m, n, k }: Shape, l2: usize) -> bool {
+/// Whether all of B is packed first: where the copy stays in L3 and many rows read it, which then have L1 and L2 for themselves; and where
+/// A is so large that reading it once for each panel of B takes longer than packing B through memory.
+fn packs_whole_b<E>(Shape { m, n, k }: Shape, Caches { l2, l3, .. }: Caches) -> bool {
     let bytes = |rows: usize, cols: usize| rows.saturating_mul(cols).saturating_mul(size_of::<E>());
-    m.min(n) >= LARGE && bytes(m, k) >= 8 * l2 && bytes(k, n) <= LARGEST_WHOLE_B
+    let stays_near = m >= MANY_ROWS && bytes(k, n) <= l3 / 4;
+    let is_large = m.min(n) >= LARGE && bytes(m, k) >= 8 * l2 && bytes(k, n) <= LARGEST_WHOLE_B;
+    stays_near || is_large
 }
 
-/// Rows and columns of C from which on a packed B is read often enough.
+/// Rows of C from which on a packed B is read often enough.
+const MANY_ROWS: usize = 300;
+/// Rows and columns of C from which on that holds for a B that comes from memory.
 const LARGE: usize = 512;
 /// Bytes of B up to which all of it is packed at once.
 const LARGEST_WHOLE_B: usize = 128 << 20;

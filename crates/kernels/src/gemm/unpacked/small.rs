@@ -9,7 +9,7 @@ use super::super::sweep::Sweep;
 use super::super::tiles::Tiles;
 use super::Gemm;
 use super::pack_on_the_fly::is_scattered;
-use super::select::{Gathered, dot_form, is_narrow, packing_b_saves_sets};
+use super::select::{Gathered, dot_form, gathering_a_pays, is_narrow, packing_b_saves_sets, reads_long_rows};
 use crate::cpu::Cpu;
 use crate::scheme::Uniform;
 use crate::view::MatMut;
@@ -79,8 +79,7 @@ impl<S: Uniform> Small<S> {
                 Gathered::Neither if shape.k <= DOT_SEGMENT => Method::Tiles,
                 Gathered::Neither => return None,
                 Gathered::A | Gathered::B => {
-                    let rows = gathered.rows(shape, a, b).0;
-                    if rows.saturating_mul(shape.k).saturating_mul(size_of::<S::E>()) > ROOM {
+                    if !Self::has_room(gathered.rows(shape, a, b).0, shape.k) {
                         return None;
                     }
                     Method::TilesGathered(gathered)
@@ -93,7 +92,10 @@ impl<S: Uniform> Small<S> {
         let kernel = choose_one_off::<S>(cpu, Form::Outer, shape, has_rows_of_b)?;
         let sweeps = Sweep::fits(kernel, k);
         let reads_b_in_place = has_rows_of_b && !packing_b_saves_sets(shape, b, kernel.tile());
+        let gathers_a = gathering_a_pays(shape, a, kernel.tile());
         let method = match reads_b_in_place {
+            true if reads_long_rows(shape, b, cpu.caches()) => return None,
+            true if gathers_a && Self::has_room(shape.m, k) => Method::TilesGathered(Gathered::A),
             true if sweeps => Method::Sweep,
             true if is_scattered(shape, a, kernel.tile()) => return None,
             true => Method::Tiles,
@@ -101,6 +103,12 @@ impl<S: Uniform> Small<S> {
             false => return None,
         };
         Some((kernel, method))
+    }
+
+    /// Whether so many rows along k fit the memory that each thread keeps.
+    #[inline(always)]
+    fn has_room(rows: usize, k: usize) -> bool {
+        rows.saturating_mul(k).saturating_mul(size_of::<S::E>()) <= ROOM
     }
 
     /// Computes it, or returns false if there is no room.

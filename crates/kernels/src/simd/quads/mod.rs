@@ -46,10 +46,14 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
     type Floats: Simd<f32>;
     /// Quads of LANES columns.
     type Columns: Copy;
+    /// A quad of a row, once for each lane.
+    type Row: Copy;
     /// Sums in 32 bits.
     type Sums: Copy;
     /// How rows are prepared for it.
     const ROWS: QuadRows;
+    /// Rows whose sums over 16 columns stay in registers beside the columns.
+    const ROWS_AT_A_TIME: usize;
 
     /// Proof of the vectors of f32.
     fn floats(self) -> Self::Floats;
@@ -67,11 +71,14 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
     /// `p` is valid for reads of 4 · LANES bytes; no alignment is needed.
     unsafe fn columns(self, p: *const i8) -> Self::Columns;
 
-    /// sums + row · column for each lane and the quad of a row that begins at `row`. Exact as long as the sums fit 32 bits.
+    /// Loads a quad of a row.
     ///
     /// # Safety
-    /// `row` is valid for reads of a quad as [`Quads::ROWS`] says; no alignment is needed.
-    unsafe fn add_products(self, sums: Self::Sums, columns: Self::Columns, row: *const u8) -> Self::Sums;
+    /// `p` is valid for reads of a quad as [`Quads::ROWS`] says; no alignment is needed.
+    unsafe fn row(self, p: *const u8) -> Self::Row;
+
+    /// sums + row · column for each lane. Exact as long as the sums fit 32 bits.
+    fn add_products(self, sums: Self::Sums, columns: Self::Columns, row: Self::Row) -> Self::Sums;
 
     /// The sums as f32, exact below 2²⁴.
     fn to_floats(self, sums: Self::Sums) -> [f32; LANES];
@@ -81,8 +88,10 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
 unsafe impl Quads<1> for Scalar {
     type Floats = Scalar;
     type Columns = [i8; 4];
+    type Row = [i8; 4];
     type Sums = i32;
     const ROWS: QuadRows = QuadRows::Bytes;
+    const ROWS_AT_A_TIME: usize = 4;
 
     #[inline(always)]
     fn floats(self) -> Scalar {
@@ -101,9 +110,13 @@ unsafe impl Quads<1> for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, sums: i32, columns: [i8; 4], row: *const u8) -> i32 {
+    unsafe fn row(self, p: *const u8) -> [i8; 4] {
         // SAFETY: promised by the caller.
-        let row = unsafe { row.cast::<[i8; 4]>().read() };
+        unsafe { p.cast::<[i8; 4]>().read() }
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: i32, columns: [i8; 4], row: [i8; 4]) -> i32 {
         columns.iter().zip(row).fold(sums, |sum, (&x, y)| sum + i32::from(x) * i32::from(y))
     }
 

@@ -32,7 +32,7 @@ impl Avx512Vnni {
     }
 }
 
-/// Quads of eight columns, widened to 16 bits: their first and third numbers, and the others.
+/// Quads of eight columns, or one of a row eight times, widened to 16 bits: their first and third numbers, and the others.
 #[derive(Clone, Copy)]
 pub(crate) struct Widened {
     even: __m256i,
@@ -43,8 +43,10 @@ pub(crate) struct Widened {
 unsafe impl Quads<8> for Avx2 {
     type Floats = Avx2;
     type Columns = Widened;
+    type Row = Widened;
     type Sums = __m256i;
     const ROWS: QuadRows = QuadRows::Words;
+    const ROWS_AT_A_TIME: usize = 4;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -67,16 +69,25 @@ unsafe impl Quads<8> for Avx2 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> Widened {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe {
+            Widened {
+                even: _mm256_set1_epi32(p.cast::<i32>().read_unaligned()),
+                odd: _mm256_set1_epi32(p.add(4).cast::<i32>().read_unaligned()),
+            }
+        }
+    }
+
     /// By `vpmaddwd` on widened bytes, of which two go through in a cycle where `vpmaddubsw` would need `vpsignb` and a second
     /// multiplication for as many products, or saturate.
     #[inline(always)]
-    unsafe fn add_products(self, sums: __m256i, columns: Widened, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX2.
+    fn add_products(self, sums: __m256i, columns: Widened, row: Widened) -> __m256i {
+        // SAFETY: `self` proves AVX2.
         unsafe {
-            let even = _mm256_set1_epi32(row.cast::<i32>().read_unaligned());
-            let odd = _mm256_set1_epi32(row.add(4).cast::<i32>().read_unaligned());
-            let sums = _mm256_add_epi32(sums, _mm256_madd_epi16(columns.even, even));
-            _mm256_add_epi32(sums, _mm256_madd_epi16(columns.odd, odd))
+            let sums = _mm256_add_epi32(sums, _mm256_madd_epi16(columns.even, row.even));
+            _mm256_add_epi32(sums, _mm256_madd_epi16(columns.odd, row.odd))
         }
     }
 
@@ -94,8 +105,10 @@ const OFFSET: i32 = 128;
 unsafe impl Quads<8> for AvxVnni {
     type Floats = Avx2;
     type Columns = __m256i;
+    type Row = __m256i;
     type Sums = __m256i;
     const ROWS: QuadRows = QuadRows::Offset;
+    const ROWS_AT_A_TIME: usize = 6;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -115,9 +128,15 @@ unsafe impl Quads<8> for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, sums: __m256i, columns: __m256i, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(sums, _mm256_set1_epi32(row.cast::<i32>().read_unaligned()), columns) }
+    unsafe fn row(self, p: *const u8) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: __m256i, columns: __m256i, row: __m256i) -> __m256i {
+        // SAFETY: `self` proves AVX-VNNI.
+        unsafe { _mm256_dpbusd_avx_epi32(sums, row, columns) }
     }
 
     #[inline(always)]
@@ -130,8 +149,10 @@ unsafe impl Quads<8> for AvxVnni {
 unsafe impl Quads<16> for Avx512Vnni {
     type Floats = Avx512;
     type Columns = __m512i;
+    type Row = __m512i;
     type Sums = __m512i;
     const ROWS: QuadRows = QuadRows::Offset;
+    const ROWS_AT_A_TIME: usize = 24;
 
     #[inline(always)]
     fn floats(self) -> Avx512 {
@@ -151,9 +172,15 @@ unsafe impl Quads<16> for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, sums: __m512i, columns: __m512i, row: *const u8) -> __m512i {
-        // SAFETY: promised by the caller; `self` proves AVX512-VNNI.
-        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(row.cast::<i32>().read_unaligned()), columns) }
+    unsafe fn row(self, p: *const u8) -> __m512i {
+        // SAFETY: promised by the caller; `self` proves AVX-512 F.
+        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    fn add_products(self, sums: __m512i, columns: __m512i, row: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX512-VNNI.
+        unsafe { _mm512_dpbusd_epi32(sums, row, columns) }
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 /// Lanes of threads that are drawn at most.
 const MOST_THREADS: usize = 32;
-/// Stretches of one step that lie closer together than this share of the picture are drawn as one.
+/// Intervals of one step that lie closer together than this share of the picture are drawn as one.
 const CLOSE: f64 = 1.0 / 1500.0;
 
 /// The last forward pass, and one layer of it enlarged.
@@ -65,11 +65,11 @@ fn lanes(phase: &Phase, threads: usize, operations: &[&Operation], close_ns: u64
     });
     let of_thread = |thread: usize| {
         let own = operations.iter().flat_map(|&operation| {
-            let stretches = operation.stretches.iter().filter(move |stretch| stretch.thread == thread);
-            stretches.map(move |stretch| TimedOperation {
+            let intervals = operation.intervals.iter().filter(move |interval| interval.thread == thread);
+            intervals.map(move |interval| TimedOperation {
                 operation,
-                start_ns: stretch.start_ns,
-                end_ns: stretch.end_ns,
+                start_ns: interval.start_ns,
+                end_ns: interval.end_ns,
             })
         });
         lane(&format!("thread {thread}"), phase, own, close_ns, clock)
