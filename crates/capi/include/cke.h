@@ -86,7 +86,7 @@ typedef int32_t cke_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/// The type of a matrix's elements.
+/// The type of a matrix's elements; of a plan, the numbers that its products are computed in.
 enum cke_dtype
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -96,6 +96,9 @@ enum cke_dtype
     CKE_F32 = 0,
     /// double
     CKE_F64 = 1,
+    /// Of plans alone: weights in eight bits with a scale for each 128 of a column, rows rounded to eight bits as they come. All matrices
+    /// are float.
+    CKE_INT8 = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -311,8 +314,13 @@ void cke_context_destroy(struct cke_context *context);
 
 /// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
-/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32.
-cke_status cke_plan_create(cke_dtype dtype, size_t m, size_t n, size_t k, struct cke_plan **out);
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32, or CKE_INT8 for weights in a fourth of the
+/// memory.
+cke_status cke_plan_create(cke_dtype dtype,
+                           size_t m,
+                           size_t n,
+                           size_t k,
+                           struct cke_plan **out);
 
 /// Destroys a plan. NULL is fine; packed weights stay.
 void cke_plan_destroy(struct cke_plan *plan);

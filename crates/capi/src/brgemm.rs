@@ -4,10 +4,9 @@ use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
 use crate::matrix::{cke_dtype, cke_matrices, cke_matrix_mut};
-use crate::plan::shape_of_f32;
 use crate::status::{cke_status, ffi_boundary};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
+use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Shape};
 use cke_kernels::scheme::F32;
 use std::mem::MaybeUninit;
 
@@ -26,7 +25,12 @@ pub unsafe extern "C" fn cke_brgemm_create(
     out: *mut *mut cke_brgemm,
 ) -> cke_status {
     // SAFETY: promised by the caller.
-    unsafe { create(out, || Ok(cke_brgemm { plan: BrgemmPlan::new(Cpu::host()?, shape_of_f32(dtype, m, n, k)?) })) }
+    unsafe {
+        create(out, || match cke_dtype::known(dtype)? {
+            cke_dtype::CKE_F32 => Ok(cke_brgemm { plan: BrgemmPlan::new(Cpu::host()?, Shape { m, n, k }) }),
+            other => Err(other.unsupported()),
+        })
+    }
 }
 
 /// Destroys a batch-reduce plan. NULL is fine.

@@ -9,7 +9,7 @@
 //! | `handle` | how handles are made, borrowed and destroyed |
 //! | `matrix` | matrices as C passes them, checked |
 //! | `pool`, `context` | threads, a caller's own among them, and working memory |
-//! | `epilogue`, `plan` | products with weights packed ahead |
+//! | `epilogue`, `plan`, `any_plan` | products with weights packed ahead, in the numbers of a scheme |
 //! | `gemm`, `brgemm` | one-off products and batches |
 
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
@@ -24,6 +24,7 @@ mod pool;
 
 mod context;
 
+mod any_plan;
 mod epilogue;
 mod plan;
 

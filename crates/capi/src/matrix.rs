@@ -6,7 +6,7 @@ use cke_kernels::view::{MatMut, MatRef};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-/// The type of a matrix's elements.
+/// The type of a matrix's elements; of a plan, the numbers that its products are computed in.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum cke_dtype {
@@ -14,6 +14,9 @@ pub enum cke_dtype {
     CKE_F32 = 0,
     /// double
     CKE_F64 = 1,
+    /// Of plans alone: weights in eight bits with a scale for each 128 of a column, rows rounded to eight bits as they come. All matrices
+    /// are float.
+    CKE_INT8 = 2,
 }
 
 /// A matrix to read: element (i, j) stands i · row_stride + j · col_stride elements after data.
@@ -105,12 +108,17 @@ pub struct cke_matrices_mut {
 }
 
 impl cke_dtype {
+    /// The failure of a function that does not take this one.
+    pub(crate) fn unsupported(self) -> Failure {
+        Failure::Unsupported { what: "dtype", found: self as i32 }
+    }
+
     /// What C passed, which may be any number.
     pub(crate) fn known(dtype: MaybeUninit<cke_dtype>) -> Result<cke_dtype, Failure> {
         // SAFETY: an argument from C is an initialised int32_t, of which cke_dtype has the layout.
         let found = unsafe { dtype.as_ptr().cast::<i32>().read() };
-        let known = [cke_dtype::CKE_F32, cke_dtype::CKE_F64].into_iter().find(|&dtype| dtype as i32 == found);
-        known.ok_or(Failure::Unsupported { what: "dtype", found })
+        const ALL: [cke_dtype; 3] = [cke_dtype::CKE_F32, cke_dtype::CKE_F64, cke_dtype::CKE_INT8];
+        ALL.into_iter().find(|&dtype| dtype as i32 == found).ok_or(Failure::Unsupported { what: "dtype", found })
     }
 }
 

@@ -1,37 +1,30 @@
 //! Products with weights packed once.
 
+use crate::any_plan::{AnyPacked, AnyPlan};
 use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
 use crate::matrix::{cke_dtype, cke_matrix, cke_matrix_mut};
-use crate::status::{Failure, cke_status, ffi_boundary};
+use crate::status::{cke_status, ffi_boundary};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, GemmPlan, PackedB, Shape};
-use cke_kernels::scheme::F32;
+use cke_kernels::gemm::{Ctx, Shape};
 use std::mem::MaybeUninit;
 
 /// The kernel for products with one B (k, n), chosen once. Constant: any number of threads may use it at once.
 pub struct cke_plan {
-    plan: GemmPlan<F32>,
+    plan: AnyPlan,
 }
 
 /// B (k, n) as a plan's kernel reads it. Constant: any number of threads may use it at once. It does not refer to the plan or to the
 /// matrix that it was made from.
 pub struct cke_packed {
-    packed: PackedB<F32>,
-}
-
-/// A kernel for f32, which plans are for.
-pub(crate) fn shape_of_f32(dtype: MaybeUninit<cke_dtype>, m: usize, n: usize, k: usize) -> Result<Shape, Failure> {
-    match cke_dtype::known(dtype)? {
-        cke_dtype::CKE_F32 => Ok(Shape { m, n, k }),
-        other => Err(Failure::Unsupported { what: "dtype", found: other as i32 }),
-    }
+    packed: AnyPacked,
 }
 
 /// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
-/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32.
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32, or CKE_INT8 for weights in a fourth of the
+/// memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_plan_create(
     dtype: MaybeUninit<cke_dtype>,
@@ -41,7 +34,12 @@ pub unsafe extern "C" fn cke_plan_create(
     out: *mut *mut cke_plan,
 ) -> cke_status {
     // SAFETY: promised by the caller.
-    unsafe { create(out, || Ok(cke_plan { plan: GemmPlan::new(Cpu::host()?, shape_of_f32(dtype, m, n, k)?) })) }
+    unsafe {
+        create(out, || {
+            let dtype = cke_dtype::known(dtype)?;
+            Ok(cke_plan { plan: AnyPlan::new(Cpu::host()?, dtype, Shape { m, n, k })? })
+        })
+    }
 }
 
 /// Destroys a plan. NULL is fine; packed weights stay.

@@ -10,6 +10,8 @@ use std::ptr::{null, null_mut};
 pub(crate) const F32: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F32);
 /// A dtype as an argument from C.
 pub(crate) const F64: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F64);
+/// A dtype as an argument from C.
+pub(crate) const INT8: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT8);
 
 /// A handle, destroyed with the value.
 pub(crate) struct Handle<T> {
@@ -63,8 +65,12 @@ pub(crate) fn context(pool: Option<&Handle<cke_pool>>) -> Handle<cke_context> {
 }
 
 pub(crate) fn plan(m: usize, n: usize, k: usize) -> Handle<cke_plan> {
+    plan_in(F32, m, n, k)
+}
+
+pub(crate) fn plan_in(dtype: MaybeUninit<cke_dtype>, m: usize, n: usize, k: usize) -> Handle<cke_plan> {
     // SAFETY: `out` is valid for writes.
-    Handle::new(|out| unsafe { cke_plan_create(F32, m, n, k, out) }, cke_plan_destroy).expect("a plan for f32")
+    Handle::new(|out| unsafe { cke_plan_create(dtype, m, n, k, out) }, cke_plan_destroy).expect("a dtype of plans")
 }
 
 pub(crate) fn pack(plan: &Handle<cke_plan>, b: &cke_matrix) -> Result<Handle<cke_packed>, cke_status> {

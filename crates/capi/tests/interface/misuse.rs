@@ -122,12 +122,14 @@ fn numbers_that_are_no_dtype_or_activation_are_refused() {
     let packed = pack(&plan, &b).expect("sizes agree");
     // SAFETY: handles and matrices that live on; any number is fine.
     unsafe {
-        for unknown in [-1, 2, i32::MAX] {
+        for unknown in [-1, 99, i32::MAX] {
             assert_eq!(cke_gemm(context.get(), number(unknown), 1.0, &a, &b, 0.0, &c), CKE_ERROR_UNSUPPORTED);
             assert_eq!(cke_plan_create(number(unknown), 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
         }
         assert_eq!(cke_plan_create(F64, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
         assert_eq!(cke_brgemm_create(F64, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
+        assert_eq!(cke_brgemm_create(INT8, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
+        assert_eq!(cke_gemm(context.get(), INT8, 1.0, &a, &b, 0.0, &c), CKE_ERROR_UNSUPPORTED);
         let epilogue = cke_epilogue { activation: number(6), ..no_epilogue() };
         let status = cke_plan_run(context.get(), plan.get(), &a, packed.get(), &epilogue, &c);
         assert_eq!(
@@ -289,3 +291,19 @@ fn pool_of_more_threads_than_the_limit_is_refused_and_starts_none() {
 }
 
 unsafe extern "C-unwind" fn run_nothing(_: *mut c_void, _: usize, _: cke_work, _: *mut c_void) {}
+
+#[test]
+fn weights_packed_in_another_dtype_are_refused() {
+    let context = context(None);
+    let mut memory = [7.0; 64];
+    let (a, b, c) = (read(4, 3), read(3, 5), write(&mut memory, 4, 5));
+    let (floats, bytes) = (plan(4, 5, 3), plan_in(INT8, 4, 5, 3));
+    for (plan, other) in [(&floats, &bytes), (&bytes, &floats)] {
+        let packed = pack(other, &b).expect("sizes agree");
+        // SAFETY: handles and matrices that live on.
+        let status = unsafe { cke_plan_run(context.get(), plan.get(), &a, packed.get(), null(), &c) };
+        assert_eq!(status, CKE_ERROR_PACKED);
+        assert!(last_error().contains("int8 in quads"), "{}", last_error());
+    }
+    assert_eq!(memory, [7.0; 64]);
+}
