@@ -41,9 +41,9 @@ bench *ARGS:
 profile *ARGS:
     cargo run --release -- profile --synthetic gpt2 --html target/profile.html {{ARGS}}
 
-# Models beside PyTorch, ONNX Runtime, OpenVINO and llama.cpp; tools/rivals/README.md says how to install them.
-rivals *ARGS:
-    python3 tools/rivals/rivals.py {{ARGS}}
+# Models beside PyTorch, ONNX Runtime, OpenVINO and llama.cpp; tools/peers/README.md says how to install them.
+peers *ARGS:
+    python3 tools/peers/peers.py {{ARGS}}
 
 # Fuzzes the model loader for a minute.
 fuzz TARGET="safetensors":

@@ -11,9 +11,9 @@ short=64,128,256,512,1024,2048,4096,16384 long=65536,262144,1000000
 libraries=$(for library in "$@"; do printf ' %s=LIB' "${library%%=*}"; done)
 
 # accuracy NAME FLAGS...: a table beside the libraries.
-accuracy() { table "$1" "cke bench accuracy ${*:2} --against$libraries" "$cke" bench accuracy "${@:2}" --against "${rivals[@]}"; }
+accuracy() { table "$1" "cke bench accuracy ${*:2} --against$libraries" "$cke" bench accuracy "${@:2}" --against "${peers[@]}"; }
 
-rivals=("$@")
+peers=("$@")
 accuracy accuracy-f32 --lengths "$short"
 accuracy accuracy-f32-long --lengths "$long" --elements 4000 --seeds 2
 accuracy accuracy-f64 --lengths "$short" --dtype f64

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Draws a chart of results as SVG: CKE beside other programs
 ///
-/// RESULTS.json is what cke bench gemm -o json wrote, or tools/rivals/rivals.py. A group of bars is a product or a test of
+/// RESULTS.json is what cke bench gemm -o json wrote, or tools/peers/peers.py. A group of bars is a product or a test of
 /// a model with a number of threads, a stroke what the machine could do at most. Colours follow the reader's preference for
 /// light or dark.
 #[derive(Debug, clap::Args)]

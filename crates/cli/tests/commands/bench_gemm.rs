@@ -118,15 +118,27 @@ fn bench_gemm_f64_of_a_library_without_it_fails_before_the_contest() {
 fn bench_gemm_kernels_are_timed_and_the_chosen_one_is_marked() {
     let outcome = bench(&["--shapes", "12x50x20nt", "--packed", "--kernels"]);
     let table = outcome.success();
-    assert!(table.contains("cke-packed") && table.contains("its rivals"), "{table}");
+    assert!(table.contains("cke-packed") && table.contains("| kernels"), "{table}");
     assert_eq!(table.matches("**").count(), 2, "one kernel is the chosen one: {table}");
     let report = bench(&["--shapes", "12x50x20nt", "--packed", "--kernels", "-o", "json"]).json();
     let entries = rows(&report)[0]["entries"].as_array().expect("a list");
     assert!(entries.len() > 1 && entries.iter().all(|entry| entry["verdict"]["is"] == "right"), "{report}");
     assert!(entries[1..].iter().any(|entry| entry["name"] == entries[0]["kernel"]), "{report}");
     for flag in ["--packed", "--kernels"] {
-        bench(&["--dtype", "f64", flag]).failure(2, &[flag, "wanted f32, found f64"]);
+        bench(&["--dtype", "f64", flag]).failure(2, &[flag, "wanted f32 or int8, found f64"]);
     }
+}
+
+#[test]
+fn bench_gemm_in_int8_is_right_and_wants_packed_weights() {
+    let report =
+        bench(&["--shapes", "12x50x300nt,1x64x500", "--packed", "--kernels", "--dtype", "int8", "-o", "json"]).json();
+    for row in rows(&report) {
+        let entries = row["entries"].as_array().expect("a list");
+        assert!(entries.iter().all(|entry| entry["verdict"]["is"] == "right"), "{report}");
+        assert!(entries[0]["kernel"].as_str().is_some_and(|kernel| kernel.contains("int8")), "{report}");
+    }
+    bench(&["--dtype", "int8"]).failure(2, &["--dtype int8", "--packed"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{arg, cke, command, file, run};
 
-/// Two suites; a name with markup, a rival that is missing in one test.
+/// Two suites; a name with markup, a peer that is missing in one test.
 const MODELS: &str = r#"{
   "kind": "models", "machine": {"cpu": "Some <CPU>", "cpus": 2, "system": "Linux"}, "date": "2025-03-31 17:05 UTC", "rounds": 5,
   "contestants": [

@@ -1,4 +1,4 @@
-//! Rival libraries for the tests.
+//! Peer libraries for the tests.
 
 use crate::support::arg;
 use std::path::{Path, PathBuf};

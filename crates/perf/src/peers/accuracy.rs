@@ -182,7 +182,7 @@ impl Study {
     fn errors(&mut self, sample: Sample) -> Result<Vec<(String, Errors)>, PeerError> {
         let Extent { dtype, threads, .. } = self.extent;
         let reference = match dtype {
-            Dtype::F32 => exact::<f32>(sample, threads),
+            Dtype::F32 | Dtype::Int8 => exact::<f32>(sample, threads),
             Dtype::F64 => exact::<f64>(sample, threads),
         };
         let reference = reference

@@ -14,17 +14,19 @@ pub(super) struct Check {
     probe: Vec<f64>,
     /// op(A)·(op(B)·s), (m).
     expected: Vec<f64>,
+    /// As [`Dtype::rounding`](super::product::Dtype::rounding).
+    rounding: f64,
 }
 
 impl Check {
-    /// For the product of these operands.
-    pub(super) fn new<T: Element>(operands: &Operands<T>) -> Check {
+    /// For the product of these operands, whose elements are rounded by `rounding` first.
+    pub(super) fn new<T: Element>(operands: &Operands<T>, rounding: f64) -> Check {
         let product = operands.product();
         let mut numbers = Numbers::new(Data::Uniform, PROBE_SEED);
         let probe: Vec<f64> = (0..product.n).map(|_| numbers.next()).collect();
         let b_probe = times_vector::<T>(operands.b(), product.stored_b(), product.transpose_b, &probe);
         let expected = times_vector::<T>(operands.a(), product.stored_a(), product.transpose_a, &b_probe);
-        Check { probe, expected }
+        Check { probe, expected, rounding }
     }
 
     /// How far C is from the right one, as a multiple of what rounding explains: up to 1 it is right. `None` if elements
@@ -32,7 +34,8 @@ impl Check {
     ///
     /// With operands uniform in [−1, 1), rounding a sum of K products moves an element by about 0.14·u·K (standard deviation;
     /// u: the unit roundoff), a row of C·s by about 0.08·u·K·√N, and the check's own sums in f64 by as much for their u and by
-    /// as much with K and N exchanged. Four times these without the small factors leaves room for any order of summation.
+    /// as much with K and N exchanged. Four times these without the small factors leaves room for any order of summation. Where A and B
+    /// are rounded first, a row of C·s moves by the rounding of one product times √(K·N/3); eight times that are allowed.
     pub(super) fn error<T: Element>(&self, operands: &Operands<T>) -> Option<f64> {
         if !operands.has_intact_gaps() {
             return None;
@@ -40,7 +43,8 @@ impl Check {
         let Product { n, k, .. } = operands.product();
         let (rows, sums) = (n as f64, k as f64);
         let check = f64::ROUNDOFF * (sums * rows.sqrt() + rows * sums.sqrt());
-        let tolerance = 4.0 * (T::ROUNDOFF * sums * rows.sqrt() + check);
+        let rounded = self.rounding * (sums * rows / 3.0).sqrt();
+        let tolerance = 4.0 * (T::ROUNDOFF * sums * rows.sqrt() + check) + 8.0 * rounded;
         let found = times_vector::<T>(operands.c(), operands.product().stored_c(), false, &self.probe);
         let deviations = found.iter().zip(&self.expected).map(|(found, expected)| (found - expected).abs());
         let worst = deviations.fold(0.0, |worst: f64, x| if x.is_nan() { x } else { worst.max(x) + 0.0 * worst });
@@ -86,7 +90,7 @@ mod tests {
 
     fn operands<T: Element>(product: &str) -> (Operands<T>, Check) {
         let operands = Operands::new(product.parse().expect("a product"), Data::Uniform, 1).expect("little memory");
-        let check = Check::new(&operands);
+        let check = Check::new(&operands, 0.0);
         (operands, check)
     }
 

@@ -104,7 +104,7 @@ mod tests {
                 for leading in ["", "@9:11:8"] {
                     let product: Product = format!("{text}{ops}{leading}").parse().expect("a product");
                     let mut operands = Operands::<f32>::new(product, Data::Uniform, 1).expect("a small product");
-                    let check = Check::new(&operands);
+                    let check = Check::new(&operands, 0.0);
                     repeat_gemv(naive_gemv, &mut operands, 2).expect("small sizes");
                     assert!(check.error(&operands).is_some_and(|error| error <= 1.0), "{product}");
                 }

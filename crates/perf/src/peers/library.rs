@@ -42,7 +42,11 @@ pub enum Interface {
 impl Interface {
     /// Whether it has products of this format.
     pub fn knows(&self, dtype: Dtype) -> bool {
-        matches!(self, Interface::Cblas { .. }) || dtype == Dtype::F32
+        match dtype {
+            Dtype::F32 => true,
+            Dtype::F64 => matches!(self, Interface::Cblas { .. }),
+            Dtype::Int8 => false,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use cke_kernels::gemm::{
     BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan,
     Layout, Matrices, MatricesMut, PackedB, Shape, Supported, supported,
 };
-use cke_kernels::scheme::F32;
+use cke_kernels::scheme::Scheme;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use cke_kernels::threads::{Parallel as _, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
@@ -77,22 +77,24 @@ impl<T: Element> Multiply<T> for Unpacked {
 }
 
 /// `GemmPlan`: B packed ahead.
-pub(super) struct Packed {
+pub(super) struct Packed<S: Scheme> {
     workplace: Workplace,
     /// `None` leaves the choice to dispatch.
-    kernel: Option<Supported<F32>>,
-    ready: Option<(GemmPlan<F32>, PackedB<F32>)>,
+    kernel: Option<Supported<S>>,
+    ready: Option<(GemmPlan<S>, PackedB<S>)>,
 }
 
-impl Packed {
+impl<S: Scheme> Packed<S> {
     /// With `threads` threads, by the kernel that dispatch chooses or by the one of this name.
     ///
     /// # Errors
     /// If the threads cannot be started, or this CPU cannot run such a kernel.
-    pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed, WorkerError> {
+    pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed<S>, WorkerError> {
         let workplace = Workplace::new(threads)?;
         let named = |name: &str| {
-            let kernel = supported(workplace.cpu, Form::Outer).find(|kernel| kernel.record().name() == name);
+            let forms = [Form::Outer, Form::Blocks].into_iter();
+            let mut kernels = forms.flat_map(|form| supported(workplace.cpu, form));
+            let kernel = kernels.find(|kernel| kernel.record().name() == name);
             kernel.ok_or_else(|| WorkerError::NoKernel { name: name.to_owned() })
         };
         let kernel = kernel.map(named).transpose()?;
@@ -100,7 +102,7 @@ impl Packed {
     }
 }
 
-impl Multiply<f32> for Packed {
+impl<S: Scheme<A = f32, B = f32, C = f32>> Multiply<f32> for Packed<S> {
     fn prepare(&mut self, operands: &mut Operands<f32>) -> Result<(), WorkerError> {
         let Product { m, n, k, .. } = operands.product();
         let (cpu, shape) = (self.workplace.cpu, Shape { m, n, k });

@@ -49,7 +49,7 @@ impl Element for f32 {
     }
 
     fn packed(threads: usize, kernel: Option<&str>) -> Result<Box<dyn Multiply<f32>>, WorkerError> {
-        Ok(Box::new(Packed::new(threads, kernel)?))
+        Ok(Box::new(Packed::<F32>::new(threads, kernel)?))
     }
 
     fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Result<AlignedBuf<f32>, WorkerError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The format of all numbers of a product.
+/// The numbers that a product is computed in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dtype {
@@ -15,25 +15,49 @@ pub enum Dtype {
     F32,
     /// IEEE binary64.
     F64,
+    /// Weights in eight bits with scales, packed ahead, and rows rounded to eight bits as they come; A, B and C are f32.
+    Int8,
 }
 
 impl Dtype {
     /// Every format.
-    pub const ALL: [Dtype; 2] = [Dtype::F32, Dtype::F64];
+    pub const ALL: [Dtype; 3] = [Dtype::F32, Dtype::F64, Dtype::Int8];
+
+    /// Those that matrices themselves are in.
+    pub const OF_MATRICES: [Dtype; 2] = [Dtype::F32, Dtype::F64];
 
     /// The name used in flags and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
             Dtype::F64 => "f64",
+            Dtype::Int8 => "int8",
         }
     }
 
-    /// Bytes of a number.
+    /// Bytes of a number of A, B and C.
     pub const fn bytes(self) -> usize {
         match self {
-            Dtype::F32 => 4,
+            Dtype::F32 | Dtype::Int8 => 4,
             Dtype::F64 => 8,
+        }
+    }
+
+    /// Bytes of so many numbers of B as the product reads them. Saturates.
+    const fn bytes_of_b(self, numbers: u64) -> u64 {
+        match self {
+            Dtype::F32 | Dtype::F64 => numbers.saturating_mul(self.bytes() as u64),
+            // A byte each, and four of scale and four of sum for each 128.
+            Dtype::Int8 => numbers.saturating_add(numbers / 16),
+        }
+    }
+
+    /// How far the rounding of A and B alone moves the product of two numbers from [−1, 1): the standard deviation.
+    pub(super) fn rounding(self) -> f64 {
+        match self {
+            Dtype::F32 | Dtype::F64 => 0.0,
+            // Either operand by up to half a step of 1/127, times the other.
+            Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() / 127.0,
         }
     }
 }
@@ -77,12 +101,12 @@ pub struct ProductError {
 pub const MAX_SIZE: usize = i32::MAX as usize;
 
 impl Product {
-    /// Flops, and the bytes of A, B and C once each. Saturates.
+    /// Flops, and the bytes of A, B as the product reads it and C, once each. Saturates.
     pub fn work(&self, dtype: Dtype) -> Work {
         let (m, n, k) = (self.m as u64, self.n as u64, self.k as u64);
         let of = |rows: u64, cols: u64| rows.saturating_mul(cols);
-        let elements = of(m, k).saturating_add(of(k, n)).saturating_add(of(m, n));
-        Work { flops: of(of(2, m), of(n, k)), bytes: elements.saturating_mul(dtype.bytes() as u64) }
+        let rows = of(m, k).saturating_add(of(m, n)).saturating_mul(dtype.bytes() as u64);
+        Work { flops: of(of(2, m), of(n, k)), bytes: rows.saturating_add(dtype.bytes_of_b(of(k, n))) }
     }
 
     /// A as it is stored.
@@ -244,6 +268,8 @@ mod tests {
         let product: Product = "2x3x4".parse().expect("a product");
         assert_eq!(product.work(Dtype::F32), Work { flops: 48, bytes: 4 * (8 + 12 + 6) });
         assert_eq!(product.work(Dtype::F64).bytes, 8 * (8 + 12 + 6));
+        let weights: Product = "1x64x256nt".parse().expect("a product");
+        assert_eq!(weights.work(Dtype::Int8).bytes, 4 * (256 + 64) + 64 * 272);
         let largest = Product { m: MAX_SIZE, n: MAX_SIZE, k: MAX_SIZE, ..product };
         assert_eq!(largest.work(Dtype::F64).flops, u64::MAX);
     }

@@ -5,13 +5,14 @@ use super::attention::{Attention, Head, by_products};
 use super::check::Check;
 use super::foreign::Opened;
 use super::library::{Library, Subject};
-use super::native::{BatchReduced, Batched, Unpacked};
+use super::native::{BatchReduced, Batched, Packed, Unpacked};
 use super::operands::{Element, Operands};
 use super::product::{Dtype, Product};
 use super::protocol::{Answer, Prepared};
 use super::sample::Data;
 use super::worker::WorkerError;
 use crate::stats::Summary;
+use cke_kernels::scheme::Int8;
 use cke_kernels::scratch::AlignedBuf;
 use std::time::{Duration, Instant};
 
@@ -84,6 +85,7 @@ pub(super) trait TimedSubject {
 /// A subject, and the product that it computes.
 struct Contender<T: Element> {
     multiply: Box<dyn Multiply<T>>,
+    dtype: Dtype,
     operands: Option<(Operands<T>, Check)>,
     /// Calls between two looks at the clock.
     calls_per_sample: usize,
@@ -99,14 +101,23 @@ pub(super) fn open(
     threads: usize,
 ) -> Result<(Box<dyn TimedSubject>, Option<Library>), WorkerError> {
     match dtype {
-        Dtype::F32 => open_as::<f32>(subject, threads),
-        Dtype::F64 => open_as::<f64>(subject, threads),
+        Dtype::F32 => open_as::<f32>(subject, threads, dtype),
+        Dtype::F64 => open_as::<f64>(subject, threads, dtype),
+        Dtype::Int8 => {
+            let kernel = match &subject {
+                Subject::Plan => None,
+                Subject::Kernel(name) => Some(name.as_str()),
+                _ => return Err(WorkerError::OnlyPacked { dtype }),
+            };
+            Ok((Contender::boxed(Box::new(Packed::<Int8>::new(threads, kernel)?), dtype), None))
+        }
     }
 }
 
 fn open_as<T: Element>(
     subject: Subject,
     threads: usize,
+    dtype: Dtype,
 ) -> Result<(Box<dyn TimedSubject>, Option<Library>), WorkerError> {
     let mut library = None;
     let multiply: Box<dyn Multiply<T>> = match subject {
@@ -121,7 +132,13 @@ fn open_as<T: Element>(
         Subject::Batch => Box::new(Batched::new(threads)?),
         Subject::BatchReduce => Box::new(BatchReduced::new(threads)?),
     };
-    Ok((Box::new(Contender { multiply, operands: None, calls_per_sample: 1 }), library))
+    Ok((Contender::boxed(multiply, dtype), library))
+}
+
+impl<T: Element> Contender<T> {
+    fn boxed(multiply: Box<dyn Multiply<T>>, dtype: Dtype) -> Box<dyn TimedSubject> {
+        Box::new(Contender { multiply, dtype, operands: None, calls_per_sample: 1 })
+    }
 }
 
 /// What operands of products that are timed are drawn from.
@@ -135,7 +152,7 @@ impl<T: Element> TimedSubject for Contender<T> {
         // The operands of the product before go first: both together may not fit.
         self.operands = None;
         let operands = Operands::new(product, Data::Uniform, TIMED_SEED)?;
-        let check = Check::new(&operands);
+        let check = Check::new(&operands, self.dtype.rounding());
         let (operands, check) = self.operands.insert((operands, check));
         self.multiply.prepare(operands)?;
         self.multiply.repeat(operands, 1)?;

@@ -24,8 +24,10 @@ pub(super) enum WorkerError {
     NoRoutine { symbol: String },
     #[error("this CPU has no kernel {name}")]
     NoKernel { name: String },
-    #[error("wanted f32, the only format of products with B packed ahead")]
+    #[error("wanted f32 or int8, the formats of products with B packed ahead")]
     NotPacked,
+    #[error("wanted a product with B packed ahead, the only one in {dtype}")]
+    OnlyPacked { dtype: Dtype },
     #[error("wanted f32, the only format of attention")]
     NoAttention,
     #[error("wanted at most as many queries as positions")]
@@ -108,6 +110,7 @@ fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
     let arithmetic = match dtype {
         Dtype::F32 => Arithmetic::F32,
         Dtype::F64 => Arithmetic::F64,
+        Dtype::Int8 => Arithmetic::Int8,
     };
     Ok(Answer::Peak { gflops: arithmetic.measure_peak(threads)?.gflops })
 }
@@ -145,8 +148,9 @@ mod tests {
     #[test]
     fn worker_own_products_are_right_before_and_after_timing() {
         let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
-        let all = Dtype::ALL.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
-        for (subject, dtype) in all.filter(|case| *case != (Subject::Plan, Dtype::F64)) {
+        let all = Dtype::OF_MATRICES.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
+        let all = all.filter(|case| *case != (Subject::Plan, Dtype::F64));
+        for (subject, dtype) in all.chain([(Subject::Plan, Dtype::Int8)]) {
             let product = if subject == Subject::BatchReduce { "9x8x130@131:9:1024" } else { "9x8x7tn@9:10:512" };
             let product = product.parse().expect("a product");
             let requests = [
@@ -194,7 +198,8 @@ mod tests {
             (Request::Check, "nothing was opened"),
             (library("/no/such/libblas.so"), "cannot be loaded"),
             (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
-            (opening(Subject::Plan, Dtype::F64), "wanted f32"),
+            (opening(Subject::Plan, Dtype::F64), "wanted f32 or int8"),
+            (opening(Subject::Gemm, Dtype::Int8), "wanted a product with B packed ahead, the only one in int8"),
         ] {
             let found = answers(std::slice::from_ref(&request));
             assert!(

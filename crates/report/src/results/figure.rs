@@ -129,7 +129,7 @@ mod tests {
             title: "Title".to_owned(),
             conditions: "tokens/s; a machine, 2025-03-31".to_owned(),
             limit: "The stroke is the peak.",
-            contestants: ["CKE", "absent", "rival"].map(str::to_owned).to_vec(),
+            contestants: ["CKE", "absent", "peer"].map(str::to_owned).to_vec(),
             groups: vec![group("a", 1, [Some(2.0), None, Some(1.0)]), group("b", 2, [Some(4.0), None, None])],
         }
     }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn chart_contestant_without_a_bar_leaves_the_legend_and_no_colour_changes() {
         let chart = figure().chart();
-        assert_eq!(chart.series, [("CKE".to_owned(), Ink::OURS), ("rival".to_owned(), Ink::other(1))]);
+        assert_eq!(chart.series, [("CKE".to_owned(), Ink::OURS), ("peer".to_owned(), Ink::other(1))]);
         assert_eq!(chart.groups[0].values, [Some(2.0), Some(1.0)]);
     }
 

@@ -40,9 +40,9 @@ fn figure(text: &str, choice: &Choice) -> Result<Figure, ResultsError> {
     if has("rows") && has("contestants") {
         typed::<gemm::GemmResults>(json, "results of cke bench gemm")?.figure(choice)
     } else if has("tests") {
-        typed::<models::ModelResults>(json, "results of tools/rivals/rivals.py")?.figure(choice)
+        typed::<models::ModelResults>(json, "results of tools/peers/peers.py")?.figure(choice)
     } else {
-        Err(unfit("results of cke bench gemm -o json or of tools/rivals/rivals.py", "neither"))
+        Err(unfit("results of cke bench gemm -o json or of tools/peers/peers.py", "neither"))
     }
 }
 

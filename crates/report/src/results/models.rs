@@ -1,4 +1,4 @@
-//! Results of `tools/rivals/rivals.py`, as far as they are drawn.
+//! Results of `tools/peers/peers.py`, as far as they are drawn.
 
 use super::ResultsError;
 use super::figure::{Choice, Figure, Group, distinct};

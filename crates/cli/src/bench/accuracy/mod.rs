@@ -38,7 +38,7 @@ pub(crate) struct AccuracyArgs {
     )]
     k: Vec<usize>,
     /// Format of the numbers
-    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype())]
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::OF_MATRICES))]
     dtype: Dtype,
     /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]

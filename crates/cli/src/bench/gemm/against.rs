@@ -6,7 +6,7 @@ use crate::output::note;
 use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::{Form, candidates};
-use cke_kernels::scheme::F32;
+use cke_kernels::scheme::{F32, Int8, Scheme};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
 use std::str::FromStr;
 
@@ -60,8 +60,15 @@ pub(in crate::bench) fn libraries(
 }
 
 /// Our kernels for packed B that dispatch chooses from.
-pub(super) fn kernels(cpu: &Cpu) -> Vec<Entrant> {
-    let names = candidates::<F32>(cpu, Form::Outer).map(|kernel| kernel.record().name());
+pub(super) fn kernels(cpu: &Cpu, dtype: Dtype) -> Vec<Entrant> {
+    match dtype {
+        Dtype::F32 | Dtype::F64 => kernels_of::<F32>(cpu, Form::Outer),
+        Dtype::Int8 => kernels_of::<Int8>(cpu, Form::Blocks),
+    }
+}
+
+fn kernels_of<S: Scheme>(cpu: &Cpu, form: Form) -> Vec<Entrant> {
+    let names = candidates::<S>(cpu, form).map(|kernel| kernel.record().name());
     names.map(|name| Entrant::new(name, Subject::Kernel(name.to_owned()))).collect()
 }
 

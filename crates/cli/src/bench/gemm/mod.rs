@@ -41,8 +41,8 @@ pub(crate) struct GemmBenchArgs {
     shapes: Option<String>,
     #[command(flatten)]
     random: RandomArgs,
-    /// Format of the numbers
-    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype())]
+    /// Format of the numbers; int8 with --packed: weights and rows in eight bits, with scales
+    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
     /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
     #[arg(
@@ -80,6 +80,7 @@ Examples:
   cke bench gemm --shapes 64x64x64,128x3072x768nt --against auto -t 1,2
   cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
   cke bench gemm --shapes layers.txt --packed --kernels
+  cke bench gemm --shapes 128x3072x768nt,1x3072x768nt --packed --dtype int8
   cke bench gemm --shapes 8x3072x768nt@1024:768:4096 --against auto
   cke bench gemm --random 40 --seed 7 --class small,skinny,attention --against auto --minutes 30 --resume finished.jsonl
   CKE_ISA=avx2 cke bench gemm --random 20 --against auto
@@ -88,8 +89,8 @@ Examples:
 /// Longest turn, seconds.
 const MAX_SECONDS: f64 = 60.0;
 
-pub(super) fn dtype() -> impl TypedValueParser<Value = Dtype> {
-    named(Dtype::ALL, Dtype::name)
+pub(super) fn dtype<const N: usize>(known: [Dtype; N]) -> impl TypedValueParser<Value = Dtype> {
+    named(known, Dtype::name)
 }
 
 fn rounds() -> RangedU64ValueParser<usize> {
@@ -130,9 +131,14 @@ pub(crate) fn run_worker() -> Result<(), CliError> {
 
 pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     for (flag, is_set) in [("--packed", args.packed), ("--kernels", args.kernels)] {
-        if is_set && args.dtype != Dtype::F32 {
-            return Err(CliError::Misuse(format!("{flag}: wanted f32, found {}", args.dtype)));
+        if is_set && args.dtype == Dtype::F64 {
+            return Err(CliError::Misuse(format!("{flag}: wanted f32 or int8, found {}", args.dtype)));
         }
+    }
+    if args.dtype == Dtype::Int8 && !args.packed {
+        return Err(CliError::Misuse(
+            "--dtype int8: wanted --packed, since only packed products are in int8".to_owned(),
+        ));
     }
     let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
@@ -147,7 +153,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
         let contest = random::RandomBench { launcher: &launcher, cpu, own, libraries, settings };
         return contest.run(wanted, &thread_counts, args.output);
     }
-    let kernels = if args.kernels { against::kernels(cpu) } else { Vec::new() };
+    let kernels = if args.kernels { against::kernels(cpu, args.dtype) } else { Vec::new() };
     let products = shapes::products(args.shapes.as_deref())?;
     let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
     check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;

@@ -59,7 +59,7 @@ impl Columns<'_> {
         heads.extend(self.has_libraries.then(|| right("ratio")));
         heads.extend(self.has_vectors.then(|| [right("GB/s"), right("of bandwidth")]).into_iter().flatten());
         heads.extend(self.has_choices.then(|| left("kernel")));
-        heads.extend(self.has_kernels.then(|| left("its rivals")));
+        heads.extend(self.has_kernels.then(|| left("kernels")));
         heads
     }
 
@@ -78,12 +78,12 @@ impl Columns<'_> {
             || [row.gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(), percent(row.share_of_bandwidth)];
         cells.extend(self.has_vectors.then(vectors).into_iter().flatten());
         cells.extend(self.has_choices.then(|| entries[0].kernel.clone().unwrap_or_default()));
-        cells.extend(self.has_kernels.then(|| self.rivals(entries)));
+        cells.extend(self.has_kernels.then(|| self.kernels(entries)));
         cells
     }
 
     /// Our kernels, the fastest first, each compared with the one that dispatch chooses.
-    fn rivals(&self, entries: &[Entry]) -> String {
+    fn kernels(&self, entries: &[Entry]) -> String {
         let of_kernels = self.contestants.iter().zip(entries).filter(|(contestant, _)| contestant.role == Role::Kernel);
         let mut rates: Vec<(&str, f64)> =
             of_kernels.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?))).collect();

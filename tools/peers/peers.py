@@ -2,8 +2,8 @@
 """Times GPT-2, BERT and MiniLM on CKE, PyTorch, ONNX Runtime, OpenVINO and llama.cpp, in turns.
 
     cargo build --release
-    python3 -m venv target/rivals && target/rivals/bin/pip install -r tools/rivals/requirements.txt
-    target/rivals/bin/python tools/rivals/rivals.py
+    python3 -m venv target/peers && target/peers/bin/pip install -r tools/peers/requirements.txt
+    target/peers/bin/python tools/peers/peers.py
 
 It writes docs/results/models.json. README.md says how each contestant is run. Nothing else may run meanwhile.
 """
@@ -39,7 +39,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     suites = [suite.name for suite in workloads.SUITES]
     add = parser.add_argument
-    add("--models", type=Path, default=ROOT / "target/rivals-models", help="made where they are missing (default: %(default)s)")
+    add("--models", type=Path, default=ROOT / "target/peers-models", help="made where they are missing (default: %(default)s)")
     add("--out", type=Path, default=ROOT / "docs/results/models.json", help="results (default: %(default)s)")
     add("--only", type=names_among(suites), default=suites, metavar="SUITE,…", help=f"some of {', '.join(suites)}")
     add("--contestants", type=names_among(workloads.ALL), default=workloads.ALL, metavar="NAME,…", help="default: all")

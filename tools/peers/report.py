@@ -51,7 +51,7 @@ def command(arguments):
     """The command that measures the same on another machine: paths are left out."""
     lists = {"--only": arguments.only, "--contestants": arguments.contestants, "--threads": arguments.threads}
     parts = [f"{flag} {','.join(map(str, values))}" for flag, values in lists.items()]
-    return " ".join(["tools/rivals/rivals.py", *parts, f"--rounds {arguments.rounds} --seconds {arguments.seconds}"])
+    return " ".join(["tools/peers/peers.py", *parts, f"--rounds {arguments.rounds} --seconds {arguments.seconds}"])
 
 
 def header(arguments):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds llama-bench from the source package of llama-cpp-python, for this CPU, and prints its path.
 #
-#     tools/rivals/llama.sh DIR
+#     tools/peers/llama.sh DIR
 #
 # Needs python3 with pip, cmake, ninja and a C++ compiler; takes some minutes.
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""One framework in a process of its own, started by rivals.py; it does nothing between the lines that it is sent.
+"""One framework in a process of its own, started by peers.py; it does nothing between the lines that it is sent.
 
 It first writes a line of JSON with its version, then answers each line on standard input with one on standard output:
 `{"run": name, "seconds": s}` with the seconds of each run, `{"sample": true}` with numbers from the model's output.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Draws the README's charts from the committed results: docs/results/*.json to docs/*.svg.
 #
-#     tools/rivals/charts.sh [CKE]        (default: target/release/cke)
+#     tools/peers/charts.sh [CKE]        (default: target/release/cke)
 set -eu
 
 cd "$(dirname "$0")/../.."
