@@ -44,7 +44,8 @@ impl ModelArgs {
 /// In which numbers a model is held.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32, or int8, which takes a bit more than a quarter of the memory and changes results a little
+    /// Numbers of the weights: f32, or int8 or int4, which take a bit more than a quarter or an eighth of the memory and change results a
+    /// little
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = weight_format())]
     pub(crate) dtype: WeightFormat,
 }

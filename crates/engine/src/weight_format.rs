@@ -12,17 +12,21 @@ pub enum WeightFormat {
     /// Eight bits with a scale for every 128 inputs of an output: a bit more than a quarter of the memory. Activations are quantised on
     /// the way; see [`cke_kernels::gemm::int8`].
     Int8,
+    /// Four bits with a scale for every 32 inputs of an output: a bit more than an eighth of the memory. Activations are quantised on the
+    /// way; see [`cke_kernels::gemm::grouped`].
+    Int4,
 }
 
 impl WeightFormat {
     /// All of them.
-    pub const ALL: [WeightFormat; 2] = [WeightFormat::F32, WeightFormat::Int8];
+    pub const ALL: [WeightFormat; 3] = [WeightFormat::F32, WeightFormat::Int8, WeightFormat::Int4];
 
     /// The name that users type.
     pub const fn name(self) -> &'static str {
         match self {
             WeightFormat::F32 => "f32",
             WeightFormat::Int8 => "int8",
+            WeightFormat::Int4 => "int4",
         }
     }
 }
@@ -35,7 +39,7 @@ impl fmt::Display for WeightFormat {
 
 /// What was found instead of the name of a [`WeightFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wanted f32 or int8, found `{0}`")]
+#[error("wanted f32, int8 or int4, found `{0}`")]
 pub struct UnknownFormat(String);
 
 impl FromStr for WeightFormat {
@@ -56,7 +60,7 @@ mod tests {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "wanted f32 or int8, found `fp4`");
+        assert_eq!(error, "wanted f32, int8 or int4, found `fp4`");
         assert!(WeightFormat::ALL.iter().all(|format| error.contains(format.name())));
     }
 }

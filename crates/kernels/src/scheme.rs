@@ -1,8 +1,10 @@
 //! Number schemes: the types of a product's matrices, as one word.
 
+use crate::gemm::grouped::{GroupFormat, Q4_0};
 use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue, registry};
 use crate::scratch::Zeroable;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Add, Mul};
 
 /// One choice of types for the matrices of a product. What kernels read of A and B need not have these types: rows of A may be prepared
@@ -117,6 +119,24 @@ impl Scheme for Int8 {
 
     fn kernels() -> &'static [&'static [Microkernel<Int8>]] {
         registry::INT8
+    }
+}
+
+/// f32 · f32, the rows in eight bits and the weights in the format F of few bits in groups: [`gemm::grouped`](crate::gemm::grouped).
+#[derive(Clone, Copy, Debug)]
+pub struct Grouped<F>(PhantomData<F>);
+
+/// Weights in four bits in groups of 32: rows of 4.5 bits a weight.
+pub type Int4 = Grouped<Q4_0>;
+
+impl<F: GroupFormat> Scheme for Grouped<F> {
+    type A = f32;
+    type B = f32;
+    type C = f32;
+    const NAME: &'static str = F::NAME;
+
+    fn kernels() -> &'static [&'static [Microkernel<Self>]] {
+        F::kernels()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! As in [`crate::peak`], loops of independent multiply-adds on registers keep every unit busy. The narrow formats sum
 //! products of pairs (bf16) or quads (u8 · i8) in each lane, so that one instruction does two or four times the work. With AVX2 alone
-//! bytes are widened to 16 bits and multiplied in pairs, the sums added by a second instruction.
+//! bytes are widened to 16 bits and multiplied in pairs, the sums added by a second instruction; weights of four bits need no widening,
+//! since sums of a few of their products fit 16 bits.
 //!
-//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD, VPMADDWD.
+//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD, VPMADDWD, VPMADDUBSW.
 
 #![allow(unsafe_code, reason = "multiply-adds by intrinsics")]
 
@@ -28,6 +29,8 @@ pub enum Arithmetic {
     Bf16,
     /// u8 · i8, or i8 · i8, summed in i32.
     Int8,
+    /// u4 · i8, summed in i32, or in 16 bits as far as these go.
+    Int4,
 }
 
 /// A measured multiply-add peak.
@@ -58,7 +61,7 @@ struct MultiplyAdds {
 
 impl Arithmetic {
     /// Every format, the most common first.
-    pub const ALL: [Self; 4] = [Self::F32, Self::F64, Self::Bf16, Self::Int8];
+    pub const ALL: [Self; 5] = [Self::F32, Self::F64, Self::Bf16, Self::Int8, Self::Int4];
 
     /// A short name.
     pub const fn name(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Arithmetic {
             Self::F64 => "f64",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Int4 => "int4",
         }
     }
 
@@ -96,7 +100,7 @@ impl Arithmetic {
             Self::F32 => "f32 multiply-add",
             Self::F64 => "AVX2 and FMA, or AVX-512",
             Self::Bf16 => "AVX-512 BF16",
-            Self::Int8 => "AVX-512 VNNI, AVX-VNNI or AVX2",
+            Self::Int8 | Self::Int4 => "AVX-512 VNNI, AVX-VNNI or AVX2",
         };
         found.ok_or(MeasureError::Unsupported { wanted })
     }
@@ -120,9 +124,10 @@ fn widest_f32() -> (Isa, &'static str) {
 mod x86 {
     use super::{Arithmetic, MultiplyAdds, STEPS};
     use std::arch::x86_64::{
-        __m256i, __m512bh, __m512i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_pd, _mm256_madd_epi16,
-        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_pd, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
-        _mm512_dpbusd_epi32, _mm512_fmadd_pd, _mm512_set1_epi8, _mm512_set1_pd, _mm512_set1_ps,
+        __m256i, __m512bh, __m512i, _mm256_add_epi16, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_pd,
+        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+        _mm256_set1_pd, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_pd, _mm512_set1_epi8,
+        _mm512_set1_pd, _mm512_set1_ps,
     };
     use std::hint::black_box;
 
@@ -143,17 +148,23 @@ mod x86 {
                 // SAFETY: the CPU has AVX-512F and BF16.
                 Some(MultiplyAdds { instruction: "vdpbf16ps zmm", chunk: || unsafe { bf16_avx512() } })
             }
-            Arithmetic::Int8 if has_avx512 && is_x86_feature_detected!("avx512vnni") => {
+            Arithmetic::Int8 | Arithmetic::Int4 if has_avx512 && is_x86_feature_detected!("avx512vnni") => {
                 // SAFETY: the CPU has AVX-512F and VNNI.
                 Some(MultiplyAdds { instruction: "vpdpbusd zmm", chunk: || unsafe { int8_avx512() } })
             }
-            Arithmetic::Int8 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") => {
+            Arithmetic::Int8 | Arithmetic::Int4
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni") =>
+            {
                 // SAFETY: the CPU has AVX2 and AVX-VNNI.
                 Some(MultiplyAdds { instruction: "vpdpbusd ymm", chunk: || unsafe { int8_avx2() } })
             }
             Arithmetic::Int8 if is_x86_feature_detected!("avx2") => {
                 // SAFETY: the CPU has AVX2.
                 Some(MultiplyAdds { instruction: "vpmaddwd and vpaddd ymm", chunk: || unsafe { int8_widened() } })
+            }
+            Arithmetic::Int4 if is_x86_feature_detected!("avx2") => {
+                // SAFETY: the CPU has AVX2.
+                Some(MultiplyAdds { instruction: "vpmaddubsw and vpaddw ymm", chunk: || unsafe { int4_narrow() } })
             }
             _ => None,
         }
@@ -233,6 +244,15 @@ mod x86 {
         // The sums themselves are multiplied: a product of constants would be computed once.
         (_mm256_set1_epi16(black_box(3)), _mm256_set1_epi32(black_box(1))),
         |sum: __m256i, (a, b)| _mm256_add_epi32(_mm256_madd_epi16(sum, a), b)
+    );
+
+    multiply_adds!(
+        int4_narrow,
+        "avx2",
+        12 * 64,
+        |i| _mm256_set1_epi8(i),
+        (_mm256_set1_epi8(black_box(3)), _mm256_set1_epi16(black_box(1))),
+        |sum: __m256i, (a, b)| _mm256_add_epi16(_mm256_maddubs_epi16(sum, a), b)
     );
 
     /// Half of the numbers `low`, half of them `high`.

@@ -48,13 +48,15 @@ impl MachineCeiling {
 
     /// That of the layers' numbers; of f32 on a CPU that multiplies bytes no faster.
     fn measure_peak(&self) -> Result<f64, MeasureError> {
-        if self.numbers == WeightFormat::Int8 {
-            match Arithmetic::Int8.measure_peak(self.threads) {
-                Err(MeasureError::Unsupported { .. }) => (),
-                peak => return Ok(peak?.gflops),
-            }
+        let narrow = match self.numbers {
+            WeightFormat::F32 => None,
+            WeightFormat::Int8 => Some(Arithmetic::Int8),
+            WeightFormat::Int4 => Some(Arithmetic::Int4),
+        };
+        match narrow.map(|arithmetic| arithmetic.measure_peak(self.threads)) {
+            None | Some(Err(MeasureError::Unsupported { .. })) => Ok(measure_peak(self.isa, self.threads)?.gflops),
+            Some(peak) => Ok(peak?.gflops),
         }
-        Ok(measure_peak(self.isa, self.threads)?.gflops)
     }
 }
 

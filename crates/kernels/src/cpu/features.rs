@@ -40,6 +40,8 @@ features! {
     AMX_INT8 = 6, "amx_int8";
     /// Tiles of bf16: AMX-TILE and AMX-BF16.
     AMX_BF16 = 7, "amx_bf16";
+    /// Conversions between f16 and f32.
+    F16C = 8, "f16c";
 }
 
 impl Features {

@@ -42,7 +42,7 @@ impl Isa {
     const fn allows(self) -> Features {
         match self {
             Isa::Scalar => Features::NONE,
-            Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI),
+            Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI).union(Features::F16C),
             Isa::Avx512 => Features::ALL,
         }
     }

@@ -17,6 +17,7 @@ pub(super) fn features() -> Features {
         | Features::AVX512_VNNI.if_there(is_x86_feature_detected!("avx512vnni"))
         | Features::AVX512_BF16.if_there(is_x86_feature_detected!("avx512bf16"))
         | Features::AVX_VNNI.if_there(is_x86_feature_detected!("avxvnni"))
+        | Features::F16C.if_there(is_x86_feature_detected!("f16c"))
 }
 
 pub(super) fn identity() -> Identity {

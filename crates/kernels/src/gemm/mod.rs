@@ -9,6 +9,7 @@ mod chains;
 mod check_kernel;
 mod epilogue;
 mod format;
+pub mod grouped;
 pub mod int8;
 pub(crate) mod loops;
 pub(crate) mod macro_kernel;
@@ -35,6 +36,8 @@ pub use blocking::Blocking;
 pub use brgemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel};
 pub use epilogue::{Epilogue, F32Epilogue, NoEpilogue, Scale, Sums, TileEpilogue};
+pub(crate) use grouped::f16_to_f32;
+
 pub use format::{KBlocks, PanelFormat, RowFormat};
 pub use matrices::{Layout, Matrices, MatricesMut};
 pub use micro::{dot::Dot, outer::Outer};

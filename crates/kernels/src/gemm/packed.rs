@@ -134,9 +134,8 @@ impl<S: Scheme> PackedB<S> {
             let what = "rows of B, or their multiples, to be packed at a time";
             return Err(Error::Size { what, wanted: format.block_k, found: block.rows() });
         }
-        let Bytes::Owned(bytes) = &mut self.bytes else {
-            return Err(Error::SharedWeights);
-        };
+        let kernel = self.kernel;
+        let bytes = self.bytes_mut()?;
         let panel_bytes = format.panel_bytes(k);
         let mut col = n0;
         while col < n0 + block.cols() {
@@ -144,10 +143,18 @@ impl<S: Scheme> PackedB<S> {
             let panel = &mut bytes[(col / format.cols) * panel_bytes..][..panel_bytes];
             let source = block.block(0..block.rows(), col - n0..end - n0);
             let block = PanelBlock { format: &format, source, panel, row: k0, col: col % format.cols };
-            self.kernel.pack(block);
+            kernel.pack(block);
             col = end;
         }
         Ok(())
+    }
+
+    /// The panels, if they are our own.
+    pub(super) fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        match &mut self.bytes {
+            Bytes::Owned(bytes) => Ok(bytes),
+            Bytes::Shared(_) => Err(Error::SharedWeights),
+        }
     }
 
     /// out ← column `j` of B: (k).

@@ -3,6 +3,7 @@
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
 use super::format::{KBlocks, PanelFormat, RowFormat};
+use super::grouped::{self, Preparation};
 use super::int8;
 use super::micro::copy::CopyBlock;
 use super::micro::dot::{Dot, DotElement};
@@ -192,10 +193,69 @@ static INT8_SCALAR: &[Microkernel<scheme::Int8>] = &[
     int8!("scalar_int8_4x16", Features::NONE, scalar, Bytes, [1 2 3 4]),
 ];
 
+/// `grouped!(Format, name, AVX512-VNNI, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups, for each instruction set
+/// its rows and a function for each number of rows.
+macro_rules! grouped {
+    ($format:ident, $name:literal, $avx512:tt, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
+        &[
+            #[cfg(target_arch = "x86_64")]
+            &[grouped!(@record $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, $avx512)],
+            #[cfg(target_arch = "x86_64")]
+            &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
+            #[cfg(target_arch = "x86_64")]
+            &[grouped!(@record $format, "avx2", $name, AVX2_F16C, avx2, Avx2, $avx2)],
+            &[grouped!(@record $format, "scalar", $name, Features::NONE, scalar, Baseline, $scalar)],
+        ]
+    };
+    (@record $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, ($mr:literal: $($rows:literal)*)) => {
+        // SAFETY: these functions of the format ask for what is named.
+        unsafe {
+            grouped::record::<grouped::$format>(
+                concat!($isa, "_", $name, "_", $mr, "x16"),
+                $needs,
+                &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*],
+                Preparation::$preparation,
+            )
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
+#[cfg(target_arch = "x86_64")]
+const AVX2_F16C: Features = Isa::Avx2.needs().union(Features::F16C);
+#[cfg(target_arch = "x86_64")]
+const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
+
+/// The kernels of int4.
+#[rustfmt::skip]
+pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
+    Q4_0, "int4", (12: 1 2 3 4 5 6 7 8 9 10 11 12), (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (4: 1 2 3 4)
+);
+
+/// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
+macro_rules! formats {
+    ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
+        pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
+            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4));
+    )*};
+}
+
+formats! {
+    Q4_1: Q4_1, "q4_1";
+    Q4_K: Q4_K, "q4_k";
+    Q5_0: Q5_0, "q5_0";
+    Q5_1: Q5_1, "q5_1";
+    Q5_K: Q5_K, "q5_k";
+    Q6_K: Q6_K, "q6_k";
+    Q8_0: Q8_0, "q8_0";
+    IQ4_NL: Iq4Nl, "iq4_nl";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::{F32, F64, Int8};
+    use crate::scheme::{F32, F64, Grouped, Int4, Int8};
 
     fn check_records<S: Scheme>() {
         for kernel in S::records() {
@@ -216,6 +276,9 @@ mod tests {
         check_records::<F32>();
         check_records::<F64>();
         check_records::<Int8>();
+        check_records::<Int4>();
+        check_records::<Grouped<grouped::Q6_K>>();
+        check_records::<Grouped<grouped::Q8_0>>();
     }
 
     fn check_groups<S: Scheme>() {
@@ -238,7 +301,7 @@ mod tests {
     #[test]
     fn every_isa_has_a_kernel() {
         let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
-        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>()] {
+        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>()] {
             assert!(wanted.iter().all(|isa| isas.contains(isa)));
         }
     }

@@ -35,11 +35,11 @@ pub use dispatch::{Op, dispatch};
 pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
-pub(crate) use quads::{QuadRows, Quads};
+pub(crate) use quads::{NarrowQuads, QuadRows, Quads};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use quads::{Avx512Vnni, AvxVnni};
+pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "x86_64")]
 pub use {avx2::Avx2, avx512::Avx512};
 

@@ -15,6 +15,9 @@ mod quantize;
 mod rows;
 pub(super) mod tile;
 
+pub(super) use quantize::copy_group;
+pub(super) use rows::prepare as prepare_rows;
+
 use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;

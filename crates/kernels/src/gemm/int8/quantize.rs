@@ -15,14 +15,21 @@ const ROUNDING: f32 = 12_582_912.0;
 /// N elements of a row from `start` on, filled up with zeros.
 #[inline(always)]
 pub(super) fn group_of<const N: usize>(x: MatRef<'_, f32>, row: usize, start: usize) -> [f32; N] {
+    let mut group = [0.0; N];
+    copy_group(x, row, start, &mut group);
+    group
+}
+
+/// out ← the elements of a row from `start` on, as far as there are any.
+#[inline(always)]
+pub(in crate::gemm) fn copy_group(x: MatRef<'_, f32>, row: usize, start: usize, out: &mut [f32]) {
     assert!(row < x.rows() && start <= x.cols(), "wanted a group inside the matrix");
     let (first, stride) = (x.as_ptr().wrapping_add(row * x.row_stride() + start * x.col_stride()), x.col_stride());
-    let mut group = [0.0; N];
-    for (p, out) in group[..N.min(x.cols() - start)].iter_mut().enumerate() {
+    let len = out.len().min(x.cols() - start);
+    for (p, out) in out[..len].iter_mut().enumerate() {
         // SAFETY: element (row, start + p) of the view, as was checked.
         *out = unsafe { *first.wrapping_add(p * stride) };
     }
-    group
 }
 
 /// The scale of a group and the factor that numbers are quantised by: NaN and 0 if one of the numbers is not finite, so that every

@@ -3,13 +3,20 @@
 //! A quad is four bytes that follow each other along k. A vector of quads has one for each column; a lane sums the products of its
 //! column's quad with that of a row.
 
+mod narrow;
+#[cfg(target_arch = "x86_64")]
+mod narrow_x86_64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 use super::{Scalar, Simd};
 
+pub(crate) use narrow::NarrowQuads;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx512Vnni, AvxVnni};
+pub(crate) use {
+    narrow_x86_64::{Avx2F16c, AvxVnniF16c},
+    x86_64::{Avx512Vnni, AvxVnni},
+};
 
 /// How an instruction takes the quads of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,145 @@
+//! What a format of grouped weights is.
+
+use crate::gemm::format::PanelFormat;
+use crate::gemm::microkernel::Microkernel;
+use crate::scheme::Grouped;
+use crate::simd::NarrowQuads;
+use std::fmt::Debug;
+
+/// Columns of a panel, whatever the kernel: one packed form serves all.
+pub(super) const COLS: usize = 16;
+
+/// Bytes of a word: weights that the instructions multiply and add at a time have a byte each in it.
+pub(super) const WORD: usize = 4;
+
+/// A format in which files hold weights: blocks of [`GroupFormat::BLOCK`] weights of one output, which follow each other along its inputs.
+///
+/// In memory a column's block is made of halves (two bytes), then bytes, then words (four bytes); a panel has each of them for 16 columns
+/// after the other.
+pub trait GroupFormat: Copy + Debug + Send + Sync + 'static {
+    /// The name of its scheme.
+    const NAME: &'static str;
+    /// Weights of a block.
+    const BLOCK: usize;
+    /// Bytes of a block in a file.
+    const BLOCK_BYTES: usize;
+    /// Halves, bytes and words of a block of a column in memory.
+    const FIELDS: Fields;
+
+    /// The kernels that multiply by it: groups that need the same of the CPU, the most capable first.
+    fn kernels() -> &'static [&'static [Microkernel<Grouped<Self>>]];
+
+    /// Puts a block of a file in the order of its fields in memory.
+    fn arrange(block: &[u8], column: &mut [u8]);
+
+    /// The block in memory that comes close to these weights.
+    fn quantize(weights: &[f32], column: &mut [u8]);
+}
+
+/// Fields of a block of a column in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// Fields of two bytes.
+    pub halves: usize,
+    /// Fields of one byte.
+    pub bytes: usize,
+    /// Fields of four bytes.
+    pub words: usize,
+}
+
+impl Fields {
+    /// Bytes of all of them.
+    pub const fn size(self) -> usize {
+        2 * self.halves + self.bytes + WORD * self.words
+    }
+}
+
+/// The panels of a format.
+pub(super) const fn panel<F: GroupFormat>() -> PanelFormat {
+    PanelFormat { layout: F::NAME, cols: COLS, block_k: F::BLOCK, block_bytes: COLS * F::FIELDS.size() }
+}
+
+/// How kernels read a format.
+///
+/// # Safety
+/// Functions read fields of the block only, by the methods of [`Columns`], with `group` and `quad` inside the block.
+pub(crate) unsafe trait Decode: GroupFormat {
+    /// Weights with one scale.
+    const GROUP: usize;
+    /// Bits of a weight: 4, 5 or 6 without a sign, or 8 with one.
+    const BITS: u32;
+    /// What is subtracted from weights without a sign.
+    const ZERO: i32;
+    /// Whether groups have a minimum.
+    const HAS_MINIMUM: bool = false;
+
+    /// Word `quad` of a group, each weight in a byte.
+    ///
+    /// # Safety
+    /// As [`Columns::word`] for all fields.
+    unsafe fn words<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+        quad: usize,
+    ) -> Q::Words;
+
+    /// The scales of a group.
+    ///
+    /// # Safety
+    /// As [`Columns::word`] for all fields.
+    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+    ) -> [f32; LANES];
+
+    /// The minimums of a group, if there are any.
+    ///
+    /// # Safety
+    /// As [`Columns::word`] for all fields.
+    #[inline(always)]
+    unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
+        _q: Q,
+        _columns: Columns<Self>,
+        _group: usize,
+    ) -> [f32; LANES] {
+        [0.0; LANES]
+    }
+}
+
+/// Columns of a block of a panel, from one on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns<F> {
+    block: *const u8,
+    first: usize,
+    format: std::marker::PhantomData<F>,
+}
+
+impl<F: GroupFormat> Columns<F> {
+    /// The columns of the block at `block` from `first` on.
+    #[inline(always)]
+    pub(super) fn new(block: *const u8, first: usize) -> Columns<F> {
+        Columns { block, first, format: std::marker::PhantomData }
+    }
+
+    /// The first column's half `index`; the others follow.
+    #[inline(always)]
+    pub(super) fn half(self, index: usize) -> *const u8 {
+        self.block.wrapping_add((index * COLS + self.first) * 2)
+    }
+
+    /// The first column's byte `index`; the others follow.
+    #[inline(always)]
+    pub(super) fn byte(self, index: usize) -> *const u8 {
+        self.block.wrapping_add((2 * F::FIELDS.halves + index) * COLS + self.first)
+    }
+
+    /// The first column's word `index`; the others follow. Reads of fields stay inside the block if that is whole and valid for reads, and
+    /// the columns that are read from `first` on are columns of the panel.
+    #[inline(always)]
+    pub(super) fn word(self, index: usize) -> *const u8 {
+        let before = (2 * F::FIELDS.halves + F::FIELDS.bytes) * COLS;
+        self.block.wrapping_add(before + (index * COLS + self.first) * WORD)
+    }
+}

@@ -1,0 +1,120 @@
+//! The formats, one file each, and what those of 32 weights share.
+
+mod iq4_nl;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+mod super_groups;
+
+pub use iq4_nl::Iq4Nl;
+pub use q4_0::Q4_0;
+pub use q4_1::Q4_1;
+pub use q4_k::Q4_K;
+pub use q5_0::Q5_0;
+pub use q5_1::Q5_1;
+pub use q5_k::Q5_K;
+pub use q6_k::Q6_K;
+pub use q8_0::Q8_0;
+
+use super::format::{Columns, GroupFormat};
+use super::half::f32_to_f16;
+use crate::simd::NarrowQuads;
+use std::ops::Range;
+
+/// Where the first half of a column lies.
+const FIRST_HALF: Range<usize> = 0..2;
+
+/// Scales that are half 0.
+///
+/// # Safety
+/// As [`Columns::word`] for a half.
+#[inline(always)]
+unsafe fn scale_of_half<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+) -> [f32; LANES] {
+    // SAFETY: promised by the caller.
+    unsafe { q.halves(columns.half(0)) }
+}
+
+/// Minimums that are half 1.
+///
+/// # Safety
+/// As [`Columns::word`] for two halves.
+#[inline(always)]
+unsafe fn minimum_of_half<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+) -> [f32; LANES] {
+    // SAFETY: promised by the caller.
+    unsafe { q.halves(columns.half(1)) }
+}
+
+/// Word `quad` of eight that lie in four words from `first` on: quads 4 to 7 above quads 0 to 3.
+///
+/// # Safety
+/// As [`Columns::word`] for words `first` to `first` + 3; `quad` is below 8.
+#[inline(always)]
+unsafe fn nibbles<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    first: usize,
+    quad: usize,
+) -> Q::Words {
+    // SAFETY: promised by the caller.
+    let nibbles = unsafe { q.words(columns.word(first + quad % 4)) };
+    q.and(q.shift_right(nibbles, quad / 4 * 4), 15)
+}
+
+/// The fifth bits of word `quad` of eight, in their place, from word 0 in the order of [`by_word`].
+///
+/// # Safety
+/// As [`Columns::word`] for word 0; `quad` is below 8.
+#[inline(always)]
+unsafe fn fifth_bits<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    quad: usize,
+) -> Q::Words {
+    // SAFETY: promised by the caller.
+    let bits = unsafe { q.words(columns.word(0)) };
+    let placed = if quad <= 4 { q.shift_left(bits, 4 - quad) } else { q.shift_right(bits, quad - 4) };
+    q.and(placed, 16)
+}
+
+/// 32 levels into 16 bytes: level b below level b + 16.
+#[inline(always)]
+fn pack_nibbles(levels: &[u8; 32], bytes: &mut [u8]) {
+    for (b, byte) in bytes.iter_mut().enumerate() {
+        *byte = levels[b] & 15 | levels[b + 16] << 4;
+    }
+}
+
+/// 32 levels of five bits: their highest bits in the order of [`by_word`], then the rest.
+#[inline(always)]
+fn pack_five_bits(levels: &[u8; 32], bytes: &mut [u8]) {
+    let high = (0..32).map(|p| u32::from(levels[p] >> 4) << p).sum::<u32>();
+    bytes[..4].copy_from_slice(&high.to_le_bytes());
+    by_word(&mut bytes[..4]);
+    pack_nibbles(levels, &mut bytes[4..]);
+}
+
+/// 32 bits, one for each weight in their order, sorted so that a shift brings those of a word into its four bytes: that of weight
+/// 4·word + i becomes bit `word` of byte i.
+#[inline(always)]
+fn by_word(bits: &mut [u8]) {
+    let ordered = (0..32).fold(0, |all, p| all | u32::from(bits[p / 8] >> (p % 8) & 1) << (p % 4 * 8 + p / 4));
+    bits.copy_from_slice(&ordered.to_le_bytes());
+}
+
+/// Halves 0 and 1.
+#[inline(always)]
+fn store_scale_and_minimum((scale, minimum): (f32, f32), column: &mut [u8]) {
+    column[FIRST_HALF].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
+    column[2..4].copy_from_slice(&f32_to_f16(minimum).to_le_bytes());
+}

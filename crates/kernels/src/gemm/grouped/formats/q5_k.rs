@@ -1,0 +1,100 @@
+//! Five bits above a minimum, with scales of six bits: GGUF's Q5_K.
+//!
+//! ```text
+//! w[g][p] = (d · s[g]) · q[g][p] − (e · m[g]),  q of 5 bits, s and m of 6 bits, for 8 groups of 32 weights
+//! block: d and e as f16; s and m in 12 bytes; 32 bytes: bit g of byte p is the highest of q[g][p]; 128 bytes: byte 32·i + p holds the rest
+//! of q[2·i][p] below that of q[2·i + 1][p]
+//! ```
+//!
+//! In memory s and m have a byte each.
+//!
+//! Source: `block_q5_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
+
+use super::super_groups::{HEAD, arrange_head, minimum, quantize_groups, scale};
+use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::microkernel::Microkernel;
+use crate::gemm::registry;
+use crate::scheme::Grouped;
+use crate::simd::NarrowQuads;
+
+/// (d · s) · q − e · m with q of five bits and s and m of six for groups of 32, d and e for eight of them.
+#[allow(non_camel_case_types, reason = "the name that files use")]
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_K;
+
+/// Words of the highest bits.
+const HIGH_WORDS: usize = 8;
+
+impl GroupFormat for Q5_K {
+    const NAME: &'static str = "q5_k";
+    const BLOCK: usize = 256;
+    const BLOCK_BYTES: usize = 176;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: HIGH_WORDS + 32 };
+
+    fn kernels() -> &'static [&'static [Microkernel<Grouped<Q5_K>>]] {
+        registry::Q5_K
+    }
+
+    fn arrange(block: &[u8], column: &mut [u8]) {
+        let levels = arrange_head(block, column);
+        column[HEAD..].copy_from_slice(levels);
+    }
+
+    #[inline(always)]
+    fn quantize(weights: &[f32], column: &mut [u8]) {
+        let (head, rest) = column.split_at_mut(HEAD);
+        let (high_bits, bytes) = rest.split_at_mut(4 * HIGH_WORDS);
+        let levels = quantize_groups::<31>(weights, head);
+        for (p, byte) in high_bits.iter_mut().enumerate() {
+            *byte = (0..8).map(|group| levels[group][p] >> 4 << group).sum();
+        }
+        for (bytes, [low, high]) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
+            for (p, byte) in bytes.iter_mut().enumerate() {
+                *byte = low[p] & 15 | high[p] << 4;
+            }
+        }
+    }
+}
+
+// SAFETY: words 0 to 39, bytes 0 to 15 and halves 0 and 1, for groups below 8.
+unsafe impl Decode for Q5_K {
+    const GROUP: usize = 32;
+    const BITS: u32 = 5;
+    const ZERO: i32 = 0;
+    const HAS_MINIMUM: bool = true;
+
+    #[inline(always)]
+    unsafe fn words<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+        quad: usize,
+    ) -> Q::Words {
+        // SAFETY: promised by the caller.
+        let (high_bits, nibbles) =
+            unsafe { (q.words(columns.word(quad)), q.words(columns.word(HIGH_WORDS + group / 2 * 8 + quad))) };
+        let nibbles = q.and(q.shift_right(nibbles, group % 2 * 4), 15);
+        let high_bits = q.shift_left(q.and(q.shift_right(high_bits, group), 1), 4);
+        q.or(nibbles, high_bits)
+    }
+
+    #[inline(always)]
+    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+    ) -> [f32; LANES] {
+        // SAFETY: promised by the caller.
+        unsafe { scale(q, columns, group) }
+    }
+
+    #[inline(always)]
+    unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+    ) -> [f32; LANES] {
+        // SAFETY: promised by the caller.
+        unsafe { minimum(q, columns, group) }
+    }
+}

@@ -1,0 +1,106 @@
+//! Six bits around zero, with scales of eight bits: GGUF's Q6_K.
+//!
+//! ```text
+//! w[g][p] = (d · s[g]) · (q[g][p] − 32),  q of 6 bits, s of 8 bits with a sign, for 16 groups of 16 weights
+//! block: 128 bytes with the lower four bits of q, 64 bytes with the upper two, s, d as f16
+//! ```
+//!
+//! Each half of the block has 128 weights in four runs r of 32. Their lower bits are in 64 bytes: byte 32·(r mod 2) + p holds those of run
+//! r mod 2 below those of run r mod 2 + 2. Byte p of 32 holds the upper bits of all four runs, the first lowest.
+//!
+//! Source: `block_q6_K` in ggml's `ggml-common.h`, `dequantize_row_q6_K` in `ggml-quants.c`.
+
+use super::FIRST_HALF;
+use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::half::f32_to_f16;
+use crate::gemm::grouped::quantize::{coarse_scales, nearest, symmetric};
+use crate::gemm::microkernel::Microkernel;
+use crate::gemm::registry;
+use crate::scheme::Grouped;
+use crate::simd::NarrowQuads;
+use std::ops::Range;
+
+/// (d · s) · (q − 32) with q of six bits and s of eight for groups of 16, d for 16 of them.
+#[allow(non_camel_case_types, reason = "the name that files use")]
+#[derive(Clone, Copy, Debug)]
+pub struct Q6_K;
+
+/// Words of the lower bits.
+const LOW_WORDS: usize = 32;
+
+/// Where the fields of a column lie in memory.
+const SCALES: Range<usize> = 2..18;
+const LOW: Range<usize> = 18..146;
+const HIGH: Range<usize> = 146..210;
+
+impl GroupFormat for Q6_K {
+    const NAME: &'static str = "q6_k";
+    const BLOCK: usize = 256;
+    const BLOCK_BYTES: usize = 210;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: LOW_WORDS + 16 };
+
+    fn kernels() -> &'static [&'static [Microkernel<Grouped<Q6_K>>]] {
+        registry::Q6_K
+    }
+
+    fn arrange(block: &[u8], column: &mut [u8]) {
+        column[FIRST_HALF].copy_from_slice(&block[208..]);
+        column[SCALES].copy_from_slice(&block[192..208]);
+        column[LOW].copy_from_slice(&block[..128]);
+        column[HIGH].copy_from_slice(&block[128..192]);
+    }
+
+    #[inline(always)]
+    fn quantize(weights: &[f32], column: &mut [u8]) {
+        let mut wanted = [0.0; 16];
+        for (scale, group) in wanted.iter_mut().zip(weights.as_chunks::<16>().0) {
+            *scale = symmetric::<-32, 31>(group, &mut [0; 16]);
+        }
+        let (coarse, fine) = coarse_scales::<-127, 127>(&wanted);
+        column.fill(0);
+        column[FIRST_HALF].copy_from_slice(&f32_to_f16(coarse).to_le_bytes());
+        column[SCALES].copy_from_slice(&fine.map(|s| s as u8));
+        for (at, &w) in weights.iter().enumerate() {
+            let level = nearest::<-32, 31>(w, coarse * f32::from(fine[at / 16])) + 32;
+            let (half, run, p) = (at / 128, at / 32 % 4, at % 32);
+            column[LOW.start + 64 * half + run % 2 * 32 + p] |= (level as u8 & 15) << (run / 2 * 4);
+            column[HIGH.start + 32 * half + p] |= (level as u8 >> 4) << (run * 2);
+        }
+    }
+}
+
+// SAFETY: words 0 to 47, bytes 0 to 15 and half 0, for groups below 16.
+unsafe impl Decode for Q6_K {
+    const GROUP: usize = 16;
+    const BITS: u32 = 6;
+    const ZERO: i32 = 32;
+
+    #[inline(always)]
+    unsafe fn words<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+        quad: usize,
+    ) -> Q::Words {
+        let (half, run, word) = (group / 8, group / 2 % 4, group % 2 * 4 + quad);
+        // SAFETY: promised by the caller.
+        let (low, high) = unsafe {
+            let low = q.words(columns.word(16 * half + run % 2 * 8 + word));
+            (low, q.words(columns.word(LOW_WORDS + 8 * half + word)))
+        };
+        let low = q.and(q.shift_right(low, run / 2 * 4), 15);
+        let high = q.shift_left(q.and(q.shift_right(high, run * 2), 3), 4);
+        q.or(low, high)
+    }
+
+    #[inline(always)]
+    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        group: usize,
+    ) -> [f32; LANES] {
+        // SAFETY: promised by the caller.
+        let (coarse, fine) = unsafe { (q.halves(columns.half(0)), q.signed_bytes(columns.byte(group))) };
+        std::array::from_fn(|lane| coarse[lane] * fine[lane])
+    }
+}

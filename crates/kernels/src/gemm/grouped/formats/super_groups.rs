@@ -1,0 +1,92 @@
+//! What Q4_K and Q5_K share: eight groups of 32 weights whose scales and minimums are six bits each, under a scale of theirs.
+
+use crate::gemm::grouped::format::{Columns, GroupFormat};
+use crate::gemm::grouped::half::f32_to_f16;
+use crate::gemm::grouped::quantize::{coarse_scales, nearest};
+use crate::simd::NarrowQuads;
+
+/// Groups of a block.
+const GROUPS: usize = 8;
+
+/// Bytes of a column in memory before its levels: two halves, then scales and minimums.
+pub(super) const HEAD: usize = 4 + 2 * GROUPS;
+
+/// Where the scales and minimums lie in a block of a file.
+const PACKED: std::ops::Range<usize> = 4..16;
+
+/// Halves, scales and minimums of a file's block into a column; gives what follows them.
+///
+/// ```text
+/// scale g in byte g, minimum g in byte g + 4, below two more bits;                           g < 4
+/// scale g in the lower half of byte g + 4, and its two upper bits in those of byte g − 4;    4 ≤ g
+/// minimum g in the upper half of byte g + 4, and its two upper bits in those of byte g
+/// ```
+pub(super) fn arrange_head<'b>(block: &'b [u8], column: &mut [u8]) -> &'b [u8] {
+    column[..4].copy_from_slice(&block[..4]);
+    let packed = &block[PACKED];
+    for group in 0..GROUPS {
+        let (scale, minimum) = if group < 4 {
+            (packed[group] & 63, packed[group + 4] & 63)
+        } else {
+            let both = packed[group + 4];
+            (both & 15 | packed[group - 4] >> 6 << 4, both >> 4 | packed[group] >> 6 << 4)
+        };
+        (column[4 + group], column[4 + GROUPS + group]) = (scale, minimum);
+    }
+    &block[PACKED.end..]
+}
+
+/// The scales of a group.
+///
+/// # Safety
+/// As [`Columns::word`] for two halves and 16 bytes.
+#[inline(always)]
+pub(super) unsafe fn scale<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    group: usize,
+) -> [f32; LANES] {
+    // SAFETY: promised by the caller.
+    let (coarse, fine) = unsafe { (q.halves(columns.half(0)), q.unsigned_bytes(columns.byte(group))) };
+    std::array::from_fn(|lane| coarse[lane] * fine[lane])
+}
+
+/// The minimums of a group, which blocks hold with the other sign.
+///
+/// # Safety
+/// As [`scale`].
+#[inline(always)]
+pub(super) unsafe fn minimum<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    group: usize,
+) -> [f32; LANES] {
+    // SAFETY: promised by the caller.
+    let (coarse, fine) = unsafe { (q.halves(columns.half(1)), q.unsigned_bytes(columns.byte(GROUPS + group))) };
+    std::array::from_fn(|lane| -(coarse[lane] * fine[lane]))
+}
+
+/// Halves, scales and minimums for 256 weights, and their levels from 0 to HIGH.
+#[inline(always)]
+pub(super) fn quantize_groups<const HIGH: i32>(weights: &[f32], head: &mut [u8]) -> [[u8; 32]; GROUPS] {
+    let (mut scales, mut minimums) = ([0.0; GROUPS], [0.0; GROUPS]);
+    for (group, weights) in weights.as_chunks::<32>().0.iter().enumerate() {
+        let lowest = weights.iter().fold(0.0, |a: f32, &b| a.min(b));
+        let highest = weights.iter().fold(0.0, |a: f32, &b| a.max(b));
+        let is_finite = weights.iter().all(|w| w.is_finite());
+        scales[group] = if is_finite { (highest - lowest) / HIGH as f32 } else { f32::NAN };
+        minimums[group] = if is_finite { -lowest } else { 0.0 };
+    }
+    let ((scale, scales), (minimum, minimums)) = (coarse_scales::<0, 63>(&scales), coarse_scales::<0, 63>(&minimums));
+    head[..2].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
+    head[2..4].copy_from_slice(&f32_to_f16(minimum).to_le_bytes());
+    let mut levels = [[0; 32]; GROUPS];
+    for group in 0..GROUPS {
+        (head[4 + group], head[4 + GROUPS + group]) = (scales[group] as u8, minimums[group] as u8);
+        let (step, lowest) = (scale * f32::from(scales[group]), minimum * f32::from(minimums[group]));
+        for (level, w) in levels[group].iter_mut().zip(&weights[32 * group..]) {
+            *level = nearest::<0, HIGH>(w + lowest, step) as u8;
+        }
+    }
+    levels
+}

@@ -1,0 +1,76 @@
+//! Products with weights of few bits in groups along K, in the formats that GGUF files hold.
+//!
+//! ```text
+//! x ≈ scale · q,   q in −127 … 127,   scale = max |x| / 127 over 256 elements of a row
+//! w = d · (q − zero)   or   w = d · q + m,   with d and m for each group of 16 or 32 along K
+//! C[i][j] = Σ over 256s s of K   scale[i][s] · Σ over groups g of s   (d[g][j] · Σ_p q[i][p] · (q[p][j] − zero) + m[g][j] · Σ_p q[i][p])
+//! ```
+//!
+//! Sums over p are exact. Sums over g are fused multiply-adds in f32, in the order of K, a group's minimum after its products; sums over s
+//! are added in order. A row's bytes depend on that row alone, and the order of summation on K alone: results have the same bits for any
+//! number of rows, any tile, any threads and every instruction set.
+//!
+//! A panel holds for 16 columns the bytes of the blocks in which files have a column's weights, field by field: halves, bytes and words of
+//! four bytes, each of the 16 columns after the other. So weights from a file are packed without loss, and weights packed from f32 are what
+//! a file of that format would hold.
+
+mod blocks;
+mod format;
+mod formats;
+mod half;
+mod quantize;
+mod rows;
+pub(super) mod tile;
+
+pub use format::{Fields, GroupFormat};
+pub use formats::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+pub(crate) use half::f16_to_f32;
+
+use self::format::{COLS, Decode, panel};
+use super::format::KBlocks;
+use super::int8::ROW_GROUP;
+use super::microkernel::{KernelParts, Microkernel};
+use super::tile_args::TileFn;
+use crate::cpu::Features;
+use crate::scheme::Grouped;
+
+/// What rows and columns are quantised by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Preparation {
+    /// Plain Rust for the baseline of the architecture.
+    Baseline,
+    /// The same, compiled for AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+/// A kernel of 16 columns.
+///
+/// # Safety
+/// `functions` are those of `tile.rs` for the format F, one for each number of rows, and use no instructions beyond `needs`; these contain
+/// AVX2 if rows are prepared by it.
+pub(super) const unsafe fn record<F: Decode>(
+    name: &'static str,
+    needs: Features,
+    functions: &'static [&'static [TileFn<f32>]],
+    preparation: Preparation,
+) -> Microkernel<Grouped<F>> {
+    let (pack, prepare) = preparation.functions::<F>();
+    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; what they and the
+    // functions of `rows.rs` and `blocks.rs` ask of the CPU is in `needs`, promised by the caller.
+    unsafe {
+        Microkernel::from_parts(KernelParts {
+            name,
+            needs,
+            lanes: COLS,
+            functions,
+            rows: rows::FORMAT,
+            panel: panel::<F>(),
+            k_blocks: KBlocks::Multiples(ROW_GROUP),
+            pack,
+            column: blocks::read::<F>,
+            prepare,
+            session: None,
+        })
+    }
+}

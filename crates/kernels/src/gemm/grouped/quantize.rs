@@ -1,0 +1,156 @@
+//! Scales for few bits.
+
+use super::half::{f16_to_f32, f32_to_f16};
+
+/// Largest magnitudes below which a group counts as zeros: the inverse of their scale would not be finite.
+const NEGLIGIBLE: f32 = 1e-30;
+
+/// 1.5 · 2²³: to add it to a smaller number rounds that to a whole one.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// Largest finite f16.
+const LARGEST_HALF: f32 = 65504.0;
+
+/// Sums are made in as many lanes, which vectors of any instruction set divide evenly.
+const LANES: usize = 8;
+
+/// Candidates for a scale: the number of largest magnitude comes to LOW times 1.25 − 1/32 · c.
+const CANDIDATES: usize = 16;
+
+/// Levels from LOW to HIGH for weights, and their scale, which is an f16: that of the candidates which leaves the least squared error,
+/// its scale being the best for its levels.
+///
+/// ```text
+/// error of levels q and scale d:  Σ (w − d · q)²,  least for  d = Σ w·q / Σ q·q,  where it is  Σ w² − (Σ w·q)² / Σ q·q
+/// ```
+///
+/// The scale is NaN if a weight is not finite, and the levels are zeros then.
+#[inline(always)]
+pub(super) fn symmetric<const LOW: i32, const HIGH: i32>(weights: &[f32], levels: &mut [i8]) -> f32 {
+    levels.fill(0);
+    let Some(largest) = largest(weights) else { return f32::NAN };
+    if largest.abs() < NEGLIGIBLE {
+        return 0.0;
+    }
+    let (mut best, mut scale) = (0.0, 0.0);
+    for candidate in 0..CANDIDATES {
+        let at_largest = LOW as f32 * (1.25 - candidate as f32 / 32.0);
+        let (products, squares) = sums::<LOW, HIGH>(weights, at_largest / largest);
+        let explained = products * products / squares;
+        if explained > best {
+            (best, scale) = (explained, products / squares);
+        }
+    }
+    let scale = as_half(scale);
+    for (level, &w) in levels.iter_mut().zip(weights) {
+        *level = nearest::<LOW, HIGH>(w, scale);
+    }
+    scale
+}
+
+/// Levels from 0 to HIGH above a minimum for weights, with the scale and the minimum, both of which are f16. The scale is NaN if a weight is
+/// not finite, and all else zero then.
+#[inline(always)]
+pub(super) fn above_minimum<const HIGH: i32>(weights: &[f32], levels: &mut [u8]) -> (f32, f32) {
+    levels.fill(0);
+    if largest(weights).is_none() {
+        return (f32::NAN, 0.0);
+    }
+    let (lowest, highest) = weights.iter().fold((f32::MAX, f32::MIN), |(low, high), &w| (low.min(w), high.max(w)));
+    let (scale, minimum) = (as_half((highest - lowest) / HIGH as f32), as_half(lowest));
+    for (level, &w) in levels.iter_mut().zip(weights) {
+        *level = nearest::<0, HIGH>(w - minimum, scale) as u8;
+    }
+    (scale, minimum)
+}
+
+/// For each weight the index of the nearest level of a table, and the scale, which is an f16: the best for the levels that come of bringing
+/// the weight of largest magnitude to one of the ends of the table. The scale is NaN if a weight is not finite.
+#[inline(always)]
+pub(super) fn from_table(table: &[i8; 16], weights: &[f32], indices: &mut [u8]) -> f32 {
+    let index = |x: f32| {
+        let distance = |&i: &usize| (x - f32::from(table[i])).abs();
+        (0..16).min_by(|i, j| distance(i).total_cmp(&distance(j))).unwrap_or(0)
+    };
+    indices.fill(0);
+    let Some(largest) = largest(weights) else { return f32::NAN };
+    if largest.abs() < NEGLIGIBLE {
+        return 0.0;
+    }
+    let (mut best, mut scale) = (0.0, 0.0);
+    for end in [table[0], table[15]] {
+        let inverse = f32::from(end) / largest;
+        let (mut products, mut squares) = (0.0, 0.0);
+        for &w in weights {
+            let level = f32::from(table[index(w * inverse)]);
+            products += w * level;
+            squares += level * level;
+        }
+        let explained = products * products / squares;
+        if explained > best {
+            (best, scale) = (explained, products / squares);
+        }
+    }
+    let scale = as_half(scale);
+    if scale != 0.0 {
+        indices.iter_mut().zip(weights).for_each(|(i, w)| *i = index(w / scale) as u8);
+    }
+    scale
+}
+
+/// One scale that is an f16 for many, each of which is a whole number of it from LOW to HIGH. NaN if one of them is, and the whole numbers
+/// are zeros then.
+#[inline(always)]
+pub(super) fn coarse_scales<const LOW: i32, const HIGH: i32>(scales: &[f32]) -> (f32, [i8; 16]) {
+    let mut fine = [0; 16];
+    if scales.iter().any(|scale| scale.is_nan()) {
+        return (f32::NAN, fine);
+    }
+    let largest = scales.iter().fold(0f32, |largest, scale| largest.max(scale.abs()));
+    let coarse = as_half(largest / HIGH as f32);
+    for (fine, &scale) in fine.iter_mut().zip(scales) {
+        *fine = nearest::<LOW, HIGH>(scale, coarse);
+    }
+    (coarse, fine)
+}
+
+/// The number from LOW to HIGH of steps that comes nearest to x; 0 if the step is 0 or NaN.
+#[inline(always)]
+pub(super) fn nearest<const LOW: i32, const HIGH: i32>(x: f32, step: f32) -> i8 {
+    if step == 0.0 || step.is_nan() { 0 } else { rounded::<LOW, HIGH>(x / step) as i8 }
+}
+
+/// The nearest f16 that is finite.
+#[inline(always)]
+fn as_half(x: f32) -> f32 {
+    f16_to_f32(f32_to_f16(x.clamp(-LARGEST_HALF, LARGEST_HALF)))
+}
+
+/// The weight of largest magnitude; `None` if one is not finite.
+#[inline(always)]
+fn largest(weights: &[f32]) -> Option<f32> {
+    let larger = |largest: f32, &w: &f32| if w.abs() > largest.abs() { w } else { largest };
+    weights.iter().all(|w| w.is_finite()).then(|| weights.iter().fold(0.0, larger))
+}
+
+/// Σ w·q and Σ q·q with q the level nearest to `inverse` · w.
+#[inline(always)]
+fn sums<const LOW: i32, const HIGH: i32>(weights: &[f32], inverse: f32) -> (f32, f32) {
+    let (mut products, mut squares) = ([0.0; LANES], [0.0; LANES]);
+    for weights in weights.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            let q = rounded::<LOW, HIGH>(weights[lane] * inverse);
+            products[lane] += weights[lane] * q;
+            squares[lane] += q * q;
+        }
+    }
+    (products.iter().sum(), squares.iter().sum())
+}
+
+/// The whole number from LOW to HIGH nearest to x, the even one of two.
+#[inline(always)]
+fn rounded<const LOW: i32, const HIGH: i32>(x: f32) -> f32 {
+    let x = if x > HIGH as f32 { HIGH as f32 } else { x };
+    let x = if x < LOW as f32 { LOW as f32 } else { x };
+    x + ROUNDING - ROUNDING
+}

@@ -1,0 +1,231 @@
+//! The microkernels: one body over the formats, and a function of it for each instruction set.
+//!
+//! ```text
+//! for each 256 steps of K:
+//!     for each group: the words of its columns, times rows, summed exactly; sums += scale · products (+ minimum · sum of the row)
+//!     total += scale of the row · sums
+//! ```
+
+use super::format::{Columns, Decode, WORD, panel};
+use super::rows::{HEAD, sums};
+use crate::gemm::int8::ROW_GROUP;
+use crate::gemm::tile_args::TileArgs;
+use crate::simd::{NarrowQuads, Scalar};
+use std::array::from_fn;
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
+
+/// # Safety
+/// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, with rows and panels of the format F.
+pub(in crate::gemm) unsafe fn scalar<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Scalar, 1, 16, MR>(Scalar, args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(in crate::gemm) unsafe fn avx2<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Avx2F16c, 8, 2, MR>(Avx2F16c::assume(), args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX-VNNI, AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avxvnni,avx2,fma,f16c")]
+pub(in crate::gemm) unsafe fn avx_vnni<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, AvxVnniF16c, 8, 2, MR>(AvxVnniF16c::assume(), args) }
+}
+
+/// # Safety
+/// As [`scalar`], on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Avx512Vnni, 16, 1, MR>(Avx512Vnni::assume(), args) }
+}
+
+/// f32 of a tile.
+type Floats<const LANES: usize, const VECTORS: usize, const MR: usize> = [[[f32; LANES]; VECTORS]; MR];
+
+/// # Safety
+/// As [`scalar`], with VECTORS vectors of LANES columns.
+#[inline(always)]
+unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(q: Q, args: &TileArgs<'_, f32>)
+where
+    F: Decode,
+    Q: NarrowQuads<LANES>,
+{
+    // SAFETY: the operands are blocks of these formats, promised by the caller.
+    unsafe {
+        let mut total = args.begin::<LANES, VECTORS, MR>();
+        // Calls begin where a block of a row does, and end there or with the whole sum.
+        let (mut offset, mut left) = (args.offset, args.steps);
+        for pair in args.pairs {
+            while offset < args.k && left > 0 {
+                let steps = ROW_GROUP.min(args.k - offset).min(left);
+                let stretch = Stretch {
+                    rows: pair.a.wrapping_add(offset / ROW_GROUP * args.a_col_stride),
+                    row_stride: args.a_row_stride,
+                    blocks: pair.b.wrapping_add(offset / F::BLOCK * args.b_stride),
+                    groups: steps.div_ceil(F::GROUP),
+                };
+                total.add(&stretch.sums::<F, Q, LANES, VECTORS, MR>(q));
+                (offset, left) = (offset + steps, left - steps);
+            }
+            offset = 0;
+        }
+        total.end(q.floats());
+    }
+}
+
+/// Up to 256 steps of K, in which each row has one scale.
+struct Stretch {
+    rows: *const u8,
+    row_stride: usize,
+    blocks: *const u8,
+    groups: usize,
+}
+
+impl Stretch {
+    /// The sums of all groups, times the scales of the rows.
+    ///
+    /// # Safety
+    /// `rows` is valid for reads of a block of each of MR rows, `blocks` of the blocks of the groups.
+    #[inline(always)]
+    unsafe fn sums<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+    ) -> Floats<LANES, VECTORS, MR>
+    where
+        F: Decode,
+        Q: NarrowQuads<LANES>,
+    {
+        let mut sums = [[[0.0; LANES]; VECTORS]; MR];
+        let groups_in_block = F::BLOCK / F::GROUP;
+        // SAFETY: promised by the caller.
+        unsafe {
+            for group in 0..self.groups {
+                let block = self.blocks.add(group / groups_in_block * panel::<F>().block_bytes);
+                self.add_group::<F, Q, LANES, VECTORS, MR>(q, group, block, group % groups_in_block, &mut sums);
+            }
+            for (i, row) in sums.iter_mut().enumerate() {
+                let scale = self.rows.add(i * self.row_stride).cast::<f32>().read_unaligned();
+                row.as_flattened_mut().iter_mut().for_each(|sum| *sum *= scale);
+            }
+        }
+        sums
+    }
+
+    /// sums + scale · products (+ minimum · sum of the row) for one group, which is number `within` of its block.
+    ///
+    /// # Safety
+    /// As [`Stretch::sums`].
+    #[inline(always)]
+    unsafe fn add_group<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+        group: usize,
+        block: *const u8,
+        within: usize,
+        floats: &mut Floats<LANES, VECTORS, MR>,
+    ) where
+        F: Decode,
+        Q: NarrowQuads<LANES>,
+    {
+        // SAFETY: promised by the caller; a group's fields lie inside its block.
+        unsafe {
+            let columns: [Columns<F>; VECTORS] = from_fn(|j| Columns::new(block, j * LANES));
+            let numbers = self.rows.add(HEAD + group * F::GROUP);
+            let products = products::<F, Q, LANES, VECTORS, MR>(q, columns, within, numbers, self.row_stride);
+            let scales = columns.map(|columns| F::scales(q, columns, within));
+            let minimums = columns.map(|columns| F::minimums(q, columns, within));
+            let zero = if F::BITS == 8 { Q::OFFSET } else { F::ZERO } as f32;
+            for i in 0..MR {
+                let sum = self.rows.add(i * self.row_stride + sums(F::GROUP) + group * size_of::<f32>());
+                let sum = sum.cast::<f32>().read_unaligned();
+                for j in 0..VECTORS {
+                    let products = q.to_floats(products[i][j]);
+                    for lane in 0..LANES {
+                        // Whole numbers below 2²⁴, so that the difference is exact.
+                        let exact = if zero == 0.0 { products[lane] } else { products[lane] - zero * sum };
+                        let float = &mut floats[i][j][lane];
+                        *float = scales[j][lane].mul_add(exact, *float);
+                        if F::HAS_MINIMUM {
+                            *float = minimums[j][lane].mul_add(sum, *float);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Words whose products fit the short sums, as [`NarrowQuads::add_products`] says.
+const fn words_of_short_sums(bits: u32) -> usize {
+    match bits {
+        4 => 8,
+        5 => 4,
+        6 => 2,
+        _ => panic!("wanted weights of 4, 5 or 6 bits"),
+    }
+}
+
+/// The exact sums of products of a group.
+///
+/// # Safety
+/// The fields of the group's block are valid for reads, and `numbers` of the group's numbers in each of MR rows.
+#[inline(always)]
+unsafe fn products<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    q: Q,
+    columns: [Columns<F>; VECTORS],
+    group: usize,
+    numbers: *const u8,
+    row_stride: usize,
+) -> [[Q::Sums; VECTORS]; MR]
+where
+    F: Decode,
+    Q: NarrowQuads<LANES>,
+{
+    let mut sums = [[q.no_sums(); VECTORS]; MR];
+    let words = F::GROUP / WORD;
+    // SAFETY: promised by the caller.
+    unsafe {
+        if F::BITS == 8 {
+            for word in 0..words {
+                let weights = columns.map(|columns| q.signed(F::words(q, columns, group, word)));
+                for i in 0..MR {
+                    for j in 0..VECTORS {
+                        let row = numbers.add(i * row_stride + word * WORD);
+                        sums[i][j] = q.add_signed_products(sums[i][j], weights[j], row);
+                    }
+                }
+            }
+            return sums;
+        }
+        let run = words_of_short_sums(F::BITS).min(words);
+        for first in (0..words).step_by(run) {
+            let mut short = [[q.no_products(); VECTORS]; MR];
+            for word in first..first + run {
+                let weights = columns.map(|columns| F::words(q, columns, group, word));
+                for i in 0..MR {
+                    for j in 0..VECTORS {
+                        let row = numbers.add(i * row_stride + word * WORD);
+                        short[i][j] = q.add_products(short[i][j], weights[j], row);
+                    }
+                }
+            }
+            for i in 0..MR {
+                for j in 0..VECTORS {
+                    sums[i][j] = q.add(sums[i][j], short[i][j]);
+                }
+            }
+        }
+    }
+    sums
+}
