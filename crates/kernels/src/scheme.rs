@@ -140,6 +140,21 @@ impl<F: GroupFormat> Scheme for Grouped<F> {
     }
 }
 
+/// f32 · f32 with B rounded to bf16, summed in f32: [`gemm::bf16`](crate::gemm::bf16).
+#[derive(Clone, Copy, Debug)]
+pub struct Bf16;
+
+impl Scheme for Bf16 {
+    type A = f32;
+    type B = f32;
+    type C = f32;
+    const NAME: &'static str = "bf16";
+
+    fn kernels() -> &'static [&'static [Microkernel<Bf16>]] {
+        registry::BF16
+    }
+}
+
 /// f64 · f64 summed in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct F64;

@@ -3,6 +3,7 @@
 //! [`GemmPlan`] chooses a microkernel for a shape, packs B once and runs it for any number of rows of A.
 
 mod batch;
+pub mod bf16;
 mod blocking;
 mod brgemm;
 mod chains;

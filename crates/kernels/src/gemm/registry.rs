@@ -2,6 +2,7 @@
 //!
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
+use super::bf16;
 use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::grouped::{self, Preparation};
 use super::int8;
@@ -252,17 +253,78 @@ formats! {
     IQ4_NL: Iq4Nl, "iq4_nl";
 }
 
+/// `widen!("name", isa, function, lanes, [1 2 3], [1 2])`: one record of bf16 that widens weights, its functions one for each number of rows
+/// and of vectors.
+#[cfg(target_arch = "x86_64")]
+macro_rules! widen {
+    ($name:literal, $isa:ident, $function:ident, $lanes:literal, [$($rows:literal)*], $vectors:tt) => {
+        bf16::widening::<$isa>($name, Isa::$isa.needs(), $lanes, bf16_functions!($function, [$($rows)*], $vectors))
+    };
+}
+
+/// The table of functions of a kernel of bf16.
+#[cfg(target_arch = "x86_64")]
+macro_rules! bf16_functions {
+    ($function:ident, [$($rows:literal)*], $vectors:tt) => {
+        &[$(bf16_functions!(@row $function, $rows, $vectors)),*]
+    };
+    (@row $function:ident, $rows:literal, [$($vectors:literal)*]) => {
+        &[$(bf16::tile::$function::<$rows, $vectors>),*]
+    };
+}
+
+/// The kernels of bf16: groups that need the same of the CPU, the most capable first. Which of the two arithmetics of
+/// [`bf16`](super::bf16) a group computes by is part of its kernels' names.
+pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
+    #[cfg(target_arch = "x86_64")]
+    BF16_AVX512_BF16,
+    #[cfg(target_arch = "x86_64")]
+    BF16_AVX512,
+    #[cfg(target_arch = "x86_64")]
+    BF16_AVX2,
+    BF16_SCALAR,
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static BF16_AVX512_BF16: &[Microkernel<scheme::Bf16>] = &[
+    bf16::pairing("avx512_bf16_vdpbf16ps_16x16", Isa::Avx512.needs().union(Features::AVX512_BF16),
+        bf16_functions!(avx512_bf16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1])),
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static BF16_AVX512: &[Microkernel<scheme::Bf16>] = &[
+    widen!("avx512_bf16_widen_16x16", Avx512, avx512, 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static BF16_AVX2: &[Microkernel<scheme::Bf16>] = &[
+    widen!("avx2_bf16_widen_6x16", Avx2, avx2, 8, [1 2 3 4 5 6], [1 2]),
+];
+
+static BF16_SCALAR: &[Microkernel<scheme::Bf16>] = &[bf16::widening::<Scalar>(
+    "scalar_bf16_widen_4x16",
+    Features::NONE,
+    16,
+    &[&[bf16::tile::scalar::<1>], &[bf16::tile::scalar::<2>], &[bf16::tile::scalar::<3>], &[bf16::tile::scalar::<4>]],
+)];
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::{F32, F64, Grouped, Int4, Int8};
+    use crate::scheme::{Bf16, F32, F64, Grouped, Int4, Int8};
 
     fn check_records<S: Scheme>() {
         for kernel in S::records() {
             let Tile { mr, nr } = kernel.tile();
             let form = if kernel.form() == Form::Dot { "dot_" } else { "" };
-            let (name, suffix) = (kernel.name(), format!("_{}_{form}{mr}x{nr}", S::NAME));
-            let isa = name.strip_suffix(&suffix).unwrap_or_else(|| panic!("{name} should end in {suffix}"));
+            let name = kernel.name();
+            let (isa, rest) = name.split_once(&format!("_{}_", S::NAME)).expect("ISA, scheme and tile");
+            // Kernels in blocks may name their arithmetic.
+            let tile = rest.strip_prefix("widen_").or(rest.strip_prefix("vdpbf16ps_")).unwrap_or(rest);
+            assert_eq!(tile, format!("{form}{mr}x{nr}"), "{name}");
             assert!(isa == kernel.isa().name() || isa.contains("vnni"), "{name}");
             let functions = kernel.tiles.functions;
             assert_eq!(functions.len(), mr);
@@ -279,6 +341,7 @@ mod tests {
         check_records::<Int4>();
         check_records::<Grouped<grouped::Q6_K>>();
         check_records::<Grouped<grouped::Q8_0>>();
+        check_records::<Bf16>();
     }
 
     fn check_groups<S: Scheme>() {
@@ -292,6 +355,7 @@ mod tests {
     fn groups_need_the_same_and_the_most_capable_come_first() {
         check_groups::<F32>();
         check_groups::<F64>();
+        check_groups::<Bf16>();
     }
 
     fn isas<S: Scheme>() -> Vec<Isa> {
@@ -301,7 +365,7 @@ mod tests {
     #[test]
     fn every_isa_has_a_kernel() {
         let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
-        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>()] {
+        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>(), isas::<Bf16>()] {
             assert!(wanted.iter().all(|isa| isas.contains(isa)));
         }
     }

@@ -6,6 +6,8 @@
 
 mod dispatch;
 mod entry;
+#[cfg(target_arch = "x86_64")]
+mod halves;
 mod lanes;
 mod lanewise;
 pub mod math;
@@ -38,6 +40,8 @@ pub use lanewise::{Four, Lanewise};
 pub(crate) use quads::{NarrowQuads, QuadRows, Quads};
 pub use scalar::Scalar;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use halves::{Avx512Bf16, Halves};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "x86_64")]

@@ -11,7 +11,7 @@
 //! set.
 
 mod columns;
-mod quantize;
+pub(super) mod quantize;
 mod rows;
 pub(super) mod tile;
 

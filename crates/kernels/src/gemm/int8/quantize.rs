@@ -14,7 +14,7 @@ const ROUNDING: f32 = 12_582_912.0;
 
 /// N elements of a row from `start` on, filled up with zeros.
 #[inline(always)]
-pub(super) fn group_of<const N: usize>(x: MatRef<'_, f32>, row: usize, start: usize) -> [f32; N] {
+pub(in crate::gemm) fn group_of<const N: usize>(x: MatRef<'_, f32>, row: usize, start: usize) -> [f32; N] {
     let mut group = [0.0; N];
     copy_group(x, row, start, &mut group);
     group

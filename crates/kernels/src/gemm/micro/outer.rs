@@ -43,17 +43,41 @@ impl<E: Element, const MR: usize, const NV: usize> Body for Outer<E, MR, NV> {
     #[inline(always)]
     unsafe fn run<S: Simd<E>>(s: S, args: &TileArgs<'_, E>) {
         // SAFETY: promised by the caller.
-        unsafe { tile::<E, S, MR, NV>(s, args) }
+        unsafe { tile::<E, S, Elements, MR, NV>(s, Elements, args) }
     }
 }
 
+/// How the formats of A and B hold the steps of a sum, and how these are multiplied.
+pub(in crate::gemm) trait Steps<E: Element, S: Simd<E>>: Copy {
+    /// Whether B may be a matrix in place, which is prefetched and copied by rows.
+    const IN_PLACE: bool;
+
+    /// Blocks of A and of B that lie before the one from which step `offset` of a pair is read.
+    fn blocks_before(self, offset: usize) -> (usize, usize);
+
+    /// sums += A·B for some steps of one pair; the operands are then those of the step after them.
+    ///
+    /// # Safety
+    /// The operands are valid for `steps` steps; the rest as [`tile`].
+    unsafe fn multiply<const MR: usize, const NV: usize, const SIDE_WORK: u8>(
+        self,
+        s: S,
+        args: &TileArgs<'_, E>,
+        steps: usize,
+        columns: Columns<S::First, NV>,
+        operands: &mut Operands<'_, E, MR>,
+        sums: &mut [[S::Reg; NV]; MR],
+    );
+}
+
 /// # Safety
-/// As [`Outer::run`].
+/// As [`TileFn`](super::super::tile_args::TileFn), for MR rows and NV vectors, in the formats that `format` reads.
 #[inline(always)]
-unsafe fn tile<E, S, const MR: usize, const NV: usize>(s: S, args: &TileArgs<'_, E>)
+pub(in crate::gemm) unsafe fn tile<E, S, T, const MR: usize, const NV: usize>(s: S, format: T, args: &TileArgs<'_, E>)
 where
     E: Element,
     S: Simd<E>,
+    T: Steps<E, S>,
 {
     // Registers are kept in memory, and tall tiles in groups of four rows.
     const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
@@ -87,11 +111,11 @@ where
         let sums = if matches!(args.store, Store::Epilogue { .. }) { buffered } else { sums };
         let call = Call { args, columns, alpha, before, sums, result };
         match args.side_work {
-            SideWork::Nothing => call.run::<S, MR, NOTHING>(s),
-            SideWork::Prefetch(PrefetchStream { period: 1, .. }) => call.run::<S, MR, PREFETCH_LINE>(s),
-            SideWork::Prefetch(_) => call.run::<S, MR, PREFETCH_ROWS>(s),
-            SideWork::PrefetchB => call.run::<S, MR, FETCH_ROWS>(s),
-            SideWork::CopyB { .. } => call.run::<S, MR, COPY>(s),
+            SideWork::Prefetch(PrefetchStream { period: 1, .. }) => call.run::<S, T, MR, PREFETCH_LINE>(s, format),
+            SideWork::Prefetch(_) => call.run::<S, T, MR, PREFETCH_ROWS>(s, format),
+            SideWork::PrefetchB if T::IN_PLACE => call.run::<S, T, MR, FETCH_ROWS>(s, format),
+            SideWork::CopyB { .. } if T::IN_PLACE => call.run::<S, T, MR, COPY>(s, format),
+            SideWork::Nothing | SideWork::PrefetchB | SideWork::CopyB { .. } => call.run::<S, T, MR, NOTHING>(s, format),
         }
         if let Store::Epilogue { epilogue, .. } = args.store {
             let Place { data: sums, row_stride: sums_row_stride } = buffered;
@@ -103,8 +127,8 @@ where
 
 /// The variants of [`SideWork`] as constants, so that each has loops of its own.
 const NOTHING: u8 = 0;
-const PREFETCH_LINE: u8 = 1;
-const PREFETCH_ROWS: u8 = 2;
+pub(in crate::gemm) const PREFETCH_LINE: u8 = 1;
+pub(in crate::gemm) const PREFETCH_ROWS: u8 = 2;
 const FETCH_ROWS: u8 = 3;
 const COPY: u8 = 4;
 
@@ -177,9 +201,13 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
     /// # Safety
     /// As [`tile`]; the three places are valid for MR rows and the columns.
     #[inline(always)]
-    unsafe fn run<S: Simd<E, First = F>, const MR: usize, const SIDE_WORK: u8>(&self, s: S) {
+    unsafe fn run<S, T, const MR: usize, const SIDE_WORK: u8>(&self, s: S, format: T)
+    where
+        S: Simd<E, First = F>,
+        T: Steps<E, S>,
+    {
         let args = self.args;
-        let mut operands = Operands::<E, MR>::new(args);
+        let mut operands = Operands::<E, MR>::new::<S, T>(format, args);
         let (mut at, end) = (args.before, args.before + args.steps);
         // A single chain over nothing needs no zeros; of several, the first one takes them, so that all run alike.
         let adds = self.before.data != zeros::<E>().data || chain_end(at) < end;
@@ -187,7 +215,7 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
         // No steps still make one chain, of zeros. What differs from chain to chain is data, not a branch: after the long inner loop the
         // CPU would predict none; and it is little, since nothing is multiplied meanwhile.
         loop {
-            if const { chains_at_once(MR * NV) > 1 && (SIDE_WORK == NOTHING || SIDE_WORK == FETCH_ROWS) } {
+            if const { T::IN_PLACE && chains_at_once(MR * NV) > 1 && (SIDE_WORK == NOTHING || SIDE_WORK == FETCH_ROWS) } {
                 let chains = const { chains_at_once(MR * NV) };
                 if let Some(length) = equal_chains(at, chains, operands.left.min(end - at)) {
                     // SAFETY: the chains lie inside the pair and this call; the rest is promised by the caller.
@@ -211,12 +239,12 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
             loop {
                 let run = steps.min(operands.left);
                 // SAFETY: steps of one pair, inside this call; the rest is promised by the caller.
-                unsafe { multiply::<E, S, MR, NV, SIDE_WORK>(s, args, run, self.columns, &mut operands, &mut sums) };
+                unsafe { format.multiply::<MR, NV, SIDE_WORK>(s, args, run, self.columns, &mut operands, &mut sums) };
                 steps -= run;
                 if steps == 0 {
                     break;
                 }
-                operands.next_pair(args, 0);
+                operands.next_pair(format.blocks_before(0), args, 0);
             }
             // SAFETY: promised by the caller.
             unsafe { self.add_chain::<S, MR>(s, &mut total, adds, at == end, &mut sums) };
@@ -288,7 +316,7 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
 /// the one before, which come out the same from both; so there are neither masks nor idle lanes. Only a single vector can be too short
 /// for that.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<F, const NV: usize> {
+pub(in crate::gemm) struct Columns<F, const NV: usize> {
     /// The first column of the last vector.
     last: usize,
     /// The lanes of a single vector, and whether it is whole.
@@ -314,7 +342,7 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
     /// # Safety
     /// j < NV, and the row's columns are valid for reads.
     #[inline(always)]
-    pub(super) unsafe fn load<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
+    pub(in crate::gemm) unsafe fn load<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
         // SAFETY: columns of the row, promised by the caller.
         unsafe {
             if NV == 1 { s.load_first_filled(row, self.first) } else { s.load(row.add(self.first_of::<E, S>(j))) }
@@ -339,12 +367,12 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
 }
 
 /// How far a call has come: the operands of the next step, and what it does besides.
-struct Operands<'p, E: Element, const MR: usize> {
+pub(in crate::gemm) struct Operands<'p, E: Element, const MR: usize> {
     /// One address for each four rows, so that those of a tall tile are not counted up one after the other in every step.
     a: [*const E; MAX_ROWS / 4],
-    b: *const E,
+    pub(in crate::gemm) b: *const E,
     /// Steps that are left of the pair.
-    left: usize,
+    pub(in crate::gemm) left: usize,
     later_pairs: &'p [Pair],
     lines: PrefetchStream,
     /// Step in the period of the lines.
@@ -355,7 +383,7 @@ struct Operands<'p, E: Element, const MR: usize> {
 
 impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
     #[inline(always)]
-    fn new(args: &TileArgs<'p, E>) -> Self {
+    fn new<S: Simd<E>, T: Steps<E, S>>(format: T, args: &TileArgs<'p, E>) -> Self {
         let (a, b, left, later_pairs) = ([null(); MAX_ROWS / 4], null(), 0, args.pairs);
         let (mut lines, mut copy) = (PrefetchStream::NONE, (null_mut(), 0));
         match args.side_work {
@@ -364,80 +392,65 @@ impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
             SideWork::Nothing | SideWork::PrefetchB => {}
         }
         let mut operands = Operands { a, b, left, later_pairs, lines, step: 0, copy };
-        operands.next_pair(args, args.offset);
+        operands.next_pair(format.blocks_before(args.offset), args, args.offset);
         operands
     }
 
-    /// Goes on to the step `offset` of the next pair, if there is one.
+    /// Goes on to the step `offset` of the next pair, if there is one, which so many blocks of A and B lie before.
     #[inline(always)]
-    fn next_pair(&mut self, args: &TileArgs<'_, E>, offset: usize) {
+    fn next_pair(&mut self, (a, b): (usize, usize), args: &TileArgs<'_, E>, offset: usize) {
         let Some((pair, later)) = self.later_pairs.split_first() else { return };
         for group in 0..MR.div_ceil(4) {
-            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + offset * args.a_col_stride).cast();
+            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + a * args.a_col_stride).cast();
         }
-        self.b = pair.b.wrapping_add(offset * args.b_stride).cast();
+        self.b = pair.b.wrapping_add(b * args.b_stride).cast();
         (self.left, self.later_pairs) = (args.k - offset, later);
     }
-}
 
-/// sums += A·B for some steps of one pair.
-///
-/// # Safety
-/// The operands are valid for `steps` steps; the rest as [`tile`].
-#[inline(always)]
-unsafe fn multiply<E, S, const MR: usize, const NV: usize, const SIDE_WORK: u8>(
-    s: S,
-    args: &TileArgs<'_, E>,
-    steps: usize,
-    columns: Columns<S::First, NV>,
-    operands: &mut Operands<'_, E, MR>,
-    sums: &mut [[S::Reg; NV]; MR],
-) where
-    E: Element,
-    S: Simd<E>,
-{
-    let stride = args.a_row_stride;
-    let three_rows = 3 * stride;
-    for _ in 0..steps {
-        let b = operands.b;
-        // SAFETY: promised by the caller for every step; the pointers go past the end only after the last use.
-        unsafe {
-            let mut row = [s.splat(E::zero()); NV];
-            for j in 0..NV {
-                row[j] = columns.load(s, b, j);
-            }
-            if SIDE_WORK == FETCH_ROWS || SIDE_WORK == COPY {
-                for j in 0..NV {
-                    s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride).wrapping_add(j * S::LANES));
-                }
-            }
-            if SIDE_WORK == COPY {
-                for j in 0..NV {
-                    columns.store(s, operands.copy.0, j, row[j]);
-                }
-                operands.copy.0 = operands.copy.0.wrapping_byte_add(operands.copy.1);
-            }
-            for i in 0..MR {
-                let offset = [0, stride, 2 * stride, three_rows][i % 4];
-                let x = s.splat(*operands.a[i / 4].byte_add(offset));
-                for j in 0..NV {
-                    sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
-                }
-            }
-        }
-        if SIDE_WORK == PREFETCH_LINE {
-            s.prefetch(operands.lines.first.cast());
-            operands.lines.first = operands.lines.first.wrapping_add(operands.lines.advance);
-        }
-        if SIDE_WORK == PREFETCH_ROWS {
-            operands.prefetch_row(s);
-        }
-        for group in 0..MR.div_ceil(4) {
-            operands.a[group] = opaque(operands.a[group].wrapping_byte_add(args.a_col_stride));
-        }
-        operands.b = b.wrapping_byte_add(args.b_stride);
+    /// Where row i of A has its next block; the strides of one row and of three rows are given.
+    #[inline(always)]
+    pub(in crate::gemm) fn a(&self, i: usize, stride: usize, three_rows: usize) -> *const E {
+        self.a[i / 4].wrapping_byte_add([0, stride, 2 * stride, three_rows][i % 4])
     }
-    operands.left -= steps;
+
+    /// Goes on to the next block of A.
+    #[inline(always)]
+    pub(in crate::gemm) fn next_block_of_a(&mut self, args: &TileArgs<'_, E>) {
+        for group in 0..MR.div_ceil(4) {
+            self.a[group] = opaque(self.a[group].wrapping_byte_add(args.a_col_stride));
+        }
+    }
+
+    /// Asks for the next line of a stream of one line in each block of B.
+    #[inline(always)]
+    pub(in crate::gemm) fn prefetch_line<S: Simd<E>>(&mut self, s: S) {
+        s.prefetch(self.lines.first.cast());
+        self.lines.first = self.lines.first.wrapping_add(self.lines.advance);
+    }
+
+    /// Goes on by some steps of the pair.
+    #[inline(always)]
+    fn advance(&mut self, args: &TileArgs<'_, E>, steps: usize) {
+        for a in &mut self.a[..MR.div_ceil(4)] {
+            *a = a.wrapping_byte_add(steps * args.a_col_stride);
+        }
+        self.b = self.b.wrapping_byte_add(steps * args.b_stride);
+        self.left -= steps;
+    }
+
+    /// Asks for the line of this step, if it has one.
+    #[inline(always)]
+    pub(in crate::gemm) fn prefetch_row<S: Simd<E>>(&mut self, s: S) {
+        let lines = &mut self.lines;
+        if self.step < lines.rows {
+            s.prefetch(lines.first.wrapping_add(self.step * lines.row_stride).cast());
+        }
+        self.step += 1;
+        if self.step == lines.period {
+            self.step = 0;
+            lines.first = lines.first.wrapping_add(lines.advance);
+        }
+    }
 }
 
 /// Chains of a tile of so many vectors that are summed at the same time, each by itself: with fewer sums than the units have multiply-adds
@@ -452,7 +465,7 @@ const fn chains_at_once(vectors: usize) -> usize {
 
 const MOST_CHAINS: usize = 4;
 
-/// sums[c] = A·B over chain c of the next few, each of `length` steps.
+/// sums[c] = A·B over chain c of the next few, each of `length` steps, for blocks that are elements.
 ///
 /// # Safety
 /// The operands are valid for the steps of all chains, which lie in one pair; the rest as [`tile`].
@@ -495,35 +508,72 @@ where
     sums
 }
 
-impl<E: Element, const MR: usize> Operands<'_, E, MR> {
-    /// Goes on by some steps of the pair.
+/// Blocks that are elements: a step of B is a row of them, and one of A stands for each of its rows.
+#[derive(Clone, Copy)]
+struct Elements;
+
+impl<E: Element, S: Simd<E>> Steps<E, S> for Elements {
+    const IN_PLACE: bool = true;
+
     #[inline(always)]
-    fn advance(&mut self, args: &TileArgs<'_, E>, steps: usize) {
-        for a in &mut self.a[..MR.div_ceil(4)] {
-            *a = a.wrapping_byte_add(steps * args.a_col_stride);
-        }
-        self.b = self.b.wrapping_byte_add(steps * args.b_stride);
-        self.left -= steps;
+    fn blocks_before(self, offset: usize) -> (usize, usize) {
+        (offset, offset)
     }
 
-    /// Asks for the line of this step, if it has one.
     #[inline(always)]
-    fn prefetch_row<S: Simd<E>>(&mut self, s: S) {
-        let lines = &mut self.lines;
-        if self.step < lines.rows {
-            s.prefetch(lines.first.wrapping_add(self.step * lines.row_stride).cast());
+    unsafe fn multiply<const MR: usize, const NV: usize, const SIDE_WORK: u8>(
+        self,
+        s: S,
+        args: &TileArgs<'_, E>,
+        steps: usize,
+        columns: Columns<S::First, NV>,
+        operands: &mut Operands<'_, E, MR>,
+        sums: &mut [[S::Reg; NV]; MR],
+    ) {
+        let stride = args.a_row_stride;
+        let three_rows = 3 * stride;
+        for _ in 0..steps {
+            let b = operands.b;
+            // SAFETY: promised by the caller for every step; the pointers go past the end only after the last use.
+            unsafe {
+                let mut row = [s.splat(E::zero()); NV];
+                for j in 0..NV {
+                    row[j] = columns.load(s, b, j);
+                }
+                if SIDE_WORK == FETCH_ROWS || SIDE_WORK == COPY {
+                    for j in 0..NV {
+                        s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride).wrapping_add(j * S::LANES));
+                    }
+                }
+                if SIDE_WORK == COPY {
+                    for j in 0..NV {
+                        columns.store(s, operands.copy.0, j, row[j]);
+                    }
+                    operands.copy.0 = operands.copy.0.wrapping_byte_add(operands.copy.1);
+                }
+                for i in 0..MR {
+                    let x = s.splat(*operands.a(i, stride, three_rows));
+                    for j in 0..NV {
+                        sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
+                    }
+                }
+            }
+            if SIDE_WORK == PREFETCH_LINE {
+                operands.prefetch_line(s);
+            }
+            if SIDE_WORK == PREFETCH_ROWS {
+                operands.prefetch_row(s);
+            }
+            operands.next_block_of_a(args);
+            operands.b = b.wrapping_byte_add(args.b_stride);
         }
-        self.step += 1;
-        if self.step == lines.period {
-            self.step = 0;
-            lines.first = lines.first.wrapping_add(lines.advance);
-        }
+        operands.left -= steps;
     }
 }
 
 /// The same value, about which the compiler knows nothing.
 #[inline(always)]
-pub(super) fn opaque<T>(value: *const T) -> *const T {
+pub(in crate::gemm) fn opaque<T>(value: *const T) -> *const T {
     let mut address = value.addr();
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };

@@ -1,0 +1,33 @@
+//! Rows of A for `vdpbf16ps`: pairs of numbers in bf16.
+
+use super::PAIR;
+use super::round::rounded;
+use crate::gemm::format::RowFormat;
+use crate::gemm::int8::quantize::group_of;
+use crate::gemm::panel::RowBlock;
+
+/// Bytes of a pair.
+const PAIR_BYTES: usize = PAIR * size_of::<u16>();
+
+pub(super) const FORMAT: RowFormat =
+    RowFormat { layout: "bf16 rows in pairs", block_k: PAIR, block_bytes: PAIR_BYTES, is_in_place: false };
+
+/// Numbers that are rounded at a time.
+const GROUP: usize = 64;
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(super) unsafe fn prepare(block: RowBlock<'_, f32>) {
+    let RowBlock { format, source, rows, row_stride } = block;
+    let k = source.cols();
+    for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
+        let row = &mut row[..format.row_bytes(k)];
+        for (start, out) in (0..k).step_by(GROUP).zip(row.chunks_mut(GROUP * size_of::<u16>())) {
+            let numbers = group_of::<GROUP>(source, i, start);
+            for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
+                *out = rounded(x).to_ne_bytes();
+            }
+        }
+    }
+}
