@@ -23,22 +23,27 @@ const ROWS_PER_PANEL: usize = 64;
 const TASKS_PER_THREAD: usize = 6;
 
 impl Blocking {
-    /// Blocks for C (m, n) += A (m, k) · B (k, n).
+    /// Blocks for C (m, n) += A (m, k) · B (k, n), whose elements take `a_bytes` and `b_bytes`.
     ///
     /// One panel of B (kc × nr) shares L2 with one block of A (mc × kc): the panel is read once for each tile of rows, the block
     /// once for each panel. K stays whole while the panel takes a third of L2, since each more pass reads and writes C again; and where
     /// one tile takes all rows, so that no panel is read twice: memory delivers a long stream faster than its pieces.
-    pub fn choose(tile: Tile, element_bytes: usize, caches: Caches, threads: usize, shape: Shape) -> Blocking {
+    pub fn choose(
+        tile: Tile,
+        (a_bytes, b_bytes): (usize, usize),
+        caches: Caches,
+        threads: usize,
+        shape: Shape,
+    ) -> Blocking {
         let Shape { m, n, k } = shape;
-        let elements = |bytes: usize| bytes / element_bytes;
         if k <= SHALLOW && m > tile.mr {
-            return Blocking::shallow(tile, elements(caches.l2 / 2), threads, shape);
+            return Blocking::shallow(tile, caches.l2 / 2 / b_bytes, threads, shape);
         }
-        let room_for_a = elements(caches.l2 * 2 / 5);
+        let room_for_a = caches.l2 * 2 / 5 / a_bytes;
         let limit = match m {
             _ if m <= tile.mr => usize::MAX,
             // With rows enough in each block of A to make up for the reading of B from beyond L2.
-            _ => (elements(caches.l2 / 3) / tile.nr).min(room_for_a / m.min(ROWS_PER_PANEL)),
+            _ => (caches.l2 / 3 / b_bytes / tile.nr).min(room_for_a / m.min(ROWS_PER_PANEL)),
         };
         let kc = even_part(k, limit.max(16), 1);
         let panels = n.div_ceil(tile.nr).clamp(1, usize::MAX / tile.nr);
@@ -151,7 +156,7 @@ mod tests {
         let tile = Tile { mr: 6, nr: 64 };
         let tiny = Caches { l1d: 1, l2: 1, l3: 0 };
         for (m, n, k) in [(0, 0, 0), (1, 1, 1), (7, 100, 1_000_000), (1_000_000, 1, 1)] {
-            let Blocking { mc, kc, nc } = Blocking::choose(tile, 4, tiny, 3, Shape { m, n, k });
+            let Blocking { mc, kc, nc } = Blocking::choose(tile, (4, 4), tiny, 3, Shape { m, n, k });
             assert!(mc > 0 && kc > 0 && nc > 0 && nc % 64 == 0, "{m} {n} {k}");
         }
     }

@@ -22,6 +22,12 @@ impl RowFormat {
         RowFormat { layout, block_k: 1, block_bytes: size_of::<E>(), is_in_place: true }
     }
 
+    /// Bytes of a product but for side data, at least 1.
+    pub(super) const fn element_bytes(&self) -> usize {
+        let bytes = self.block_bytes / self.block_k;
+        if bytes > 0 { bytes } else { 1 }
+    }
+
     /// Bytes of a row of `k` products. Saturates.
     pub const fn row_bytes(&self, k: usize) -> usize {
         k.div_ceil(self.block_k).saturating_mul(self.block_bytes)

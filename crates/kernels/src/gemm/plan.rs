@@ -211,7 +211,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         };
         let record = self.kernel.record();
         let blocking = self.blocking.unwrap_or_else(|| {
-            let bytes = record.panel_format().element_bytes();
+            let bytes = (record.row_format().element_bytes(), record.panel_format().element_bytes());
             Blocking::choose(record.tile(), bytes, self.caches, pool.threads(), Shape { m, n, k })
         });
         // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.

@@ -5,17 +5,18 @@ mod oracle;
 
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{
-    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, RowBuf, Shape,
-    bf16, supported,
+    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, PackedB,
+    RowBuf, Shape, StableBytes, bf16, supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
-use cke_testkit::Data;
 use cke_testkit::tolerance::{assert_close, gemm_bound};
+use cke_testkit::{Data, PageGuarded};
 use oracle::{Case, bits, kernels, rounded};
+use std::sync::Arc;
 
 /// On both sides of tiles, panels, pairs, chains and of the blocks that a cache would have room for.
 const SIZES: [(usize, usize, usize); 14] = [
@@ -219,7 +220,8 @@ fn epilogues_are_applied_to_the_sums() {
                 residual: Some(MatRef::new(&residual, m, n).unwrap()),
             };
             let wanted = with_epilogue(&case.wanted(kernel), n, &bias, &residual);
-            let close = |c: &[f32]| c.iter().zip(&wanted).all(|(c, wanted)| (c - wanted).abs() <= 1e-5 * wanted.abs().max(1.0));
+            let close =
+                |c: &[f32]| c.iter().zip(&wanted).all(|(c, wanted)| (c - wanted).abs() <= 1e-5 * wanted.abs().max(1.0));
             let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
             let (mut c, mut prepared) = (vec![f32::NAN; m * n], vec![f32::NAN; m * n]);
             plan.run(case.a(), &packed, MatMut::new(&mut c, m, n).unwrap(), &epilogue, ctx).unwrap();
@@ -295,5 +297,33 @@ fn joined(cases: &[Case]) -> Case {
         a: (0..m).flat_map(row).collect(),
         b: cases.iter().flat_map(|case| case.b.clone()).collect(),
         ..cases[0]
+    }
+}
+
+/// Packed weights before a page that nobody may touch.
+struct Fenced(PageGuarded<u8>);
+
+// SAFETY: the pages stay where they are, and nobody writes to them.
+unsafe impl StableBytes for Fenced {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+#[test]
+fn nothing_is_read_or_written_past_the_ends_of_operands() {
+    for kernel in kernels() {
+        for size in [(1, 16, 4), (3, 5, 7), (6, 17, 131), (37, 30, 65)] {
+            let case = Case::new(size, 13);
+            let (plan, wanted) = (case.plan(kernel), bits(&case.wanted(kernel)));
+            let fenced = Fenced(PageGuarded::at_end(plan.pack_b(case.b()).unwrap().as_bytes()));
+            let packed = PackedB::from_shared(kernel, case.k, case.n, Arc::new(fenced)).unwrap();
+            let (a, mut c) = (PageGuarded::at_end(&case.a), PageGuarded::at_end(&vec![f32::NAN; case.m * case.n]));
+            let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
+            let a = MatRef::new(a.as_slice(), case.m, case.k).unwrap();
+            let place = MatMut::new(c.as_mut_slice(), case.m, case.n).unwrap();
+            plan.run(a, &packed, place, &Epilogue::default(), ctx).unwrap();
+            assert_eq!(bits(c.as_slice()), wanted, "{}, {size:?}", kernel.record().name());
+        }
     }
 }

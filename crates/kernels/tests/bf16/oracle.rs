@@ -16,7 +16,8 @@ pub(crate) fn kernels() -> Vec<Supported<Bf16>> {
     let cpu = Cpu::host().unwrap();
     REPORT.call_once(|| {
         for record in bf16_records().filter(|record| !cpu.has(record.needs())) {
-            let line = format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu.features());
+            let line =
+                format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu.features());
             std::io::stderr().write_all(line.as_bytes()).unwrap();
         }
     });

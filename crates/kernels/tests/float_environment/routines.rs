@@ -5,7 +5,7 @@ use cke_kernels::gemm::{
     BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
     MatricesMut, Shape,
 };
-use cke_kernels::scheme::{F32, Uniform};
+use cke_kernels::scheme::{Bf16, F32, Scheme, Uniform};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
@@ -62,15 +62,12 @@ impl Case {
 
     /// A product with packed weights, and a sum of three products.
     pub(crate) fn plans(&self, cpu: &Cpu, epilogue: &Epilogue<'_>, pool: &dyn Parallel) {
-        let Case { m, n, k, transposed } = *self;
+        let Case { m, n, k, .. } = *self;
         let (a, b) = (whole_numbers::<f32>(m * k), whole_numbers::<f32>(k * n));
-        let mut c = vec![0.0; m * n];
-        let plan = GemmPlan::<F32>::new(cpu, Shape { m, n, k });
-        let packed = plan.pack_b(matrix(&b, k, n, transposed.1)).expect("little memory");
-        let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
-        let c_view = MatMut::new(&mut c, m, n).expect("C is as large");
-        plan.run(matrix(&a, m, k, transposed.0), &packed, c_view, epilogue, ctx).expect("sizes agree");
+        self.packed::<F32>(cpu, (&a, &b), epilogue, pool);
+        self.packed::<Bf16>(cpu, (&a, &b), epilogue, pool);
 
+        let mut c = vec![0.0; m * n];
         let plan = BrgemmPlan::<F32>::new(cpu, Shape { m, n, k });
         let operands = Brgemm {
             a: BlocksOfA::Strided(Matrices::by_stride(&a, Layout::row_major(m, k), 0, 3).expect("A is as large")),
@@ -78,5 +75,22 @@ impl Case {
             beta: 0.5,
         };
         plan.run(&operands, MatMut::new(&mut c, m, n).expect("C is as large"), pool).expect("sizes agree");
+    }
+
+    /// A·B with packed weights.
+    pub(crate) fn packed<S: Scheme<A = f32, B = f32, C = f32>>(
+        &self,
+        cpu: &Cpu,
+        (a, b): (&[f32], &[f32]),
+        epilogue: &Epilogue<'_>,
+        pool: &dyn Parallel,
+    ) {
+        let Case { m, n, k, transposed } = *self;
+        let mut c = vec![0.0; m * n];
+        let plan = GemmPlan::<S>::new(cpu, Shape { m, n, k });
+        let packed = plan.pack_b(matrix(b, k, n, transposed.1)).expect("little memory");
+        let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
+        let c = MatMut::new(&mut c, m, n).expect("C is as large");
+        plan.run(matrix(a, m, k, transposed.0), &packed, c, epilogue, ctx).expect("sizes agree");
     }
 }

@@ -49,7 +49,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_not_finite_stay_so() {
-        for (x, wanted) in [(f32::INFINITY, 0x7f80), (f32::NEG_INFINITY, 0xff80), (f32::MAX, 0x7f80), (f32::MIN, 0xff80)] {
+        for (x, wanted) in
+            [(f32::INFINITY, 0x7f80), (f32::NEG_INFINITY, 0xff80), (f32::MAX, 0x7f80), (f32::MIN, 0xff80)]
+        {
             assert_eq!(rounded(x), wanted, "{x}");
         }
         for bits in [0x7f80_0001, 0x7fff_ffff, 0xff80_0001, 0xffff_ffff] {

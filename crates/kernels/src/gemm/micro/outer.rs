@@ -115,7 +115,9 @@ where
             SideWork::Prefetch(_) => call.run::<S, T, MR, PREFETCH_ROWS>(s, format),
             SideWork::PrefetchB if T::IN_PLACE => call.run::<S, T, MR, FETCH_ROWS>(s, format),
             SideWork::CopyB { .. } if T::IN_PLACE => call.run::<S, T, MR, COPY>(s, format),
-            SideWork::Nothing | SideWork::PrefetchB | SideWork::CopyB { .. } => call.run::<S, T, MR, NOTHING>(s, format),
+            SideWork::Nothing | SideWork::PrefetchB | SideWork::CopyB { .. } => {
+                call.run::<S, T, MR, NOTHING>(s, format)
+            }
         }
         if let Store::Epilogue { epilogue, .. } = args.store {
             let Place { data: sums, row_stride: sums_row_stride } = buffered;

@@ -85,7 +85,8 @@ impl<'a, S: Uniform> OneOff<'a, S> {
 
     fn blocking(&self, threads: usize) -> Blocking {
         let Product { kernel, m, n, k, .. } = self.product;
-        Blocking::choose(kernel.tile(), size_of::<S::E>(), self.caches, threads, Shape { m, n, k })
+        let bytes = size_of::<S::E>();
+        Blocking::choose(kernel.tile(), (bytes, bytes), self.caches, threads, Shape { m, n, k })
     }
 
     /// # Safety
