@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{DtypeArgs, load_summary, print_notices};
+use crate::model::{DtypeArgs, load_summary, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -119,6 +119,7 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     let load_seconds = started.elapsed().as_secs_f64();
     if !args.quiet {
         print_notices(embedder.notices());
+        note_slow_dtype(&runtime);
     }
     let Done { seconds, cut } = print_embeddings(&embedder, &texts, &runtime, args.json)?;
     if !args.quiet {

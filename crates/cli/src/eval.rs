@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{DtypeArgs, LanguageModel, ModelArgs, print_notices};
+use crate::model::{DtypeArgs, LanguageModel, ModelArgs, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -99,6 +99,7 @@ pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let model = LanguageModel::load(&args.model, args.dtype, args.threads.count()?)?;
     if !args.quiet {
         print_notices(&model.notices);
+        note_slow_dtype(&model.runtime);
     }
     let tokens = match input {
         Input::Text(text) => model.encode(&text, usize::MAX)?.ids,

@@ -44,8 +44,8 @@ impl ModelArgs {
 /// In which numbers a model is held.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32, or int8 or int4, which take a bit more than a quarter or an eighth of the memory and change results a
-    /// little
+    /// Numbers of the weights: f32; bf16 takes half of the memory, int8 a bit more than a quarter, int4 than an eighth, and all three change
+    /// results a little
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = weight_format())]
     pub(crate) dtype: WeightFormat,
 }
@@ -63,6 +63,13 @@ pub(crate) fn print_notices<'n>(notices: impl IntoIterator<Item = &'n Notice>) {
         if said.insert(text.clone()) {
             note(&format!("warning: {text}"));
         }
+    }
+}
+
+/// Says on standard error if this CPU has no instructions for the numbers of the weights.
+pub(crate) fn note_slow_dtype(runtime: &Runtime) {
+    if let Some(text) = runtime.weight_format().notice(runtime.cpu()) {
+        note(&text);
     }
 }
 

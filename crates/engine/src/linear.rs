@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Epilogue, Shape};
-use cke_kernels::scheme::{F32, Int4, Int8};
+use cke_kernels::scheme::{Bf16, F32, Int4, Int8};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
 
@@ -48,6 +48,7 @@ struct Part<'s> {
 fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Box<dyn Layer>, Error> {
     Ok(match runtime.weight_format() {
         WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(runtime.cpu(), parts, inputs)?),
+        WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(runtime.cpu(), parts, inputs)?),
         WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(runtime.cpu(), parts, inputs)?),
         WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(runtime.cpu(), parts, inputs)?),
     })
@@ -126,6 +127,7 @@ impl Linear {
         let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
         let weights = match format {
             WeightFormat::F32 => PackedLayer::<F32>::bytes_for(cpu, inputs, outputs),
+            WeightFormat::Bf16 => PackedLayer::<Bf16>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int8 => PackedLayer::<Int8>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int4 => PackedLayer::<Int4>::bytes_for(cpu, inputs, outputs),
         };

@@ -1,5 +1,8 @@
 //! In which numbers the weights of linear layers are held, and multiplied.
 
+use cke_kernels::Cpu;
+use cke_kernels::gemm::{Shape, Supported, bf16, choose};
+use cke_kernels::scheme::{Bf16, F32, Int4, Int8, Scheme};
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +12,8 @@ pub enum WeightFormat {
     /// 32 bits, as the checkpoint's numbers widen to.
     #[default]
     F32,
+    /// The upper half of 32 bits, rounded to the nearest: half of the memory. See [`cke_kernels::gemm::bf16`].
+    Bf16,
     /// Eight bits with a scale for every 128 inputs of an output: a bit more than a quarter of the memory. Activations are quantised on
     /// the way; see [`cke_kernels::gemm::int8`].
     Int8,
@@ -19,16 +24,51 @@ pub enum WeightFormat {
 
 impl WeightFormat {
     /// All of them.
-    pub const ALL: [WeightFormat; 3] = [WeightFormat::F32, WeightFormat::Int8, WeightFormat::Int4];
+    pub const ALL: [WeightFormat; 4] = [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4];
 
     /// The name that users type.
     pub const fn name(self) -> &'static str {
         match self {
             WeightFormat::F32 => "f32",
+            WeightFormat::Bf16 => "bf16",
             WeightFormat::Int8 => "int8",
             WeightFormat::Int4 => "int4",
         }
     }
+
+    /// The kernel that multiplies by layers of a typical size on `cpu`.
+    pub fn kernel(self, cpu: &Cpu) -> &'static str {
+        match self {
+            WeightFormat::F32 => typical::<F32>(cpu).record().name(),
+            WeightFormat::Bf16 => typical::<Bf16>(cpu).record().name(),
+            WeightFormat::Int8 => typical::<Int8>(cpu).record().name(),
+            WeightFormat::Int4 => typical::<Int4>(cpu).record().name(),
+        }
+    }
+
+    /// Whether `cpu` multiplies in f32, whatever weights are held in, so that f32 is its limit.
+    pub fn multiplies_in_f32(self, cpu: &Cpu) -> bool {
+        match self {
+            WeightFormat::F32 => true,
+            WeightFormat::Bf16 => bf16::widens(typical(cpu)),
+            WeightFormat::Int8 | WeightFormat::Int4 => false,
+        }
+    }
+
+    /// What to expect if `cpu` has no instructions for these numbers, in one line; `None` if it has.
+    pub fn notice(self, cpu: &Cpu) -> Option<String> {
+        (self == WeightFormat::Bf16 && self.multiplies_in_f32(cpu)).then(|| {
+            let kernel = self.kernel(cpu);
+            format!(
+                "bf16 runs on `{kernel}`: this CPU widens bf16 to f32, so prompts are no faster than in f32; generation reads half the bytes"
+            )
+        })
+    }
+}
+
+/// The kernel for a layer of a typical size.
+fn typical<S: Scheme>(cpu: &Cpu) -> Supported<S> {
+    choose(cpu, Shape { m: 128, n: 3072, k: 768 })
 }
 
 impl fmt::Display for WeightFormat {
@@ -39,7 +79,7 @@ impl fmt::Display for WeightFormat {
 
 /// What was found instead of the name of a [`WeightFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wanted f32, int8 or int4, found `{0}`")]
+#[error("wanted f32, bf16, int8 or int4, found `{0}`")]
 pub struct UnknownFormat(String);
 
 impl FromStr for WeightFormat {
@@ -60,7 +100,19 @@ mod tests {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "wanted f32, int8 or int4, found `fp4`");
+        assert_eq!(error, "wanted f32, bf16, int8 or int4, found `fp4`");
         assert!(WeightFormat::ALL.iter().all(|format| error.contains(format.name())));
+    }
+
+    #[test]
+    fn formats_that_a_cpu_multiplies_in_f32_say_so_and_name_the_kernel() {
+        let cpu = Cpu::host().unwrap().capped(cke_kernels::Isa::Scalar);
+        for format in WeightFormat::ALL {
+            assert!(format.kernel(&cpu).contains(format.name()));
+            match format.notice(&cpu) {
+                Some(notice) => assert!(format == WeightFormat::Bf16 && notice.contains(format.kernel(&cpu))),
+                None => assert_ne!(format, WeightFormat::Bf16),
+            }
+        }
     }
 }

@@ -49,8 +49,8 @@ impl ModelRun<'_> {
         let status = StatusLine::new();
         let with_threads = counted(threads, "thread");
         let has_generation = self.tests.iter().any(|test| test.kind == TestKind::Generation);
-        let isa = runtime.cpu().detected_isa();
-        let mut ceiling = MachineCeiling::new(isa, self.dtype, threads, has_generation.then_some(self.buffer_bytes));
+        let buffer_bytes = has_generation.then_some(self.buffer_bytes);
+        let mut ceiling = MachineCeiling::new(runtime.cpu(), self.dtype, threads, buffer_bytes);
         let mut workloads = Vec::with_capacity(self.tests.len());
         for &test in self.tests {
             let mut workload = self.model.workload(test, self.all_logits)?;

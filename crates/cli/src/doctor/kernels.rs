@@ -23,6 +23,8 @@ pub(super) struct KernelChoice {
     n: usize,
     k: usize,
     kernel: &'static str,
+    /// Where products have the same bits.
+    equal_bits_on: &'static str,
     /// By estimate, the fastest first; the chosen one is among them.
     candidates: Vec<Candidate>,
 }
@@ -49,23 +51,46 @@ pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
         let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
         let mut candidates: Vec<Candidate> = kernels.map(candidate).collect();
         candidates.sort_by_key(|candidate| candidate.estimated_cycles);
-        let Shape { m, n, k } = shape;
-        KernelChoice { scheme: S::NAME, m, n, k, kernel: choose::<S>(cpu, shape).record().name(), candidates }
+        let (Shape { m, n, k }, kernel) = (shape, choose::<S>(cpu, shape).record().name());
+        KernelChoice { scheme: S::NAME, m, n, k, kernel, equal_bits_on: equal_bits_on(S::NAME, kernel), candidates }
     };
     SHAPES.into_iter().map(choice).collect()
 }
 
+/// Where products of a scheme have the bits of this kernel; a name says which arithmetic it computes by if its scheme has several.
+fn equal_bits_on(scheme: &str, kernel: &str) -> &'static str {
+    match scheme {
+        "int8" => "every instruction set",
+        "bf16" if kernel.contains("_widen_") => "every instruction set",
+        "bf16" => "CPUs with vdpbf16ps",
+        _ if kernel.starts_with("scalar_") => "scalar",
+        _ => "avx2, avx512",
+    }
+}
+
 /// The choices, each with how much longer the other candidates are expected to take.
 pub(super) fn table(choices: &[KernelChoice]) -> Table {
-    let mut table = Table::new(vec![left("scheme"), right("m n k"), left("kernel"), left("others, estimated")]);
-    for KernelChoice { scheme, m, n, k, kernel, candidates } in choices {
+    let mut table = Table::new(vec![
+        left("scheme"),
+        right("m n k"),
+        left("kernel"),
+        left("equal bits on"),
+        left("others, estimated"),
+    ]);
+    for KernelChoice { scheme, m, n, k, kernel, equal_bits_on, candidates } in choices {
         let chosen = candidates.iter().find(|other| other.kernel == *kernel).map_or(1, |other| other.estimated_cycles);
         let others = candidates.iter().filter(|other| other.kernel != *kernel).map(|other| {
             let more = 100.0 * (other.estimated_cycles as f64 / chosen as f64 - 1.0);
             format!("{} {more:+.0}%", other.kernel)
         });
         let others = others.collect::<Vec<_>>().join(", ");
-        table.push(vec![(*scheme).to_owned(), format!("{m} {n} {k}"), (*kernel).to_owned(), others]);
+        table.push(vec![
+            (*scheme).to_owned(),
+            format!("{m} {n} {k}"),
+            (*kernel).to_owned(),
+            (*equal_bits_on).to_owned(),
+            others,
+        ]);
     }
     table
 }

@@ -14,7 +14,7 @@ use self::sampling::SamplingArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{DtypeArgs, LanguageModel, ModelArgs, print_notices};
+use crate::model::{DtypeArgs, LanguageModel, ModelArgs, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::threads::ThreadArgs;
@@ -96,6 +96,7 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     }
     if !args.quiet {
         print_notices(model.notices.iter().chain(&model.generation.notices));
+        note_slow_dtype(&model.runtime);
     }
     let tokens = tokenize(&prompts, &model, &args)?;
     let mut session = GenerateRun { args: &args, model: &model, output: Output::new(), work: GenerateTimes::default() };

@@ -49,9 +49,9 @@ impl ProfileRun<'_> {
 
     fn measure_here(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
         let runtimes = Runtimes::new(self.threads)?;
-        let isa = runtimes.plain.cpu().detected_isa();
+        let cpu = runtimes.plain.cpu();
         let (mut ceiling, status) =
-            (MachineCeiling::new(isa, self.dtype, self.threads, Some(self.buffer_bytes)), StatusLine::new());
+            (MachineCeiling::new(cpu, self.dtype, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
         for &test in self.tests {

@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use cke_engine::weight_format::WeightFormat;
-use cke_kernels::Isa;
+use cke_kernels::{Cpu, Isa};
 use cke_perf::arithmetic::Arithmetic;
 use cke_perf::bandwidth::measure_read_bandwidth;
 use cke_perf::peak::measure_peak;
@@ -16,7 +16,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MachineCeiling {
     isa: Isa,
-    numbers: WeightFormat,
+    /// What the layers' kernels multiply.
+    arithmetic: Arithmetic,
     threads: usize,
     /// Size of the buffer to read; `None` if nothing needs the bandwidth.
     buffer_bytes: Option<usize>,
@@ -27,9 +28,17 @@ pub(crate) struct MachineCeiling {
 }
 
 impl MachineCeiling {
-    /// Nothing measured yet. `isa` is the machine's own, whatever the models may use of it; `numbers` are those of their layers.
-    pub(crate) fn new(isa: Isa, numbers: WeightFormat, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
-        MachineCeiling { isa, numbers, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
+    /// Nothing measured yet; `numbers` are those of the models' layers.
+    pub(crate) fn new(cpu: &Cpu, numbers: WeightFormat, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
+        let arithmetic = match numbers {
+            WeightFormat::Bf16 if !numbers.multiplies_in_f32(cpu) => Arithmetic::Bf16,
+            WeightFormat::F32 | WeightFormat::Bf16 => Arithmetic::F32,
+            WeightFormat::Int8 => Arithmetic::Int8,
+            WeightFormat::Int4 => Arithmetic::Int4,
+        };
+        // The machine's own, whatever the models may use of it.
+        let isa = cpu.detected_isa();
+        MachineCeiling { isa, arithmetic, threads, buffer_bytes, peak_gflops: 0.0, bandwidth_gb_per_s: 0.0 }
     }
 
     /// Measures once more, on the CPUs that the calling thread may run on.
@@ -46,24 +55,23 @@ impl MachineCeiling {
         Ok(())
     }
 
-    /// That of the layers' numbers; of f32 on a CPU that multiplies bytes no faster.
+    /// That of what the layers multiply; of f32 on a CPU that multiplies bytes no faster.
     fn measure_peak(&self) -> Result<f64, MeasureError> {
-        let narrow = match self.numbers {
-            WeightFormat::F32 => None,
-            WeightFormat::Int8 => Some(Arithmetic::Int8),
-            WeightFormat::Int4 => Some(Arithmetic::Int4),
-        };
-        match narrow.map(|arithmetic| arithmetic.measure_peak(self.threads)) {
-            None | Some(Err(MeasureError::Unsupported { .. })) => Ok(measure_peak(self.isa, self.threads)?.gflops),
-            Some(peak) => Ok(peak?.gflops),
+        if self.arithmetic != Arithmetic::F32 {
+            match self.arithmetic.measure_peak(self.threads) {
+                Err(MeasureError::Unsupported { .. }) => (),
+                peak => return Ok(peak?.gflops),
+            }
         }
+        Ok(measure_peak(self.isa, self.threads)?.gflops)
     }
 }
 
 impl fmt::Display for MachineCeiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.threads == 1 { "" } else { "s" };
-        let MachineCeiling { isa, numbers, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        let MachineCeiling { isa, arithmetic, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        let numbers = arithmetic.name();
         write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s in {numbers} ({isa})")?;
         if self.buffer_bytes.is_some() { write!(f, ", {bandwidth_gb_per_s:.1} GB/s read from memory") } else { Ok(()) }
     }

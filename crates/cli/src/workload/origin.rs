@@ -3,7 +3,7 @@
 use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
-use crate::model::{DtypeArgs, ModelArgs, print_notices};
+use crate::model::{DtypeArgs, ModelArgs, note_slow_dtype, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -32,12 +32,14 @@ pub(crate) struct OriginArgs {
 }
 
 impl OriginArgs {
-    /// What loads the weights.
+    /// What loads the weights. Says on standard error if this CPU has no instructions for their numbers.
     ///
     /// # Errors
     /// If `CKE_ISA` cannot be honoured.
     pub(crate) fn runtime(&self) -> Result<Runtime, CliError> {
-        Ok(Runtime::new(Some(1))?.with_weights(self.dtype.dtype))
+        let runtime = Runtime::new(Some(1))?.with_weights(self.dtype.dtype);
+        note_slow_dtype(&runtime);
+        Ok(runtime)
     }
 
     /// Opens the model that was named, or the demo model.
@@ -86,8 +88,9 @@ impl Origin {
             Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
         };
         let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());
-        let dtype = runtime.weight_format().name();
-        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype, isa }))
+        let format = runtime.weight_format();
+        let (dtype, kernel) = (format.name(), format.kernel(runtime.cpu()));
+        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype, isa, kernel }))
     }
 
     /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.

@@ -12,6 +12,7 @@ const KEYS: [&str; 21] = [
     "dtype",
     "gflops",
     "isa",
+    "kernel",
     "logits",
     "model",
     "peak_gflops",

@@ -13,7 +13,7 @@ fn doctor_json_has_every_fact() {
     assert_eq!((&report["version"], &report["measured"]), (&Value::from(env!("CARGO_PKG_VERSION")), &Value::Null));
     assert!(report["machine"]["usable_threads"].as_u64() >= Some(1));
     let kernel = &report["kernels"][0];
-    assert_eq!(keys(kernel), ["candidates", "k", "kernel", "m", "n", "scheme"]);
+    assert_eq!(keys(kernel), ["candidates", "equal_bits_on", "k", "kernel", "m", "n", "scheme"]);
     assert_eq!(kernel["scheme"], "f32");
     let candidates = kernel["candidates"].as_array().expect("a list");
     assert!(candidates.iter().any(|other| other["kernel"] == kernel["kernel"]), "{kernel}");
@@ -31,6 +31,7 @@ fn doctor_text_has_every_section() {
         "| scheme",
         "128 3072 768",
         "_f32_",
+        "_bf16_",
         "_int8_",
         "_int4_",
     ] {

@@ -1,9 +1,9 @@
 //! `--dtype`.
 
-use crate::support::{arg, cke, file, golden, golden_ids};
+use crate::support::{arg, cke, command, file, golden, golden_ids, run};
 
 #[test]
-fn dtypes_of_few_bits_give_likelihoods_close_to_those_of_f32() {
+fn dtype_gives_likelihoods_close_to_those_of_f32() {
     let tokens = file(".json", serde_json::to_string(&golden_ids("gpt2-odd", "nll.ids")).unwrap());
     let model = golden("gpt2-odd");
     let nll = |dtype: &str| {
@@ -12,9 +12,9 @@ fn dtypes_of_few_bits_give_likelihoods_close_to_those_of_f32() {
         outcome.json()["nll"].as_f64().unwrap()
     };
     let plain = nll("f32");
-    for (dtype, share) in [("int8", 0.01), ("int4", 0.03)] {
+    for (dtype, share) in [("bf16", 0.001), ("int8", 0.01), ("int4", 0.03)] {
         let found = nll(dtype);
-        assert!(plain != found && (plain - found).abs() < share * plain, "{dtype}: {found} beside {plain}");
+        assert!(plain != found && (plain - found).abs() < share * plain, "{plain} {dtype} {found}");
     }
 }
 
@@ -28,18 +28,33 @@ fn dtype_is_a_flag_of_every_command_that_runs_a_model() {
         vec!["bench", "model", "-m", arg(&gpt2), "-p", "4", "-g", "2", "-r", "1", "-t", "1"],
         vec!["profile", "-m", arg(&gpt2), "-p", "4", "-g", "2", "-r", "1", "-t", "1"],
     ];
-    for args in commands {
-        for dtype in ["int8", "int4"] {
-            let outcome = cke(&[&args[..], &["--dtype", dtype]].concat());
-            let text = format!("{}{}", outcome.success(), outcome.stderr);
-            assert!(text.contains(dtype), "{args:?}: {text}");
-        }
+    for (args, dtype) in commands.iter().flat_map(|args| ["bf16", "int8", "int4"].map(|dtype| (args, dtype))) {
+        let outcome = cke(&[&args[..], &["--dtype", dtype]].concat());
+        let text = format!("{}{}", outcome.success(), outcome.stderr);
+        assert!(text.contains(dtype), "{args:?}: {text}");
     }
+}
+
+#[test]
+fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
+    let (model, tokens) = (golden("gpt2-odd"), file(".json", "[1, 2, 3]"));
+    let stderr = |flags: &[&str]| {
+        let fixed = ["eval", "-m", arg(&model), "--tokens-file", arg(tokens.path())];
+        let mut command = command(&[&fixed, flags].concat());
+        command.env("CKE_ISA", "scalar").env_remove("CKE_REQUIRE_ISA");
+        let outcome = run(command, b"");
+        outcome.success();
+        outcome.stderr
+    };
+    let notice = "bf16 runs on `scalar_bf16_widen_4x16`";
+    assert!(stderr(&["--dtype", "bf16"]).contains(notice));
+    assert!(!stderr(&["--dtype", "bf16", "--quiet"]).contains(notice));
+    assert!(!stderr(&[]).contains("widen"));
 }
 
 #[test]
 fn dtype_that_does_not_exist_is_refused_with_those_that_do() {
     let outcome = cke(&["generate", "x", "--dtype", "fp4"]);
     assert_eq!(outcome.code, Some(2));
-    assert!(outcome.stderr.contains("possible values: f32, int8, int4"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("possible values: f32, bf16, int8, int4"), "{}", outcome.stderr);
 }

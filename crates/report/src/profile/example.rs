@@ -92,6 +92,7 @@ pub(crate) fn report() -> Report {
         weight_bytes: 1 << 20,
         dtype: "f32",
         isa: "avx512",
+        kernel: "avx512_f32_6x64",
     };
     let about = About {
         cke_version: "0.0.0",

@@ -17,6 +17,8 @@ pub struct Subject {
     pub dtype: &'static str,
     /// Instruction set in use.
     pub isa: &'static str,
+    /// Kernel of a linear layer of a typical size.
+    pub kernel: &'static str,
 }
 
 impl Subject {

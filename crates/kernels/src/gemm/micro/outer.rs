@@ -217,7 +217,8 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
         // No steps still make one chain, of zeros. What differs from chain to chain is data, not a branch: after the long inner loop the
         // CPU would predict none; and it is little, since nothing is multiplied meanwhile.
         loop {
-            if const { T::IN_PLACE && chains_at_once(MR * NV) > 1 && (SIDE_WORK == NOTHING || SIDE_WORK == FETCH_ROWS) } {
+            if const { T::IN_PLACE && chains_at_once(MR * NV) > 1 && (SIDE_WORK == NOTHING || SIDE_WORK == FETCH_ROWS) }
+            {
                 let chains = const { chains_at_once(MR * NV) };
                 if let Some(length) = equal_chains(at, chains, operands.left.min(end - at)) {
                     // SAFETY: the chains lie inside the pair and this call; the rest is promised by the caller.

@@ -1,4 +1,4 @@
-//! Models with weights in eight bits beside the same models in f32.
+//! Models with weights in fewer bits beside the same models in f32.
 
 mod support;
 
@@ -14,39 +14,60 @@ fn gpt2(case: &str, runtime: &Runtime) -> Gpt2 {
     Bundle::open(&golden_dir(case)).unwrap().into_gpt2(runtime, &|_| ()).unwrap()
 }
 
-/// Every ISA with one and with three threads, in both formats.
-fn pairs() -> impl Iterator<Item = (Runtime, Runtime)> {
-    runtimes().into_iter().zip(runtimes()).map(|(plain, int8)| (plain, int8.with_weights(WeightFormat::Int8)))
+/// A format beside f32.
+#[derive(Clone, Copy)]
+struct Narrow {
+    format: WeightFormat,
+    /// The share by which mean likelihoods may differ.
+    likelihood: f64,
+    /// Between embeddings.
+    least_cosine: f32,
+    /// Least and most bytes, of those of f32.
+    memory: [f64; 2],
+}
+
+const NARROW: [Narrow; 2] = [
+    Narrow { format: WeightFormat::Bf16, likelihood: 0.001, least_cosine: 0.9999, memory: [0.5, 0.52] },
+    Narrow { format: WeightFormat::Int8, likelihood: 0.01, least_cosine: 0.999, memory: [0.25, 0.28] },
+];
+
+/// Every ISA with one and with three threads, in f32 and in each of the other formats.
+fn pairs() -> impl Iterator<Item = (Runtime, Runtime, Narrow)> {
+    let pairs_of = |narrow: Narrow| {
+        let others = runtimes().into_iter().map(move |runtime| runtime.with_weights(narrow.format));
+        runtimes().into_iter().zip(others).map(move |(plain, other)| (plain, other, narrow))
+    };
+    NARROW.into_iter().flat_map(pairs_of)
 }
 
 #[test]
 fn likelihoods_stay_close_to_those_of_f32() {
     let ids = Golden::open("gpt2-odd").ids("nll.ids");
-    for (plain, int8) in pairs() {
+    for (plain, other, narrow) in pairs() {
         let mean = |runtime: &Runtime| {
             let each = negative_log_likelihoods(&gpt2("gpt2-odd", runtime), runtime, &ids, &mut |_| ()).unwrap();
             each.iter().sum::<f64>() / each.len() as f64
         };
-        let (plain, int8) = (mean(&plain), mean(&int8));
-        assert!(int8 != plain, "another arithmetic");
-        assert!((int8 - plain).abs() < 0.01 * plain, "{int8} beside {plain}");
+        let (plain, other) = (mean(&plain), mean(&other));
+        assert!(other != plain, "another arithmetic");
+        assert!((other - plain).abs() < narrow.likelihood * plain, "{}: {other} beside {plain}", narrow.format);
     }
 }
 
 #[test]
 fn embeddings_point_where_those_of_f32_do() {
     let texts = ["A text.", "Another one, and longer than the first.", ""];
-    for (plain, int8) in pairs() {
+    for (plain, other, narrow) in pairs() {
         let embed = |runtime: &Runtime| {
             let embedder = Embedder::open(&golden_dir("st-mean"), EmbedOptions::default(), runtime, &|_| ()).unwrap();
             embedder.embed(&texts, &mut embedder.model().activations().unwrap(), runtime).unwrap()
         };
-        let (plain, int8) = (embed(&plain), embed(&int8));
+        let (plain, other) = (embed(&plain), embed(&other));
         let width = plain.len() / texts.len();
-        for (a, b) in plain.chunks(width).zip(int8.chunks(width)) {
+        for (a, b) in plain.chunks(width).zip(other.chunks(width)) {
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
             let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
-            assert!(cosine > 0.999, "{cosine}");
+            assert!(cosine > narrow.least_cosine, "{}: {cosine}", narrow.format);
         }
     }
 }
@@ -70,19 +91,19 @@ fn hidden(model: &Gpt2, runtime: &Runtime, pieces: &[&[u32]], beside: Option<&[u
 fn rows_have_the_same_bits_for_any_threads_pieces_and_company() {
     let ids = Golden::open("gpt2-odd").ids("nll.ids");
     let (ids, others) = (&ids[..12], &ids[3..10]);
-    for threads in [1, 2, 3] {
-        let runtime = Runtime::new(Some(threads)).unwrap().with_weights(WeightFormat::Int8);
+    for (threads, narrow) in [1, 2, 3].into_iter().flat_map(|threads| NARROW.map(|narrow| (threads, narrow))) {
+        let runtime = Runtime::new(Some(threads)).unwrap().with_weights(narrow.format);
         let model = gpt2("gpt2-odd", &runtime);
         let single = Runtime::new(Some(1)).unwrap();
         let wanted = bits(&hidden(&model, &single, &[ids], None));
-        assert_eq!(bits(&hidden(&model, &runtime, &[ids], None)), wanted, "{threads} threads");
+        assert_eq!(bits(&hidden(&model, &runtime, &[ids], None)), wanted, "{}, {threads} threads", narrow.format);
         assert_eq!(bits(&hidden(&model, &runtime, &[&ids[..5], &ids[5..6], &ids[6..]], None)), wanted, "pieces");
         assert_eq!(bits(&hidden(&model, &runtime, &[ids], Some(others))), wanted, "company");
     }
 }
 
 #[test]
-fn weights_take_a_bit_more_than_a_quarter() {
+fn weights_take_the_memory_of_their_format() {
     let config = cke_engine::config::Gpt2Config {
         vocab_size: 512,
         n_positions: 8,
@@ -96,6 +117,9 @@ fn weights_take_a_bit_more_than_a_quarter() {
         let runtime = Runtime::new(Some(1)).unwrap().with_weights(format);
         Gpt2::random(&config, 1, &runtime).unwrap().bytes_per_token()
     };
-    let (plain, int8) = (bytes(WeightFormat::F32), bytes(WeightFormat::Int8));
-    assert!((0.25..0.28).contains(&(int8 as f64 / plain as f64)), "{int8} of {plain}");
+    let plain = bytes(WeightFormat::F32) as f64;
+    for Narrow { format, memory: [least, most], .. } in NARROW {
+        let share = bytes(format) as f64 / plain;
+        assert!((least..most).contains(&share), "{format}: {share}");
+    }
 }
