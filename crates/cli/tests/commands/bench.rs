@@ -4,7 +4,7 @@ use crate::support::{Outcome, arg, cke, command, keys, run};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "architecture",
     "bandwidth_gb_per_s",
     "batch",
