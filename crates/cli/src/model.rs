@@ -44,8 +44,8 @@ impl ModelArgs {
 /// In which numbers a model is held.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32; bf16 takes half of the memory, int8 a bit more than a quarter, int4 than an eighth, and all three change
-    /// results a little
+    /// Numbers of the weights: f32; bf16 takes half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all three
+    /// change results a little
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = weight_format())]
     pub(crate) dtype: WeightFormat,
 }

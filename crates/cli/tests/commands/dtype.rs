@@ -3,7 +3,7 @@
 use crate::support::{arg, cke, command, file, golden, golden_ids, run};
 
 #[test]
-fn dtype_gives_likelihoods_close_to_those_of_f32() {
+fn dtypes_of_few_bits_give_likelihoods_close_to_those_of_f32() {
     let tokens = file(".json", serde_json::to_string(&golden_ids("gpt2-odd", "nll.ids")).unwrap());
     let model = golden("gpt2-odd");
     let nll = |dtype: &str| {
@@ -14,7 +14,7 @@ fn dtype_gives_likelihoods_close_to_those_of_f32() {
     let plain = nll("f32");
     for (dtype, share) in [("bf16", 0.001), ("int8", 0.01), ("int4", 0.03)] {
         let found = nll(dtype);
-        assert!(plain != found && (plain - found).abs() < share * plain, "{plain} {dtype} {found}");
+        assert!(plain != found && (plain - found).abs() < share * plain, "{dtype}: {found} beside {plain}");
     }
 }
 
@@ -28,10 +28,12 @@ fn dtype_is_a_flag_of_every_command_that_runs_a_model() {
         vec!["bench", "model", "-m", arg(&gpt2), "-p", "4", "-g", "2", "-r", "1", "-t", "1"],
         vec!["profile", "-m", arg(&gpt2), "-p", "4", "-g", "2", "-r", "1", "-t", "1"],
     ];
-    for (args, dtype) in commands.iter().flat_map(|args| ["bf16", "int8", "int4"].map(|dtype| (args, dtype))) {
-        let outcome = cke(&[&args[..], &["--dtype", dtype]].concat());
-        let text = format!("{}{}", outcome.success(), outcome.stderr);
-        assert!(text.contains(dtype), "{args:?}: {text}");
+    for args in commands {
+        for dtype in ["bf16", "int8", "int4"] {
+            let outcome = cke(&[&args[..], &["--dtype", dtype]].concat());
+            let text = format!("{}{}", outcome.success(), outcome.stderr);
+            assert!(text.contains(dtype), "{args:?}: {text}");
+        }
     }
 }
 
