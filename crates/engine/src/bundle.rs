@@ -1,63 +1,101 @@
-//! A model as a user has it: a directory with configuration, weights and tokenizer, or the demo model inside this library.
+//! A model as a user has it: a directory with configuration, weights and tokenizer, a packed file with all of them, or the demo model
+//! inside this library.
 
 use crate::config::{self, BertConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
-use crate::generation_config::GenerationConfig;
+use crate::formats::packed_file::PackedFile;
+use crate::generation_config::{self, GenerationConfig};
 use crate::load_error::LoadError;
-use crate::model_dir;
+use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
 use crate::models::gpt2::Gpt2;
-use crate::models::tensor_use::{has_own_head, own_head_notice, unused_tensors};
+use crate::models::tensor_use::{has_own_head, has_packed_own_head, own_head_notice, unused_tensors};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
+use crate::sentence::SentenceConfig;
+use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
-use crate::weights::Checkpoint;
-use std::path::{Path, PathBuf};
+use crate::weight_format::WeightFormat;
+use crate::weights::{Checkpoint, SINGLE_FILE};
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
 
 /// An opened model: everything checked that can be checked without reading the weights.
 #[derive(Debug)]
 pub struct Bundle {
-    origin: Origin,
+    files: ModelFiles,
     config: ModelConfig,
     generation: GenerationConfig,
-    checkpoint: Checkpoint,
+    weights: Weights,
     notices: Vec<Notice>,
 }
 
+/// Where the weights lie.
 #[derive(Debug)]
-enum Origin {
-    Directory(PathBuf),
-    #[cfg(feature = "demo-model")]
-    Demo,
+pub enum Weights {
+    /// Named tensors, to be packed.
+    Stored(Checkpoint),
+    /// A file with packed weights.
+    Packed(Arc<PackedFile>),
 }
 
 impl Bundle {
-    /// Opens a model directory: `config.json`, `model.safetensors` (or its shards), and `generation_config.json` if there is one.
+    /// Opens a model directory: `config.json`, `model.safetensors` (or its shards), and `generation_config.json` if there is one;
+    /// or a packed file, which has them inside.
     ///
     /// If the configuration says that the output projection is the token embedding and the checkpoint holds both with different
     /// values, [`Bundle::config`] says what the checkpoint does.
     ///
     /// # Errors
     /// Fails if a file is missing, malformed or contradicts another.
-    pub fn open(dir: &Path) -> Result<Bundle, LoadError> {
-        model_dir::check(dir)?;
-        refuse_adapters(dir)?;
-        let json = JsonObject::read(&dir.join(config::FILE))?;
+    pub fn open(path: &Path) -> Result<Bundle, LoadError> {
+        Bundle::of_files(&ModelFiles::open(path)?)
+    }
+
+    /// Opens a model with the layout of sentence-transformers, in which the transformer may lie in a folder of its own, or another
+    /// model, which has no such layout.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`], or the layout is not supported.
+    pub fn open_layout(files: &ModelFiles) -> Result<(Bundle, Option<SentenceConfig>), LoadError> {
+        files.check()?;
+        // Read once to find the model, then checked against its width.
+        let bundle = match SentenceConfig::load(files.clone(), None)? {
+            Some(sentence) => Bundle::of_files(&sentence.transformer)?,
+            None => Bundle::of_files(files)?,
+        };
+        let sentence = SentenceConfig::load(files.clone(), Some(bundle.config.width()))?;
+        Ok((bundle, sentence))
+    }
+
+    /// Opens the model that these files belong to.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`].
+    pub fn of_files(files: &ModelFiles) -> Result<Bundle, LoadError> {
+        files.check()?;
+        refuse_adapters(files)?;
+        let json = JsonObject::read(files, config::FILE)?;
         let mut config = ModelConfig::from_object(&json)?;
-        let generation = GenerationConfig::load_beside(dir, &json, &config)?;
-        let checkpoint = Checkpoint::open(dir)?;
-        let has_generation_config = dir.join("generation_config.json").exists();
-        let mut notices = config::keys::notices(&json, &config, has_generation_config);
+        let generation = GenerationConfig::load_beside(files, &json, &config)?;
+        let weights = match files.packed() {
+            Some(file) => Weights::Packed(Arc::clone(file)),
+            None => Weights::Stored(checkpoint_of(files)?),
+        };
+        let mut notices = config::keys::notices(&json, &config, files.has(generation_config::FILE));
         if let ModelConfig::Gpt2(gpt2) = &mut config
             && gpt2.tie_word_embeddings
-            && has_own_head(&checkpoint, true)?
+            && weights.have_own_head()?
         {
             gpt2.tie_word_embeddings = false;
             notices.push(own_head_notice(json.file()));
         }
-        notices.extend(unused_tensors(&config, &checkpoint));
-        Ok(Bundle { origin: Origin::Directory(dir.to_owned()), config, generation, checkpoint, notices })
+        if let Weights::Stored(checkpoint) = &weights {
+            notices.extend(unused_tensors(&config, checkpoint));
+        }
+        Ok(Bundle { files: files.clone(), config, generation, weights, notices })
     }
 
     /// The demo model that is compiled into this library: a small GPT-2 that writes in the manner of the Rust documentation.
@@ -66,32 +104,24 @@ impl Bundle {
     /// None in a library that was built from intact files.
     #[cfg(feature = "demo-model")]
     pub fn demo() -> Result<Bundle, LoadError> {
-        let config = ModelConfig::from_json(demo::CONFIG, Path::new("demo/config.json"))?;
-        let file = Path::new("demo/generation_config.json");
-        let generation = GenerationConfig::from_json(demo::GENERATION_CONFIG, file, &config)?;
-        let checkpoint = Checkpoint::from_bytes(demo::WEIGHTS, "demo/model.safetensors")?;
-        Ok(Bundle { origin: Origin::Demo, config, generation, checkpoint, notices: Vec::new() })
+        Bundle::of_files(&demo::files())
     }
 
-    /// What a report calls the model: its directory's name, or `demo`.
+    /// What a report calls the model: the name of its directory or file, or `demo`.
     pub fn name(&self) -> String {
-        match &self.origin {
-            Origin::Directory(dir) => {
-                let whole = dir.canonicalize().unwrap_or_else(|_| dir.clone());
-                whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
-            }
-            #[cfg(feature = "demo-model")]
-            Origin::Demo => "demo".to_owned(),
-        }
+        let Some(path) = self.path() else { return self.files.dir().display().to_string() };
+        let whole = path.canonicalize().unwrap_or_else(|_| path.into_owned());
+        whole.file_name().unwrap_or(whole.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// The directory; `None` for the demo model.
-    pub fn dir(&self) -> Option<&Path> {
-        match &self.origin {
-            Origin::Directory(dir) => Some(dir),
-            #[cfg(feature = "demo-model")]
-            Origin::Demo => None,
-        }
+    /// The directory or the packed file; `None` for the demo model.
+    pub fn path(&self) -> Option<Cow<'_, Path>> {
+        self.files.given_path()
+    }
+
+    /// The files of the model that are not weights.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
     }
 
     /// Architecture and sizes.
@@ -109,9 +139,28 @@ impl Bundle {
         &self.notices
     }
 
-    /// The stored tensors.
-    pub fn checkpoint(&self) -> &Checkpoint {
-        &self.checkpoint
+    /// Where the weights lie.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The format of weights that are packed already.
+    pub fn packed_format(&self) -> Option<WeightFormat> {
+        match &self.weights {
+            Weights::Packed(file) => Some(file.weight_format()),
+            Weights::Stored(_) => None,
+        }
+    }
+
+    /// The sum of what loading the weights reports.
+    pub fn load_bytes(&self) -> u64 {
+        match &self.weights {
+            Weights::Packed(file) => file.weight_bytes() as u64,
+            Weights::Stored(checkpoint) => {
+                let elements = checkpoint.infos().map(|tensor| tensor.shape.iter().product::<usize>());
+                elements.map(|count| (count * size_of::<f32>()) as u64).sum()
+            }
+        }
     }
 
     /// The tokenizer, checked against the model's vocabulary.
@@ -119,12 +168,7 @@ impl Bundle {
     /// # Errors
     /// Fails if there is none or it is malformed.
     pub fn tokenizer(&self) -> Result<Tokenizer, LoadError> {
-        let vocabulary = self.config.vocab_size();
-        match &self.origin {
-            Origin::Directory(dir) => Tokenizer::load(dir, vocabulary),
-            #[cfg(feature = "demo-model")]
-            Origin::Demo => Tokenizer::from_bytes(demo::TOKENIZER, "demo/tokenizer.json", vocabulary),
-        }
+        Tokenizer::load(self.files.clone(), self.config.vocab_size())
     }
 
     /// The notice that generation does not end at the tokenizer's end token, if no file of the model names one: as in
@@ -137,7 +181,7 @@ impl Bundle {
         }
         let token = tokenizer.token(tokenizer.special_tokens().eos?)?;
         Some(Notice::NotFollowed {
-            file: self.dir()?.join("tokenizer_config.json"),
+            file: self.files.path("tokenizer_config.json"),
             key: "eos_token".to_owned(),
             value: format!("{token:?}"),
             instead: "no `eos_token_id` of the model names it, so that it does not end a text".to_owned(),
@@ -147,32 +191,34 @@ impl Bundle {
     /// The notice that the model's stop strings do nothing, for a model without a tokenizer.
     pub fn stop_strings_notice(&self) -> Option<Notice> {
         let stops = &self.generation.stop_strings;
-        let dir = self.dir().filter(|_| !stops.is_empty())?;
-        let own = dir.join("generation_config.json");
+        if stops.is_empty() {
+            return None;
+        }
+        let has_own = self.files.has(generation_config::FILE);
         Some(Notice::NotFollowed {
-            file: if own.exists() { own } else { dir.join(config::FILE) },
+            file: self.files.path(if has_own { generation_config::FILE } else { config::FILE }),
             key: "stop_strings".to_owned(),
             value: excerpt(&stops.clone().into()),
             instead: "the model has no tokenizer, so that no text is seen".to_owned(),
         })
     }
 
-    /// Packs the weights of a GPT-2 and lets go of the files. Calls `loaded` with the number of
-    /// bytes that were packed.
+    /// Packs the weights of a GPT-2 and lets go of the files, or reads packed weights where they lie. Calls `loaded` with the
+    /// number of bytes that were packed or checked, [`Bundle::load_bytes`] in all.
     ///
     /// # Errors
-    /// Fails if it is not a GPT-2, a tensor is missing or has the wrong shape, or an allocation fails.
+    /// Fails if it is not a GPT-2, a tensor is missing or has the wrong shape, a packed file is damaged or in another format than
+    /// the runtime's, or an allocation fails.
     pub fn into_gpt2(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Gpt2, Error> {
-        Gpt2::load(&self.checkpoint, self.gpt2_config()?, runtime, loaded)
+        Gpt2::load_from(&self.weights, self.gpt2_config()?, runtime, Loading::reporting(loaded))
     }
 
-    /// Packs the weights of a BERT and lets go of the files. Calls `loaded` with the number of
-    /// bytes that were packed.
+    /// As [`Bundle::into_gpt2`], for a BERT.
     ///
     /// # Errors
-    /// Fails if it is not a BERT, a tensor is missing or has the wrong shape, or an allocation fails.
+    /// As [`Bundle::into_gpt2`].
     pub fn into_bert(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Bert, Error> {
-        Bert::load(&self.checkpoint, self.bert_config()?, runtime, loaded)
+        Bert::load_from(&self.weights, self.bert_config()?, runtime, Loading::reporting(loaded))
     }
 
     fn gpt2_config(&self) -> Result<&Gpt2Config, Error> {
@@ -194,22 +240,50 @@ impl Bundle {
     }
 }
 
+impl Weights {
+    /// Whether GPT-2's output projection is one of its own, beside the token embedding.
+    fn have_own_head(&self) -> Result<bool, LoadError> {
+        match self {
+            Weights::Stored(checkpoint) => has_own_head(checkpoint, true),
+            Weights::Packed(file) => Ok(has_packed_own_head(file)),
+        }
+    }
+}
+
+/// The tensors beside a model's files.
+fn checkpoint_of(files: &ModelFiles) -> Result<Checkpoint, LoadError> {
+    match files.in_program(SINGLE_FILE) {
+        Some(bytes) => Checkpoint::from_bytes(bytes, &files.path(SINGLE_FILE).display().to_string()),
+        None => Checkpoint::open(&files.dir()),
+    }
+}
+
 /// Refuses a directory whose weights are to be changed by an adapter's.
-fn refuse_adapters(dir: &Path) -> Result<(), LoadError> {
-    let file = dir.join("adapter_config.json");
-    if !file.exists() {
+fn refuse_adapters(files: &ModelFiles) -> Result<(), LoadError> {
+    const FILE: &str = "adapter_config.json";
+    if !files.has(FILE) {
         return Ok(());
     }
     let (wanted, found) = ("a model without adapters (merge them, as with `merge_and_unload` of peft)", "an adapter");
-    Err(LoadError::config(&file, "peft_type", wanted, found))
+    Err(LoadError::config(&files.path(FILE), "peft_type", wanted, found))
 }
 
 #[cfg(feature = "demo-model")]
 mod demo {
     //! The files of the demo model; `tools/demo-model` made them.
 
-    pub(super) const CONFIG: &[u8] = include_bytes!("../assets/demo/config.json");
-    pub(super) const GENERATION_CONFIG: &[u8] = include_bytes!("../assets/demo/generation_config.json");
-    pub(super) const TOKENIZER: &[u8] = include_bytes!("../assets/demo/tokenizer.json");
-    pub(super) const WEIGHTS: &[u8] = include_bytes!("../assets/demo/model.safetensors");
+    use crate::model_files::ModelFiles;
+
+    /// `tokenizer.json` has everything: the class says so.
+    const FILES: [(&str, &[u8]); 5] = [
+        ("config.json", include_bytes!("../assets/demo/config.json")),
+        ("generation_config.json", include_bytes!("../assets/demo/generation_config.json")),
+        ("tokenizer.json", include_bytes!("../assets/demo/tokenizer.json")),
+        ("tokenizer_config.json", br#"{"tokenizer_class":"TokenizersBackend"}"#),
+        ("model.safetensors", include_bytes!("../assets/demo/model.safetensors")),
+    ];
+
+    pub(super) fn files() -> ModelFiles {
+        ModelFiles::in_memory("demo", &FILES)
+    }
 }

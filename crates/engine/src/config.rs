@@ -10,6 +10,7 @@ use std::path::Path;
 use self::keys::{refuse_if_set, refuse_other_models};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::qkv_shape::QkvShape;
 
 /// The name of the file.
@@ -145,14 +146,14 @@ pub struct BertConfig {
 }
 
 impl ModelConfig {
-    /// Reads `config.json` of a model directory.
+    /// Reads `config.json` of a model's files (a path is a directory).
     ///
     /// # Errors
     ///
     /// The file is missing, not JSON, of an unsupported model, or a value of it makes no model: the error names the
     /// key, the values that would do, and the value found.
-    pub fn load(dir: &Path) -> Result<Self, LoadError> {
-        Self::from_object(&JsonObject::read(&dir.join(FILE))?)
+    pub fn load(files: impl Into<ModelFiles>) -> Result<Self, LoadError> {
+        Self::from_object(&JsonObject::read(&files.into(), FILE)?)
     }
 
     /// Reads the content of a `config.json`; `file` is for messages.

@@ -8,7 +8,7 @@ use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
 use crate::load_error::LoadError;
-use crate::model_dir;
+use crate::model_files::ModelFiles;
 use crate::models::bert::{Bert, BertActivations, Input};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
@@ -83,7 +83,7 @@ pub struct EmbedderFiles {
 }
 
 impl EmbedderFiles {
-    /// Opens a model directory.
+    /// Opens a model: a directory or a packed file.
     ///
     /// If the directory has the layout of sentence-transformers (`modules.json` and what it names), pooling, normalisation,
     /// the longest input, lowercasing, prompts and the length of vectors are as it says. Without it, vectors are the mean over
@@ -92,8 +92,8 @@ impl EmbedderFiles {
     /// # Errors
     /// Fails if a file is missing, malformed or contradicts another, the model is not a BERT, or it has no prompt of the wanted
     /// name.
-    pub fn open(dir: &Path, options: EmbedOptions) -> Result<EmbedderFiles, Error> {
-        let (bundle, sentence) = open_model(dir)?;
+    pub fn open(path: &Path, options: EmbedOptions) -> Result<EmbedderFiles, Error> {
+        let (bundle, sentence) = open_model(&ModelFiles::open(path)?)?;
         let positions = bundle.bert_config()?.max_position_embeddings;
         let prompt = chosen_prompt(&sentence, options.prompt.clone())?;
         let (limit, limit_notice) = sentence.input_limit(positions)?;
@@ -104,7 +104,7 @@ impl EmbedderFiles {
         let special = tokenizer.special_per_text();
         if limit.tokens < special {
             let wanted = format!("at least the {special} special tokens of each text");
-            let file = sentence.model_dir.join(&limit.file);
+            let file = sentence.transformer.path(&limit.file);
             return Err(LoadError::config(&file, &limit.key, wanted, limit.tokens.to_string()).into());
         }
         let layout = sentence.notices.iter().chain(&limit_notice);
@@ -115,6 +115,11 @@ impl EmbedderFiles {
     /// What the files say and is not followed.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// The model whose weights will be read.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// Reads the weights. Calls `loaded` with the number of bytes that were converted.
@@ -145,12 +150,12 @@ impl EmbedderFiles {
 }
 
 impl Embedder {
-    /// Loads a BERT and its tokenizer from a model directory: [`EmbedderFiles::open`], then [`EmbedderFiles::load`].
+    /// Loads a BERT and its tokenizer from a model directory or a packed file: [`EmbedderFiles::open`], then [`EmbedderFiles::load`].
     ///
     /// # Errors
     /// As those two.
-    pub fn open(dir: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
-        EmbedderFiles::open(dir, options)?.load(runtime, loaded)
+    pub fn open(path: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
+        EmbedderFiles::open(path, options)?.load(runtime, loaded)
     }
 
     /// Tokens of the prompt by itself, without the special token that ends it, as the library counts them.
@@ -294,16 +299,10 @@ impl Embedder {
     }
 }
 
-/// Opens the transformer of a directory; the layout of one that has none is the default.
-fn open_model(dir: &Path) -> Result<(Bundle, SentenceConfig), Error> {
-    model_dir::check(dir)?;
-    // Read once to find the model, then checked against its width.
-    let bundle = match SentenceConfig::load(dir, None)? {
-        Some(sentence) => Bundle::open(&sentence.model_dir)?,
-        None => Bundle::open(dir)?,
-    };
-    let sentence = SentenceConfig::load(dir, Some(bundle.config().width()))?;
-    Ok((bundle, sentence.unwrap_or_else(|| SentenceConfig::of_plain_model(dir))))
+/// Opens the transformer of a model; the layout of one that has none is the default.
+fn open_model(files: &ModelFiles) -> Result<(Bundle, SentenceConfig), Error> {
+    let (bundle, sentence) = Bundle::open_layout(files)?;
+    Ok((bundle, sentence.unwrap_or_else(|| SentenceConfig::of_plain_model(files))))
 }
 
 /// The text that is put before each text: the one that is asked for, else the model's default.

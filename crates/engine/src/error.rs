@@ -3,6 +3,7 @@
 use crate::load_error::LoadError;
 use crate::sampler::SamplerError;
 use crate::tokenizer::TokenizeError;
+use std::io;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,18 @@ pub enum Error {
         prompt_len: usize,
         /// Tokens of the prompt and of what is generated.
         max_length: usize,
+    },
+    /// A packed file cannot be written.
+    #[error("cannot write the packed file: {0}")]
+    Write(#[from] io::Error),
+    /// Weights whose packed form is not the same for every CPU.
+    #[error(
+        "weights as {format} lie in memory differently for each CPU, so that no packed file holds them: choose another `--dtype`, \
+         such as int8"
+    )]
+    NotPortable {
+        /// Their format.
+        format: &'static str,
     },
     /// Nothing to work on.
     #[error("wanted at least {wanted} tokens, found {found}")]

@@ -9,10 +9,14 @@ use std::time::Duration;
 use crate::config::{self, ModelConfig};
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 use crate::sampler::TokenRules;
 
 pub(crate) use self::keys::{has_effect, is_key};
+
+/// The file's name.
+pub(crate) const FILE: &str = "generation_config.json";
 
 /// Largest number of tokens or of sampling candidates that a file may ask for.
 const MAX_COUNT: u64 = u32::MAX as u64;
@@ -67,19 +71,24 @@ pub struct GenerationConfig {
 }
 
 impl GenerationConfig {
-    /// Reads `generation_config.json` of a model directory. If there is none, the keys that older checkpoints have in
+    /// Reads `generation_config.json` of a model's files (a path is a directory). If there is none, the keys that older checkpoints have in
     /// `config.json` take its place, as in transformers 5.
     ///
     /// # Errors
     ///
     /// The file is not JSON, or a value is of the wrong type or out of its range.
-    pub fn load(dir: &Path, model: &ModelConfig) -> Result<Self, LoadError> {
-        Self::load_beside(dir, &JsonObject::read(&dir.join(config::FILE))?, model)
+    pub fn load(files: impl Into<ModelFiles>, model: &ModelConfig) -> Result<Self, LoadError> {
+        let files = &files.into();
+        Self::load_beside(files, &JsonObject::read(files, config::FILE)?, model)
     }
 
     /// As [`GenerationConfig::load`], with the model's configuration read already.
-    pub(crate) fn load_beside(dir: &Path, config: &JsonObject, model: &ModelConfig) -> Result<Self, LoadError> {
-        match JsonObject::read_if_present(&dir.join("generation_config.json"))? {
+    pub(crate) fn load_beside(
+        files: &ModelFiles,
+        config: &JsonObject,
+        model: &ModelConfig,
+    ) -> Result<Self, LoadError> {
+        match JsonObject::read_if_present(files, FILE)? {
             Some(json) => Self::read(&json, model, false),
             None => Self::read(config, model, true),
         }

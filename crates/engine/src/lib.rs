@@ -2,11 +2,12 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`bundle`] | a model directory, opened and checked; the demo model |
+//! | [`bundle`], [`model_files`] | a model directory or a packed file, opened and checked; the demo model |
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
 //! | [`notice`] | what the files say and is not done |
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
 //! | [`weight_format`] | the numbers that weights are held in |
+//! | [`quantize`] | a model in one packed file |
 //! | [`models`] | GPT-2 and BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
@@ -54,15 +55,18 @@ mod linear;
 pub mod load_error;
 pub mod memory;
 mod model_dir;
+pub mod model_files;
 pub mod models;
 pub mod notice;
 pub mod profile;
 mod qkv_shape;
+pub mod quantize;
 pub mod runtime;
 pub mod sampler;
 pub mod sentence;
 pub mod source;
 pub mod synthetic;
+mod table;
 mod tensor;
 pub mod text_stream;
 pub mod tokenizer;

@@ -7,9 +7,11 @@ use safetensors::Dtype;
 
 use crate::fallible::check_available;
 use crate::formats::disguise::recognise;
+use crate::formats::packed_file::PackedFileError;
 use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
 use crate::tokenizer::TokenizerFileError;
+use crate::weight_format::WeightFormat;
 
 /// Memory that a parser that keeps no tree of values takes at most for each byte of text.
 const BYTES_PER_JSON_BYTE: usize = 32;
@@ -55,7 +57,7 @@ pub enum LoadError {
         found: u64,
     },
     /// The path that was given as a model is something else.
-    #[error("{}: wanted a model directory with config.json, found {found}{hint}", path.display())]
+    #[error("{}: wanted a model directory with config.json or a file of `cke quantize`, found {found}{hint}", path.display())]
     NotAModel {
         /// The path.
         path: PathBuf,
@@ -111,6 +113,30 @@ pub enum LoadError {
         file: PathBuf,
         /// What is wrong with it.
         problem: HeaderError,
+    },
+    /// A packed file is malformed, damaged or of another version.
+    #[error("{}: {problem} (`cke quantize MODEL -o FILE` writes it anew)", file.display())]
+    Packed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: PackedFileError,
+    },
+    /// The weights of a packed file are wanted in another format.
+    #[error("{}: wanted weights as {wanted}, found a file packed as {found} (leave out `--dtype`, or give the model's directory)", file.display())]
+    PackedAs {
+        /// The file.
+        file: PathBuf,
+        /// The format that was asked for.
+        wanted: WeightFormat,
+        /// The file's format.
+        found: WeightFormat,
+    },
+    /// A packed file was given where a model directory is needed.
+    #[error("{}: wanted a model directory, found a packed file (it is as `cke quantize` makes it)", file.display())]
+    PackedAlready {
+        /// The file.
+        file: PathBuf,
     },
     /// The index of a sharded checkpoint is malformed or disagrees with its shards.
     #[error("{}: {problem}", file.display())]
@@ -252,6 +278,11 @@ impl LoadError {
         found: impl Into<String>,
     ) -> Self {
         Self::Config { file: file.to_owned(), key: key.into(), wanted: wanted.into(), found: found.into() }
+    }
+
+    /// A packed file that will not do.
+    pub(crate) fn packed(file: &Path, problem: PackedFileError) -> Self {
+        Self::Packed { file: file.to_owned(), problem }
     }
 
     /// A tokenizer file that will not do.

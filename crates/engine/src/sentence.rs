@@ -4,7 +4,7 @@ mod input;
 mod pooling;
 mod prompts;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use serde::Deserialize;
 
@@ -13,16 +13,18 @@ pub use self::pooling::Pooling;
 pub use self::prompts::TextSettings;
 
 use self::input::{InputSettings, default_limit};
-use crate::formats::bounded_file::{CONFIG_LIMIT, read_if_present};
+use crate::config;
+use crate::formats::bounded_file::CONFIG_LIMIT;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// How a sentence-embedding model is put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentenceConfig {
-    /// Where the transformer's configuration, weights and tokenizer lie.
-    pub model_dir: PathBuf,
+    /// The transformer's files: configuration, weights and tokenizer.
+    pub transformer: ModelFiles,
     /// How token vectors become a text's vector.
     pub pooling: Pooling,
     /// Whether the vector is divided by its length.
@@ -47,16 +49,18 @@ struct Module {
 }
 
 impl SentenceConfig {
-    /// Reads `modules.json` of a model directory and the files of its modules; `None` where there is no such file.
+    /// Reads `modules.json` of a model's files (a path is a directory) and the files of its modules; `None` if there is no such file.
     /// `width` is that of the transformer's vectors, or `None` to leave it unchecked.
     ///
     /// # Errors
     ///
     /// A file is malformed, a module is not supported or lies outside the directory, or they stand in another order
     /// than transformer, pooling, normalize.
-    pub fn load(dir: &Path, width: Option<usize>) -> Result<Option<Self>, LoadError> {
-        let file = dir.join("modules.json");
-        let Some(json) = read_if_present(&file, CONFIG_LIMIT)? else { return Ok(None) };
+    pub fn load(files: impl Into<ModelFiles>, width: Option<usize>) -> Result<Option<Self>, LoadError> {
+        const FILE: &str = "modules.json";
+        let files = &files.into();
+        let Some(json) = files.read_if_present(FILE, CONFIG_LIMIT)? else { return Ok(None) };
+        let file = files.path(FILE);
         LoadError::check_tree_memory(&file, &json)?;
         let modules: Vec<Module> =
             serde_json::from_slice(&json).map_err(|source| LoadError::json(&file, &json, source))?;
@@ -66,23 +70,23 @@ impl SentenceConfig {
             return Err(LoadError::config(&file, "type", "Transformer, Pooling and at most Normalize", found));
         }
         let mut notices = Vec::new();
-        let model_dir = module_dir(dir, &modules[0], &file)?;
-        let json = JsonObject::read(&module_dir(dir, &modules[1], &file)?.join("config.json"))?;
+        let transformer = module_files(files, &modules[0], &file)?;
+        let json = JsonObject::read(&module_files(files, &modules[1], &file)?, config::FILE)?;
         let pooling = Pooling::read(&json, width)?;
         notices.extend(pooling::notices(&json));
         if let Some(module) = modules.get(2) {
-            let json = JsonObject::read_if_present(&module_dir(dir, module, &file)?.join("config.json"))?;
+            let json = JsonObject::read_if_present(&module_files(files, module, &file)?, config::FILE)?;
             notices.extend(json.map(|json| pooling::check_normalize(&json)).transpose()?.unwrap_or_default());
         }
-        let InputSettings { limit, do_lower_case } = InputSettings::load(&model_dir, &mut notices)?;
+        let InputSettings { limit, do_lower_case } = InputSettings::load(&transformer, &mut notices)?;
         Ok(Some(Self {
-            model_dir,
+            transformer,
             pooling,
             normalize: kinds.len() == 3,
             limit,
             do_lower_case,
             include_prompt: json.flag("include_prompt")?.unwrap_or(true),
-            texts: TextSettings::load(dir, &mut notices)?,
+            texts: TextSettings::load(files, &mut notices)?,
             notices,
         }))
     }
@@ -90,16 +94,16 @@ impl SentenceConfig {
 
 impl SentenceConfig {
     /// What holds for a transformer without that layout: the mean of all tokens, normalized.
-    pub fn of_plain_model(dir: &Path) -> Self {
+    pub fn of_plain_model(files: &ModelFiles) -> Self {
         Self {
-            model_dir: dir.to_owned(),
+            transformer: files.clone(),
             pooling: Pooling::Mean,
             normalize: true,
             limit: None,
             do_lower_case: false,
             include_prompt: true,
             texts: TextSettings::default(),
-            notices: unread_files(dir),
+            notices: unread_files(files),
         }
     }
 
@@ -112,14 +116,14 @@ impl SentenceConfig {
     pub fn input_limit(&self, positions: usize) -> Result<(InputLimit, Option<Notice>), LoadError> {
         let limit = match &self.limit {
             Some(limit) => limit.clone(),
-            None => default_limit(&self.model_dir, positions)?,
+            None => default_limit(&self.transformer, positions)?,
         };
         if limit.tokens <= positions {
             return Ok((limit, None));
         }
         let InputLimit { tokens, file, key } = limit;
         let notice = Notice::NotFollowed {
-            file: self.model_dir.join(&file),
+            file: self.transformer.path(&file),
             key: key.clone(),
             value: tokens.to_string(),
             instead: format!("texts are cut at the model's {positions} positions"),
@@ -144,19 +148,19 @@ impl Module {
 }
 
 /// The notices of the layout's files in a directory that has no `modules.json`: the library does not read them then.
-fn unread_files(dir: &Path) -> Vec<Notice> {
-    let settings = Some(dir.join("config_sentence_transformers.json")).filter(|file| file.exists());
-    let files = InputSettings::unread(dir).into_iter().chain(settings);
+fn unread_files(files: &ModelFiles) -> Vec<Notice> {
+    let settings = files.has(prompts::FILE).then(|| files.path(prompts::FILE));
+    let files = InputSettings::unread(files).into_iter().chain(settings);
     let reason = "the directory has no modules.json".to_owned();
     files.map(|file| Notice::UnreadFile { file, reason: reason.clone() }).collect()
 }
 
-/// The directory of a module: the model's own, or one inside it.
-fn module_dir(dir: &Path, module: &Module, file: &Path) -> Result<PathBuf, LoadError> {
+/// The files of a module: in the model's own directory, or in one inside it.
+fn module_files(files: &ModelFiles, module: &Module, file: &Path) -> Result<ModelFiles, LoadError> {
     let inside =
         Path::new(&module.path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if inside && !module.path.contains('\\') {
-        return Ok(dir.join(&module.path));
+        return Ok(files.below(&module.path));
     }
     Err(LoadError::config(file, "path", "a directory inside the model's", format!("{:?}", module.path)))
 }

@@ -1,54 +1,109 @@
-//! Where a model's weights come from: a checkpoint, or random numbers where only speed matters.
+//! Where a model's weights come from: a checkpoint, a packed file, or random numbers where only speed matters.
 
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
+use crate::formats::mapping::FileRange;
+use crate::formats::packed_file::{PackedFile, WeightSink};
 use crate::load_error::LoadError;
+use crate::runtime::Runtime;
+use crate::table::Table;
 use crate::weights::{Scope, Tensor};
+use cke_kernels::gemm::PanelFormat;
 use std::fmt::Display;
 use std::ops::Range;
 
 /// Bytes of f32 that are converted at a time.
 const SLAB_BYTES: usize = 4 << 20;
 
+/// What goes along with loading.
+#[derive(Clone, Copy)]
+pub struct Loading<'a> {
+    /// Told how many bytes have just been read.
+    loaded: &'a dyn Fn(u64),
+    /// Where everything that is loaded is written down, in the form in which it will be used.
+    sink: Option<&'a dyn WeightSink>,
+}
+
+impl<'a> Loading<'a> {
+    /// Calls `loaded` with the number of bytes that have just been read.
+    pub fn reporting(loaded: &'a dyn Fn(u64)) -> Loading<'a> {
+        Loading { loaded, sink: None }
+    }
+
+    /// Writes everything that is loaded down, too.
+    pub(crate) fn into_sink(self, sink: &'a dyn WeightSink) -> Loading<'a> {
+        Loading { sink: Some(sink), ..self }
+    }
+}
+
 /// A source of named weights, below some prefix.
 #[derive(Clone)]
 pub struct Source<'a> {
     weights: Weights<'a>,
-    /// Told how many bytes of f32 have just been read.
-    loaded: &'a dyn Fn(u64),
+    loading: Loading<'a>,
+    /// What names begin with in a packed file; a checkpoint's may have more before it.
+    prefix: String,
 }
 
 #[derive(Clone)]
 enum Weights<'a> {
     Stored(Scope<'a>),
+    Packed(&'a PackedFile),
     Random { seed: u64 },
 }
 
 impl<'a> Source<'a> {
-    /// The tensors below a checkpoint's scope. `loaded` hears of the bytes as they become f32.
-    pub fn stored(scope: Scope<'a>, loaded: &'a dyn Fn(u64)) -> Source<'a> {
-        Source { weights: Weights::Stored(scope), loaded }
+    /// The tensors below a checkpoint's scope. Bytes are reported as they become f32.
+    pub fn stored(scope: Scope<'a>, loading: Loading<'a>) -> Source<'a> {
+        Source { weights: Weights::Stored(scope), loading, prefix: String::new() }
+    }
+
+    /// The weights of a packed file. Bytes are reported as their checksums are found right.
+    ///
+    /// # Errors
+    /// Fails if the file has not the runtime's format.
+    pub(crate) fn packed(
+        file: &'a PackedFile,
+        runtime: &Runtime,
+        loading: Loading<'a>,
+    ) -> Result<Source<'a>, LoadError> {
+        let (wanted, found) = (runtime.weight_format(), file.weight_format());
+        if wanted != found {
+            return Err(LoadError::PackedAs { file: file.path().to_owned(), wanted, found });
+        }
+        Ok(Source { weights: Weights::Packed(file), loading, prefix: String::new() })
     }
 
     /// Numbers evenly spread over ±0.05 under any name, the same for the same seed.
     pub fn random(seed: u64) -> Source<'static> {
-        Source { weights: Weights::Random { seed }, loaded: &|_| () }
+        Source { weights: Weights::Random { seed }, loading: Loading::reporting(&|_| ()), prefix: String::new() }
     }
 
     /// The source below `name.`.
     pub(crate) fn child(&self, name: impl Display) -> Source<'a> {
+        let prefix = self.full_name(format_args!("{name}."));
         let weights = match &self.weights {
             Weights::Stored(scope) => Weights::Stored(scope.child(name)),
+            Weights::Packed(file) => Weights::Packed(file),
             Weights::Random { seed } => Weights::Random { seed: hash(*seed, &name.to_string()) },
         };
-        Source { weights, ..*self }
+        Source { weights, prefix, ..*self }
     }
 
-    /// A vector of `len` elements under the first of `names` that exists.
+    /// What weights of a name are called in a packed file.
+    pub(crate) fn full_name(&self, name: impl Display) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A vector of `len` elements under the first of `names` that exists; packed files have it under the last one.
     pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, Error> {
+        if let Weights::Packed(file) = &self.weights {
+            return Ok(self.packed_table(file, names, 1, len)?.as_f32().to_vec());
+        }
         let array = self.array(names, &[len])?;
         let mut out = zeros(len)?;
         array.read(0..len, &mut out)?;
+        self.write_down(names, 1, len, &out)?;
         Ok(out)
     }
 
@@ -58,14 +113,57 @@ impl<'a> Source<'a> {
     }
 
     /// All of a (rows, cols) matrix.
-    pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Vec<f32>, Error> {
+    pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Table, Error> {
+        if let Weights::Packed(file) = &self.weights {
+            return Ok(Table::Shared(self.packed_table(file, &[name], rows, cols)?));
+        }
         self.expect_matrix(name, rows, cols)?;
         let mut out = with_capacity(rows * cols)?;
         self.slabs(name, rows, cols, 1, |_, slab| {
             out.extend_from_slice(slab);
             Ok(())
         })?;
-        Ok(out)
+        self.write_down(&[name], rows, cols, &out)?;
+        Ok(Table::Owned(out))
+    }
+
+    fn packed_table(
+        &self,
+        file: &PackedFile,
+        names: &[&str],
+        rows: usize,
+        cols: usize,
+    ) -> Result<FileRange, LoadError> {
+        let names: Vec<String> = names.iter().map(|name| self.full_name(name)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let range = file.f32(&names, rows, cols)?;
+        (self.loading.loaded)((rows * cols * size_of::<f32>()) as u64);
+        Ok(range)
+    }
+
+    fn write_down(&self, names: &[&str], rows: usize, cols: usize, numbers: &[f32]) -> Result<(), Error> {
+        if let (Some(sink), Some(name)) = (self.loading.sink, names.last()) {
+            sink.add_f32(&self.full_name(name), rows, cols, numbers)?;
+        }
+        Ok(())
+    }
+
+    /// Packed weights (k, n) under their whole name, if the source has weights packed already.
+    pub(crate) fn panels(
+        &self,
+        name: &str,
+        format: PanelFormat,
+        size: (usize, usize),
+    ) -> Result<Option<FileRange>, LoadError> {
+        let Weights::Packed(file) = &self.weights else { return Ok(None) };
+        let range = file.panels(name, format, size)?;
+        (self.loading.loaded)(range.len() as u64);
+        Ok(Some(range))
+    }
+
+    /// Where weights that were just packed are written down, if they are.
+    pub(crate) fn sink(&self) -> Option<&'a dyn WeightSink> {
+        self.loading.sink
     }
 
     /// Calls `take(first_row, slab)` for each run of rows of a (rows, cols) matrix, in order, with memory for one slab only. Runs begin
@@ -95,8 +193,9 @@ impl<'a> Source<'a> {
         match &self.weights {
             Weights::Stored(scope) => {
                 let tensor = scope.any(names)?.expect_shape(shape)?;
-                Ok(Array::Stored(tensor, self.loaded))
+                Ok(Array::Stored(tensor, self.loading.loaded))
             }
+            Weights::Packed(file) => Err(file.only_packed(&self.full_name(names[0]))),
             Weights::Random { seed } => Ok(Array::Random(hash(*seed, names[0]))),
         }
     }

@@ -29,8 +29,9 @@ use self::special_tokens::SpecialNames;
 use self::token_bytes::TokenBytes;
 use crate::error::Error;
 use crate::fallible::check_available;
-use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded};
+use crate::formats::bounded_file::TOKENIZER_LIMIT;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// A model's tokenizer: byte-level BPE (GPT-2) or WordPiece (BERT).
@@ -84,6 +85,9 @@ pub struct Encoded {
     pub is_cut: bool,
 }
 
+/// The file that has a whole tokenizer.
+const TOKENIZER_JSON: &str = "tokenizer.json";
+
 /// Memory that the crate takes for each byte of a tokenizer's files, and for any: measured (18 to 25), and room for values that keep their order.
 const BYTES_PER_FILE_BYTE: usize = 64;
 const BYTES_FOR_ANY_FILE: usize = 2 << 20;
@@ -92,29 +96,29 @@ const BYTES_FOR_ANY_FILE: usize = 2 << 20;
 const BYTES_PER_TEXT_BYTE: usize = 200;
 
 impl Tokenizer {
-    /// Reads the tokenizer of a model directory: `tokenizer.json`, else `vocab.json` with `merges.txt`, else
+    /// Reads the tokenizer of a model's files (a path is a directory): `tokenizer.json`, else `vocab.json` with `merges.txt`, else
     /// `vocab.txt`, and the settings beside it. `model_vocab` is the size of the model's vocabulary.
     ///
     /// # Errors
     ///
     /// There is none of these files, or one is malformed, contradicts itself, or has an id outside the model's
     /// vocabulary.
-    pub fn load(dir: &Path, model_vocab: usize) -> Result<Self, LoadError> {
-        let settings = Settings::read(dir)?;
-        let file = dir.join("tokenizer.json");
-        let has = |name: &str| dir.join(name).exists();
-        let built = if std::fs::symlink_metadata(&file).is_ok() {
-            let json = read_bounded(&file, TOKENIZER_LIMIT)?;
+    pub fn load(files: impl Into<ModelFiles>, model_vocab: usize) -> Result<Self, LoadError> {
+        let files = &files.into();
+        let settings = Settings::read(files)?;
+        let file = files.path(TOKENIZER_JSON);
+        let built = if files.has_or_links(TOKENIZER_JSON) {
+            let json = files.read(TOKENIZER_JSON, TOKENIZER_LIMIT)?;
             check_memory(&file, json.len())?;
             json::read(&json, &file, &settings, model_vocab)?
-        } else if has(vocabulary_files::BPE_VOCABULARY) && has(vocabulary_files::BPE_MERGES) {
-            Self::from_vocabulary_and_merges(dir, &settings, model_vocab)?
-        } else if has(vocabulary_files::WORD_PIECES) {
-            Self::from_word_pieces(dir, &settings, model_vocab)?
+        } else if files.has(vocabulary_files::BPE_VOCABULARY) && files.has(vocabulary_files::BPE_MERGES) {
+            Self::from_vocabulary_and_merges(files, &settings, model_vocab)?
+        } else if files.has(vocabulary_files::WORD_PIECES) {
+            Self::from_word_pieces(files, &settings, model_vocab)?
         } else {
-            return Err(LoadError::NoTokenizer { dir: dir.to_owned() });
+            return Err(LoadError::NoTokenizer { dir: files.dir().into_owned() });
         };
-        let file = if has("tokenizer.json") { file } else { dir.to_owned() };
+        let file = if files.has(TOKENIZER_JSON) { file } else { files.dir().into_owned() };
         Self::new(built, &settings, &file, model_vocab)
     }
 
@@ -130,22 +134,23 @@ impl Tokenizer {
         Self::new(built, &settings, file, model_vocab)
     }
 
-    fn from_vocabulary_and_merges(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    fn from_vocabulary_and_merges(files: &ModelFiles, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
         settings.check_class(Class::Gpt2, "vocab.json and merges.txt")?;
-        let (file, merges) = (dir.join(vocabulary_files::BPE_VOCABULARY), dir.join(vocabulary_files::BPE_MERGES));
-        check_memory(&file, file_size(&file) + file_size(&merges))?;
-        let vocabulary = vocabulary_files::read_vocabulary(&file, model_vocab)?;
-        let merges = vocabulary_files::read_merges(&merges, &vocabulary)?;
+        let file = files.path(vocabulary_files::BPE_VOCABULARY);
+        let sizes = [vocabulary_files::BPE_VOCABULARY, vocabulary_files::BPE_MERGES].map(|name| files.size(name));
+        check_memory(&file, sizes.into_iter().flatten().fold(0, usize::saturating_add))?;
+        let vocabulary = vocabulary_files::read_vocabulary(files, model_vocab)?;
+        let merges = vocabulary_files::read_merges(files, &vocabulary)?;
         let source = Source { file: &file, vocabulary, added_tokens: &[] };
         let built = class::gpt2(source, merges, None, settings, model_vocab)?;
         Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
     }
 
-    fn from_word_pieces(dir: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    fn from_word_pieces(files: &ModelFiles, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
         settings.check_class(Class::Bert, "vocab.txt")?;
-        let file = dir.join(vocabulary_files::WORD_PIECES);
-        check_memory(&file, file_size(&file))?;
-        let vocabulary = vocabulary_files::read_word_pieces(&file, model_vocab)?;
+        let file = files.path(vocabulary_files::WORD_PIECES);
+        check_memory(&file, files.size(vocabulary_files::WORD_PIECES).unwrap_or(0))?;
+        let vocabulary = vocabulary_files::read_word_pieces(files, model_vocab)?;
         let built = class::bert(Source { file: &file, vocabulary, added_tokens: &[] }, settings, model_vocab)?;
         Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
     }
@@ -365,9 +370,4 @@ impl Tokenizer {
 fn check_memory(file: &Path, bytes: usize) -> Result<(), LoadError> {
     let bytes = bytes.saturating_mul(BYTES_PER_FILE_BYTE).saturating_add(BYTES_FOR_ANY_FILE);
     check_available(bytes).map_err(|_| LoadError::tokenizer(file, TokenizerFileError::OutOfMemory { bytes }))
-}
-
-/// Bytes of a file; 0 if they cannot be told, for whoever reads it complains.
-fn file_size(file: &Path) -> usize {
-    std::fs::metadata(file).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
 }

@@ -13,7 +13,7 @@ use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_pat
 use crate::load_error::LoadError;
 pub use crate::tensor::Tensor;
 
-const SINGLE_FILE: &str = "model.safetensors";
+pub(crate) const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
 /// The tensors of a model: one safetensors file, several with an index, or bytes in memory.

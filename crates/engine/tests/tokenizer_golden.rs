@@ -137,7 +137,7 @@ fn sentence_models_load_and_cut_as_the_reference_does() {
         assert_eq!((sentence.pooling, sentence.normalize), (pooling, normalize), "{name}");
         let limit = sentence.limit.expect("the file sets one");
         assert_eq!((limit.tokens, limit.key.as_str()), (24, "max_seq_length"), "{name}");
-        assert_eq!(sentence.model_dir.join("x"), dir.join("x"), "{name}");
+        assert_eq!(sentence.transformer.path("x"), dir.join("x"), "{name}");
         assert_sentence_ids(name, model.vocab_size(), 24);
     }
 }

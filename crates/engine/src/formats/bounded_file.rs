@@ -41,11 +41,6 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, LoadError
     Ok(bytes)
 }
 
-/// As [`read_bounded`], or `None` where there is no such file.
-pub(crate) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, LoadError> {
-    if path.exists() { read_bounded(path, limit).map(Some) } else { Ok(None) }
-}
-
 /// The text of a file's bytes; `file` is for the message.
 pub(crate) fn utf8<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, LoadError> {
     std::str::from_utf8(bytes).map_err(|error| LoadError::NotUtf8 { file: file.to_owned(), at: error.valid_up_to() })

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::bounded_file::{CONFIG_LIMIT, read_bounded, read_if_present};
+use super::bounded_file::CONFIG_LIMIT;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// Longest excerpt of a value in a message, in characters.
@@ -23,13 +24,14 @@ pub(crate) struct JsonObject {
 
 impl JsonObject {
     /// Reads a configuration file.
-    pub(crate) fn read(path: &Path) -> Result<Self, LoadError> {
-        Self::parse(&read_bounded(path, CONFIG_LIMIT)?, path)
+    pub(crate) fn read(files: &ModelFiles, name: &str) -> Result<Self, LoadError> {
+        Self::parse(&files.read(name, CONFIG_LIMIT)?, &files.path(name))
     }
 
     /// Reads a configuration file, or gives `None` where there is none.
-    pub(crate) fn read_if_present(path: &Path) -> Result<Option<Self>, LoadError> {
-        read_if_present(path, CONFIG_LIMIT)?.map(|json| Self::parse(&json, path)).transpose()
+    pub(crate) fn read_if_present(files: &ModelFiles, name: &str) -> Result<Option<Self>, LoadError> {
+        let json = files.read_if_present(name, CONFIG_LIMIT)?;
+        json.map(|json| Self::parse(&json, &files.path(name))).transpose()
     }
 
     /// Parses the content of `file`.

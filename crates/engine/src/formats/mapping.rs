@@ -6,8 +6,11 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use cke_kernels::gemm::StableBytes;
+use cke_kernels::scratch::AlignedBuf;
 use memmap2::Mmap;
 
 use super::bounded_file::open_regular;
@@ -84,6 +87,72 @@ impl MappedFile {
     }
 }
 
+/// A whole file that several may read in place.
+#[derive(Debug)]
+pub(crate) enum FileBytes {
+    /// A file.
+    Mapped(MappedFile),
+    /// Its content, in memory.
+    Memory(AlignedBuf<u8>),
+}
+
+impl FileBytes {
+    /// The file's content.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            FileBytes::Mapped(file) => file.bytes(),
+            FileBytes::Memory(bytes) => bytes,
+        }
+    }
+
+    /// As [`MappedFile::check_unchanged`]; memory does not change.
+    pub(crate) fn check_unchanged(&self, path: &Path) -> Result<(), LoadError> {
+        match self {
+            FileBytes::Mapped(file) => file.check_unchanged(path),
+            FileBytes::Memory(_) => Ok(()),
+        }
+    }
+}
+
+/// A part of a file, read in place for as long as it lives. What [`MappedFile`] says of files that change holds for every read.
+#[derive(Clone, Debug)]
+pub(crate) struct FileRange {
+    file: Arc<FileBytes>,
+    range: Range<usize>,
+}
+
+impl FileRange {
+    /// # Panics
+    /// If `range` leaves the file.
+    pub(crate) fn new(file: Arc<FileBytes>, range: Range<usize>) -> FileRange {
+        assert!(range.start <= range.end && range.end <= file.bytes().len(), "range {range:?} leaves the file");
+        FileRange { file, range }
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The bytes as numbers in the machine's order of bytes.
+    ///
+    /// # Panics
+    /// If they are no whole numbers, or misaligned.
+    pub(crate) fn as_f32(&self) -> &[f32] {
+        // SAFETY: any four bytes are an f32.
+        let (before, numbers, after) = unsafe { self.bytes().align_to::<f32>() };
+        assert!(before.is_empty() && after.is_empty(), "wanted whole and aligned numbers in {:?}", self.range);
+        numbers
+    }
+}
+
+// SAFETY: neither a mapping nor a buffer moves its bytes before it is dropped, nothing here writes to either, and `file` keeps them.
+unsafe impl StableBytes for FileRange {
+    fn bytes(&self) -> &[u8] {
+        &self.file.bytes()[self.range.clone()]
+    }
+}
+
 fn map_read_only(file: &File) -> io::Result<Mmap> {
     // SAFETY: the mapping is read-only and private, and `MappedFile` keeps it within the bounds the file had when it
     // was opened. That nobody writes to the file meanwhile cannot be established by any program; the documentation of
@@ -107,6 +176,15 @@ mod tests {
         mapped.release(5..19_999);
         mapped.release(7..7);
         assert_eq!(mapped.bytes(), bytes);
+    }
+
+    #[test]
+    fn range_of_a_file_is_read_as_numbers_in_place() {
+        let mut memory = AlignedBuf::<u8>::zeroed(16).unwrap();
+        memory[4..8].copy_from_slice(&1.5f32.to_ne_bytes());
+        let range = FileRange::new(Arc::new(FileBytes::Memory(memory)), 4..12);
+        assert_eq!(range.as_f32(), [1.5, 0.0]);
+        assert_eq!(range.as_f32().as_ptr().cast(), range.bytes().as_ptr());
     }
 
     #[test]

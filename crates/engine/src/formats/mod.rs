@@ -4,5 +4,6 @@ pub(crate) mod bounded_file;
 pub(crate) mod disguise;
 pub(crate) mod json_object;
 pub(crate) mod mapping;
+pub mod packed_file;
 pub mod safetensors;
 pub mod shard_index;

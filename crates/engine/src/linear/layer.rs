@@ -7,6 +7,7 @@ use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::Scheme;
 use cke_kernels::view::{MatMut, MatRef};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
 const TYPICAL_ROWS: usize = 128;
@@ -45,6 +46,19 @@ pub(crate) trait Layer: Send + Sync + Debug {
     fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error>;
 }
 
+/// What the weights of all parts together are called in a packed file.
+fn joined_name(parts: &[Part<'_>]) -> String {
+    parts.iter().map(|part| part.source.full_name(part.name)).collect::<Vec<_>>().join("+")
+}
+
+/// Checks that weights that are to be written down are packed in the same form for every CPU.
+fn check_portable<S: Scheme>(parts: &[Part<'_>]) -> Result<(), Error> {
+    let mut formats = S::records().map(|kernel| kernel.panel_format());
+    let first = formats.next();
+    let is_portable = formats.all(|format| Some(format) == first);
+    if is_portable || parts[0].source.sink().is_none() { Ok(()) } else { Err(Error::NotPortable { format: S::NAME }) }
+}
+
 /// Weights packed for a kernel of the scheme S.
 #[derive(Debug)]
 pub(crate) struct PackedLayer<S: Scheme> {
@@ -55,19 +69,39 @@ pub(crate) struct PackedLayer<S: Scheme> {
 impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
     /// The weights of all parts side by side.
     pub(super) fn load(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        let plan = Self::plan(cpu, inputs, parts.iter().map(|part| part.outputs).sum());
+        if let Some(layer) = Self::load_packed(plan, parts)? {
+            return Ok(layer);
+        }
         // Before memory is asked for.
         for Part { source, name, layout, outputs } in parts {
             let (rows, cols) = layout.shape(inputs, *outputs);
             source.expect_matrix(name, rows, cols)?;
         }
-        let plan = Self::plan(cpu, inputs, parts.iter().map(|part| part.outputs).sum());
+        check_portable::<S>(parts)?;
         let mut layer = PackedLayer { weights: plan.empty_b()?, plan };
         let mut first = 0;
         for part in parts {
             layer.pack(part, first)?;
             first += part.outputs;
         }
+        layer.write_down(parts)?;
         Ok(layer)
+    }
+
+    /// The weights where they lie, if they are packed already.
+    fn load_packed(plan: GemmPlan<S>, parts: &[Part<'_>]) -> Result<Option<Self>, Error> {
+        let (kernel, k, n) = (plan.kernel(), plan.k(), plan.n());
+        let format = kernel.record().panel_format();
+        let Some(panels) = parts[0].source.panels(&joined_name(parts), format, (k, n))? else { return Ok(None) };
+        Ok(Some(PackedLayer { plan, weights: PackedB::from_shared(kernel, k, n, Arc::new(panels))? }))
+    }
+
+    /// Writes the packed weights down, if loading is to.
+    fn write_down(&self, parts: &[Part<'_>]) -> Result<(), Error> {
+        let Some(sink) = parts[0].source.sink() else { return Ok(()) };
+        let (weights, size) = (&self.weights, (self.plan.k(), self.plan.n()));
+        Ok(sink.add_panels(&joined_name(parts), weights.format(), size, weights.as_bytes())?)
     }
 
     /// Packs a part as the outputs from `first` on.

@@ -13,13 +13,15 @@
 
 use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
 use crate::activations::{Activations, Cut, Lookup, span};
+use crate::bundle::Weights;
 use crate::config::BertConfig;
 use crate::error::Error;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
-use crate::source::Source;
+use crate::source::{Loading, Source};
+use crate::table::Table;
 use crate::weights::Checkpoint;
 use cke_kernels::attention::{AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::Epilogue;
@@ -37,11 +39,11 @@ pub(crate) const PROBES: [&str; 1] = ["embeddings.word_embeddings.weight"];
 pub struct Bert {
     config: BertConfig,
     /// (vocabulary, width), row-major.
-    word_table: Vec<f32>,
+    word_table: Table,
     /// (positions, width), row-major.
-    position_table: Vec<f32>,
+    position_table: Table,
     /// (token types, width), row-major.
-    type_table: Vec<f32>,
+    type_table: Table,
     embedding_norm: LayerNorm,
     layers: Vec<Layer>,
     attention: AttentionPlan,
@@ -94,8 +96,30 @@ impl Bert {
         runtime: &Runtime,
         loaded: &dyn Fn(u64),
     ) -> Result<Bert, Error> {
+        Bert::load_stored(checkpoint, config, runtime, Loading::reporting(loaded))
+    }
+
+    /// Loads the weights of a checkpoint or of a packed file.
+    pub(crate) fn load_from(
+        weights: &Weights,
+        config: &BertConfig,
+        runtime: &Runtime,
+        loading: Loading<'_>,
+    ) -> Result<Bert, Error> {
+        match weights {
+            Weights::Stored(checkpoint) => Bert::load_stored(checkpoint, config, runtime, loading),
+            Weights::Packed(file) => Bert::build(&Source::packed(file, runtime, loading)?, config, runtime),
+        }
+    }
+
+    fn load_stored(
+        checkpoint: &Checkpoint,
+        config: &BertConfig,
+        runtime: &Runtime,
+        loading: Loading<'_>,
+    ) -> Result<Bert, Error> {
         let scope = checkpoint.scope(&PREFIXES, PROBES[0])?;
-        Bert::build(&Source::stored(scope, loaded), config, runtime)
+        Bert::build(&Source::stored(scope, loading), config, runtime)
     }
 
     /// A model of the given sizes with random weights, to measure speed.

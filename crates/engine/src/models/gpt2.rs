@@ -9,17 +9,20 @@
 //! logits = layer_norm(x)·wteᵀ
 //! ```
 
-use super::tensor_use::has_own_head;
+use super::tensor_use::{has_own_head, has_packed_own_head};
 use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
 use crate::activations::{Activations, Cut, Lookup, span};
+use crate::bundle::Weights;
 use crate::config::Gpt2Config;
 use crate::error::Error;
+use crate::formats::packed_file::PackedFile;
 use crate::kv_cache::KvCache;
 use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
-use crate::source::Source;
+use crate::source::{Loading, Source};
+use crate::table::Table;
 use crate::weights::Checkpoint;
 use cke_kernels::attention::{AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::Epilogue;
@@ -49,9 +52,9 @@ pub(crate) const HEAD: &str = "lm_head.weight";
 pub struct Gpt2 {
     config: Gpt2Config,
     /// (vocabulary, width), row-major; `None` where the head's packed weights serve as the table.
-    token_table: Option<Vec<f32>>,
+    token_table: Option<Table>,
     /// (positions, width), row-major.
-    position_table: Vec<f32>,
+    position_table: Table,
     blocks: Vec<Block>,
     /// One plan for each block: the scale may differ.
     attention: Vec<AttentionPlan>,
@@ -120,14 +123,49 @@ impl Gpt2 {
         runtime: &Runtime,
         loaded: &dyn Fn(u64),
     ) -> Result<Gpt2, Error> {
+        Gpt2::load_stored(checkpoint, config, runtime, Loading::reporting(loaded))
+    }
+
+    /// Loads the weights of a checkpoint or of a packed file.
+    pub(crate) fn load_from(
+        weights: &Weights,
+        config: &Gpt2Config,
+        runtime: &Runtime,
+        loading: Loading<'_>,
+    ) -> Result<Gpt2, Error> {
+        match weights {
+            Weights::Stored(checkpoint) => Gpt2::load_stored(checkpoint, config, runtime, loading),
+            Weights::Packed(file) => Gpt2::load_packed(file, config, runtime, loading),
+        }
+    }
+
+    fn load_packed(
+        file: &PackedFile,
+        config: &Gpt2Config,
+        runtime: &Runtime,
+        loading: Loading<'_>,
+    ) -> Result<Gpt2, Error> {
+        let source = Source::packed(file, runtime, loading)?;
+        let tie_word_embeddings = config.tie_word_embeddings && !has_packed_own_head(file);
+        let is_table = tie_word_embeddings && file.is_panels(TOKEN_TABLE) == Some(true);
+        let head = if is_table { TOKEN_TABLE } else { HEAD };
+        Gpt2::build(&source, (&source, head), &Gpt2Config { tie_word_embeddings, ..config.clone() }, runtime)
+    }
+
+    fn load_stored(
+        checkpoint: &Checkpoint,
+        config: &Gpt2Config,
+        runtime: &Runtime,
+        loading: Loading<'_>,
+    ) -> Result<Gpt2, Error> {
         let mut config = config.clone();
         config.tie_word_embeddings = !has_own_head(checkpoint, config.tie_word_embeddings)?;
-        let root = Source::stored(checkpoint.root(), loaded);
+        let root = Source::stored(checkpoint.root(), loading);
         let model = match checkpoint.scope(&PREFIXES, TOKEN_TABLE) {
-            Ok(scope) => Source::stored(scope, loaded),
+            Ok(scope) => Source::stored(scope, loading),
             // The output projection stands for both.
             Err(_) if config.tie_word_embeddings && checkpoint.contains(HEAD) => {
-                let model = Source::stored(checkpoint.scope(&PREFIXES, PROBES[1])?, loaded);
+                let model = Source::stored(checkpoint.scope(&PREFIXES, PROBES[1])?, loading);
                 return Gpt2::build(&model, (&root, HEAD), &config, runtime);
             }
             Err(error) => return Err(error.into()),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::gpt2::{self, HEAD, TOKEN_TABLE};
 use crate::config::ModelConfig;
+use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 use crate::weights::Checkpoint;
@@ -23,6 +24,11 @@ pub(crate) fn has_own_head(checkpoint: &Checkpoint, is_tied: bool) -> Result<boo
         return Ok(false);
     }
     Ok(!table.has_same_values(&head)?)
+}
+
+/// As [`has_own_head`], for packed weights: the token embedding is a table of its own only beside another head.
+pub(crate) fn has_packed_own_head(file: &PackedFile) -> bool {
+    file.is_panels(TOKEN_TABLE) == Some(false)
 }
 
 /// The notice of a head that [`has_own_head`] found although the configuration ties it.

@@ -1,12 +1,13 @@
 //! `sentence_bert_config.json`: how a text enters the transformer, and how long it may be.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// The names that the file has had; the first one that exists counts.
@@ -87,12 +88,10 @@ pub(super) struct InputSettings {
 }
 
 impl InputSettings {
-    /// Reads the file of a transformer's directory, if there is one.
-    pub(super) fn load(dir: &Path, notices: &mut Vec<Notice>) -> Result<Self, LoadError> {
-        let Some(file) = FILES.iter().map(|name| dir.join(name)).find(|file| file.exists()) else {
-            return Ok(Self::default());
-        };
-        let json = JsonObject::read(&file)?;
+    /// Reads the file among those of a transformer, if there is one.
+    pub(super) fn load(files: &ModelFiles, notices: &mut Vec<Notice>) -> Result<Self, LoadError> {
+        let Some(name) = FILES.iter().find(|name| files.has(name)) else { return Ok(Self::default()) };
+        let json = JsonObject::read(files, name)?;
         refuse_other_inputs(&json)?;
         refuse_arguments(&json)?;
         for key in ["model_args", "model_kwargs"] {
@@ -110,9 +109,9 @@ impl InputSettings {
         Ok(Self { limit: limit(&json)?, do_lower_case: json.flag("do_lower_case")?.unwrap_or(false) })
     }
 
-    /// The names of the file in a directory that has no `modules.json`, where the library does not read it.
-    pub(super) fn unread(dir: &Path) -> Option<PathBuf> {
-        FILES.iter().map(|name| dir.join(name)).find(|file| file.exists())
+    /// The file of a model that has no `modules.json`, where the library does not read it.
+    pub(super) fn unread(files: &ModelFiles) -> Option<PathBuf> {
+        FILES.iter().find(|name| files.has(name)).map(|name| files.path(name))
     }
 }
 
@@ -205,8 +204,8 @@ fn is_loading(arguments: &Value) -> bool {
 }
 
 /// The limit of a model that sets none in `sentence_bert_config.json`: the smaller of its tokenizer's and of its positions.
-pub(crate) fn default_limit(model_dir: &Path, positions: usize) -> Result<InputLimit, LoadError> {
-    if let Some(json) = JsonObject::read_if_present(&model_dir.join("tokenizer_config.json"))? {
+pub(crate) fn default_limit(files: &ModelFiles, positions: usize) -> Result<InputLimit, LoadError> {
+    if let Some(json) = JsonObject::read_if_present(files, "tokenizer_config.json")? {
         for key in ["model_max_length", "max_len"] {
             match json.get(key).map(|value| (value.as_u64(), value.as_f64())) {
                 None => continue,

@@ -1,14 +1,17 @@
 //! `config_sentence_transformers.json`: what is put before a text, and how much of its vector is kept.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// Prompts that every model has, empty unless its file says otherwise.
 const BUILT_IN: [&str; 2] = ["document", "query"];
+
+/// The file's name.
+pub(super) const FILE: &str = "config_sentence_transformers.json";
 
 /// Keys of the file; versions and requirements are notes.
 const KEYS: [&str; 8] = [
@@ -43,10 +46,10 @@ impl Default for TextSettings {
 }
 
 impl TextSettings {
-    /// Reads the file of a model directory, if there is one.
-    pub(super) fn load(dir: &Path, notices: &mut Vec<Notice>) -> Result<Self, LoadError> {
+    /// Reads the file of a model, if there is one.
+    pub(super) fn load(files: &ModelFiles, notices: &mut Vec<Notice>) -> Result<Self, LoadError> {
         let mut settings = Self::default();
-        let Some(json) = JsonObject::read_if_present(&dir.join("config_sentence_transformers.json"))? else {
+        let Some(json) = JsonObject::read_if_present(files, FILE)? else {
             return Ok(settings);
         };
         if json.text("model_type")?.is_some_and(|kind| kind != "SentenceTransformer") {

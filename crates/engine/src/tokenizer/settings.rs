@@ -9,6 +9,7 @@ use tokenizers::AddedToken;
 use super::extra_tokens;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
 /// The files beside a vocabulary. One that is missing is empty.
@@ -142,17 +143,18 @@ const WITHOUT_EFFECT: [&str; 42] = [
 ];
 
 impl Settings {
-    /// Reads the files of a directory.
-    pub(super) fn read(dir: &Path) -> Result<Self, LoadError> {
-        let file = dir.join("tokenizer_config.json");
-        let config = JsonObject::read_if_present(&file)?.map_or_else(|| JsonObject::parse(b"{}", &file), Ok)?;
+    /// Reads the files of a model.
+    pub(super) fn read(files: &ModelFiles) -> Result<Self, LoadError> {
+        const FILE: &str = "tokenizer_config.json";
+        let config = JsonObject::read_if_present(files, FILE)?;
+        let config = config.map_or_else(|| JsonObject::parse(b"{}", &files.path(FILE)), Ok)?;
         config.text(CLASS)?;
         Ok(Self {
             config,
-            special_tokens_map: JsonObject::read_if_present(&dir.join("special_tokens_map.json"))?,
-            added_tokens: JsonObject::read_if_present(&dir.join("added_tokens.json"))?,
+            special_tokens_map: JsonObject::read_if_present(files, "special_tokens_map.json")?,
+            added_tokens: JsonObject::read_if_present(files, "added_tokens.json")?,
             // It is read, and complained about, elsewhere.
-            model_config: JsonObject::read_if_present(&dir.join(crate::config::FILE)).ok().flatten(),
+            model_config: JsonObject::read_if_present(files, crate::config::FILE).ok().flatten(),
         })
     }
 

@@ -4,25 +4,26 @@ use std::path::Path;
 
 use super::error::TokenizerFileError;
 use super::vocabulary::{Merge, Vocabulary, WrittenVocabulary};
-use crate::formats::bounded_file::{TOKENIZER_LIMIT, read_bounded, utf8};
+use crate::formats::bounded_file::{TOKENIZER_LIMIT, utf8};
 use crate::formats::disguise::recognise_other;
 use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
 
 pub(super) const BPE_VOCABULARY: &str = "vocab.json";
 pub(super) const BPE_MERGES: &str = "merges.txt";
 pub(super) const WORD_PIECES: &str = "vocab.txt";
 
 /// `vocab.json`: an object from tokens to ids.
-pub(super) fn read_vocabulary(file: &Path, model_vocab: usize) -> Result<Vocabulary, LoadError> {
-    let json = read_bounded(file, TOKENIZER_LIMIT)?;
+pub(super) fn read_vocabulary(files: &ModelFiles, model_vocab: usize) -> Result<Vocabulary, LoadError> {
+    let (file, json) = (&files.path(BPE_VOCABULARY), files.read(BPE_VOCABULARY, TOKENIZER_LIMIT)?);
     let written: WrittenVocabulary =
         serde_json::from_slice(&json).map_err(|source| LoadError::json(file, &json, source))?;
     Vocabulary::new(written.0, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
 }
 
 /// `merges.txt`: a version line, then one merge a line, the most important first.
-pub(super) fn read_merges(file: &Path, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, LoadError> {
-    let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
+pub(super) fn read_merges(files: &ModelFiles, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, LoadError> {
+    let (file, bytes) = (&files.path(BPE_MERGES), files.read(BPE_MERGES, TOKENIZER_LIMIT)?);
     let problem = |problem| LoadError::tokenizer(file, problem);
     let lines = text_of(&bytes, file, "merges, one a line")?.lines().enumerate();
     let is_version = |index: usize, line: &str| index == 0 && line.starts_with("#version");
@@ -38,8 +39,8 @@ pub(super) fn read_merges(file: &Path, vocabulary: &Vocabulary) -> Result<Vec<(S
 }
 
 /// `vocab.txt`: one token a line; its id is the line's number from 0.
-pub(super) fn read_word_pieces(file: &Path, model_vocab: usize) -> Result<Vocabulary, LoadError> {
-    let bytes = read_bounded(file, TOKENIZER_LIMIT)?;
+pub(super) fn read_word_pieces(files: &ModelFiles, model_vocab: usize) -> Result<Vocabulary, LoadError> {
+    let (file, bytes) = (&files.path(WORD_PIECES), files.read(WORD_PIECES, TOKENIZER_LIMIT)?);
     let lines = text_of(&bytes, file, "tokens, one a line")?.lines();
     let pairs = lines.zip(0..).map(|(token, id)| (token.to_owned(), id)).take(model_vocab.saturating_add(1)).collect();
     Vocabulary::new(pairs, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))

@@ -1,0 +1,208 @@
+//! The files of a model that are not weights, wherever they lie: in a directory, in a packed file, in this program.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cke_kernels::gemm::StableBytes;
+
+use crate::formats::bounded_file::read_bounded;
+use crate::formats::packed_file::PackedFile;
+use crate::load_error::LoadError;
+use crate::model_dir;
+
+/// Files by name; a name may begin with folders, divided by `/`.
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    /// What stands before the names in messages.
+    root: PathBuf,
+    /// Folders inside the model, each with its `/`.
+    folder: String,
+    place: Place,
+    /// Every file that was read, where somebody keeps them.
+    kept: Option<Arc<Mutex<BTreeMap<String, Vec<u8>>>>>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Directory,
+    Packed(Arc<PackedFile>),
+    Memory(&'static [(&'static str, &'static [u8])]),
+}
+
+impl From<&Path> for ModelFiles {
+    fn from(dir: &Path) -> ModelFiles {
+        ModelFiles::new(dir, Place::Directory)
+    }
+}
+
+impl From<&PathBuf> for ModelFiles {
+    fn from(dir: &PathBuf) -> ModelFiles {
+        ModelFiles::from(dir.as_path())
+    }
+}
+
+/// Files are the same if they have the same place.
+impl PartialEq for ModelFiles {
+    fn eq(&self, other: &ModelFiles) -> bool {
+        (&self.root, &self.folder) == (&other.root, &other.folder)
+    }
+}
+
+impl Eq for ModelFiles {}
+
+impl ModelFiles {
+    /// Those of a packed file, if that is what lies at `path`, else of a directory.
+    ///
+    /// # Errors
+    /// Fails if a packed file cannot be used. A directory is not looked at yet.
+    pub fn open(path: &Path) -> Result<ModelFiles, LoadError> {
+        if !PackedFile::is_at(path) {
+            return Ok(ModelFiles::from(path));
+        }
+        Ok(ModelFiles::new(path, Place::Packed(Arc::new(PackedFile::open(path)?))))
+    }
+
+    /// Those of a packed file that is open.
+    pub fn of_packed(file: Arc<PackedFile>) -> ModelFiles {
+        ModelFiles::new(&file.path().to_owned(), Place::Packed(file))
+    }
+
+    /// Files in this program; `name` stands for their directory in messages.
+    pub fn in_memory(name: &str, files: &'static [(&'static str, &'static [u8])]) -> ModelFiles {
+        ModelFiles::new(Path::new(name), Place::Memory(files))
+    }
+
+    fn new(root: &Path, place: Place) -> ModelFiles {
+        ModelFiles { root: root.to_owned(), folder: String::new(), place, kept: None }
+    }
+
+    /// The same files; whatever is read of them, or of folders of them, is kept for [`ModelFiles::kept`].
+    pub(crate) fn keeping(self) -> ModelFiles {
+        ModelFiles { kept: Some(Arc::default()), ..self }
+    }
+
+    /// The files that were read, by name.
+    pub(crate) fn kept(&self) -> BTreeMap<String, Vec<u8>> {
+        let kept = self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        kept.unwrap_or_default()
+    }
+
+    /// The files in a folder: a path without `..` that is not absolute.
+    pub(crate) fn below(&self, folder: &str) -> ModelFiles {
+        let mut below = self.clone();
+        for part in Path::new(folder).components() {
+            if let Component::Normal(part) = part {
+                below.folder.push_str(&part.to_string_lossy());
+                below.folder.push('/');
+            }
+        }
+        below
+    }
+
+    /// The path of a file as messages name it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// The path of the directory, or what stands for one.
+    pub(crate) fn dir(&self) -> Cow<'_, Path> {
+        if self.folder.is_empty() { Cow::Borrowed(&self.root) } else { Cow::Owned(self.root.join(&self.folder)) }
+    }
+
+    /// The path that a user gave; `None` for files in this program.
+    pub(crate) fn given_path(&self) -> Option<Cow<'_, Path>> {
+        match &self.place {
+            Place::Memory(_) => None,
+            Place::Packed(_) => Some(Cow::Borrowed(&self.root)),
+            Place::Directory => Some(self.dir()),
+        }
+    }
+
+    /// The packed file, if they lie in one.
+    pub(crate) fn packed(&self) -> Option<&Arc<PackedFile>> {
+        match &self.place {
+            Place::Packed(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// A file in this program.
+    pub(crate) fn in_program(&self, name: &str) -> Option<&'static [u8]> {
+        match &self.place {
+            Place::Memory(files) => self.in_list(files, name),
+            _ => None,
+        }
+    }
+
+    /// Checks that a directory can be a model's.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        match &self.place {
+            Place::Directory => model_dir::check(&self.dir()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a file of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match &self.place {
+            Place::Directory => self.path(name).exists(),
+            _ => self.size(name).is_some(),
+        }
+    }
+
+    /// As [`ModelFiles::has`], or a link whose target is gone: its error says more than that nothing is there.
+    pub(crate) fn has_or_links(&self, name: &str) -> bool {
+        match &self.place {
+            Place::Directory => std::fs::symlink_metadata(self.path(name)).is_ok(),
+            _ => self.has(name),
+        }
+    }
+
+    /// Bytes of a file; `None` if they cannot be told.
+    pub(crate) fn size(&self, name: &str) -> Option<usize> {
+        match &self.place {
+            Place::Directory => usize::try_from(std::fs::metadata(self.path(name)).ok()?.len()).ok(),
+            Place::Packed(file) => file.file_bytes(&self.full(name)),
+            Place::Memory(files) => self.in_list(files, name).map(<[u8]>::len),
+        }
+    }
+
+    /// The content of a file of at most `limit` bytes.
+    pub(crate) fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
+        let content = match &self.place {
+            Place::Directory => read_bounded(&self.path(name), limit)?,
+            Place::Packed(file) => {
+                let range = file.file(&self.full(name))?;
+                let found = range.bytes().len() as u64;
+                if found > limit {
+                    return Err(LoadError::TooLarge { file: self.path(name), limit, found });
+                }
+                range.bytes().to_vec()
+            }
+            Place::Memory(files) => {
+                let absent = || LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into());
+                self.in_list(files, name).ok_or_else(absent)?.to_vec()
+            }
+        };
+        if let Some(kept) = &self.kept {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).insert(self.full(name), content.clone());
+        }
+        Ok(content)
+    }
+
+    /// As [`ModelFiles::read`], or `None` if there is no such file.
+    pub(crate) fn read_if_present(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LoadError> {
+        if self.has(name) { self.read(name, limit).map(Some) } else { Ok(None) }
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.folder)
+    }
+
+    fn in_list(&self, files: &[(&str, &'static [u8])], name: &str) -> Option<&'static [u8]> {
+        let name = self.full(name);
+        files.iter().find(|(file, _)| *file == name).map(|(_, content)| *content)
+    }
+}

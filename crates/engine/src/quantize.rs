@@ -1,0 +1,77 @@
+//! A whole model in one file, its weights packed: see [`formats::packed_file`](crate::formats::packed_file).
+//!
+//! The file is what loading the model reads and makes: its own files as they are read, and its weights as they are packed.
+
+use crate::bundle::{Bundle, Weights};
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::formats::packed_file::{Output, PackedWriter};
+use crate::load_error::LoadError;
+use crate::model_files::ModelFiles;
+use crate::models::bert::Bert;
+use crate::models::gpt2::Gpt2;
+use crate::notice::Notice;
+use crate::runtime::Runtime;
+use crate::source::Loading;
+use crate::tokenizer::Tokenizer;
+
+/// A model that is going to be written as a packed file; its weights have not been read yet.
+#[derive(Debug)]
+pub struct Quantizer {
+    files: ModelFiles,
+    bundle: Bundle,
+    notices: Vec<Notice>,
+}
+
+impl Quantizer {
+    /// Opens a model and reads all of its files but the weights.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be used, or it is a packed file already.
+    pub fn open(files: ModelFiles) -> Result<Quantizer, LoadError> {
+        if let Some(packed) = files.packed() {
+            return Err(LoadError::PackedAlready { file: packed.path().to_owned() });
+        }
+        let files = files.keeping();
+        let (bundle, sentence) = Bundle::open_layout(&files)?;
+        let tokenizer = match bundle.tokenizer() {
+            Ok(tokenizer) => Some(tokenizer),
+            Err(LoadError::NoTokenizer { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let of_model = bundle.notices().iter().chain(&bundle.generation().notices);
+        let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
+        let of_layout = sentence.iter().flat_map(|sentence| &sentence.notices);
+        let notices = of_model.chain(of_tokenizer).chain(of_layout).cloned().collect();
+        Ok(Quantizer { files, bundle, notices })
+    }
+
+    /// The model.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// What its files say and is not followed.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Packs the weights in the runtime's format and writes everything to `out`, from its beginning on. Calls `loaded` with the
+    /// number of bytes that were packed, [`Bundle::load_bytes`] in all.
+    ///
+    /// # Errors
+    /// Fails if kernels of that format pack weights in different ways, a tensor is missing or has the wrong shape, an allocation
+    /// fails, or `out` cannot be written to.
+    pub fn write(self, runtime: &Runtime, out: &mut dyn Output, loaded: &dyn Fn(u64)) -> Result<(), Error> {
+        let writer = PackedWriter::new(out, runtime.weight_format())?;
+        for (name, content) in self.files.kept() {
+            writer.add_file(&name, &content)?;
+        }
+        let (weights, loading): (&Weights, _) = (self.bundle.weights(), Loading::reporting(loaded).into_sink(&writer));
+        match self.bundle.config() {
+            ModelConfig::Gpt2(config) => drop(Gpt2::load_from(weights, config, runtime, loading)?),
+            ModelConfig::Bert(config) => drop(Bert::load_from(weights, config, runtime, loading)?),
+        }
+        Ok(writer.finish()?)
+    }
+}
