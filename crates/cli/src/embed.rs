@@ -37,11 +37,11 @@ pub(crate) struct EmbedArgs {
     /// It is JSON if its name ends in .json. - is standard input.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Directory of a BERT model (the demo model cannot embed)
+    /// Directory or packed file of a BERT model (the demo model cannot embed)
     ///
     /// If it has the modules.json of sentence-transformers, pooling, normalization, the longest input, the prompt and the length
     /// of vectors are as its files say.
-    #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
+    #[arg(short, long, value_name = "MODEL", env = "CKE_MODEL", hide_env_values = true)]
     model: PathBuf,
     #[command(flatten)]
     dtype: DtypeArgs,
@@ -112,8 +112,8 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
     let started = Instant::now();
     let files = EmbedderFiles::open(&args.model, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-    let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.dtype);
-    let progress = Progress::of_bytes(None);
+    let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.format(files.bundle()));
+    let progress = Progress::of_bytes(files.bundle().load_bytes());
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
     let load_seconds = started.elapsed().as_secs_f64();

@@ -27,6 +27,7 @@ mod output;
 mod output_file;
 mod profile;
 mod progress;
+mod quantize;
 mod status_line;
 mod threads;
 mod workload;
@@ -50,6 +51,7 @@ enum Command {
     Embed(embed::EmbedArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Quantize(quantize::QuantizeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
     Profile(profile::ProfileArgs),
@@ -77,6 +79,7 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
         Command::Embed(args) => embed::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Quantize(args) => quantize::run(args, interrupt),
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Profile(args) => profile::run(args),

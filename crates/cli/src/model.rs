@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
+use cke_engine::model_files::ModelFiles;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::gpt2::Gpt2;
 use cke_engine::notice::Notice;
@@ -21,10 +22,11 @@ use std::time::Instant;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory [default: the demo model, which knows only the documentation of Rust]
+    /// Model directory or packed file [default: the demo model, which knows only the documentation of Rust]
     ///
-    /// It holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files.
-    #[arg(short, long, value_name = "DIR", env = "CKE_MODEL", hide_env_values = true)]
+    /// A directory holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files. `cke quantize` makes
+    /// packed files.
+    #[arg(short, long, value_name = "MODEL", env = "CKE_MODEL", hide_env_values = true)]
     pub(crate) model: Option<PathBuf>,
 }
 
@@ -34,8 +36,16 @@ impl ModelArgs {
     /// # Errors
     /// If its files cannot be used, or none was named and this program was built without the demo model.
     pub(crate) fn open(&self) -> Result<Bundle, CliError> {
+        Ok(Bundle::of_files(&self.files()?)?)
+    }
+
+    /// The files of the model that was named, or of the demo model.
+    ///
+    /// # Errors
+    /// If a packed file cannot be used, or none was named and this program was built without the demo model.
+    pub(crate) fn files(&self) -> Result<ModelFiles, CliError> {
         match &self.model {
-            Some(dir) => Ok(Bundle::open(dir)?),
+            Some(path) => Ok(ModelFiles::open(path)?),
             None => demo(),
         }
     }
@@ -45,12 +55,25 @@ impl ModelArgs {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
     /// Numbers of the weights: f32; bf16 takes half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all three
-    /// change results a little
-    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = weight_format())]
-    pub(crate) dtype: WeightFormat,
+    /// change results a little [default: those of a packed file, else f32]
+    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    dtype: Option<WeightFormat>,
 }
 
-fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
+impl DtypeArgs {
+    /// The format for a model: a packed file's own if none is asked for.
+    pub(crate) fn format(self, bundle: &Bundle) -> WeightFormat {
+        self.dtype.or(bundle.packed_format()).unwrap_or_default()
+    }
+
+    /// The format for random weights.
+    pub(crate) fn of_random(self) -> WeightFormat {
+        self.dtype.unwrap_or_default()
+    }
+}
+
+/// The names of formats.
+pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
     PossibleValuesParser::new(WeightFormat::ALL.map(WeightFormat::name)).try_map(|name| name.parse::<WeightFormat>())
 }
 
@@ -74,13 +97,13 @@ pub(crate) fn note_slow_dtype(runtime: &Runtime) {
 }
 
 #[cfg(feature = "demo-model")]
-fn demo() -> Result<Bundle, CliError> {
-    Ok(Bundle::demo()?)
+fn demo() -> Result<ModelFiles, CliError> {
+    Ok(ModelFiles::demo())
 }
 
 #[cfg(not(feature = "demo-model"))]
-fn demo() -> Result<Bundle, CliError> {
-    let message = "wanted --model DIR or CKE_MODEL, found neither, and this program was built without the demo model";
+fn demo() -> Result<ModelFiles, CliError> {
+    let message = "wanted --model MODEL or CKE_MODEL, found neither, and this program was built without the demo model";
     Err(CliError::Misuse(message.to_owned()))
 }
 
@@ -119,7 +142,7 @@ impl LanguageModel {
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = Runtime::new(Some(threads))?.with_weights(dtype.dtype);
+        let runtime = Runtime::new(Some(threads))?.with_weights(dtype.format(&bundle));
         let gpt2 = load_gpt2(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })
@@ -159,7 +182,7 @@ pub(crate) fn load_summary(name: &str, load_seconds: f64, runtime: &Runtime) -> 
 /// # Errors
 /// If it is no GPT-2, its tensors are not those of its configuration, or memory cannot be allocated.
 pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliError> {
-    let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
+    let progress = Progress::of_bytes(bundle.load_bytes());
     Ok(bundle.into_gpt2(runtime, &|bytes| progress.add(bytes))?)
 }
 
@@ -168,12 +191,6 @@ pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliEr
 /// # Errors
 /// If it is no BERT, its tensors are not those of its configuration, or memory cannot be allocated.
 pub(crate) fn load_bert(bundle: Bundle, runtime: &Runtime) -> Result<Bert, CliError> {
-    let progress = Progress::of_bytes(Some(f32_bytes(&bundle)));
+    let progress = Progress::of_bytes(bundle.load_bytes());
     Ok(bundle.into_bert(runtime, &|bytes| progress.add(bytes))?)
-}
-
-/// Bytes of all tensors as f32.
-fn f32_bytes(bundle: &Bundle) -> u64 {
-    let elements = bundle.checkpoint().infos().map(|tensor| tensor.shape.iter().product::<usize>());
-    elements.map(|count| (count * size_of::<f32>()) as u64).sum()
 }

@@ -49,14 +49,21 @@ impl OutputFile {
     /// # Errors
     /// If that fails; what was there stays then.
     pub(crate) fn write(&self, text: &str) -> Result<(), CliError> {
-        let Some(draft) = &self.draft else {
-            return fs::write(&self.target, text).map_err(|error| failed(&self.path, &error));
-        };
-        let written = File::create(draft).and_then(|mut file| file.write_all(text.as_bytes()));
-        written.and_then(|()| fs::rename(draft, &self.target)).map_err(|error| {
+        self.write_by(|mut file| file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error)))
+    }
+
+    /// As [`OutputFile::write`], with what `fill` writes.
+    ///
+    /// # Errors
+    /// If that fails, or `fill` does.
+    pub(crate) fn write_by(&self, fill: impl FnOnce(&File) -> Result<(), CliError>) -> Result<(), CliError> {
+        let failed = |error: io::Error| failed(&self.path, &error);
+        let place = self.draft.as_ref().unwrap_or(&self.target);
+        let written = File::create(place).map_err(failed).and_then(|file| fill(&file));
+        let Some(draft) = &self.draft else { return written };
+        written.and_then(|()| fs::rename(draft, &self.target).map_err(failed)).inspect_err(|_| {
             // Nothing more can be done about a draft that cannot be removed either.
             let _ = fs::remove_file(draft);
-            failed(&self.path, &error)
         })
     }
 }

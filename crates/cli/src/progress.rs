@@ -20,12 +20,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// The progress of loading this number of bytes; `None` if the number is not known.
-    pub(crate) fn of_bytes(total: Option<u64>) -> Progress {
-        match total {
-            Some(total) => Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total),
-            None => Progress::new("loading {bytes}", u64::MAX),
-        }
+    /// The progress of loading this number of bytes.
+    pub(crate) fn of_bytes(total: u64) -> Progress {
+        Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total)
     }
 
     /// The progress of reading this number of tokens.

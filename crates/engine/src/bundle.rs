@@ -104,7 +104,7 @@ impl Bundle {
     /// None in a library that was built from intact files.
     #[cfg(feature = "demo-model")]
     pub fn demo() -> Result<Bundle, LoadError> {
-        Bundle::of_files(&demo::files())
+        Bundle::of_files(&ModelFiles::demo())
     }
 
     /// What a report calls the model: the name of its directory or file, or `demo`.
@@ -266,24 +266,4 @@ fn refuse_adapters(files: &ModelFiles) -> Result<(), LoadError> {
     }
     let (wanted, found) = ("a model without adapters (merge them, as with `merge_and_unload` of peft)", "an adapter");
     Err(LoadError::config(&files.path(FILE), "peft_type", wanted, found))
-}
-
-#[cfg(feature = "demo-model")]
-mod demo {
-    //! The files of the demo model; `tools/demo-model` made them.
-
-    use crate::model_files::ModelFiles;
-
-    /// `tokenizer.json` has everything: the class says so.
-    const FILES: [(&str, &[u8]); 5] = [
-        ("config.json", include_bytes!("../assets/demo/config.json")),
-        ("generation_config.json", include_bytes!("../assets/demo/generation_config.json")),
-        ("tokenizer.json", include_bytes!("../assets/demo/tokenizer.json")),
-        ("tokenizer_config.json", br#"{"tokenizer_class":"TokenizersBackend"}"#),
-        ("model.safetensors", include_bytes!("../assets/demo/model.safetensors")),
-    ];
-
-    pub(super) fn files() -> ModelFiles {
-        ModelFiles::in_memory("demo", &FILES)
-    }
 }

@@ -69,9 +69,15 @@ impl ModelFiles {
         ModelFiles::new(&file.path().to_owned(), Place::Packed(file))
     }
 
-    /// Files in this program; `name` stands for their directory in messages.
+    /// Files in this program, weights among them; `name` stands for their directory in messages.
     pub fn in_memory(name: &str, files: &'static [(&'static str, &'static [u8])]) -> ModelFiles {
         ModelFiles::new(Path::new(name), Place::Memory(files))
+    }
+
+    /// Those of the demo model that is compiled into this library.
+    #[cfg(feature = "demo-model")]
+    pub fn demo() -> ModelFiles {
+        ModelFiles::in_memory("demo", &DEMO)
     }
 
     fn new(root: &Path, place: Place) -> ModelFiles {
@@ -206,3 +212,13 @@ impl ModelFiles {
         files.iter().find(|(file, _)| *file == name).map(|(_, content)| *content)
     }
 }
+
+/// What `tools/demo-model` made. `tokenizer.json` has everything, as the class says.
+#[cfg(feature = "demo-model")]
+const DEMO: [(&str, &[u8]); 5] = [
+    ("config.json", include_bytes!("../assets/demo/config.json")),
+    ("generation_config.json", include_bytes!("../assets/demo/generation_config.json")),
+    ("tokenizer.json", include_bytes!("../assets/demo/tokenizer.json")),
+    ("tokenizer_config.json", br#"{"tokenizer_class":"TokenizersBackend"}"#),
+    ("model.safetensors", include_bytes!("../assets/demo/model.safetensors")),
+];

@@ -98,7 +98,7 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
         all_logits: args.all_logits,
     };
     let tests = tests(origin.config(), wishes)?;
-    let runtime = args.origin.runtime()?;
+    let runtime = args.origin.runtime(&origin)?;
     let host = Host::detect(runtime.cpu());
     origin.check_memory(&tests, &runtime, &host)?;
 

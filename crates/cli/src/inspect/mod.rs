@@ -1,34 +1,36 @@
 //! `cke inspect`.
 
+mod packed;
 mod tensors;
 mod tokenizer;
 
+use self::packed::PackedReport;
 use self::tensors::{TensorGroup, TensorRow, groups, is_buffer};
 use self::tokenizer::TokenizerReport;
 use crate::error::CliError;
 use crate::model::ModelArgs;
 use crate::output::Output;
 use crate::threads;
-use cke_engine::bundle::Bundle;
+use cke_engine::bundle::{Bundle, Weights};
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::notice::Notice;
 use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
-use cke_engine::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_perf::report::{Align, Column, Table, format_bytes};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read. Tensors that repeat from layer to layer share a line.
+/// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// Model directory; without it the demo model
+    /// Model directory or packed file; without it the demo model
     #[arg(value_name = "MODEL", env = "CKE_MODEL")]
     model: Option<PathBuf>,
     /// Give each tensor a line of its own
@@ -46,14 +48,7 @@ Examples:
   cke inspect ./my-model --json | jq .memory";
 
 pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
-    let layout = args.model.as_deref().map(|dir| SentenceConfig::load(dir, None)).transpose()?.flatten();
-    // In that layout the transformer may lie in a directory of its own.
-    let model = layout.as_ref().map(|layout| layout.model_dir.clone()).or_else(|| args.model.clone());
-    let bundle = ModelArgs { model }.open()?;
-    if let (Some(dir), Some(_)) = (&args.model, &layout) {
-        // Once more, now against the model's width.
-        SentenceConfig::load(dir, Some(bundle.config().width()))?;
-    }
+    let (bundle, layout) = Bundle::open_layout(&ModelArgs { model: args.model }.files()?)?;
     let report = Report::new(&bundle, layout)?;
     let mut output = Output::new();
     if args.json {
@@ -68,7 +63,7 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     model: String,
-    path: Option<&'a Path>,
+    path: Option<Cow<'a, Path>>,
     architecture: &'static str,
     /// Elements of all tensors that are learned.
     parameters: u64,
@@ -81,6 +76,8 @@ struct Report<'a> {
     notices: Vec<NoticeReport>,
     dtypes: BTreeMap<String, Tally>,
     files: Vec<FileReport<'a>>,
+    /// `None` for a directory and for the demo model.
+    packed: Option<PackedReport<'a>>,
     memory: MemoryReport,
     tensors: Vec<TensorRow<'a>>,
 }
@@ -148,6 +145,8 @@ struct FileReport<'a> {
 /// Bytes that the model will take on this machine.
 #[derive(Debug, Serialize)]
 struct MemoryReport {
+    /// The numbers of the weights.
+    dtype: &'static str,
     weights: usize,
     kv_cache: usize,
     activations: usize,
@@ -159,13 +158,20 @@ struct MemoryReport {
 
 impl<'a> Report<'a> {
     fn new(bundle: &'a Bundle, layout: Option<SentenceConfig>) -> Result<Report<'a>, CliError> {
-        let (config, checkpoint) = (bundle.config(), bundle.checkpoint());
+        let config = bundle.config();
         let (tokenizer, of_tokenizer) = TokenizerReport::new(bundle);
         let (limit, of_layout) = limit_of(bundle, layout.as_ref())?;
         let of_model = bundle.notices().iter().chain(&bundle.generation().notices).cloned();
         let notices = of_model.chain(of_tokenizer).chain(of_layout).map(NoticeReport::from).collect();
         let sentence = layout.zip(limit.as_ref()).map(|(layout, limit)| SentenceReport::new(layout, limit));
-        let tensors: Vec<TensorRow<'_>> = checkpoint.infos().map(TensorRow::from).collect();
+        let (tensors, files): (Vec<TensorRow<'_>>, Vec<&Path>) = match bundle.weights() {
+            Weights::Stored(checkpoint) => {
+                (checkpoint.infos().map(TensorRow::from).collect(), checkpoint.files().collect())
+            }
+            Weights::Packed(file) => {
+                (file.infos().filter_map(|info| TensorRow::of_entry(info, file)).collect(), vec![file.path()])
+            }
+        };
         let mut dtypes = BTreeMap::<String, Tally>::new();
         for tensor in &tensors {
             let tally = dtypes.entry(tensor.dtype.clone()).or_default();
@@ -175,7 +181,7 @@ impl<'a> Report<'a> {
         let file = |file| FileReport { file, bytes: fs::metadata(file).ok().map(|metadata| metadata.len()) };
         Ok(Report {
             model: bundle.name(),
-            path: bundle.dir(),
+            path: bundle.path(),
             architecture: config.architecture(),
             parameters: tensors.iter().filter(|tensor| !is_buffer(tensor.name)).map(TensorRow::elements).sum(),
             config: ConfigReport::new(config),
@@ -184,8 +190,9 @@ impl<'a> Report<'a> {
             tokenizer,
             notices,
             dtypes,
-            files: checkpoint.files().map(file).collect(),
-            memory: MemoryReport::new(config)?,
+            files: files.into_iter().map(file).collect(),
+            packed: PackedReport::new(bundle.weights()),
+            memory: MemoryReport::new(bundle)?,
             tensors,
         })
     }
@@ -236,6 +243,7 @@ impl<'a> Report<'a> {
             let size = bytes.map(|bytes| format!(", {}", format_bytes(bytes))).unwrap_or_default();
             ("file", format!("{}{size}", file.display()))
         }));
+        facts.extend(self.packed.as_ref().map(|packed| ("packed", packed.to_string())));
         facts
     }
 
@@ -271,12 +279,14 @@ impl ConfigReport {
 }
 
 impl MemoryReport {
-    fn new(config: &ModelConfig) -> Result<MemoryReport, CliError> {
+    fn new(bundle: &Bundle) -> Result<MemoryReport, CliError> {
+        let (config, format) = (bundle.config(), bundle.packed_format().unwrap_or_default());
         let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
         let threads = threads::default_count()?;
-        let estimate = MemoryEstimate::new(config, WeightFormat::F32, cpu, threads)?;
+        let estimate = MemoryEstimate::new(config, format, cpu, threads)?;
         let MemoryEstimate { weights, kv_cache, activations } = estimate;
         Ok(MemoryReport {
+            dtype: format.name(),
             weights,
             kv_cache,
             activations,
@@ -291,13 +301,13 @@ impl MemoryReport {
         let mut table =
             Table::new(vec![Column::new("memory when it runs", Align::Left), Column::new(title, Align::Right)]);
         let parts = [
-            ("weights, packed, f32", self.weights),
-            ("keys and values", self.kv_cache),
-            ("activations", self.activations),
-            ("together", self.total),
+            (format!("weights, packed, {}", self.dtype), self.weights),
+            ("keys and values".to_owned(), self.kv_cache),
+            ("activations".to_owned(), self.activations),
+            ("together".to_owned(), self.total),
         ];
         for (name, bytes) in parts {
-            table.push(vec![name.to_owned(), format_bytes(bytes as u64)]);
+            table.push(vec![name, format_bytes(bytes as u64)]);
         }
         table
     }
@@ -353,8 +363,8 @@ impl From<Notice> for NoticeReport {
 
 /// The longest input of an encoder, and what the files of its layout say and is not followed.
 fn limit_of(bundle: &Bundle, layout: Option<&SentenceConfig>) -> Result<(Option<InputLimit>, Vec<Notice>), CliError> {
-    let (ModelConfig::Bert(_), Some(dir)) = (bundle.config(), bundle.dir()) else { return Ok((None, Vec::new())) };
-    let plain = SentenceConfig::of_plain_model(dir);
+    let ModelConfig::Bert(_) = bundle.config() else { return Ok((None, Vec::new())) };
+    let plain = SentenceConfig::of_plain_model(bundle.files());
     let layout = layout.unwrap_or(&plain);
     let (limit, notice) = layout.input_limit(bundle.config().max_positions())?;
     Ok((Some(limit), layout.notices.iter().cloned().chain(notice).collect()))

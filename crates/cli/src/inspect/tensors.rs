@@ -1,8 +1,10 @@
 //! The tensors of a model, one by one or layer by layer.
 
+use cke_engine::formats::packed_file::{Content, EntryInfo, PackedFile};
 use cke_engine::weights::TensorInfo;
 use cke_perf::report::format_bytes;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -11,7 +13,7 @@ use std::path::Path;
 pub(super) struct TensorRow<'a> {
     pub(super) name: &'a str,
     pub(super) dtype: String,
-    pub(super) shape: &'a [usize],
+    pub(super) shape: Cow<'a, [usize]>,
     pub(super) bytes: usize,
     file: &'a Path,
 }
@@ -19,11 +21,23 @@ pub(super) struct TensorRow<'a> {
 impl<'a> From<TensorInfo<'a>> for TensorRow<'a> {
     fn from(info: TensorInfo<'a>) -> TensorRow<'a> {
         let TensorInfo { name, dtype, shape, bytes, file } = info;
-        TensorRow { name, dtype: format!("{dtype:?}"), shape, bytes, file }
+        TensorRow { name, dtype: format!("{dtype:?}"), shape: shape.into(), bytes, file }
     }
 }
 
-impl TensorRow<'_> {
+impl<'a> TensorRow<'a> {
+    /// Weights of a packed file; `None` for an entry that holds something else.
+    pub(super) fn of_entry(info: EntryInfo<'a>, file: &'a PackedFile) -> Option<TensorRow<'a>> {
+        let EntryInfo { name, holds, bytes } = info;
+        let (dtype, shape) = match *holds {
+            Content::File => return None,
+            Content::F32 { rows: 1, cols } => ("F32", vec![cols as usize]),
+            Content::F32 { rows, cols } => ("F32", vec![rows as usize, cols as usize]),
+            Content::Panels { k, n, .. } => (file.weight_format().name(), vec![k as usize, n as usize]),
+        };
+        Some(TensorRow { name, dtype: dtype.to_owned(), shape: shape.into(), bytes, file: file.path() })
+    }
+
     /// Number of elements.
     pub(super) fn elements(&self) -> u64 {
         self.shape.iter().map(|&length| length as u64).product()
@@ -84,7 +98,7 @@ pub(super) fn groups<'a>(tensors: &'a [TensorRow<'a>]) -> Vec<TensorGroup<'a>> {
     let mut index_of = HashMap::new();
     for tensor in tensors {
         let (before, layer, behind) = split_at_layer(tensor.name);
-        let key = (before, layer.is_some(), behind, &tensor.dtype, tensor.shape);
+        let key = (before, layer.is_some(), behind, &tensor.dtype, &tensor.shape);
         match index_of.get(&key) {
             Some(&index) => {
                 let group: &mut TensorGroup<'_> = &mut groups[index];
@@ -121,7 +135,7 @@ mod tests {
     use super::*;
 
     fn tensor<'a>(name: &'a str, dtype: &str, shape: &'a [usize]) -> TensorRow<'a> {
-        TensorRow { name, dtype: dtype.to_owned(), shape, bytes: 8, file: Path::new("model.safetensors") }
+        TensorRow { name, dtype: dtype.to_owned(), shape: shape.into(), bytes: 8, file: Path::new("model.safetensors") }
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.
     let files = Files::new(&args)?;
-    let loading = args.origin.runtime()?;
+    let loading = args.origin.runtime(&origin)?;
     let host = Host::detect(loading.cpu());
     origin.check_memory(&tests, &loading, &host)?;
     let (model, subject) = origin.load(&loading)?;

@@ -18,10 +18,10 @@ use std::path::PathBuf;
 /// The flags that name a model to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct OriginArgs {
-    /// Model directory [env: CKE_MODEL] [default: the demo model]
+    /// Model directory or packed file [env: CKE_MODEL] [default: the demo model]
     ///
-    /// It holds config.json, model.safetensors or its shards.
-    #[arg(short, long, value_name = "DIR")]
+    /// A directory holds config.json, model.safetensors or its shards.
+    #[arg(short, long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// Random weights in the sizes of a well-known model, in place of --model
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
@@ -32,12 +32,16 @@ pub(crate) struct OriginArgs {
 }
 
 impl OriginArgs {
-    /// What loads the weights. Says on standard error if this CPU has no instructions for their numbers.
+    /// What loads the weights of a model that was opened. Says on standard error if this CPU has no instructions for their numbers.
     ///
     /// # Errors
     /// If `CKE_ISA` cannot be honoured.
-    pub(crate) fn runtime(&self) -> Result<Runtime, CliError> {
-        let runtime = Runtime::new(Some(1))?.with_weights(self.dtype.dtype);
+    pub(crate) fn runtime(&self, origin: &Origin) -> Result<Runtime, CliError> {
+        let format = match origin {
+            Origin::Stored(bundle) => self.dtype.format(bundle),
+            Origin::Random(..) => self.dtype.of_random(),
+        };
+        let runtime = Runtime::new(Some(1))?.with_weights(format);
         note_slow_dtype(&runtime);
         Ok(runtime)
     }

@@ -28,6 +28,7 @@ fn inspect_gpt2_json_has_every_fact() {
             "memory",
             "model",
             "notices",
+            "packed",
             "parameters",
             "path",
             "sentence",

@@ -18,6 +18,7 @@ mod memory;
 mod models;
 mod process;
 mod profile;
+mod quantize;
 mod support;
 mod threads;
 mod toy_library;

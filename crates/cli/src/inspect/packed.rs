@@ -1,0 +1,40 @@
+//! What a packed file is.
+
+use cke_engine::bundle::Weights;
+use cke_engine::formats::packed_file::{PackedFile, VERSION};
+use serde::Serialize;
+use std::fmt;
+
+/// A packed file, as its table and its checksums say.
+#[derive(Debug, Serialize)]
+pub(super) struct PackedReport<'a> {
+    version: u64,
+    /// The numbers of the weights.
+    dtype: &'static str,
+    /// Files and weights inside.
+    entries: usize,
+    /// Names of entries whose checksum is wrong.
+    damaged: Vec<&'a str>,
+}
+
+impl<'a> PackedReport<'a> {
+    /// Reads every entry of a packed file; `None` for other weights.
+    pub(super) fn new(weights: &'a Weights) -> Option<PackedReport<'a>> {
+        let Weights::Packed(file) = weights else { return None };
+        let is_damaged = |name: &&str| file.verify(name).is_err();
+        let damaged = PackedFile::infos(file).map(|info| info.name).filter(is_damaged).collect();
+        Some(PackedReport { version: VERSION, dtype: file.weight_format().name(), entries: file.infos().count(), damaged })
+    }
+}
+
+impl fmt::Display for PackedReport<'_> {
+    /// `version 1, int8, 160 entries, all checksums right`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PackedReport { version, dtype, entries, damaged } = self;
+        write!(f, "version {version}, {dtype}, {entries} entries, ")?;
+        match &damaged[..] {
+            [] => f.write_str("all checksums right"),
+            damaged => write!(f, "damaged: {}", damaged.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `cke quantize`: a model in one packed file.
+
+use crate::error::CliError;
+use crate::interrupt::{Interrupt, Watch};
+use crate::model::{ModelArgs, print_notices, weight_format};
+use crate::output::note;
+use crate::output_file::OutputFile;
+use crate::progress::Progress;
+use crate::threads;
+use cke_engine::formats::packed_file::PackedFile;
+use cke_engine::quantize::Quantizer;
+use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
+use cke_perf::report::format_bytes;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Writes a model as one file that runs at once: weights packed, tokenizer and configuration inside
+///
+/// The file is mapped and read where it lies, on any CPU. All commands take it in place of a model directory; `cke inspect FILE` says
+/// what it holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct QuantizeArgs {
+    /// Model directory; without it the demo model
+    #[arg(value_name = "MODEL", env = "CKE_MODEL")]
+    model: Option<PathBuf>,
+    /// The file; one that is there is replaced if it is a packed file
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Numbers of the weights; those of f32 are packed differently for each CPU, so that no file holds them
+    #[arg(long, value_name = "TYPE", default_value = "int8", value_parser = weight_format())]
+    dtype: WeightFormat,
+    /// Print only errors to standard error
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke quantize ./gpt2 -o gpt2-int8.cke
+  cke generate --model gpt2-int8.cke \"Once upon a time\"
+  cke inspect gpt2-int8.cke";
+
+pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliError> {
+    let started = Instant::now();
+    let quantizer = Quantizer::open(ModelArgs { model: args.model }.files()?)?;
+    if !args.quiet {
+        print_notices(quantizer.notices());
+    }
+    check_replaceable(&args.output)?;
+    let output = OutputFile::new(&args.output)?;
+    let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(args.dtype);
+    let name = quantizer.bundle().name();
+    let watch = interrupt.watch();
+    let written = output.write_by(|file| write(quantizer, &runtime, file, &watch));
+    if written.is_err() && watch.is_requested() {
+        return Err(CliError::Interrupted);
+    }
+    written?;
+    if !args.quiet {
+        let size = fs::metadata(output.path()).map_or(0, |metadata| metadata.len());
+        let (size, seconds) = (format_bytes(size), started.elapsed().as_secs_f64());
+        note(&format!("model {name}: {size} as {} in {seconds:.2} s, in {}", args.dtype, output.path().display()));
+    }
+    Ok(())
+}
+
+/// Refuses to replace a file that is not a packed one: it may be part of the model.
+fn check_replaceable(path: &Path) -> Result<(), CliError> {
+    let holds_something = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
+    if holds_something && !PackedFile::is_at(path) {
+        let path = path.display();
+        return Err(CliError::Failed(format!("{path}: wanted a packed file to replace, or none, found another file")));
+    }
+    Ok(())
+}
+
+fn write(quantizer: Quantizer, runtime: &Runtime, file: &File, watch: &Watch<'_>) -> Result<(), CliError> {
+    let progress = Progress::of_bytes(quantizer.bundle().load_bytes());
+    let mut out = BufWriter::new(Watched { file, watch });
+    quantizer.write(runtime, &mut out, &|bytes| progress.add(bytes))?;
+    Ok(())
+}
+
+/// A file, as long as nobody wants the process to end.
+struct Watched<'a> {
+    file: &'a File,
+    watch: &'a Watch<'a>,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.watch.is_requested() {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Watched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}

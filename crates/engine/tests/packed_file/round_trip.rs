@@ -1,0 +1,155 @@
+//! A packed model computes what the model it was made of does.
+
+use super::support::{bits, golden_dir, runtimes};
+use super::{int8, open, pack};
+use cke_engine::bundle::Bundle;
+use cke_engine::embed::{EmbedOptions, Embedder, EmbedderFiles};
+use cke_engine::error::Error;
+use cke_engine::evaluate::negative_log_likelihoods;
+use cke_engine::load_error::LoadError;
+use cke_engine::model_files::ModelFiles;
+use cke_engine::models::gpt2::{Gpt2, Results, Sequence};
+use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
+use std::cell::Cell;
+use std::path::Path;
+
+/// The logits of the last of some tokens.
+fn logits(model: &Gpt2, runtime: &Runtime, ids: &[u32]) -> Vec<u32> {
+    let mut sequence = [Sequence { pending: ids.to_vec(), cache: model.cache(ids.len()).unwrap() }];
+    let (mut state, mut out) = (model.activations().unwrap(), vec![0.0; model.config().vocab_size]);
+    model.forward(&mut sequence, Results::Last, &mut state, runtime).unwrap();
+    model.logits(0..1, &mut out, &mut state, runtime).unwrap();
+    bits(&out)
+}
+
+#[test]
+fn gpt2_on_every_instruction_set_has_the_bits_of_its_directory() {
+    for case in ["gpt2-odd", "gpt2-untied", "gpt2-bare", "gpt2-f16", "gpt2-layer-scaled"] {
+        let dir = golden_dir(case);
+        let file = pack(&dir, &int8()).unwrap();
+        for runtime in runtimes().into_iter().map(|runtime| runtime.with_weights(WeightFormat::Int8)) {
+            let (stored, packed) = (Bundle::open(&dir).unwrap(), open(&file).unwrap());
+            assert_eq!((packed.config(), packed.generation()), (stored.config(), stored.generation()), "{case}");
+            let [stored, packed] = [stored, packed].map(|bundle| bundle.into_gpt2(&runtime, &|_| ()).unwrap());
+            let ids: Vec<u32> = (0..9).map(|i| i * 7 % packed.config().vocab_size as u32).collect();
+            assert_eq!(logits(&packed, &runtime, &ids), logits(&stored, &runtime, &ids), "{case}");
+            assert_eq!(packed.weight_bytes(), stored.weight_bytes(), "{case}");
+        }
+    }
+}
+
+#[test]
+fn file_has_the_same_bytes_on_every_instruction_set() {
+    let wanted = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
+    for runtime in runtimes() {
+        let found = pack(&golden_dir("gpt2-odd"), &runtime.with_weights(WeightFormat::Int8)).unwrap();
+        assert!(found == wanted, "other bytes");
+    }
+}
+
+#[test]
+fn bert_in_a_file_embeds_as_its_directory_does() {
+    let texts = ["A text.", "Another one, and longer than the first.", ""];
+    let (runtime, place) = (int8(), tempfile::tempdir().unwrap());
+    for case in ["st-mean", "st-cls"] {
+        let (dir, path) = (golden_dir(case), place.path().join(case));
+        std::fs::write(&path, pack(&dir, &runtime).unwrap()).unwrap();
+        let embed = |path: &Path| {
+            let embedder = Embedder::open(path, EmbedOptions::default(), &runtime, &|_| ()).unwrap();
+            let vectors = embedder.embed(&texts, &mut embedder.model().activations().unwrap(), &runtime).unwrap();
+            (bits(&vectors), embedder.limit().clone(), embedder.pooling())
+        };
+        assert_eq!(embed(&path), embed(&dir), "{case}");
+    }
+}
+
+#[test]
+fn bert_with_older_names_or_a_prefix_is_read_back() {
+    for case in ["bert-odd", "bert-legacy", "bert-prefixed", "bert-relu"] {
+        let (runtime, dir) = (int8(), golden_dir(case));
+        let file = pack(&dir, &runtime).unwrap();
+        let hidden = |bundle: Bundle| {
+            let model = bundle.into_bert(&runtime, &|_| ()).unwrap();
+            let mut state = model.activations().unwrap();
+            model.forward(&[(&[1, 2, 3][..]).into()], &mut state, &runtime).unwrap();
+            bits(model.hidden(&state))
+        };
+        assert_eq!(hidden(open(&file).unwrap()), hidden(Bundle::open(&dir).unwrap()), "{case}");
+    }
+}
+
+#[cfg(feature = "demo-model")]
+#[test]
+fn demo_model_in_a_file_reads_a_text_as_the_one_in_the_program() {
+    let runtime = int8();
+    let file = pack(ModelFiles::demo(), &runtime).unwrap();
+    let evaluate = |bundle: Bundle| {
+        let ids = bundle.tokenizer().unwrap().encode("The iterator <|endoftext|> of a `Vec`", true).unwrap();
+        let model = bundle.into_gpt2(&runtime, &|_| ()).unwrap();
+        (negative_log_likelihoods(&model, &runtime, &ids, &mut |_| ()).unwrap(), ids)
+    };
+    assert_eq!(evaluate(open(&file).unwrap()), evaluate(Bundle::demo().unwrap()));
+}
+
+#[test]
+fn loading_reports_as_many_bytes_as_were_announced() {
+    let runtime = int8();
+    let file = pack(&golden_dir("gpt2-odd"), &runtime).unwrap();
+    let (bundle, loaded) = (open(&file).unwrap(), Cell::new(0));
+    let announced = bundle.load_bytes();
+    bundle.into_gpt2(&runtime, &|bytes| loaded.set(loaded.get() + bytes)).unwrap();
+    assert_eq!(loaded.get(), announced);
+}
+
+#[test]
+fn model_without_a_tokenizer_is_packed_without_one() {
+    let model = cke_testkit::tiny_models::Gpt2::default().write().unwrap();
+    for name in ["tokenizer.json", "vocab.json", "merges.txt"] {
+        // Whichever it has.
+        let _ = std::fs::remove_file(model.path().join(name));
+    }
+    let bundle = open(&pack(model.path(), &int8()).unwrap()).unwrap();
+    assert!(matches!(bundle.tokenizer(), Err(LoadError::NoTokenizer { .. })));
+    bundle.into_gpt2(&int8(), &|_| ()).unwrap();
+}
+
+#[test]
+fn another_format_than_the_files_is_refused_with_both() {
+    let file = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
+    let plain = Runtime::new(Some(1)).unwrap();
+    let error = open(&file).unwrap().into_gpt2(&plain, &|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("model.cke: wanted weights as f32, found a file packed as int8 (leave out"), "{error}");
+    let error = pack(&golden_dir("gpt2-odd"), &plain).unwrap_err();
+    assert!(matches!(error, Error::NotPortable { format: "f32" }), "{error}");
+}
+
+#[test]
+fn packed_file_is_not_packed_again() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.cke");
+    std::fs::write(&path, pack(&golden_dir("gpt2-odd"), &int8()).unwrap()).unwrap();
+    let error = pack(ModelFiles::open(&path).unwrap(), &int8()).unwrap_err().to_string();
+    assert!(error.contains("wanted a model directory, found a packed file"), "{error}");
+}
+
+#[test]
+fn model_of_another_architecture_is_called_what_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.cke");
+    std::fs::write(&path, pack(&golden_dir("gpt2-odd"), &int8()).unwrap()).unwrap();
+    let error = EmbedderFiles::open(&path, EmbedOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "model.cke holds a gpt2 model, this needs a BERT model");
+}
+
+#[test]
+fn file_that_changes_while_it_is_open_is_an_error() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.cke");
+    let content = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
+    std::fs::write(&path, &content).unwrap();
+    let bundle = Bundle::open(&path).unwrap();
+    std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut file| std::io::Write::write_all(&mut file, b"x")).unwrap();
+    let error = bundle.into_gpt2(&int8(), &|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Load(LoadError::Changed { .. })), "{error}");
+}
