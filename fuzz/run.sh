@@ -19,7 +19,10 @@ dictionary=()
 case $target in
   safetensors)
     printf '\x6e\0\0\0\0\0\0\0{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1,2],"data_offsets":[4,8]}}\0\0\x80\x3f\x80\x3f\0\0' \
-      > corpus/safetensors/two-tensors ;;
+      > corpus/safetensors/two-tensors
+    # The table of a packed file; its checksums are those of zeros.
+    printf '%s' '{"dtype":"int8","entries":[{"name":"config.json","holds":"file","offset":128,"bytes":2,"xxh3":665452966430363425},{"name":"a","holds":{"f32":{"rows":4,"cols":32}},"offset":256,"bytes":512,"xxh3":12869170752433062012},{"name":"b","holds":{"panels":{"layout":"x","cols":16,"block_k":4,"block_bytes":64,"k":8,"n":32}},"offset":768,"bytes":256,"xxh3":12001525323253182093}]}' \
+      > corpus/safetensors/packed-table ;;
   config) cp $golden/gpt2-odd/config.json corpus/config/gpt2; cp $golden/bert-odd/config.json corpus/config/bert ;;
   tokenizer) cp $golden/st-cls/tokenizer.json corpus/tokenizer/word-piece; limit=8192 ;;
 esac

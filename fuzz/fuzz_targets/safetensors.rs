@@ -1,13 +1,48 @@
-//! Any bytes as a safetensors file: no panic, and what is accepted can be read in full and is what the format's own
-//! library reads.
+//! Any bytes as a file of weights: no panic, and what is accepted can be read in full and is, of a safetensors file, what the
+//! format's own library reads.
 
 #![no_main]
 
+use std::sync::Arc;
+
+use cke_engine::bundle::Bundle;
+use cke_engine::formats::packed_file::{ALIGNMENT, MAGIC, PackedFile, VERSION};
+use cke_engine::model_files::ModelFiles;
 use cke_engine::weights::Checkpoint;
 use libfuzzer_sys::fuzz_target;
 use safetensors::SafeTensors;
+use twox_hash::XxHash3_64;
+
+/// Bytes of header and entries, zeros, in a packed file with a fuzzed table.
+const BEFORE_TABLE: usize = 8 * ALIGNMENT;
+
+/// A packed file with this table and a header that is right.
+fn sealed(table: &[u8]) -> Vec<u8> {
+    let mut file = MAGIC.to_vec();
+    let len = (BEFORE_TABLE + table.len()) as u64;
+    for field in [VERSION, len, BEFORE_TABLE as u64, XxHash3_64::oneshot(table)] {
+        file.extend(field.to_le_bytes());
+    }
+    file.extend(XxHash3_64::oneshot(&file).to_le_bytes());
+    file.resize(BEFORE_TABLE, 0);
+    file.extend(table);
+    file
+}
+
+/// Reads all of a packed file, if it is accepted.
+fn read_packed(bytes: &[u8]) {
+    let Ok(file) = PackedFile::from_bytes(bytes, "fuzzed") else { return };
+    let tiled: usize = file.infos().map(|info| info.bytes.next_multiple_of(ALIGNMENT)).sum();
+    assert!(tiled < bytes.len(), "entries of {tiled} bytes in a file of {}", bytes.len());
+    for info in file.infos() {
+        let _ = file.verify(info.name);
+    }
+    let _ = Bundle::of_files(&ModelFiles::of_packed(Arc::new(file)));
+}
 
 fuzz_target!(|file: &[u8]| {
+    read_packed(file);
+    read_packed(&sealed(file));
     let Ok(checkpoint) = Checkpoint::from_bytes(file.to_vec(), "fuzzed") else { return };
     let reference = SafeTensors::deserialize(file).expect("the library refuses what we accept");
     assert_eq!(checkpoint.len(), reference.len());

@@ -58,10 +58,15 @@ impl OutputFile {
     /// If that fails, or `fill` does.
     pub(crate) fn write_by(&self, fill: impl FnOnce(&File) -> Result<(), CliError>) -> Result<(), CliError> {
         let failed = |error: io::Error| failed(&self.path, &error);
-        let place = self.draft.as_ref().unwrap_or(&self.target);
-        let written = File::create(place).map_err(failed).and_then(|file| fill(&file));
-        let Some(draft) = &self.draft else { return written };
-        written.and_then(|()| fs::rename(draft, &self.target).map_err(failed)).inspect_err(|_| {
+        let Some(draft) = &self.draft else {
+            return File::create(&self.target).map_err(failed).and_then(|file| fill(&file));
+        };
+        let written = File::create(draft).map_err(failed).and_then(|file| {
+            fill(&file)?;
+            // The content before the name, even if the machine stops.
+            file.sync_all().and_then(|()| fs::rename(draft, &self.target)).map_err(failed)
+        });
+        written.inspect_err(|_| {
             // Nothing more can be done about a draft that cannot be removed either.
             let _ = fs::remove_file(draft);
         })

@@ -51,10 +51,11 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
         print_notices(quantizer.notices());
     }
     check_replaceable(&args.output)?;
+    // Before there is a file that would be left.
+    let watch = interrupt.watch();
     let output = OutputFile::new(&args.output)?;
     let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(args.dtype);
     let name = quantizer.bundle().name();
-    let watch = interrupt.watch();
     let written = output.write_by(|file| write(quantizer, &runtime, file, &watch));
     if written.is_err() && watch.is_requested() {
         return Err(CliError::Interrupted);

@@ -42,7 +42,8 @@ pub(crate) fn multiply(
 pub(crate) fn blocking(product: &Product<'_>, threads: usize) -> Blocking {
     let tile = Tile { mr: MR, nr: panel_width(product.cpu) };
     let shape = Shape { m: product.n, n: product.n, k: product.n };
-    Blocking::choose(tile, size_of::<f32>(), product.cpu.caches(), threads, shape)
+    let bytes = size_of::<f32>();
+    Blocking::choose(tile, (bytes, bytes), product.cpu.caches(), threads, shape)
 }
 
 /// Columns of a panel on the ISA in use.

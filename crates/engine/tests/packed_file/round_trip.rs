@@ -65,6 +65,29 @@ fn bert_in_a_file_embeds_as_its_directory_does() {
 }
 
 #[test]
+fn transformer_in_a_folder_is_found_in_the_file() {
+    let place = tempfile::tempdir().unwrap();
+    let (dir, path) = (place.path().join("model"), place.path().join("model.cke"));
+    std::fs::create_dir_all(dir.join("0_Inner/deep")).unwrap();
+    std::fs::create_dir_all(dir.join("1_Pooling")).unwrap();
+    let copy = |name: &str, to: &str| drop(std::fs::copy(golden_dir("st-mean").join(name), dir.join(to)));
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"] {
+        copy(name, &format!("0_Inner/deep/{name}"));
+    }
+    copy("1_Pooling/config.json", "1_Pooling/config.json");
+    let module = |path: &str, kind: &str| format!(r#"{{"path":"{path}","type":"sentence_transformers.models.{kind}"}}"#);
+    let modules = [module("./0_Inner/deep", "Transformer"), module("1_Pooling", "Pooling")].join(",");
+    std::fs::write(dir.join("modules.json"), format!("[{modules}]")).unwrap();
+    std::fs::write(&path, pack(&dir, &int8()).unwrap()).unwrap();
+    let embed = |path: &Path| {
+        let embedder = Embedder::open(path, EmbedOptions::default(), &int8(), &|_| ()).unwrap();
+        let vectors = embedder.embed(&["A text."], &mut embedder.model().activations().unwrap(), &int8()).unwrap();
+        (bits(&vectors), embedder.normalize())
+    };
+    assert_eq!(embed(&path), embed(&dir));
+}
+
+#[test]
 fn bert_with_older_names_or_a_prefix_is_read_back() {
     for case in ["bert-odd", "bert-legacy", "bert-prefixed", "bert-relu"] {
         let (runtime, dir) = (int8(), golden_dir(case));

@@ -205,3 +205,16 @@ impl Table {
         Ok((format, entries))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_is_that_of_the_reference_implementation() {
+        // `XXH3_64bits` of xxHash 0.8.1.
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        assert_eq!(checksum(&[0; 128]), 665452966430363425);
+        assert_eq!(checksum(&bytes), 15221559858528915024);
+    }
+}
