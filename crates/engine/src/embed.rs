@@ -154,7 +154,12 @@ impl Embedder {
     ///
     /// # Errors
     /// As those two.
-    pub fn open(path: &Path, options: EmbedOptions, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Embedder, Error> {
+    pub fn open(
+        path: &Path,
+        options: EmbedOptions,
+        runtime: &Runtime,
+        loaded: &dyn Fn(u64),
+    ) -> Result<Embedder, Error> {
         EmbedderFiles::open(path, options)?.load(runtime, loaded)
     }
 

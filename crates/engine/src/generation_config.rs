@@ -83,11 +83,7 @@ impl GenerationConfig {
     }
 
     /// As [`GenerationConfig::load`], with the model's configuration read already.
-    pub(crate) fn load_beside(
-        files: &ModelFiles,
-        config: &JsonObject,
-        model: &ModelConfig,
-    ) -> Result<Self, LoadError> {
+    pub(crate) fn load_beside(files: &ModelFiles, config: &JsonObject, model: &ModelConfig) -> Result<Self, LoadError> {
         match JsonObject::read_if_present(files, FILE)? {
             Some(json) => Self::read(&json, model, false),
             None => Self::read(config, model, true),

@@ -21,8 +21,11 @@ pub struct ModelFiles {
     folder: String,
     place: Place,
     /// Every file that was read, where somebody keeps them.
-    kept: Option<Arc<Mutex<BTreeMap<String, Vec<u8>>>>>,
+    kept: Option<Arc<Mutex<Contents>>>,
 }
+
+/// Contents of files by name.
+type Contents = BTreeMap<String, Vec<u8>>;
 
 #[derive(Clone, Debug)]
 enum Place {
@@ -33,7 +36,7 @@ enum Place {
 
 impl From<&Path> for ModelFiles {
     fn from(dir: &Path) -> ModelFiles {
-        ModelFiles::new(dir, Place::Directory)
+        ModelFiles::new(dir.to_owned(), Place::Directory)
     }
 }
 
@@ -61,17 +64,17 @@ impl ModelFiles {
         if !PackedFile::is_at(path) {
             return Ok(ModelFiles::from(path));
         }
-        Ok(ModelFiles::new(path, Place::Packed(Arc::new(PackedFile::open(path)?))))
+        Ok(ModelFiles::of_packed(Arc::new(PackedFile::open(path)?)))
     }
 
     /// Those of a packed file that is open.
     pub fn of_packed(file: Arc<PackedFile>) -> ModelFiles {
-        ModelFiles::new(&file.path().to_owned(), Place::Packed(file))
+        ModelFiles::new(file.path().to_owned(), Place::Packed(file))
     }
 
     /// Files in this program, weights among them; `name` stands for their directory in messages.
     pub fn in_memory(name: &str, files: &'static [(&'static str, &'static [u8])]) -> ModelFiles {
-        ModelFiles::new(Path::new(name), Place::Memory(files))
+        ModelFiles::new(PathBuf::from(name), Place::Memory(files))
     }
 
     /// Those of the demo model that is compiled into this library.
@@ -80,8 +83,8 @@ impl ModelFiles {
         ModelFiles::in_memory("demo", &DEMO)
     }
 
-    fn new(root: &Path, place: Place) -> ModelFiles {
-        ModelFiles { root: root.to_owned(), folder: String::new(), place, kept: None }
+    fn new(root: PathBuf, place: Place) -> ModelFiles {
+        ModelFiles { root, folder: String::new(), place, kept: None }
     }
 
     /// The same files; whatever is read of them, or of folders of them, is kept for [`ModelFiles::kept`].
@@ -90,7 +93,7 @@ impl ModelFiles {
     }
 
     /// The files that were read, by name.
-    pub(crate) fn kept(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn kept(&self) -> Contents {
         let kept = self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
         kept.unwrap_or_default()
     }

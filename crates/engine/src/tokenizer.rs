@@ -134,7 +134,11 @@ impl Tokenizer {
         Self::new(built, &settings, file, model_vocab)
     }
 
-    fn from_vocabulary_and_merges(files: &ModelFiles, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+    fn from_vocabulary_and_merges(
+        files: &ModelFiles,
+        settings: &Settings,
+        model_vocab: usize,
+    ) -> Result<Built, LoadError> {
         settings.check_class(Class::Gpt2, "vocab.json and merges.txt")?;
         let file = files.path(vocabulary_files::BPE_VOCABULARY);
         let sizes = [vocabulary_files::BPE_VOCABULARY, vocabulary_files::BPE_MERGES].map(|name| files.size(name));

@@ -23,7 +23,12 @@ impl<'a> PackedReport<'a> {
         let Weights::Packed(file) = weights else { return None };
         let is_damaged = |name: &&str| file.verify(name).is_err();
         let damaged = PackedFile::infos(file).map(|info| info.name).filter(is_damaged).collect();
-        Some(PackedReport { version: VERSION, dtype: file.weight_format().name(), entries: file.infos().count(), damaged })
+        Some(PackedReport {
+            version: VERSION,
+            dtype: file.weight_format().name(),
+            entries: file.infos().count(),
+            damaged,
+        })
     }
 }
 

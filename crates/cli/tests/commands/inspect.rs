@@ -69,7 +69,7 @@ fn inspect_memory_holds_the_weights_in_f32() {
     let model = Gpt2::default().write().expect("a directory");
     let memory = &inspect(&model, &["--json"]).json()["memory"];
     let size = |key: &str| memory[key].as_u64().expect("a size");
-    assert_eq!(keys(memory), ["activations", "context", "kv_cache", "threads", "total", "weights"]);
+    assert_eq!(keys(memory), ["activations", "context", "dtype", "kv_cache", "threads", "total", "weights"]);
     // Two layers of keys and values of 40 positions, at least.
     assert!(size("kv_cache") >= 2 * 2 * 40 * 39 * 4);
     // All but layer norms and their like.

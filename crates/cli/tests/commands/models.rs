@@ -10,8 +10,10 @@ fn missing_model_is_named() {
     }
     cke(&["generate", "-m", "/no/such/model", "x"]).failure(1, &["/no/such/model/config.json", "No such file"]);
     let empty = tempfile::tempdir().unwrap();
-    cke(&["generate", "-m", arg(empty.path()), "x"])
-        .failure(1, &["wanted a model directory with config.json or a file of `cke quantize`, found an empty directory"]);
+    cke(&["generate", "-m", arg(empty.path()), "x"]).failure(
+        1,
+        &["wanted a model directory with config.json or a file of `cke quantize`, found an empty directory"],
+    );
 }
 
 #[test]

@@ -65,10 +65,13 @@ fn inspect_of_a_packed_file_shows_what_it_holds_and_what_is_damaged() {
     let (gpt2, (_dir, path)) = (byte_gpt2(), place());
     quantize(gpt2.path(), &path);
     let text = cke(&["inspect", arg(&path)]);
-    for part in ["version 1, int8, ", "all checksums right", "weights, packed, int8", "h.{0…1}.attn.c_attn.weight", "BPE"] {
+    for part in
+        ["version 1, int8, ", "all checksums right", "weights, packed, int8", "h.{0…1}.attn.c_attn.weight", "BPE"]
+    {
         assert!(text.success().contains(part), "no {part:?} in {text:?}");
     }
-    let (stored, packed) = (cke(&["inspect", arg(gpt2.path()), "--json"]).json(), cke(&["inspect", arg(&path), "--json"]).json());
+    let (stored, packed) =
+        (cke(&["inspect", arg(gpt2.path()), "--json"]).json(), cke(&["inspect", arg(&path), "--json"]).json());
     for key in ["config", "parameters", "tokenizer", "architecture"] {
         assert_eq!(packed[key], stored[key], "{key}");
     }
@@ -90,7 +93,8 @@ fn packed_file_that_cannot_be_used_says_what_to_run() {
     let (gpt2, (_dir, path)) = (byte_gpt2(), place());
     quantize(gpt2.path(), &path);
     let run = |model: &Path, more: &[&str]| cke(&[&["generate", "-m", arg(model), "x"], more].concat());
-    run(&path, &["--dtype", "f32"]).failure(1, &["wanted weights as f32, found a file packed as int8 (leave out `--dtype`"]);
+    run(&path, &["--dtype", "f32"])
+        .failure(1, &["wanted weights as f32, found a file packed as int8 (leave out `--dtype`"]);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     run(&path, &[]).failure(1, &["model.cke: ", "was cut", "`cke quantize MODEL -o FILE` writes it anew"]);
@@ -112,7 +116,8 @@ fn quantize_replaces_packed_files_and_no_others() {
     let weights = gpt2.path().join("model.safetensors");
     let stored = fs::read(&weights).unwrap();
     for output in [&path, &weights] {
-        cke(&["quantize", arg(gpt2.path()), "-o", arg(output)]).failure(1, &["wanted a packed file to replace, or none"]);
+        cke(&["quantize", arg(gpt2.path()), "-o", arg(output)])
+            .failure(1, &["wanted a packed file to replace, or none"]);
     }
     assert_eq!((fs::read(&path).unwrap(), fs::read(&weights).unwrap()), (b"a text".to_vec(), stored));
     fs::remove_file(&path).unwrap();
@@ -138,8 +143,11 @@ fn quantize_that_fails_leaves_no_file() {
 fn quantize_that_is_interrupted_leaves_nothing_or_a_whole_file() {
     for wait_ms in [0, 10, 30, 60, 120] {
         let (dir, path) = place();
-        let mut child =
-            command(&["quantize", "-o", arg(&path)]).stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("cke starts");
+        let mut child = command(&["quantize", "-o", arg(&path)])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("cke starts");
         std::thread::sleep(Duration::from_millis(wait_ms));
         let kill = format!("kill -INT {}", child.id());
         // It may have ended by itself.

@@ -167,12 +167,19 @@ fn entries_that_are_missing_or_of_another_kind_are_named() {
 #[test]
 fn tables_that_contradict_the_file_are_refused() {
     type Change = fn(&mut Value);
-    let cases: [(Change, fn(&PackedFileError) -> bool); 9] = [
-        (|t| entry(t, "wpe.weight")["name"] = json!("ln_f.bias"), |e| matches!(e, PackedFileError::DuplicateName { .. })),
+    type IsWanted = fn(&PackedFileError) -> bool;
+    let cases: [(Change, IsWanted); 9] = [
+        (
+            |t| entry(t, "wpe.weight")["name"] = json!("ln_f.bias"),
+            |e| matches!(e, PackedFileError::DuplicateName { .. }),
+        ),
         (|t| t["entries"][1]["offset"] = json!(128), |e| matches!(e, PackedFileError::Offset { .. })),
         (|t| t["entries"][0]["bytes"] = json!(u64::MAX), |e| matches!(e, PackedFileError::PastEnd { .. })),
         (|t| t["entries"][0]["bytes"] = json!(1u64 << 40), |e| matches!(e, PackedFileError::PastEnd { .. })),
-        (|t| entry(t, "wpe.weight")["holds"]["f32"]["rows"] = json!(u64::MAX), |e| matches!(e, PackedFileError::Overflow { .. })),
+        (
+            |t| entry(t, "wpe.weight")["holds"]["f32"]["rows"] = json!(u64::MAX),
+            |e| matches!(e, PackedFileError::Overflow { .. }),
+        ),
         (|t| entry(t, "wpe.weight")["holds"]["f32"]["rows"] = json!(1), |e| matches!(e, PackedFileError::Size { .. })),
         (
             |t| entry(t, "h.0.attn.c_attn.weight")["holds"]["panels"]["cols"] = json!(0),

@@ -71,11 +71,14 @@ fn transformer_in_a_folder_is_found_in_the_file() {
     std::fs::create_dir_all(dir.join("0_Inner/deep")).unwrap();
     std::fs::create_dir_all(dir.join("1_Pooling")).unwrap();
     let copy = |name: &str, to: &str| drop(std::fs::copy(golden_dir("st-mean").join(name), dir.join(to)));
-    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"] {
+    for name in
+        ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"]
+    {
         copy(name, &format!("0_Inner/deep/{name}"));
     }
     copy("1_Pooling/config.json", "1_Pooling/config.json");
-    let module = |path: &str, kind: &str| format!(r#"{{"path":"{path}","type":"sentence_transformers.models.{kind}"}}"#);
+    let module =
+        |path: &str, kind: &str| format!(r#"{{"path":"{path}","type":"sentence_transformers.models.{kind}"}}"#);
     let modules = [module("./0_Inner/deep", "Transformer"), module("1_Pooling", "Pooling")].join(",");
     std::fs::write(dir.join("modules.json"), format!("[{modules}]")).unwrap();
     std::fs::write(&path, pack(&dir, &int8()).unwrap()).unwrap();
@@ -172,7 +175,11 @@ fn file_that_changes_while_it_is_open_is_an_error() {
     let content = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
     std::fs::write(&path, &content).unwrap();
     let bundle = Bundle::open(&path).unwrap();
-    std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut file| std::io::Write::write_all(&mut file, b"x")).unwrap();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"x"))
+        .unwrap();
     let error = bundle.into_gpt2(&int8(), &|_| ()).unwrap_err();
     assert!(matches!(error, Error::Load(LoadError::Changed { .. })), "{error}");
 }

@@ -179,7 +179,9 @@ impl Entry {
             }
             Some(_) => {}
         }
-        let end = usize::try_from(self.bytes).ok().and_then(|bytes| offset.checked_add(bytes)?.checked_next_multiple_of(ALIGNMENT));
+        let end = usize::try_from(self.bytes)
+            .ok()
+            .and_then(|bytes| offset.checked_add(bytes)?.checked_next_multiple_of(ALIGNMENT));
         end.filter(|&end| end <= table).ok_or_else(|| PackedFileError::PastEnd {
             entry: entry(),
             offset,

@@ -141,7 +141,11 @@ impl PackedFile {
 
     /// Every entry, in the order of their bytes.
     pub fn infos(&self) -> impl Iterator<Item = EntryInfo<'_>> {
-        self.entries.iter().map(|entry| EntryInfo { name: &entry.name, holds: &entry.holds, bytes: entry.range().len() })
+        self.entries.iter().map(|entry| EntryInfo {
+            name: &entry.name,
+            holds: &entry.holds,
+            bytes: entry.range().len(),
+        })
     }
 
     /// Size of all weights, in bytes.
@@ -190,12 +194,7 @@ impl PackedFile {
     }
 
     /// The panels of weights (k, n), if they are in the format of the kernel that is going to read them.
-    pub(crate) fn panels(
-        &self,
-        name: &str,
-        format: PanelFormat,
-        size: (usize, usize),
-    ) -> Result<FileRange, LoadError> {
+    pub(crate) fn panels(&self, name: &str, format: PanelFormat, size: (usize, usize)) -> Result<FileRange, LoadError> {
         let entry = self.entry(&[name])?;
         let wanted = Content::panels(format, size);
         if entry.holds != wanted {
@@ -222,7 +221,10 @@ impl PackedFile {
             Some(&index) => Ok(&self.entries[index]),
             None => {
                 let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-                Err(LoadError::packed(&self.path, PackedFileError::MissingEntry { wanted, present: self.entries.len() }))
+                Err(LoadError::packed(
+                    &self.path,
+                    PackedFileError::MissingEntry { wanted, present: self.entries.len() },
+                ))
             }
         }
     }

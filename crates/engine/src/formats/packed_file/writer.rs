@@ -61,8 +61,7 @@ impl<'w> PackedWriter<'w> {
         let State { out, entries, at, .. } = self.state.into_inner();
         let table = serde_json::to_vec(&Table { dtype: self.format.name().to_owned(), entries })?;
         out.write_all(&table)?;
-        let header =
-            Header { file_bytes: at + table.len() as u64, table_offset: at, table_xxh3: checksum(&table) };
+        let header = Header { file_bytes: at + table.len() as u64, table_offset: at, table_xxh3: checksum(&table) };
         out.seek(SeekFrom::Start(0))?;
         out.write_all(&header.to_bytes())?;
         out.flush()
