@@ -87,14 +87,15 @@ impl ModelFiles {
         ModelFiles { root, folder: String::new(), place, kept: None }
     }
 
-    /// The same files; whatever is read of them, or of folders of them, is kept for [`ModelFiles::kept`].
+    /// The same files; whatever is read of them, or of folders of them, is kept for [`ModelFiles::take_kept`].
     pub(crate) fn keeping(self) -> ModelFiles {
         ModelFiles { kept: Some(Arc::default()), ..self }
     }
 
-    /// The files that were read, by name.
-    pub(crate) fn kept(&self) -> Contents {
-        let kept = self.kept.as_ref().map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    /// The files that were read, by name; they are not kept any longer.
+    pub(crate) fn take_kept(&self) -> Contents {
+        let kept =
+            self.kept.as_ref().map(|kept| std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)));
         kept.unwrap_or_default()
     }
 
@@ -179,31 +180,40 @@ impl ModelFiles {
     }
 
     /// The content of a file of at most `limit` bytes.
-    pub(crate) fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
+    pub(crate) fn read(&self, name: &str, limit: u64) -> Result<Cow<'static, [u8]>, LoadError> {
         let content = match &self.place {
-            Place::Directory => read_bounded(&self.path(name), limit)?,
+            Place::Directory => Cow::Owned(read_bounded(&self.path(name), limit)?),
             Place::Packed(file) => {
                 let range = file.file(&self.full(name))?;
                 let found = range.bytes().len() as u64;
                 if found > limit {
                     return Err(LoadError::TooLarge { file: self.path(name), limit, found });
                 }
-                range.bytes().to_vec()
+                Cow::Owned(self.copy(name, range.bytes())?)
             }
             Place::Memory(files) => {
                 let absent = || LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into());
-                self.in_list(files, name).ok_or_else(absent)?.to_vec()
+                Cow::Borrowed(self.in_list(files, name).ok_or_else(absent)?)
             }
         };
         if let Some(kept) = &self.kept {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).insert(self.full(name), content.clone());
+            let copy = self.copy(name, &content)?;
+            kept.lock().unwrap_or_else(PoisonError::into_inner).insert(self.full(name), copy);
         }
         Ok(content)
     }
 
     /// As [`ModelFiles::read`], or `None` if there is no such file.
-    pub(crate) fn read_if_present(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LoadError> {
+    pub(crate) fn read_if_present(&self, name: &str, limit: u64) -> Result<Option<Cow<'static, [u8]>>, LoadError> {
         if self.has(name) { self.read(name, limit).map(Some) } else { Ok(None) }
+    }
+
+    /// A copy of the content of a file.
+    fn copy(&self, name: &str, content: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let (mut copy, bytes) = (Vec::new(), content.len());
+        copy.try_reserve_exact(bytes).map_err(|_| LoadError::NoMemory { file: self.path(name), bytes })?;
+        copy.extend_from_slice(content);
+        Ok(copy)
     }
 
     fn full(&self, name: &str) -> String {

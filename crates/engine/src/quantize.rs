@@ -64,7 +64,7 @@ impl Quantizer {
     /// fails, or `out` cannot be written to.
     pub fn write(self, runtime: &Runtime, out: &mut dyn Output, loaded: &dyn Fn(u64)) -> Result<(), Error> {
         let writer = PackedWriter::new(out, runtime.weight_format())?;
-        for (name, content) in self.files.kept() {
+        for (name, content) in self.files.take_kept() {
             writer.add_file(&name, &content)?;
         }
         let (weights, loading): (&Weights, _) = (self.bundle.weights(), Loading::reporting(loaded).into_sink(&writer));

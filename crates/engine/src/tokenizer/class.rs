@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
-use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -49,10 +49,8 @@ pub(super) fn gpt2(
 ) -> Result<Built, LoadError> {
     let Source { file, vocabulary, added_tokens } = source;
     let vocabulary_end = vocabulary.end();
-    let model = BPE::builder()
-        .vocab_and_merges(vocabulary.ids.into_iter().collect::<Vocab>(), merges)
-        .build()
-        .map_err(|error| rejected(file, &error))?;
+    let model =
+        BPE::builder().vocab_and_merges(vocabulary.ids, merges).build().map_err(|error| rejected(file, &error))?;
     let mut inner = Tokenizer::new(model);
     inner
         .with_pre_tokenizer(Some(ByteLevel::new(settings.flag("add_prefix_space", false)?, true, true)))
@@ -80,7 +78,7 @@ pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) 
         return Err(missing(file, unknown, "what the vocabulary lacks"));
     }
     let model = WordPiece::builder()
-        .vocab(vocabulary.ids.into_iter().collect::<Vocab>())
+        .vocab(vocabulary.ids)
         .unk_token(unknown.to_owned())
         .continuing_subword_prefix(CONTINUATION.to_owned())
         .build()

@@ -1,10 +1,10 @@
 //! A vocabulary as its file writes it, checked before a tokenizer is built on it.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use tokenizers::models::bpe::Vocab;
 
 use super::error::TokenizerFileError;
 use crate::config::MAX_VOCABULARY;
@@ -12,28 +12,29 @@ use crate::config::MAX_VOCABULARY;
 /// Tokens and their ids, each once, all ids below the model's vocabulary.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    pub(super) ids: HashMap<String, u32>,
+    pub(super) ids: Vocab,
 }
 
 impl Vocabulary {
     /// Checks `pairs` against a model with `model_vocab` embedding rows.
     pub(super) fn new(pairs: Vec<(String, u64)>, model_vocab: usize) -> Result<Self, TokenizerFileError> {
         let vocabulary = model_vocab.min(MAX_VOCABULARY);
-        let mut owner: Vec<Option<usize>> = vec![None; vocabulary];
-        let mut ids = HashMap::with_capacity(pairs.len());
-        for (index, (token, id)) in pairs.iter().enumerate() {
-            let Some(slot) = usize::try_from(*id).ok().and_then(|id| owner.get_mut(id)) else {
-                return Err(TokenizerFileError::IdOutsideVocabulary { token: token.clone(), id: *id, vocabulary });
+        let mut is_taken = vec![false; vocabulary];
+        let mut ids = Vocab::with_capacity(pairs.len());
+        for (token, id) in pairs {
+            let Some(is_taken) = usize::try_from(id).ok().and_then(|id| is_taken.get_mut(id)) else {
+                return Err(TokenizerFileError::IdOutsideVocabulary { token, id, vocabulary });
             };
-            // Fits: `owner` has at most 2²⁰ slots.
-            let id = *id as u32;
-            if ids.insert(token.clone(), id).is_some() {
-                return Err(TokenizerFileError::DuplicateToken { token: token.clone() });
+            if ids.contains_key(&token) {
+                return Err(TokenizerFileError::DuplicateToken { token });
             }
-            if let Some(first) = slot.replace(index) {
-                let (first, second) = (pairs[first].0.clone(), token.clone());
-                return Err(TokenizerFileError::DuplicateId { id, first, second });
+            // Fits: `is_taken` has at most 2²⁰ slots.
+            let id = id as u32;
+            if std::mem::replace(is_taken, true) {
+                let first = ids.into_iter().find(|(_, other)| *other == id).map(|(token, _)| token);
+                return Err(TokenizerFileError::DuplicateId { id, first: first.unwrap_or_default(), second: token });
             }
+            ids.insert(token, id);
         }
         Ok(Self { ids })
     }
@@ -53,7 +54,7 @@ impl Vocabulary {
             let (right, prefix) = (right.clone(), prefix.to_owned());
             return Err(TokenizerFileError::MergeWithoutPrefix { number, right, prefix });
         };
-        let union = format!("{left}{rest}");
+        let union = [left, rest].concat();
         match [left, right, &union].into_iter().find(|&part| !self.ids.contains_key(part)) {
             None => Ok(()),
             Some(missing) => Err(TokenizerFileError::UnknownMerge {
@@ -82,20 +83,41 @@ impl Merge {
     }
 }
 
-/// A merge as `tokenizer.json` writes it: `"a b"` or `["a", "b"]`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum WrittenMerge {
-    Line(String),
-    Pair(String, String),
-}
+/// A merge as `tokenizer.json` writes it, `"a b"` or `["a", "b"]`, or a line that is none.
+#[derive(Debug)]
+pub(super) struct WrittenMerge(Result<Merge, String>);
 
 impl WrittenMerge {
     pub(super) fn parse(self, number: usize) -> Result<Merge, TokenizerFileError> {
-        match self {
-            Self::Line(line) => Merge::parse(&line).ok_or(TokenizerFileError::MalformedMerge { number, found: line }),
-            Self::Pair(left, right) => Ok(Merge { left, right }),
+        self.0.map_err(|found| TokenizerFileError::MalformedMerge { number, found })
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenMerge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LineOrPair;
+
+        impl<'de> Visitor<'de> for LineOrPair {
+            type Value = WrittenMerge;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a merge: two tokens with a space between them, or a list of two tokens")
+            }
+
+            fn visit_str<E: Error>(self, line: &str) -> Result<WrittenMerge, E> {
+                Ok(WrittenMerge(Merge::parse(line).ok_or_else(|| line.to_owned())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WrittenMerge, A::Error> {
+                let (left, right) = (list.next_element()?, list.next_element()?);
+                match (left, right, list.next_element::<IgnoredAny>()?) {
+                    (Some(left), Some(right), None) => Ok(WrittenMerge(Ok(Merge { left, right }))),
+                    _ => Err(A::Error::custom("a merge: wanted a list of two tokens")),
+                }
+            }
         }
+
+        deserializer.deserialize_any(LineOrPair)
     }
 }
 
