@@ -40,6 +40,19 @@ fn gpt2_on_every_instruction_set_has_the_bits_of_its_directory() {
 }
 
 #[test]
+fn every_format_that_is_packed_alike_everywhere_is_read_back() {
+    let dir = golden_dir("gpt2-odd");
+    for format in WeightFormat::ALL.into_iter().filter(|&format| format != WeightFormat::F32) {
+        let runtime = Runtime::new(Some(2)).unwrap().with_weights(format);
+        let file = pack(&dir, &runtime).unwrap_or_else(|error| panic!("{format}: {error}"));
+        assert_eq!(open(&file).unwrap().packed_format(), Some(format));
+        let [stored, packed] = [Bundle::open(&dir).unwrap(), open(&file).unwrap()]
+            .map(|bundle| bundle.into_gpt2(&runtime, &|_| ()).unwrap());
+        assert_eq!(logits(&packed, &runtime, &[3, 1, 2]), logits(&stored, &runtime, &[3, 1, 2]), "{format}");
+    }
+}
+
+#[test]
 fn file_has_the_same_bytes_on_every_instruction_set() {
     let wanted = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
     for runtime in runtimes() {
