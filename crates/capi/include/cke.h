@@ -99,6 +99,10 @@ enum cke_dtype
     /// Of plans alone: weights in eight bits with a scale for each 128 of a column, rows rounded to eight bits as they come. All matrices
     /// are float.
     CKE_INT8 = 2,
+    /// Of plans alone: weights in four bits with a scale for each 32 of a column, rows as for CKE_INT8. All matrices are float.
+    CKE_INT4 = 3,
+    /// Of plans alone: weights rounded to bf16. All matrices are float.
+    CKE_BF16 = 4,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -314,8 +318,8 @@ void cke_context_destroy(struct cke_context *context);
 
 /// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
-/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32, or CKE_INT8 for weights in a fourth of the
-/// memory.
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32, or CKE_BF16, CKE_INT8 or CKE_INT4 for weights
+/// in about a half, a quarter or an eighth of the memory.
 cke_status cke_plan_create(cke_dtype dtype,
                            size_t m,
                            size_t n,

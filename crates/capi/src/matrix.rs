@@ -17,6 +17,10 @@ pub enum cke_dtype {
     /// Of plans alone: weights in eight bits with a scale for each 128 of a column, rows rounded to eight bits as they come. All matrices
     /// are float.
     CKE_INT8 = 2,
+    /// Of plans alone: weights in four bits with a scale for each 32 of a column, rows as for CKE_INT8. All matrices are float.
+    CKE_INT4 = 3,
+    /// Of plans alone: weights rounded to bf16. All matrices are float.
+    CKE_BF16 = 4,
 }
 
 /// A matrix to read: element (i, j) stands i · row_stride + j · col_stride elements after data.
@@ -117,8 +121,9 @@ impl cke_dtype {
     pub(crate) fn known(dtype: MaybeUninit<cke_dtype>) -> Result<cke_dtype, Failure> {
         // SAFETY: an argument from C is an initialised int32_t, of which cke_dtype has the layout.
         let found = unsafe { dtype.as_ptr().cast::<i32>().read() };
-        const ALL: [cke_dtype; 3] = [cke_dtype::CKE_F32, cke_dtype::CKE_F64, cke_dtype::CKE_INT8];
-        ALL.into_iter().find(|&dtype| dtype as i32 == found).ok_or(Failure::Unsupported { what: "dtype", found })
+        use cke_dtype::{CKE_BF16, CKE_F32, CKE_F64, CKE_INT4, CKE_INT8};
+        let all = [CKE_F32, CKE_F64, CKE_INT8, CKE_INT4, CKE_BF16];
+        all.into_iter().find(|&dtype| dtype as i32 == found).ok_or(Failure::Unsupported { what: "dtype", found })
     }
 }
 

@@ -12,6 +12,10 @@ pub(crate) const F32: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F
 pub(crate) const F64: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F64);
 /// A dtype as an argument from C.
 pub(crate) const INT8: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT8);
+/// A dtype as an argument from C.
+pub(crate) const INT4: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT4);
+/// A dtype as an argument from C.
+pub(crate) const BF16: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_BF16);
 
 /// A handle, destroyed with the value.
 pub(crate) struct Handle<T> {

@@ -4,7 +4,7 @@ use crate::c::*;
 use cke::*;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-use cke_kernels::scheme::Int8;
+use cke_kernels::scheme::{Bf16, Int4, Int8, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
 use cke_kernels::view::{MatMut, MatRef};
@@ -40,22 +40,21 @@ fn plan_with_packed_weights_matches_the_oracle() {
     }
 }
 
-#[test]
-fn plan_of_int8_has_the_bits_of_the_rust_interface() {
-    let (m, n, k) = (7, 40, 300);
+/// A plan of this dtype has the bits of the scheme's in Rust, and its weights take at most `share` of those of f32.
+fn check_plan_of<S: Scheme<A = f32, B = f32, C = f32>>(dtype: MaybeUninit<cke_dtype>, share: f64) {
+    let (m, n, k) = (7, 48, 512);
     let mut data = Data::new(2);
     let (a, b) = (uniform(Layout::row_major(m, k), &mut data), uniform(Layout::col_major(k, n), &mut data));
-    let plan = plan_in(INT8, m, n, k);
+    let plan = plan_in(dtype, m, n, k);
     let packed = pack(&plan, &matrix(&b)).expect("sizes agree");
     let mut c = uniform(Layout::row_major(m, n), &mut data);
     let (context, a_arg, c_arg) = (context(None), matrix(&a), matrix_mut(&mut c));
     // SAFETY: handles and matrices that live on.
     unsafe {
         assert_eq!(cke_plan_run(context.get(), plan.get(), &a_arg, packed.get(), null(), &c_arg), cke_status::CKE_OK);
-        // Of f32 the weights take four bytes each.
-        assert!(cke_packed_bytes(packed.get()) < n.next_multiple_of(16) * k * 2);
+        assert!(cke_packed_bytes(packed.get()) as f64 <= share * (n * k * 4) as f64, "{}", S::NAME);
     }
-    let rust = GemmPlan::<Int8>::new(Cpu::host().expect("a CPU"), Shape { m, n, k });
+    let rust = GemmPlan::<S>::new(Cpu::host().expect("a CPU"), Shape { m, n, k });
     let b = MatRef::new(b.as_slice(), n, k).expect("as large").transposed();
     let packed = rust.pack_b(b).expect("memory");
     let mut wanted = vec![0.0; m * n];
@@ -63,7 +62,14 @@ fn plan_of_int8_has_the_bits_of_the_rust_interface() {
     let out = MatMut::new(&mut wanted, m, n).expect("as large");
     let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
     rust.run(a, &packed, out, &Epilogue::default(), ctx).expect("sizes match");
-    tolerance::assert_identical("int8", &c.to_row_major(), &wanted);
+    tolerance::assert_identical(S::NAME, &c.to_row_major(), &wanted);
+}
+
+#[test]
+fn plans_of_every_dtype_have_the_bits_of_the_rust_interface() {
+    check_plan_of::<Bf16>(BF16, 0.5);
+    check_plan_of::<Int8>(INT8, 0.27);
+    check_plan_of::<Int4>(INT4, 0.15);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn embed_without_texts_fails() {
 fn embed_with_a_gpt2_or_no_model_fails() {
     let model = byte_gpt2();
     cke(&["embed", "-m", arg(model.path()), "a"]).failure(1, &["gpt2", "BERT"]);
-    cke(&["embed", "a"]).failure(2, &["--model <DIR>"]);
+    cke(&["embed", "a"]).failure(2, &["--model <MODEL>"]);
 }
 
 /// The vector of a text.

@@ -180,7 +180,7 @@ static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static INT8_AVX_VNNI: &[Microkernel<scheme::Int8>] = &[
-    int8!("avx_vnni_int8_8x16", Isa::Avx2.needs().union(Features::AVX_VNNI), avx_vnni, Offset, [1 2 3 4 5 6 7 8]),
+    int8!("avx_vnni_int8_12x16", Isa::Avx2.needs().union(Features::AVX_VNNI), avx_vnni, Offset, [1 2 3 4 5 6 7 8 9 10 11 12]),
 ];
 
 #[cfg(target_arch = "x86_64")]

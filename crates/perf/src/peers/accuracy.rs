@@ -182,8 +182,8 @@ impl Study {
     fn errors(&mut self, sample: Sample) -> Result<Vec<(String, Errors)>, PeerError> {
         let Extent { dtype, threads, .. } = self.extent;
         let reference = match dtype {
-            Dtype::F32 | Dtype::Int8 => exact::<f32>(sample, threads),
             Dtype::F64 => exact::<f64>(sample, threads),
+            Dtype::F32 | Dtype::Bf16 | Dtype::Int8 | Dtype::Int4 => exact::<f32>(sample, threads),
         };
         let reference = reference
             .map_err(|error| PeerError::Refused { name: "the exact sums".to_owned(), reason: error.to_string() })?;

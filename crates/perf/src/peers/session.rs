@@ -12,7 +12,7 @@ use super::protocol::{Answer, Prepared};
 use super::sample::Data;
 use super::worker::WorkerError;
 use crate::stats::Summary;
-use cke_kernels::scheme::Int8;
+use cke_kernels::scheme::{Bf16, Int4, Int8, Scheme};
 use cke_kernels::scratch::AlignedBuf;
 use std::time::{Duration, Instant};
 
@@ -103,15 +103,24 @@ pub(super) fn open(
     match dtype {
         Dtype::F32 => open_as::<f32>(subject, threads, dtype),
         Dtype::F64 => open_as::<f64>(subject, threads, dtype),
-        Dtype::Int8 => {
-            let kernel = match &subject {
-                Subject::Plan => None,
-                Subject::Kernel(name) => Some(name.as_str()),
-                _ => return Err(WorkerError::OnlyPacked { dtype }),
-            };
-            Ok((Contender::boxed(Box::new(Packed::<Int8>::new(threads, kernel)?), dtype), None))
-        }
+        Dtype::Bf16 => Ok((open_packed::<Bf16>(&subject, threads, dtype)?, None)),
+        Dtype::Int8 => Ok((open_packed::<Int8>(&subject, threads, dtype)?, None)),
+        Dtype::Int4 => Ok((open_packed::<Int4>(&subject, threads, dtype)?, None)),
     }
+}
+
+/// A subject of a format of weights.
+fn open_packed<S: Scheme<A = f32, B = f32, C = f32>>(
+    subject: &Subject,
+    threads: usize,
+    dtype: Dtype,
+) -> Result<Box<dyn TimedSubject>, WorkerError> {
+    let kernel = match subject {
+        Subject::Plan => None,
+        Subject::Kernel(name) => Some(name.as_str()),
+        _ => return Err(WorkerError::OnlyPacked { dtype }),
+    };
+    Ok(Contender::boxed(Box::new(Packed::<S>::new(threads, kernel)?), dtype))
 }
 
 fn open_as<T: Element>(

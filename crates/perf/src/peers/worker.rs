@@ -9,6 +9,7 @@ use crate::arithmetic::Arithmetic;
 use crate::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use crate::cache_bandwidth::BandwidthPoint;
 use crate::host::Host;
+use crate::throughput::MeasureError;
 use cke_kernels::Cpu;
 use cke_kernels::cpu::CpuError;
 use std::io::{self, BufRead, Write};
@@ -24,7 +25,7 @@ pub(super) enum WorkerError {
     NoRoutine { symbol: String },
     #[error("this CPU has no kernel {name}")]
     NoKernel { name: String },
-    #[error("wanted f32 or int8, the formats of products with B packed ahead")]
+    #[error("wanted any format but f64 for products with B packed ahead")]
     NotPacked,
     #[error("wanted a product with B packed ahead, the only one in {dtype}")]
     OnlyPacked { dtype: Dtype },
@@ -110,9 +111,16 @@ fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
     let arithmetic = match dtype {
         Dtype::F32 => Arithmetic::F32,
         Dtype::F64 => Arithmetic::F64,
+        Dtype::Bf16 => Arithmetic::Bf16,
         Dtype::Int8 => Arithmetic::Int8,
+        Dtype::Int4 => Arithmetic::Int4,
     };
-    Ok(Answer::Peak { gflops: arithmetic.measure_peak(threads)?.gflops })
+    let peak = match arithmetic.measure_peak(threads) {
+        // Kernels widen what the CPU does not multiply.
+        Err(MeasureError::Unsupported { .. }) if dtype.is_of_weights() => Arithmetic::F32.measure_peak(threads),
+        peak => peak,
+    };
+    Ok(Answer::Peak { gflops: peak?.gflops })
 }
 
 fn bandwidth(threads: usize) -> Result<Answer, WorkerError> {
@@ -150,7 +158,8 @@ mod tests {
         let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
         let all = Dtype::OF_MATRICES.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
         let all = all.filter(|case| *case != (Subject::Plan, Dtype::F64));
-        for (subject, dtype) in all.chain([(Subject::Plan, Dtype::Int8)]) {
+        let of_weights = [Dtype::Bf16, Dtype::Int8, Dtype::Int4].map(|dtype| (Subject::Plan, dtype));
+        for (subject, dtype) in all.chain(of_weights) {
             let product = if subject == Subject::BatchReduce { "9x8x130@131:9:1024" } else { "9x8x7tn@9:10:512" };
             let product = product.parse().expect("a product");
             let requests = [
@@ -198,7 +207,7 @@ mod tests {
             (Request::Check, "nothing was opened"),
             (library("/no/such/libblas.so"), "cannot be loaded"),
             (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
-            (opening(Subject::Plan, Dtype::F64), "wanted f32 or int8"),
+            (opening(Subject::Plan, Dtype::F64), "wanted any format but f64"),
             (opening(Subject::Gemm, Dtype::Int8), "wanted a product with B packed ahead, the only one in int8"),
         ] {
             let found = answers(std::slice::from_ref(&request));

@@ -41,7 +41,8 @@ pub(crate) struct GemmBenchArgs {
     shapes: Option<String>,
     #[command(flatten)]
     random: RandomArgs,
-    /// Format of the numbers; int8 with --packed: weights and rows in eight bits, with scales
+    /// Format of the numbers; with --packed that of the weights too: bf16, or int8 or int4 with scales, for which rows are rounded to
+    /// eight bits
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
     /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
@@ -132,13 +133,14 @@ pub(crate) fn run_worker() -> Result<(), CliError> {
 pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     for (flag, is_set) in [("--packed", args.packed), ("--kernels", args.kernels)] {
         if is_set && args.dtype == Dtype::F64 {
-            return Err(CliError::Misuse(format!("{flag}: wanted f32 or int8, found {}", args.dtype)));
+            return Err(CliError::Misuse(format!("{flag}: wanted another --dtype than f64")));
         }
     }
-    if args.dtype == Dtype::Int8 && !args.packed {
-        return Err(CliError::Misuse(
-            "--dtype int8: wanted --packed, since only packed products are in int8".to_owned(),
-        ));
+    if args.dtype.is_of_weights() && !args.packed {
+        return Err(CliError::Misuse(format!(
+            "--dtype {0}: wanted --packed, since only packed weights are in {0}",
+            args.dtype
+        )));
     }
     let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;

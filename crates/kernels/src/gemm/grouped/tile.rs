@@ -69,13 +69,13 @@ where
         for pair in args.pairs {
             while offset < args.k && left > 0 {
                 let steps = ROW_GROUP.min(args.k - offset).min(left);
-                let stretch = Stretch {
+                let span = Span {
                     rows: pair.a.wrapping_add(offset / ROW_GROUP * args.a_col_stride),
                     row_stride: args.a_row_stride,
                     blocks: pair.b.wrapping_add(offset / F::BLOCK * args.b_stride),
                     groups: steps.div_ceil(F::GROUP),
                 };
-                total.add(&stretch.sums::<F, Q, LANES, VECTORS, MR>(q));
+                total.add(&span.sums::<F, Q, LANES, VECTORS, MR>(q));
                 (offset, left) = (offset + steps, left - steps);
             }
             offset = 0;
@@ -85,14 +85,14 @@ where
 }
 
 /// Up to 256 steps of K, in which each row has one scale.
-struct Stretch {
+struct Span {
     rows: *const u8,
     row_stride: usize,
     blocks: *const u8,
     groups: usize,
 }
 
-impl Stretch {
+impl Span {
     /// The sums of all groups, times the scales of the rows.
     ///
     /// # Safety
@@ -125,7 +125,7 @@ impl Stretch {
     /// sums + scale · products (+ minimum · sum of the row) for one group, which is number `within` of its block.
     ///
     /// # Safety
-    /// As [`Stretch::sums`].
+    /// As [`Span::sums`].
     #[inline(always)]
     unsafe fn add_group<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
         &self,
