@@ -231,14 +231,14 @@ const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (12: 1 2 3 4 5 6 7 8 9 10 11 12), (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (4: 1 2 3 4)
+    Q4_0, "int4", (12: 1 2 3 4 5 6 7 8 9 10 11 12), (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
     ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4));
+            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
     )*};
 }
 

@@ -3,6 +3,8 @@
 use super::round::widened;
 use super::{COLS, PAIR};
 use crate::gemm::chains::chain_end;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::Scalar;
 
@@ -111,6 +113,9 @@ impl<S: Halves> Steps<f32, S> for Widened {
                 left -= 1;
             }
             for _ in 0..left / PAIR {
+                if MR <= STREAMED_ROWS {
+                    s.prefetch(operands.b.wrapping_byte_add(STREAM_AHEAD));
+                }
                 step::<S, MR, NV, SIDE_WORK>(s, args, columns, operands, sums, |words| s.first_halves(words));
                 // Loaded once more: kept, the words would take registers that sums need.
                 operands.b = opaque(operands.b);

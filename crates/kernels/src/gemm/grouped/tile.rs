@@ -9,8 +9,10 @@
 use super::format::{Columns, Decode, WORD, panel};
 use super::rows::{HEAD, sums};
 use crate::gemm::int8::ROW_GROUP;
+use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
-use crate::simd::{NarrowQuads, Scalar};
+use crate::scratch::LINE;
+use crate::simd::{NarrowQuads, Scalar, Simd};
 use std::array::from_fn;
 
 #[cfg(target_arch = "x86_64")]
@@ -140,6 +142,11 @@ impl Span {
     {
         // SAFETY: promised by the caller; a group's fields lie inside its block.
         unsafe {
+            if MR <= STREAMED_ROWS {
+                let bytes = panel::<F>().block_bytes / (F::BLOCK / F::GROUP);
+                let ahead = block.wrapping_add(within * bytes + STREAM_AHEAD);
+                (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(ahead.wrapping_add(line).cast()));
+            }
             let columns: [Columns<F>; VECTORS] = from_fn(|j| Columns::new(block, j * LANES));
             let numbers = self.rows.add(HEAD + group * F::GROUP);
             let products = products::<F, Q, LANES, VECTORS, MR>(q, columns, within, numbers, self.row_stride);

@@ -3,15 +3,12 @@
 use super::columns::{BRICK, PANEL, SCALES, SUMS};
 use super::rows::HEAD;
 use super::{COLUMN_GROUP, QUAD, ROW_GROUP};
+use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
-
-/// Rows up to which the panels come from memory faster than they are multiplied by: they are then asked for this many bytes ahead.
-const FEW_ROWS: usize = 4;
-const AHEAD: usize = 4096;
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.
@@ -106,8 +103,8 @@ where
             let mut sums = [start; MR];
             for quad in 0..steps.div_ceil(QUAD) {
                 let brick = block.add(SCALES + SUMS + quad * BRICK).cast::<i8>();
-                if MR <= FEW_ROWS {
-                    q.floats().prefetch(brick.wrapping_add(AHEAD).cast());
+                if MR <= STREAMED_ROWS {
+                    q.floats().prefetch(brick.wrapping_add(STREAM_AHEAD).cast());
                 }
                 let columns = std::array::from_fn::<_, VECTORS, _>(|j| q.columns(brick.add(j * LANES * QUAD)));
                 for i in 0..rows {
