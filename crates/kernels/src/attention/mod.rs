@@ -39,7 +39,7 @@ pub struct AttentionPlan {
 /// What one sequence has in a call.
 #[derive(Debug)]
 pub struct SequenceRows<'a> {
-    /// Its new positions: so many of the call's rows, after those of the sequences before it.
+    /// The number of its new positions: rows of the call, after those of the sequences before it.
     pub rows: usize,
     /// What came before them, and where they are kept for what comes later; `None` for a sequence that is whole.
     pub cache: Option<&'a mut KvCache>,

@@ -52,7 +52,7 @@ impl PrefetchStream {
     }
 }
 
-/// Rows up to which panels of narrow weights are multiplied by faster than memory delivers them. Kernels then ask for what lies so many
-/// bytes ahead: the hardware alone does not keep up with a panel after the other.
+/// Rows up to which panels of narrow weights are multiplied by faster than memory delivers them. Kernels then prefetch
+/// [`STREAM_AHEAD`] bytes ahead: the hardware alone does not keep up with one panel after the other.
 pub(super) const STREAMED_ROWS: usize = 4;
 pub(super) const STREAM_AHEAD: usize = 4096;

@@ -54,7 +54,7 @@ impl Dtype {
         }
     }
 
-    /// Bytes of so many numbers of B as the product reads them. Saturates.
+    /// Bytes of `numbers` numbers of B as the product reads them. Saturates.
     const fn bytes_of_b(self, numbers: u64) -> u64 {
         match self {
             Dtype::F32 | Dtype::F64 => numbers.saturating_mul(self.bytes() as u64),

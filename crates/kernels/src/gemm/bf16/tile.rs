@@ -9,7 +9,11 @@ use crate::gemm::tile_args::TileArgs;
 use crate::simd::Scalar;
 
 #[cfg(target_arch = "x86_64")]
-use crate::gemm::micro::outer::{Columns, Operands, PREFETCH_LINE, PREFETCH_ROWS, Steps, opaque, tile};
+use crate::gemm::micro::columns::Columns;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::micro::operands::{Operands, opaque};
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::micro::outer::{PREFETCH_LINE, PREFETCH_ROWS, Steps, tile};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Bf16, Halves, Lanewise, Simd};
 

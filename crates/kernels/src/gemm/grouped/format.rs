@@ -29,8 +29,10 @@ pub trait GroupFormat: Copy + Debug + Send + Sync + 'static {
     /// The kernels that multiply by it: groups that need the same of the CPU, the most capable first.
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Self>>]];
 
-    /// Puts a block of a file in the order of its fields in memory.
-    fn arrange(block: &[u8], column: &mut [u8]);
+    /// Puts a block of a file in the order of its fields in memory; most formats have them in this order.
+    fn arrange(block: &[u8], column: &mut [u8]) {
+        column.copy_from_slice(block);
+    }
 
     /// The block in memory that comes close to these weights.
     fn quantize(weights: &[f32], column: &mut [u8]);
@@ -84,27 +86,37 @@ pub(crate) unsafe trait Decode: GroupFormat {
         quad: usize,
     ) -> Q::Words;
 
-    /// The scales of a group.
+    /// The scales of a group: half 0 if a block is one group.
     ///
     /// # Safety
     /// As [`Columns::word`] for all fields.
+    #[inline(always)]
     unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
         q: Q,
         columns: Columns<Self>,
-        group: usize,
-    ) -> [f32; LANES];
+        _group: usize,
+    ) -> [f32; LANES] {
+        const { assert!(Self::GROUP == Self::BLOCK && Self::FIELDS.halves >= 1) };
+        // SAFETY: promised by the caller; there is such a half, as was checked.
+        unsafe { q.halves(columns.half(0)) }
+    }
 
-    /// The minimums of a group, if there are any.
+    /// The minimums of a group: zeros, or half 1 if a block is one group that has one.
     ///
     /// # Safety
     /// As [`Columns::word`] for all fields.
     #[inline(always)]
     unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
-        _q: Q,
-        _columns: Columns<Self>,
+        q: Q,
+        columns: Columns<Self>,
         _group: usize,
     ) -> [f32; LANES] {
-        [0.0; LANES]
+        if !Self::HAS_MINIMUM {
+            return [0.0; LANES];
+        }
+        const { assert!(!Self::HAS_MINIMUM || Self::GROUP == Self::BLOCK && Self::FIELDS.halves >= 2) };
+        // SAFETY: promised by the caller; there is such a half, as was checked.
+        unsafe { q.halves(columns.half(1)) }
     }
 }
 

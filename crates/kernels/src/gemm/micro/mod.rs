@@ -1,7 +1,9 @@
 //! Microkernels: one file per family.
 
+pub(super) mod columns;
 pub(super) mod copy;
 pub(super) mod dot;
+pub(super) mod operands;
 pub(super) mod outer;
 pub(super) mod row_steps;
 pub(super) mod sweep;

@@ -16,19 +16,17 @@ use super::super::chains::{chain_end, equal_chains};
 use super::super::epilogue::{Sums, TileEpilogue};
 use super::super::side_work::{PrefetchStream, SideWork};
 use super::super::strided::SET_STRIDE;
-use super::super::tile_args::{Pair, Store, TileArgs};
+use super::super::tile_args::{Store, TileArgs};
+use super::columns::Columns;
+use super::operands::{MAX_ROWS, Operands};
 use crate::scheme::Element;
 use crate::scratch::LINE;
 use crate::simd::{Body, Simd};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ptr::{null, null_mut};
 
 /// How many rows of B ahead of the one in use are fetched: the time that memory takes, in steps.
 const ROWS_AHEAD: usize = 24;
-
-/// Rows of the tallest tile.
-const MAX_ROWS: usize = 16;
 
 /// The body of a microkernel for MR rows and NV vectors.
 #[derive(Debug)]
@@ -209,7 +207,7 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
         T: Steps<E, S>,
     {
         let args = self.args;
-        let mut operands = Operands::<E, MR>::new::<S, T>(format, args);
+        let mut operands = Operands::<E, MR>::new(format.blocks_before(args.offset), args);
         let (mut at, end) = (args.before, args.before + args.steps);
         // A single chain over nothing needs no zeros; of several, the first one takes them, so that all run alike.
         let adds = self.before.data != zeros::<E>().data || chain_end(at) < end;
@@ -315,149 +313,8 @@ impl<E: Element, F: Copy, const NV: usize> Call<'_, '_, E, F, NV> {
     }
 }
 
-/// Where the vectors of a tile's row lie. If the last one would go beyond the last column, it lies further left and shares columns with
-/// the one before, which come out the same from both; so there are neither masks nor idle lanes. Only a single vector can be too short
-/// for that.
-#[derive(Clone, Copy)]
-pub(in crate::gemm) struct Columns<F, const NV: usize> {
-    /// The first column of the last vector.
-    last: usize,
-    /// The lanes of a single vector, and whether it is whole.
-    first: F,
-    pub(super) is_whole: bool,
-}
-
-impl<F: Copy, const NV: usize> Columns<F, NV> {
-    #[inline(always)]
-    pub(super) fn new<E: Copy, S: Simd<E, First = F>>(s: S, cols: usize) -> Self {
-        let last = if NV == 1 { 0 } else { cols - S::LANES };
-        Columns { last, first: s.first(cols), is_whole: NV > 1 || cols == S::LANES }
-    }
-
-    #[inline(always)]
-    pub(super) fn first_of<E: Copy, S: Simd<E>>(&self, vector: usize) -> usize {
-        if vector == NV - 1 { self.last } else { vector * S::LANES }
-    }
-
-    /// Vector j of a row. In lanes that do not exist it has the first column: zeros there would make NaN of an infinite A, and raise an
-    /// exception for nothing.
-    ///
-    /// # Safety
-    /// j < NV, and the row's columns are valid for reads.
-    #[inline(always)]
-    pub(in crate::gemm) unsafe fn load<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
-        // SAFETY: columns of the row, promised by the caller.
-        unsafe {
-            if NV == 1 { s.load_first_filled(row, self.first) } else { s.load(row.add(self.first_of::<E, S>(j))) }
-        }
-    }
-
-    /// Stores vector j of a row. Masked stores are slow on some CPUs, and if they miss the cache on all.
-    ///
-    /// # Safety
-    /// j < NV, and the row's columns are valid for writes.
-    #[inline(always)]
-    pub(super) unsafe fn store<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
-        // SAFETY: columns of the row, promised by the caller.
-        unsafe {
-            if self.is_whole {
-                s.store(row.add(self.first_of::<E, S>(j)), vector);
-            } else {
-                s.store_first(row, vector, self.first);
-            }
-        }
-    }
-}
-
-/// How far a call has come: the operands of the next step, and what it does besides.
-pub(in crate::gemm) struct Operands<'p, E: Element, const MR: usize> {
-    /// One address for each four rows, so that those of a tall tile are not counted up one after the other in every step.
-    a: [*const E; MAX_ROWS / 4],
-    pub(in crate::gemm) b: *const E,
-    /// Steps that are left of the pair.
-    pub(in crate::gemm) left: usize,
-    later_pairs: &'p [Pair],
-    lines: PrefetchStream,
-    /// Step in the period of the lines.
-    step: usize,
-    /// Where the next row of the copy goes, and bytes from one to the next.
-    copy: (*mut E, usize),
-}
-
-impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
-    #[inline(always)]
-    fn new<S: Simd<E>, T: Steps<E, S>>(format: T, args: &TileArgs<'p, E>) -> Self {
-        let (a, b, left, later_pairs) = ([null(); MAX_ROWS / 4], null(), 0, args.pairs);
-        let (mut lines, mut copy) = (PrefetchStream::NONE, (null_mut(), 0));
-        match args.side_work {
-            SideWork::Prefetch(some) => lines = some,
-            SideWork::CopyB { to, stride } => copy = (to.cast(), stride),
-            SideWork::Nothing | SideWork::PrefetchB => {}
-        }
-        let mut operands = Operands { a, b, left, later_pairs, lines, step: 0, copy };
-        operands.next_pair(format.blocks_before(args.offset), args, args.offset);
-        operands
-    }
-
-    /// Goes on to the step `offset` of the next pair, if there is one, which so many blocks of A and B lie before.
-    #[inline(always)]
-    fn next_pair(&mut self, (a, b): (usize, usize), args: &TileArgs<'_, E>, offset: usize) {
-        let Some((pair, later)) = self.later_pairs.split_first() else { return };
-        for group in 0..MR.div_ceil(4) {
-            self.a[group] = pair.a.wrapping_add(4 * group * args.a_row_stride + a * args.a_col_stride).cast();
-        }
-        self.b = pair.b.wrapping_add(b * args.b_stride).cast();
-        (self.left, self.later_pairs) = (args.k - offset, later);
-    }
-
-    /// Where row i of A has its next block; the strides of one row and of three rows are given.
-    #[inline(always)]
-    pub(in crate::gemm) fn a(&self, i: usize, stride: usize, three_rows: usize) -> *const E {
-        self.a[i / 4].wrapping_byte_add([0, stride, 2 * stride, three_rows][i % 4])
-    }
-
-    /// Goes on to the next block of A.
-    #[inline(always)]
-    pub(in crate::gemm) fn next_block_of_a(&mut self, args: &TileArgs<'_, E>) {
-        for group in 0..MR.div_ceil(4) {
-            self.a[group] = opaque(self.a[group].wrapping_byte_add(args.a_col_stride));
-        }
-    }
-
-    /// Asks for the next line of a stream of one line in each block of B.
-    #[inline(always)]
-    pub(in crate::gemm) fn prefetch_line<S: Simd<E>>(&mut self, s: S) {
-        s.prefetch(self.lines.first.cast());
-        self.lines.first = self.lines.first.wrapping_add(self.lines.advance);
-    }
-
-    /// Goes on by some steps of the pair.
-    #[inline(always)]
-    fn advance(&mut self, args: &TileArgs<'_, E>, steps: usize) {
-        for a in &mut self.a[..MR.div_ceil(4)] {
-            *a = a.wrapping_byte_add(steps * args.a_col_stride);
-        }
-        self.b = self.b.wrapping_byte_add(steps * args.b_stride);
-        self.left -= steps;
-    }
-
-    /// Asks for the line of this step, if it has one.
-    #[inline(always)]
-    pub(in crate::gemm) fn prefetch_row<S: Simd<E>>(&mut self, s: S) {
-        let lines = &mut self.lines;
-        if self.step < lines.rows {
-            s.prefetch(lines.first.wrapping_add(self.step * lines.row_stride).cast());
-        }
-        self.step += 1;
-        if self.step == lines.period {
-            self.step = 0;
-            lines.first = lines.first.wrapping_add(lines.advance);
-        }
-    }
-}
-
-/// Chains of a tile of so many vectors that are summed at the same time, each by itself: with fewer sums than the units have multiply-adds
-/// on the way, they would wait for one another.
+/// Chains that a tile of `vectors` vectors sums at the same time, each by itself: with fewer sums than the units have multiply-adds on the
+/// way, they would wait for one another.
 const fn chains_at_once(vectors: usize) -> usize {
     match vectors {
         1 | 2 => MOST_CHAINS,
@@ -572,13 +429,4 @@ impl<E: Element, S: Simd<E>> Steps<E, S> for Elements {
         }
         operands.left -= steps;
     }
-}
-
-/// The same value, about which the compiler knows nothing.
-#[inline(always)]
-pub(in crate::gemm) fn opaque<T>(value: *const T) -> *const T {
-    let mut address = value.addr();
-    // SAFETY: no instruction at all.
-    unsafe { std::arch::asm!("/* {} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
-    value.with_addr(address)
 }

@@ -9,7 +9,8 @@
 //! a few products would take less time than that.
 
 use super::super::tile_args::SweepArgs;
-use super::outer::{Columns, opaque};
+use super::columns::Columns;
+use super::operands::opaque;
 use crate::scheme::Element;
 use crate::simd::{Body, Simd};
 use std::marker::PhantomData;

@@ -105,7 +105,7 @@ impl<S: Uniform> Small<S> {
         Some((kernel, method))
     }
 
-    /// Whether so many rows along k fit the memory that each thread keeps.
+    /// Whether `rows` rows along k fit the memory that each thread keeps.
     #[inline(always)]
     fn has_room(rows: usize, k: usize) -> bool {
         rows.saturating_mul(k).saturating_mul(size_of::<S::E>()) <= ROOM

@@ -7,9 +7,8 @@
 //!
 //! Source: `block_iq4_nl` and `kvalues_iq4nl` in ggml's `ggml-common.h`.
 
-use super::{FIRST_HALF, nibbles, pack_nibbles, scale_of_half};
+use super::{nibbles, pack_nibbles, store_half};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::half::f32_to_f16;
 use crate::gemm::grouped::quantize::from_table;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -34,15 +33,11 @@ impl GroupFormat for Iq4Nl {
         registry::IQ4_NL
     }
 
-    fn arrange(block: &[u8], column: &mut [u8]) {
-        column.copy_from_slice(block);
-    }
-
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let mut indices = [0; 32];
         let scale = from_table(&LEVELS, weights, &mut indices);
-        column[FIRST_HALF].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
+        store_half(0, scale, column);
         pack_nibbles(&indices, &mut column[2..]);
     }
 }
@@ -62,15 +57,5 @@ unsafe impl Decode for Iq4Nl {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         q.look_up(&LEVELS, unsafe { nibbles(q, columns, 0, quad) })
-    }
-
-    #[inline(always)]
-    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { scale_of_half(q, columns) }
     }
 }

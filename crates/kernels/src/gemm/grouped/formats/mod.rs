@@ -24,36 +24,6 @@ pub use q8_0::Q8_0;
 use super::format::{Columns, GroupFormat};
 use super::half::f32_to_f16;
 use crate::simd::NarrowQuads;
-use std::ops::Range;
-
-/// Where the first half of a column lies.
-const FIRST_HALF: Range<usize> = 0..2;
-
-/// Scales that are half 0.
-///
-/// # Safety
-/// As [`Columns::word`] for a half.
-#[inline(always)]
-unsafe fn scale_of_half<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
-    q: Q,
-    columns: Columns<F>,
-) -> [f32; LANES] {
-    // SAFETY: promised by the caller.
-    unsafe { q.halves(columns.half(0)) }
-}
-
-/// Minimums that are half 1.
-///
-/// # Safety
-/// As [`Columns::word`] for two halves.
-#[inline(always)]
-unsafe fn minimum_of_half<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
-    q: Q,
-    columns: Columns<F>,
-) -> [f32; LANES] {
-    // SAFETY: promised by the caller.
-    unsafe { q.halves(columns.half(1)) }
-}
 
 /// Word `quad` of eight that lie in four words from `first` on: quads 4 to 7 above quads 0 to 3.
 ///
@@ -112,9 +82,15 @@ fn by_word(bits: &mut [u8]) {
     bits.copy_from_slice(&ordered.to_le_bytes());
 }
 
+/// Half `index` of a column.
+#[inline(always)]
+fn store_half(index: usize, x: f32, column: &mut [u8]) {
+    column[2 * index..][..2].copy_from_slice(&f32_to_f16(x).to_le_bytes());
+}
+
 /// Halves 0 and 1.
 #[inline(always)]
 fn store_scale_and_minimum((scale, minimum): (f32, f32), column: &mut [u8]) {
-    column[FIRST_HALF].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
-    column[2..4].copy_from_slice(&f32_to_f16(minimum).to_le_bytes());
+    store_half(0, scale, column);
+    store_half(1, minimum, column);
 }

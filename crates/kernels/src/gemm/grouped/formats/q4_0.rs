@@ -7,9 +7,8 @@
 //!
 //! Source: `block_q4_0` in ggml's `ggml-common.h`.
 
-use super::{FIRST_HALF, nibbles, pack_nibbles, scale_of_half};
+use super::{nibbles, pack_nibbles, store_half};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::half::f32_to_f16;
 use crate::gemm::grouped::quantize::symmetric;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -31,15 +30,11 @@ impl GroupFormat for Q4_0 {
         registry::Q4_0
     }
 
-    fn arrange(block: &[u8], column: &mut [u8]) {
-        column.copy_from_slice(block);
-    }
-
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let mut levels = [0; 32];
         let scale = symmetric::<-8, 7>(weights, &mut levels);
-        column[FIRST_HALF].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
+        store_half(0, scale, column);
         pack_nibbles(&levels.map(|level| (level + 8) as u8), &mut column[2..]);
     }
 }
@@ -59,15 +54,5 @@ unsafe impl Decode for Q4_0 {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         unsafe { nibbles(q, columns, 0, quad) }
-    }
-
-    #[inline(always)]
-    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { scale_of_half(q, columns) }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Source: `block_q4_1` in ggml's `ggml-common.h`.
 
-use super::{minimum_of_half, nibbles, pack_nibbles, scale_of_half, store_scale_and_minimum};
+use super::{nibbles, pack_nibbles, store_scale_and_minimum};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::above_minimum;
 use crate::gemm::microkernel::Microkernel;
@@ -28,10 +28,6 @@ impl GroupFormat for Q4_1 {
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q4_1>>]] {
         registry::Q4_1
-    }
-
-    fn arrange(block: &[u8], column: &mut [u8]) {
-        column.copy_from_slice(block);
     }
 
     #[inline(always)]
@@ -58,25 +54,5 @@ unsafe impl Decode for Q4_1 {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         unsafe { nibbles(q, columns, 0, quad) }
-    }
-
-    #[inline(always)]
-    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { scale_of_half(q, columns) }
-    }
-
-    #[inline(always)]
-    unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { minimum_of_half(q, columns) }
     }
 }

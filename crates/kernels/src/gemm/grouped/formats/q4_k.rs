@@ -9,7 +9,7 @@
 //!
 //! Source: `block_q4_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
 
-use super::super_groups::{HEAD, arrange_head, minimum, quantize_groups, scale};
+use super::super_groups::{HEAD, arrange_head, minimum, nibbles, pack_nibbles, quantize_groups, scale};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -40,11 +40,7 @@ impl GroupFormat for Q4_K {
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let (head, bytes) = column.split_at_mut(HEAD);
         let levels = quantize_groups::<15>(weights, head);
-        for (bytes, [low, high]) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
-            for (p, byte) in bytes.iter_mut().enumerate() {
-                *byte = low[p] | high[p] << 4;
-            }
-        }
+        pack_nibbles(&levels, bytes);
     }
 }
 
@@ -63,8 +59,7 @@ unsafe impl Decode for Q4_K {
         quad: usize,
     ) -> Q::Words {
         // SAFETY: promised by the caller.
-        let nibbles = unsafe { q.words(columns.word(group / 2 * 8 + quad)) };
-        q.and(q.shift_right(nibbles, group % 2 * 4), 15)
+        unsafe { nibbles(q, columns, 0, group, quad) }
     }
 
     #[inline(always)]

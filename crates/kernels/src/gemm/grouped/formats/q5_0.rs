@@ -9,9 +9,8 @@
 //!
 //! Source: `block_q5_0` in ggml's `ggml-common.h`.
 
-use super::{FIRST_HALF, by_word, fifth_bits, nibbles, pack_five_bits, scale_of_half};
+use super::{by_word, fifth_bits, nibbles, pack_five_bits, store_half};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::half::f32_to_f16;
 use crate::gemm::grouped::quantize::symmetric;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -42,7 +41,7 @@ impl GroupFormat for Q5_0 {
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let mut levels = [0; 32];
         let scale = symmetric::<-16, 15>(weights, &mut levels);
-        column[FIRST_HALF].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
+        store_half(0, scale, column);
         pack_five_bits(&levels.map(|level| (level + 16) as u8), &mut column[2..]);
     }
 }
@@ -62,15 +61,5 @@ unsafe impl Decode for Q5_0 {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         unsafe { q.or(nibbles(q, columns, 1, quad), fifth_bits(q, columns, quad)) }
-    }
-
-    #[inline(always)]
-    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { scale_of_half(q, columns) }
     }
 }

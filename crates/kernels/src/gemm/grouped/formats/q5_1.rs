@@ -9,7 +9,7 @@
 //!
 //! Source: `block_q5_1` in ggml's `ggml-common.h`.
 
-use super::{by_word, fifth_bits, minimum_of_half, nibbles, pack_five_bits, scale_of_half, store_scale_and_minimum};
+use super::{by_word, fifth_bits, nibbles, pack_five_bits, store_scale_and_minimum};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::above_minimum;
 use crate::gemm::microkernel::Microkernel;
@@ -61,25 +61,5 @@ unsafe impl Decode for Q5_1 {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         unsafe { q.or(nibbles(q, columns, 1, quad), fifth_bits(q, columns, quad)) }
-    }
-
-    #[inline(always)]
-    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { scale_of_half(q, columns) }
-    }
-
-    #[inline(always)]
-    unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
-        q: Q,
-        columns: Columns<Self>,
-        _group: usize,
-    ) -> [f32; LANES] {
-        // SAFETY: promised by the caller.
-        unsafe { minimum_of_half(q, columns) }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Source: `block_q5_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
 
-use super::super_groups::{HEAD, arrange_head, minimum, quantize_groups, scale};
+use super::super_groups::{HEAD, arrange_head, minimum, nibbles, pack_nibbles, quantize_groups, scale};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -48,11 +48,7 @@ impl GroupFormat for Q5_K {
         for (p, byte) in high_bits.iter_mut().enumerate() {
             *byte = (0..8).map(|group| levels[group][p] >> 4 << group).sum();
         }
-        for (bytes, [low, high]) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
-            for (p, byte) in bytes.iter_mut().enumerate() {
-                *byte = low[p] & 15 | high[p] << 4;
-            }
-        }
+        pack_nibbles(&levels, bytes);
     }
 }
 
@@ -72,8 +68,7 @@ unsafe impl Decode for Q5_K {
     ) -> Q::Words {
         // SAFETY: promised by the caller.
         let (high_bits, nibbles) =
-            unsafe { (q.words(columns.word(quad)), q.words(columns.word(HIGH_WORDS + group / 2 * 8 + quad))) };
-        let nibbles = q.and(q.shift_right(nibbles, group % 2 * 4), 15);
+            unsafe { (q.words(columns.word(quad)), nibbles(q, columns, HIGH_WORDS, group, quad)) };
         let high_bits = q.shift_left(q.and(q.shift_right(high_bits, group), 1), 4);
         q.or(nibbles, high_bits)
     }

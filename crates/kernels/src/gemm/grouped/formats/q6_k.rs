@@ -10,9 +10,8 @@
 //!
 //! Source: `block_q6_K` in ggml's `ggml-common.h`, `dequantize_row_q6_K` in `ggml-quants.c`.
 
-use super::FIRST_HALF;
+use super::store_half;
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::half::f32_to_f16;
 use crate::gemm::grouped::quantize::{coarse_scales, nearest, symmetric};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -44,7 +43,7 @@ impl GroupFormat for Q6_K {
     }
 
     fn arrange(block: &[u8], column: &mut [u8]) {
-        column[FIRST_HALF].copy_from_slice(&block[208..]);
+        column[..2].copy_from_slice(&block[208..]);
         column[SCALES].copy_from_slice(&block[192..208]);
         column[LOW].copy_from_slice(&block[..128]);
         column[HIGH].copy_from_slice(&block[128..192]);
@@ -58,7 +57,7 @@ impl GroupFormat for Q6_K {
         }
         let (coarse, fine) = coarse_scales::<-127, 127>(&wanted);
         column.fill(0);
-        column[FIRST_HALF].copy_from_slice(&f32_to_f16(coarse).to_le_bytes());
+        store_half(0, coarse, column);
         column[SCALES].copy_from_slice(&fine.map(|s| s as u8));
         for (at, &w) in weights.iter().enumerate() {
             let level = nearest::<-32, 31>(w, coarse * f32::from(fine[at / 16])) + 32;

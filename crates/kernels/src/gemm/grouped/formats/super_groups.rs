@@ -1,7 +1,7 @@
 //! What Q4_K and Q5_K share: eight groups of 32 weights whose scales and minimums are six bits each, under a scale of theirs.
 
+use super::store_scale_and_minimum;
 use crate::gemm::grouped::format::{Columns, GroupFormat};
-use crate::gemm::grouped::half::f32_to_f16;
 use crate::gemm::grouped::quantize::{coarse_scales, nearest};
 use crate::simd::NarrowQuads;
 
@@ -66,6 +66,33 @@ pub(super) unsafe fn minimum<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES:
     std::array::from_fn(|lane| -(coarse[lane] * fine[lane]))
 }
 
+/// Word `quad` of a group from the lower four bits of levels, which lie from word `first` on as [`pack_nibbles`] puts them.
+///
+/// # Safety
+/// As [`Columns::word`] for words `first` to `first` + 31; `group` and `quad` are below 8.
+#[inline(always)]
+pub(super) unsafe fn nibbles<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    first: usize,
+    group: usize,
+    quad: usize,
+) -> Q::Words {
+    // SAFETY: promised by the caller.
+    let nibbles = unsafe { q.words(columns.word(first + group / 2 * 8 + quad)) };
+    q.and(q.shift_right(nibbles, group % 2 * 4), 15)
+}
+
+/// The lower four bits of levels into 128 bytes: those of an even group below those of the next.
+#[inline(always)]
+pub(super) fn pack_nibbles(levels: &[[u8; 32]; GROUPS], bytes: &mut [u8]) {
+    for (bytes, [low, high]) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
+        for (p, byte) in bytes.iter_mut().enumerate() {
+            *byte = low[p] & 15 | high[p] << 4;
+        }
+    }
+}
+
 /// Halves, scales and minimums for 256 weights, and their levels from 0 to HIGH.
 #[inline(always)]
 pub(super) fn quantize_groups<const HIGH: i32>(weights: &[f32], head: &mut [u8]) -> [[u8; 32]; GROUPS] {
@@ -78,8 +105,7 @@ pub(super) fn quantize_groups<const HIGH: i32>(weights: &[f32], head: &mut [u8])
         minimums[group] = if is_finite { -lowest } else { 0.0 };
     }
     let ((scale, scales), (minimum, minimums)) = (coarse_scales::<0, 63>(&scales), coarse_scales::<0, 63>(&minimums));
-    head[..2].copy_from_slice(&f32_to_f16(scale).to_le_bytes());
-    head[2..4].copy_from_slice(&f32_to_f16(minimum).to_le_bytes());
+    store_scale_and_minimum((scale, minimum), head);
     let mut levels = [[0; 32]; GROUPS];
     for group in 0..GROUPS {
         (head[4 + group], head[4 + GROUPS + group]) = (scales[group] as u8, minimums[group] as u8);
