@@ -113,3 +113,8 @@ pub enum Error {
 pub(crate) fn expect_size(what: &'static str, wanted: usize, found: usize) -> Result<(), Error> {
     if wanted == found { Ok(()) } else { Err(Error::Size { what, wanted, found }) }
 }
+
+/// `Ok` if `found` is a multiple of `width`: zero or more whole rows. Nothing but 0 is a multiple of 0.
+pub(crate) fn expect_rows(what: &'static str, width: usize, found: usize) -> Result<(), Error> {
+    expect_size(what, found.checked_next_multiple_of(width).unwrap_or(0), found)
+}

@@ -3,7 +3,10 @@
 pub mod activation;
 pub mod elementwise;
 pub mod embedding;
+pub mod gate;
 pub mod norm;
 pub mod pooling;
+pub mod rope;
 mod row;
+pub mod soft_cap;
 pub mod softmax;

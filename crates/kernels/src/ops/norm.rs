@@ -1,8 +1,12 @@
-//! Layer normalisation.
+//! Normalisation of rows: layer norm, and RMS norm.
+
+mod rms;
+
+pub use rms::{rms_norm, rms_norm_in_place, rms_norm_reference};
 
 use super::row::{UNROLL, read_or, sum, total};
 use crate::cpu::Cpu;
-use crate::error::{Error, expect_size};
+use crate::error::{Error, expect_rows, expect_size};
 use crate::simd::{Op, Simd, dispatch};
 
 /// y = (x − mean) / √(variance + ε) · γ + β for each row of x (rows, width), row-major; width is the length of γ.
@@ -28,8 +32,7 @@ pub fn layer_norm(
 ) -> Result<(), Error> {
     expect_size("elements of the norm's beta", gamma.len(), beta.len())?;
     expect_size("elements of the norm's output", x.len(), out.len())?;
-    let whole_rows = x.len().checked_next_multiple_of(gamma.len()).unwrap_or(0);
-    expect_size("elements of the norm's rows", whole_rows, x.len())?;
+    expect_rows("elements of the norm's rows", gamma.len(), x.len())?;
     dispatch(cpu, LayerNorm { x, gamma, beta, epsilon, out });
     Ok(())
 }

@@ -44,6 +44,24 @@ pub(super) fn sum<S: Simd<f32>>(s: S, row: &[f32]) -> f32 {
     total(s, sums)
 }
 
+/// Σ x²
+#[inline(always)]
+pub(super) fn sum_of_squares<S: Simd<f32>>(s: S, row: &[f32]) -> f32 {
+    let mut sums = [s.splat(0.0); UNROLL];
+    let mut blocks = row.chunks_exact(UNROLL * S::LANES);
+    for block in &mut blocks {
+        for (sum, part) in sums.iter_mut().zip(block.chunks_exact(S::LANES)) {
+            let x = s.read(part);
+            *sum = s.mul_add(x, x, *sum);
+        }
+    }
+    for (sum, part) in sums.iter_mut().zip(blocks.remainder().chunks(S::LANES)) {
+        let x = s.read(part);
+        *sum = s.mul_add(x, x, *sum);
+    }
+    total(s, sums)
+}
+
 /// The largest element, −∞ for none. A NaN among them may or may not show.
 #[inline(always)]
 pub(super) fn largest<S: Simd<f32>>(s: S, row: &[f32]) -> f32 {

@@ -4,10 +4,15 @@ mod activation;
 mod attention;
 mod element;
 mod embedding;
+mod gate;
 mod lanes;
 mod math;
 mod norm;
 mod pooling;
+mod rms_norm;
+mod rope;
+mod rope_frequencies;
+mod soft_cap;
 mod softmax;
 mod transpose;
 
