@@ -11,7 +11,7 @@
 
 use cke_engine::activations::Activations;
 use cke_engine::bundle::Bundle;
-use cke_engine::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
+use cke_engine::models::causal::{CausalModel, MAX_ROWS, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use cke_engine::sampler::{Sampler, SamplerConfig};
 use cke_engine::text_stream::TextStream;
@@ -30,7 +30,7 @@ const MODEL: &str = "\nA:";
 
 struct Chat<'m> {
     runtime: &'m Runtime,
-    model: &'m Gpt2,
+    model: &'m dyn CausalModel,
     tokenizer: &'m Tokenizer,
     end_tokens: Vec<u32>,
     sampler: Sampler,
@@ -48,11 +48,11 @@ struct Chat<'m> {
 impl<'m> Chat<'m> {
     fn new(
         runtime: &'m Runtime,
-        model: &'m Gpt2,
+        model: &'m dyn CausalModel,
         tokenizer: &'m Tokenizer,
         end_tokens: Vec<u32>,
     ) -> Result<Self, Box<dyn Error>> {
-        let (positions, vocabulary) = (model.config().n_positions, model.config().vocab_size);
+        let (positions, vocabulary) = (model.context(), model.vocabulary());
         if positions <= ANSWER {
             return Err(format!("wanted a model with more than {ANSWER} positions, found {positions}").into());
         }
@@ -79,7 +79,7 @@ impl<'m> Chat<'m> {
         let question = self.tokenizer.encode(&text, false)?;
         self.make_room(question.len() + ANSWER);
         let start = self.context.len();
-        let longest = self.model.config().n_positions - ANSWER;
+        let longest = self.model.context() - ANSWER;
         self.context.extend(&question[question.len().saturating_sub(longest)..]);
 
         self.stream.reset();
@@ -105,7 +105,7 @@ impl<'m> Chat<'m> {
 
     /// Forgets the oldest turns until there is room for so many more tokens, or none is left.
     fn make_room(&mut self, tokens: usize) {
-        while self.context.len() + tokens > self.model.config().n_positions
+        while self.context.len() + tokens > self.model.context()
             && let Some(oldest) = self.turns.pop_front()
         {
             self.context.drain(..oldest);
@@ -131,7 +131,7 @@ impl<'m> Chat<'m> {
     /// Makes the context from `start` on what was shown: without what the model said after the answer's end.
     fn remember(&mut self, start: usize, text: &str) -> Result<(), Box<dyn Error>> {
         let said = self.context.split_off(start);
-        let room = self.model.config().n_positions - start;
+        let room = self.model.context() - start;
         let turn = self.tokenizer.encode_truncated(text, false, room)?;
         let same = said.iter().zip(&turn).take_while(|(said, turn)| said == turn).count();
         self.sequence.cache.truncate(start + same);
@@ -159,8 +159,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::new(None)?;
     let tokenizer = bundle.tokenizer()?;
     let end_tokens = bundle.generation().eos_token_ids.clone();
-    let model = bundle.into_gpt2(&runtime, &|_bytes| ())?;
-    let mut chat = Chat::new(&runtime, &model, &tokenizer, end_tokens)?;
+    let model = bundle.into_causal_model(&runtime, &|_bytes| ())?;
+    let mut chat = Chat::new(&runtime, &*model, &tokenizer, end_tokens)?;
 
     let (stdin, mut stdout) = (std::io::stdin(), std::io::stdout());
     let is_terminal = stdin.is_terminal();

@@ -13,14 +13,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bundle = Bundle::demo()?;
     let tokenizer = bundle.tokenizer()?;
     let end_tokens = bundle.generation().eos_token_ids.clone();
-    let model = bundle.into_gpt2(&runtime, &|_bytes| ())?;
+    let model = bundle.into_causal_model(&runtime, &|_bytes| ())?;
 
     let prompt = "A `Vec` is";
     let sampler = SamplerConfig { temperature: 0.7, top_k: 40, seed: 1, ..SamplerConfig::default() };
     let options = GenerateOptions { max_tokens: 60, sampler, end_tokens, ..GenerateOptions::default() };
     let mut stream = TextStream::new(Vec::new())?;
     print!("{prompt}");
-    for token in Tokens::new(&model, &runtime, tokenizer.encode(prompt, true)?, options)? {
+    for token in Tokens::new(&*model, &runtime, tokenizer.encode(prompt, true)?, options)? {
         print!("{}", stream.push(tokenizer.token_bytes(token?)?));
     }
     println!("{}", stream.finish());

@@ -13,6 +13,10 @@ fuzz_target!(|json: &[u8]| {
     let (heads, epsilon) = match &model {
         ModelConfig::Gpt2(config) => (config.n_head, config.layer_norm_epsilon),
         ModelConfig::Bert(config) => (config.num_attention_heads, config.layer_norm_eps),
+        ModelConfig::Decoder(config) => {
+            assert!(config.num_attention_heads % config.num_key_value_heads == 0 && !config.ropes.is_empty());
+            (1, config.rms_norm_eps)
+        }
     };
     assert!(model.width() % heads == 0 && epsilon > 0.0);
     assert!(model.vocab_size() > 0 && model.max_positions() > 0 && model.layers() > 0);

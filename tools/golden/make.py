@@ -15,6 +15,7 @@ import torch
 import transformers
 
 import bert_cases
+import decoder_cases
 import gpt2_cases
 import sentence_cases
 import settings_cases
@@ -31,6 +32,7 @@ def main() -> int:
     cases = {
         **gpt2_cases.CASES,
         **bert_cases.CASES,
+        **decoder_cases.CASES,
         **sentence_cases.CASES,
         **tokenizer_cases.CASES,
         **settings_cases.CASES,

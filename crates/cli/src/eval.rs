@@ -147,7 +147,7 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
     if tokens.len() < 2 {
         return Err(Error::TooFewTokens { wanted: 2, found: tokens.len() }.into());
     }
-    let vocabulary = model.gpt2.config().vocab_size;
+    let vocabulary = model.causal.vocabulary();
     if let Some(position) = tokens.iter().position(|&id| id as usize >= vocabulary) {
         return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
     }
@@ -161,7 +161,7 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         let rest = &tokens[per_token.len()..];
         let piece = &rest[..rest.len().min(window)];
         let evaluated = &mut |count| progress.add(count as u64);
-        per_token.extend(negative_log_likelihoods(&model.gpt2, &model.runtime, piece, evaluated)?);
+        per_token.extend(negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?);
     }
     match per_token.iter().position(|nll| !nll.is_finite()) {
         Some(i) => Err(CliError::Failed(format!(

@@ -8,7 +8,7 @@ use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
 use cke_engine::models::bert::Bert;
-use cke_engine::models::gpt2::Gpt2;
+use cke_engine::models::causal::CausalModel;
 use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::{Encoded, Tokenizer};
@@ -17,6 +17,7 @@ use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Which model.
@@ -107,11 +108,11 @@ fn demo() -> Result<ModelFiles, CliError> {
     Err(CliError::Misuse(message.to_owned()))
 }
 
-/// A GPT-2 with all that it takes to run it.
+/// A model that continues texts, with all that it takes to run it.
 #[derive(Debug)]
 pub(crate) struct LanguageModel {
     pub(crate) name: String,
-    pub(crate) gpt2: Gpt2,
+    pub(crate) causal: Arc<dyn CausalModel>,
     /// `None` if the model has none.
     pub(crate) tokenizer: Option<Tokenizer>,
     /// The model's own wishes for generation.
@@ -127,7 +128,7 @@ impl LanguageModel {
     /// Loads the model that was named, to run on this number of threads, with a progress bar if that takes long.
     ///
     /// # Errors
-    /// If its files cannot be used, it is no GPT-2, or memory cannot be allocated or threads cannot be started.
+    /// If its files cannot be used, it does not continue texts, or memory cannot be allocated or threads cannot be started.
     pub(crate) fn load(model: &ModelArgs, dtype: DtypeArgs, threads: usize) -> Result<LanguageModel, CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
@@ -143,9 +144,9 @@ impl LanguageModel {
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
         let runtime = Runtime::new(Some(threads))?.with_weights(dtype.format(&bundle));
-        let gpt2 = load_gpt2(bundle, &runtime)?;
+        let causal = load_causal_model(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
-        Ok(LanguageModel { name, gpt2, tokenizer, generation, notices, runtime, load_seconds })
+        Ok(LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds })
     }
 
     /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.
@@ -161,7 +162,7 @@ impl LanguageModel {
 
     /// Positions that the model has.
     pub(crate) fn context(&self) -> usize {
-        self.gpt2.config().n_positions
+        self.causal.context()
     }
 
     /// What [`load_summary`] says of it.
@@ -177,13 +178,13 @@ pub(crate) fn load_summary(name: &str, load_seconds: f64, runtime: &Runtime) -> 
     format!("model {name}: loaded in {load_seconds:.2} s; {threads}, {isa}, {dtype}")
 }
 
-/// Packs the weights of a GPT-2, with a progress bar if that takes long.
+/// Packs the weights of a model that continues texts, with a progress bar if that takes long.
 ///
 /// # Errors
-/// If it is no GPT-2, its tensors are not those of its configuration, or memory cannot be allocated.
-pub(crate) fn load_gpt2(bundle: Bundle, runtime: &Runtime) -> Result<Gpt2, CliError> {
+/// If it is no such model, its tensors are not those of its configuration, or memory cannot be allocated.
+pub(crate) fn load_causal_model(bundle: Bundle, runtime: &Runtime) -> Result<Arc<dyn CausalModel>, CliError> {
     let progress = Progress::of_bytes(bundle.load_bytes());
-    Ok(bundle.into_gpt2(runtime, &|bytes| progress.add(bytes))?)
+    Ok(bundle.into_causal_model(runtime, &|bytes| progress.add(bytes))?)
 }
 
 /// Packs the weights of a BERT, with a progress bar if that takes long.

@@ -34,6 +34,19 @@ impl Cut {
     }
 }
 
+/// Columns of a model's buffers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Widths {
+    /// Of the residual stream.
+    pub(crate) stream: usize,
+    /// Inside the feed-forward layer.
+    pub(crate) inner: usize,
+    /// Before the gates of the feed-forward layer; 0 if it has none.
+    pub(crate) gated: usize,
+    /// Of queries, keys and values.
+    pub(crate) qkv: QkvShape,
+}
+
 /// Buffers of a transformer's forward pass; they grow to the largest number of rows seen and stay.
 #[derive(Debug)]
 pub struct Activations {
@@ -49,9 +62,13 @@ pub struct Activations {
     pub(crate) middle: AlignedBuf<f32>,
     /// Inside the feed-forward layer: (rows of a part, inner).
     pub(crate) inner: AlignedBuf<f32>,
+    /// Gates and what they let through, side by side: (rows of a part, 2 · inner).
+    pub(crate) gated: AlignedBuf<f32>,
     pub(crate) scratch: Scratch,
     /// For each row.
     pub(crate) lookups: Vec<Lookup>,
+    /// For each way of turning queries and keys, those of each row.
+    pub(crate) angles: Vec<Angles>,
 }
 
 /// What a row of the stream begins as: the sum of a row of each table.
@@ -61,6 +78,14 @@ pub(crate) struct Lookup {
     /// The token's type, where a model has types.
     pub(crate) kind: u32,
     pub(crate) position: u32,
+}
+
+/// Cosines and sines of the angles by which each row's queries and keys are turned: (rows, pairs of a head).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Angles {
+    pub(crate) pairs: usize,
+    pub(crate) cos: Vec<f32>,
+    pub(crate) sin: Vec<f32>,
 }
 
 impl Activations {
@@ -74,21 +99,23 @@ impl Activations {
             qkv: empty()?,
             middle: empty()?,
             inner: empty()?,
+            gated: empty()?,
             scratch: Scratch::new(),
             lookups: Vec::new(),
+            angles: Vec::new(),
         })
     }
 
     /// Bytes of the buffers for the rows of `cut`, without the scratch.
-    pub(crate) fn bytes_for(cut: Cut, width: usize, inner: usize, shape: QkvShape) -> usize {
-        lengths(cut, width, inner, shape).iter().sum::<usize>() * size_of::<f32>()
+    pub(crate) fn bytes_for(cut: Cut, widths: Widths) -> usize {
+        lengths(cut, widths).iter().sum::<usize>() * size_of::<f32>()
     }
 
     /// Room for the rows of `cut`; what the buffers held is lost where they grow.
-    pub(crate) fn reserve(&mut self, cut: Cut, width: usize, inner: usize, shape: QkvShape) -> Result<(), Error> {
-        let buffers =
-            [&mut self.stream, &mut self.normed, &mut self.attended, &mut self.qkv, &mut self.middle, &mut self.inner];
-        for (buffer, len) in buffers.into_iter().zip(lengths(cut, width, inner, shape)) {
+    pub(crate) fn reserve(&mut self, cut: Cut, widths: Widths) -> Result<(), Error> {
+        let Activations { stream, normed, attended, qkv, middle, inner, gated, .. } = self;
+        let buffers = [stream, normed, attended, qkv, middle, inner, gated];
+        for (buffer, len) in buffers.into_iter().zip(lengths(cut, widths)) {
             if buffer.len() < len {
                 *buffer = AlignedBuf::zeroed(len)?;
             }
@@ -98,10 +125,10 @@ impl Activations {
 }
 
 /// Elements of each buffer, in the order of the fields.
-fn lengths(cut: Cut, width: usize, inner: usize, shape: QkvShape) -> [usize; 6] {
-    let Cut { rows, part } = cut;
-    let (attended, qkv) = (rows * shape.query_width(), rows * shape.row_width());
-    [rows * width, rows * width, attended, qkv, part * width, part * inner]
+fn lengths(Cut { rows, part }: Cut, widths: Widths) -> [usize; 7] {
+    let Widths { stream, inner, gated, qkv } = widths;
+    let (attended, qkv) = (rows * qkv.query_width(), rows * qkv.row_width());
+    [rows * stream, rows * stream, attended, qkv, part * stream, part * inner, part * gated]
 }
 
 /// The elements of some rows in a buffer of rows of `width`.

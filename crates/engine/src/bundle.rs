@@ -1,7 +1,7 @@
 //! A model as a user has it: a directory with configuration, weights and tokenizer, a packed file with all of them, or the demo model
 //! inside this library.
 
-use crate::config::{self, BertConfig, Gpt2Config, ModelConfig};
+use crate::config::{self, BertConfig, ModelConfig};
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
 use crate::formats::packed_file::PackedFile;
@@ -9,7 +9,8 @@ use crate::generation_config::{self, GenerationConfig};
 use crate::load_error::LoadError;
 use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
-use crate::models::gpt2::Gpt2;
+use crate::models::causal::CausalModel;
+use crate::models::load_decoder;
 use crate::models::tensor_use::{has_own_head, has_packed_own_head, own_head_notice, unused_tensors};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
@@ -174,7 +175,7 @@ impl Bundle {
     /// The notice that generation does not end at the tokenizer's end token, if no file of the model names one: as in
     /// transformers, those of `generation_config.json` or else of `config.json` count alone.
     pub fn end_token_notice(&self, tokenizer: &Tokenizer) -> Option<Notice> {
-        let is_generator = matches!(self.config, ModelConfig::Gpt2(_));
+        let is_generator = self.config.is_causal();
         let is_named = self.generation.notices.iter().any(|notice| notice.key() == Some("eos_token_id"));
         if !is_generator || is_named || !self.generation.eos_token_ids.is_empty() {
             return None;
@@ -203,40 +204,30 @@ impl Bundle {
         })
     }
 
-    /// Packs the weights of a GPT-2 and lets go of the files, or reads packed weights where they lie. Calls `loaded` with the
+    /// Packs the weights of a model that continues texts and lets go of the files, or reads packed weights where they lie. Calls `loaded` with the
     /// number of bytes that were packed or checked, [`Bundle::load_bytes`] in all.
     ///
     /// # Errors
-    /// Fails if it is not a GPT-2, a tensor is missing or has the wrong shape, a packed file is damaged or in another format than
+    /// Fails if it is no such model, a tensor is missing or has the wrong shape, a packed file is damaged or in another format than
     /// the runtime's, or an allocation fails.
-    pub fn into_gpt2(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Gpt2, Error> {
-        Gpt2::load_from(&self.weights, self.gpt2_config()?, runtime, Loading::reporting(loaded))
+    pub fn into_causal_model(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Arc<dyn CausalModel>, Error> {
+        let loading = Loading::reporting(loaded);
+        Ok(Arc::new(load_decoder(&self.name(), &self.config, &self.weights, runtime, loading)?))
     }
 
-    /// As [`Bundle::into_gpt2`], for a BERT.
+    /// As [`Bundle::into_causal_model`], for a BERT.
     ///
     /// # Errors
-    /// As [`Bundle::into_gpt2`].
+    /// As [`Bundle::into_causal_model`].
     pub fn into_bert(self, runtime: &Runtime, loaded: &dyn Fn(u64)) -> Result<Bert, Error> {
         Bert::load_from(&self.weights, self.bert_config()?, runtime, Loading::reporting(loaded))
-    }
-
-    fn gpt2_config(&self) -> Result<&Gpt2Config, Error> {
-        match &self.config {
-            ModelConfig::Gpt2(config) => Ok(config),
-            other => Err(self.wrong_architecture("GPT-2", other)),
-        }
     }
 
     pub(crate) fn bert_config(&self) -> Result<&BertConfig, Error> {
         match &self.config {
             ModelConfig::Bert(config) => Ok(config),
-            other => Err(self.wrong_architecture("BERT", other)),
+            other => Err(Error::WrongArchitecture { file: self.name(), wanted: "a BERT", found: other.architecture() }),
         }
-    }
-
-    fn wrong_architecture(&self, wanted: &'static str, found: &ModelConfig) -> Error {
-        Error::WrongArchitecture { file: self.name(), wanted, found: found.architecture() }
     }
 }
 

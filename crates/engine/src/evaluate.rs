@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
-use crate::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
+use crate::models::causal::{CausalModel, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use cke_kernels::ops::softmax::log_sum_exp;
 
@@ -13,7 +13,7 @@ use cke_kernels::ops::softmax::log_sum_exp;
 /// # Errors
 /// If there are fewer than two tokens, more than the context holds, or the model fails.
 pub fn negative_log_likelihoods(
-    model: &Gpt2,
+    model: &dyn CausalModel,
     runtime: &Runtime,
     tokens: &[u32],
     evaluated: &mut dyn FnMut(usize),
@@ -21,7 +21,7 @@ pub fn negative_log_likelihoods(
     if tokens.len() < 2 {
         return Err(Error::TooFewTokens { wanted: 2, found: tokens.len() });
     }
-    let vocabulary = model.config().vocab_size;
+    let vocabulary = model.vocabulary();
     let mut sequences = [Sequence { pending: Vec::new(), cache: model.cache(tokens.len())? }];
     let mut state = model.activations()?;
     let mut logits = zeros(LOGIT_ROWS.min(tokens.len()) * vocabulary)?;

@@ -4,7 +4,7 @@ use crate::activations::Activations;
 use crate::error::Error;
 use crate::fallible::{reserve, with_capacity, zeros};
 use crate::generation_config::GenerationConfig;
-use crate::models::gpt2::{Gpt2, MAX_ROWS, Results, Sequence};
+use crate::models::causal::{CausalModel, MAX_ROWS, Results, Sequence};
 use crate::runtime::Runtime;
 use crate::sampler::{Context, Sampler, SamplerConfig};
 use std::ops::Range;
@@ -93,7 +93,7 @@ const RESERVED_TOKENS: usize = 1 << 16;
 /// What a prompt gets does not depend on the others in the batch.
 #[derive(Debug)]
 pub struct Batch<'m> {
-    model: &'m Gpt2,
+    model: &'m dyn CausalModel,
     runtime: &'m Runtime,
     options: GenerateOptions,
     state: Activations,
@@ -120,8 +120,13 @@ struct Track {
 
 impl Track {
     /// A prompt, number `i` of its batch, of which nothing has been read yet.
-    fn new(model: &Gpt2, i: usize, mut context: Vec<u32>, options: &GenerateOptions) -> Result<Track, Error> {
-        let (limit, vocabulary) = (model.config().n_positions, model.config().vocab_size);
+    fn new(
+        model: &dyn CausalModel,
+        i: usize,
+        mut context: Vec<u32>,
+        options: &GenerateOptions,
+    ) -> Result<Track, Error> {
+        let (limit, vocabulary) = (model.context(), model.vocabulary());
         let prompt_len = context.len();
         if prompt_len == 0 {
             return Err(Error::TooFewTokens { wanted: 1, found: 0 });
@@ -158,7 +163,7 @@ impl<'m> Batch<'m> {
     /// # Errors
     /// If a prompt is empty, or leaves no room in the context and the window must not slide, or a setting is out of range.
     pub fn new(
-        model: &'m Gpt2,
+        model: &'m dyn CausalModel,
         runtime: &'m Runtime,
         prompts: Vec<Vec<u32>>,
         options: GenerateOptions,
@@ -167,11 +172,11 @@ impl<'m> Batch<'m> {
         let mut tracks = with_capacity(prompts.len())?;
         for (i, prompt) in prompts.into_iter().enumerate() {
             let track = Track::new(model, i, prompt, &options)?;
-            let length = track.max_len.min(model.config().n_positions);
+            let length = track.max_len.min(model.context());
             sequences.push(Sequence { pending: with_capacity(MAX_ROWS)?, cache: model.cache(length)? });
             tracks.push(track);
         }
-        let logits = zeros(sequences.len() * model.config().vocab_size)?;
+        let logits = zeros(sequences.len() * model.vocabulary())?;
         let (state, started) = (model.activations()?, Instant::now());
         Ok(Batch { model, runtime, options, state, sequences, tracks, logits, started })
     }
@@ -182,7 +187,7 @@ impl<'m> Batch<'m> {
     /// If the model fails.
     pub fn prefill(&mut self, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
         for i in 0..self.sequences.len() {
-            let limit = self.model.config().n_positions;
+            let limit = self.model.context();
             // A prompt beyond the context keeps its end, and room to go on.
             let start = if self.tracks[i].prompt_len < limit { 0 } else { self.tracks[i].prompt_len - limit / 2 };
             self.reread(i, start, read)?;
@@ -199,7 +204,7 @@ impl<'m> Batch<'m> {
             self.model.forward(std::slice::from_mut(sequence), Results::Last, &mut self.state, self.runtime)?;
             read(piece.len());
         }
-        let vocabulary = self.model.config().vocab_size;
+        let vocabulary = self.model.vocabulary();
         let logits = &mut self.logits[self.tracks[i].row * vocabulary..][..vocabulary];
         self.model.logits(0..1, logits, &mut self.state, self.runtime)
     }
@@ -210,7 +215,7 @@ impl<'m> Batch<'m> {
     /// # Errors
     /// If the model or the sampler fails.
     pub fn step(&mut self, each: &mut dyn FnMut(usize, u32)) -> Result<bool, Error> {
-        let vocabulary = self.model.config().vocab_size;
+        let vocabulary = self.model.vocabulary();
         for (i, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.finish.is_none()) {
             let logits = &mut self.logits[track.row * vocabulary..][..vocabulary];
             let token = track.sample(logits)?;
@@ -232,7 +237,7 @@ impl<'m> Batch<'m> {
 
     /// Runs the model on the newest token of each unfinished sequence.
     fn advance(&mut self) -> Result<(), Error> {
-        let limit = self.model.config().n_positions;
+        let limit = self.model.context();
         // Those that run together have their logits side by side from the front, those read again stand at the back.
         let (mut front, mut back) = (0, self.sequences.len());
         for i in 0..self.sequences.len() {
@@ -267,7 +272,7 @@ impl<'m> Batch<'m> {
         let sequences = &mut self.sequences[piece];
         let count = sequences.iter().map(|sequence| sequence.pending.len()).sum();
         if count > 0 {
-            let vocabulary = self.model.config().vocab_size;
+            let vocabulary = self.model.vocabulary();
             self.model.forward(sequences, Results::Last, &mut self.state, self.runtime)?;
             let logits = &mut self.logits[first_row * vocabulary..][..count * vocabulary];
             self.model.logits(0..count, logits, &mut self.state, self.runtime)?;
@@ -312,7 +317,7 @@ impl<'m> Tokens<'m> {
     /// # Errors
     /// As [`Batch::new`].
     pub fn new(
-        model: &'m Gpt2,
+        model: &'m dyn CausalModel,
         runtime: &'m Runtime,
         prompt: Vec<u32>,
         options: GenerateOptions,

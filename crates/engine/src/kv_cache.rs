@@ -10,8 +10,8 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    pub(crate) fn new(plans: &[AttentionPlan], capacity: usize) -> Result<KvCache, Error> {
-        let layers = plans.iter().map(|plan| plan.cache(capacity)).collect::<Result<_, _>>()?;
+    pub(crate) fn new<'p>(plans: impl Iterator<Item = &'p AttentionPlan>, capacity: usize) -> Result<KvCache, Error> {
+        let layers = plans.map(|plan| plan.cache(capacity)).collect::<Result<_, _>>()?;
         Ok(KvCache { layers })
     }
 

@@ -1,4 +1,4 @@
-//! Runs GPT-2 and BERT models from real files on the CPU.
+//! Runs language models and BERT models from real files on the CPU.
 //!
 //! | module | what it has |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
 //! | [`weight_format`] | the numbers that weights are held in |
 //! | [`quantize`] | a model in one packed file |
-//! | [`models`] | GPT-2 and BERT |
+//! | [`models`] | GPT-2, Llama and its kin, BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
 //! | [`embed`] | from texts to vectors |
@@ -28,10 +28,10 @@ use cke_engine::runtime::Runtime;
 let runtime = Runtime::new(None)?;
 let bundle = Bundle::demo()?;
 let tokenizer = bundle.tokenizer()?;
-let model = bundle.into_gpt2(&runtime, &|_bytes| ())?;
+let model = bundle.into_causal_model(&runtime, &|_bytes| ())?;
 
 let options = GenerateOptions { max_tokens: 20, ..GenerateOptions::default() };
-let tokens = Tokens::new(&model, &runtime, tokenizer.encode("The iterator", true)?, options)?;
+let tokens = Tokens::new(&*model, &runtime, tokenizer.encode("The iterator", true)?, options)?;
 let tokens: Vec<u32> = tokens.collect::<Result<_, _>>()?;
 println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,13 +50,13 @@ pub mod formats;
 pub mod generate;
 pub mod generation_config;
 pub mod kv_cache;
-mod layer_norm;
 mod linear;
 pub mod load_error;
 pub mod memory;
 mod model_dir;
 pub mod model_files;
 pub mod models;
+mod norm;
 pub mod notice;
 pub mod profile;
 mod qkv_shape;

@@ -54,10 +54,13 @@ fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<
     })
 }
 
-/// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`].
+/// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`]s.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    weights: Box<dyn Layer>,
+    /// Runs of outputs side by side.
+    parts: Vec<Box<dyn Layer>>,
+    inputs: usize,
+    outputs: usize,
     bias: Option<Vec<f32>>,
     /// What profiles call it, and the layer that it belongs to.
     name: &'static str,
@@ -87,8 +90,8 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let part = Part { source, name, layout, outputs };
-        Ok(Linear { weights: load_weights(runtime, &[part], inputs)?, bias: None, name: "linear", layer: None })
+        let parts = vec![load_weights(runtime, &[Part { source, name, layout, outputs }], inputs)?];
+        Ok(Linear { parts, inputs, outputs, bias: None, name: "linear", layer: None })
     }
 
     /// Several (out, in) layers side by side, each with its number of outputs, as one with the outputs of all.
@@ -96,15 +99,14 @@ impl Linear {
         runtime: &Runtime,
         parts: &[(Source<'_>, usize)],
         inputs: usize,
+        has_bias: bool,
     ) -> Result<Linear, Error> {
         let part = |(source, outputs)| Part { source, name: "weight", layout: Layout::OutIn, outputs };
         let weights = parts.iter().map(|(source, outputs)| part((source, *outputs))).collect::<Vec<_>>();
-        let weights = load_weights(runtime, &weights, inputs)?;
-        let mut bias = with_capacity(weights.outputs())?;
-        for (source, outputs) in parts {
-            bias.extend(source.vector(&["bias"], *outputs)?);
-        }
-        Ok(Linear { weights, bias: Some(bias), name: "linear", layer: None })
+        let outputs = parts.iter().map(|(_, outputs)| outputs).sum();
+        let weights = vec![load_weights(runtime, &weights, inputs)?];
+        let bias = if has_bias { Some(joined_bias(parts, outputs)?) } else { None };
+        Ok(Linear { parts: weights, inputs, outputs, bias, name: "linear", layer: None })
     }
 
     /// The same layer under a name, as part of a layer of the model.
@@ -112,14 +114,24 @@ impl Linear {
         Linear { name, layer: layer.into(), ..self }
     }
 
+    /// Number of inputs.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Number of outputs.
     pub(crate) fn outputs(&self) -> usize {
-        self.weights.outputs()
+        self.outputs
+    }
+
+    /// Number of weights.
+    pub(crate) fn elements(&self) -> usize {
+        self.inputs * self.outputs
     }
 
     /// Bytes of the weights and the bias.
     pub(crate) fn bytes(&self) -> usize {
-        self.weights.bytes() + self.bias.as_deref().map_or(0, size_of_val)
+        self.parts.iter().map(|part| part.bytes()).sum::<usize>() + self.bias.as_deref().map_or(0, size_of_val)
     }
 
     /// What [`Linear::bytes`] would be for a layer of this size; no memory is allocated for the answer.
@@ -136,7 +148,14 @@ impl Linear {
 
     /// Copies the weights of one output: (inputs).
     pub(crate) fn copy_output(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
-        self.weights.row(output, out)
+        let mut first = 0;
+        for part in &self.parts {
+            if output < first + part.outputs() {
+                return part.row(output - first, out);
+            }
+            first += part.outputs();
+        }
+        Err(cke_kernels::Error::Size { what: "output of a layer, below", wanted: self.outputs, found: output })
     }
 
     /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
@@ -148,26 +167,46 @@ impl Linear {
         runtime: &Runtime,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let (inputs, outputs) = (self.weights.inputs(), self.weights.outputs());
+        let outputs = self.outputs;
         let rows = y.len() / outputs.max(1);
-        let x = MatRef::new(x, rows, inputs)?;
-        let y = MatMut::new(y, rows, outputs)?;
-        let epilogue = Epilogue { bias: self.bias.as_deref(), ..epilogue };
-        let ctx = &mut runtime.ctx(scratch);
-        Ok(runtime.step(|| self.step(rows), || self.weights.run(x, y, &epilogue, ctx))?)
+        let x = MatRef::new(x, rows, self.inputs)?;
+        let mut first = 0;
+        for part in &self.parts {
+            let cols = first..first + part.outputs();
+            let epilogue = Epilogue {
+                bias: self.bias.as_deref().map(|bias| &bias[cols.clone()]),
+                residual: epilogue.residual.map(|residual| residual.block(0..rows, cols.clone())),
+                ..epilogue
+            };
+            let start = first.min(y.len());
+            let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), outputs, 1)?;
+            let ctx = &mut runtime.ctx(scratch);
+            runtime.step(|| self.step(part.as_ref(), rows), || part.run(x, y, &epilogue, ctx))?;
+            first = cols.end;
+        }
+        Ok(())
     }
 
-    /// One run over `m` rows.
-    fn step(&self, m: usize) -> Step {
-        let (n, k) = (self.weights.outputs(), self.weights.inputs());
+    /// One run of a part over `m` rows.
+    fn step(&self, part: &dyn Layer, m: usize) -> Step {
+        let (n, k) = (part.outputs(), self.inputs);
         Step {
             name: self.name,
             layer: self.layer,
             kind: Kind::Product,
             shape: Some(Shape { m, n, k }),
-            kernel: Some(self.weights.kernel()),
+            kernel: Some(part.kernel()),
             flops: 2 * (m * n * k) as u64,
-            bytes: (self.bytes() + m * (n + k) * size_of::<f32>()) as u64,
+            bytes: (part.bytes() + m * (n + k) * size_of::<f32>()) as u64,
         }
     }
+}
+
+/// The biases of all parts, one after the other.
+fn joined_bias(parts: &[(Source<'_>, usize)], outputs: usize) -> Result<Vec<f32>, Error> {
+    let mut bias = with_capacity(outputs)?;
+    for (source, outputs) in parts {
+        bias.extend(source.vector(&["bias"], *outputs)?);
+    }
+    Ok(bias)
 }

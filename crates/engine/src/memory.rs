@@ -1,11 +1,10 @@
 //! The memory that a model takes, from its configuration alone: nothing is loaded.
 
-use crate::activations::{Activations, Cut};
-use crate::config::{BertConfig, Gpt2Config, ModelConfig};
+use crate::activations::{Activations, Cut, Widths};
+use crate::config::{BertConfig, DecoderConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
 use crate::linear::Linear;
-use crate::models::gpt2::MAX_ROWS;
-use crate::qkv_shape::QkvShape;
+use crate::models::causal::MAX_ROWS;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 
@@ -30,6 +29,7 @@ impl MemoryEstimate {
         match config {
             ModelConfig::Gpt2(config) => gpt2(config, format, cpu, threads),
             ModelConfig::Bert(config) => bert(config, format, cpu, threads),
+            ModelConfig::Decoder(config) => decoder(config, format, cpu, threads),
         }
     }
 
@@ -45,38 +45,68 @@ fn table(rows: usize, cols: usize) -> usize {
 }
 
 fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
-    let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, n_inner: inner, .. } = *config;
-    let shape = config.qkv_shape();
+    let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, .. } = *config;
     let head = Linear::bytes_for(cpu, format, width, vocab_size, false);
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
-    let attention = shape.attention(cpu, 1.0)?;
-    let rows = MAX_ROWS.min(n_positions);
-    let scratch = attention.scratch_bytes(threads, rows, n_positions, true);
+    let tables = token_table + table(n_positions, width);
     Ok(MemoryEstimate {
-        weights: head + token_table + table(n_positions, width) + n_layer * block(cpu, format, width, inner, shape),
-        kv_cache: n_layer * attention.cache_bytes(n_positions),
-        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape)
-            + scratch
-            + table(1, vocab_size),
+        weights: head + tables + n_layer * block(cpu, format, config.widths(), &[true; 4]),
+        ..causal(config.widths(), n_layer, vocab_size, n_positions, cpu, threads)?
+    })
+}
+
+fn decoder(config: &DecoderConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+    let DecoderConfig { vocab_size, hidden_size: width, max_position_embeddings: positions, .. } = *config;
+    let head = Linear::bytes_for(cpu, format, width, vocab_size, false);
+    let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
+    let biases = [config.has_qkv_bias, config.has_output_bias, config.has_mlp_bias, config.has_mlp_bias];
+    let layers = config.layers.len();
+    Ok(MemoryEstimate {
+        weights: head + token_table + layers * block(cpu, format, config.widths(), &biases),
+        ..causal(config.widths(), layers, vocab_size, positions, cpu, threads)?
+    })
+}
+
+/// What a model that continues texts takes beside its weights.
+fn causal(
+    widths: Widths,
+    layers: usize,
+    vocabulary: usize,
+    positions: usize,
+    cpu: &Cpu,
+    threads: usize,
+) -> Result<MemoryEstimate, Error> {
+    let attention = widths.qkv.attention(cpu, 1.0)?;
+    let rows = MAX_ROWS.min(positions);
+    let scratch = attention.scratch_bytes(threads, rows, positions, true);
+    Ok(MemoryEstimate {
+        weights: 0,
+        kv_cache: layers.saturating_mul(attention.cache_bytes(positions)),
+        activations: Activations::bytes_for(Cut::new(rows, threads), widths) + scratch + table(1, vocabulary),
     })
 }
 
 fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
-    let BertConfig { hidden_size: width, intermediate_size: inner, .. } = *config;
-    let shape = config.qkv_shape();
-    let attention = shape.attention(cpu, 1.0)?;
+    let (width, widths) = (config.hidden_size, config.widths());
+    let attention = widths.qkv.attention(cpu, 1.0)?;
     let rows = config.max_position_embeddings;
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
     Ok(MemoryEstimate {
-        weights: tables + config.num_hidden_layers * block(cpu, format, width, inner, shape),
+        weights: tables + config.num_hidden_layers * block(cpu, format, widths, &[true; 4]),
         kv_cache: 0,
-        activations: Activations::bytes_for(Cut::new(rows, threads), width, inner, shape) + scratch,
+        activations: Activations::bytes_for(Cut::new(rows, threads), widths) + scratch,
     })
 }
 
-/// Weights of a transformer block: attention in and out, feed-forward up and down.
-fn block(cpu: &Cpu, format: WeightFormat, width: usize, inner: usize, shape: QkvShape) -> usize {
-    let layers = [(width, shape.row_width()), (shape.query_width(), width), (width, inner), (inner, width)];
-    layers.map(|(inputs, outputs)| Linear::bytes_for(cpu, format, inputs, outputs, true)).iter().sum()
+/// Weights of a transformer block: attention in and out, feed-forward up and down, each with a bias or without.
+fn block(cpu: &Cpu, format: WeightFormat, widths: Widths, has_bias: &[bool; 4]) -> usize {
+    let Widths { stream, inner, gated, qkv } = widths;
+    let up = if gated > 0 { gated } else { inner };
+    let layers = [(stream, qkv.row_width()), (qkv.query_width(), stream), (stream, up), (inner, stream)];
+    let bytes = layers
+        .iter()
+        .zip(has_bias)
+        .map(|(&(inputs, outputs), &has_bias)| Linear::bytes_for(cpu, format, inputs, outputs, has_bias));
+    bytes.sum()
 }

@@ -9,7 +9,7 @@ use crate::formats::packed_file::{Output, PackedWriter};
 use crate::load_error::LoadError;
 use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
-use crate::models::gpt2::Gpt2;
+use crate::models::load_decoder;
 use crate::notice::Notice;
 use crate::runtime::Runtime;
 use crate::source::Loading;
@@ -69,8 +69,8 @@ impl Quantizer {
         }
         let (weights, loading): (&Weights, _) = (self.bundle.weights(), Loading::reporting(loaded).into_sink(&writer));
         match self.bundle.config() {
-            ModelConfig::Gpt2(config) => drop(Gpt2::load_from(weights, config, runtime, loading)?),
             ModelConfig::Bert(config) => drop(Bert::load_from(weights, config, runtime, loading)?),
+            config => drop(load_decoder(&self.bundle.name(), config, weights, runtime, loading)?),
         }
         Ok(writer.finish()?)
     }

@@ -154,9 +154,9 @@ proptest! {
         let wishes = bundle.generation().clone();
         let Ok(tokenizer) = bundle.tokenizer() else { return Ok(()) };
         let Ok(prompt) = tokenizer.encode("Any text, [CLS] [new]", true) else { return Ok(()) };
-        let Ok(gpt2) = bundle.into_gpt2(runtime(), &|_| ()) else { return Ok(()) };
+        let Ok(gpt2) = bundle.into_causal_model(runtime(), &|_| ()) else { return Ok(()) };
         let options = GenerateOptions { max_time: None, ..GenerateOptions::from(&wishes) };
-        let Ok(tokens) = Tokens::new(&gpt2, runtime(), prompt, options) else { return Ok(()) };
+        let Ok(tokens) = Tokens::new(&*gpt2, runtime(), prompt, options) else { return Ok(()) };
         for token in tokens.take(30) {
             prop_assert!(token.is_err() || token.is_ok_and(|token| token < 260));
         }

@@ -3,7 +3,8 @@
 use cke_engine::config::{Activation, BertConfig, Gpt2Config, ModelConfig};
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::models::bert::Bert;
-use cke_engine::models::gpt2::Gpt2;
+use cke_engine::models::causal::CausalModel;
+use cke_engine::models::gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_kernels::{Cpu, Isa};
@@ -57,7 +58,7 @@ fn estimate_gpt2_equals_what_the_model_holds() {
             let estimate =
                 MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.weight_format(), runtime.cpu(), 1)
                     .expect("valid sizes");
-            let model = Gpt2::random(&config, 1, &runtime).expect("a tiny model");
+            let model = gpt2::random(&config, 1, &runtime).expect("a tiny model");
             assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
             assert_eq!(estimate.kv_cache, model.cache(config.n_positions).expect("the context").bytes());
             assert!(estimate.total() > estimate.weights + estimate.kv_cache);

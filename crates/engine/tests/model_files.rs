@@ -4,19 +4,20 @@ use cke_engine::bundle::Bundle;
 use cke_engine::embed::{EmbedOptions, Embedder, Prompt};
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
-use cke_engine::models::gpt2::{Gpt2, Results, Sequence};
+use cke_engine::models::causal::{CausalModel, Results, Sequence};
 use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_testkit::tiny_models::{self, Dtype, ModelDir, Tensor, safetensors, safetensors_bytes};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 fn runtime() -> Runtime {
     Runtime::new(Some(1)).unwrap()
 }
 
-fn load(dir: &Path, runtime: &Runtime) -> Gpt2 {
-    Bundle::open(dir).unwrap().into_gpt2(runtime, &|_| ()).unwrap()
+fn load(dir: &Path, runtime: &Runtime) -> Arc<dyn CausalModel> {
+    Bundle::open(dir).unwrap().into_causal_model(runtime, &|_| ()).unwrap()
 }
 
 /// The logits after a few tokens.
@@ -26,7 +27,7 @@ fn logits(dir: &Path) -> Vec<f32> {
     let mut sequences = [Sequence { pending: vec![3, 1, 4, 1, 5], cache: model.cache(5).unwrap() }];
     let mut state = model.activations().unwrap();
     model.forward(&mut sequences, Results::Last, &mut state, &runtime).unwrap();
-    let mut out = vec![0.0; model.config().vocab_size];
+    let mut out = vec![0.0; model.vocabulary()];
     model.logits(0..1, &mut out, &mut state, &runtime).unwrap();
     out
 }
@@ -79,7 +80,9 @@ fn head_that_differs_from_the_tied_embedding_is_used_and_named() {
         ]
     );
     let runtime = runtime();
-    assert!(!load(model.path(), &runtime).config().tie_word_embeddings);
+    let loaded = load(model.path(), &runtime);
+    let of_positions = 40 * loaded.width() * size_of::<f32>();
+    assert!(loaded.weight_bytes() - loaded.bytes_per_token() > of_positions, "a table of its own");
     // As if the flag said so.
     set(&model, "config.json", "tie_word_embeddings", json!(false));
     assert_eq!(logits(model.path()), both);
@@ -131,7 +134,7 @@ fn name_that_the_metadata_gives_to_a_tensor_is_found_as_save_model_leaves_it() {
 fn untied_head_that_is_missing_is_an_error() {
     let model = gpt2();
     set(&model, "config.json", "tie_word_embeddings", json!(false));
-    let error = Bundle::open(model.path()).unwrap().into_gpt2(&runtime(), &|_| ()).unwrap_err();
+    let error = Bundle::open(model.path()).unwrap().into_causal_model(&runtime(), &|_| ()).unwrap_err();
     assert!(
         matches!(&error, Error::Load(LoadError::MissingTensor { wanted, .. }) if wanted == &["lm_head.weight"]),
         "{error}"
@@ -458,7 +461,7 @@ fn norm_of_gpt2_under_the_older_name_is_missing_as_in_transformers() {
     tensors.iter_mut().for_each(|tensor| tensor.name = tensor.name.replace("ln_f.weight", "ln_f.gamma"));
     replace_weights(&model, &tensors);
     assert_eq!(notices(model.path()), ["model.safetensors: 1 tensor is not used: `ln_f.gamma`"]);
-    let error = Bundle::open(model.path()).unwrap().into_gpt2(&runtime(), &|_| ()).unwrap_err();
+    let error = Bundle::open(model.path()).unwrap().into_causal_model(&runtime(), &|_| ()).unwrap_err();
     assert!(
         matches!(&error, Error::Load(LoadError::MissingTensor { wanted, .. }) if wanted == &["ln_f.weight"]),
         "{error}"

@@ -6,7 +6,6 @@ mod support;
 use cke_engine::bundle::Bundle;
 use cke_engine::embed::{EmbedOptions, Embedder, Prompt};
 use cke_engine::generate::{Finish, GenerateOptions, Tokens};
-use cke_engine::models::gpt2::Gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::Tokenizer;
 use serde::Deserialize;
@@ -62,7 +61,7 @@ fn generation_config_is_followed_token_by_token() {
     let runtime = Runtime::new(Some(1)).unwrap();
     let dir = copy("gpt2-odd");
     let plain = read_object(&dir.path().join("config.json"));
-    let model: Gpt2 = Bundle::open(dir.path()).unwrap().into_gpt2(&runtime, &|_| ()).unwrap();
+    let model = Bundle::open(dir.path()).unwrap().into_causal_model(&runtime, &|_| ()).unwrap();
     let cases = cases::<Generation>("settings-generation");
     assert_eq!(cases.len(), 56);
     for Generation { generation_config, config, prompt, tokens } in cases {
@@ -80,7 +79,7 @@ fn generation_config_is_followed_token_by_token() {
         if wishes.max_new_tokens.or(wishes.max_length).is_none() {
             options.max_tokens = NEW_TOKENS;
         }
-        let mut found = Tokens::new(&model, &runtime, prompt, options).unwrap();
+        let mut found = Tokens::new(&*model, &runtime, prompt, options).unwrap();
         let mut text: Vec<u32> = found.by_ref().collect::<Result<_, _>>().unwrap();
         // The end token is part of the library's result.
         if found.finish() == Some(Finish::EndToken) {
@@ -101,8 +100,8 @@ fn number_of_new_tokens_takes_the_place_of_the_length_even_if_it_is_0() {
         write(&dir.path().join("generation_config.json"), &wishes);
         let bundle = Bundle::open(dir.path()).unwrap();
         let options = GenerateOptions::from(bundle.generation());
-        let model = bundle.into_gpt2(&runtime, &|_| ()).unwrap();
-        let mut found = Tokens::new(&model, &runtime, vec![17, 4, 4, 99, 17, 4], options).unwrap();
+        let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
+        let mut found = Tokens::new(&*model, &runtime, vec![17, 4, 4, 99, 17, 4], options).unwrap();
         // Then comes the end token, 9.
         assert_eq!(found.by_ref().collect::<Result<Vec<u32>, _>>().unwrap(), [166, 150], "{wishes}");
         assert_eq!(found.finish(), Some(Finish::EndToken));

@@ -3,15 +3,19 @@
 mod support;
 
 use cke_engine::bundle::Bundle;
+use cke_engine::config::{Gpt2Config, ModelConfig};
 use cke_engine::embed::{EmbedOptions, Embedder};
 use cke_engine::evaluate::negative_log_likelihoods;
-use cke_engine::models::gpt2::{Gpt2, Results, Sequence};
+use cke_engine::models::causal::{CausalModel, Results, Sequence};
+use cke_engine::models::gpt2;
 use cke_engine::runtime::Runtime;
+use cke_engine::synthetic;
 use cke_engine::weight_format::WeightFormat;
+use std::sync::Arc;
 use support::{Golden, bits, golden_dir, runtimes};
 
-fn gpt2(case: &str, runtime: &Runtime) -> Gpt2 {
-    Bundle::open(&golden_dir(case)).unwrap().into_gpt2(runtime, &|_| ()).unwrap()
+fn gpt2(case: &str, runtime: &Runtime) -> Arc<dyn CausalModel> {
+    Bundle::open(&golden_dir(case)).unwrap().into_causal_model(runtime, &|_| ()).unwrap()
 }
 
 /// A format beside f32.
@@ -46,7 +50,7 @@ fn likelihoods_stay_close_to_those_of_f32() {
     let ids = Golden::open("gpt2-odd").ids("nll.ids");
     for (plain, other, narrow) in pairs() {
         let mean = |runtime: &Runtime| {
-            let each = negative_log_likelihoods(&gpt2("gpt2-odd", runtime), runtime, &ids, &mut |_| ()).unwrap();
+            let each = negative_log_likelihoods(&*gpt2("gpt2-odd", runtime), runtime, &ids, &mut |_| ()).unwrap();
             each.iter().sum::<f64>() / each.len() as f64
         };
         let (plain, other) = (mean(&plain), mean(&other));
@@ -74,7 +78,7 @@ fn embeddings_point_where_those_of_f32_do() {
 }
 
 /// Final hidden states of a sequence, fed in pieces of these lengths, beside a second sequence if it is given.
-fn hidden(model: &Gpt2, runtime: &Runtime, pieces: &[&[u32]], beside: Option<&[u32]>) -> Vec<f32> {
+fn hidden(model: &dyn CausalModel, runtime: &Runtime, pieces: &[&[u32]], beside: Option<&[u32]>) -> Vec<f32> {
     let sequence = || Sequence { pending: Vec::new(), cache: model.cache(32).unwrap() };
     let (mut sequences, mut state) = (vec![sequence()], model.activations().unwrap());
     let mut rows = Vec::new();
@@ -83,7 +87,7 @@ fn hidden(model: &Gpt2, runtime: &Runtime, pieces: &[&[u32]], beside: Option<&[u
         sequences[0].pending.extend_from_slice(piece);
         let all = sequences.iter().map(|sequence| sequence.pending.len()).sum();
         model.forward(&mut sequences, Results::All, &mut state, runtime).unwrap();
-        rows.extend_from_slice(&model.hidden(all, &state)[..piece.len() * model.config().n_embd]);
+        rows.extend_from_slice(&model.hidden(all, &state)[..piece.len() * model.width()]);
     }
     rows
 }
@@ -96,27 +100,21 @@ fn rows_have_the_same_bits_for_any_threads_pieces_and_company() {
         let runtime = Runtime::new(Some(threads)).unwrap().with_weights(narrow.format);
         let model = gpt2("gpt2-odd", &runtime);
         let single = Runtime::new(Some(1)).unwrap();
-        let wanted = bits(&hidden(&model, &single, &[ids], None));
-        assert_eq!(bits(&hidden(&model, &runtime, &[ids], None)), wanted, "{}, {threads} threads", narrow.format);
-        assert_eq!(bits(&hidden(&model, &runtime, &[&ids[..5], &ids[5..6], &ids[6..]], None)), wanted, "pieces");
-        assert_eq!(bits(&hidden(&model, &runtime, &[ids], Some(others))), wanted, "company");
+        let wanted = bits(&hidden(&*model, &single, &[ids], None));
+        assert_eq!(bits(&hidden(&*model, &runtime, &[ids], None)), wanted, "{}, {threads} threads", narrow.format);
+        assert_eq!(bits(&hidden(&*model, &runtime, &[&ids[..5], &ids[5..6], &ids[6..]], None)), wanted, "pieces");
+        assert_eq!(bits(&hidden(&*model, &runtime, &[ids], Some(others))), wanted, "company");
     }
 }
 
 #[test]
 fn weights_take_the_memory_of_their_format() {
-    let config = cke_engine::config::Gpt2Config {
-        vocab_size: 512,
-        n_positions: 8,
-        n_embd: 256,
-        n_layer: 2,
-        n_head: 4,
-        n_inner: 1024,
-        ..gpt2("gpt2-odd", &Runtime::new(Some(1)).unwrap()).config().clone()
-    };
+    let Some(ModelConfig::Gpt2(usual)) = synthetic::config("gpt2") else { panic!("gpt2 is a GPT-2") };
+    let config =
+        Gpt2Config { vocab_size: 512, n_positions: 8, n_embd: 256, n_layer: 2, n_head: 4, n_inner: 1024, ..usual };
     let bytes = |format| {
         let runtime = Runtime::new(Some(1)).unwrap().with_weights(format);
-        Gpt2::random(&config, 1, &runtime).unwrap().bytes_per_token()
+        gpt2::random(&config, 1, &runtime).unwrap().bytes_per_token()
     };
     let plain = bytes(WeightFormat::F32) as f64;
     for Narrow { format, memory: [least, most], .. } in NARROW {

@@ -149,7 +149,7 @@ impl GenerateRun<'_> {
         interrupt: &Interrupt,
     ) -> Result<(), CliError> {
         let (model, args) = (self.model, self.args);
-        let mut batch = Batch::new(&model.gpt2, &model.runtime, tokens.to_vec(), self.options(first))?;
+        let mut batch = Batch::new(&*model.causal, &model.runtime, tokens.to_vec(), self.options(first))?;
         let stops = self.stops();
         let new = |_| Continuation::new(model.tokenizer.as_ref(), &stops);
         let mut continuations = prompts.iter().map(new).collect::<Result<Vec<_>, _>>()?;

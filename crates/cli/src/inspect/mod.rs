@@ -90,6 +90,7 @@ struct ConfigReport {
     width: usize,
     layers: usize,
     heads: usize,
+    key_heads: usize,
     head_dim: usize,
     inner: usize,
     activation: &'static str,
@@ -212,8 +213,18 @@ impl<'a> Report<'a> {
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
-        let ConfigReport { vocabulary, context, width, layers, heads, head_dim, inner, activation, tied_embeddings } =
-            self.config;
+        let ConfigReport {
+            vocabulary,
+            context,
+            width,
+            layers,
+            heads,
+            key_heads,
+            head_dim,
+            inner,
+            activation,
+            tied_embeddings,
+        } = self.config;
         let mut facts = vec![
             ("architecture", self.architecture.to_owned()),
             ("parameters", rounded(self.parameters)),
@@ -221,7 +232,7 @@ impl<'a> Report<'a> {
             ("context", format!("{context} tokens")),
             ("width", width.to_string()),
             ("layers", layers.to_string()),
-            ("heads", format!("{heads} of {head_dim}")),
+            ("heads", heads_of(*heads, *key_heads, *head_dim)),
             ("feed-forward", format!("{inner}, {activation}")),
         ];
         if let Some(tied) = tied_embeddings {
@@ -258,11 +269,24 @@ impl<'a> Report<'a> {
     }
 }
 
+/// `32 of 64, 8 key heads`
+fn heads_of(heads: usize, key_heads: usize, head_dim: usize) -> String {
+    let shared = if key_heads == heads { String::new() } else { format!(", {key_heads} key heads") };
+    format!("{heads} of {head_dim}{shared}")
+}
+
 impl ConfigReport {
     fn new(config: &ModelConfig) -> ConfigReport {
         let (heads, inner, activation, tied_embeddings) = match config {
             ModelConfig::Gpt2(gpt2) => (gpt2.n_head, gpt2.n_inner, gpt2.activation, Some(gpt2.tie_word_embeddings)),
             ModelConfig::Bert(bert) => (bert.num_attention_heads, bert.intermediate_size, bert.activation, None),
+            ModelConfig::Decoder(own) => {
+                (own.num_attention_heads, own.intermediate_size, own.activation, Some(own.tie_word_embeddings))
+            }
+        };
+        let (key_heads, head_dim) = match config {
+            ModelConfig::Decoder(own) => (own.num_key_value_heads, own.head_dim),
+            _ => (heads, config.width() / heads),
         };
         ConfigReport {
             vocabulary: config.vocab_size(),
@@ -270,7 +294,8 @@ impl ConfigReport {
             width: config.width(),
             layers: config.layers(),
             heads,
-            head_dim: config.width() / heads,
+            key_heads,
+            head_dim,
             inner,
             activation: activation.name(),
             tied_embeddings,

@@ -85,7 +85,7 @@ impl ProfileRun<'_> {
     fn logits(&self, test: Test) -> Option<&'static str> {
         let has_all = self.all_logits || test.kind == TestKind::Generation;
         match self.model {
-            Model::Gpt2(_) => Some(if has_all { "all" } else { "last" }),
+            Model::Causal(_) => Some(if has_all { "all" } else { "last" }),
             Model::Bert(_) => None,
         }
     }

@@ -2,24 +2,26 @@
 //! model's work.
 
 mod bert;
+mod causal;
 pub(crate) mod ceiling;
-mod gpt2;
 pub(crate) mod measuring_thread;
 pub(crate) mod origin;
 pub(crate) mod test_plan;
 
 use self::bert::BertWorkload;
-use self::gpt2::Gpt2Workload;
+use self::causal::CausalWorkload;
 use self::test_plan::Test;
 use crate::error::CliError;
-use crate::model::{load_bert, load_gpt2};
+use crate::model::{load_bert, load_causal_model};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::error::Error;
 use cke_engine::models::bert::Bert;
-use cke_engine::models::gpt2::Gpt2;
+use cke_engine::models::causal::CausalModel;
+use cke_engine::models::random_causal_model;
 use cke_engine::runtime::Runtime;
 use cke_perf::clock::Stopwatch;
+use std::sync::Arc;
 
 /// One test of one model.
 pub(crate) trait Workload {
@@ -49,7 +51,7 @@ pub(crate) trait Workload {
 /// A model of any architecture, loaded.
 #[derive(Debug)]
 pub(crate) enum Model {
-    Gpt2(Gpt2),
+    Causal(Arc<dyn CausalModel>),
     Bert(Bert),
 }
 
@@ -63,8 +65,8 @@ impl Model {
     /// If its files cannot be used or memory cannot be allocated.
     pub(crate) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
         match bundle.config() {
-            ModelConfig::Gpt2(_) => load_gpt2(bundle, runtime).map(Model::Gpt2),
             ModelConfig::Bert(_) => load_bert(bundle, runtime).map(Model::Bert),
+            _ => load_causal_model(bundle, runtime).map(Model::Causal),
         }
     }
 
@@ -74,15 +76,15 @@ impl Model {
     /// If memory cannot be allocated.
     pub(crate) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
         Ok(match config {
-            ModelConfig::Gpt2(config) => Model::Gpt2(Gpt2::random(config, SEED, runtime)?),
             ModelConfig::Bert(config) => Model::Bert(Bert::random(config, SEED, runtime)?),
+            config => Model::Causal(random_causal_model(config, SEED, runtime)?),
         })
     }
 
     /// Bytes of the weights as they are held.
     pub(crate) fn weight_bytes(&self) -> usize {
         match self {
-            Model::Gpt2(model) => model.weight_bytes(),
+            Model::Causal(model) => model.weight_bytes(),
             Model::Bert(model) => model.weight_bytes(),
         }
     }
@@ -93,7 +95,7 @@ impl Model {
     /// If it cannot be allocated.
     pub(crate) fn workload(&self, test: Test, all_logits: bool) -> Result<Box<dyn Workload + '_>, Error> {
         Ok(match self {
-            Model::Gpt2(model) => Box::new(Gpt2Workload::new(model, test, all_logits)?),
+            Model::Causal(model) => Box::new(CausalWorkload::new(&**model, test, all_logits)?),
             Model::Bert(model) => Box::new(BertWorkload::new(model, test)?),
         })
     }

@@ -53,6 +53,55 @@ const BERT: [&str; 15] = [
     "vocab_size",
 ];
 
+/// Keys that the reader of other decoders' configurations follows or refuses.
+const DECODER: [&str; 44] = [
+    "_sliding_window_pattern",
+    "add_cross_attention",
+    "attention_bias",
+    "attention_chunk_size",
+    "attn_logit_softcapping",
+    "bos_token_id",
+    "eos_token_id",
+    "final_logit_softcapping",
+    "head_dim",
+    "hidden_act",
+    "hidden_activation",
+    "hidden_size",
+    "intermediate_size",
+    "kv_lora_rank",
+    "layer_types",
+    "max_position_embeddings",
+    "max_window_layers",
+    "mlp_bias",
+    "no_rope_layer_interval",
+    "no_rope_layers",
+    "num_attention_heads",
+    "num_experts",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "num_local_experts",
+    "original_max_position_embeddings",
+    "partial_rotary_factor",
+    "query_pre_attn_scalar",
+    "rms_norm_eps",
+    "rope_local_base_freq",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "sliding_window_pattern",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "use_bidirectional_attention",
+    "use_double_wide_mlp",
+    "use_qk_norm",
+    "use_sliding_window",
+    "vocab_size",
+    // Of the cache of keys and values, and of older code alone.
+    "cache_implementation",
+    "rope_interleaved",
+];
+
 /// Keys of any model that are followed or refused.
 const COMMON: [&str; 6] = [
     "architectures",
@@ -65,7 +114,7 @@ const COMMON: [&str; 6] = [
 
 /// Keys that cannot change what a model computes from given tokens: training, heads for other tasks, forms of output, the way
 /// of computing, and notes about the file.
-const WITHOUT_EFFECT: [&str; 60] = [
+const WITHOUT_EFFECT: [&str; 62] = [
     "_attn_implementation",
     "_attn_implementation_autoset",
     "_commit_hash",
@@ -73,6 +122,7 @@ const WITHOUT_EFFECT: [&str; 60] = [
     "_name_or_path",
     "_num_labels",
     "attention_probs_dropout_prob",
+    "attention_dropout",
     "attn_implementation",
     "attn_pdrop",
     "bos_token_id",
@@ -104,6 +154,7 @@ const WITHOUT_EFFECT: [&str; 60] = [
     "pooler_num_fc_layers",
     "pooler_size_per_head",
     "pooler_type",
+    "pretraining_tp",
     "problem_type",
     "reorder_and_upcast_attn",
     "resid_pdrop",
@@ -154,8 +205,9 @@ pub(crate) fn notices(json: &JsonObject, model: &ModelConfig, has_generation_con
     let own: &[&str] = match model {
         ModelConfig::Gpt2(_) => &GPT2,
         ModelConfig::Bert(_) => &BERT,
+        ModelConfig::Decoder(_) => &DECODER,
     };
-    let is_generator = matches!(model, ModelConfig::Gpt2(_));
+    let is_generator = model.is_causal();
     let is_known = |key: &str| {
         own.contains(&key)
             || COMMON.contains(&key)

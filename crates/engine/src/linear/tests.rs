@@ -53,10 +53,37 @@ impl Layer for ByteLayer {
     }
 }
 
+/// 3 inputs, 2 outputs.
+fn of_bytes(parts: Vec<Box<dyn Layer>>) -> Linear {
+    Linear { parts, inputs: 3, outputs: 2, bias: Some(vec![10.0, -1.0]), name: "bytes", layer: Some(7) }
+}
+
+#[test]
+fn parts_of_several_kinds_stand_side_by_side() {
+    let part = |weights: &[i8]| Box::new(ByteLayer { weights: weights.to_vec(), inputs: 3 }) as Box<dyn Layer>;
+    let (whole, parts) =
+        (of_bytes(vec![part(&[1, 2, 3, -4, 0, 5])]), of_bytes(vec![part(&[1, 2, 3]), part(&[-4, 0, 5])]));
+    let runtime = Runtime::new(Some(1)).unwrap();
+    let run = |linear: &Linear| {
+        let (x, residual) = ([1.0, 1.0, 1.0, 2.0, 0.0, 1.0], [100.0, 200.0, 300.0, 400.0]);
+        let residual = Some(MatRef::new(&residual, 2, 2).unwrap());
+        let mut y = [0.0; 4];
+        let epilogue = Epilogue { residual, ..Epilogue::default() };
+        linear.run(&x, &mut y, epilogue, &runtime, &mut Scratch::new()).unwrap();
+        y
+    };
+    assert_eq!(run(&parts), run(&whole));
+    assert_eq!(parts.bytes(), whole.bytes());
+    let mut row = [0.0; 3];
+    parts.copy_output(1, &mut row).unwrap();
+    assert_eq!(row, [-4.0, 0.0, 5.0]);
+    assert!(parts.copy_output(2, &mut row).is_err());
+}
+
 #[test]
 fn a_layer_of_another_kind_runs_through_the_same_call() {
     let weights = ByteLayer { weights: vec![1, 2, 3, -4, 0, 5], inputs: 3 };
-    let linear = Linear { weights: Box::new(weights), bias: Some(vec![10.0, -1.0]), name: "bytes", layer: Some(7) };
+    let linear = of_bytes(vec![Box::new(weights)]);
     let (x, residual) = ([1.0, 1.0, 1.0, 2.0, 0.0, 1.0], [100.0, 200.0, 300.0, 400.0]);
     let epilogue = Epilogue {
         activation: Activation::Relu,
@@ -101,7 +128,7 @@ fn joined_layers_may_differ_in_width() {
     let (source, runtime) = (Source::random(5), Runtime::new(Some(1)).unwrap());
     let inputs = 6;
     let parts = [("query", 20), ("key", 4), ("value", 4)].map(|(name, outputs)| (source.child(name), outputs));
-    let joined = Linear::load_joined(&runtime, &parts, inputs).unwrap();
+    let joined = Linear::load_joined(&runtime, &parts, inputs, true).unwrap();
     assert_eq!(joined.outputs(), 28);
     let x = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0];
     let run = |linear: &Linear| {

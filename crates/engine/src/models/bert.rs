@@ -16,8 +16,8 @@ use crate::activations::{Activations, Cut, Lookup, span};
 use crate::bundle::Weights;
 use crate::config::BertConfig;
 use crate::error::Error;
-use crate::layer_norm::LayerNorm;
 use crate::linear::{Layout, Linear};
+use crate::norm::Norm;
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use crate::source::{Loading, Source};
@@ -44,7 +44,7 @@ pub struct Bert {
     position_table: Table,
     /// (token types, width), row-major.
     type_table: Table,
-    embedding_norm: LayerNorm,
+    embedding_norm: Norm,
     layers: Vec<Layer>,
     attention: AttentionPlan,
 }
@@ -55,10 +55,10 @@ struct Layer {
     shape: QkvShape,
     qkv: Linear,
     attention_out: Linear,
-    attention_norm: LayerNorm,
+    attention_norm: Norm,
     up: Linear,
     down: Linear,
-    output_norm: LayerNorm,
+    output_norm: Norm,
     activation: Activation,
 }
 
@@ -137,7 +137,7 @@ impl Bert {
         let word_table = table("word_embeddings", config.vocab_size)?;
         let position_table = table("position_embeddings", config.max_position_embeddings)?;
         let type_table = table("token_type_embeddings", config.type_vocab_size)?;
-        let embedding_norm = LayerNorm::load_legacy(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
+        let embedding_norm = Norm::legacy_layer(&embeddings.child("LayerNorm"), width, config.layer_norm_eps)?;
         let layers = (0..config.num_hidden_layers)
             .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), layer, config, runtime))
             .collect::<Result<_, _>>()?;
@@ -192,8 +192,7 @@ impl Bert {
         let cut = Cut::new(rows, runtime.threads());
         let BertActivations { activations, rows: rows_held } = state;
         *rows_held = 0;
-        let BertConfig { hidden_size: width, intermediate_size: inner, .. } = self.config;
-        activations.reserve(cut, width, inner, self.config.qkv_shape())?;
+        activations.reserve(cut, self.config.widths())?;
         if rows > 0 {
             self.embed(batch, activations, runtime)?;
             self.layers.iter().try_for_each(|layer| layer.run(&self.attention, batch, cut, activations, runtime))?;
@@ -253,7 +252,8 @@ impl Bert {
                 })
             },
         )?;
-        self.embedding_norm.run(sum, &mut state.stream[..rows * width], runtime)
+        self.embedding_norm.run(sum, &mut state.stream[..rows * width], runtime);
+        Ok(())
     }
 }
 
@@ -263,7 +263,7 @@ impl Layer {
         let linear =
             |name: &str, inputs, outputs| Linear::load(runtime, &source.child(name), Layout::OutIn, inputs, outputs);
         let norm = |name: &str| {
-            LayerNorm::load_legacy(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
+            Norm::legacy_layer(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
         };
         let shape = config.qkv_shape();
         let (attention, queries, keys) = (source.child("attention.self"), shape.query_width(), shape.key_width());
@@ -272,7 +272,7 @@ impl Layer {
         Ok(Layer {
             index,
             shape,
-            qkv: Linear::load_joined(runtime, &projections, width)?.named("qkv", index),
+            qkv: Linear::load_joined(runtime, &projections, width, true)?.named("qkv", index),
             attention_out: linear("attention.output.dense", queries, width)?.named("attention out", index),
             attention_norm: norm("attention.output.LayerNorm")?,
             up: linear("intermediate.dense", width, inner)?.named("up", index),
@@ -317,10 +317,10 @@ impl Layer {
             let (x, normed) = (&mut stream[own.clone()], &mut normed[..len * width]);
             let (sum, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
             self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, scratch)?;
-            self.attention_norm.run(sum, normed, runtime)?;
+            self.attention_norm.run(sum, normed, runtime);
             self.up.run(normed, inner, activate, runtime, scratch)?;
             self.down.run(inner, sum, plus(normed, width)?, runtime, scratch)?;
-            self.output_norm.run(sum, x, runtime)?;
+            self.output_norm.run(sum, x, runtime);
         }
         Ok(())
     }

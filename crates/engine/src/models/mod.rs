@@ -1,19 +1,27 @@
 //! The architectures, one file each.
 
 pub mod bert;
+pub mod causal;
+pub mod decoder;
 pub mod gpt2;
+pub mod llama;
 pub(crate) mod tensor_use;
 
-use crate::config::Activation;
+use self::causal::CausalModel;
+use self::decoder::Decoder;
+use crate::bundle::Weights;
+use crate::config::{Activation, ModelConfig};
 use crate::error::Error;
 use crate::profile::{Kind, Step};
 use crate::qkv_shape::QkvShape;
+use crate::runtime::Runtime;
+use crate::source::Loading;
 use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
 use cke_kernels::threads::{Parallel, for_each_chunk};
 use cke_kernels::view::{MatMut, MatRef};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 impl From<Activation> for activation::Activation {
     fn from(activation: Activation) -> activation::Activation {
@@ -27,7 +35,40 @@ impl From<Activation> for activation::Activation {
     }
 }
 
-/// Rows looked up by one task.
+/// A model that continues texts, of random weights, to measure speed.
+///
+/// # Errors
+/// Fails if the configuration is that of a model which does not, or an allocation fails.
+pub fn random_causal_model(config: &ModelConfig, seed: u64, runtime: &Runtime) -> Result<Arc<dyn CausalModel>, Error> {
+    let decoder = match config {
+        ModelConfig::Gpt2(config) => gpt2::random(config, seed, runtime)?,
+        ModelConfig::Decoder(config) => llama::random(config, seed, runtime)?,
+        ModelConfig::Bert(_) => return Err(not_causal("random weights", config)),
+    };
+    Ok(Arc::new(decoder))
+}
+
+/// Loads a model that continues texts; `name` is what errors call it.
+pub(crate) fn load_decoder(
+    name: &str,
+    config: &ModelConfig,
+    weights: &Weights,
+    runtime: &Runtime,
+    loading: Loading<'_>,
+) -> Result<Decoder, Error> {
+    match config {
+        ModelConfig::Gpt2(config) => gpt2::load_from(weights, config, runtime, loading),
+        ModelConfig::Decoder(config) => llama::load_from(weights, config, runtime, loading),
+        ModelConfig::Bert(_) => Err(not_causal(name, config)),
+    }
+}
+
+fn not_causal(name: &str, found: &ModelConfig) -> Error {
+    let (file, found) = (name.to_owned(), found.architecture());
+    Error::WrongArchitecture { file, wanted: "a model that continues texts, such as GPT-2 or Llama", found }
+}
+
+/// Rows looked up or turned by one task.
 const ROWS_PER_TASK: usize = 16;
 
 /// Calls `work(row, x)` for each row of x (rows, width), spread over the pool; the first error of all, where there is one.

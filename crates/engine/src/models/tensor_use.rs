@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::gpt2::{self, HEAD, TOKEN_TABLE};
-use crate::config::ModelConfig;
+use super::llama;
+use crate::config::{DecoderConfig, Family, ModelConfig};
 use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
@@ -48,6 +49,7 @@ pub(crate) fn unused_tensors(config: &ModelConfig, checkpoint: &Checkpoint) -> O
     let is_expected = match config {
         ModelConfig::Gpt2(_) => is_expected_beside_gpt2,
         ModelConfig::Bert(_) => is_expected_beside_bert,
+        ModelConfig::Decoder(_) => is_expected_beside_decoder,
     };
     let unused = checkpoint.infos().map(|info| info.name).filter(|name| !used.contains(*name) && !is_expected(name));
     let names: Vec<String> = unused.map(str::to_owned).collect();
@@ -61,6 +63,7 @@ fn used_names(config: &ModelConfig, checkpoint: &Checkpoint) -> HashSet<String> 
         ModelConfig::Bert(config) => {
             (super::bert::PREFIXES, &super::bert::PROBES[..], bert_names(config.num_hidden_layers))
         }
+        ModelConfig::Decoder(config) => (llama::PREFIXES, &[llama::TOKEN_TABLE][..], decoder_names(config)),
     };
     let scope = probes.iter().find_map(|probe| checkpoint.scope(&prefixes, probe).ok());
     let prefix = scope.as_ref().map_or("", |scope| scope.prefix());
@@ -69,7 +72,7 @@ fn used_names(config: &ModelConfig, checkpoint: &Checkpoint) -> HashSet<String> 
     let is_replaced = |name: &str| older_name(name).is_some_and(|older| find(&older).is_some());
     let names = names.iter().filter(|name| !is_replaced(name));
     let mut used: HashSet<String> = names.filter_map(|name| find(name)).collect();
-    if matches!(config, ModelConfig::Gpt2(_)) {
+    if config.is_causal() {
         used.insert(HEAD.to_owned());
     }
     used
@@ -107,6 +110,23 @@ fn bert_names(layers: usize) -> Vec<String> {
     tables.into_iter().chain(with_parameters(of_layers(&LINEAR))).chain(norms).collect()
 }
 
+fn decoder_names(config: &DecoderConfig) -> Vec<String> {
+    let projections: &[&str] = match config.family {
+        Family::Phi3 => &["self_attn.qkv_proj", "mlp.gate_up_proj"],
+        _ => &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj"],
+    };
+    let head_norms: &[&str] =
+        if config.family.has_head_norms() { &["self_attn.q_norm", "self_attn.k_norm"] } else { &[] };
+    let gemma_norms: &[&str] =
+        if config.family.is_gemma() { &["pre_feedforward_layernorm", "post_feedforward_layernorm"] } else { &[] };
+    let common = &["self_attn.o_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm"][..];
+    let parts = [projections, head_norms, gemma_norms, common].concat();
+    let blocks = (0..config.layers.len())
+        .flat_map(|layer| parts.iter().map(move |part| format!("layers.{layer}.{part}")).collect::<Vec<_>>());
+    let own = [llama::TOKEN_TABLE, "norm.weight"].map(str::to_owned);
+    own.into_iter().chain(with_parameters(blocks)).collect()
+}
+
 /// The name that the oldest checkpoints of BERT have for a parameter of a norm.
 fn older_name(name: &str) -> Option<String> {
     [(".LayerNorm.weight", ".LayerNorm.gamma"), (".LayerNorm.bias", ".LayerNorm.beta")]
@@ -117,6 +137,11 @@ fn older_name(name: &str) -> Option<String> {
 fn is_expected_beside_gpt2(name: &str) -> bool {
     let is_mask = [".attn.bias", ".attn.masked_bias"].iter().any(|mask| name.ends_with(mask));
     is_mask || ["score.", "classifier.", "multiple_choice_head."].iter().any(|head| name.starts_with(head))
+}
+
+fn is_expected_beside_decoder(name: &str) -> bool {
+    // Frequencies are computed, whatever older exporters wrote out.
+    name.ends_with("rotary_emb.inv_freq") || name.starts_with("score.")
 }
 
 fn is_expected_beside_bert(name: &str) -> bool {

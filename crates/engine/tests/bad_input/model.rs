@@ -22,7 +22,7 @@ fn error_with(case: &str, key: &str, value: u64) -> Error {
     let runtime = Runtime::new(Some(1)).unwrap();
     let bundle = Bundle::open(dir.path()).unwrap();
     match case.split('-').next() {
-        Some("gpt2") => bundle.into_gpt2(&runtime, &|_| ()).unwrap_err(),
+        Some("gpt2") => bundle.into_causal_model(&runtime, &|_| ()).unwrap_err(),
         _ => bundle.into_bert(&runtime, &|_| ()).unwrap_err(),
     }
 }
@@ -57,7 +57,8 @@ fn more_layers_than_there_are_is_a_missing_tensor() {
 #[test]
 fn model_of_another_architecture_is_refused() {
     let runtime = Runtime::new(Some(1)).unwrap();
-    let message = Bundle::open(&golden("bert-odd")).unwrap().into_gpt2(&runtime, &|_| ()).unwrap_err().to_string();
+    let message =
+        Bundle::open(&golden("bert-odd")).unwrap().into_causal_model(&runtime, &|_| ()).unwrap_err().to_string();
     assert!(message.contains("bert-odd") && message.contains("GPT-2"), "{message}");
     let message = Bundle::open(&golden("gpt2-odd")).unwrap().into_bert(&runtime, &|_| ()).unwrap_err().to_string();
     assert!(message.contains("gpt2-odd") && message.contains("BERT"), "{message}");

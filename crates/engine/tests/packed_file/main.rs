@@ -38,5 +38,5 @@ fn open(file: &[u8]) -> Result<Bundle, LoadError> {
 fn use_all(file: &[u8], runtime: &Runtime) -> Result<(), Error> {
     let bundle = open(file)?;
     bundle.tokenizer()?;
-    bundle.into_gpt2(runtime, &|_| ()).map(drop)
+    bundle.into_causal_model(runtime, &|_| ()).map(drop)
 }

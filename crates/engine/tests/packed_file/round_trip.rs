@@ -8,16 +8,16 @@ use cke_engine::error::Error;
 use cke_engine::evaluate::negative_log_likelihoods;
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
-use cke_engine::models::gpt2::{Gpt2, Results, Sequence};
+use cke_engine::models::causal::{CausalModel, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use std::cell::Cell;
 use std::path::Path;
 
 /// The logits of the last of some tokens.
-fn logits(model: &Gpt2, runtime: &Runtime, ids: &[u32]) -> Vec<u32> {
+fn logits(model: &dyn CausalModel, runtime: &Runtime, ids: &[u32]) -> Vec<u32> {
     let mut sequence = [Sequence { pending: ids.to_vec(), cache: model.cache(ids.len()).unwrap() }];
-    let (mut state, mut out) = (model.activations().unwrap(), vec![0.0; model.config().vocab_size]);
+    let (mut state, mut out) = (model.activations().unwrap(), vec![0.0; model.vocabulary()]);
     model.forward(&mut sequence, Results::Last, &mut state, runtime).unwrap();
     model.logits(0..1, &mut out, &mut state, runtime).unwrap();
     bits(&out)
@@ -31,9 +31,9 @@ fn gpt2_on_every_instruction_set_has_the_bits_of_its_directory() {
         for runtime in runtimes().into_iter().map(|runtime| runtime.with_weights(WeightFormat::Int8)) {
             let (stored, packed) = (Bundle::open(&dir).unwrap(), open(&file).unwrap());
             assert_eq!((packed.config(), packed.generation()), (stored.config(), stored.generation()), "{case}");
-            let [stored, packed] = [stored, packed].map(|bundle| bundle.into_gpt2(&runtime, &|_| ()).unwrap());
-            let ids: Vec<u32> = (0..9).map(|i| i * 7 % packed.config().vocab_size as u32).collect();
-            assert_eq!(logits(&packed, &runtime, &ids), logits(&stored, &runtime, &ids), "{case}");
+            let [stored, packed] = [stored, packed].map(|bundle| bundle.into_causal_model(&runtime, &|_| ()).unwrap());
+            let ids: Vec<u32> = (0..9).map(|i| i * 7 % packed.vocabulary() as u32).collect();
+            assert_eq!(logits(&*packed, &runtime, &ids), logits(&*stored, &runtime, &ids), "{case}");
             assert_eq!(packed.weight_bytes(), stored.weight_bytes(), "{case}");
         }
     }
@@ -47,8 +47,8 @@ fn every_format_that_is_packed_alike_everywhere_is_read_back() {
         let file = pack(&dir, &runtime).unwrap_or_else(|error| panic!("{format}: {error}"));
         assert_eq!(open(&file).unwrap().packed_format(), Some(format));
         let [stored, packed] = [Bundle::open(&dir).unwrap(), open(&file).unwrap()]
-            .map(|bundle| bundle.into_gpt2(&runtime, &|_| ()).unwrap());
-        assert_eq!(logits(&packed, &runtime, &[3, 1, 2]), logits(&stored, &runtime, &[3, 1, 2]), "{format}");
+            .map(|bundle| bundle.into_causal_model(&runtime, &|_| ()).unwrap());
+        assert_eq!(logits(&*packed, &runtime, &[3, 1, 2]), logits(&*stored, &runtime, &[3, 1, 2]), "{format}");
     }
 }
 
@@ -125,8 +125,8 @@ fn demo_model_in_a_file_reads_a_text_as_the_one_in_the_program() {
     let file = pack(ModelFiles::demo(), &runtime).unwrap();
     let evaluate = |bundle: Bundle| {
         let ids = bundle.tokenizer().unwrap().encode("The iterator <|endoftext|> of a `Vec`", true).unwrap();
-        let model = bundle.into_gpt2(&runtime, &|_| ()).unwrap();
-        (negative_log_likelihoods(&model, &runtime, &ids, &mut |_| ()).unwrap(), ids)
+        let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
+        (negative_log_likelihoods(&*model, &runtime, &ids, &mut |_| ()).unwrap(), ids)
     };
     assert_eq!(evaluate(open(&file).unwrap()), evaluate(Bundle::demo().unwrap()));
 }
@@ -137,7 +137,7 @@ fn loading_reports_as_many_bytes_as_were_announced() {
     let file = pack(&golden_dir("gpt2-odd"), &runtime).unwrap();
     let (bundle, loaded) = (open(&file).unwrap(), Cell::new(0));
     let announced = bundle.load_bytes();
-    bundle.into_gpt2(&runtime, &|bytes| loaded.set(loaded.get() + bytes)).unwrap();
+    bundle.into_causal_model(&runtime, &|bytes| loaded.set(loaded.get() + bytes)).unwrap();
     assert_eq!(loaded.get(), announced);
 }
 
@@ -150,14 +150,14 @@ fn model_without_a_tokenizer_is_packed_without_one() {
     }
     let bundle = open(&pack(model.path(), &int8()).unwrap()).unwrap();
     assert!(matches!(bundle.tokenizer(), Err(LoadError::NoTokenizer { .. })));
-    bundle.into_gpt2(&int8(), &|_| ()).unwrap();
+    bundle.into_causal_model(&int8(), &|_| ()).unwrap();
 }
 
 #[test]
 fn another_format_than_the_files_is_refused_with_both() {
     let file = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
     let plain = Runtime::new(Some(1)).unwrap();
-    let error = open(&file).unwrap().into_gpt2(&plain, &|_| ()).unwrap_err().to_string();
+    let error = open(&file).unwrap().into_causal_model(&plain, &|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("model.cke: wanted weights as f32, found a file packed as int8 (leave out"), "{error}");
     let error = pack(&golden_dir("gpt2-odd"), &plain).unwrap_err();
     assert!(matches!(error, Error::NotPortable { format: "f32" }), "{error}");
@@ -193,6 +193,6 @@ fn file_that_changes_while_it_is_open_is_an_error() {
         .open(&path)
         .and_then(|mut file| std::io::Write::write_all(&mut file, b"x"))
         .unwrap();
-    let error = bundle.into_gpt2(&int8(), &|_| ()).unwrap_err();
+    let error = bundle.into_causal_model(&int8(), &|_| ()).unwrap_err();
     assert!(matches!(error, Error::Load(LoadError::Changed { .. })), "{error}");
 }

@@ -1,6 +1,8 @@
 //! What the golden tests share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod causal;
+
 use cke_engine::runtime::Runtime;
 use cke_kernels::{Cpu, Isa};
 use safetensors::SafeTensors;

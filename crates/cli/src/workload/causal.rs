@@ -1,17 +1,17 @@
-//! Reading prompts and generating tokens with GPT-2.
+//! Reading prompts and generating tokens with a model that continues texts.
 
 use super::test_plan::{Test, TestKind};
 use super::{Workload, token_ids};
 use cke_engine::activations::Activations;
 use cke_engine::error::Error;
-use cke_engine::models::gpt2::{Gpt2, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
+use cke_engine::models::causal::{CausalModel, LOGIT_ROWS, MAX_ROWS, Results, Sequence};
 use cke_engine::runtime::Runtime;
 use std::hint::black_box;
 
 /// `test.batch` sequences of `test.tokens` tokens from an empty context on.
 #[derive(Debug)]
-pub(super) struct Gpt2Workload<'m> {
-    model: &'m Gpt2,
+pub(super) struct CausalWorkload<'m> {
+    model: &'m dyn CausalModel,
     test: Test,
     all_logits: bool,
     /// Each sequence reads the same tokens.
@@ -22,13 +22,13 @@ pub(super) struct Gpt2Workload<'m> {
     logits: Vec<f32>,
 }
 
-impl<'m> Gpt2Workload<'m> {
+impl<'m> CausalWorkload<'m> {
     /// Makes the test ready; `all_logits` gives every position of a prompt its logits, else only the last one has them.
     ///
     /// # Errors
     /// If memory cannot be allocated.
-    pub(super) fn new(model: &'m Gpt2, test: Test, all_logits: bool) -> Result<Gpt2Workload<'m>, Error> {
-        let vocabulary = model.config().vocab_size;
+    pub(super) fn new(model: &'m dyn CausalModel, test: Test, all_logits: bool) -> Result<CausalWorkload<'m>, Error> {
+        let vocabulary = model.vocabulary();
         let sequence = || -> Result<Sequence, Error> {
             Ok(Sequence { pending: Vec::with_capacity(MAX_ROWS), cache: model.cache(test.tokens)? })
         };
@@ -37,7 +37,7 @@ impl<'m> Gpt2Workload<'m> {
             TestKind::Prompt => LOGIT_ROWS.min(test.batch),
             TestKind::Generation => test.batch,
         };
-        Ok(Gpt2Workload {
+        Ok(CausalWorkload {
             model,
             test,
             all_logits,
@@ -78,7 +78,7 @@ impl<'m> Gpt2Workload<'m> {
     }
 
     fn logits_of(&mut self, rows: std::ops::Range<usize>, runtime: &Runtime) -> Result<(), Error> {
-        let logits = &mut self.logits[..rows.len() * self.model.config().vocab_size];
+        let logits = &mut self.logits[..rows.len() * self.model.vocabulary()];
         self.model.logits(rows, logits, &mut self.state, runtime)?;
         black_box(logits);
         Ok(())
@@ -95,7 +95,7 @@ impl<'m> Gpt2Workload<'m> {
     }
 }
 
-impl Workload for Gpt2Workload<'_> {
+impl Workload for CausalWorkload<'_> {
     fn run(&mut self, runtime: &Runtime) -> Result<(), Error> {
         self.sequences.iter_mut().for_each(|sequence| sequence.cache.truncate(0));
         match self.test.kind {
@@ -120,26 +120,28 @@ impl Workload for Gpt2Workload<'_> {
 mod tests {
     use super::*;
     use cke_engine::config::{Gpt2Config, ModelConfig};
+    use cke_engine::models::decoder::Decoder;
+    use cke_engine::models::gpt2;
     use cke_engine::synthetic;
 
     /// A GPT-2 that costs nothing, with a context longer than one pass.
-    fn tiny(runtime: &Runtime) -> Gpt2 {
+    fn tiny(runtime: &Runtime) -> Decoder {
         let Some(ModelConfig::Gpt2(usual)) = synthetic::config("gpt2") else { panic!("gpt2 is a GPT-2") };
         let n_positions = MAX_ROWS + 88;
         let config =
             Gpt2Config { vocab_size: 53, n_positions, n_embd: 12, n_layer: 2, n_head: 3, n_inner: 20, ..usual };
-        Gpt2::random(&config, 1, runtime).expect("a tiny model")
+        gpt2::random(&config, 1, runtime).expect("a tiny model")
     }
 
     /// The last logits that a workload computed.
-    fn logits_after_run(model: &Gpt2, test: Test, all_logits: bool, runtime: &Runtime) -> Vec<f32> {
-        let mut workload = Gpt2Workload::new(model, test, all_logits).expect("little memory");
+    fn logits_after_run(model: &Decoder, test: Test, all_logits: bool, runtime: &Runtime) -> Vec<f32> {
+        let mut workload = CausalWorkload::new(model, test, all_logits).expect("little memory");
         for _ in 0..2 {
             workload.run(runtime).expect("a valid test");
             let lengths: Vec<usize> = workload.sequences.iter().map(|sequence| sequence.cache.len()).collect();
             assert_eq!(lengths, vec![test.tokens; test.batch], "{test}");
         }
-        let vocabulary = model.config().vocab_size;
+        let vocabulary = model.vocabulary();
         let together = (MAX_ROWS / test.tokens).clamp(1, test.batch);
         let rows_of_last_pass = match (test.kind, all_logits) {
             (TestKind::Generation, _) => test.batch,
@@ -184,7 +186,7 @@ mod tests {
         let runtime = Runtime::new(Some(1)).expect("one thread");
         let model = tiny(&runtime);
         let test = |kind, batch| Test { kind, tokens: 20, batch };
-        let workload = |test, all_logits| Gpt2Workload::new(&model, test, all_logits).expect("little memory");
+        let workload = |test, all_logits| CausalWorkload::new(&model, test, all_logits).expect("little memory");
         let (prompt, generation) = (test(TestKind::Prompt, 1), test(TestKind::Generation, 1));
         let last = workload(prompt, false);
         assert_eq!(last.flops(), model.flops(20, 0, 1));

@@ -1,0 +1,175 @@
+//! How queries and keys are turned by their positions: `rope_parameters`, or `rope_theta` and `rope_scaling` as older files have it.
+
+use super::MAX_POSITIONS;
+use crate::formats::json_object::JsonObject;
+use crate::load_error::LoadError;
+
+/// Rotary position embeddings of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RopeConfig {
+    /// Pair i of a head turns by position · theta^(−2i / `rotary_dims`), before any scaling.
+    pub theta: f32,
+    /// The first columns of a head that turn: an even number.
+    pub rotary_dims: usize,
+    /// How it was stretched beyond the positions that the model was first trained on.
+    pub scaling: RopeScaling,
+}
+
+/// How angles change for long contexts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// Positions are divided by a factor.
+    Linear {
+        /// The factor.
+        factor: f32,
+    },
+    /// Slow pairs are slowed down by a factor, fast ones not, those between in part (Llama 3.1).
+    Llama3 {
+        /// The factor.
+        factor: f32,
+        /// Pairs that turn fewer times than this over the first positions are slow.
+        low_freq_factor: f32,
+        /// Pairs that turn more often than this are fast.
+        high_freq_factor: f32,
+        /// Positions that the model was first trained on.
+        original_positions: usize,
+    },
+    /// The same by a ramp over pairs, with a factor on cosines and sines (Peng et al., "YaRN", 2023).
+    Yarn {
+        /// The factor.
+        factor: f32,
+        /// Positions that the model was first trained on.
+        original_positions: usize,
+        /// The factor on cosines and sines; the method's own if `None`.
+        attention_factor: Option<f32>,
+        /// Turns over the first positions from which on a pair is fast.
+        beta_fast: f32,
+        /// Turns up to which a pair is slow.
+        beta_slow: f32,
+        /// Two numbers that make up the attention factor in some models.
+        mscale: Option<(f32, f32)>,
+        /// Whether the ramp begins and ends at whole pairs.
+        truncate: bool,
+    },
+    /// A factor for each pair, of two lists: for short contexts and for those beyond the first positions (Ding et al., "LongRoPE", 2024).
+    LongRope {
+        /// (`rotary_dims` / 2)
+        short_factor: Vec<f32>,
+        /// (`rotary_dims` / 2)
+        long_factor: Vec<f32>,
+        /// Positions up to which a context is short.
+        original_positions: usize,
+        /// The factor on cosines and sines.
+        attention_factor: f32,
+    },
+}
+
+const POSITIVE: &str = "a number above 0";
+
+fn is_positive(number: f32) -> bool {
+    number > 0.0 && number.is_finite()
+}
+
+impl RopeConfig {
+    /// Without scaling, over all columns of a head.
+    pub(super) fn unscaled(theta: f32, head_dim: usize) -> RopeConfig {
+        RopeConfig { theta, rotary_dims: head_dim, scaling: RopeScaling::None }
+    }
+
+    /// Reads the keys of `json`, which are in the object itself or in one of its older or newer objects.
+    pub(super) fn read(
+        json: &JsonObject,
+        default_theta: f32,
+        head_dim: usize,
+        positions: usize,
+    ) -> Result<RopeConfig, LoadError> {
+        let inner = match json.object("rope_scaling")? {
+            Some(inner) => Some(inner),
+            None => json.object("rope_parameters")?,
+        };
+        let number = |key: &str| match &inner {
+            Some(inner) if inner.get(key).is_some() => inner.number(key, POSITIVE, is_positive),
+            _ => json.number(key, POSITIVE, is_positive),
+        };
+        let theta = number("rope_theta")?.unwrap_or(default_theta);
+        let rotary_dims = (head_dim as f32 * number("partial_rotary_factor")?.unwrap_or(1.0)) as usize;
+        if rotary_dims == 0 || rotary_dims > head_dim || !rotary_dims.is_multiple_of(2) {
+            let wanted = format!("a part of the {head_dim} columns of a head that is an even number of columns");
+            return Err(json.wrong("partial_rotary_factor", wanted));
+        }
+        let scaling = RopeScaling::read(inner.as_ref().unwrap_or(json), json, rotary_dims, positions)?;
+        Ok(RopeConfig { theta, rotary_dims, scaling })
+    }
+}
+
+impl RopeScaling {
+    /// Reads the keys of `json`; `outer` is the whole configuration.
+    fn read(
+        json: &JsonObject,
+        outer: &JsonObject,
+        rotary_dims: usize,
+        positions: usize,
+    ) -> Result<RopeScaling, LoadError> {
+        let kind_key = if json.get("rope_type").is_some() { "rope_type" } else { "type" };
+        let factor = |key: &str| json.required(key, json.number(key, POSITIVE, is_positive)?, POSITIVE);
+        let original_positions = || -> Result<usize, LoadError> {
+            let key = "original_max_position_embeddings";
+            let own = json.size(key, 16 * MAX_POSITIONS)?;
+            Ok(outer.size(key, 16 * MAX_POSITIONS)?.or(own).unwrap_or(positions))
+        };
+        match json.text(kind_key)? {
+            None | Some("default") => Ok(RopeScaling::None),
+            Some("linear") => Ok(RopeScaling::Linear { factor: factor("factor")? }),
+            Some("llama3") => Ok(RopeScaling::Llama3 {
+                factor: factor("factor")?,
+                low_freq_factor: factor("low_freq_factor")?,
+                high_freq_factor: factor("high_freq_factor")?,
+                original_positions: original_positions()?,
+            }),
+            Some("yarn") if json.get("short_factor").is_none() => Self::yarn(json, positions, original_positions()?),
+            Some("longrope" | "su" | "yarn") => Self::long_rope(json, rotary_dims, positions, original_positions()?),
+            Some(_) => Err(json.wrong(kind_key, "\"default\", \"linear\", \"llama3\", \"yarn\" or \"longrope\"")),
+        }
+    }
+
+    fn yarn(json: &JsonObject, positions: usize, original_positions: usize) -> Result<RopeScaling, LoadError> {
+        let number = |key: &str| json.number(key, POSITIVE, is_positive);
+        let implied = positions as f32 / original_positions as f32;
+        let mscale = number("mscale")?.zip(number("mscale_all_dim")?);
+        Ok(RopeScaling::Yarn {
+            factor: number("factor")?.unwrap_or(implied),
+            original_positions,
+            attention_factor: number("attention_factor")?,
+            beta_fast: number("beta_fast")?.unwrap_or(32.0),
+            beta_slow: number("beta_slow")?.unwrap_or(1.0),
+            mscale,
+            truncate: json.flag("truncate")?.unwrap_or(true),
+        })
+    }
+
+    fn long_rope(
+        json: &JsonObject,
+        rotary_dims: usize,
+        positions: usize,
+        original_positions: usize,
+    ) -> Result<RopeScaling, LoadError> {
+        let list = |key: &str| -> Result<Vec<f32>, LoadError> {
+            let pairs = rotary_dims / 2;
+            let wanted = || json.wrong(key, format!("a list of {pairs} numbers above 0"));
+            let list = json.get(key).and_then(|list| list.as_array()).filter(|list| list.len() == pairs);
+            let number = |value: &serde_json::Value| value.as_f64().map(|x| x as f32).filter(|&x| is_positive(x));
+            list.ok_or_else(wanted)?.iter().map(|value| number(value).ok_or_else(wanted)).collect()
+        };
+        let factor = json.number("factor", POSITIVE, is_positive)?;
+        let factor = factor.unwrap_or(positions as f32 / original_positions as f32);
+        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (original_positions as f32).ln()).sqrt() };
+        Ok(RopeScaling::LongRope {
+            short_factor: list("short_factor")?,
+            long_factor: list("long_factor")?,
+            original_positions,
+            attention_factor: json.number("attention_factor", POSITIVE, is_positive)?.unwrap_or(usual),
+        })
+    }
+}

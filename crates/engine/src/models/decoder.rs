@@ -1,0 +1,192 @@
+//! The body of every decoder: a causal transformer with its norms before its layers, driven by data.
+//!
+//! ```text
+//! x = scale · table[token] (+ positions[position])
+//! for each block:
+//!     q, k, v = norm(x)·W_qkv (+ b)          (q, k = norm(q), norm(k))          (q, k turned by their positions)
+//!     x += (norm of) softmax(mask(cap(scale · q·kᵀ)))·v·W_o (+ b)
+//!     x += (norm of) (act(norm(x)·W_up) or act(norm(x)·W_gate) · norm(x)·W_up)·W_down (+ b)
+//! logits = cap(norm(x)·W_head)
+//! ```
+//!
+//! What stands in parentheses some models have and others do not. `gpt2.rs` and `llama.rs` say which have what, and under which names
+//! their weights are found.
+
+mod block;
+mod embedding;
+mod rotary;
+
+pub(super) use self::block::{Block, FeedForward, HeadNorms};
+pub(super) use self::embedding::{Embedding, TokenTable};
+pub(super) use self::rotary::Rotary;
+
+use super::AttentionWork;
+use super::causal::{CausalModel, MAX_ROWS, Results, Sequence};
+use crate::activations::{Activations, Cut, Widths};
+use crate::error::Error;
+use crate::kv_cache::KvCache;
+use crate::linear::Linear;
+use crate::norm::Norm;
+use crate::profile::Step;
+use crate::runtime::Runtime;
+use cke_kernels::gemm::Epilogue;
+use cke_kernels::ops::soft_cap::soft_cap;
+use cke_kernels::threads::for_each_chunk;
+use std::ops::Range;
+
+/// A decoder of any kind, its weights packed.
+#[derive(Debug)]
+pub struct Decoder {
+    pub(super) architecture: &'static str,
+    pub(super) vocabulary: usize,
+    pub(super) context: usize,
+    pub(super) widths: Widths,
+    pub(super) embedding: Embedding,
+    /// Every way in which blocks turn queries and keys.
+    pub(super) rotaries: Vec<Rotary>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) final_norm: Norm,
+    pub(super) head: Linear,
+    /// Largest absolute value that logits are bent to.
+    pub(super) logit_cap: Option<f32>,
+}
+
+impl Decoder {
+    fn check_context(&self, wanted: usize) -> Result<(), Error> {
+        let limit = self.context;
+        if wanted <= limit { Ok(()) } else { Err(Error::Context { wanted, limit, hint: "" }) }
+    }
+
+    fn check_sequence(&self, sequence: &Sequence) -> Result<(), Error> {
+        let (first, vocabulary) = (sequence.cache.len(), self.vocabulary);
+        let wanted = first + sequence.pending.len();
+        self.check_context(wanted)?;
+        if wanted > sequence.cache.capacity() {
+            return Err(Error::Context { wanted, limit: sequence.cache.capacity(), hint: " (of its cache)" });
+        }
+        match sequence.pending.iter().position(|&id| id as usize >= vocabulary) {
+            Some(i) => Err(Error::UnknownToken { id: sequence.pending[i], position: first + i, vocabulary }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CausalModel for Decoder {
+    fn architecture(&self) -> &'static str {
+        self.architecture
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn width(&self) -> usize {
+        self.widths.stream
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.embedding.bytes() + self.bytes_per_token()
+    }
+
+    fn bytes_per_token(&self) -> usize {
+        self.head.bytes() + self.blocks.iter().map(Block::bytes).sum::<usize>()
+    }
+
+    fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64 {
+        let pairs = tokens * before + tokens * (tokens + 1) / 2;
+        let last = self.blocks.len().saturating_sub(1);
+        let of_blocks = self.blocks.iter().enumerate().map(|(i, block)| {
+            // The last block ends with the keys and values of rows without results.
+            let results = if i == last { logits } else { tokens };
+            block.multiply_adds(tokens, results, pairs)
+        });
+        2 * (of_blocks.sum::<usize>() + logits * self.head.elements()) as u64
+    }
+
+    fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
+        self.check_context(capacity)?;
+        KvCache::new(self.blocks.iter().map(Block::attention), capacity)
+    }
+
+    fn cache_bytes(&self, capacity: usize) -> usize {
+        self.blocks.iter().map(|block| block.attention().cache_bytes(capacity)).sum()
+    }
+
+    fn forward(
+        &self,
+        sequences: &mut [Sequence],
+        results: Results,
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let rows = sequences.iter().map(|sequence| sequence.pending.len()).sum::<usize>();
+        if rows == 0 || rows > MAX_ROWS {
+            return Err(
+                cke_kernels::Error::Size { what: "rows of a forward pass", wanted: MAX_ROWS, found: rows }.into()
+            );
+        }
+        sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
+        let mut cut = Cut::new(rows, runtime.threads());
+        state.reserve(cut, self.widths)?;
+        self.embedding.run(&self.head, sequences, state, runtime)?;
+        rotary::angles(&self.rotaries, sequences, state)?;
+        let work = AttentionWork::of(sequences);
+        for (index, block) in self.blocks.iter().enumerate() {
+            block.attend(work, sequences, cut, state, runtime)?;
+            if results == Results::Last && index + 1 == self.blocks.len() {
+                cut = Cut::new(keep_last_rows(sequences, self.widths, state), runtime.threads());
+            }
+            block.finish(cut, state, runtime)?;
+        }
+        sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
+        let len = cut.rows() * self.widths.stream;
+        self.final_norm.run(&state.stream[..len], &mut state.normed[..len], runtime);
+        Ok(())
+    }
+
+    fn logits(
+        &self,
+        rows: Range<usize>,
+        out: &mut [f32],
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let width = self.widths.stream;
+        let hidden = &state.normed[rows.start * width..rows.end * width];
+        self.head.run(hidden, out, Epilogue::default(), runtime, &mut state.scratch)?;
+        if let Some(cap) = self.logit_cap {
+            let step = Step::other("cap logits", None, 2 * size_of_val(out));
+            let cap_rows = |_, row: &mut [f32]| soft_cap(runtime.cpu(), row, cap);
+            runtime.step(|| step, || for_each_chunk(runtime.pool(), out, self.vocabulary, cap_rows));
+        }
+        Ok(())
+    }
+}
+
+/// Moves the row of each sequence's last pending token, and its attention, to the front; returns how many there are.
+fn keep_last_rows(sequences: &[Sequence], widths: Widths, state: &mut Activations) -> usize {
+    let (mut end, mut kept) = (0, 0);
+    for sequence in sequences.iter().filter(|sequence| !sequence.pending.is_empty()) {
+        end += sequence.pending.len();
+        for (rows, width) in [(&mut state.stream, widths.stream), (&mut state.attended, widths.qkv.query_width())] {
+            rows.copy_within((end - 1) * width..end * width, kept * width);
+        }
+        kept += 1;
+    }
+    kept
+}
+
+impl AttentionWork {
+    /// What every layer has to do for the pending tokens.
+    fn of(sequences: &[Sequence]) -> AttentionWork {
+        sequences.iter().fold(AttentionWork::default(), |work, sequence| {
+            let (rows, before) = (sequence.pending.len(), sequence.cache.len());
+            let pairs = rows * before + rows * (rows + 1) / 2;
+            AttentionWork { pairs: work.pairs + pairs, kept: work.kept + before }
+        })
+    }
+}
