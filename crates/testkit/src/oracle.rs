@@ -131,28 +131,39 @@ pub enum Mask<'a> {
     None,
     /// The last query sees every key, each query before it one key less: query i of n sees keys `0..=i + keys − n`.
     Causal,
+    /// The keys of [`Mask::Causal`], but only the last so many of each query.
+    Window(usize),
     /// Key j where `visible[j]`: padding of a batch.
     Keys(&'a [bool]),
 }
 
-/// One head of scaled dot-product attention: `softmax(scale·Q·Kᵀ)·V` with Q (n, d), K (m, d), V (m, v), the result
-/// (n, v) row-major. Source: Vaswani et al.: *Attention Is All You Need*, arXiv:1706.03762, section 3.2.1.
+/// One head of dot-product attention: `softmax(score(Q·Kᵀ))·V` with Q (n, d), K (m, d), V (m, v), the result (n, v) row-major; `score` is
+/// what a product becomes before the softmax, usually times 1/√d. Source: Vaswani et al.: *Attention Is All You Need*, arXiv:1706.03762,
+/// section 3.2.1.
 ///
 /// # Panics
-/// When the shapes do not fit, and where a causal mask has more queries than keys.
-pub fn attention(q: View<'_, f32>, k: View<'_, f32>, v: View<'_, f32>, scale: f64, mask: Mask<'_>) -> Vec<f64> {
+/// When the shapes do not fit, and where a causal mask or a window has more queries than keys.
+pub fn attention(
+    q: View<'_, f32>,
+    k: View<'_, f32>,
+    v: View<'_, f32>,
+    score: impl Fn(f64) -> f64,
+    mask: Mask<'_>,
+) -> Vec<f64> {
     let (queries, keys, width) = (q.rows(), k.rows(), q.cols());
     assert_eq!((k.cols(), v.rows()), (width, keys), "wanted K of Q's width {width} and V with {keys} rows");
-    assert!(mask != Mask::Causal || queries <= keys, "wanted at most {keys} queries, found {queries}");
+    let is_causal = matches!(mask, Mask::Causal | Mask::Window(_));
+    assert!(!is_causal || queries <= keys, "wanted at most {keys} queries, found {queries}");
     let is_visible = |i: usize, j: usize| match mask {
         Mask::None => true,
         Mask::Causal => j + queries <= i + keys,
+        Mask::Window(width) => j + queries <= i + keys && i + keys - (j + queries) < width,
         Mask::Keys(visible) => visible[j],
     };
     let mut result = Vec::with_capacity(queries * v.cols());
     for i in 0..queries {
         let visible: Vec<usize> = (0..keys).filter(|&j| is_visible(i, j)).collect();
-        let score = |&j: &usize| (0..width).map(|p| f64::from(q.at(i, p)) * f64::from(k.at(j, p))).sum::<f64>() * scale;
+        let score = |&j: &usize| score((0..width).map(|p| f64::from(q.at(i, p)) * f64::from(k.at(j, p))).sum::<f64>());
         let weights = softmax_row(visible.iter().map(score).collect());
         let mixed = |c: usize| visible.iter().zip(&weights).map(|(&j, w)| w * f64::from(v.at(j, c))).sum::<f64>();
         result.extend((0..v.cols()).map(mixed));
@@ -252,10 +263,21 @@ mod tests {
         let q = [0.0f32; 2];
         let v = [3.0f32, 6.0, 9.0];
         let view = View::row_major(&q, 2, 1);
-        let found = attention(view, View::row_major(&[1.0; 3], 3, 1), View::row_major(&v, 3, 1), 1.0, Mask::Causal);
+        let keys = View::row_major(&[1.0; 3], 3, 1);
+        let found = attention(view, keys, View::row_major(&v, 3, 1), |score| score, Mask::Causal);
         assert!(
             (found[0] - 4.5).abs() <= 4.0 * F64_ROUNDOFF * 4.5 && (found[1] - 6.0).abs() <= 4.0 * F64_ROUNDOFF * 6.0
         );
+    }
+
+    #[test]
+    fn attention_with_a_window_lets_each_query_see_the_last_keys_only() {
+        let (q, v) = ([0.0f32; 3], [3.0f32, 6.0, 12.0, 24.0]);
+        let (q, k, v) = (View::row_major(&q, 3, 1), View::row_major(&[1.0; 4], 4, 1), View::row_major(&v, 4, 1));
+        assert_eq!(attention(q, k, v, |score| score, Mask::Window(1)), [6.0, 12.0, 24.0]);
+        for (found, wanted) in attention(q, k, v, |score| score, Mask::Window(2)).into_iter().zip([4.5, 9.0, 18.0]) {
+            assert_near(found, wanted);
+        }
     }
 
     #[test]
@@ -264,7 +286,7 @@ mod tests {
         let v = [2.0f32, f32::NAN, 4.0];
         let mask = Mask::Keys(&[true, false, true]);
         let found =
-            attention(View::row_major(&[1.0], 1, 1), View::row_major(&k, 3, 1), View::row_major(&v, 3, 1), 1.0, mask);
+            attention(View::row_major(&[1.0], 1, 1), View::row_major(&k, 3, 1), View::row_major(&v, 3, 1), |x| x, mask);
         assert_eq!(found, [3.0]);
     }
 }

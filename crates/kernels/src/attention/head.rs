@@ -1,24 +1,28 @@
-//! One head: softmax(scale · Q·Kᵀ)·V for some of the queries, a KV block at a time.
+//! One key head: softmax(scale · Q·Kᵀ)·V for some of its queries, a KV block at a time.
 //!
 //! ```text
-//! for each KV block s:
+//! for each KV block s that a query sees:
 //!     S  = Q·Kₛᵀ          mₛ = max S          P = e^(scale · (S − mₛ))          lₛ = Σ P          Oₛ = P·Vₛ
 //!     m' = max(m, mₛ)     O = O·e^(scale · (m − m')) + Oₛ·e^(scale · (mₛ − m')),     l likewise
 //! out = O / l
 //! ```
 //!
-//! Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022. KV blocks
-//! begin at fixed positions and are joined in their order, so a row's bits depend neither on the other rows nor on which thread computed which
-//! block.
+//! All queries of a position that share the key head are rows of the same products, which therefore read its keys and values once.
+//!
+//! Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022; Ainslie et al.,
+//! "GQA", 2023. KV blocks begin at fixed positions and are joined in their order, so a query's bits depend neither on the other queries nor
+//! on which thread computed which block.
 
+use super::AttentionPlan;
 use super::cache::Panels;
-use super::{AttentionPlan, KvFormat};
+use super::mask::Visible;
+use super::parts::{Divide, Join, OutRows, Part};
+use super::weights::Weights;
+use crate::gemm::chains::chain_start;
 use crate::gemm::loops::WholeB;
 use crate::gemm::macro_kernel::Product;
 use crate::gemm::strided::Strided;
-use crate::simd::math::exp;
-use crate::simd::{Four, Op, Simd, dispatch};
-use std::marker::PhantomData;
+use crate::simd::dispatch;
 use std::ops::Range;
 
 /// Values of a sequence that are weighed in a chain of their own, before the chains of the product. The weights here are divided by
@@ -26,331 +30,217 @@ use std::ops::Range;
 /// this makes up for it where keys are few.
 const FIRST_CHAIN: usize = 32;
 
-/// Some queries of one head and the keys that they see.
+/// A key head of one sequence and the query heads that share it, a group. Query i is that of row i / group and the group's head i % group.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
+pub(super) struct KeyHead<'a> {
     pub(super) plan: &'a AttentionPlan,
     pub(super) panels: Panels,
-    /// Element (0, 0) of the head's queries, whose columns are contiguous.
+    /// Query 0; the others of a row follow it, those of the next row lie `query_stride` elements on.
     pub(super) queries: *const f32,
     pub(super) query_stride: usize,
-    /// Element (0, 0) of the head's output, whose columns are contiguous.
+    /// The result of query 0; the others likewise.
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
-    /// Keys that query 0 sees, and how many more each further one does.
-    pub(super) first_seen: usize,
-    pub(super) step: usize,
+    /// What the queries of a row see.
+    pub(super) visible: Visible,
 }
 
-/// What one task works with.
+/// What one task works with, for some queries at a time.
 pub(super) struct Work<'a> {
-    /// (rows, keys of a KV block)
+    /// (queries, head_dim)
+    pub(super) copy: &'a mut [f32],
+    /// (queries, keys of a KV block)
     pub(super) scores: &'a mut [f32],
     /// Of the KV blocks joined so far.
-    pub(super) joined: Stats<'a>,
+    pub(super) joined: Part<'a>,
     /// What the block at hand gives.
     pub(super) own: Part<'a>,
 }
 
-/// The largest score and the sum of the weights of each row; of joined KV blocks with what its rounding lost, since the sum's error would
-/// come on top of that of the output, which is joined as often.
-pub(super) struct Stats<'a> {
-    max: &'a mut [f32],
-    sum: &'a mut [f32],
-    lost: &'a mut [f32],
-}
-
-/// Numbers of a row in [`Stats`].
-pub(super) const STATS: usize = 3;
-
-impl<'a> Stats<'a> {
-    /// In memory of [`STATS`] numbers for each row.
-    pub(super) fn new(memory: &'a mut [f32]) -> Self {
-        let rows = memory.len() / STATS;
-        let (max, rest) = memory.split_at_mut(rows);
-        let (sum, lost) = rest.split_at_mut(rows);
-        Stats { max, sum, lost }
+impl KeyHead<'_> {
+    /// Keys from the first to the last that some queries, of which there is one, see.
+    fn visible_to(&self, queries: &Range<usize>) -> Range<usize> {
+        let group = self.plan.group();
+        self.visible.to_rows(queries.start / group..(queries.end - 1) / group + 1)
     }
 
-    /// sum · before + (the sum of `own`) · after
-    fn join_sums(&mut self, i: usize, before: f32, own: &Stats<'_>, after: f32) {
-        let exact =
-            |stats: &Stats<'_>, factor: f32| (f64::from(stats.sum[i]) + f64::from(stats.lost[i])) * f64::from(factor);
-        let sum = exact(self, before) + exact(own, after);
-        self.sum[i] = sum as f32;
-        self.lost[i] = (sum - f64::from(self.sum[i])) as f32;
-    }
-}
-
-/// What one KV block gives: output (rows, head_dim) before the division, and its statistics.
-pub(super) struct Part<'a> {
-    pub(super) out: &'a mut [f32],
-    pub(super) stats: Stats<'a>,
-}
-
-impl Head<'_> {
-    /// Keys that query `row` sees.
-    fn seen(&self, row: usize) -> usize {
-        self.first_seen + row * self.step
+    /// The KV blocks that hold these keys.
+    pub(super) fn kv_blocks(&self, queries: &Range<usize>) -> Range<usize> {
+        self.plan.kv_blocks(self.visible_to(queries))
     }
 
-    /// The output of the given queries.
+    /// The results of the given queries.
     ///
     /// # Safety
-    /// The queries exist, their outputs are used by nobody else, the panels hold every key that they see, and `work` has room.
-    pub(super) unsafe fn run(&self, rows: Range<usize>, work: &mut Work<'_>) {
-        let (cpu, dim) = (&self.plan.cpu, self.plan.format.head_dim);
-        let (kv_block, end) = (self.plan.kv_block(), self.seen(rows.end - 1));
-        let Work { scores, joined, own } = work;
+    /// The queries exist, their results are valid for writes and used by nobody else, the panels hold every key that they see, and `work` has
+    /// room for them.
+    pub(super) unsafe fn run(&self, queries: Range<usize>, work: &mut Work<'_>) {
+        let Work { copy, scores, joined, own } = work;
         // SAFETY: promised by the caller.
-        let mut out = unsafe { self.out_rows(rows.clone()) };
-        for start in (0..end).step_by(kv_block) {
-            let keys = start..end.min(start + kv_block);
-            // SAFETY: promised by the caller.
-            unsafe {
-                if start == 0 {
-                    self.kv_block(rows.clone(), keys, scores, joined, out.data, out.stride);
+        unsafe {
+            let rows = self.rows(&queries, copy);
+            for (index, block) in self.kv_blocks(&queries).enumerate() {
+                if index == 0 {
+                    self.kv_block(&queries, rows, block, scores, joined);
                 } else {
-                    self.kv_block(rows.clone(), keys, scores, &mut own.stats, own.out.as_mut_ptr(), dim);
-                    dispatch(cpu, Join { scale: self.plan.scale, out: &mut out, joined, own });
+                    self.kv_block(&queries, rows, block, scores, own);
+                    self.join(queries.len(), joined, own);
                 }
             }
+            self.divide(queries, joined);
         }
-        dispatch(cpu, Divide { out: &mut out, sums: joined.sum });
     }
 
-    /// The output of the first `rows` queries from what all KV blocks gave, in their order.
+    /// Joins a part of that many queries to those before it.
+    pub(super) fn join<'p>(&self, queries: usize, joined: &mut Part<'p>, own: &Part<'p>) {
+        let (head_dim, scale) = (self.plan.format.head_dim, self.plan.scaling.of_differences());
+        dispatch(&self.plan.cpu, Join { queries, head_dim, scale, joined, own });
+    }
+
+    /// The results of the queries from all of their KV blocks, joined.
     ///
     /// # Safety
-    /// As [`Head::run`]; the parts are of so many rows, and there is at least one.
-    pub(super) unsafe fn join_all<'p>(&self, rows: usize, mut parts: impl Iterator<Item = Part<'p>>) {
+    /// As [`KeyHead::run`] of the results.
+    pub(super) unsafe fn divide(&self, queries: Range<usize>, joined: &Part<'_>) {
+        let AttentionPlan { cpu, format, .. } = self.plan;
         // SAFETY: promised by the caller.
-        let mut out = unsafe { self.out_rows(0..rows) };
-        let Some(Part { out: first, stats: mut joined }) = parts.next() else { return };
-        for i in 0..rows {
-            out.row(i).copy_from_slice(&first[i * self.plan.format.head_dim..][..self.plan.format.head_dim]);
-        }
-        for mut own in parts {
-            let join = Join { scale: self.plan.scale, out: &mut out, joined: &mut joined, own: &mut own };
-            dispatch(&self.plan.cpu, join);
-        }
-        dispatch(&self.plan.cpu, Divide { out: &mut out, sums: joined.sum });
+        let out = unsafe { OutRows::new(self.out, self.out_stride, self.plan.group(), format.head_dim, queries) };
+        dispatch(cpu, Divide { joined, out });
     }
 
-    /// Rows of the output.
+    /// The rows of some queries: where they are if the same number of elements lies between them, otherwise in `copy`.
     ///
     /// # Safety
-    /// They exist, and nobody else uses them while the result lives.
-    unsafe fn out_rows<'r>(&self, rows: Range<usize>) -> OutRows<'r> {
-        let data = self.out.wrapping_add(rows.start * self.out_stride);
-        OutRows {
-            data,
-            rows: rows.len(),
-            cols: self.plan.format.head_dim,
-            stride: self.out_stride,
-            borrow: PhantomData,
-        }
+    /// The queries exist, and `copy` has room for them.
+    pub(super) unsafe fn rows(&self, queries: &Range<usize>, copy: &mut [f32]) -> Strided<f32> {
+        let (group, dim) = (self.plan.group(), self.plan.format.head_dim);
+        let place = |query: usize| self.queries.wrapping_add(query / group * self.query_stride + query % group * dim);
+        let is_one_row = queries.start / group == (queries.end - 1) / group;
+        let (data, row_stride) = match (group, is_one_row) {
+            (1, _) => (place(queries.start), self.query_stride),
+            (_, true) => (place(queries.start), dim),
+            (_, false) => {
+                for (query, copy) in queries.clone().zip(copy.chunks_exact_mut(dim)) {
+                    // SAFETY: a query that exists by the caller's promise; the copy is borrowed exclusively.
+                    copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place(query), dim) });
+                }
+                (copy.as_ptr(), dim)
+            }
+        };
+        Strided { data, row_stride, col_stride: 1 }
     }
 
-    /// out ← Σ e^(scale · (score − max)) · value over one KV block, with max and Σ e^… of each row.
+    /// part ← Σ e^(scale · (score − max)) · value over what the queries see of one of their KV blocks, with max and Σ e^… of each.
     ///
     /// # Safety
-    /// As [`Head::run`], with `out` valid for the rows.
+    /// As [`KeyHead::run`], with the queries' rows and room for them in `scores` and `part`.
     pub(super) unsafe fn kv_block(
         &self,
-        rows: Range<usize>,
-        keys: Range<usize>,
+        queries: &Range<usize>,
+        rows: Strided<f32>,
+        block: usize,
         scores: &mut [f32],
-        stats: &mut Stats<'_>,
-        out: *mut f32,
-        out_stride: usize,
+        part: &mut Part<'_>,
     ) {
-        let AttentionPlan { cpu, kernel, format: KvFormat { head_dim, panel: nr, .. }, scale, .. } = *self.plan;
-        let (m, n) = (rows.len(), keys.len());
-        let row_len = n.next_multiple_of(self.plan.kernel.record().lanes());
+        let (plan, m) = (self.plan, queries.len());
+        let keys = self.keys_of(queries, block);
+        let row_len = keys.scored().len().next_multiple_of(plan.lanes());
         let scores = &mut scores[..m * row_len];
-        let product = Product {
-            kernel: kernel.tiles(),
-            m,
-            n,
-            k: head_dim,
-            c: scores.as_mut_ptr(),
-            c_row_stride: row_len,
-            c_col_stride: 1,
-            alpha: 1.0,
-            beta: 0.0,
-            epilogue: None,
+        // SAFETY: the queries and the keys exist by the caller's promise; the scores have room for m rows.
+        unsafe { self.scores(m, rows, &keys, scores, row_len) };
+        let seen_by = |query: usize| {
+            let (seen, scored) = (self.visible.to(query / plan.group()), keys.scored());
+            let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
+            within(seen.start)..within(seen.end)
         };
-        let a = Strided {
-            data: self.queries.wrapping_add(rows.start * self.query_stride),
-            row_stride: self.query_stride,
-            col_stride: 1,
-        };
-        let panel = |data: *mut f32, panel_stride: usize| {
-            let [panel_stride, stride] = [panel_stride, nr].map(|elements| elements * size_of::<f32>());
-            WholeB::of_rows(data.cast_const().cast(), panel_stride, stride)
-        };
-        // KV blocks begin where panels do.
-        let b = panel(self.panels.keys.wrapping_add(keys.start * head_dim), nr * head_dim);
-        // SAFETY: the queries and the keys exist by the caller's promise, and the scores have room for m rows of n.
-        unsafe { product.run_alone(a.bytes(), b) };
+        let (visible, scaling, stats) = (queries.clone().map(seen_by), plan.scaling, &mut part.stats);
+        dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling, stats });
+        // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
+        unsafe { self.weigh_values(m, &keys, scores, row_len, part.out) };
+    }
 
-        let seen = (0..m).map(|i| self.seen(rows.start + i).clamp(keys.start, keys.end) - keys.start);
-        dispatch(&cpu, Weights { scores, row_len, seen, scale, stats });
+    /// What is computed of a KV block for some queries.
+    fn keys_of(&self, queries: &Range<usize>, block: usize) -> BlockKeys {
+        let (seen, len, nr) = (self.visible_to(queries), self.plan.kv_block(), self.plan.format.panel);
+        let start = block * len;
+        let (skipped, end) = (seen.start.saturating_sub(start), seen.end.min(start + len));
+        let first = if start == 0 { end.min(FIRST_CHAIN) } else { 0 };
+        let skipped = if skipped < first { 0 } else { first + chain_start(skipped - first) };
+        BlockKeys { start, first, skipped, nr, end }
+    }
 
-        let first = if keys.start == 0 { n.min(FIRST_CHAIN) } else { 0 };
-        for (keys_before, k, beta) in [(0, first, 0.0), (first, n - first, if first > 0 { 1.0 } else { 0.0 })] {
-            if k == 0 {
+    /// scores (m, scored keys) ← Q·Kᵀ
+    ///
+    /// # Safety
+    /// As [`KeyHead::kv_block`], with room for m rows of `row_len` scores.
+    unsafe fn scores(&self, m: usize, rows: Strided<f32>, keys: &BlockKeys, scores: &mut [f32], row_len: usize) {
+        let (k, nr, scored) = (self.plan.format.head_dim, keys.nr, keys.scored());
+        let product = self.product(m, scored.len(), k, scores, row_len);
+        // They begin where a panel does.
+        let b = self.panel(self.panels.keys.wrapping_add(scored.start * k), nr * k);
+        // SAFETY: promised by the caller.
+        unsafe { product.run_alone(0..k, rows.bytes(), b) };
+    }
+
+    /// out (m, head_dim) ← P·V, the weights P being (m, scored keys).
+    ///
+    /// # Safety
+    /// As [`KeyHead::kv_block`], with m rows of `row_len` weights and room for m rows of output.
+    unsafe fn weigh_values(&self, m: usize, keys: &BlockKeys, weights: &[f32], row_len: usize, out: &mut [f32]) {
+        let dim = self.plan.format.head_dim;
+        if keys.skipped > keys.first {
+            out[..m * dim].fill(0.0);
+        }
+        let [first, all] = [keys.first, keys.end - keys.start];
+        let chains = [
+            (0, keys.skipped..first, 0.0),
+            (first, keys.skipped.max(first)..all, if keys.skipped < first { 1.0 } else { 0.0 }),
+        ];
+        for (before, steps, beta) in chains {
+            if steps.is_empty() {
                 continue;
             }
-            let product = Product { n: head_dim, k, c: out, c_row_stride: out_stride, beta, ..product };
-            let a = Strided { data: scores[keys_before..].as_ptr(), row_stride: row_len, col_stride: 1 };
-            let values = self.panels.values.wrapping_add((keys.start + keys_before) * nr);
-            // SAFETY: the scores hold m rows of n, the values exist and `out` is valid by the caller's promise.
-            unsafe { product.run_alone(a.bytes(), panel(values, nr * self.panels.capacity)) };
+            let product = Product { beta, ..self.product(m, dim, steps.end - before, out, dim) };
+            // Of key `before` of the block, though there may be no weight of it.
+            let data = weights.as_ptr().wrapping_add(before).wrapping_sub(keys.scored().start - keys.start);
+            let a = Strided { data, row_stride: row_len, col_stride: 1 };
+            let values = self.panels.values.wrapping_add((keys.start + before) * keys.nr);
+            let b = self.panel(values, keys.nr * self.panels.capacity);
+            // SAFETY: the steps' weights and values exist, and `out` has room, by the caller's promise.
+            unsafe { product.run_alone(steps.start - before..steps.end - before, a.bytes(), b) };
         }
+    }
+
+    /// A product of f32 rows and panels: c (m, n) ← A (m, k) · B (k, n).
+    fn product<'p>(&self, m: usize, n: usize, k: usize, c: &mut [f32], c_row_stride: usize) -> Product<'p, f32> {
+        let (kernel, c) = (self.plan.kernel.tiles(), c.as_mut_ptr());
+        Product { kernel, m, n, k, c, c_row_stride, c_col_stride: 1, alpha: 1.0, beta: 0.0, epilogue: None }
+    }
+
+    /// Panels of so many elements from this one on.
+    fn panel(&self, data: *mut f32, panel_stride: usize) -> WholeB {
+        let [panel_stride, stride] = [panel_stride, self.plan.format.panel].map(|elements| elements * size_of::<f32>());
+        WholeB::of_rows(data.cast_const().cast(), panel_stride, stride)
     }
 }
 
-/// Row i of the scores ← e^(scale · (score − max)) over the first `seen` of them, zero behind; with max and sum of each row.
-struct Weights<'a, 's, I> {
-    /// Rows of whole vectors.
-    scores: &'a mut [f32],
-    row_len: usize,
-    /// Scores that each row sees, in order.
-    seen: I,
-    scale: f32,
-    stats: &'a mut Stats<'s>,
+/// What is computed of a KV block: chains of values that no query sees are left out, but none begins elsewhere for it.
+struct BlockKeys {
+    /// Where the block begins.
+    start: usize,
+    /// Keys of the first chain.
+    first: usize,
+    /// Keys of the block before the first chain that is computed.
+    skipped: usize,
+    /// Keys of a panel.
+    nr: usize,
+    /// Behind the last key that is seen.
+    end: usize,
 }
 
-/// Rows that are weighed in step, so that none waits for its own chain of operations.
-const ROWS_IN_STEP: usize = 4;
-
-impl<I: Iterator<Item = usize>> Op for Weights<'_, '_, I> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<f32>>(mut self, s: S) {
-        self.stats.lost.fill(0.0);
-        let stats = self.stats.max.chunks_mut(ROWS_IN_STEP).zip(self.stats.sum.chunks_mut(ROWS_IN_STEP));
-        for (rows, (max, sum)) in self.scores.chunks_mut(ROWS_IN_STEP * self.row_len).zip(stats) {
-            let count = rows.len() / self.row_len;
-            for row in rows.chunks_exact_mut(self.row_len) {
-                let seen = self.seen.next().unwrap_or(0);
-                row[seen..].fill(f32::NEG_INFINITY);
-            }
-            weigh_rows(s, rows, self.row_len, self.scale, &mut max[..count], &mut sum[..count]);
-        }
-    }
-}
-
-/// Up to four rows of `row_len` scores ← e^(scale · (score − max)), with max and sum of each. What is not there counts as −∞ and has no
-/// weight, so a row's bits do not depend on how many of those follow it.
-#[inline(always)]
-fn weigh_rows<S: Simd<f32>>(s: S, rows: &mut [f32], row_len: usize, scale: f32, max: &mut [f32], sum: &mut [f32]) {
-    let count = max.len();
-    let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
-    for j in (0..row_len).step_by(S::LANES) {
-        for i in 0..count {
-            tops[i] = s.max(tops[i], s.read(&rows[i * row_len + j..]));
-        }
-    }
-    let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
-    for i in 0..count {
-        max[i] = s.largest(tops[i]);
-        shifts[i] = s.splat(if max[i] == f32::NEG_INFINITY { 0.0 } else { max[i] });
-    }
-    let (scale, mut sums) = (s.splat(scale), [s.splat(0.0); ROWS_IN_STEP]);
-    for j in (0..row_len).step_by(S::LANES) {
-        let mut x = [s.splat(0.0); ROWS_IN_STEP];
-        for i in 0..count {
-            x[i] = s.mul(s.sub(s.read(&rows[i * row_len + j..]), shifts[i]), scale);
-        }
-        let weights = exp(Four(s), x);
-        for i in 0..count {
-            s.write(&mut rows[i * row_len + j..], weights[i]);
-            sums[i] = s.add(sums[i], weights[i]);
-        }
-    }
-    let totals = s.sum_four(sums);
-    sum.copy_from_slice(&totals[..count]);
-}
-
-/// Rows of the output that one task owns.
-struct OutRows<'a> {
-    data: *mut f32,
-    rows: usize,
-    cols: usize,
-    stride: usize,
-    borrow: PhantomData<&'a mut [f32]>,
-}
-
-impl OutRows<'_> {
-    #[inline(always)]
-    fn row(&mut self, i: usize) -> &mut [f32] {
-        assert!(i < self.rows);
-        // SAFETY: one of the rows that this value stands for.
-        unsafe { std::slice::from_raw_parts_mut(self.data.add(i * self.stride), self.cols) }
-    }
-}
-
-/// Joins what a KV block gave to what those before it gave.
-struct Join<'a, 's> {
-    scale: f32,
-    out: &'a mut OutRows<'s>,
-    joined: &'a mut Stats<'s>,
-    own: &'a mut Part<'s>,
-}
-
-impl Op for Join<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<f32>>(self, s: S) {
-        for i in 0..self.out.rows {
-            let (joined, own) = (self.joined.max[i], self.own.stats.max[i]);
-            // A NaN on either side reaches the result by the sums.
-            let max = joined.max(own);
-            let factor = |part: f32| {
-                if part == f32::NEG_INFINITY {
-                    return 0.0;
-                }
-                let mut factor = [0.0];
-                s.write(&mut factor, exp(s, s.splat((part - max) * self.scale)));
-                factor[0]
-            };
-            let (before, after) = (factor(joined), factor(own));
-            self.joined.max[i] = max;
-            self.joined.join_sums(i, before, &self.own.stats, after);
-            let (before, after) = (s.splat(before), s.splat(after));
-            let cols = self.out.cols;
-            let own = self.own.out[i * cols..][..cols].chunks(S::LANES);
-            for (out, own) in self.out.row(i).chunks_mut(S::LANES).zip(own) {
-                let sum = s.mul_add(s.read(own), after, s.mul(s.read(out), before));
-                s.write(out, sum);
-            }
-        }
-    }
-}
-
-/// Rows of the output divided by the sums of their weights.
-struct Divide<'a, 's> {
-    out: &'a mut OutRows<'s>,
-    sums: &'a [f32],
-}
-
-impl Op for Divide<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<f32>>(self, s: S) {
-        for (i, &sum) in self.sums[..self.out.rows].iter().enumerate() {
-            // Who may look at nothing gets nothing.
-            let divisor = s.splat(if sum == 0.0 { f32::INFINITY } else { sum });
-            for out in self.out.row(i).chunks_mut(S::LANES) {
-                let x = s.div(s.read(out), divisor);
-                s.write(out, x);
-            }
-        }
+impl BlockKeys {
+    /// Keys whose scores are computed: whole panels from the start of the first chain on.
+    fn scored(&self) -> Range<usize> {
+        self.start + self.skipped / self.nr * self.nr..self.end
     }
 }

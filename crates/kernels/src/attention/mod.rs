@@ -7,24 +7,21 @@
 mod append;
 mod cache;
 mod head;
+mod mask;
+mod parts;
 mod schedule;
+mod weights;
 
 pub use cache::{KvCache, KvFormat};
+pub use mask::Mask;
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles};
 use crate::scheme::F32;
 use crate::view::{MatMut, MatRef};
-
-/// Which keys a query sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
-    /// All of its sequence.
-    Full,
-    /// Those up to its own position.
-    Causal,
-}
+use std::ops::Range;
+use weights::Scaling;
 
 /// The sizes of an attention layer and the kernel that computes it.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +30,7 @@ pub struct AttentionPlan {
     kernel: Supported<F32>,
     heads: usize,
     format: KvFormat,
-    scale: f32,
+    scaling: Scaling,
 }
 
 /// What one sequence has in a call.
@@ -93,7 +90,15 @@ impl AttentionPlan {
             .min_by_key(|&kernel| cost(kernel))
             .expect("every scheme has a scalar kernel");
         let format = KvFormat { key_heads: kv_heads, head_dim, panel: kernel.tile().nr };
-        Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scale })
+        Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scaling: Scaling { scale, soft_cap: None } })
+    }
+
+    /// The same with a soft cap c above 0: a scaled score s becomes c · tanh(s / c) before the softmax. Source: Gemma Team, "Gemma 2", 2024,
+    /// section 2.
+    #[must_use]
+    pub fn with_soft_cap(mut self, cap: f32) -> Self {
+        self.scaling.soft_cap = Some(cap);
+        self
     }
 
     /// The kernel of both products.
@@ -116,6 +121,16 @@ impl AttentionPlan {
         self.format
     }
 
+    /// Query heads that share a key head.
+    fn group(&self) -> usize {
+        self.heads / self.format.key_heads
+    }
+
+    /// Elements of a vector of the kernel.
+    fn lanes(&self) -> usize {
+        self.kernel.record().lanes()
+    }
+
     /// Queries that are computed at a time.
     fn block(&self) -> usize {
         TILES_PER_BLOCK * self.kernel.tile().mr
@@ -124,6 +139,11 @@ impl AttentionPlan {
     /// Keys of a KV block: whole panels.
     fn kv_block(&self) -> usize {
         (KV_BLOCK / self.format.panel).max(1) * self.format.panel
+    }
+
+    /// The KV blocks that hold these keys.
+    fn kv_blocks(&self, keys: Range<usize>) -> Range<usize> {
+        keys.start / self.kv_block()..keys.end.div_ceil(self.kv_block())
     }
 
     fn check(&self, operands: &Operands<'_>) -> Result<(), Error> {
@@ -148,24 +168,26 @@ impl AttentionPlan {
     }
 }
 
-/// The naive twin for one head: q (m, d), k and v (n, d), row-major; `visible(i)` keys are seen by query i. Returns (m, d).
+/// The naive twin for one head: q (m, d), k and v (n, d), row-major; query i sees the keys `visible(i)`, and `score` is what becomes of a
+/// product of a query and a key before the softmax. Returns (m, d).
 pub fn attention_reference(
     q: &[f32],
     k: &[f32],
     v: &[f32],
     d: usize,
-    scale: f32,
-    visible: impl Fn(usize) -> usize,
+    score: impl Fn(f32) -> f32,
+    visible: impl Fn(usize) -> Range<usize>,
 ) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let mut out = Vec::with_capacity(q.len());
     for (i, query) in q.chunks_exact(d).enumerate() {
         let seen = visible(i);
-        let scores: Vec<f32> = k.chunks_exact(d).take(seen).map(|key| scale * dot(query, key)).collect();
+        let scores: Vec<f32> = seen.clone().map(|t| score(dot(query, &k[t * d..][..d]))).collect();
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let weights: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
         let sum: f32 = weights.iter().sum();
-        out.extend((0..d).map(|j| weights.iter().enumerate().map(|(t, w)| w / sum * v[t * d + j]).sum::<f32>()));
+        let seen = || seen.clone().zip(&weights);
+        out.extend((0..d).map(|j| seen().map(|(t, w)| w / sum * v[t * d + j]).sum::<f32>()));
     }
     out
 }

@@ -2,8 +2,10 @@
 
 use super::append::{Append, HeadRows};
 use super::cache::Panels;
-use super::head::{Head, Part, STATS, Stats, Work};
-use super::{AttentionPlan, KvCache, KvFormat, Mask, Operands, SequenceRows};
+use super::head::{KeyHead, Work};
+use super::mask::{Mask, Visible};
+use super::parts::Part;
+use super::{AttentionPlan, KvCache, KvFormat, Operands, SequenceRows};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
 use crate::scratch::{Arena, PerWorker, Zeroable};
@@ -87,7 +89,7 @@ impl AttentionPlan {
     /// or value that it must not see is infinite or NaN.
     ///
     /// # Errors
-    /// Fails if sizes do not match, a cache was made for a plan of another format or has no room, `sequences` yields another number of items
+    /// Fails if sizes do not match, a window has no position, a cache was made for a plan of another format or has no room, `sequences` yields another number of items
     /// than its length, or an allocation fails; no cache has changed then.
     pub fn run<'t>(
         &self,
@@ -97,6 +99,7 @@ impl AttentionPlan {
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
         self.check(&operands)?;
+        mask.check()?;
         let (list, memory) = ctx.scratch.list_and_rest();
         let jobs = list.take::<Job>(sequences.len())?;
         let (mut rows, mut count) = (0usize, 0);
@@ -144,10 +147,21 @@ impl AttentionPlan {
 
     /// Elements of the working memory of one task.
     fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
-        let block = self.block().min(rows);
         let (keys, values) = (self.format.keys_len(positions), self.format.values_len(positions));
         let panels = if has_whole { keys.saturating_add(values) } else { 0 };
-        block.saturating_mul(self.row_room(positions) + self.format.head_dim + 2 * STATS).saturating_add(panels)
+        let dim = self.format.head_dim;
+        let query = self.copied(dim).saturating_add(self.row_room(positions)).saturating_add(2 * Part::len(dim));
+        self.queries_at_once(rows).saturating_mul(query).saturating_add(panels)
+    }
+
+    /// Queries that a task computes at a time for sequences of up to `rows` new positions.
+    fn queries_at_once(&self, rows: usize) -> usize {
+        self.block().min(rows.saturating_mul(self.group()))
+    }
+
+    /// Elements of the copy of a query: none where queries that share a key head lie in rows of their own.
+    fn copied(&self, head_dim: usize) -> usize {
+        if self.group() > 1 { head_dim } else { 0 }
     }
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
@@ -159,92 +173,122 @@ impl AttentionPlan {
 
 impl Call<'_> {
     fn run(&self, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
-        let (plan, threads, block) = (self.plan, pool.threads(), self.plan.block());
+        let (plan, threads) = (self.plan, pool.threads());
         let groups = self.jobs.len() * plan.format.key_heads;
-        let most_keys = self.jobs.iter().map(Job::len).max().unwrap_or(0);
-        let kv_blocks = most_keys.div_ceil(plan.kv_block());
-        if groups < threads && self.most_rows <= block && kv_blocks > 1 && !self.has_whole {
-            return self.run_split_kv(kv_blocks, memory, pool);
+        let most_queries = self.most_rows * plan.group();
+        let blocks = most_queries.div_ceil(plan.block());
+        if !self.has_whole && !is_even(groups * blocks, threads) {
+            let split = SplitKv { blocks, kv_blocks: self.most_kv_blocks(blocks) };
+            if split.kv_blocks > 1 {
+                return self.run_split_kv(split, memory, pool);
+            }
         }
-        // A head is one task, which packs its keys and values and uses them while they are hot; or several where heads are few.
+        // A key head is one task, which packs its keys and values and uses them while they are hot; or several where heads are few.
         let tasks = if threads == 1 { 1 } else { threads.saturating_mul(TASKS_PER_THREAD) };
-        let rows_per_task = self.most_rows.div_ceil(tasks.div_ceil(groups)).next_multiple_of(block);
-        let parts = self.most_rows.div_ceil(rows_per_task);
+        let parts = tasks.div_ceil(groups).min(blocks);
+        let queries_per_task = most_queries.div_ceil(parts);
         if parts > 1 {
             self.append(pool);
         }
         let memory = memory.take_per_worker(threads, plan.work_len(self.most_rows, self.most_room, self.has_whole))?;
         run_tasks(pool, groups * parts, &|index, worker| {
-            let (job, kv_head, part) =
-                (index / parts / plan.format.key_heads, index / parts % plan.format.key_heads, index % parts);
-            let job = &self.jobs[job];
-            let rows = part * rows_per_task..job.rows.min((part + 1) * rows_per_task);
-            if rows.is_empty() {
+            let (group, part) = (index / parts, index % parts);
+            let (job, kv_head) = (&self.jobs[group / plan.format.key_heads], group % plan.format.key_heads);
+            let queries = part * queries_per_task..self.queries(job).min((part + 1) * queries_per_task);
+            if queries.is_empty() {
                 return;
             }
             // SAFETY: a worker runs one task at a time.
             let (mut work, own_panels) = self.work(unsafe { memory.get(worker) });
             let is_whole = job.cache.is_null();
             let panels = if is_whole { own_panels } else { self.cached_panels(job, kv_head) };
-            // SAFETY: jobs, heads and parts differ from task to task, and with them what is written: these rows and columns of `out`,
-            // and this head's panels unless they were appended before.
+            // SAFETY: jobs, heads and parts differ from task to task, and with them what is written: the results of these queries, and this
+            // head's panels unless they were appended before.
             unsafe {
                 if is_whole || parts == 1 {
                     self.pack(job, kv_head, panels);
                 }
-                for head in self.heads_of(kv_head) {
-                    let head = self.head(job, head, panels);
-                    for start in rows.clone().step_by(block) {
-                        head.run(start..rows.end.min(start + block), &mut work);
-                    }
+                let head = self.key_head(job, kv_head, panels);
+                for start in queries.clone().step_by(plan.block()) {
+                    head.run(start..queries.end.min(start + plan.block()), &mut work);
                 }
             }
         });
         Ok(())
     }
 
-    /// For few queries and heads, and many keys and threads: a task for each KV block, then one for each head that joins its
-    /// KV blocks in their order.
-    fn run_split_kv(&self, kv_blocks: usize, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
-        let AttentionPlan { heads, format: KvFormat { key_heads, head_dim, .. }, .. } = *self.plan;
-        let (threads, rows, kv_block) = (pool.threads(), self.most_rows, self.plan.kv_block());
+    /// For few queries and heads, and many keys and threads: a task for each KV block of each block of queries, then one for each block
+    /// of queries that joins its KV blocks in their order.
+    fn run_split_kv(&self, split: SplitKv, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
+        let SplitKv { blocks, kv_blocks } = split;
+        let (plan, threads, dim) = (self.plan, pool.threads(), self.plan.format.head_dim);
         self.append(pool);
-        let (scores_len, part_len) = (rows * kv_block, rows * (head_dim + STATS));
-        let parts = self.jobs.len().saturating_mul(heads).saturating_mul(kv_blocks);
-        let scores_total = threads.saturating_mul(PerWorker::<f32>::padded(scores_len));
+        let queries_at_once = plan.queries_at_once(self.most_rows);
+        let (copy_len, part_len) = (queries_at_once * plan.copied(dim), queries_at_once * Part::len(dim));
+        let work_len = copy_len + queries_at_once * plan.row_room(self.most_room);
+        let (heads, key_heads) = (self.jobs.len().saturating_mul(plan.format.key_heads), plan.format.key_heads);
+        let parts = heads.saturating_mul(blocks).saturating_mul(kv_blocks);
+        let work_total = threads.saturating_mul(PerWorker::<f32>::padded(work_len));
         let parts_total = parts.saturating_mul(PerWorker::<f32>::padded(part_len));
-        let memory = memory.take::<f32>(scores_total.saturating_add(parts_total))?;
-        let (scores, parts_memory) = memory.split_at_mut(scores_total);
-        let scores = PerWorker::new(scores, scores_len);
+        let memory = memory.take::<f32>(work_total.saturating_add(parts_total))?;
+        let (work, parts_memory) = memory.split_at_mut(work_total);
+        let work = PerWorker::new(work, work_len);
         let parts_memory = PerWorker::new(parts_memory, part_len);
-        let group = heads / key_heads;
+        // The head and the queries of a block, if there are any.
+        let block = |index: usize| {
+            let (head, block) = (index / blocks, index % blocks);
+            let job = &self.jobs[head / key_heads];
+            let queries = block * plan.block()..self.queries(job).min((block + 1) * plan.block());
+            let head = || self.key_head(job, head % key_heads, self.cached_panels(job, head % key_heads));
+            (!queries.is_empty()).then(|| (head(), queries))
+        };
         run_tasks(pool, parts, &|index, worker| {
-            let (job, head) = (&self.jobs[index / kv_blocks / heads], index / kv_blocks % heads);
-            let first = index % kv_blocks * kv_block;
-            let keys = first..job.len().min(first + kv_block);
-            if job.rows == 0 || keys.is_empty() {
-                return;
-            }
-            let head = self.head(job, head, self.cached_panels(job, head / group));
+            let Some((head, queries)) = block(index / kv_blocks) else { return };
+            let Some(kv_block) = head.kv_blocks(&queries).nth(index % kv_blocks) else { return };
             // SAFETY: a worker runs one task at a time, and each task has a part of its own.
             unsafe {
-                let Part { out, mut stats } = self.part(parts_memory.get(index));
-                head.kv_block(0..job.rows, keys, scores.get(worker), &mut stats, out.as_mut_ptr(), head_dim);
+                let (copy, scores) = work.get(worker).split_at_mut(copy_len);
+                let mut part = Part::new(parts_memory.get(index), dim);
+                head.kv_block(&queries, head.rows(&queries, copy), kv_block, scores, &mut part);
             }
         });
-        run_tasks(pool, self.jobs.len() * heads, &|index, _worker| {
-            let (job, head) = (&self.jobs[index / heads], index % heads);
-            if job.rows == 0 {
-                return;
-            }
-            let of_head = index * kv_blocks..index * kv_blocks + job.len().div_ceil(kv_block);
-            let head = self.head(job, head, self.cached_panels(job, head / group));
-            // SAFETY: heads and jobs differ from task to task, and with them the parts and what is written of `out`.
+        run_tasks(pool, heads * blocks, &|index, _worker| {
+            let Some((head, queries)) = block(index) else { return };
+            // SAFETY: blocks of queries differ from task to task, and with them the parts and the results.
             unsafe {
-                head.join_all(job.rows, of_head.map(|index| self.part(parts_memory.get(index))));
+                let part = |kv_block: usize| Part::new(parts_memory.get(index * kv_blocks + kv_block), dim);
+                let mut joined = part(0);
+                for kv_block in 1..head.kv_blocks(&queries).len() {
+                    head.join(queries.len(), &mut joined, &part(kv_block));
+                }
+                head.divide(queries, &joined);
             }
         });
         Ok(())
+    }
+
+    /// The most KV blocks that one of the blocks of queries of a job sees.
+    fn most_kv_blocks(&self, blocks: usize) -> usize {
+        let (block, group) = (self.plan.block(), self.plan.group());
+        let count = |job: &Job, index: usize| {
+            let queries = index * block..self.queries(job).min((index + 1) * block);
+            if queries.is_empty() {
+                return 0;
+            }
+            let rows = queries.start / group..(queries.end - 1) / group + 1;
+            self.plan.kv_blocks(self.visible(job).to_rows(rows)).len()
+        };
+        self.jobs.iter().flat_map(|job| (0..blocks).map(move |index| count(job, index))).max().unwrap_or(0)
+    }
+
+    /// Queries of a job that share a key head.
+    fn queries(&self, job: &Job) -> usize {
+        job.rows * self.plan.group()
+    }
+
+    /// What the queries of a job see.
+    fn visible(&self, job: &Job) -> Visible {
+        Visible { mask: self.mask, first: job.before, len: job.len() }
     }
 
     /// Appends all new keys and values to the caches.
@@ -282,48 +326,49 @@ impl Call<'_> {
         unsafe { (*job.cache).panels(kv_head) }
     }
 
-    /// The query heads that share a key head.
-    fn heads_of(&self, kv_head: usize) -> std::ops::Range<usize> {
-        let group = self.plan.heads / self.plan.format.key_heads;
-        kv_head * group..(kv_head + 1) * group
-    }
-
-    fn head(&self, job: &Job, head: usize, panels: Panels) -> Head<'_> {
-        let column = head * self.plan.format.head_dim;
-        let is_causal = self.mask == Mask::Causal;
-        Head {
+    fn key_head(&self, job: &Job, kv_head: usize, panels: Panels) -> KeyHead<'_> {
+        let column = kv_head * self.plan.group() * self.plan.format.head_dim;
+        KeyHead {
             plan: self.plan,
             panels,
             queries: self.queries.as_ptr().wrapping_add(job.first_row * self.queries.row_stride() + column),
             query_stride: self.queries.row_stride(),
             out: self.out.wrapping_add(job.first_row * self.out_stride + column),
             out_stride: self.out_stride,
-            first_seen: if is_causal { job.before + 1 } else { job.len() },
-            step: usize::from(is_causal),
+            visible: self.visible(job),
         }
     }
 
     /// The memory of a task, as [`AttentionPlan::work_len`] counts it; and panels in it for a job without a cache.
     fn work<'m>(&self, memory: &'m mut [f32]) -> (Work<'m>, Panels) {
-        let (rows, room) = (self.plan.block().min(self.most_rows), self.most_room);
+        let (queries, room, dim) =
+            (self.plan.queries_at_once(self.most_rows), self.most_room, self.plan.format.head_dim);
         let mut rest = memory;
         let mut take = |len: usize| {
-            let (part, later) = std::mem::take(&mut rest).split_at_mut(len);
+            let (part, later) = std::mem::take(&mut rest).split_at_mut(queries * len);
             rest = later;
             part
         };
         let work = Work {
-            scores: take(rows * self.plan.row_room(room)),
-            joined: Stats::new(take(STATS * rows)),
-            own: Part { out: take(rows * self.plan.format.head_dim), stats: Stats::new(take(STATS * rows)) },
+            copy: take(self.plan.copied(dim)),
+            scores: take(self.plan.row_room(room)),
+            joined: Part::new(take(Part::len(dim)), dim),
+            own: Part::new(take(Part::len(dim)), dim),
         };
         let keys = rest.as_mut_ptr();
         (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_len(room)), capacity: room })
     }
+}
 
-    /// The memory of one part of [`Call::run_split_kv`].
-    fn part<'m>(&self, memory: &'m mut [f32]) -> Part<'m> {
-        let (out, stats) = memory.split_at_mut(self.most_rows * self.plan.format.head_dim);
-        Part { out, stats: Stats::new(stats) }
-    }
+/// How the keys of few heads are shared out.
+struct SplitKv {
+    /// Blocks of queries of a key head.
+    blocks: usize,
+    /// KV blocks of a block of queries.
+    kv_blocks: usize,
+}
+
+/// Whether so many tasks of equal length keep the threads busy but for an eighth of the time.
+fn is_even(tasks: usize, threads: usize) -> bool {
+    8 * tasks >= 7 * threads * tasks.div_ceil(threads)
 }

@@ -31,6 +31,12 @@ pub(crate) fn chain_end(at: usize) -> usize {
     (at | (length - 1)).saturating_add(1)
 }
 
+/// Where the chain that holds product `at` begins: the last boundary at or before `at`.
+#[inline(always)]
+pub(crate) fn chain_start(at: usize) -> usize {
+    at & !(chain_length(at) - 1)
+}
+
 /// The length of the next `count` chains if `at` is a boundary, they are all as long as the first, and `left` products hold them.
 #[inline(always)]
 pub(super) fn equal_chains(at: usize, count: usize, left: usize) -> Option<usize> {
@@ -109,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn chain_end_is_the_same_for_every_product_of_a_chain() {
+    fn chain_begins_and_ends_at_the_same_places_for_each_of_its_products() {
         for pair in boundaries(140_000).windows(2) {
             for at in [pair[0], pair[0] + 1, (pair[0] + pair[1]) / 2, pair[1] - 1] {
-                assert_eq!(chain_end(at).min(140_000), pair[1], "{at}");
+                assert_eq!((chain_start(at), chain_end(at).min(140_000)), (pair[0], pair[1]), "{at}");
             }
         }
     }

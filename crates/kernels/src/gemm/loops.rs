@@ -61,16 +61,20 @@ impl<E: Output> Product<'_, E> {
         }
     }
 
-    /// Computes the whole product on this thread, in one block.
+    /// Computes the steps `ks` of the product on this thread, in one block. They begin where the kernel can go on; what does not begin the
+    /// sum is added to C.
     ///
     /// # Safety
-    /// As [`Product::run`].
+    /// As [`Product::run`], but that operands are valid for these steps.
     #[inline(always)]
-    pub(crate) unsafe fn run_alone(&self, a: Strided<u8>, b: WholeB) {
+    pub(crate) unsafe fn run_alone(&self, ks: Range<usize>, a: Strided<u8>, b: WholeB) {
         let panels = 0..self.n.div_ceil(self.kernel.tile().nr);
+        let kernel = self.kernel.kernel();
+        let a = a.from(0, ks.start / kernel.rows.block_k);
+        let b = b.from(0, ks.start / kernel.panel.block_k);
         let _session = self.kernel.begin_session();
         // SAFETY: promised by the caller.
-        unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks: 0..self.k }, a.from(0, 0), b.from(0, 0)) }
+        unsafe { self.run_block(&Block { rows: 0..self.m, panels, ks }, a, b) }
     }
 
     /// A block of C of a short sum, by rows of tiles.

@@ -6,7 +6,7 @@ mod batch;
 pub mod bf16;
 mod blocking;
 mod brgemm;
-mod chains;
+pub(crate) mod chains;
 mod check_kernel;
 mod epilogue;
 mod format;

@@ -1,5 +1,8 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
+mod soft_cap;
+mod window;
+
 use crate::each_isa;
 use cke_kernels::attention::{AttentionPlan, KvCache, Mask, Operands, SequenceRows, attention_reference};
 use cke_kernels::gemm::Ctx;
@@ -25,6 +28,7 @@ struct Layer {
     group: usize,
     dim: usize,
     len: usize,
+    soft_cap: Option<f32>,
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
@@ -37,7 +41,7 @@ impl Layer {
         let plan = AttentionPlan::new(cpu, heads, kv_heads, dim, scale).unwrap();
         let (q, k) = (data.normal(len * heads * dim, 0.0, 2.0), data.normal(len * kv_heads * dim, 0.0, 1.0));
         let v = data.normal(len * kv_heads * dim, 0.5, 1.0);
-        Layer { plan, heads, group: heads / kv_heads, dim, len, q, k, v }
+        Layer { plan, heads, group: heads / kv_heads, dim, len, soft_cap: None, q, k, v }
     }
 
     /// Attention of the positions from `from` to `to`: (to − from, heads · dim).
@@ -62,14 +66,14 @@ impl Layer {
         self.step(0, self.len, None, mask, &ThreadPool::new(threads).unwrap())
     }
 
-    /// Causal attention with the sequence read in pieces of the given lengths.
-    fn pieces(&self, pieces: &[usize], threads: usize) -> Vec<f32> {
+    /// Attention with the sequence read in pieces of the given lengths.
+    fn pieces(&self, mask: Mask, pieces: &[usize], threads: usize) -> Vec<f32> {
         let pool = ThreadPool::new(threads).unwrap();
         let mut cache = self.plan.cache(self.len + 3).unwrap();
         let mut out = Vec::new();
         for &count in pieces {
             let first = cache.len();
-            out.extend(self.step(first, first + count, Some(&mut cache), Mask::Causal, &pool));
+            out.extend(self.step(first, first + count, Some(&mut cache), mask, &pool));
             assert_eq!(cache.len(), first + count);
         }
         out
@@ -81,21 +85,32 @@ impl Layer {
         x.chunks_exact(width).flat_map(|row| row[head * self.dim..][..self.dim].to_vec()).collect()
     }
 
-    fn check(&self, case: &str, found: &[f32], is_causal: bool) {
+    /// Compares with the oracle, and so the twin.
+    fn check(&self, case: &str, found: &[f32], mask: Mask) {
         let (len, dim) = (self.len, self.dim);
+        let (scale, scale_of_twin) = (1.0 / f64::from(dim as f32).sqrt(), 1.0 / (dim as f32).sqrt());
+        let score = |x: f64| self.soft_cap.map(f64::from).map_or(scale * x, |cap| cap * (scale * x / cap).tanh());
+        let score_of_twin =
+            |x: f32| self.soft_cap.map_or(scale_of_twin * x, |cap| cap * (scale_of_twin * x / cap).tanh());
+        let visible = |i: usize| match mask {
+            Mask::Full => 0..len,
+            Mask::Causal => 0..i + 1,
+            Mask::Window(width) => (i + 1).saturating_sub(width)..i + 1,
+        };
+        let of_oracle = match mask {
+            Mask::Full => oracle::Mask::None,
+            Mask::Causal => oracle::Mask::Causal,
+            Mask::Window(width) => oracle::Mask::Window(width),
+        };
         for head in 0..self.heads {
             let q = self.head(&self.q, head);
             let (k, v) = (self.head(&self.k, head / self.group), self.head(&self.v, head / self.group));
-            let layout = Layout::row_major(len, dim);
-            let view = |x| View::new(x, layout);
-            let mask = if is_causal { oracle::Mask::Causal } else { oracle::Mask::None };
-            let scale = 1.0 / f64::from(dim as f32).sqrt();
-            let wanted = oracle::attention(view(&q), view(&k), view(&v), scale, mask);
+            let view = |x| View::new(x, Layout::row_major(len, dim));
+            let wanted = oracle::attention(view(&q), view(&k), view(&v), score, of_oracle);
             // A score of up to about 20 carries an error of some 20·dim·ε into its weight.
             let tolerance = 1e-6 + 4.0 * dim as f64 * f64::from(f32::EPSILON);
             assert_close_by(&format!("{case}, head {head}"), &self.head(found, head), &wanted, tolerance, 1e-5);
-            let scale = 1.0 / (dim as f32).sqrt();
-            let twin = attention_reference(&q, &k, &v, dim, scale, |i| if is_causal { i + 1 } else { len });
+            let twin = attention_reference(&q, &k, &v, dim, score_of_twin, visible);
             assert_close_by(&format!("{case}, twin of head {head}"), &twin, &wanted, tolerance, 1e-5);
         }
     }
@@ -131,9 +146,9 @@ fn attention_any_size_matches_oracle() {
         for size in SIZES {
             for len in LENGTHS {
                 let layer = Layer::new(cpu, size, len);
-                for (mask, is_causal) in [(Mask::Full, false), (Mask::Causal, true)] {
+                for mask in [Mask::Full, Mask::Causal] {
                     let case = format!("{} {size:?}, {len} positions, {mask:?}", cpu.isa());
-                    layer.check(&case, &layer.whole(mask, 1), is_causal);
+                    layer.check(&case, &layer.whole(mask, 1), mask);
                 }
             }
         }
@@ -144,8 +159,8 @@ fn attention_any_size_matches_oracle() {
 fn attention_over_several_kv_blocks_matches_oracle() {
     each_isa(|cpu| {
         let layer = Layer::new(cpu, (2, 1, 8), 1300);
-        for (mask, is_causal) in [(Mask::Full, false), (Mask::Causal, true)] {
-            layer.check(&format!("{} {mask:?}", cpu.isa()), &layer.whole(mask, 2), is_causal);
+        for mask in [Mask::Full, Mask::Causal] {
+            layer.check(&format!("{} {mask:?}", cpu.isa()), &layer.whole(mask, 2), mask);
         }
     });
 }
@@ -158,7 +173,7 @@ fn attention_in_pieces_on_threads_has_same_bits() {
             let whole = layer.whole(Mask::Causal, 1);
             for (pieces, threads) in [(&[1; 67][..], 1), (&[30, 1, 36], 2), (&[66, 1], 3), (&[67], 2), (&[67], 16)] {
                 let case = format!("{} {size:?} {pieces:?} on {threads}", cpu.isa());
-                assert_identical(&case, &layer.pieces(pieces, threads), &whole);
+                assert_identical(&case, &layer.pieces(Mask::Causal, pieces, threads), &whole);
             }
             let whole = layer.whole(Mask::Full, 1);
             assert_identical("without a mask", &layer.whole(Mask::Full, 16), &whole);
@@ -174,7 +189,7 @@ fn attention_of_one_token_has_same_bits_whoever_reads_the_keys() {
             let layer = Layer::new(cpu, size, 1300);
             let whole = layer.whole(Mask::Causal, 1);
             for threads in [1, 2, 8] {
-                let found = layer.pieces(&[1291, 1, 1, 2, 5], threads);
+                let found = layer.pieces(Mask::Causal, &[1291, 1, 1, 2, 5], threads);
                 assert_identical(&format!("{} {size:?} on {threads}", cpu.isa()), &found, &whole);
             }
         }
@@ -263,6 +278,7 @@ fn run_sequences<'t>(
     plan: &AttentionPlan,
     rows: usize,
     sequences: impl ExactSizeIterator<Item = SequenceRows<'t>>,
+    mask: Mask,
     scratch: &mut Scratch,
 ) -> Result<(), Error> {
     let (q, k, v) =
@@ -274,7 +290,7 @@ fn run_sequences<'t>(
         values: MatRef::new(&v, rows, plan.kv_width())?,
         out: MatMut::new(&mut out, rows, plan.width())?,
     };
-    plan.run(sequences, Mask::Causal, operands, &mut Ctx { pool: &Serial, scratch })
+    plan.run(sequences, mask, operands, &mut Ctx { pool: &Serial, scratch })
 }
 
 #[test]
@@ -284,15 +300,21 @@ fn cache_of_another_plan_is_refused_and_stays_as_it_is() {
     let large = AttentionPlan::new(cpu, 64, 64, 128, 1.0).expect("sizes are good");
     let mut cache = small.cache(8).expect("little memory");
     let sequences = [SequenceRows { rows: 2, cache: Some(&mut cache) }].into_iter();
-    let error = run_sequences(&large, 2, sequences, &mut Scratch::new()).expect_err("the format differs");
+    let error = run_sequences(&large, 2, sequences, Mask::Causal, &mut Scratch::new()).expect_err("the format differs");
     assert_eq!(error, Error::CacheForAnotherPlan { wanted: large.format(), found: small.format() });
     let text = error.to_string();
     assert!(text.contains("64 key heads of 128") && text.contains("1 key heads of 1 "), "{text}");
     assert_eq!(cache.len(), 0);
     // Plans that differ in query heads and scale alone share caches.
     let grouped = AttentionPlan::new(cpu, 4, 1, 1, 0.5).expect("sizes are good");
-    run_sequences(&grouped, 2, [SequenceRows { rows: 2, cache: Some(&mut cache) }].into_iter(), &mut Scratch::new())
-        .expect("it fits");
+    run_sequences(
+        &grouped,
+        2,
+        [SequenceRows { rows: 2, cache: Some(&mut cache) }].into_iter(),
+        Mask::Causal,
+        &mut Scratch::new(),
+    )
+    .expect("it fits");
     assert_eq!(cache.len(), 2);
 }
 
@@ -305,7 +327,7 @@ fn cache_of_another_plan_among_good_ones_changes_none() {
         let (mut good, mut bad) = (plan.cache(4).expect("little memory"), other.cache(4).expect("little memory"));
         let sequences =
             [SequenceRows { rows: 1, cache: Some(&mut good) }, SequenceRows { rows: 1, cache: Some(&mut bad) }];
-        let outcome = run_sequences(&plan, 2, sequences.into_iter(), &mut Scratch::new());
+        let outcome = run_sequences(&plan, 2, sequences.into_iter(), Mask::Causal, &mut Scratch::new());
         assert!(matches!(outcome, Err(Error::CacheForAnotherPlan { .. })), "{outcome:?}");
         assert_eq!((good.len(), bad.len()), (0, 0));
     }
@@ -337,15 +359,15 @@ fn sequences_that_are_fewer_or_more_than_their_iterator_says_are_refused() {
         // Leaves jobs in the scratch whose caches are gone when the next call looks at it.
         let mut caches = [0; 3].map(|_| plan.cache(4).expect("little memory"));
         let sequences: Vec<_> = caches.iter_mut().map(|cache| SequenceRows { rows: 1, cache: Some(cache) }).collect();
-        run_sequences(&plan, 3, sequences.into_iter(), &mut scratch).expect("sizes agree");
+        run_sequences(&plan, 3, sequences.into_iter(), Mask::Causal, &mut scratch).expect("sizes agree");
     }
     let mut cache = plan.cache(4).expect("little memory");
     for claimed in [0, 1, 3, 100] {
         let sequences = vec![SequenceRows { rows: 1, cache: None }, SequenceRows { rows: 1, cache: Some(&mut cache) }];
-        let outcome = run_sequences(&plan, 2, Claims(sequences.into_iter(), claimed), &mut scratch);
+        let outcome = run_sequences(&plan, 2, Claims(sequences.into_iter(), claimed), Mask::Causal, &mut scratch);
         assert!(matches!(outcome, Err(Error::Size { wanted, .. }) if wanted == claimed), "{claimed}: {outcome:?}");
     }
-    let outcome = run_sequences(&plan, 2, Claims([].into_iter(), usize::MAX), &mut scratch);
+    let outcome = run_sequences(&plan, 2, Claims([].into_iter(), usize::MAX), Mask::Causal, &mut scratch);
     assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
     assert_eq!(cache.len(), 0);
 }

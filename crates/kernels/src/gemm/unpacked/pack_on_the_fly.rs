@@ -199,7 +199,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             let (data, stride) = (self.b.at(0, j).cast(), self.b.bytes().row_stride);
             let b = WholeB::of_rows(data, 0, stride);
             // SAFETY: a column of C and the column of B that it takes, promised by the caller.
-            unsafe { column.run_alone(self.a.bytes(), b) };
+            unsafe { column.run_alone(0..column.k, self.a.bytes(), b) };
         }
     }
 

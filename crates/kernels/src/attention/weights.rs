@@ -1,0 +1,108 @@
+//! Scores become weights: a softmax that is not yet divided by its sum.
+
+use super::parts::Stats;
+use crate::simd::math::{exp, tanh};
+use crate::simd::{Four, Op, Simd};
+use std::ops::Range;
+
+/// How scores are scaled before they are weighed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scaling {
+    /// What scores are multiplied by.
+    pub(super) scale: f32,
+    /// c of c · tanh(scaled score / c).
+    pub(super) soft_cap: Option<f32>,
+}
+
+impl Scaling {
+    /// What differences of scores, capped if there is a cap, are multiplied by before they are weighed.
+    pub(super) fn of_differences(self) -> f32 {
+        if self.soft_cap.is_some() { 1.0 } else { self.scale }
+    }
+}
+
+/// Row i of the scores ← e^(scale · (score − max)) where its query sees the key, zero elsewhere; with max and sum of each row. With a
+/// soft cap the score is c · tanh(scale · score / c), and the scale 1.
+pub(super) struct Weights<'a, 's, I> {
+    /// Rows of whole vectors.
+    pub(super) scores: &'a mut [f32],
+    pub(super) row_len: usize,
+    /// Scores that each row sees, in order.
+    pub(super) visible: I,
+    pub(super) scaling: Scaling,
+    pub(super) stats: &'a mut Stats<'s>,
+}
+
+/// Rows that are weighed in step, so that none waits for its own chain of operations.
+const ROWS_IN_STEP: usize = 4;
+
+impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<f32>>(mut self, s: S) {
+        self.stats.lost.fill(0.0);
+        let scale = self.scaling.of_differences();
+        let stats = self.stats.max.chunks_mut(ROWS_IN_STEP).zip(self.stats.sum.chunks_mut(ROWS_IN_STEP));
+        for (rows, (max, sum)) in self.scores.chunks_mut(ROWS_IN_STEP * self.row_len).zip(stats) {
+            let count = rows.len() / self.row_len;
+            for row in rows.chunks_exact_mut(self.row_len) {
+                let visible = self.visible.next().unwrap_or(0..0);
+                if let Some(cap) = self.scaling.soft_cap {
+                    cap_scores(s, &mut row[visible.clone()], self.scaling.scale, cap);
+                }
+                row[..visible.start].fill(f32::NEG_INFINITY);
+                row[visible.end..].fill(f32::NEG_INFINITY);
+            }
+            weigh_rows(s, rows, self.row_len, scale, &mut max[..count], &mut sum[..count]);
+        }
+    }
+}
+
+/// x ← cap · tanh(scale · x / cap), four vectors in step. Source: Gemma Team, "Gemma 2", 2024, section 2, "Logit soft-capping".
+#[inline(always)]
+fn cap_scores<S: Simd<f32>>(s: S, scores: &mut [f32], scale: f32, cap: f32) {
+    let (factor, cap) = (s.splat(scale / cap), s.splat(cap));
+    for scores in scores.chunks_mut(ROWS_IN_STEP * S::LANES) {
+        let mut x = [s.splat(0.0); ROWS_IN_STEP];
+        for (x, scores) in x.iter_mut().zip(scores.chunks(S::LANES)) {
+            *x = s.mul(s.read(scores), factor);
+        }
+        let capped = tanh(Four(s), x);
+        for (scores, capped) in scores.chunks_mut(S::LANES).zip(capped) {
+            s.write(scores, s.mul(cap, capped));
+        }
+    }
+}
+
+/// Up to four rows of `row_len` scores ← e^(scale · (score − max)), with max and sum of each. What is not there counts as −∞ and has no
+/// weight, so a row's bits do not depend on how many of those follow it.
+#[inline(always)]
+fn weigh_rows<S: Simd<f32>>(s: S, rows: &mut [f32], row_len: usize, scale: f32, max: &mut [f32], sum: &mut [f32]) {
+    let count = max.len();
+    let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
+    for j in (0..row_len).step_by(S::LANES) {
+        for i in 0..count {
+            tops[i] = s.max(tops[i], s.read(&rows[i * row_len + j..]));
+        }
+    }
+    let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
+    for i in 0..count {
+        max[i] = s.largest(tops[i]);
+        shifts[i] = s.splat(if max[i] == f32::NEG_INFINITY { 0.0 } else { max[i] });
+    }
+    let (scale, mut sums) = (s.splat(scale), [s.splat(0.0); ROWS_IN_STEP]);
+    for j in (0..row_len).step_by(S::LANES) {
+        let mut x = [s.splat(0.0); ROWS_IN_STEP];
+        for i in 0..count {
+            x[i] = s.mul(s.sub(s.read(&rows[i * row_len + j..]), shifts[i]), scale);
+        }
+        let weights = exp(Four(s), x);
+        for i in 0..count {
+            s.write(&mut rows[i * row_len + j..], weights[i]);
+            sums[i] = s.add(sums[i], weights[i]);
+        }
+    }
+    let totals = s.sum_four(sums);
+    sum.copy_from_slice(&totals[..count]);
+}
