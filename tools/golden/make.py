@@ -16,6 +16,7 @@ import transformers
 
 import bert_cases
 import decoder_cases
+import gguf_cases
 import gpt2_cases
 import sentence_cases
 import settings_cases
@@ -36,6 +37,7 @@ def main() -> int:
         **sentence_cases.CASES,
         **tokenizer_cases.CASES,
         **settings_cases.CASES,
+        **gguf_cases.CASES,
         "minilm": lambda directory: sentence_cases.minilm(args.minilm, directory),
     }
     if args.only and args.only not in cases:

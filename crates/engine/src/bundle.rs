@@ -1,5 +1,5 @@
-//! A model as a user has it: a directory with configuration, weights and tokenizer, a packed file with all of them, or the demo model
-//! inside this library.
+//! A model as a user has it: a directory with configuration, weights and tokenizer, a GGUF file or a packed file with all of them, or
+//! the demo model inside this library.
 
 use crate::config::{self, BertConfig, ModelConfig};
 use crate::error::Error;
@@ -44,7 +44,7 @@ pub enum Weights {
 
 impl Bundle {
     /// Opens a model directory: `config.json`, `model.safetensors` (or its shards), and `generation_config.json` if there is one;
-    /// or a packed file, which has them inside.
+    /// or a GGUF file or a packed file, which have them inside.
     ///
     /// If the configuration says that the output projection is the token embedding and the checkpoint holds both with different
     /// values, [`Bundle::config`] says what the checkpoint does.
@@ -243,6 +243,9 @@ impl Weights {
 
 /// The tensors beside a model's files.
 fn checkpoint_of(files: &ModelFiles) -> Result<Checkpoint, LoadError> {
+    if let Some(file) = files.gguf() {
+        return Checkpoint::of_gguf(file);
+    }
     match files.in_program(SINGLE_FILE) {
         Some(bytes) => Checkpoint::from_bytes(bytes, &files.path(SINGLE_FILE).display().to_string()),
         None => Checkpoint::open(&files.dir()),

@@ -2,7 +2,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`bundle`], [`model_files`] | a model directory or a packed file, opened and checked; the demo model |
+//! | [`bundle`], [`model_files`] | a model directory, a GGUF file or a packed file, opened and checked; the demo model |
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
 //! | [`notice`] | what the files say and is not done |
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
@@ -42,6 +42,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 pub mod activations;
 pub mod bundle;
 pub mod config;
+mod dtype;
 pub mod embed;
 pub mod error;
 pub mod evaluate;

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
-
+use crate::dtype::Dtype;
 use crate::fallible::check_available;
 use crate::formats::disguise::recognise;
+use crate::formats::gguf::GgufError;
 use crate::formats::packed_file::PackedFileError;
 use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
@@ -57,7 +57,7 @@ pub enum LoadError {
         found: u64,
     },
     /// The path that was given as a model is something else.
-    #[error("{}: wanted a model directory with config.json or a file of `cke quantize`, found {found}{hint}", path.display())]
+    #[error("{}: wanted a model directory with config.json, a GGUF file or a file of `cke quantize`, found {found}{hint}", path.display())]
     NotAModel {
         /// The path.
         path: PathBuf,
@@ -93,7 +93,7 @@ pub enum LoadError {
         source: serde_json::Error,
     },
     /// The directory has no weights in a supported format.
-    #[error("{}: wanted model.safetensors or model.safetensors.index.json, found {found}", dir.display())]
+    #[error("{}: wanted model.safetensors, model.safetensors.index.json or one GGUF file, found {found}", dir.display())]
     NoWeights {
         /// The directory.
         dir: PathBuf,
@@ -113,6 +113,14 @@ pub enum LoadError {
         file: PathBuf,
         /// What is wrong with it.
         problem: HeaderError,
+    },
+    /// The header of a GGUF file is malformed, or its parts do not match.
+    #[error("{}: GGUF: {problem}", file.display())]
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: GgufError,
     },
     /// A packed file is malformed, damaged or of another version.
     #[error("{}: {problem} (`cke quantize MODEL -o FILE` writes it anew)", file.display())]
@@ -187,7 +195,7 @@ pub enum LoadError {
         found: Vec<usize>,
     },
     /// A tensor that is asked for as weights has another type.
-    #[error("{}: tensor `{tensor}`: wanted weights as F32, F16 or BF16, found {dtype}", file.display())]
+    #[error("{}: tensor `{tensor}`: wanted weights as F32, F16, BF16 or blocks of GGUF, found {dtype}", file.display())]
     NotFloat {
         /// The file that holds the tensor.
         file: PathBuf,
@@ -278,6 +286,11 @@ impl LoadError {
         found: impl Into<String>,
     ) -> Self {
         Self::Config { file: file.to_owned(), key: key.into(), wanted: wanted.into(), found: found.into() }
+    }
+
+    /// A GGUF file that will not do.
+    pub(crate) fn gguf(file: &Path, problem: GgufError) -> Self {
+        Self::Gguf { file: file.to_owned(), problem }
     }
 
     /// A packed file that will not do.

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::formats::disguise::{HEAD, recognise};
+use crate::formats::gguf::GgufFile;
 use crate::load_error::LoadError;
 
 /// Entries of a directory that are looked at.
@@ -41,9 +42,6 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
 
 /// What a path that leads nowhere is, if that can be told.
 fn absent_model(path: &Path) -> Option<String> {
-    if is_gguf(path) {
-        return Some("no such file (and GGUF is not supported; safetensors files are)".to_owned());
-    }
     if let Ok(target) = fs::read_link(path) {
         return Some(format!("a link to `{}`, which cannot be opened", target.display()));
     }
@@ -78,7 +76,6 @@ fn file_as_model(path: &Path) -> LoadError {
     let readable = File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
     let is_json = path.extension().is_some_and(|end| end == "json");
     let found = match readable.ok().and_then(|_| recognise(&head)) {
-        _ if is_gguf(path) => "a GGUF file (not supported; safetensors files are)".to_owned(),
         Some(found) if !is_json => found,
         _ => "a file".to_owned(),
     };
@@ -108,13 +105,9 @@ fn directory_as_model(dir: &Path) -> Option<(String, Vec<PathBuf>)> {
     if !models.is_empty() {
         return Some(("a directory of models".to_owned(), models));
     }
-    let gguf = entries.iter().find(|entry| is_gguf(entry))?;
-    let name = gguf.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Some((format!("`{name}`, a GGUF file (not supported; safetensors files are)"), Vec::new()))
-}
-
-fn is_gguf(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
+    let is_gguf = |entry: &&PathBuf| entry.file_name().and_then(|name| name.to_str()).is_some_and(GgufFile::may_be_whole);
+    let gguf: Vec<PathBuf> = entries.iter().filter(is_gguf).cloned().collect();
+    (!gguf.is_empty()).then(|| ("a directory with GGUF files".to_owned(), gguf))
 }
 
 /// What a directory holds, sorted.

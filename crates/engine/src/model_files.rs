@@ -1,4 +1,5 @@
-//! The files of a model that are not weights, wherever they lie: in a directory, in a packed file, in this program.
+//! The files of a model that are not weights, wherever they lie: in a directory, in a packed file, in a GGUF file, in
+//! this program.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cke_kernels::gemm::StableBytes;
 
 use crate::formats::bounded_file::read_bounded;
+use crate::formats::gguf::{GgufFile, GgufModel};
 use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::model_dir;
@@ -31,6 +33,7 @@ type Contents = BTreeMap<String, Vec<u8>>;
 enum Place {
     Directory,
     Packed(Arc<PackedFile>),
+    Gguf(Arc<GgufModel>),
     Memory(&'static [(&'static str, &'static [u8])]),
 }
 
@@ -56,20 +59,28 @@ impl PartialEq for ModelFiles {
 impl Eq for ModelFiles {}
 
 impl ModelFiles {
-    /// Those of a packed file, if that is what lies at `path`, else of a directory.
+    /// Those of a packed file or a GGUF file, if that is what lies at `path`, else of a directory.
     ///
     /// # Errors
-    /// Fails if a packed file cannot be used. A directory is not looked at yet.
+    /// Fails if a packed file or a GGUF file cannot be used. A directory is not looked at yet.
     pub fn open(path: &Path) -> Result<ModelFiles, LoadError> {
-        if !PackedFile::is_at(path) {
-            return Ok(ModelFiles::from(path));
+        if PackedFile::is_at(path) {
+            return Ok(ModelFiles::of_packed(Arc::new(PackedFile::open(path)?)));
         }
-        Ok(ModelFiles::of_packed(Arc::new(PackedFile::open(path)?)))
+        if GgufFile::is_at(path) {
+            return Ok(ModelFiles::of_gguf(Arc::new(GgufModel::open(path)?)));
+        }
+        Ok(ModelFiles::from(path))
     }
 
     /// Those of a packed file that is open.
     pub fn of_packed(file: Arc<PackedFile>) -> ModelFiles {
         ModelFiles::new(file.path().to_owned(), Place::Packed(file))
+    }
+
+    /// Those that a GGUF file stands for.
+    pub fn of_gguf(model: Arc<GgufModel>) -> ModelFiles {
+        ModelFiles::new(model.file().path().to_owned(), Place::Gguf(model))
     }
 
     /// Files in this program, weights among them; `name` stands for their directory in messages.
@@ -125,7 +136,7 @@ impl ModelFiles {
     pub(crate) fn given_path(&self) -> Option<Cow<'_, Path>> {
         match &self.place {
             Place::Memory(_) => None,
-            Place::Packed(_) => Some(Cow::Borrowed(&self.root)),
+            Place::Packed(_) | Place::Gguf(_) => Some(Cow::Borrowed(&self.root)),
             Place::Directory => Some(self.dir()),
         }
     }
@@ -134,6 +145,14 @@ impl ModelFiles {
     pub(crate) fn packed(&self) -> Option<&Arc<PackedFile>> {
         match &self.place {
             Place::Packed(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The GGUF file, if they lie in one.
+    pub(crate) fn gguf(&self) -> Option<&GgufFile> {
+        match &self.place {
+            Place::Gguf(model) => Some(model.file()),
             _ => None,
         }
     }
@@ -175,6 +194,7 @@ impl ModelFiles {
         match &self.place {
             Place::Directory => usize::try_from(std::fs::metadata(self.path(name)).ok()?.len()).ok(),
             Place::Packed(file) => file.file_bytes(&self.full(name)),
+            Place::Gguf(model) => model.own_file(&self.full(name)).map(<[u8]>::len),
             Place::Memory(files) => self.in_list(files, name).map(<[u8]>::len),
         }
     }
@@ -191,10 +211,11 @@ impl ModelFiles {
                 }
                 Cow::Owned(self.copy(name, range.bytes())?)
             }
-            Place::Memory(files) => {
-                let absent = || LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into());
-                Cow::Borrowed(self.in_list(files, name).ok_or_else(absent)?)
+            Place::Gguf(model) => {
+                let content = model.own_file(&self.full(name)).ok_or_else(|| self.absent(name))?;
+                Cow::Owned(self.copy(name, content)?)
             }
+            Place::Memory(files) => Cow::Borrowed(self.in_list(files, name).ok_or_else(|| self.absent(name))?),
         };
         if let Some(kept) = &self.kept {
             let copy = self.copy(name, &content)?;
@@ -206,6 +227,10 @@ impl ModelFiles {
     /// As [`ModelFiles::read`], or `None` if there is no such file.
     pub(crate) fn read_if_present(&self, name: &str, limit: u64) -> Result<Option<Cow<'static, [u8]>>, LoadError> {
         if self.has(name) { self.read(name, limit).map(Some) } else { Ok(None) }
+    }
+
+    fn absent(&self, name: &str) -> LoadError {
+        LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into())
     }
 
     /// A copy of the content of a file.

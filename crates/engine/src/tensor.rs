@@ -1,15 +1,21 @@
-//! One tensor of a checkpoint, read as f32 in slabs of rows.
+//! One tensor of a checkpoint, read as f32 or as blocks in slabs of rows.
 
+mod row_order;
+
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use safetensors::Dtype;
 
-use crate::formats::safetensors::HeaderEntry;
+pub(crate) use self::row_order::RowOrder;
+use crate::dtype::Dtype;
+use crate::formats::gguf::blocks;
+use crate::formats::tensor_entry::TensorEntry;
+use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
-use crate::weights::{Source, TensorInfo};
+use crate::weights::TensorInfo;
 
 /// Elements that are compared at a time.
 const COMPARED: usize = 1 << 18;
@@ -20,18 +26,33 @@ const COMPARED: usize = 1 << 18;
 /// element.
 #[derive(Debug, Clone, Copy)]
 pub struct Tensor<'a> {
-    entry: &'a HeaderEntry,
-    source: &'a Source,
+    entry: &'a TensorEntry,
+    conversion: Conversion,
+    source: &'a WeightFile,
+}
+
+/// What makes the model's tensor of the one in the file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Conversion {
+    /// In which order the file has the rows.
+    pub(crate) rows: RowOrder,
+    /// What the file's numbers have too much.
+    pub(crate) excess: f32,
+}
+
+impl Conversion {
+    /// None: the file has the model's tensor.
+    pub(crate) const NONE: Conversion = Conversion { rows: RowOrder::Model, excess: 0.0 };
 }
 
 impl<'a> Tensor<'a> {
-    pub(crate) fn new(entry: &'a HeaderEntry, source: &'a Source) -> Self {
-        Self { entry, source }
+    pub(crate) fn new(entry: &'a TensorEntry, conversion: Conversion, source: &'a WeightFile) -> Self {
+        Self { entry, conversion, source }
     }
 
     /// Name, type, shape, size and file.
     pub fn info(&self) -> TensorInfo<'a> {
-        let HeaderEntry { name, dtype, shape, range } = self.entry;
+        let TensorEntry { name, dtype, shape, range } = self.entry;
         TensorInfo { name, dtype: *dtype, shape, bytes: range.len(), file: &self.source.path }
     }
 
@@ -84,25 +105,32 @@ impl<'a> Tensor<'a> {
     }
 
     /// Converts `rows` to f32: `out[(i − rows.start)·row_len + j] = tensor[i][j]`. Every f16 and bf16 value has an
-    /// exact f32; NaN and infinity are values like others.
+    /// exact f32; NaN and infinity are values like others. Blocks of GGUF are decoded.
     ///
     /// # Errors
     ///
-    /// The tensor is not of type F32, F16 or BF16, or the file was written to since it was opened.
+    /// The tensor is not of type F32, F16, BF16 or one of GGUF's block formats, or the file was written to since it was opened.
     ///
     /// # Panics
     ///
     /// If `rows` leaves the tensor or `out` is not `rows.len()·row_len` long.
     pub fn read_rows_f32(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), LoadError> {
-        let element = self.float_bytes()?;
+        self.expect_float()?;
         let elements = self.elements_of(&rows);
         assert_eq!(out.len(), elements.len(), "output of {} rows of {} elements", rows.len(), self.row_len());
-        let start = self.entry.range.start;
-        let bytes = &self.source.bytes()?[start + elements.start * element..start + elements.end * element];
-        match self.dtype() {
-            Dtype::F32 => convert_f32(bytes, out),
-            Dtype::F16 => convert_f16(bytes, out),
-            _ => convert_bf16(bytes, out),
+        let bytes = &self.source.bytes()?[self.entry.range.clone()];
+        match self.conversion.rows {
+            RowOrder::Model => convert(self.dtype(), bytes, elements, out),
+            order => {
+                let row_len = self.row_len();
+                for (row, out) in rows.zip(out.chunks_mut(row_len.max(1))) {
+                    let first = order.stored(row) * row_len;
+                    convert(self.dtype(), bytes, first..first + row_len, out);
+                }
+            }
+        }
+        if self.conversion.excess != 0.0 {
+            out.iter_mut().for_each(|value| *value -= self.conversion.excess);
         }
         Ok(())
     }
@@ -113,10 +141,44 @@ impl<'a> Tensor<'a> {
     ///
     /// As [`Tensor::read_rows_f32`], or there is not enough memory.
     pub fn read_f32(&self) -> Result<Vec<f32>, LoadError> {
-        let element = self.float_bytes()?;
-        let mut out = self.buffer(self.entry.range.len() / element)?;
+        self.expect_float()?;
+        let mut out = self.buffer(self.rows() * self.row_len())?;
         self.read_rows_f32(0..self.rows(), &mut out)?;
         Ok(out)
+    }
+
+    /// The blocks of `rows` as they are in the file, row after row, each of `row_len / block_len` blocks: what
+    /// [`Dtype`] says of the tensor's type. `None` if the type has no blocks, if a row is not made of whole ones, or if the model's
+    /// numbers are not those of the file.
+    ///
+    /// # Errors
+    ///
+    /// The file was written to since it was opened, or there is no memory for rows that lie in another order in the file.
+    ///
+    /// # Panics
+    ///
+    /// If `rows` leaves the tensor.
+    pub fn blocks(&self, rows: Range<usize>) -> Result<Option<Cow<'a, [u8]>>, LoadError> {
+        let elements = self.elements_of(&rows);
+        let Some(row_bytes) = self.row_block_bytes() else { return Ok(None) };
+        let bytes = &self.source.bytes()?[self.entry.range.clone()];
+        let order = self.conversion.rows;
+        if order == RowOrder::Model || elements.is_empty() {
+            return Ok(Some(Cow::Borrowed(&bytes[rows.start * row_bytes..rows.end * row_bytes])));
+        }
+        let (mut copy, len) = (Vec::new(), rows.len() * row_bytes);
+        copy.try_reserve_exact(len).map_err(|_| self.out_of_memory(len))?;
+        for row in rows {
+            copy.extend_from_slice(&bytes[order.stored(row) * row_bytes..][..row_bytes]);
+        }
+        Ok(Some(Cow::Owned(copy)))
+    }
+
+    /// Bytes of a row that [`Tensor::blocks`] gives.
+    fn row_block_bytes(&self) -> Option<usize> {
+        let (dtype, row_len) = (self.dtype(), self.row_len());
+        let is_whole = dtype.is_blocks() && row_len.is_multiple_of(dtype.block_len());
+        (is_whole && self.conversion.excess == 0.0).then(|| row_len / dtype.block_len() * dtype.block_bytes())
     }
 
     /// Whether another tensor has the same shape and the same values, read slab by slab.
@@ -148,13 +210,13 @@ impl<'a> Tensor<'a> {
     /// Zeros to read elements into.
     pub(crate) fn buffer(&self, len: usize) -> Result<Vec<f32>, LoadError> {
         let mut out = Vec::new();
-        out.try_reserve_exact(len).map_err(|_| LoadError::OutOfMemory {
-            file: self.file().to_owned(),
-            tensor: self.name().to_owned(),
-            bytes: len.saturating_mul(size_of::<f32>()),
-        })?;
+        out.try_reserve_exact(len).map_err(|_| self.out_of_memory(len.saturating_mul(size_of::<f32>())))?;
         out.resize(len, 0.0);
         Ok(out)
+    }
+
+    fn out_of_memory(&self, bytes: usize) -> LoadError {
+        LoadError::OutOfMemory { file: self.file().to_owned(), tensor: self.name().to_owned(), bytes }
     }
 
     /// Tells the operating system that the pages of these rows are not needed for now, so that memory holds a slab of
@@ -164,10 +226,12 @@ impl<'a> Tensor<'a> {
     ///
     /// If `rows` leaves the tensor.
     pub fn release_rows(&self, rows: Range<usize>) {
+        let rows = self.conversion.rows.stored_range(rows, self.rows());
         let elements = self.elements_of(&rows);
-        let bits = self.dtype().bitsize();
+        let (len, bits) = (self.dtype().block_len(), self.dtype().block_bits());
         let start = self.entry.range.start;
-        self.source.release(start + elements.start * bits / 8..start + (elements.end * bits).div_ceil(8));
+        let (first, end) = (elements.start / len * bits / 8, (elements.end.div_ceil(len) * bits).div_ceil(8));
+        self.source.release(start + first..start + end);
     }
 
     /// As [`Tensor::release_rows`], for all rows.
@@ -175,11 +239,11 @@ impl<'a> Tensor<'a> {
         self.source.release(self.entry.range.clone());
     }
 
-    /// Bytes of an element, where it is of a type that weights may have.
-    fn float_bytes(&self) -> Result<usize, LoadError> {
+    /// Checks that the type is one that weights may have.
+    fn expect_float(&self) -> Result<(), LoadError> {
         match self.dtype() {
-            Dtype::F32 => Ok(4),
-            Dtype::F16 | Dtype::BF16 => Ok(2),
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
+            dtype if dtype.is_blocks() => Ok(()),
             dtype => Err(LoadError::NotFloat { file: self.file().to_owned(), tensor: self.name().to_owned(), dtype }),
         }
     }
@@ -188,6 +252,34 @@ impl<'a> Tensor<'a> {
         assert!(rows.start <= rows.end && rows.end <= self.rows(), "rows {rows:?} of {}", self.rows());
         let row_len = self.row_len();
         rows.start * row_len..rows.end * row_len
+    }
+}
+
+/// The elements of a range as f32; `bytes` are those of the whole tensor.
+fn convert(dtype: Dtype, bytes: &[u8], elements: Range<usize>, out: &mut [f32]) {
+    let of_size = |size: usize| &bytes[elements.start * size..elements.end * size];
+    match dtype {
+        Dtype::F32 => convert_f32(of_size(4), out),
+        Dtype::F16 => convert_f16(of_size(2), out),
+        Dtype::BF16 => convert_bf16(of_size(2), out),
+        _ => convert_blocks(dtype, bytes, elements, out),
+    }
+}
+
+/// As [`convert`]. A matrix has whole blocks in its rows, and only a part of a vector may begin or end inside a block.
+fn convert_blocks(dtype: Dtype, bytes: &[u8], elements: Range<usize>, out: &mut [f32]) {
+    let (len, block_bytes) = (dtype.block_len(), dtype.block_bytes());
+    let blocks = |range: Range<usize>| &bytes[range.start * block_bytes..range.end * block_bytes];
+    if elements.start.is_multiple_of(len) && elements.end.is_multiple_of(len) {
+        return blocks::decode(dtype, blocks(elements.start / len..elements.end / len), out);
+    }
+    let (mut block, mut decoded) = ([0.0; Dtype::MOST_BLOCK_LEN], None);
+    for (element, value) in elements.zip(out) {
+        if decoded != Some(element / len) {
+            blocks::decode(dtype, blocks(element / len..element / len + 1), &mut block[..len]);
+            decoded = Some(element / len);
+        }
+        *value = block[element % len];
     }
 }
 

@@ -4,6 +4,7 @@ mod class;
 mod error;
 mod extra_tokens;
 mod frame;
+pub mod gguf;
 mod json;
 mod overruled;
 mod pieces;

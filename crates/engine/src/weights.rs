@@ -3,20 +3,25 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use safetensors::Dtype;
-
+pub use crate::dtype::Dtype;
 use crate::formats::disguise::{is_safetensors, recognise};
-use crate::formats::mapping::MappedFile;
-use crate::formats::safetensors::{Header, HeaderEntry, header_len, read_header};
+use crate::formats::gguf::{GgufFile, GgufTensors, is_gguf};
+use crate::formats::safetensors::{Header, header_len, read_header};
 use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
+use crate::formats::tensor_entry::TensorEntry;
+use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
+use crate::tensor::Conversion;
 pub use crate::tensor::Tensor;
 
 pub(crate) const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// The tensors of a model: one safetensors file, several with an index, or bytes in memory.
+/// The tensors of a model: one safetensors file, several with an index, a GGUF file, or bytes in memory.
+///
+/// Those of a GGUF file have the names and the order of rows that checkpoints of transformers have.
 ///
 /// Files are mapped, not read: opening costs the headers alone, and a tensor's bytes come in when they are asked for.
 /// Every header is checked in full before [`Checkpoint::open`] returns, so a tensor that can be found can be read.
@@ -38,7 +43,7 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    sources: Vec<Source>,
+    sources: Vec<Arc<WeightFile>>,
     /// File by file, in the order of their data.
     entries: Vec<Entry>,
     /// Indices into `entries`, sorted by name.
@@ -47,22 +52,10 @@ pub struct Checkpoint {
     aliases: Vec<(String, u32)>,
 }
 
-/// One file's bytes.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) path: PathBuf,
-    data: Data,
-}
-
-#[derive(Debug)]
-enum Data {
-    Mapped(MappedFile),
-    Memory(Cow<'static, [u8]>),
-}
-
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) header: HeaderEntry,
+    pub(crate) header: TensorEntry,
+    conversion: Conversion,
     source: usize,
 }
 
@@ -81,29 +74,9 @@ pub struct TensorInfo<'a> {
     pub file: &'a Path,
 }
 
-impl Source {
-    fn map(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self { path: path.to_owned(), data: Data::Mapped(MappedFile::open(path)?) })
-    }
-
-    /// All bytes, where the file is still the one that was opened.
-    pub(crate) fn bytes(&self) -> Result<&[u8], LoadError> {
-        match &self.data {
-            Data::Mapped(mapped) => mapped.check_unchanged(&self.path).map(|()| mapped.bytes()),
-            Data::Memory(bytes) => Ok(bytes),
-        }
-    }
-
-    pub(crate) fn release(&self, range: std::ops::Range<usize>) {
-        if let Data::Mapped(mapped) = &self.data {
-            mapped.release(range);
-        }
-    }
-}
-
 impl Checkpoint {
-    /// Opens a model directory (with `model.safetensors`, or else `model.safetensors.index.json`), a safetensors file,
-    /// or a shard index (a file named `….json`).
+    /// Opens a model directory (with `model.safetensors`, or else `model.safetensors.index.json`, or else one GGUF file), a
+    /// safetensors file, a shard index (a file named `….json`), or a GGUF file, whatever its name.
     ///
     /// # Errors
     ///
@@ -113,21 +86,41 @@ impl Checkpoint {
         if file.extension().is_some_and(|extension| extension == "json") {
             return Self::open_sharded(&file);
         }
-        let mut checkpoint = Self::empty(&file);
-        checkpoint.add(Source::map(&file)?)?;
-        checkpoint.sort_names();
-        Ok(checkpoint)
+        Self::of_file(WeightFile::map(&file)?)
     }
 
-    /// Reads a safetensors file that is in memory, such as one compiled into the program; `name` stands for its path
+    /// Reads a safetensors or GGUF file that is in memory, such as one compiled into the program; `name` stands for its path
     /// in messages. Static bytes are not copied.
     ///
     /// # Errors
     ///
     /// The header is malformed.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>, name: &str) -> Result<Self, LoadError> {
-        let mut checkpoint = Self::empty(Path::new(name));
-        checkpoint.add(Source { path: PathBuf::from(name), data: Data::Memory(bytes.into()) })?;
+        Self::of_file(WeightFile::in_memory(bytes, name))
+    }
+
+    /// The tensors of a GGUF file, under the names and with the rows of a checkpoint of transformers.
+    ///
+    /// # Errors
+    ///
+    /// Its architecture is not supported, or tensors do not match what the file says of the heads.
+    pub fn of_gguf(file: &GgufFile) -> Result<Self, LoadError> {
+        let GgufTensors { sources, tensors } = file.model_tensors()?;
+        let mut checkpoint = Self::empty(file.path());
+        checkpoint.sources = sources;
+        let entries = tensors.into_iter();
+        checkpoint.entries =
+            entries.map(|tensor| Entry { header: tensor.entry, conversion: tensor.conversion, source: tensor.part }).collect();
+        checkpoint.sort_names();
+        Ok(checkpoint)
+    }
+
+    fn of_file(file: WeightFile) -> Result<Self, LoadError> {
+        if is_gguf(file.bytes()?) {
+            return Self::of_gguf(&GgufFile::of_file(file)?);
+        }
+        let mut checkpoint = Self::empty(&file.path);
+        checkpoint.add(file)?;
         checkpoint.sort_names();
         Ok(checkpoint)
     }
@@ -136,7 +129,7 @@ impl Checkpoint {
         let index = ShardIndex::read(path)?;
         let mut checkpoint = Self::empty(path);
         for shard in index.shards.keys() {
-            checkpoint.add(Source::map(&shard_path(path, shard))?)?;
+            checkpoint.add(WeightFile::map(&shard_path(path, shard))?)?;
         }
         checkpoint.sort_names();
         checkpoint.check_against(&index)?;
@@ -153,7 +146,7 @@ impl Checkpoint {
         }
     }
 
-    fn add(&mut self, source: Source) -> Result<(), LoadError> {
+    fn add(&mut self, source: WeightFile) -> Result<(), LoadError> {
         let bytes = source.bytes()?;
         LoadError::check_memory(&source.path, header_len(bytes))?;
         let Header { entries, aliases } = read_header(bytes).map_err(|problem| {
@@ -166,8 +159,12 @@ impl Checkpoint {
         })?;
         let (index, first) = (self.sources.len(), self.entries.len());
         self.aliases.extend(aliases.into_iter().map(|(alias, at)| (alias, (first + at) as u32)));
-        self.entries.extend(entries.into_iter().map(|header| Entry { header, source: index }));
-        self.sources.push(source);
+        self.entries.extend(entries.into_iter().map(|header| Entry {
+            header,
+            conversion: Conversion::NONE,
+            source: index,
+        }));
+        self.sources.push(Arc::new(source));
         Ok(())
     }
 
@@ -286,7 +283,7 @@ impl Checkpoint {
     }
 
     fn view<'a>(&'a self, entry: &'a Entry) -> Tensor<'a> {
-        Tensor::new(&entry.header, &self.sources[entry.source])
+        Tensor::new(&entry.header, entry.conversion, &self.sources[entry.source])
     }
 
     fn missing(&self, wanted: Vec<String>) -> LoadError {
@@ -302,11 +299,14 @@ fn weights_in(dir: &Path) -> Result<PathBuf, LoadError> {
         return Ok(dir.join(name));
     }
     let present = other_weights(dir);
-    let found = if present.is_empty() { "neither".to_owned() } else { format!("only {}", present.join(", ")) };
+    if let [file] = &*whole_gguf_files(&present) {
+        return Ok(dir.join(file));
+    }
+    let found = if present.is_empty() { "neither".to_owned() } else { format!("only {}", present[..present.len().min(4)].join(", ")) };
     Err(LoadError::NoWeights { dir: dir.to_owned(), found })
 }
 
-/// The names of files in a directory that hold weights under another name or in another format, a few of them.
+/// The names of files in a directory that hold weights under another name or in another format, sorted.
 fn other_weights(dir: &Path) -> Vec<String> {
     const ENDINGS: [&str; 9] = ["safetensors", "bin", "gguf", "pt", "pth", "h5", "msgpack", "onnx", "ckpt"];
     let is_weights =
@@ -318,8 +318,12 @@ fn other_weights(dir: &Path) -> Vec<String> {
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .collect();
     names.sort_unstable();
-    names.truncate(4);
     names
+}
+
+/// The GGUF files among `names`, of one in parts the first.
+fn whole_gguf_files(names: &[String]) -> Vec<&String> {
+    names.iter().filter(|name| GgufFile::may_be_whole(name)).collect()
 }
 
 /// The tensors whose names begin with a prefix, called by the rest of their names.

@@ -20,6 +20,7 @@
 #[allow(unsafe_code)] // an allocator is an unsafe trait
 pub mod allocations;
 pub mod data;
+pub mod gguf;
 pub mod guard;
 pub mod matrix;
 pub mod oracle;
@@ -34,6 +35,7 @@ pub mod tolerance;
 
 pub use allocations::{CountingAllocator, allocations};
 pub use data::{Data, Special};
+pub use gguf::{Gguf, GgufTensor, GgufValue};
 pub use guard::{Element, Guarded};
 pub use matrix::{Layout, Matrix, View};
 #[cfg(unix)]

@@ -9,7 +9,7 @@ const QUOTED: usize = 40;
 /// The first bytes of a format, and what to call a file of it.
 const SIGNATURES: [(&[u8], &str); 13] = [
     (b"\x89CKE", "a packed file of `cke quantize` (which is a whole model)"),
-    (b"GGUF", "a GGUF file (not supported)"),
+    (b"GGUF", "a GGUF file (which is a whole model)"),
     (b"ggml", "a GGML file (not supported)"),
     (
         b"PK\x03\x04",

@@ -6,19 +6,18 @@
 //! Source: <https://github.com/huggingface/safetensors#format>.
 //!
 //! The `safetensors` crate parses into a hash map, so a repeated name vanishes, and its errors seldom name the
-//! tensor. Therefore the table is read here, with the crate's types, and every accepted file is one that the crate
-//! accepts too (the tests and the fuzz target hold it against the crate). Memory stays in proportion to the header,
-//! whatever the header claims.
+//! tensor. Therefore the table is read here, and every accepted file is one that the crate accepts too (the tests and
+//! the fuzz target hold it against the crate). Memory stays in proportion to the header, whatever the header claims.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::num::TryFromIntError;
-use std::ops::Range;
 
-use safetensors::Dtype;
 use serde::Deserialize;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::tensor_entry::TensorEntry;
+use crate::dtype::Dtype;
 
 /// Largest header that the format allows, in bytes.
 pub const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -82,21 +81,11 @@ impl HeaderError {
     }
 }
 
-/// One tensor of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeaderEntry {
-    pub(crate) name: String,
-    pub(crate) dtype: Dtype,
-    pub(crate) shape: Vec<usize>,
-    /// Where its bytes lie in the file.
-    pub(crate) range: Range<usize>,
-}
-
 /// What the header of a file says.
 #[derive(Debug)]
 pub(crate) struct Header {
     /// The tensors, in the order of their data.
-    pub(crate) entries: Vec<HeaderEntry>,
+    pub(crate) entries: Vec<TensorEntry>,
     /// Further names of tensors, and their places in `entries`: pairs of `__metadata__` whose value is the name of a tensor and
     /// whose key is not, as the format's own `save_model` leaves of tensors that share their memory.
     pub(crate) aliases: Vec<(String, usize)>,
@@ -121,7 +110,7 @@ pub(crate) fn read_header(file: &[u8]) -> Result<Header, HeaderError> {
 }
 
 /// The pairs of the metadata that name one tensor by another.
-fn aliases(entries: &[HeaderEntry], metadata: Vec<(String, String)>) -> Vec<(String, usize)> {
+fn aliases(entries: &[TensorEntry], metadata: Vec<(String, String)>) -> Vec<(String, usize)> {
     let places: HashMap<&str, usize> = entries.iter().map(|entry| entry.name.as_str()).zip(0..).collect();
     let alias = |(key, value): (String, String)| {
         let place = *places.get(value.as_str())?;
@@ -293,9 +282,9 @@ fn bounded_shape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
 }
 
 /// Checks one entry by itself: type, offsets inside the data, size.
-fn check_entry(tensor: String, raw: RawEntry, available: usize) -> Result<HeaderEntry, HeaderError> {
+fn check_entry(tensor: String, raw: RawEntry, available: usize) -> Result<TensorEntry, HeaderError> {
     let RawEntry { dtype, shape, data_offsets: (begin, end) } = raw;
-    let Ok(dtype) = Dtype::deserialize(StrDeserializer::<ValueError>::new(&dtype)) else {
+    let Some(dtype) = Dtype::from_name(&dtype).filter(|dtype| !dtype.is_blocks()) else {
         return Err(HeaderError::UnknownDtype { tensor, found: dtype });
     };
     if end < begin {
@@ -314,13 +303,13 @@ fn check_entry(tensor: String, raw: RawEntry, available: usize) -> Result<Header
         return Err(HeaderError::SizeMismatch { tensor, shape, dtype, wanted: bits / 8, found: end - begin });
     }
     // `end` is at most `available`, a usize, so neither conversion can truncate.
-    Ok(HeaderEntry { name: tensor, dtype, shape: dimensions, range: begin as usize..end as usize })
+    Ok(TensorEntry { name: tensor, dtype, shape: dimensions, range: begin as usize..end as usize })
 }
 
 /// The size of a tensor, or `None` where it overflows. A zero dimension does not excuse the others: the product of any
 /// of them must be a usable number.
 fn checked_bits(shape: &[u64], dtype: Dtype) -> Option<u64> {
-    let bits = dtype.bitsize() as u64;
+    let bits = dtype.block_bits() as u64;
     let all = shape.iter().try_fold(bits, |bits, &dimension| bits.checked_mul(dimension.max(1)))?;
     usize::try_from(all).ok()?;
     Some(if shape.contains(&0) { 0 } else { all })
@@ -330,7 +319,7 @@ fn dimensions_of(shape: &[u64]) -> Result<Vec<usize>, TryFromIntError> {
     shape.iter().map(|&dimension| usize::try_from(dimension)).collect()
 }
 
-fn check_names(entries: &[HeaderEntry]) -> Result<(), HeaderError> {
+fn check_names(entries: &[TensorEntry]) -> Result<(), HeaderError> {
     let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -340,9 +329,9 @@ fn check_names(entries: &[HeaderEntry]) -> Result<(), HeaderError> {
 }
 
 /// Sorts the entries by their data and checks that they tile all `available` bytes.
-fn check_layout(entries: &mut [HeaderEntry], available: usize) -> Result<(), HeaderError> {
+fn check_layout(entries: &mut [TensorEntry], available: usize) -> Result<(), HeaderError> {
     entries.sort_by_key(|entry| (entry.range.start, entry.range.end));
-    let mut previous: Option<&HeaderEntry> = None;
+    let mut previous: Option<&TensorEntry> = None;
     for entry in entries.iter() {
         let previous_end = previous.map_or(0, |previous| previous.range.end);
         let begin = entry.range.start;
