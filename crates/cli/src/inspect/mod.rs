@@ -232,7 +232,7 @@ impl<'a> Report<'a> {
             ("context", format!("{context} tokens")),
             ("width", width.to_string()),
             ("layers", layers.to_string()),
-            ("heads", heads_of(*heads, *key_heads, *head_dim)),
+            ("heads", heads_of(heads, key_heads, head_dim)),
             ("feed-forward", format!("{inner}, {activation}")),
         ];
         if let Some(tied) = tied_embeddings {

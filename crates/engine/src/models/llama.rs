@@ -126,8 +126,8 @@ fn block(
         qkv: qkv(&attention, config, runtime)?.named("qkv", layer),
         head_norms: head_norms(&attention, config)?,
         rotary: rope,
-        attention: plan,
-        mask: Mask::Causal,
+        attention: config.attention_cap.map_or(plan, |cap| plan.with_soft_cap(cap)),
+        mask: window.map_or(Mask::Causal, Mask::Window),
         attention_out: linear(attention.child("o_proj"), shape.query_width(), width, config.has_output_bias)?
             .named("attention out", layer),
         attention_out_norm: behind("post_attention_layernorm")?,
