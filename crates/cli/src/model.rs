@@ -23,7 +23,7 @@ use std::time::Instant;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory or packed file [default: the demo model, which knows only the documentation of Rust]
+    /// Model directory, GGUF file or packed file [default: the demo model, which knows only the documentation of Rust]
     ///
     /// A directory holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files. `cke quantize` makes
     /// packed files.
@@ -56,15 +56,19 @@ impl ModelArgs {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
     /// Numbers of the weights: f32; bf16 takes half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all three
-    /// change results a little [default: those of a packed file, else f32]
+    /// change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
 }
 
 impl DtypeArgs {
-    /// The format for a model: a packed file's own if none is asked for.
+    /// The format for a model: that of its file if none is asked for.
     pub(crate) fn format(self, bundle: &Bundle) -> WeightFormat {
-        self.dtype.or(bundle.packed_format()).unwrap_or_default()
+        match (self.dtype, bundle.packed_format()) {
+            (None, _) => bundle.usual_format(),
+            (Some(WeightFormat::Stored), Some(packed)) => packed,
+            (Some(format), _) => format,
+        }
     }
 
     /// The format for random weights.
@@ -75,7 +79,8 @@ impl DtypeArgs {
 
 /// The names of formats.
 pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
-    PossibleValuesParser::new(WeightFormat::ALL.map(WeightFormat::name)).try_map(|name| name.parse::<WeightFormat>())
+    let formats = WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]);
+    PossibleValuesParser::new(formats.map(WeightFormat::name)).try_map(|name| name.parse::<WeightFormat>())
 }
 
 /// Says on standard error what a model's files say and is not followed, each once.

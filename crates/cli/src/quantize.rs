@@ -24,15 +24,16 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeArgs {
-    /// Model directory; without it the demo model
+    /// Model directory or GGUF file; without it the demo model
     #[arg(value_name = "MODEL", env = "CKE_MODEL")]
     model: Option<PathBuf>,
     /// The file; one that is there is replaced if it is a packed file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Numbers of the weights; those of f32 are packed differently for each CPU, so that no file holds them
-    #[arg(long, value_name = "TYPE", default_value = "int8", value_parser = weight_format())]
-    dtype: WeightFormat,
+    /// Numbers of the weights; those of f32 are packed differently for each CPU, so that no file holds them; auto keeps those of the
+    /// model's file [default: auto for GGUF files, else int8]
+    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    dtype: Option<WeightFormat>,
     /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
@@ -54,7 +55,11 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     // Before there is a file that would be left.
     let watch = interrupt.watch();
     let output = OutputFile::new(&args.output)?;
-    let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(args.dtype);
+    let dtype = args.dtype.unwrap_or(match quantizer.bundle().usual_format() {
+        WeightFormat::Stored => WeightFormat::Stored,
+        _ => WeightFormat::Int8,
+    });
+    let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
     let written = output.write_by(|file| write(quantizer, &runtime, file, &watch));
     if written.is_err() && watch.is_requested() {
@@ -64,7 +69,7 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet {
         let size = fs::metadata(output.path()).map_or(0, |metadata| metadata.len());
         let (size, seconds) = (format_bytes(size), started.elapsed().as_secs_f64());
-        note(&format!("model {name}: {size} as {} in {seconds:.2} s, in {}", args.dtype, output.path().display()));
+        note(&format!("model {name}: {size} as {dtype} in {seconds:.2} s, in {}", output.path().display()));
     }
     Ok(())
 }

@@ -2,11 +2,13 @@
 //! the demo model inside this library.
 
 use crate::config::{self, BertConfig, ModelConfig};
+use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
-use crate::formats::packed_file::PackedFile;
+use crate::formats::packed_file::{Content, PackedFile};
 use crate::generation_config::{self, GenerationConfig};
 use crate::load_error::LoadError;
+use crate::memory::MemoryEstimate;
 use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
 use crate::models::causal::CausalModel;
@@ -18,8 +20,10 @@ use crate::sentence::SentenceConfig;
 use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
 use crate::weight_format::WeightFormat;
-use crate::weights::{Checkpoint, SINGLE_FILE};
+use crate::weights::{Checkpoint, SINGLE_FILE, TensorInfo};
+use cke_kernels::Cpu;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -145,12 +149,63 @@ impl Bundle {
         &self.weights
     }
 
+    /// The format of the weights if nobody asks for another: that of a packed file, what a GGUF file holds, else f32.
+    pub fn usual_format(&self) -> WeightFormat {
+        let of_gguf = self.files.is_gguf().then_some(WeightFormat::Stored);
+        self.packed_format().or(of_gguf).unwrap_or_default()
+    }
+
     /// The format of weights that are packed already.
     pub fn packed_format(&self) -> Option<WeightFormat> {
         match &self.weights {
             Weights::Packed(file) => Some(file.weight_format()),
             Weights::Stored(_) => None,
         }
+    }
+
+    /// The format that comes closest to how the weights lie in their files, by the bytes of each: what limits speed.
+    pub fn main_format(&self) -> WeightFormat {
+        let of_types = self.stored_types().into_iter().fold(HashMap::new(), |mut sums, (format, bytes)| {
+            *sums.entry(format).or_insert(0) += bytes;
+            sums
+        });
+        of_types.into_iter().max_by_key(|&(_, bytes)| bytes).map_or(WeightFormat::F32, |(format, _)| format)
+    }
+
+    /// The format that is closest to each tensor's type, and the tensor's bytes.
+    fn stored_types(&self) -> Vec<(WeightFormat, usize)> {
+        match &self.weights {
+            Weights::Stored(checkpoint) => {
+                checkpoint.infos().map(|info| (WeightFormat::closest(info.dtype), info.bytes)).collect()
+            }
+            Weights::Packed(file) => file
+                .infos()
+                .map(|info| match info.holds {
+                    Content::Panels { layout, .. } => (WeightFormat::of_layout(layout), info.bytes),
+                    _ => (WeightFormat::F32, info.bytes),
+                })
+                .collect(),
+        }
+    }
+
+    /// The memory that the model takes in a format of its weights; see [`MemoryEstimate`].
+    ///
+    /// # Errors
+    /// Fails if no attention layer has the configuration's sizes.
+    pub fn memory(&self, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
+        let estimate = MemoryEstimate::new(&self.config, format, cpu, threads)?;
+        if format != WeightFormat::Stored {
+            return Ok(estimate);
+        }
+        let as_held = |tensor: TensorInfo<'_>| match tensor.dtype {
+            Dtype::F16 => 2 * tensor.bytes,
+            _ => tensor.bytes,
+        };
+        let weights = match &self.weights {
+            Weights::Stored(checkpoint) => checkpoint.infos().map(as_held).sum(),
+            Weights::Packed(file) => file.weight_bytes(),
+        };
+        Ok(MemoryEstimate { weights, ..estimate })
     }
 
     /// The sum of what loading the weights reports.

@@ -103,6 +103,14 @@ impl Dtype {
         TABLE.iter().find(|record| record.1 == name).map(|record| record.0)
     }
 
+    /// The type that packed panels of a layout were made of without loss.
+    pub(crate) fn of_layout(layout: &str) -> Dtype {
+        if layout.starts_with("bf16") {
+            return Dtype::BF16;
+        }
+        Dtype::from_name(&layout.to_ascii_uppercase()).unwrap_or(Dtype::F32)
+    }
+
     /// Weights of a block; 1 for a type that has no blocks.
     pub const fn block_len(self) -> usize {
         TABLE[self as usize].2

@@ -1,6 +1,7 @@
 //! Linear layers: weights packed once for the kernel that reads them.
 
 mod layer;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -45,13 +46,16 @@ struct Part<'s> {
 }
 
 /// The weights of all parts side by side, in the runtime's format.
-fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Box<dyn Layer>, Error> {
-    Ok(match runtime.weight_format() {
-        WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(runtime.cpu(), parts, inputs)?),
-        WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(runtime.cpu(), parts, inputs)?),
-        WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(runtime.cpu(), parts, inputs)?),
-        WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(runtime.cpu(), parts, inputs)?),
-    })
+fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Vec<Box<dyn Layer>>, Error> {
+    let cpu = runtime.cpu();
+    let layer: Box<dyn Layer> = match runtime.weight_format() {
+        WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(cpu, parts, inputs)?),
+        WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(cpu, parts, inputs)?),
+        WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(cpu, parts, inputs)?),
+        WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(cpu, parts, inputs)?),
+        WeightFormat::Stored => return stored::load(runtime, parts, inputs),
+    };
+    Ok(vec![layer])
 }
 
 /// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`]s.
@@ -90,7 +94,20 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let parts = vec![load_weights(runtime, &[Part { source, name, layout, outputs }], inputs)?];
+        let parts = load_weights(runtime, &[Part { source, name, layout, outputs }], inputs)?;
+        Ok(Linear { parts, inputs, outputs, bias: None, name: "linear", layer: None })
+    }
+
+    /// A layer from the (outputs, inputs) matrix `name` of a source in the numbers that it has there, whatever the runtime's format.
+    pub(crate) fn as_stored(
+        runtime: &Runtime,
+        source: &Source<'_>,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear, Error> {
+        let part = Part { source, name, layout: Layout::OutIn, outputs };
+        let parts = stored::load(runtime, &[part], inputs)?;
         Ok(Linear { parts, inputs, outputs, bias: None, name: "linear", layer: None })
     }
 
@@ -104,7 +121,7 @@ impl Linear {
         let part = |(source, outputs)| Part { source, name: "weight", layout: Layout::OutIn, outputs };
         let weights = parts.iter().map(|(source, outputs)| part((source, *outputs))).collect::<Vec<_>>();
         let outputs = parts.iter().map(|(_, outputs)| outputs).sum();
-        let weights = vec![load_weights(runtime, &weights, inputs)?];
+        let weights = load_weights(runtime, &weights, inputs)?;
         let bias = if has_bias { Some(joined_bias(parts, outputs)?) } else { None };
         Ok(Linear { parts: weights, inputs, outputs, bias, name: "linear", layer: None })
     }
@@ -138,7 +155,8 @@ impl Linear {
     pub(crate) fn bytes_for(cpu: &Cpu, format: WeightFormat, inputs: usize, outputs: usize, has_bias: bool) -> usize {
         let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
         let weights = match format {
-            WeightFormat::F32 => PackedLayer::<F32>::bytes_for(cpu, inputs, outputs),
+            // At most.
+            WeightFormat::F32 | WeightFormat::Stored => PackedLayer::<F32>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Bf16 => PackedLayer::<Bf16>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int8 => PackedLayer::<Int8>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int4 => PackedLayer::<Int4>::bytes_for(cpu, inputs, outputs),

@@ -105,7 +105,8 @@ fn directory_as_model(dir: &Path) -> Option<(String, Vec<PathBuf>)> {
     if !models.is_empty() {
         return Some(("a directory of models".to_owned(), models));
     }
-    let is_gguf = |entry: &&PathBuf| entry.file_name().and_then(|name| name.to_str()).is_some_and(GgufFile::may_be_whole);
+    let is_gguf =
+        |entry: &&PathBuf| entry.file_name().and_then(|name| name.to_str()).is_some_and(GgufFile::may_be_whole);
     let gguf: Vec<PathBuf> = entries.iter().filter(is_gguf).cloned().collect();
     (!gguf.is_empty()).then(|| ("a directory with GGUF files".to_owned(), gguf))
 }

@@ -141,6 +141,11 @@ impl ModelFiles {
         }
     }
 
+    /// Whether they are what a GGUF file stands for.
+    pub(crate) fn is_gguf(&self) -> bool {
+        matches!(self.place, Place::Gguf(_))
+    }
+
     /// The packed file, if they lie in one.
     pub(crate) fn packed(&self) -> Option<&Arc<PackedFile>> {
         match &self.place {

@@ -1,5 +1,6 @@
 //! Where a model's weights come from: a checkpoint, a packed file, or random numbers where only speed matters.
 
+use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::fallible::{with_capacity, zeros};
 use crate::formats::mapping::FileRange;
@@ -159,6 +160,55 @@ impl<'a> Source<'a> {
         let range = file.panels(name, format, size)?;
         (self.loading.loaded)(range.len() as u64);
         Ok(Some(range))
+    }
+
+    /// Whether its weights are packed already.
+    pub(crate) fn is_packed(&self) -> bool {
+        matches!(self.weights, Weights::Packed(_))
+    }
+
+    /// The layout of packed weights under their whole name, if there are any.
+    pub(crate) fn panel_layout(&self, name: &str) -> Option<&'a str> {
+        let Weights::Packed(file) = &self.weights else { return None };
+        file.panel_layout(name)
+    }
+
+    /// The type of a matrix in its checkpoint.
+    pub(crate) fn stored_type(&self, name: &str) -> Result<Dtype, LoadError> {
+        match &self.weights {
+            Weights::Stored(scope) => Ok(scope.tensor(name)?.dtype()),
+            Weights::Packed(file) => Err(file.only_packed(&self.full_name(name))),
+            Weights::Random { .. } => Ok(Dtype::F32),
+        }
+    }
+
+    /// Whether a matrix is a table of f32, or f16, which becomes one.
+    pub(crate) fn has_floats(&self, name: &str) -> Result<bool, LoadError> {
+        match &self.weights {
+            Weights::Packed(file) => Ok(file.is_panels(&self.full_name(name)) != Some(true)),
+            _ => Ok(matches!(self.stored_type(name)?, Dtype::F32 | Dtype::F16)),
+        }
+    }
+
+    /// Calls `take(first_row, blocks)` for each run of rows of a (rows, cols) matrix of blocks, in order.
+    pub(crate) fn blocks(
+        &self,
+        name: &str,
+        rows: usize,
+        cols: usize,
+        mut take: impl FnMut(usize, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Array::Stored(tensor, loaded) = self.array(&[name], &[rows, cols])? else { return Ok(()) };
+        let rows_per_slab = (SLAB_BYTES / size_of::<f32>() / cols.max(1)).max(1);
+        for first in (0..rows).step_by(rows_per_slab) {
+            let range = first..rows.min(first + rows_per_slab);
+            if let Some(blocks) = tensor.blocks(range.clone())? {
+                take(first, &blocks)?;
+            }
+            tensor.release_rows(range.clone());
+            loaded((range.len() * cols * size_of::<f32>()) as u64);
+        }
+        Ok(())
     }
 
     /// Where weights that were just packed are written down, if they are.

@@ -1,5 +1,6 @@
 //! In which numbers the weights of linear layers are held, and multiplied.
 
+use crate::dtype::Dtype;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Shape, Supported, bf16, choose};
 use cke_kernels::scheme::{Bf16, F32, Int4, Int8, Scheme};
@@ -20,10 +21,12 @@ pub enum WeightFormat {
     /// Four bits with a scale for every 32 inputs of an output: a bit more than an eighth of the memory. Activations are quantised on the
     /// way; see [`cke_kernels::gemm::grouped`].
     Int4,
+    /// What the file holds, without loss: bf16, and blocks of the formats of GGUF that kernels know; f32 for all others.
+    Stored,
 }
 
 impl WeightFormat {
-    /// All of them.
+    /// All that are the same for every matrix of a model.
     pub const ALL: [WeightFormat; 4] = [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4];
 
     /// The name that users type.
@@ -33,13 +36,29 @@ impl WeightFormat {
             WeightFormat::Bf16 => "bf16",
             WeightFormat::Int8 => "int8",
             WeightFormat::Int4 => "int4",
+            WeightFormat::Stored => "auto",
         }
     }
 
-    /// The kernel that multiplies by layers of a typical size on `cpu`.
+    /// The format of one kind that comes closest to a type of tensors.
+    pub(crate) fn closest(dtype: Dtype) -> WeightFormat {
+        match dtype {
+            Dtype::BF16 => WeightFormat::Bf16,
+            Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K | Dtype::IQ4_NL => WeightFormat::Int4,
+            Dtype::Q5_0 | Dtype::Q5_1 | Dtype::Q5_K | Dtype::Q6_K | Dtype::Q8_0 => WeightFormat::Int8,
+            _ => WeightFormat::F32,
+        }
+    }
+
+    /// As [`WeightFormat::closest`], for packed panels of a layout.
+    pub(crate) fn of_layout(layout: &str) -> WeightFormat {
+        if layout.starts_with("int8") { WeightFormat::Int8 } else { WeightFormat::closest(Dtype::of_layout(layout)) }
+    }
+
+    /// The kernel that multiplies by layers of a typical size on `cpu`; for [`WeightFormat::Stored`] that of f32.
     pub fn kernel(self, cpu: &Cpu) -> &'static str {
         match self {
-            WeightFormat::F32 => typical::<F32>(cpu).record().name(),
+            WeightFormat::F32 | WeightFormat::Stored => typical::<F32>(cpu).record().name(),
             WeightFormat::Bf16 => typical::<Bf16>(cpu).record().name(),
             WeightFormat::Int8 => typical::<Int8>(cpu).record().name(),
             WeightFormat::Int4 => typical::<Int4>(cpu).record().name(),
@@ -51,7 +70,7 @@ impl WeightFormat {
         match self {
             WeightFormat::F32 => true,
             WeightFormat::Bf16 => bf16::widens(typical(cpu)),
-            WeightFormat::Int8 | WeightFormat::Int4 => false,
+            WeightFormat::Int8 | WeightFormat::Int4 | WeightFormat::Stored => false,
         }
     }
 
@@ -79,14 +98,15 @@ impl fmt::Display for WeightFormat {
 
 /// What was found instead of the name of a [`WeightFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wanted f32, bf16, int8 or int4, found `{0}`")]
+#[error("wanted f32, bf16, int8, int4 or auto, found `{0}`")]
 pub struct UnknownFormat(String);
 
 impl FromStr for WeightFormat {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<WeightFormat, UnknownFormat> {
-        WeightFormat::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
+        let mut formats = WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]);
+        formats.find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
     }
 }
 
@@ -96,11 +116,11 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for format in WeightFormat::ALL {
+        for format in WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]) {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "wanted f32, bf16, int8 or int4, found `fp4`");
+        assert_eq!(error, "wanted f32, bf16, int8, int4 or auto, found `fp4`");
         assert!(WeightFormat::ALL.iter().all(|format| error.contains(format.name())));
     }
 

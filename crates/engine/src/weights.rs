@@ -109,8 +109,9 @@ impl Checkpoint {
         let mut checkpoint = Self::empty(file.path());
         checkpoint.sources = sources;
         let entries = tensors.into_iter();
-        checkpoint.entries =
-            entries.map(|tensor| Entry { header: tensor.entry, conversion: tensor.conversion, source: tensor.part }).collect();
+        checkpoint.entries = entries
+            .map(|tensor| Entry { header: tensor.entry, conversion: tensor.conversion, source: tensor.part })
+            .collect();
         checkpoint.sort_names();
         Ok(checkpoint)
     }
@@ -302,7 +303,11 @@ fn weights_in(dir: &Path) -> Result<PathBuf, LoadError> {
     if let [file] = &*whole_gguf_files(&present) {
         return Ok(dir.join(file));
     }
-    let found = if present.is_empty() { "neither".to_owned() } else { format!("only {}", present[..present.len().min(4)].join(", ")) };
+    let found = if present.is_empty() {
+        "neither".to_owned()
+    } else {
+        format!("only {}", present[..present.len().min(4)].join(", "))
+    };
     Err(LoadError::NoWeights { dir: dir.to_owned(), found })
 }
 

@@ -16,7 +16,7 @@ use cke_report::words::counted;
 pub(super) struct ModelRun<'a> {
     pub(super) model: &'a Model,
     /// Of the model's layers.
-    pub(super) dtype: WeightFormat,
+    pub(super) numbers: WeightFormat,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
     pub(super) repetitions: usize,
@@ -50,7 +50,7 @@ impl ModelRun<'_> {
         let with_threads = counted(threads, "thread");
         let has_generation = self.tests.iter().any(|test| test.kind == TestKind::Generation);
         let buffer_bytes = has_generation.then_some(self.buffer_bytes);
-        let mut ceiling = MachineCeiling::new(runtime.cpu(), self.dtype, threads, buffer_bytes);
+        let mut ceiling = MachineCeiling::new(runtime.cpu(), self.numbers, threads, buffer_bytes);
         let mut workloads = Vec::with_capacity(self.tests.len());
         for &test in self.tests {
             let mut workload = self.model.workload(test, self.all_logits)?;

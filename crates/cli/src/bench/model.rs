@@ -102,10 +102,11 @@ pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
     let host = Host::detect(runtime.cpu());
     origin.check_memory(&tests, &runtime, &host)?;
 
+    let numbers = origin.main_format(&runtime);
     let (model, subject) = origin.load(&runtime)?;
     let session = ModelRun {
         model: &model,
-        dtype: runtime.weight_format(),
+        numbers,
         tests: &tests,
         all_logits: args.all_logits,
         repetitions: args.repetitions,

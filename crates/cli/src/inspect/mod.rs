@@ -305,10 +305,10 @@ impl ConfigReport {
 
 impl MemoryReport {
     fn new(bundle: &Bundle) -> Result<MemoryReport, CliError> {
-        let (config, format) = (bundle.config(), bundle.packed_format().unwrap_or_default());
+        let (config, format) = (bundle.config(), bundle.usual_format());
         let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
         let threads = threads::default_count()?;
-        let estimate = MemoryEstimate::new(config, format, cpu, threads)?;
+        let estimate = bundle.memory(format, cpu, threads)?;
         let MemoryEstimate { weights, kv_cache, activations } = estimate;
         Ok(MemoryReport {
             dtype: format.name(),

@@ -93,10 +93,11 @@ pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
     let loading = args.origin.runtime(&origin)?;
     let host = Host::detect(loading.cpu());
     origin.check_memory(&tests, &loading, &host)?;
+    let numbers = origin.main_format(&loading);
     let (model, subject) = origin.load(&loading)?;
     let session = ProfileRun {
         model: &model,
-        dtype: loading.weight_format(),
+        numbers,
         tests: &tests,
         all_logits: args.all_logits,
         repetitions: args.repetitions,

@@ -18,7 +18,7 @@ use cke_report::words::counted;
 pub(super) struct ProfileRun<'a> {
     pub(super) model: &'a Model,
     /// Of the model's layers.
-    pub(super) dtype: WeightFormat,
+    pub(super) numbers: WeightFormat,
     pub(super) tests: &'a [Test],
     pub(super) all_logits: bool,
     pub(super) repetitions: usize,
@@ -51,7 +51,7 @@ impl ProfileRun<'_> {
         let runtimes = Runtimes::new(self.threads)?;
         let cpu = runtimes.plain.cpu();
         let (mut ceiling, status) =
-            (MachineCeiling::new(cpu, self.dtype, self.threads, Some(self.buffer_bytes)), StatusLine::new());
+            (MachineCeiling::new(cpu, self.numbers, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
         for &test in self.tests {

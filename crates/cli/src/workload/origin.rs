@@ -9,6 +9,7 @@ use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
+use cke_engine::weight_format::WeightFormat;
 use cke_perf::host::Host;
 use cke_perf::report::format_bytes;
 use cke_report::profile::Subject;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 /// The flags that name a model to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct OriginArgs {
-    /// Model directory or packed file [env: CKE_MODEL] [default: the demo model]
+    /// Model directory, GGUF file or packed file [env: CKE_MODEL] [default: the demo model]
     ///
     /// A directory holds config.json, model.safetensors or its shards.
     #[arg(short, long, value_name = "MODEL")]
@@ -81,19 +82,27 @@ impl Origin {
         }
     }
 
+    /// The numbers that most of the weights are held in, with what `runtime` loads.
+    pub(crate) fn main_format(&self, runtime: &Runtime) -> WeightFormat {
+        match (self, runtime.weight_format()) {
+            (Origin::Stored(bundle), WeightFormat::Stored) => bundle.main_format(),
+            (_, format) => format,
+        }
+    }
+
     /// Loads the weights.
     ///
     /// # Errors
     /// If files cannot be used or memory cannot be allocated.
     pub(crate) fn load(self, runtime: &Runtime) -> Result<(Model, Subject), CliError> {
         let architecture = self.config().architecture();
+        let kernel = self.main_format(runtime).kernel(runtime.cpu());
         let (name, weights, model) = match self {
             Origin::Stored(bundle) => (bundle.name(), "stored", Model::load(*bundle, runtime)?),
             Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
         };
         let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());
-        let format = runtime.weight_format();
-        let (dtype, kernel) = (format.name(), format.kernel(runtime.cpu()));
+        let dtype = runtime.weight_format().name();
         Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype, isa, kernel }))
     }
 
@@ -101,7 +110,11 @@ impl Origin {
     pub(crate) fn check_memory(&self, tests: &[Test], runtime: &Runtime, host: &Host) -> Result<(), CliError> {
         let config = self.config();
         let Some(available) = host.memory_available_bytes else { return Ok(()) };
-        let estimate = MemoryEstimate::new(config, runtime.weight_format(), runtime.cpu(), runtime.threads())?;
+        let (format, cpu, threads) = (runtime.weight_format(), runtime.cpu(), runtime.threads());
+        let estimate = match self {
+            Origin::Stored(bundle) => bundle.memory(format, cpu, threads),
+            Origin::Random(..) => MemoryEstimate::new(config, format, cpu, threads),
+        }?;
         let per_position = (estimate.kv_cache + estimate.activations) / config.max_positions();
         let positions = tests.iter().map(Test::total_tokens).fold(0, usize::saturating_add);
         let wanted = per_position.saturating_mul(positions).saturating_add(estimate.weights) as u64;

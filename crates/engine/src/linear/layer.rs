@@ -3,8 +3,9 @@
 use super::{Layout, Part};
 use crate::error::Error;
 use cke_kernels::Cpu;
+use cke_kernels::gemm::grouped::GroupFormat;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
-use cke_kernels::scheme::Scheme;
+use cke_kernels::scheme::{Grouped, Scheme};
 use cke_kernels::view::{MatMut, MatRef};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,9 +16,6 @@ const TYPICAL_ROWS: usize = 128;
 /// A weight matrix W (inputs, outputs) and the kernel that multiplies by it. How it holds numbers is its own affair: rows come and go
 /// as f32.
 pub(crate) trait Layer: Send + Sync + Debug {
-    /// Columns of x.
-    fn inputs(&self) -> usize;
-
     /// Columns of y.
     fn outputs(&self) -> usize;
 
@@ -47,7 +45,7 @@ pub(crate) trait Layer: Send + Sync + Debug {
 }
 
 /// What the weights of all parts together are called in a packed file.
-fn joined_name(parts: &[Part<'_>]) -> String {
+pub(super) fn joined_name(parts: &[Part<'_>]) -> String {
     parts.iter().map(|part| part.source.full_name(part.name)).collect::<Vec<_>>().join("+")
 }
 
@@ -69,6 +67,16 @@ pub(crate) struct PackedLayer<S: Scheme> {
 impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
     /// The weights of all parts side by side.
     pub(super) fn load(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        Self::load_by(cpu, parts, inputs, Self::pack)
+    }
+
+    /// The weights of all parts side by side, each packed by `pack` as the outputs from its last argument on.
+    fn load_by(
+        cpu: &Cpu,
+        parts: &[Part<'_>],
+        inputs: usize,
+        pack: impl Fn(&mut Self, &Part<'_>, usize) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let plan = Self::plan(cpu, inputs, parts.iter().map(|part| part.outputs).sum());
         if let Some(layer) = Self::load_packed(plan, parts)? {
             return Ok(layer);
@@ -82,7 +90,7 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
         let mut layer = PackedLayer { weights: plan.empty_b()?, plan };
         let mut first = 0;
         for part in parts {
-            layer.pack(part, first)?;
+            pack(&mut layer, part, first)?;
             first += part.outputs;
         }
         layer.write_down(parts)?;
@@ -134,11 +142,18 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
     }
 }
 
-impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
-    fn inputs(&self) -> usize {
-        self.plan.k()
+impl<F: GroupFormat> PackedLayer<Grouped<F>> {
+    /// As [`PackedLayer::load`], from the blocks of the format F that the source has.
+    pub(super) fn load_blocks(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        Self::load_by(cpu, parts, inputs, |layer, part, first| {
+            let weights = &mut layer.weights;
+            part.source
+                .blocks(part.name, part.outputs, inputs, |row, blocks| Ok(weights.write_blocks(first + row, blocks)?))
+        })
     }
+}
 
+impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
     fn outputs(&self) -> usize {
         self.plan.n()
     }

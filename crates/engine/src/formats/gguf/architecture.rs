@@ -127,7 +127,8 @@ struct FileName<'a> {
 
 impl<'a> FileName<'a> {
     fn parse(name: &'a str) -> Option<FileName<'a>> {
-        let (rest, parameter) = name.rsplit_once('.').filter(|(_, parameter)| ["weight", "bias"].contains(parameter))?;
+        let (rest, parameter) =
+            name.rsplit_once('.').filter(|(_, parameter)| ["weight", "bias"].contains(parameter))?;
         let Some(rest) = rest.strip_prefix("blk.") else {
             return Some(FileName { layer: None, module: rest, parameter });
         };
@@ -208,11 +209,7 @@ impl GgufFile {
     }
 
     /// The name of a tensor in checkpoints, and what makes it the one that checkpoints have.
-    fn in_model(
-        &self,
-        architecture: &Architecture,
-        entry: &TensorEntry,
-    ) -> Result<(String, Conversion), LoadError> {
+    fn in_model(&self, architecture: &Architecture, entry: &TensorEntry) -> Result<(String, Conversion), LoadError> {
         let parsed = FileName::parse(&entry.name);
         let known = parsed.and_then(|parsed| Some((architecture.model_name(&parsed)?, parsed.module)));
         let Some((name, module)) = known else { return Ok((entry.name.clone(), Conversion::NONE)) };
@@ -272,7 +269,8 @@ mod tests {
         ] {
             assert_eq!(model_name(architecture, name).as_deref(), Some(wanted));
         }
-        for name in ["rope_freqs.weight", "blk.01.attn_q.weight", "blk.+1.attn_q.weight", "blk.0.attn_q", "blk..weight"] {
+        for name in ["rope_freqs.weight", "blk.01.attn_q.weight", "blk.+1.attn_q.weight", "blk.0.attn_q", "blk..weight"]
+        {
             assert_eq!(model_name("llama", name), None, "{name}");
         }
     }

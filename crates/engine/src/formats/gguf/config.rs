@@ -260,7 +260,9 @@ impl Settings<'_> {
             match self.file.value(&full)? {
                 None | Some(Value::Integer(_, 0)) => {}
                 Some(Value::Float(_, number)) if number == 0.0 => {}
-                Some(found) => return Err(self.file.wrong(&full, "no such key or 0 (others are not supported)", found)),
+                Some(found) => {
+                    return Err(self.file.wrong(&full, "no such key or 0 (others are not supported)", found));
+                }
             }
         }
         Ok(())
@@ -273,8 +275,7 @@ impl Settings<'_> {
             let own = &key[prefix.len()..];
             self.read.contains(&own) || WITHOUT_EFFECT.contains(&own)
         };
-        let unknown: Vec<&str> =
-            self.file.keys().filter(|key| key.starts_with(&prefix) && !is_known(key)).collect();
+        let unknown: Vec<&str> = self.file.keys().filter(|key| key.starts_with(&prefix) && !is_known(key)).collect();
         for key in unknown {
             let Some(value) = self.file.value(key)? else { continue };
             self.set(key, as_json(value));

@@ -63,7 +63,9 @@ pub enum GgufError {
         .number + 1
     )]
     NotFirstPart { number: u64, count: u64 },
-    #[error("it is a part of a file that has {count}: wanted the name `…-00001-of-{count:05}.gguf`, to find the others by")]
+    #[error(
+        "it is a part of a file that has {count}: wanted the name `…-00001-of-{count:05}.gguf`, to find the others by"
+    )]
     PartName { count: u64 },
     #[error("wanted part {} of {count}, found what its keys `split.no` and `split.count` call part {} of {found_count}", .number + 1, .found + 1)]
     OtherPart { number: u64, count: u64, found: u64, found_count: u64 },

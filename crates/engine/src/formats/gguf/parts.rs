@@ -98,7 +98,9 @@ impl GgufFile {
             return failed(GgufError::DuplicateTensor { tensor: pair[0].to_owned() });
         }
         match self.integer("split.tensors.count", 0..=u64::MAX)? {
-            Some(wanted) if wanted != names.len() as u64 => failed(GgufError::PartTensors { wanted, found: names.len() }),
+            Some(wanted) if wanted != names.len() as u64 => {
+                failed(GgufError::PartTensors { wanted, found: names.len() })
+            }
             _ => Ok(()),
         }
     }
@@ -112,7 +114,9 @@ mod tests {
     fn name_of_a_part_is_taken_apart() {
         let parsed = PartName::parse("a-of-b-00002-of-00010.gguf").unwrap();
         assert_eq!(parsed, PartName { prefix: "a-of-b", number: 1, count: 10 });
-        for name in ["a.gguf", "a-00000-of-00002.gguf", "a-1-of-2.gguf", "a-00001-of-00002.bin", "a-+0001-of-00002.gguf"] {
+        for name in
+            ["a.gguf", "a-00000-of-00002.gguf", "a-1-of-2.gguf", "a-00001-of-00002.bin", "a-+0001-of-00002.gguf"]
+        {
             assert_eq!(PartName::parse(name), None, "{name}");
         }
         assert!(GgufFile::may_be_whole("a-00001-of-00002.GGUF") && GgufFile::may_be_whole("a.gguf"));

@@ -55,9 +55,7 @@ fn yarn(settings: &mut Settings<'_>, factor: f64) -> Result<Json, LoadError> {
     if let Some(length) = settings.size("rope.scaling.original_context_length")? {
         scaling.insert("original_max_position_embeddings".to_owned(), length.into());
     }
-    for (name, key) in
-        [("beta_fast", "rope.scaling.yarn_beta_fast"), ("beta_slow", "rope.scaling.yarn_beta_slow")]
-    {
+    for (name, key) in [("beta_fast", "rope.scaling.yarn_beta_fast"), ("beta_slow", "rope.scaling.yarn_beta_slow")] {
         if let Some(beta) = settings.number(key)? {
             scaling.insert(name.to_owned(), beta.into());
         }
@@ -65,7 +63,12 @@ fn yarn(settings: &mut Settings<'_>, factor: f64) -> Result<Json, LoadError> {
     for key in ["rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor"] {
         if let Some(found) = settings.number(key)?.filter(|factor| *factor != 1.0) {
             let key = settings.full_key(key);
-            return Err(LoadError::config(settings.file.path(), key, "1 (others are not supported)", found.to_string()));
+            return Err(LoadError::config(
+                settings.file.path(),
+                key,
+                "1 (others are not supported)",
+                found.to_string(),
+            ));
         }
     }
     Ok(Json::Object(scaling))

@@ -129,11 +129,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], value_type: ValueType, key: &str) -> R
 }
 
 /// A value of fixed size.
-fn number<'a>(
-    reader: &mut Reader<'_>,
-    value_type: ValueType,
-    what: impl fmt::Display,
-) -> Result<Value<'a>, GgufError> {
+fn number<'a>(reader: &mut Reader<'_>, value_type: ValueType, what: impl fmt::Display) -> Result<Value<'a>, GgufError> {
     let mut padded = [0; 8];
     let bytes = reader.take(value_type.bytes(), what)?;
     padded[..bytes.len()].copy_from_slice(bytes);
@@ -158,8 +154,7 @@ fn shortest(x: f32) -> f64 {
 }
 
 fn text(bytes: &[u8], what: impl fmt::Display) -> Result<&str, GgufError> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| GgufError::NotUtf8 { what: what.to_string(), at: error.valid_up_to() })
+    std::str::from_utf8(bytes).map_err(|error| GgufError::NotUtf8 { what: what.to_string(), at: error.valid_up_to() })
 }
 
 impl<'a> Array<'a> {

@@ -174,6 +174,14 @@ impl PackedFile {
         Some(matches!(entry.holds, Content::Panels { .. }))
     }
 
+    /// The layout of an entry's panels; `None` if there is no such entry, or it holds something else.
+    pub(crate) fn panel_layout(&self, name: &str) -> Option<&str> {
+        match &self.entries[*self.by_name.get(name)?].holds {
+            Content::Panels { layout, .. } => Some(layout),
+            _ => None,
+        }
+    }
+
     /// The bytes of one of the model's own files.
     pub(crate) fn file(&self, name: &str) -> Result<FileRange, LoadError> {
         let entry = self.entry(&[name])?;

@@ -41,8 +41,10 @@ impl TokenTable {
         width: usize,
         vocabulary: usize,
     ) -> Result<TokenTable, Error> {
-        let _ = runtime;
-        Ok(TokenTable::Rows(source.table(name, vocabulary, width)?))
+        if source.has_floats(name)? {
+            return Ok(TokenTable::Rows(source.table(name, vocabulary, width)?));
+        }
+        Ok(TokenTable::Packed(Linear::as_stored(runtime, source, name, width, vocabulary)?))
     }
 }
 
