@@ -199,7 +199,7 @@ impl ModelFiles {
         match &self.place {
             Place::Directory => usize::try_from(std::fs::metadata(self.path(name)).ok()?.len()).ok(),
             Place::Packed(file) => file.file_bytes(&self.full(name)),
-            Place::Gguf(model) => model.own_file(&self.full(name)).map(<[u8]>::len),
+            Place::Gguf(model) => model.own_file(&self.full(name)).ok()?.map(<[u8]>::len),
             Place::Memory(files) => self.in_list(files, name).map(<[u8]>::len),
         }
     }
@@ -217,7 +217,7 @@ impl ModelFiles {
                 Cow::Owned(self.copy(name, range.bytes())?)
             }
             Place::Gguf(model) => {
-                let content = model.own_file(&self.full(name)).ok_or_else(|| self.absent(name))?;
+                let content = model.own_file(&self.full(name))?.ok_or_else(|| self.absent(name))?;
                 Cow::Owned(self.copy(name, content)?)
             }
             Place::Memory(files) => Cow::Borrowed(self.in_list(files, name).ok_or_else(|| self.absent(name))?),

@@ -1,12 +1,16 @@
 //! Text to token ids and back.
 
+mod bpe_parts;
+mod chat_template;
 mod class;
+mod class_name;
 mod error;
 mod extra_tokens;
 mod frame;
-pub mod gguf;
+pub(crate) mod gguf;
 mod json;
 mod overruled;
+mod patterns;
 mod pieces;
 mod settings;
 mod special_tokens;
@@ -20,12 +24,15 @@ use tokenizers::normalizers::{Lowercase, Sequence};
 use tokenizers::{NormalizerWrapper, PostProcessorWrapper};
 
 pub use self::error::{TokenizeError, TokenizerFileError};
-pub use self::special_tokens::SpecialTokens;
+pub use self::special_tokens::{SpecialTexts, SpecialTokens};
 
+use self::bpe_parts::Spelling;
+use self::chat_template::ChatTemplates;
 use self::class::Source;
+use self::class_name::Class;
 use self::frame::Frame;
 use self::pieces::Cuts;
-use self::settings::{Class, Settings};
+use self::settings::Settings;
 use self::special_tokens::SpecialNames;
 use self::token_bytes::TokenBytes;
 use crate::error::Error;
@@ -35,21 +42,26 @@ use crate::load_error::LoadError;
 use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
-/// A model's tokenizer: byte-level BPE (GPT-2) or WordPiece (BERT).
+/// A model's tokenizer: byte-level BPE (GPT-2, Llama 3, Qwen), BPE of SentencePiece's kind (Llama 2, Mistral, Gemma) or WordPiece
+/// (BERT).
 ///
 /// It is loaded for a vocabulary of a given size, the rows of the model's token embedding, and every id that it gives
 /// is below that. Cutting and padding that its file asks for is switched off: how long a sequence may be is for the
 /// caller to say.
 ///
-/// Which of `tokenizer.json` and `tokenizer_config.json` decides follows `tokenizer_class`, as in transformers 5: for the
-/// classes of GPT-2 and BERT, which are also the default, `tokenizer.json` has the vocabulary (and for GPT-2 the tokens round a
-/// text), the settings have the rest; for the general `PreTrainedTokenizerFast` it has everything.
+/// Which of `tokenizer.json` and `tokenizer_config.json` decides follows `tokenizer_class` and the model's type, as in
+/// transformers 5: for the classes of GPT-2, Qwen2, Llama, Gemma and BERT `tokenizer.json` has the vocabulary (and, but for BERT,
+/// the tokens round a text), the class and the settings have the rest; for the general `PreTrainedTokenizerFast`, and for models
+/// such as Mistral's and Phi-3, it has everything.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     frame: Frame,
+    spelling: Spelling,
     token_bytes: TokenBytes,
     special: SpecialTokens,
+    special_texts: SpecialTexts,
+    chat_templates: ChatTemplates,
     /// Ids of all tokens that are no part of a text, sorted.
     special_ids: Vec<u32>,
     /// Ids of those among them that the settings name, or the class has by itself.
@@ -70,6 +82,7 @@ struct Built {
     inner: tokenizers::Tokenizer,
     frame: Frame,
     special: SpecialNames,
+    spelling: Spelling,
     /// Largest id of the vocabulary plus one, without added tokens.
     vocabulary_end: usize,
     /// Whether its own file says that a text that is too long loses its beginning.
@@ -106,7 +119,8 @@ impl Tokenizer {
     /// vocabulary.
     pub fn load(files: impl Into<ModelFiles>, model_vocab: usize) -> Result<Self, LoadError> {
         let files = &files.into();
-        let settings = Settings::read(files)?;
+        let mut settings = Settings::read(files)?;
+        let chat_templates = std::mem::take(&mut settings.chat_templates);
         let file = files.path(TOKENIZER_JSON);
         let built = if files.has_or_links(TOKENIZER_JSON) {
             let json = files.read(TOKENIZER_JSON, TOKENIZER_LIMIT)?;
@@ -120,7 +134,9 @@ impl Tokenizer {
             return Err(LoadError::NoTokenizer { dir: files.dir().into_owned() });
         };
         let file = if files.has(TOKENIZER_JSON) { file } else { files.dir().into_owned() };
-        Self::new(built, &settings, &file, model_vocab)
+        let mut tokenizer = Self::new(built, &settings, &file, model_vocab)?;
+        tokenizer.notices.extend(chat_templates.notice().cloned());
+        Ok(Self { chat_templates, ..tokenizer })
     }
 
     /// Reads the content of a `tokenizer.json`, which decides alone; `name` stands for its path in messages.
@@ -140,19 +156,19 @@ impl Tokenizer {
         settings: &Settings,
         model_vocab: usize,
     ) -> Result<Built, LoadError> {
-        settings.check_class(Class::Gpt2, "vocab.json and merges.txt")?;
+        Class::Gpt2.check(settings, "vocab.json and merges.txt")?;
         let file = files.path(vocabulary_files::BPE_VOCABULARY);
         let sizes = [vocabulary_files::BPE_VOCABULARY, vocabulary_files::BPE_MERGES].map(|name| files.size(name));
         check_memory(&file, sizes.into_iter().flatten().fold(0, usize::saturating_add))?;
         let vocabulary = vocabulary_files::read_vocabulary(files, model_vocab)?;
         let merges = vocabulary_files::read_merges(files, &vocabulary)?;
         let source = Source { file: &file, vocabulary, added_tokens: &[] };
-        let built = class::gpt2(source, merges, None, settings, model_vocab)?;
+        let built = class::bpe(Class::Gpt2, source, merges, None, settings, model_vocab)?;
         Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
     }
 
     fn from_word_pieces(files: &ModelFiles, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
-        settings.check_class(Class::Bert, "vocab.txt")?;
+        Class::Bert.check(settings, "vocab.txt")?;
         let file = files.path(vocabulary_files::WORD_PIECES);
         check_memory(&file, files.size(vocabulary_files::WORD_PIECES).unwrap_or(0))?;
         let vocabulary = vocabulary_files::read_word_pieces(files, model_vocab)?;
@@ -161,7 +177,7 @@ impl Tokenizer {
     }
 
     fn new(built: Built, settings: &Settings, file: &Path, model_vocab: usize) -> Result<Self, LoadError> {
-        let Built { mut inner, frame, special, vocabulary_end, cuts_beginning, notices: all } = built;
+        let Built { mut inner, frame, special, spelling, vocabulary_end, cuts_beginning, notices: all } = built;
         let mut notices: Vec<Notice> = Vec::with_capacity(all.len());
         all.into_iter().for_each(|notice| {
             if !notices.contains(&notice) {
@@ -177,19 +193,23 @@ impl Tokenizer {
         let added = inner.get_added_tokens_decoder();
         let vocab_size = added.keys().max().map_or(0, |&id| id as usize + 1).max(vocabulary_end);
         let tokens = (0..vocab_size as u32).map(|id| inner.id_to_token(id));
-        let token_bytes = TokenBytes::new(tokens, json::is_byte_level(&inner));
+        let token_bytes = TokenBytes::new(tokens, spelling);
         let mut special_ids: Vec<u32> =
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();
         let named = special.all().cloned().chain(settings.extra_special()?);
         let named_special_ids = named.filter_map(|token| inner.token_to_id(&token.content)).collect();
+        let special_texts = special.texts();
         let special = special.resolve(model_vocab, |name| inner.token_to_id(name));
         let cuts = Cuts::of(&inner);
         Ok(Self {
             inner,
             frame,
+            spelling,
             token_bytes,
             special,
+            special_texts,
+            chat_templates: ChatTemplates::default(),
             special_ids,
             named_special_ids,
             vocab_size,
@@ -316,8 +336,9 @@ impl Tokenizer {
         self.inner.decode(ids, skip_special).map_err(|error| TokenizeError::Failed { reason: error.to_string() })
     }
 
-    /// The exact bytes that a token of a byte-level tokenizer adds to a text, which may be part of a character; see
-    /// [`TextStream`](crate::text_stream::TextStream). A WordPiece token gives its text as the vocabulary has it.
+    /// The exact bytes that a token of a BPE tokenizer adds to a text, which may be part of a character; see
+    /// [`TextStream`](crate::text_stream::TextStream). For one that begins a text, see [`Tokenizer::strips_first_space`].
+    /// (SentencePiece's decoder gives one U+FFFD for each byte token of a run that is no UTF-8.) A WordPiece token gives its text as the vocabulary has it.
     /// An id of the model without a token (embeddings are often padded) gives nothing.
     ///
     /// # Errors
@@ -353,9 +374,35 @@ impl Tokenizer {
         &self.special
     }
 
-    /// `"byte-level BPE"` or `"WordPiece"`, the two kinds that are read.
+    /// The texts of the tokens that the files name in a role.
+    pub fn special_texts(&self) -> &SpecialTexts {
+        &self.special_texts
+    }
+
+    /// The template that turns the messages of a chat into a text: that of `chat_template.jinja`, else the key `chat_template` of
+    /// `tokenizer_config.json`; of several, the one named `default`.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.chat_templates.usual()
+    }
+
+    /// The template for a chat with tools: the one named `tool_use`, else [`Tokenizer::chat_template`].
+    pub fn tool_chat_template(&self) -> Option<&str> {
+        self.chat_templates.for_tools()
+    }
+
+    /// Whether the text of ids loses the space that it begins with ([`Tokenizer::decode`] does so; [`Tokenizer::token_bytes`] does
+    /// not, because a token does not know whether it is the first): SentencePiece's tokenizers with a space before each text.
+    pub fn strips_first_space(&self) -> bool {
+        self.spelling == Spelling::SentencePiece { strips_first_space: true }
+    }
+
+    /// `"byte-level BPE"`, `"SentencePiece BPE"` or `"WordPiece"`, the kinds that are read.
     pub fn kind(&self) -> &'static str {
-        if json::is_byte_level(&self.inner) { "byte-level BPE" } else { "WordPiece" }
+        match self.spelling {
+            Spelling::ByteLevel => "byte-level BPE",
+            Spelling::SentencePiece { .. } => "SentencePiece BPE",
+            Spelling::WordPiece => "WordPiece",
+        }
     }
 
     /// Largest id of a token plus one. The model's vocabulary may be larger.

@@ -1,20 +1,20 @@
-//! Tokenizers as the library's classes of GPT-2 and BERT build them: from a vocabulary and the settings beside it.
+//! Tokenizers as the library's classes of GPT-2, BERT and the others build them: from a vocabulary and the settings beside it.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
-use tokenizers::models::bpe::BPE;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::Built;
+use super::bpe_parts::{BpeParts, Spelling};
+use super::class_name::Class;
 use super::error::TokenizerFileError;
 use super::frame::Frame;
-use super::settings::{AddedTokenJson, Class, Settings};
+use super::settings::{AddedTokenJson, Settings};
 use super::special_tokens::SpecialNames;
 use super::vocabulary::Vocabulary;
 use crate::fallible::check_available;
@@ -38,9 +38,10 @@ pub(super) struct Source<'a> {
     pub(super) added_tokens: &'a [AddedTokenJson],
 }
 
-/// The byte-level BPE tokenizer of GPT-2's class. `frame` is that of `tokenizer.json`; without such a file the settings say
-/// which tokens are put round a text.
-pub(super) fn gpt2(
+/// The BPE tokenizer of a class. `frame` is that of `tokenizer.json`; without such a file the settings say which tokens are put
+/// round a text.
+pub(super) fn bpe(
+    class: Class,
     source: Source<'_>,
     merges: Vec<(String, String)>,
     frame: Option<Frame>,
@@ -49,13 +50,10 @@ pub(super) fn gpt2(
 ) -> Result<Built, LoadError> {
     let Source { file, vocabulary, added_tokens } = source;
     let vocabulary_end = vocabulary.end();
-    let model =
-        BPE::builder().vocab_and_merges(vocabulary.ids, merges).build().map_err(|error| rejected(file, &error))?;
-    let mut inner = Tokenizer::new(model);
-    inner
-        .with_pre_tokenizer(Some(ByteLevel::new(settings.flag("add_prefix_space", false)?, true, true)))
-        .with_decoder(Some(ByteLevel::default()));
-    let special = SpecialNames::read(settings, Class::Gpt2)?;
+    let special = SpecialNames::read(settings, class)?;
+    let parts = BpeParts::of_class(class, settings, &special)?;
+    let spelling = Spelling::of_bpe(parts.decoder.as_ref()).map_err(|problem| LoadError::tokenizer(file, problem))?;
+    let mut inner = parts.build(vocabulary, merges, file)?;
     let mut notices = add_declared_tokens(&mut inner, (file, added_tokens), settings, model_vocab)?;
     add_special_tokens(&mut inner, file, settings, &special)?;
     let frame = match frame {
@@ -65,7 +63,7 @@ pub(super) fn gpt2(
         }
         None => settings_frame(settings, &special, &inner, file, model_vocab)?,
     };
-    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
+    Ok(Built { inner, frame, special, spelling, vocabulary_end, cuts_beginning: false, notices })
 }
 
 /// The word-piece tokenizer of BERT's class.
@@ -102,6 +100,7 @@ pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) 
         inner,
         frame: Frame { before: vec![cls], after: vec![sep] },
         special,
+        spelling: Spelling::WordPiece,
         vocabulary_end,
         cuts_beginning: false,
         notices,

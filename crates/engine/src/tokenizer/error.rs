@@ -7,8 +7,14 @@
 pub enum TokenizerFileError {
     #[error("wanted a BPE or WordPiece model, found `{found}`")]
     UnsupportedModel { found: String },
-    #[error("wanted a BPE model with a ByteLevel decoder, found decoder `{found}`")]
+    #[error("wanted a BPE model with a ByteLevel decoder or SentencePiece's, found decoder `{found}`")]
     NotByteLevel { found: String },
+    #[error(
+        "decoder: wanted SentencePiece's sequence (Replace of U+2581 by a space, ByteFallback, Fuse, and perhaps Strip of one first space), found another"
+    )]
+    UnknownDecoder,
+    #[error("wanted the decoder of {class}, found {decoder}, which is of another kind")]
+    DecoderOfOtherClass { class: &'static str, decoder: String },
     #[error("{section}: wanted one of {}; found {found}", known.join(", "))]
     UnsupportedPart { section: &'static str, known: &'static [&'static str], found: String },
     #[error("post_processor: {reason}")]
@@ -33,6 +39,8 @@ pub enum TokenizerFileError {
     Dropout,
     #[error("wanted at most {limit} entries, found more")]
     TooManyEntries { limit: usize },
+    #[error("`tokenizer.ggml.{key}`: wanted {wanted}, found {found}")]
+    Gguf { key: &'static str, wanted: String, found: String },
     #[error("cannot allocate the {bytes} bytes that a tokenizer of this size takes")]
     OutOfMemory { bytes: usize },
     #[error("not a tokenizer: {reason}")]

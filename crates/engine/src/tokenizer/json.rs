@@ -4,25 +4,28 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::DecoderWrapper;
+use tokenizers::{AddedToken, DecoderWrapper};
 
 use super::Built;
+use super::bpe_parts::{BpeParts, ModelSettings, Spelling};
 use super::class::{
     self, Source, add_declared_tokens, add_special_tokens, outside_vocabulary, overruled_frame, rejected,
 };
+use super::class_name::{Class, Content};
 use super::error::TokenizerFileError;
 use super::frame::Frame;
 use super::overruled;
-use super::settings::{AddedTokenJson, Class, Settings};
+use super::settings::{AddedTokenJson, Settings};
 use super::special_tokens::SpecialNames;
-use super::vocabulary::{Merge, Vocabulary, WrittenMerge, WrittenVocabulary};
+use super::vocabulary::{Vocabulary, WrittenMerge, WrittenVocabulary};
 use crate::formats::bounded_file::utf8;
 use crate::formats::disguise::recognise;
+use crate::formats::json_object::excerpt;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 
-/// The kinds of part that GPT-2's and BERT's tokenizers are made of. The crate knows more; some of those panic on
-/// malformed settings.
+/// The kinds of part that tokenizers of language models are made of. The crate knows more; some of those panic on malformed
+/// settings.
 const NORMALIZERS: &[&str] = &[
     "Sequence",
     "BertNormalizer",
@@ -32,13 +35,26 @@ const NORMALIZERS: &[&str] = &[
     "NFD",
     "NFKC",
     "NFKD",
+    "Prepend",
     "Replace",
     "Strip",
     "StripAccents",
 ];
-const PRE_TOKENIZERS: &[&str] =
-    &["Sequence", "BertPreTokenizer", "ByteLevel", "Digits", "Punctuation", "Split", "Whitespace", "WhitespaceSplit"];
-const DECODERS: &[&str] = &["ByteLevel", "WordPiece"];
+const PRE_TOKENIZERS: &[&str] = &[
+    "Sequence",
+    "BertPreTokenizer",
+    "ByteLevel",
+    "Digits",
+    "Metaspace",
+    "Punctuation",
+    "Split",
+    "Whitespace",
+    "WhitespaceSplit",
+];
+const DECODERS: &[&str] = &["Sequence", "ByteFallback", "ByteLevel", "Fuse", "Replace", "Strip", "WordPiece"];
+
+/// The version of the file's layout.
+const VERSION: &str = "1.0";
 
 /// Most added tokens outside the model's vocabulary that are named.
 const OUTSIDE_NAMED: usize = 3;
@@ -46,25 +62,26 @@ const OUTSIDE_NAMED: usize = 3;
 /// The parts of the file that the crate would take on trust.
 #[derive(Deserialize)]
 pub(super) struct TokenizerJson {
+    version: Option<String>,
     #[serde(default)]
     added_tokens: Vec<AddedTokenJson>,
     truncation: Option<Value>,
     pub(super) normalizer: Option<Value>,
     pub(super) pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
-    decoder: Option<Value>,
-    model: ModelJson,
+    pub(super) decoder: Option<Value>,
+    pub(super) model: ModelJson,
 }
 
 #[derive(Deserialize)]
-struct ModelJson {
+pub(super) struct ModelJson {
     /// Missing in the oldest files.
     #[serde(rename = "type")]
     kind: Option<String>,
     vocab: WrittenVocabulary,
     merges: Option<Vec<WrittenMerge>>,
-    continuing_subword_prefix: Option<String>,
-    unk_token: Option<String>,
+    #[serde(flatten)]
+    pub(super) settings: ModelSettings,
     max_input_chars_per_word: Option<u64>,
     dropout: Option<f64>,
 }
@@ -89,6 +106,10 @@ pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: u
     })?;
     let written: TokenizerJson = serde_json::from_str(text).map_err(|source| LoadError::json(file, json, source))?;
     let problem = |problem| LoadError::tokenizer(file, problem);
+    if let Some(version) = written.version.as_ref().filter(|version| *version != VERSION) {
+        let reason = format!("wanted version \"{VERSION}\", found {version:?}");
+        return Err(problem(TokenizerFileError::Rejected { reason }));
+    }
     let is_bpe = match written.model.kind() {
         "BPE" => true,
         "WordPiece" => false,
@@ -100,10 +121,11 @@ pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: u
     let direction = written.truncation.as_ref().and_then(|truncation| truncation.get("direction"));
     let cuts_beginning = direction.and_then(Value::as_str) == Some("Left");
     let mut notices = settings.unknown_keys();
-    let mut built = match settings.class(is_bpe, &mut notices) {
+    let content = Content { is_bpe, has_byte_level: text.contains("\"ByteLevel\"") };
+    let mut built = match Class::choose(settings, content, &mut notices) {
         Class::General => general(json, file, written, settings, model_vocab)?,
-        Class::Gpt2 => gpt2(file, written, settings, model_vocab)?,
         Class::Bert => bert(file, written, settings, model_vocab)?,
+        class => bpe(class, file, written, settings, model_vocab)?,
     };
     notices.append(&mut built.notices);
     Ok(Built { notices, cuts_beginning, ..built })
@@ -123,38 +145,62 @@ fn general(
     }
     let is_bpe = written.model.kind() == "BPE";
     let mut notices = overruled::settings(settings, &written)?;
-    let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
+    let parts = BpeParts {
+        normalizer: written.normalizer,
+        pre_tokenizer: written.pre_tokenizer,
+        decoder: written.decoder,
+        model: written.model.settings.clone(),
+    };
+    let (vocabulary, merges) = check_model(written.model, model_vocab).map_err(problem)?;
     let vocabulary_end = vocabulary.end();
-    drop(vocabulary);
     let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
-    let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| rejected(file, &error))?;
-    if is_bpe && !is_byte_level(&inner) {
-        let found = inner.get_decoder().map_or_else(|| "none".to_owned(), decoder_name);
-        return Err(problem(TokenizerFileError::NotByteLevel { found }));
-    }
+    let (mut inner, spelling) = if is_bpe {
+        let spelling = Spelling::of_bpe(parts.decoder.as_ref()).map_err(problem)?;
+        let mut inner = parts.build(vocabulary, merges, file)?;
+        let added: Vec<AddedToken> = written.added_tokens.iter().map(|added| added.token.clone().into()).collect();
+        inner.add_tokens(added).map_err(|error| rejected(file, &error))?;
+        (inner, spelling)
+    } else {
+        drop((parts, vocabulary));
+        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| rejected(file, &error))?;
+        let is_byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        (inner, if is_byte_level { Spelling::ByteLevel } else { Spelling::WordPiece })
+    };
     notices.extend(check_added_tokens(&inner, &written.added_tokens, file, model_vocab)?);
     notices.extend(add_declared_tokens(&mut inner, (file, &written.added_tokens), settings, model_vocab)?);
     let special = SpecialNames::read(settings, Class::General)?;
     add_special_tokens(&mut inner, file, settings, &special)?;
     notices.extend(overruled_frame(&frame, settings, &special, &inner)?);
-    Ok(Built { inner, frame, special, vocabulary_end, cuts_beginning: false, notices })
+    Ok(Built { inner, frame, special, spelling, vocabulary_end, cuts_beginning: false, notices })
 }
 
-/// The tokenizer that GPT-2's class makes of the file.
-fn gpt2(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+/// The tokenizer that a class makes of the file.
+fn bpe(
+    class: Class,
+    file: &Path,
+    written: TokenizerJson,
+    settings: &Settings,
+    model_vocab: usize,
+) -> Result<Built, LoadError> {
     let problem = |problem| LoadError::tokenizer(file, problem);
-    let decoder = written.decoder.as_ref().and_then(|decoder| decoder.get("type")).and_then(Value::as_str);
-    if decoder != Some("ByteLevel") {
-        let found = decoder.unwrap_or("none").to_owned();
-        return Err(problem(TokenizerFileError::NotByteLevel { found }));
+    let found = Spelling::of_bpe(written.decoder.as_ref()).map_err(problem)?;
+    let own = BpeParts::of_class(class, settings, &SpecialNames::read(settings, class)?)?;
+    let is_byte_level = |spelling| spelling == Spelling::ByteLevel;
+    if is_byte_level(found) != is_byte_level(Spelling::of_bpe(own.decoder.as_ref()).map_err(problem)?) {
+        let decoder = written.decoder.as_ref().map_or_else(|| "null".to_owned(), excerpt);
+        let class = class.names()[0];
+        return Err(problem(TokenizerFileError::DecoderOfOtherClass { class, decoder }));
     }
-    let mut notices = overruled::gpt2(file, settings, &written)?;
+    let mut notices = match class {
+        Class::Gpt2 => overruled::gpt2(file, settings, &written)?,
+        _ => overruled::bpe(file, class, &own, &written),
+    };
     notices.extend(overruled_model(file, &written.model, ""));
+    notices.extend(overruled::model(file, class, &own.model, &written.model.settings));
     let (vocabulary, merges) = check_model(written.model, model_vocab).map_err(problem)?;
     let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
-    let merges = merges.into_iter().map(|merge| (merge.left, merge.right)).collect();
-    let mut built = class::gpt2(source, merges, Some(frame), settings, model_vocab)?;
+    let mut built = class::bpe(class, source, merges, Some(frame), settings, model_vocab)?;
     notices.append(&mut built.notices);
     Ok(Built { notices, ..built })
 }
@@ -164,7 +210,7 @@ fn bert(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: u
     let problem = |problem| LoadError::tokenizer(file, problem);
     let mut notices = overruled::bert(file, settings, &written)?;
     notices.extend(overruled_model(file, &written.model, class::CONTINUATION));
-    let unknown = written.model.unk_token.clone();
+    let unknown = written.model.settings.unk_token.clone();
     let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
     let written_frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
@@ -186,7 +232,7 @@ fn bert(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: u
 fn overruled_model(file: &Path, model: &ModelJson, prefix: &str) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut add = |key, value: String, by: &str| notices.push(overruled::part(file, key, value, by.to_owned()));
-    if let Some(found) = model.continuing_subword_prefix.as_ref().filter(|found| *found != prefix) {
+    if let Some(found) = model.settings.continuing_subword_prefix.as_ref().filter(|found| *found != prefix) {
         add("model.continuing_subword_prefix", format!("{found:?}"), "that of the tokenizer class");
     }
     if let Some(found) = model.max_input_chars_per_word.filter(|&found| found != MAX_WORD) {
@@ -217,14 +263,17 @@ fn check_part(
     }
 }
 
-fn check_model(model: ModelJson, model_vocab: usize) -> Result<(Vocabulary, Vec<Merge>), TokenizerFileError> {
+fn check_model(
+    model: ModelJson,
+    model_vocab: usize,
+) -> Result<(Vocabulary, Vec<(String, String)>), TokenizerFileError> {
     let vocabulary = Vocabulary::new(model.vocab.0, model_vocab)?;
-    let prefix = model.continuing_subword_prefix.unwrap_or_default();
+    let prefix = model.settings.continuing_subword_prefix.unwrap_or_default();
     let mut merges = Vec::new();
     for (index, merge) in model.merges.unwrap_or_default().into_iter().enumerate() {
         let merge = merge.parse(index + 1)?;
         vocabulary.check_merge(index + 1, &merge, &prefix)?;
-        merges.push(merge);
+        merges.push((merge.left, merge.right));
     }
     Ok((vocabulary, merges))
 }
@@ -253,15 +302,4 @@ fn check_added_tokens(
         }
     }
     Ok(notices)
-}
-
-/// Whether tokens spell bytes in GPT-2's alphabet.
-pub(super) fn is_byte_level(tokenizer: &tokenizers::Tokenizer) -> bool {
-    matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)))
-}
-
-/// A decoder's name as the file writes it.
-fn decoder_name(decoder: &DecoderWrapper) -> String {
-    let json = serde_json::to_value(decoder).unwrap_or_default();
-    json.get("type").and_then(|kind| kind.as_str()).unwrap_or("unknown").to_owned()
 }

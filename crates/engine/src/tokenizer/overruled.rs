@@ -4,8 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::bpe_parts::{BpeParts, ModelSettings, split};
 use super::class::bert_normalizer;
+use super::class_name::Class;
 use super::json::TokenizerJson;
+use super::patterns;
 use super::settings::Settings;
 use crate::formats::json_object::excerpt;
 use crate::load_error::LoadError;
@@ -17,6 +20,9 @@ const BERT_KEYS: [(&str, &str); 3] = [
     ("strip_accents", "strip_accents"),
     ("handle_chinese_chars", "tokenize_chinese_chars"),
 ];
+
+/// The key that asks for another regular expression than that of `tokenizer.json`.
+const CORRECTION: &str = "fix_mistral_regex";
 
 /// The notice that a part of `tokenizer.json` is not used.
 pub(super) fn part(file: &Path, key: &str, value: impl Into<String>, by: String) -> Notice {
@@ -44,6 +50,51 @@ pub(super) fn gpt2(file: &Path, settings: &Settings, written: &TokenizerJson) ->
         notices.push(part(file, "pre_tokenizer.add_prefix_space", found_space.to_string(), by));
     }
     Ok(notices)
+}
+
+/// What a class of a BPE vocabulary does not take from `tokenizer.json`: the parts that are other than its own.
+pub(super) fn bpe(file: &Path, class: Class, own: &BpeParts, written: &TokenizerJson) -> Vec<Notice> {
+    let parts = [
+        ("normalizer", &own.normalizer, &written.normalizer),
+        ("pre_tokenizer", &own.pre_tokenizer, &written.pre_tokenizer),
+        ("decoder", &own.decoder, &written.decoder),
+    ];
+    let differs = |own: &Option<Value>, found: &Option<Value>| {
+        own.as_ref().map(essence) != found.as_ref().filter(|found| !splits_nothing(found, own)).map(essence)
+    };
+    let others = parts.into_iter().filter(|(_, own, found)| differs(own, found));
+    let notice = |(key, own, found): (&str, &Option<Value>, &Option<Value>)| {
+        let text = |part: &Option<Value>| part.as_ref().map_or_else(|| "null".to_owned(), excerpt);
+        part(file, key, text(found), format!("{} of {}", text(own), class.names()[0]))
+    };
+    others.map(notice).collect()
+}
+
+/// The settings of the model that a class of a BPE vocabulary does not take from `tokenizer.json`.
+pub(super) fn model(file: &Path, class: Class, own: &ModelSettings, found: &ModelSettings) -> Vec<Notice> {
+    let flags = [
+        ("model.byte_fallback", own.byte_fallback, found.byte_fallback),
+        ("model.ignore_merges", own.ignore_merges, found.ignore_merges),
+    ];
+    let others = flags.into_iter().filter(|(_, own, found)| own != found);
+    others.map(|(key, own, found)| part(file, key, found.to_string(), format!("{own} of {}", class.names()[0]))).collect()
+}
+
+/// What of a part can make a difference: positions of tokens in a text are not kept, and the decoder of bytes has no settings.
+fn essence(part: &Value) -> Value {
+    match part {
+        Value::Object(object) => {
+            let kept = object.iter().filter(|(key, _)| *key != "trim_offsets");
+            Value::Object(kept.map(|(key, value)| (key.clone(), essence(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(essence).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Whether a part splits at spaces, of which a class without a pre-tokenizer leaves none (Gemma's).
+fn splits_nothing(part: &Value, own: &Option<Value>) -> bool {
+    own.is_none() && kind(part) == Some("Split") && part.get("pattern") == Some(&json!({"String": " "}))
 }
 
 /// What BERT's class does not take from `tokenizer.json`: normalizer and pre-tokenizer, if they are other than its own.
@@ -98,7 +149,17 @@ pub(super) fn settings(settings: &Settings, written: &TokenizerJson) -> Result<V
         let by = format!("tokenizer.json `pre_tokenizer.add_prefix_space` {found}");
         notices.push(settings.config.overruled("add_prefix_space", by));
     }
+    notices.extend(uncorrected(settings, written)?);
     Ok(notices)
+}
+
+/// The notice that a correction which `tokenizer_config.json` asks for is not made.
+fn uncorrected(settings: &Settings, written: &TokenizerJson) -> Result<Option<Notice>, LoadError> {
+    let is_wanted = settings.config.flag(CORRECTION)? == Some(true);
+    let members = |part: &Value| part.get("pretokenizers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_made = written.pre_tokenizer.as_ref().is_some_and(|part| members(part).contains(&split(patterns::TEKKEN)));
+    let notice = || settings.config.not_followed(CORRECTION, "the pre-tokenizer of tokenizer.json is followed as it is");
+    Ok((is_wanted && !is_made).then(notice))
 }
 
 /// A setting of BERT's normalizer; accents are stripped as letters are lowered unless it says otherwise.

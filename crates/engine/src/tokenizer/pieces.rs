@@ -7,6 +7,8 @@
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::patterns;
+
 /// Least length of a piece in bytes, unless it is the last.
 const PIECE: usize = 1 << 16;
 
@@ -37,7 +39,7 @@ impl Cuts {
         let adds_space = |part: &Value| part.get("add_prefix_space").and_then(Value::as_bool) == Some(true);
         match pre_tokenizer {
             _ if !splits_at_spaces(tokenizer) => Self::None,
-            Some(part) if members(&part).any(adds_space) => Self::Spaces,
+            Some(part) if members(&part).any(|part| adds_space(part) || begins_at_spaces(part)) => Self::Spaces,
             _ => Self::SpacesAndLines,
         }
     }
@@ -71,12 +73,20 @@ fn kind(part: &Value) -> &str {
 }
 
 fn is_local(part: &Value) -> bool {
-    LOCAL.contains(&kind(part)) || SPLITTING.contains(&kind(part))
+    LOCAL.contains(&kind(part)) || SPLITTING.contains(&kind(part)) || begins_at_spaces(part)
+}
+
+/// Whether a part splits by a regular expression that begins a word at each space that follows a visible character. A line break
+/// may be part of the word before it.
+fn begins_at_spaces(part: &Value) -> bool {
+    let pattern = part.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
+    let is_known = pattern.is_some_and(|pattern| patterns::BEGINNING_AT_SPACES.contains(&pattern));
+    kind(part) == "Split" && is_known && part["behavior"] == "Isolated" && part["invert"] == false
 }
 
 fn is_splitting(part: &Value) -> bool {
     let by_words = || part.get("use_regex").and_then(Value::as_bool).unwrap_or(true);
-    SPLITTING.contains(&kind(part)) || (kind(part) == "ByteLevel" && by_words())
+    SPLITTING.contains(&kind(part)) || begins_at_spaces(part) || (kind(part) == "ByteLevel" && by_words())
 }
 
 /// The pieces of a text, in order.

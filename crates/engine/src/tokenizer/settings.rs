@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use super::chat_template::ChatTemplates;
+use super::class_name;
 use super::extra_tokens;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
@@ -18,19 +20,10 @@ pub(super) struct Settings {
     pub(super) config: JsonObject,
     special_tokens_map: Option<JsonObject>,
     added_tokens: Option<JsonObject>,
-    /// `config.json`, which names the tokenizer's class if `tokenizer_config.json` does not.
-    model_config: Option<JsonObject>,
-}
-
-/// Which of the library's classes builds the tokenizer, and so which files decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    /// GPT-2's: vocabulary, merges and frame of `tokenizer.json`, all else from the settings.
-    Gpt2,
-    /// BERT's: the vocabulary of `tokenizer.json`, all else from the settings.
-    Bert,
-    /// The general one: `tokenizer.json` decides alone.
-    General,
+    /// `config.json`, which names the model's type, and the tokenizer's class if `tokenizer_config.json` does not.
+    pub(super) model_config: Option<JsonObject>,
+    /// What turns messages into a text.
+    pub(super) chat_templates: ChatTemplates,
 }
 
 /// What the files say of a role.
@@ -44,47 +37,21 @@ pub(super) enum Role<'a> {
     Token(AddedToken),
 }
 
-/// The classes that are BERT's under other names.
-const BERT_LIKE: [&str; 9] = [
-    "BertTokenizer",
-    "DistilBertTokenizer",
-    "DPRContextEncoderTokenizer",
-    "DPRQuestionEncoderTokenizer",
-    "ElectraTokenizer",
-    "LayoutLMTokenizer",
-    "LxmertTokenizer",
-    "MobileBertTokenizer",
-    "SqueezeBertTokenizer",
-];
-
-/// The key that names the tokenizer's class.
-const CLASS: &str = "tokenizer_class";
-
-/// The names of a class; none for the general one.
-fn own_names(class: Class) -> &'static [&'static str] {
-    match class {
-        Class::Gpt2 => &["GPT2Tokenizer"],
-        Class::Bert => &BERT_LIKE,
-        Class::General => &[],
-    }
-}
-
-/// The names of the general class.
-const GENERAL: [&str; 4] = ["ConvBertTokenizer", "PreTrainedTokenizer", "PythonBackend", "TokenizersBackend"];
-
 /// The keys of tokens with a role, in the order in which the library adds them to a vocabulary.
 pub(super) const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// Keys of `tokenizer_config.json` that are followed, with those of [`ROLES`].
-const FOLLOWED: [&str; 15] = [
+const FOLLOWED: [&str; 17] = [
     "add_bos_token",
     "add_eos_token",
     "add_prefix_space",
     "added_tokens_decoder",
     "additional_special_tokens",
+    "chat_template",
     "do_lower_case",
     "extra_special_tokens",
+    "legacy",
     "max_len",
     "model_max_length",
     "split_special_tokens",
@@ -97,11 +64,10 @@ const FOLLOWED: [&str; 15] = [
 
 /// Keys of `tokenizer_config.json` that cannot change the ids of a text: padding, the text of ids (which is that of their
 /// bytes here as there), chats, the library's own notes, and what older versions had.
-const WITHOUT_EFFECT: [&str; 42] = [
+const WITHOUT_EFFECT: [&str; 43] = [
     "auto_map",
     "backend",
     "chat_control_tokens",
-    "chat_template",
     "clean_up_tokenization_spaces",
     "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
     "default_chat_template",
@@ -113,7 +79,6 @@ const WITHOUT_EFFECT: [&str; 42] = [
     "full_tokenizer_file",
     "init_inputs",
     "is_local",
-    "legacy",
     "local_files_only",
     "max_length",
     "merges_file",
@@ -129,6 +94,8 @@ const WITHOUT_EFFECT: [&str; 42] = [
     "response_schema",
     "response_template",
     "return_token_type_ids",
+    "sp_model_kwargs",
+    "spaces_between_special_tokens",
     "special_tokens_map_file",
     "stride",
     "token",
@@ -137,6 +104,7 @@ const WITHOUT_EFFECT: [&str; 42] = [
     "truncation",
     "truncation_strategy",
     "trust_remote_code",
+    "use_default_system_prompt",
     "use_fast",
     "vocab_file",
     "wordpieces_prefix",
@@ -148,8 +116,9 @@ impl Settings {
         const FILE: &str = "tokenizer_config.json";
         let config = JsonObject::read_if_present(files, FILE)?;
         let config = config.map_or_else(|| JsonObject::parse(b"{}", &files.path(FILE)), Ok)?;
-        config.text(CLASS)?;
+        config.text(class_name::KEY)?;
         Ok(Self {
+            chat_templates: ChatTemplates::read(files, &config)?,
             config,
             special_tokens_map: JsonObject::read_if_present(files, "special_tokens_map.json")?,
             added_tokens: JsonObject::read_if_present(files, "added_tokens.json")?,
@@ -162,43 +131,12 @@ impl Settings {
     pub(super) fn none() -> Result<Self, LoadError> {
         let json = br#"{"tokenizer_class":"TokenizersBackend"}"#;
         let config = JsonObject::parse(json, Path::new("tokenizer_config.json"))?;
-        Ok(Self { config, special_tokens_map: None, added_tokens: None, model_config: None })
+        Ok(Self { config, special_tokens_map: None, added_tokens: None, model_config: None, chat_templates: ChatTemplates::default() })
     }
 
-    /// `tokenizer_class` without the ending `Fast`, and the file that names it.
-    fn class_name(&self) -> Option<(&str, &JsonObject)> {
-        let mut files = [Some(&self.config), self.model_config.as_ref()].into_iter().flatten();
-        let (name, file) = files.find_map(|file| Some((file.text(CLASS).ok().flatten()?, file)))?;
-        Some((name.strip_suffix("Fast").unwrap_or(name), file))
-    }
-
-    /// Checks that the class is the one that reads the older files of a vocabulary, which `files` names: another class would
-    /// make other tokens of them, or does not read them.
-    pub(super) fn check_class(&self, class: Class, files: &str) -> Result<(), LoadError> {
-        let names = own_names(class);
-        match self.class_name() {
-            Some((name, file)) if !names.contains(&name) => {
-                let wanted = format!("\"{}\", whose files {files} are, or a tokenizer.json beside them", names[0]);
-                Err(file.wrong(CLASS, wanted))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The class for a vocabulary of BPE or of word pieces; `notices` gets a class whose own rules are not known here.
-    pub(super) fn class(&self, is_bpe: bool, notices: &mut Vec<Notice>) -> Class {
-        let own = if is_bpe { Class::Gpt2 } else { Class::Bert };
-        match self.class_name() {
-            None => own,
-            Some((name, _)) if own_names(own).contains(&name) => own,
-            Some((name, file)) => {
-                if !GENERAL.contains(&name) {
-                    let instead = "tokenizer.json is followed as it is, without rules of that class";
-                    notices.push(file.not_followed(CLASS, instead));
-                }
-                Class::General
-            }
-        }
+    /// The type of the model, if `config.json` names it.
+    pub(super) fn model_type(&self) -> Option<&str> {
+        self.model_config.as_ref()?.text("model_type").ok().flatten()
     }
 
     /// What the settings say and is not followed, whatever the vocabulary is.

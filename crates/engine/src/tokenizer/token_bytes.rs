@@ -1,10 +1,13 @@
 //! The bytes that each token stands for.
 
+use super::bpe_parts::{SPACE, Spelling};
+
 /// For each id, the exact bytes that the token adds to a text.
 ///
 /// Byte-level BPE writes each byte as a printable character, so a token may hold part of a character; here the bytes
-/// are restored. A token with a character outside that alphabet (an added token such as `"<a b>"`), and any token of
-/// another kind of tokenizer, stands for its own text.
+/// are restored. A token with a character outside that alphabet (an added token such as `"<a b>"`) stands for its own text.
+/// SentencePiece writes a space as U+2581, and a byte of a character that the vocabulary lacks as `<0x0A>`. A word piece stands
+/// for its own text.
 #[derive(Debug)]
 pub(super) struct TokenBytes {
     bytes: Vec<u8>,
@@ -14,20 +17,17 @@ pub(super) struct TokenBytes {
 
 impl TokenBytes {
     /// The bytes of `tokens`, an iterator over all ids from 0; an id without a token stands for nothing.
-    pub(super) fn new(tokens: impl Iterator<Item = Option<String>>, byte_level: bool) -> Self {
+    pub(super) fn new(tokens: impl Iterator<Item = Option<String>>, spelling: Spelling) -> Self {
         let alphabet = byte_alphabet();
         let byte_of = |c: char| alphabet.iter().position(|&letter| letter == c).map(|byte| byte as u8);
         let of_char: Vec<Option<u8>> = (0..LAST_LETTER + 1).map(|c| char::from_u32(c).and_then(byte_of)).collect();
         let (mut bytes, mut starts) = (Vec::new(), vec![0]);
         for token in tokens {
             let token = token.unwrap_or_default();
-            let start = bytes.len();
-            let letters = token.chars().map(|c| of_char.get(c as usize).copied().flatten());
-            let spelled =
-                byte_level && letters.map(|byte| byte.map(|byte| bytes.push(byte))).all(|byte| byte.is_some());
-            if !spelled {
-                bytes.truncate(start);
-                bytes.extend_from_slice(token.as_bytes());
+            match spelling {
+                Spelling::ByteLevel => push_byte_level(&mut bytes, &token, &of_char),
+                Spelling::SentencePiece { .. } => push_piece(&mut bytes, &token),
+                Spelling::WordPiece => bytes.extend_from_slice(token.as_bytes()),
             }
             starts.push(bytes.len());
         }
@@ -41,6 +41,34 @@ impl TokenBytes {
             _ => &[],
         }
     }
+}
+
+fn push_byte_level(bytes: &mut Vec<u8>, token: &str, of_char: &[Option<u8>]) {
+    let start = bytes.len();
+    let letters = token.chars().map(|c| of_char.get(c as usize).copied().flatten());
+    let is_spelled = letters.map(|byte| byte.map(|byte| bytes.push(byte))).all(|byte| byte.is_some());
+    if !is_spelled {
+        bytes.truncate(start);
+        bytes.extend_from_slice(token.as_bytes());
+    }
+}
+
+fn push_piece(bytes: &mut Vec<u8>, token: &str) {
+    match byte_piece(token) {
+        Some(byte) => bytes.push(byte),
+        None => token.split(SPACE).enumerate().for_each(|(index, text)| {
+            bytes.extend_from_slice(if index == 0 { b"" } else { b" " });
+            bytes.extend_from_slice(text.as_bytes());
+        }),
+    }
+}
+
+/// The byte that a token `<0x0A>` of SentencePiece's stands for.
+pub(super) fn byte_piece(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+    // A sign would be taken for a digit.
+    let is_hex = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 /// Largest character of the alphabet.
@@ -80,12 +108,22 @@ mod tests {
     #[test]
     fn token_of_part_of_a_character_gives_its_bytes() {
         let tokens = [Some("Ġa".to_owned()), None, Some("Ã".to_owned()), Some("<a b>".to_owned())];
-        let bytes = TokenBytes::new(tokens.into_iter(), true);
+        let bytes = TokenBytes::new(tokens.into_iter(), Spelling::ByteLevel);
         assert_eq!(bytes.get(0), b" a");
         assert_eq!(bytes.get(1), b"");
         assert_eq!(bytes.get(2), [0xC3]);
         assert_eq!(bytes.get(3), b"<a b>");
         assert_eq!(bytes.get(4), b"");
         assert_eq!(bytes.get(u32::MAX), b"");
+    }
+
+    #[test]
+    fn pieces_give_spaces_and_the_bytes_of_byte_tokens() {
+        let tokens = ["▁▁a▁b", "<0xE4>", "<0x0a>", "<0x+a>", "<0xABC>", "▁", "<s>"].map(|token| Some(token.to_owned()));
+        let bytes = TokenBytes::new(tokens.into_iter(), Spelling::SentencePiece { strips_first_space: true });
+        let wanted: [&[u8]; 7] = [b"  a b", b"\xE4", b"\n", b"<0x+a>", b"<0xABC>", b" ", b"<s>"];
+        for (id, wanted) in (0..).zip(wanted) {
+            assert_eq!(bytes.get(id), wanted);
+        }
     }
 }

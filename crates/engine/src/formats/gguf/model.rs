@@ -1,11 +1,15 @@
 //! A GGUF file as a model directory.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::architecture::Architecture;
 use super::config::config_json;
 use super::generation::generation_config_json;
 use super::{GgufFile, LoadError};
+use crate::notice::Notice;
+use crate::tokenizer::settings::FILE as SETTINGS;
+use crate::tokenizer::{TOKENIZER_JSON, gguf};
 
 /// A GGUF file, and the files of the model directory that it stands for.
 #[derive(Debug)]
@@ -13,6 +17,15 @@ pub struct GgufModel {
     file: GgufFile,
     config: Vec<u8>,
     generation: Option<Vec<u8>>,
+    tokenizer: OnceLock<TokenizerFiles>,
+}
+
+/// The files of the tokenizer, made when the first of them is asked for.
+#[derive(Debug)]
+struct TokenizerFiles {
+    json: Vec<u8>,
+    config: Vec<u8>,
+    notices: Vec<Notice>,
 }
 
 impl GgufModel {
@@ -31,7 +44,7 @@ impl GgufModel {
     pub fn new(file: GgufFile) -> Result<GgufModel, LoadError> {
         let architecture = Architecture::of(&file)?;
         let (config, generation) = (config_json(&file, architecture)?, generation_config_json(&file)?);
-        Ok(GgufModel { file, config, generation })
+        Ok(GgufModel { file, config, generation, tokenizer: OnceLock::new() })
     }
 
     /// The file.
@@ -39,12 +52,46 @@ impl GgufModel {
         &self.file
     }
 
-    /// The content of one of the model's own files, by its name in a directory; `None` if there is none.
-    pub fn own_file(&self, name: &str) -> Option<&[u8]> {
+    /// Whether there is a file of this name among the model's own.
+    pub(crate) fn has_own_file(&self, name: &str) -> bool {
         match name {
+            crate::config::FILE => true,
+            crate::generation_config::FILE => self.generation.is_some(),
+            TOKENIZER_JSON | SETTINGS => self.file.has_tokenizer(),
+            _ => false,
+        }
+    }
+
+    /// The content of one of the model's own files, by its name in a directory; `None` if there is none.
+    ///
+    /// # Errors
+    /// A key of the tokenizer is absent, of the wrong type or not supported, or there is not enough memory.
+    pub fn own_file(&self, name: &str) -> Result<Option<&[u8]>, LoadError> {
+        Ok(match name {
             crate::config::FILE => Some(&self.config),
             crate::generation_config::FILE => self.generation.as_deref(),
+            TOKENIZER_JSON => self.tokenizer()?.map(|files| &files.json[..]),
+            SETTINGS => self.tokenizer()?.map(|files| &files.config[..]),
             _ => None,
+        })
+    }
+
+    /// What the file says of its tokenizer and is not followed, as far as its files were asked for.
+    pub(crate) fn tokenizer_notices(&self) -> &[Notice] {
+        self.tokenizer.get().map_or(&[], |files| &files.notices)
+    }
+
+    fn tokenizer(&self) -> Result<Option<&TokenizerFiles>, LoadError> {
+        if let Some(files) = self.tokenizer.get() {
+            return Ok(Some(files));
         }
+        let Some(tokenizer) = self.file.tokenizer()? else { return Ok(None) };
+        let path = self.file.path();
+        let files = TokenizerFiles {
+            json: gguf::tokenizer_json(&tokenizer, path)?,
+            config: gguf::tokenizer_config_json(&tokenizer, path)?,
+            notices: gguf::notices(&tokenizer, path),
+        };
+        Ok(Some(self.tokenizer.get_or_init(|| files)))
     }
 }

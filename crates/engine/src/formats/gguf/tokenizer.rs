@@ -9,7 +9,7 @@ impl GgufFile {
     ///
     /// # Errors
     /// A key is absent or of the wrong type, a list is not as long as the vocabulary, or there is not enough memory.
-    pub fn tokenizer(&self) -> Result<Option<GgufTokenizer>, LoadError> {
+    pub(crate) fn tokenizer(&self) -> Result<Option<GgufTokenizer>, LoadError> {
         let Some(model) = self.text(&full("model"))?.map(str::to_owned) else { return Ok(None) };
         let tokens = self.required(&full("tokens"), self.strings("tokens")?, "an array of STRING")?;
         Ok(Some(GgufTokenizer {
@@ -30,6 +30,11 @@ impl GgufFile {
             remove_extra_whitespaces: self.flag(&full("remove_extra_whitespaces"))?,
             chat_template: self.text("tokenizer.chat_template")?.map(str::to_owned),
         }))
+    }
+
+    /// Whether the file has a tokenizer.
+    pub(super) fn has_tokenizer(&self) -> bool {
+        matches!(self.text(&full("model")), Ok(Some(_)))
     }
 
     fn strings(&self, key: &str) -> Result<Option<Vec<String>>, LoadError> {
