@@ -18,6 +18,7 @@ import bert_cases
 import decoder_cases
 import gguf_cases
 import gpt2_cases
+import language_tokenizer_cases
 import sentence_cases
 import settings_cases
 import tokenizer_cases
@@ -38,6 +39,7 @@ def main() -> int:
         **tokenizer_cases.CASES,
         **settings_cases.CASES,
         **gguf_cases.CASES,
+        **language_tokenizer_cases.CASES,
         "minilm": lambda directory: sentence_cases.minilm(args.minilm, directory),
     }
     if args.only and args.only not in cases:

@@ -1,0 +1,83 @@
+"""Texts in twenty scripts, code, numbers and white space for the tokenizers of language models, and the text they are trained on.
+
+Escapes keep invisible characters visible in this file.
+"""
+
+# One sentence in each script: Latin, Cyrillic, Greek, Armenian, Georgian, Hebrew, Arabic, Ethiopic, Devanagari, Bengali, Gurmukhi,
+# Tamil, Telugu, Sinhala, Thai, Lao, Tibetan, Burmese, Khmer, Han, Hiragana and Katakana, Hangul, Mongolian, Cherokee.
+SCRIPTS = [
+    "Zażółć gęślą jaźń, \u00c7a va? Größe: naïve Ångström.",
+    "Съешь ещё этих мягких французских булок, да выпей чаю.",
+    "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία.",
+    "Բարեւ աշխարհ, ինչպե՞ս ես։",
+    "გამარჯობა მსოფლიო, როგორ ხარ?",
+    "שָׁלוֹם עולם, מה שלומך?",
+    "السَّلامُ عليكم يا عالم، كيف حالك؟",
+    "ሰላም ልዑል ዓለም፣ እንዴት ነህ?",
+    "नमस्ते दुनिया, आप कैसे हैं? १२३४",
+    "ওহে বিশ্ব, কেমন আছো?",
+    "ਸਤ ਸ੍ਰੀ ਅਕਾਲ ਦੁਨੀਆ",
+    "வணக்கம் உலகமே, எப்படி இருக்கிறீர்கள்?",
+    "హలో ప్రపంచం, ఎలా ఉన్నారు?",
+    "ආයුබෝවන් ලෝකය",
+    "สวัสดีชาวโลก สบายดีไหม ๑๒๓",
+    "ສະບາຍດີຊາວໂລກ",
+    "བཀྲ་ཤིས་བདེ་ལེགས།",
+    "မင်္ဂလာပါ ကမ္ဘာလောက",
+    "សួស្តី​ពិភពលោក",
+    "你好，世界。今天天气怎么样？繁體中文",
+    "こんにちは世界、カタカナとひらがな。",
+    "안녕하세요 세계, 잘 지내세요? \u1112\u1161\u11ab\u1100\u116e\u11a8",
+    "ᠰᠠᠶᠢᠨ ᠪᠠᠶᠢᠨ᠎ᠠ",
+    "ᎣᏏᏲ ᎡᎶᎯ",
+]
+
+TEXTS = SCRIPTS + [
+    "",
+    " ",
+    "   ",
+    "a",
+    " a",
+    "  a",
+    "hello world",
+    " hello  world   again    and     on ",
+    "It's what they're saying: we've, I'll, he'd, don't, I'M, THEY'RE, 'tis",
+    "line one\nline two\r\nline three\n\n\n  indented\ttabbed\n\n",
+    "trailing spaces   ",
+    "\n",
+    "\n\n \n",
+    "\t\t\tx",
+    "1 12 123 1234 12345 1234567890 3.14159 1,000,000 0x1F 12e-7 \u00b2\u00bd\u2167\u0663\u0664",
+    " 12 345  6789",
+    'fn main() {\n    println!("{}", x[0] + y->z); // done_now && !later\n}\n',
+    "def f(x):\n\treturn x**2 if x >= 0 else -x  # comment...\n",
+    "user@example.com https://example.com/a?b=c&d=%20#top",
+    "snake_case camelCase PascalCase kebab-case HTMLParser iOS",
+    "!!! ??? ... ,,, ### $$$ +-*/=<> ^~` |\\ \u2014\u2026\u20ac\u00a3 \u201cquotes\u201d",
+    "cafe\u0301 nai\u0308ve A\u030angstro\u0308m \u1e9b\u0323",
+    "smile \U0001f600\U0001f602 flag \U0001f1e9\U0001f1ea family \U0001f468\u200d\U0001f469\u200d\U0001f467 thumb \U0001f44d\U0001f3fd",
+    "\U00020000\U0002a6d6 rare \u0378 unassigned",
+    "nul\x00bell\x07escape\x1bdelete\x7fc1\x85end",
+    "zero\u200bwidth soft\u00adhyphen \ufeffmark \ufffd no\u00a0break em\u2003space \u3000ideographic line\u2028sep",
+    "unmergeable unmergeable",
+    "\u2581lower \u2581\u2581 one eighth \u2581",
+    "<0x0A> <0xZZ>",
+    "<s>begin</s> <unk> <think>so</think><|user|>\n hi <|user|> there<|begin|>x<|end|>",
+    "<|user|> a<|user|>  b",
+    "ab" * 30 + "x" * 40,
+]
+
+# Words and characters of a few scripts, so that some characters are tokens and others fall to bytes.
+CORPUS = [
+    "hello world, the quick brown fox jumps over the lazy dog and the other dog",
+    "it's what they're saying: we've seen that I'll go where he'd been and don't I'm",
+    "line one\nline two\n\n    indented line\n        more indented line\n\n\n",
+    "1234567890 10 100 1000 12 123 1234 12345 1,000,000 3.14159 12 123 1234",
+    "fn main() { let mut total = 0; for value in values { total += value; } } // comment...",
+    "snake_case camelCase PascalCase HTMLParser example.com https://example.com",
+    "caf\u00e9 caf\u00e9 na\u00efve \u00fcber \u00fcber \u00c5ngstr\u00f6m",
+    "\u4f60\u597d\u4e16\u754c \u4f60\u597d \u4e16\u754c \u4e2d\u6587 \u4e2d\u6587 \u65e5\u672c\u8a9e",
+    "\u043f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u043f\u0440\u0438\u0432\u0435\u0442 \u044d\u0442\u0438\u0445 \u0447\u0430\u044e",
+    "\u0646\u0645\u0633\u062a\u0647 \u0628\u0644\u0627\u0645 \u0639\u0627\u0644\u0645",
+    "\U0001f600 \U0001f602 \U0001f600 \U0001f44d",
+]
