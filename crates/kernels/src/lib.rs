@@ -6,7 +6,7 @@
 //! | [`view`] | borrowed matrices with any strides |
 //! | [`gemm`] | matrix products with weights packed once |
 //! | [`attention`] | attention over packed keys and values |
-//! | [`ops`] | norm, softmax, activations, embedding, pooling |
+//! | [`ops`] | norms, softmax, activations and gates, rotary embeddings, embedding, pooling, conversion to fewer bits |
 //! | [`simd`] | the vector vocabulary that kernels are written in |
 //! | [`threads`], [`scratch`] | what a call works with: a pool and reused memory |
 //!
@@ -44,6 +44,7 @@ pub mod cpu;
 mod error;
 #[allow(unsafe_code, reason = "kernels, and parts of a matrix that threads write")]
 pub mod gemm;
+mod numbers;
 pub mod ops;
 #[cfg(doctest)]
 mod refused;

@@ -10,6 +10,7 @@ pub(crate) mod chains;
 mod check_kernel;
 mod epilogue;
 mod format;
+mod group;
 pub mod grouped;
 pub mod int8;
 pub(crate) mod loops;
@@ -37,7 +38,6 @@ pub use blocking::Blocking;
 pub use brgemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel};
 pub use epilogue::{Epilogue, F32Epilogue, NoEpilogue, Scale, Sums, TileEpilogue};
-pub(crate) use grouped::f16_to_f32;
 
 pub use format::{KBlocks, PanelFormat, RowFormat};
 pub use matrices::{Layout, Matrices, MatricesMut};

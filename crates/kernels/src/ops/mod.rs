@@ -6,6 +6,7 @@ pub mod embedding;
 pub mod gate;
 pub mod norm;
 pub mod pooling;
+pub mod quantize;
 pub mod rope;
 mod row;
 pub mod soft_cap;

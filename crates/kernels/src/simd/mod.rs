@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod entry;
+pub(crate) mod f16;
 #[cfg(target_arch = "x86_64")]
 mod halves;
 mod lanes;

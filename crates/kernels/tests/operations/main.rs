@@ -9,6 +9,7 @@ mod lanes;
 mod math;
 mod norm;
 mod pooling;
+mod quantize;
 mod rms_norm;
 mod rope;
 mod rope_frequencies;

@@ -21,7 +21,6 @@
 //! order of a pair.
 
 mod panel;
-mod round;
 #[cfg(target_arch = "x86_64")]
 mod rows;
 pub(super) mod tile;

@@ -1,10 +1,10 @@
 //! Rows of A for `vdpbf16ps`: pairs of numbers in bf16.
 
 use super::PAIR;
-use super::round::rounded;
 use crate::gemm::format::RowFormat;
-use crate::gemm::int8::quantize::group_of;
+use crate::gemm::group::group_of;
 use crate::gemm::panel::RowBlock;
+use crate::numbers::bf16::f32_to_bf16;
 
 /// Bytes of a pair.
 const PAIR_BYTES: usize = PAIR * size_of::<u16>();
@@ -26,7 +26,7 @@ pub(super) unsafe fn prepare(block: RowBlock<'_, f32>) {
         for (start, out) in (0..k).step_by(GROUP).zip(row.chunks_mut(GROUP * size_of::<u16>())) {
             let numbers = group_of::<GROUP>(source, i, start);
             for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
-                *out = rounded(x).to_ne_bytes();
+                *out = f32_to_bf16(x).to_ne_bytes();
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The microkernels: plain loops, and the body of the f32 kernels with other steps.
 
-use super::round::widened;
 use super::{COLS, PAIR};
 use crate::gemm::chains::chain_end;
 #[cfg(target_arch = "x86_64")]
 use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
+use crate::numbers::bf16::bf16_to_f32;
 use crate::simd::Scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -37,7 +37,7 @@ pub(in crate::gemm) unsafe fn scalar<const MR: usize>(args: &TileArgs<'_, f32>) 
                 for i in 0..MR {
                     let x = *pair.a.add(i * args.a_row_stride + p * args.a_col_stride).cast::<f32>();
                     for j in 0..args.cols {
-                        sums[i][0][j] = x.mul_add(widened(brick[j][p % PAIR]), sums[i][0][j]);
+                        sums[i][0][j] = x.mul_add(bf16_to_f32(brick[j][p % PAIR]), sums[i][0][j]);
                     }
                 }
             }

@@ -5,7 +5,7 @@ use super::format::{COLS, Columns, Decode, Fields, GroupFormat, WORD, panel};
 use super::rows;
 use crate::error::{Error, expect_size};
 use crate::gemm::format::PanelFormat;
-use crate::gemm::int8::copy_group;
+use crate::gemm::group::copy_group;
 use crate::gemm::packed::PackedB;
 use crate::gemm::panel::{PackFn, PanelBlock, PrepareFn};
 use crate::gemm::plan::GemmPlan;

@@ -17,14 +17,12 @@
 mod blocks;
 mod format;
 mod formats;
-mod half;
 mod quantize;
 mod rows;
 pub(super) mod tile;
 
 pub use format::{Fields, GroupFormat};
 pub use formats::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
-pub(crate) use half::f16_to_f32;
 
 use self::format::{COLS, Decode, panel};
 use super::format::KBlocks;

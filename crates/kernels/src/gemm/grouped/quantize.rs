@@ -1,6 +1,6 @@
 //! Scales for few bits.
 
-use super::half::{f16_to_f32, f32_to_f16};
+use crate::numbers::f16::{f16_to_f32, f32_to_f16};
 
 /// Largest magnitudes below which a group counts as zeros: the inverse of their scale would not be finite.
 const NEGLIGIBLE: f32 = 1e-30;

@@ -1,9 +1,10 @@
 //! Panels of B: for every group of K the scales and the sums of the columns, then bricks of [`COLS`] quads.
 
-use super::quantize::{group_of, quantized, scale_of};
 use super::{COLS, COLUMN_GROUP, QUAD};
 use crate::gemm::format::PanelFormat;
+use crate::gemm::group::group_of;
 use crate::gemm::panel::PanelBlock;
+use crate::numbers::int8::{quantized, scale_of};
 
 /// Bytes of the scales, and of the sums.
 pub(super) const SCALES: usize = COLS * size_of::<f32>();

@@ -11,11 +11,9 @@
 //! set.
 
 mod columns;
-pub(super) mod quantize;
 mod rows;
 pub(super) mod tile;
 
-pub(super) use quantize::copy_group;
 pub(super) use rows::prepare as prepare_rows;
 
 use super::format::KBlocks;
@@ -36,9 +34,6 @@ pub(super) const COLS: usize = 16;
 
 /// Products that the instructions add at a time.
 const QUAD: usize = 4;
-
-/// The largest magnitude of a quantised number: as many lie above zero as below.
-const LARGEST: f32 = 127.0;
 
 /// A kernel of 16 columns.
 pub(super) const fn record(

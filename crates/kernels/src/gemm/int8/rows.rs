@@ -1,9 +1,10 @@
 //! Rows of A: for every group a scale and its numbers, filled up with zeros.
 
 use super::ROW_GROUP;
-use super::quantize::{group_of, quantized, scale_of};
 use crate::gemm::format::RowFormat;
+use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
+use crate::numbers::int8::{quantized, scale_of};
 use crate::scheme::Int8;
 use crate::simd::QuadRows;
 

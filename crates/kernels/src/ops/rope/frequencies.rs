@@ -1,8 +1,8 @@
 //! Inverse frequencies of rotary embeddings, and the scalings that stretch a trained context.
 //!
 //! Each function fills `out` with one inverse frequency for each pair of a head; `rotary_dims` is 2 · `out.len()`. Arithmetic is that of
-//! transformers' `modeling_rope_utils.py`: f32 in the same order, and constants of a configuration in f64 until they meet an f32. Results
-//! differ from it by the rounding of its power function alone.
+//! transformers' `modeling_rope_utils.py`: f32 in the same order, and constants of a configuration in f64 until they meet an f32.
+//! Results differ from it by the rounding of its power function alone.
 
 use crate::error::{Error, expect_size};
 use std::f64::consts::{PI, TAU};
@@ -139,8 +139,8 @@ pub fn yarn_attention_factor(factor: f64, scales: Option<(f64, f64)>) -> f32 {
     scales.map_or(m(1.0), |(mscale, mscale_all_dim)| m(mscale) / m(mscale_all_dim)) as f32
 }
 
-/// fᵢ = 1 / (factorᵢ · θ^(2i / rotary_dims)) with the short factors of a configuration for sequences within the trained context, and its
-/// long factors beyond.
+/// fᵢ = 1 / (factorᵢ · θ^(2i / rotary_dims)) with the short factors of a configuration for sequences within the trained context,
+/// and its long factors beyond.
 ///
 /// The cosines and sines are multiplied by [`long_rope_attention_factor`], unless the configuration has a factor of its own.
 ///

@@ -3,7 +3,7 @@
 //! A word is four bytes of one column that follow each other along k, once they have been taken out of the packed bits. Rows are signed
 //! bytes on every instruction set; where an instruction wants one operand unsigned, it is the weights.
 
-use crate::gemm::f16_to_f32;
+use crate::numbers::f16::f16_to_f32;
 use crate::simd::{Scalar, Simd};
 
 /// Words of LANES columns on one instruction set. A value proves that the CPU has it.

@@ -22,7 +22,7 @@ pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
 use super::format::{Columns, GroupFormat};
-use super::half::f32_to_f16;
+use crate::numbers::f16::f32_to_f16;
 use crate::simd::NarrowQuads;
 
 /// Word `quad` of eight that lie in four words from `first` on: quads 4 to 7 above quads 0 to 3.

@@ -8,7 +8,7 @@ const QUIET: u32 = 0x0040;
 
 /// The bf16 nearest to x, the even one of two. Whole numbers in place of the conversion of AVX512-BF16, which flushes denormal numbers.
 #[inline(always)]
-pub(super) fn rounded(x: f32) -> u16 {
+pub(crate) fn f32_to_bf16(x: f32) -> u16 {
     let bits = x.to_bits();
     let is_odd = (bits >> 16) & 1;
     // A carry beyond the significand is the next power of two, and beyond the largest number infinity.
@@ -19,7 +19,7 @@ pub(super) fn rounded(x: f32) -> u16 {
 
 /// The same number as f32.
 #[inline(always)]
-pub(super) fn widened(x: u16) -> f32 {
+pub(crate) fn bf16_to_f32(x: u16) -> f32 {
     f32::from_bits(u32::from(x) << 16)
 }
 
@@ -30,16 +30,16 @@ mod tests {
     #[test]
     fn every_bf16_is_read_back() {
         for bits in 0..=u16::MAX {
-            let x = widened(bits);
+            let x = bf16_to_f32(bits);
             let wanted = if x.is_nan() { bits | QUIET as u16 } else { bits };
-            assert_eq!(rounded(x), wanted, "{bits:#x}");
+            assert_eq!(f32_to_bf16(x), wanted, "{bits:#x}");
         }
     }
 
     #[test]
     fn numbers_between_two_are_rounded_to_the_nearest_even() {
         for low in (0..f32::INFINITY.to_bits() >> 16).chain([0x8000, 0x8001, 0xbf80, 0xff7f]) {
-            let between = |part: u32| rounded(f32::from_bits(low << 16 | part));
+            let between = |part: u32| f32_to_bf16(f32::from_bits(low << 16 | part));
             let (low, next) = (low as u16, low as u16 + 1);
             assert_eq!([1, 0x7fff].map(between), [low; 2], "{low:#x}");
             assert_eq!(between(0x8000), if low.is_multiple_of(2) { low } else { next }, "{low:#x}");
@@ -52,10 +52,10 @@ mod tests {
         for (x, wanted) in
             [(f32::INFINITY, 0x7f80), (f32::NEG_INFINITY, 0xff80), (f32::MAX, 0x7f80), (f32::MIN, 0xff80)]
         {
-            assert_eq!(rounded(x), wanted, "{x}");
+            assert_eq!(f32_to_bf16(x), wanted, "{x}");
         }
         for bits in [0x7f80_0001, 0x7fff_ffff, 0xff80_0001, 0xffff_ffff] {
-            let found = widened(rounded(f32::from_bits(bits)));
+            let found = bf16_to_f32(f32_to_bf16(f32::from_bits(bits)));
             assert!(found.is_nan() && found.to_bits() & (QUIET << 16) != 0, "{bits:#x}");
         }
     }
