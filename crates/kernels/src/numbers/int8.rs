@@ -84,13 +84,14 @@ fn ordered(bits: u32) -> i32 {
 #[inline(always)]
 pub(crate) fn affine(x: f32, factor: f32, zero: i32) -> i8 {
     let scaled = if factor == 0.0 { 0.0 } else { x * factor };
-    (nearest(scaled) + zero).clamp(-128, 127) as i8
+    // Neither sum overflows; said so that no check for it stands in the way of vectors.
+    nearest(scaled).wrapping_add(zero).clamp(-128, 127) as i8
 }
 
 /// The nearest whole number of one below 2²² in magnitude.
 #[inline(always)]
 fn nearest(x: f32) -> i32 {
-    (x + ROUNDING).to_bits() as i32 - ROUNDING.to_bits() as i32
+    ((x + ROUNDING).to_bits() as i32).wrapping_sub(ROUNDING.to_bits() as i32)
 }
 
 #[cfg(test)]

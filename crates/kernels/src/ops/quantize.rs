@@ -174,11 +174,11 @@ impl Op for Asymmetric<'_> {
     fn run<S: Simd<f32>>(self, _: S) {
         let groups = self.x.chunks(self.group).zip(self.out.chunks_mut(self.group));
         for ((x, out), (scale, zero)) in groups.zip(self.scales.iter_mut().zip(self.zeros)) {
-            let factor;
-            Affine { scale: *scale, factor, zero: *zero } = affine_of(x);
+            let Affine { scale: step, factor, zero: offset } = affine_of(x);
             for (&x, q) in x.iter().zip(out) {
-                *q = affine(x, factor, (*zero).into());
+                *q = affine(x, factor, offset.into());
             }
+            (*scale, *zero) = (step, offset);
         }
     }
 }
