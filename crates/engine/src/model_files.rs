@@ -13,6 +13,7 @@ use crate::formats::gguf::{GgufFile, GgufModel};
 use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::model_dir;
+use crate::notice::Notice;
 
 /// Files by name; a name may begin with folders, divided by `/`.
 #[derive(Clone, Debug)]
@@ -162,6 +163,14 @@ impl ModelFiles {
         }
     }
 
+    /// What a GGUF file says of its tokenizer and is not followed.
+    pub(crate) fn gguf_tokenizer_notices(&self) -> &[Notice] {
+        match &self.place {
+            Place::Gguf(model) => model.tokenizer_notices(),
+            _ => &[],
+        }
+    }
+
     /// A file in this program.
     pub(crate) fn in_program(&self, name: &str) -> Option<&'static [u8]> {
         match &self.place {
@@ -182,6 +191,7 @@ impl ModelFiles {
     pub(crate) fn has(&self, name: &str) -> bool {
         match &self.place {
             Place::Directory => self.path(name).exists(),
+            Place::Gguf(model) => model.has_own_file(&self.full(name)),
             _ => self.size(name).is_some(),
         }
     }

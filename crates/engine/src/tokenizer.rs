@@ -12,7 +12,7 @@ mod json;
 mod overruled;
 mod patterns;
 mod pieces;
-mod settings;
+pub(crate) mod settings;
 mod special_tokens;
 mod token_bytes;
 mod vocabulary;
@@ -100,7 +100,7 @@ pub struct Encoded {
 }
 
 /// The file that has a whole tokenizer.
-const TOKENIZER_JSON: &str = "tokenizer.json";
+pub(crate) const TOKENIZER_JSON: &str = "tokenizer.json";
 
 /// Memory that the crate takes for each byte of a tokenizer's files, and for any: measured (18 to 25), and room for values that keep their order.
 const BYTES_PER_FILE_BYTE: usize = 64;
@@ -135,7 +135,7 @@ impl Tokenizer {
         };
         let file = if files.has(TOKENIZER_JSON) { file } else { files.dir().into_owned() };
         let mut tokenizer = Self::new(built, &settings, &file, model_vocab)?;
-        tokenizer.notices.extend(chat_templates.notice().cloned());
+        tokenizer.notices.extend(chat_templates.notice().into_iter().chain(files.gguf_tokenizer_notices()).cloned());
         Ok(Self { chat_templates, ..tokenizer })
     }
 

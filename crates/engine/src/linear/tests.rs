@@ -35,7 +35,7 @@ impl Layer for ByteLayer {
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error> {
-        let (n, k) = (self.outputs(), self.inputs());
+        let (n, k) = (self.outputs(), self.inputs);
         let weights: Vec<f32> = self.weights.iter().map(|&w| w.into()).collect();
         let plan = GemmPlan::<F32>::new(cke_kernels::Cpu::host().unwrap(), Shape { m: x.rows(), n, k });
         let packed = plan.pack_b(MatRef::new(&weights, n, k)?.transposed())?;

@@ -129,7 +129,8 @@ impl Class {
     pub(super) fn check(self, settings: &Settings, files: &str) -> Result<(), LoadError> {
         match class_name(settings) {
             Some((name, file)) if !self.names().contains(&name) => {
-                let wanted = format!("\"{}\", whose files {files} are, or a tokenizer.json beside them", self.names()[0]);
+                let wanted =
+                    format!("\"{}\", whose files {files} are, or a tokenizer.json beside them", self.names()[0]);
                 Err(file.wrong(KEY, wanted))
             }
             _ => Ok(()),

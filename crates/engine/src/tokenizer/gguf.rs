@@ -221,7 +221,8 @@ fn frame(checked: &Checked<'_>) -> Option<Value> {
     if before.is_none() && after.is_none() {
         return None;
     }
-    let special = |id: Option<u32>, side: u32| id.map(|id| json!({"SpecialToken": {"id": checked.token(id), "type_id": side}}));
+    let special =
+        |id: Option<u32>, side: u32| id.map(|id| json!({"SpecialToken": {"id": checked.token(id), "type_id": side}}));
     let text = |name: &str, side: u32| Some(json!({"Sequence": {"id": name, "type_id": side}}));
     let single = [special(before, 0), text("A", 0), special(after, 0)];
     let pair = [special(before, 1), text("B", 1), special(after, 1)];
@@ -292,7 +293,8 @@ fn write_merges(json: &mut JsonText, checked: &Checked<'_>) -> Result<(), Tokeni
         return merges.into_iter().try_for_each(|(left, right)| write(left, right));
     }
     for (merge, number) in checked.tokenizer.merges.iter().zip(1..) {
-        let parts = merge.split_once(' ').filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '));
+        let parts =
+            merge.split_once(' ').filter(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '));
         let malformed = || TokenizerFileError::MalformedMerge { number, found: merge.clone() };
         let (left, right) = parts.ok_or_else(malformed)?;
         write(left, right)?;

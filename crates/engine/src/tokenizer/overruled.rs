@@ -77,7 +77,9 @@ pub(super) fn model(file: &Path, class: Class, own: &ModelSettings, found: &Mode
         ("model.ignore_merges", own.ignore_merges, found.ignore_merges),
     ];
     let others = flags.into_iter().filter(|(_, own, found)| own != found);
-    others.map(|(key, own, found)| part(file, key, found.to_string(), format!("{own} of {}", class.names()[0]))).collect()
+    others
+        .map(|(key, own, found)| part(file, key, found.to_string(), format!("{own} of {}", class.names()[0])))
+        .collect()
 }
 
 /// What of a part can make a difference: positions of tokens in a text are not kept, and the decoder of bytes has no settings.
@@ -158,7 +160,8 @@ fn uncorrected(settings: &Settings, written: &TokenizerJson) -> Result<Option<No
     let is_wanted = settings.config.flag(CORRECTION)? == Some(true);
     let members = |part: &Value| part.get("pretokenizers").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_made = written.pre_tokenizer.as_ref().is_some_and(|part| members(part).contains(&split(patterns::TEKKEN)));
-    let notice = || settings.config.not_followed(CORRECTION, "the pre-tokenizer of tokenizer.json is followed as it is");
+    let notice =
+        || settings.config.not_followed(CORRECTION, "the pre-tokenizer of tokenizer.json is followed as it is");
     Ok((is_wanted && !is_made).then(notice))
 }
 

@@ -14,6 +14,9 @@ use crate::load_error::LoadError;
 use crate::model_files::ModelFiles;
 use crate::notice::Notice;
 
+/// The name of the file.
+pub(crate) const FILE: &str = "tokenizer_config.json";
+
 /// The files beside a vocabulary. One that is missing is empty.
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -113,7 +116,6 @@ const WITHOUT_EFFECT: [&str; 43] = [
 impl Settings {
     /// Reads the files of a model.
     pub(super) fn read(files: &ModelFiles) -> Result<Self, LoadError> {
-        const FILE: &str = "tokenizer_config.json";
         let config = JsonObject::read_if_present(files, FILE)?;
         let config = config.map_or_else(|| JsonObject::parse(b"{}", &files.path(FILE)), Ok)?;
         config.text(class_name::KEY)?;
@@ -131,7 +133,13 @@ impl Settings {
     pub(super) fn none() -> Result<Self, LoadError> {
         let json = br#"{"tokenizer_class":"TokenizersBackend"}"#;
         let config = JsonObject::parse(json, Path::new("tokenizer_config.json"))?;
-        Ok(Self { config, special_tokens_map: None, added_tokens: None, model_config: None, chat_templates: ChatTemplates::default() })
+        Ok(Self {
+            config,
+            special_tokens_map: None,
+            added_tokens: None,
+            model_config: None,
+            chat_templates: ChatTemplates::default(),
+        })
     }
 
     /// The type of the model, if `config.json` names it.

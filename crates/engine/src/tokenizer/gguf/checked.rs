@@ -139,7 +139,11 @@ fn check_types(tokenizer: &GgufTokenizer) -> Result<(), TokenizerFileError> {
             return Err(wrong("token_type", format!("a type from 1 to {BYTE} for token {token:?}"), kind.to_string()));
         }
         if kind == BYTE && tokenizer.model == SENTENCE_PIECE && byte_piece(token).is_none() {
-            return Err(wrong("tokens", "a byte such as `<0x0A>` for a token of type 6".to_owned(), format!("{token:?}")));
+            return Err(wrong(
+                "tokens",
+                "a byte such as `<0x0A>` for a token of type 6".to_owned(),
+                format!("{token:?}"),
+            ));
         }
     }
     Ok(())
@@ -148,7 +152,11 @@ fn check_types(tokenizer: &GgufTokenizer) -> Result<(), TokenizerFileError> {
 fn check_scores(tokenizer: &GgufTokenizer) -> Result<(), TokenizerFileError> {
     let Some(scores) = &tokenizer.scores else {
         if tokenizer.model == SENTENCE_PIECE && tokenizer.merges.is_empty() {
-            return Err(wrong("scores", "a score for each token, which `llama` needs".to_owned(), "no such key".to_owned()));
+            return Err(wrong(
+                "scores",
+                "a score for each token, which `llama` needs".to_owned(),
+                "no such key".to_owned(),
+            ));
         }
         return Ok(());
     };

@@ -52,7 +52,15 @@ static ALL: [Words; 17] = [
     Words { names: &["mpt", "olmo"], composes: true, ends_with_gpt2: true, ..PLAIN },
     Words {
         names: &[
-            "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+            "llama-bpe",
+            "llama3",
+            "llama-v3",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "midm-2.0",
+            "lfm2",
+            "jina-v5-nano",
         ],
         steps: &[Step::Pattern(LLAMA3)],
         ignores_merges: true,
@@ -61,26 +69,11 @@ static ALL: [Words; 17] = [
     },
     Words { names: &["dbrx", "smaug-bpe", "chatglm-bpe"], steps: &[Step::Pattern(LLAMA3)], ..PLAIN },
     Words { names: &["glm4"], steps: &[Step::Pattern(LLAMA3)], ignores_merges: true, ..PLAIN },
-    Words {
-        names: &["qwen2", "deepseek-r1-qwen", "f2llmv2"],
-        composes: true,
-        steps: &[Step::Pattern(QWEN2)],
-        ..PLAIN
-    },
+    Words { names: &["qwen2", "deepseek-r1-qwen", "f2llmv2"], composes: true, steps: &[Step::Pattern(QWEN2)], ..PLAIN },
     Words { names: &["megrez", "kormo"], steps: &[Step::Pattern(QWEN2)], ..PLAIN },
     Words { names: &["qwen35"], composes: true, steps: &[Step::Pattern(QWEN35)], ..PLAIN },
-    Words {
-        names: &["tekken"],
-        steps: &[Step::Pattern(TEKKEN)],
-        ignores_merges: true,
-        begins_with_bos: true,
-        ..PLAIN
-    },
-    Words {
-        names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"],
-        steps: &[Step::Pattern(GPT4O)],
-        ..PLAIN
-    },
+    Words { names: &["tekken"], steps: &[Step::Pattern(TEKKEN)], ignores_merges: true, begins_with_bos: true, ..PLAIN },
+    Words { names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"], steps: &[Step::Pattern(GPT4O)], ..PLAIN },
     Words {
         names: &["smollm", "starcoder", "refact", "codeshell"],
         steps: &[Step::EachDigit],
@@ -123,7 +116,8 @@ const DEEPSEEK_V3: [Step; 3] = [
 /// The words of GPT-2 among what the other steps leave.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-const FALCON: [Step; 3] = [Step::Pattern(r"[\p{P}\$\+<=>\^~\|`]+"), Step::Pattern(GPT2), Step::Pattern("[0-9][0-9][0-9]")];
+const FALCON: [Step; 3] =
+    [Step::Pattern(r"[\p{P}\$\+<=>\^~\|`]+"), Step::Pattern(GPT2), Step::Pattern("[0-9][0-9][0-9]")];
 
 /// What llama.cpp falls to for files of unknown origin.
 const DEFAULT: [Step; 4] = [

@@ -162,14 +162,30 @@ fn values_that_do_not_match_are_refused_by_key() {
         ("gpt2", |t| t.merges.push("a".into()), "merge 2: wanted two tokens with one space between them, found \"a\""),
         ("gpt2", |t| t.merges.push("a x".into()), "merge 2, \"a\" with \"x\": the vocabulary has no token \"x\""),
         ("gpt2", |t| t.tokens[2] = "a".into(), "token \"a\": listed twice"),
-        ("gpt2", |t| t.bos = Some(5), "`tokenizer.ggml.bos_token_id`: wanted an id below the 5 of the vocabulary, found 5"),
+        (
+            "gpt2",
+            |t| t.bos = Some(5),
+            "`tokenizer.ggml.bos_token_id`: wanted an id below the 5 of the vocabulary, found 5",
+        ),
         ("gpt2", |t| t.eot = Some(u32::MAX), "`tokenizer.ggml.eot_token_id`: wanted an id below"),
-        ("gpt2", |t| t.token_types = Some(vec![1; 4]), "`tokenizer.ggml.token_type`: wanted one entry for each of the 5 tokens, found 4"),
+        (
+            "gpt2",
+            |t| t.token_types = Some(vec![1; 4]),
+            "`tokenizer.ggml.token_type`: wanted one entry for each of the 5 tokens, found 4",
+        ),
         ("gpt2", |t| t.token_types = Some(vec![0; 5]), "wanted a type from 1 to 6 for token \"<s>\", found 0"),
-        ("llama", |t| t.scores = Some(vec![0.0; 6]), "`tokenizer.ggml.scores`: wanted one entry for each of the 5 tokens, found 6"),
+        (
+            "llama",
+            |t| t.scores = Some(vec![0.0; 6]),
+            "`tokenizer.ggml.scores`: wanted one entry for each of the 5 tokens, found 6",
+        ),
         ("llama", |t| t.scores = Some(vec![f32::NAN; 5]), "wanted a number for token \"<s>\", found NaN"),
         ("llama", |t| t.scores = None, "`tokenizer.ggml.scores`: wanted a score for each token, which `llama` needs"),
-        ("llama", |t| t.token_types = Some(vec![6; 5]), "wanted a byte such as `<0x0A>` for a token of type 6, found \"<s>\""),
+        (
+            "llama",
+            |t| t.token_types = Some(vec![6; 5]),
+            "wanted a byte such as `<0x0A>` for a token of type 6, found \"<s>\"",
+        ),
         ("llama", |t| t.remove_extra_whitespaces = Some(true), "found true (not supported)"),
     ];
     for (model, change, wanted) in cases {
