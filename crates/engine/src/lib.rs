@@ -11,6 +11,7 @@
 //! | [`models`] | GPT-2, Llama and its kin, BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
+//! | [`chat`] | conversations: chat templates, history, what a turn reuses |
 //! | [`embed`] | from texts to vectors |
 //! | [`evaluate`] | how well a model predicts a text |
 //! | [`synthetic`] | sizes of well-known models, to measure speed |
@@ -41,6 +42,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 
 pub mod activations;
 pub mod bundle;
+pub mod chat;
 pub mod config;
 mod dtype;
 pub mod embed;
