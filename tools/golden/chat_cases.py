@@ -315,9 +315,9 @@ nobody
 {% call(t) around('x') %}{{ t ~ t }}{% endcall %}{% filter upper %}up{% endfilter %}
 {% set block %}a{{ 1 + 2 * 3 // 2 }}{% endset %}{{ block }} {{ 7 % 3 }} {{ -7 // 2 }} {{ 2 ** 3 }} {{ 7 / 2 }} {{ 'ab' * 2 }}
 {{ messages[0].content[::-1] }}|{{ messages[0].content[1:3] }}|{{ messages[0].get('name', 'nameless') }}|{{ messages[0].name }}|
-{{ none }} {{ true }} {{ 1.0 }} {{ none is none }} {{ messages is sequence }} {{ messages[0] is mapping }} {{ 'a' in 'cat' }}
+{{ none }} {{ true }} {{ 1.0 }} {{ none is none }} {{ messages is sequence }} {{ 'a' is sequence }} {{ none is iterable }} {{ missing is iterable }} {{ messages[0] is mapping }} {{ 'a' in 'cat' }}
 {{ 'A-b'.lower() }} {{ 'a,b,c'.split(',', 1)|tojson }} {{ 'a,b,c'.rsplit(',', 1)|tojson }} {{ 'abc'.replace('b', '') }} {{ 'x'.title() }}
-{{ 'ab'.startswith(('x', 'a')) }} {{ 'abc'.find('c') }} {{ '{} and {x}'.format(1, x=2) }} {{ '%s-%d' % ('a', 3) }} {{ 'a\\tb'.split()|length }}
+{{ 'ab'.startswith(('x', 'a')) }} {{ 'abc'.find('c') }} {{ '{} and {x}'.format(1, x=2) }} {{ '%s-%d'|format('a', 3) }} {{ 'a\\tb'.split()|length }}
 {%- with a = 1, b = 2 %} {{ a + b }}{% endwith %} {{ messages|map(attribute='role')|unique|list|length }} {{ [3, 1, 2]|sort|tojson }}
 {{ dict(a=1)|tojson }} {{ range(3)|list|tojson }} {{ (1, 2)|length }} {{ 'x' ~ 1 ~ none }} {{ not messages }} {{ 1 if false }}|{{ [1, 2] == [1, 2] }}
 {%- raw %} {{ raw }} {% endraw -%}
@@ -385,15 +385,23 @@ def render(template: str, tokens: dict, conversation: list, options: dict) -> st
     return text
 
 
+def options_of(template: str, conversation: list) -> list:
+    """Generation prompt, continuation of the last message, thinking: what could make a difference."""
+    options = [(False, False, None), (True, False, None)]
+    if "thinking" in template:
+        options += [(True, False, False)] + [(True, False, True)] * (len(conversation) > 2)
+    if conversation[-1][0] == "assistant" or len(conversation) == 1:
+        options.append((False, True, None))
+    return options
+
+
 def cases_of(templates: dict) -> dict:
     """Every template with every conversation and all options that could matter."""
     chat_template_utils.datetime = Clock
     cases = []
     for name, (template, tokens) in templates.items():
         for conversation in CONVERSATIONS:
-            for prompt, final, thinking in [(False, False, None), (True, False, None), (True, False, False), (True, False, True), (False, True, None)]:
-                if thinking is not None and "thinking" not in template:
-                    continue
+            for prompt, final, thinking in options_of(template, conversation):
                 options = {"add_generation_prompt": prompt, "continue_final": final, "thinking": thinking}
                 text = render(template, tokens, conversation, options)
                 cases.append({"template": name, "conversation": CONVERSATIONS.index(conversation), **options, "text": text})

@@ -17,6 +17,7 @@ import transformers
 import bert_cases
 import decoder_cases
 import gguf_cases
+import chat_cases
 import gpt2_cases
 import language_tokenizer_cases
 import sentence_cases
@@ -40,6 +41,7 @@ def main() -> int:
         **settings_cases.CASES,
         **gguf_cases.CASES,
         **language_tokenizer_cases.CASES,
+        **chat_cases.CASES,
         "minilm": lambda directory: sentence_cases.minilm(args.minilm, directory),
     }
     if args.only and args.only not in cases:

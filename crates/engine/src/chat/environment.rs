@@ -49,6 +49,8 @@ pub(super) fn compile(template: String) -> Result<Environment<'static>, Error> {
     environment.add_function("strftime_now", strftime_now);
     environment.add_function(HELD, |state: &State<'_, '_>, value: Value| held(state, value));
     environment.add_function(HELD_INSIDE, |state: &State<'_, '_>, value: Value| held_inside(state, value));
+    environment.add_test("iterable", is_sequence);
+    environment.add_test("sequence", is_sequence);
     environment.add_filter("tojson", to_json);
     environment.add_filter("trim", trim);
     for (name, filter) in filters_of_text() {
@@ -86,6 +88,12 @@ fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
     minijinja::escape_formatter(out, state, value)
 }
 
+/// What can be iterated over and, as it is a list in Python, has a length: texts and mappings, too, but not none. What is undefined passes for empty.
+fn is_sequence(value: &Value) -> bool {
+    use ValueKind::{Iterable, Map, Seq, String, Undefined};
+    matches!(value.kind(), String | Seq | Iterable | Map | Undefined)
+}
+
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
 }
@@ -106,19 +114,17 @@ fn trim(text: Value, chars: Option<&str>) -> String {
 }
 
 /// `json.dumps` of Python, in which white space follows separators, and nothing is escaped for HTML.
-fn to_json(
-    state: &State<'_, '_>,
-    value: Value,
-    indent: Option<usize>,
-    named: Kwargs,
-) -> Result<String, Error> {
+fn to_json(state: &State<'_, '_>, value: Value, indent: Option<usize>, named: Kwargs) -> Result<String, Error> {
     let indent = indent.or(named.get("indent")?);
     let ascii = named.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false);
     let sorted = named.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     let separators: Option<Vec<String>> = named.get("separators")?;
     named.assert_all_used()?;
     if indent.is_some_and(|indent| indent > MAX_INDENT) {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("tojson: wanted an indent of at most {MAX_INDENT}")));
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("tojson: wanted an indent of at most {MAX_INDENT}"),
+        ));
     }
     let separators = match separators.as_deref() {
         None => [if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()],

@@ -15,7 +15,7 @@ const STACK_BYTES: usize = 64 << 20;
 pub(super) enum Interrupted {
     /// The thread could not be started.
     NoThread(io::Error),
-    /// It took too long. The thread goes on until the process ends, with nobody to hear of its result.
+    /// It took too long. The thread cannot be stopped: it goes on without effect until it is done or the process ends.
     TooLong,
     /// It panicked.
     Panicked(String),

@@ -58,7 +58,9 @@ fn copied(state: &State<'_, '_>, value: &Value, depth: usize) -> Result<Value, E
 /// Whether the value is not plain data: what it refers to may change.
 fn has_own_state(value: &Value) -> bool {
     value.as_object().is_some_and(|object| {
-        object.repr() == ObjectRepr::Plain || object.type_name().ends_with("::Namespace") || object.type_name().ends_with("::Loop")
+        object.repr() == ObjectRepr::Plain
+            || object.type_name().ends_with("::Namespace")
+            || object.type_name().ends_with("::Loop")
     })
 }
 

@@ -231,11 +231,9 @@ impl ChatTemplate {
     }
 
     fn variables(&self, messages: &[Message], options: &RenderOptions) -> Value {
-        let message =
-            |message: &Message| Value::from_pairs([("role", &*message.role), ("content", &*message.content)]);
-        let now = options.now.unwrap_or_else(|| {
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-        });
+        let message = |message: &Message| Value::from_pairs([("role", &*message.role), ("content", &*message.content)]);
+        let now =
+            options.now.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
         let mut variables = BTreeMap::from([
             ("messages", messages.iter().map(message).collect()),
             ("tools", Value::from(())),
@@ -327,3 +325,6 @@ impl Write for BoundedText {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@
 //!
 //! And two limits keep the syntax tree flat, whose depth is that of the call stack: the size of a tag and the number of `elif`.
 
-/// Largest tag, without the text inside string literals. Real ones have some hundred bytes.
-const MAX_TAG_BYTES: usize = 8 << 10;
+/// Largest tag, without the text inside string literals. Real ones have up to some hundred bytes.
+const MAX_TAG_BYTES: usize = 4 << 10;
 /// Most `elif` of one template.
 const MAX_ELIFS: usize = 500;
 
@@ -137,7 +137,7 @@ fn end_of_code(code: &str, close: &str) -> Option<usize> {
             (Some(open), _) if byte == open => quote = None,
             (Some(_), _) => {}
             (None, b'\'' | b'"') => quote = Some(byte),
-            (None, _) if braces == 0 && code[i..].as_bytes().starts_with(close.as_bytes()) => return Some(i),
+            (None, _) if braces == 0 && code.as_bytes()[i..].starts_with(close.as_bytes()) => return Some(i),
             (None, b'{') => braces += 1,
             (None, b'}') => braces = braces.saturating_sub(1),
             _ => {}
@@ -225,7 +225,10 @@ mod tests {
             ("{% set x\n =\n y\n%}z", "{% set x\n = __held((y))\n\n %}z"),
             ("{% set x %}=a{% endset %}", "{% set x %}=a{% endset %}"),
             ("{% set x = {'a': {'b': 1}}%}{{ {'a': {}}}}", "{% set x = __held(({'a': {'b': 1}})) %}{{ {'a': {}}}}"),
-            ("{% set x | replace(old='a', new='b') %}a{% endset %}", "{% set x | replace(old='a', new='b') %}a{% endset %}"),
+            (
+                "{% set x | replace(old='a', new='b') %}a{% endset %}",
+                "{% set x | replace(old='a', new='b') %}a{% endset %}",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(prepare(text).unwrap(), expected);
