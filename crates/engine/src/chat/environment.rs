@@ -88,7 +88,8 @@ fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
     minijinja::escape_formatter(out, state, value)
 }
 
-/// What can be iterated over and, as it is a list in Python, has a length: texts and mappings, too, but not none. What is undefined passes for empty.
+/// What can be iterated over and has a length in Python: texts and mappings, too, but not none. What is undefined is as good as
+/// empty.
 fn is_sequence(value: &Value) -> bool {
     use ValueKind::{Iterable, Map, Seq, String, Undefined};
     matches!(value.kind(), String | Seq | Iterable | Map | Undefined)

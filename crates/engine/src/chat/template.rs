@@ -54,7 +54,8 @@ pub struct RenderOptions {
     pub now: Option<u64>,
 }
 
-/// A compiled chat template. Rendering takes time and memory in proportion to the conversation, whatever the template says.
+/// A compiled chat template. Rendering runs on a thread of its own; steps and output are limited in proportion to the conversation,
+/// and after five seconds [`TemplateError::TooSlow`] is returned.
 ///
 /// Variables: `messages` (mappings with `role` and `content`), `add_generation_prompt`, the tokens of [`TemplateTokens`], `tools` and
 /// `documents` (none), `enable_thinking` and `thinking` if [`RenderOptions::thinking`] says so. Functions and filters are those of
