@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Measures how well a GPT-2 model predicts a text: negative log-likelihood and perplexity
+/// Measures how well a language model predicts a text: negative log-likelihood and perplexity
 ///
 /// The text is taken as it is, its last line break included, with the tokens round it that the model's tokenizer puts there
 /// (none for most). Of its n tokens the n - 1 after the first are predicted, each from those before it. A text that is longer
@@ -33,6 +33,13 @@ pub(crate) struct EvalArgs {
     /// Each begins with the last token of the one before, and nothing else is remembered.
     #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
     window: Option<usize>,
+    /// Leave out what the first N tokens of each window predict [default: 0]
+    ///
+    /// Windows then stand side by side, and one that is not full is left out: `--window 512 --unscored 256` measures what llama.cpp's
+    /// llama-perplexity does with a context of 512.
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
+    #[arg(value_parser = numbers::count)]
+    unscored: usize,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -73,10 +80,10 @@ struct Evaluation {
 }
 
 impl Evaluation {
-    fn new(per_token: Vec<f64>) -> Evaluation {
+    fn new(tokens: usize, per_token: Vec<f64>) -> Evaluation {
         let nll_total = per_token.iter().sum::<f64>();
         let nll = nll_total / per_token.len() as f64;
-        Evaluation { tokens: per_token.len() + 1, nll, perplexity: nll.exp(), nll_total, per_token }
+        Evaluation { tokens, nll, perplexity: nll.exp(), nll_total, per_token }
     }
 
     fn print(&self, as_json: bool) -> Result<(), CliError> {
@@ -107,9 +114,12 @@ pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     };
     let window = window(&model, args.window)?;
     let started = Instant::now();
-    let per_token = evaluate(&model, &tokens, window)?;
+    let per_token = match args.unscored {
+        0 => evaluate(&model, &tokens, window)?,
+        unscored => evaluate_ends(&model, &tokens, window, unscored)?,
+    };
     let seconds = started.elapsed().as_secs_f64();
-    Evaluation::new(per_token).print(args.json)?;
+    Evaluation::new(tokens.len(), per_token).print(args.json)?;
     if !args.quiet {
         let rate = tokens.len() as f64 / seconds;
         let windows = if tokens.len() > window { format!(", in windows of {window}") } else { String::new() };
@@ -152,10 +162,7 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
     }
     let progress = Progress::of_tokens(tokens.len());
-    let mut per_token = Vec::new();
-    per_token
-        .try_reserve_exact(tokens.len() - 1)
-        .map_err(|_| cke_kernels::Error::OutOfMemory { bytes: (tokens.len() - 1) * size_of::<f64>() })?;
+    let mut per_token = room_for(tokens.len() - 1)?;
     while per_token.len() + 1 < tokens.len() {
         // A piece begins with the last token of the one before, so that each token but the very first is predicted.
         let rest = &tokens[per_token.len()..];
@@ -163,6 +170,36 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         let evaluated = &mut |count| progress.add(count as u64);
         per_token.extend(negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?);
     }
+    all_finite(per_token)
+}
+
+/// The negative log-likelihoods of the tokens that the last ones of each whole window predict, from its token `unscored` on.
+fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored: usize) -> Result<Vec<f64>, CliError> {
+    if unscored + 1 >= window {
+        let wanted = format!("--unscored: wanted less than the window of {window} tokens but one, found {unscored}");
+        return Err(CliError::Misuse(wanted));
+    }
+    if tokens.len() < window {
+        return Err(Error::TooFewTokens { wanted: window, found: tokens.len() }.into());
+    }
+    let progress = Progress::of_tokens(tokens.len() / window * window);
+    let mut per_token = room_for(tokens.len())?;
+    for piece in tokens.chunks_exact(window) {
+        let evaluated = &mut |count| progress.add(count as u64);
+        let all = negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?;
+        per_token.extend_from_slice(&all[unscored..]);
+    }
+    all_finite(per_token)
+}
+
+/// An empty list for so many numbers.
+fn room_for(count: usize) -> Result<Vec<f64>, CliError> {
+    let (mut list, bytes) = (Vec::new(), count.saturating_mul(size_of::<f64>()));
+    list.try_reserve_exact(count).map_err(|_| cke_kernels::Error::OutOfMemory { bytes })?;
+    Ok(list)
+}
+
+fn all_finite(per_token: Vec<f64>) -> Result<Vec<f64>, CliError> {
     match per_token.iter().position(|nll| !nll.is_finite()) {
         Some(i) => Err(CliError::Failed(format!(
             "negative log-likelihood of token {}: wanted a finite number, found {}",

@@ -5,6 +5,9 @@
 //!     for each group: the words of its columns, times rows, summed exactly; sums += scale · products (+ minimum · sum of the row)
 //!     total += scale of the row · sums
 //! ```
+//!
+//! There are no closures here that call instructions: they would be compiled for the baseline by themselves, and only inlined if they
+//! are small.
 
 use super::format::{Columns, Decode, WORD, panel};
 use super::rows::{HEAD, sums};
@@ -13,7 +16,6 @@ use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::scratch::LINE;
 use crate::simd::{NarrowQuads, Scalar, Simd};
-use std::array::from_fn;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
@@ -147,11 +149,17 @@ impl Span {
                 let ahead = block.wrapping_add(within * bytes + STREAM_AHEAD);
                 (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(ahead.wrapping_add(line).cast()));
             }
-            let columns: [Columns<F>; VECTORS] = from_fn(|j| Columns::new(block, j * LANES));
+            let mut columns = [Columns::new(block, 0); VECTORS];
+            for (j, columns) in columns.iter_mut().enumerate() {
+                *columns = Columns::new(block, j * LANES);
+            }
             let numbers = self.rows.add(HEAD + group * F::GROUP);
             let products = products::<F, Q, LANES, VECTORS, MR>(q, columns, within, numbers, self.row_stride);
-            let scales = columns.map(|columns| F::scales(q, columns, within));
-            let minimums = columns.map(|columns| F::minimums(q, columns, within));
+            let (mut scales, mut minimums) = ([[0.0; LANES]; VECTORS], [[0.0; LANES]; VECTORS]);
+            for j in 0..VECTORS {
+                scales[j] = F::scales(q, columns[j], within);
+                minimums[j] = F::minimums(q, columns[j], within);
+            }
             let zero = if F::BITS == 8 { Q::OFFSET } else { F::ZERO } as f32;
             for i in 0..MR {
                 let sum = self.rows.add(i * self.row_stride + sums(F::GROUP) + group * size_of::<f32>());
@@ -205,7 +213,10 @@ where
     unsafe {
         if F::BITS == 8 {
             for word in 0..words {
-                let weights = columns.map(|columns| q.signed(F::words(q, columns, group, word)));
+                let mut weights = [q.signed(F::words(q, columns[0], group, word)); VECTORS];
+                for j in 1..VECTORS {
+                    weights[j] = q.signed(F::words(q, columns[j], group, word));
+                }
                 for i in 0..MR {
                     for j in 0..VECTORS {
                         let row = numbers.add(i * row_stride + word * WORD);
@@ -219,7 +230,10 @@ where
         for first in (0..words).step_by(run) {
             let mut short = [[q.no_products(); VECTORS]; MR];
             for word in first..first + run {
-                let weights = columns.map(|columns| F::words(q, columns, group, word));
+                let mut weights = [F::words(q, columns[0], group, word); VECTORS];
+                for j in 1..VECTORS {
+                    weights[j] = F::words(q, columns[j], group, word);
+                }
                 for i in 0..MR {
                     for j in 0..VECTORS {
                         let row = numbers.add(i * row_stride + word * WORD);
