@@ -126,11 +126,11 @@ fn role_without_a_token_is_refused_where_bert_needs_it() {
 
 #[test]
 fn class_of_the_models_configuration_is_named_with_its_file_and_value() {
-    let dir = dir(&[GPT2_JSON], &[("config.json", r#"{"tokenizer_class":"LlamaTokenizer"}"#)]);
+    let dir = dir(&[GPT2_JSON], &[("config.json", r#"{"tokenizer_class":"CohereTokenizer"}"#)]);
     let tokenizer = Tokenizer::load(dir.path(), 420).unwrap();
     let notice = tokenizer.notices()[0].to_string();
     let wanted =
-        "/config.json: `tokenizer_class` \"LlamaTokenizer\" is not followed: tokenizer.json is followed as it is";
+        "/config.json: `tokenizer_class` \"CohereTokenizer\" is not followed: tokenizer.json is followed as it is";
     assert!(notice.contains(wanted), "{notice}");
 }
 

@@ -1,6 +1,8 @@
 //! The merges that a vocabulary with scores stands for.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use tokenizers::models::bpe::Vocab;
 
@@ -12,7 +14,7 @@ use crate::tokenizer::error::TokenizerFileError;
 /// 256,000 tokens take a tenth of it.
 const MAX_LOOKED_AT: usize = 1 << 29;
 
-/// Memory for each token in the table of them and in their order.
+/// Memory for each token in the set of them, which grows by doubling, and in their order.
 const BYTES_PER_TOKEN: usize = 80;
 
 /// Two tokens that become one.
@@ -33,9 +35,11 @@ pub(super) fn derive<'a>(checked: &Checked<'a>) -> Result<Vec<Merge<'a>>, Tokeni
             found: looked_at.to_string(),
         });
     }
-    let bytes = mergeable().map(|id| BYTES_PER_TOKEN + checked.token(id).len()).sum();
+    let bytes = mergeable().count() * BYTES_PER_TOKEN;
     check_available(bytes).map_err(|_| TokenizerFileError::OutOfMemory { bytes })?;
-    let ids: Vocab = mergeable().map(|id| (checked.token(id).to_owned(), id)).collect();
+    // The hasher of the crate, which is faster than the default one, and keyed as that is.
+    let mut known = HashSet::with_hasher(Vocab::new().hasher().clone());
+    known.extend(mergeable().map(|id| checked.token(id)));
     let scores = checked.tokenizer.scores.as_deref().unwrap_or_default();
     let score = |id: u32| scores.get(id as usize).copied().unwrap_or(0.0);
     let mut order: Vec<u32> = mergeable().collect();
@@ -43,16 +47,20 @@ pub(super) fn derive<'a>(checked: &Checked<'a>) -> Result<Vec<Merge<'a>>, Tokeni
     order.sort_by(|&one, &other| score(other).partial_cmp(&score(one)).unwrap_or(Ordering::Equal));
     let mut merges = Vec::new();
     for token in order {
-        add_merges(&mut merges, checked.token(token), &ids)?;
+        add_merges(&mut merges, checked.token(token), &known)?;
     }
     Ok(merges)
 }
 
 /// Adds the pairs that one token consists of.
-fn add_merges<'a>(merges: &mut Vec<Merge<'a>>, token: &'a str, ids: &Vocab) -> Result<(), TokenizerFileError> {
+fn add_merges<'a>(
+    merges: &mut Vec<Merge<'a>>,
+    token: &'a str,
+    known: &HashSet<&str, impl BuildHasher>,
+) -> Result<(), TokenizerFileError> {
     let cuts = token.char_indices().rev().map(|(at, _)| at).filter(|&at| at > 0);
     for (left, right) in cuts.map(|at| token.split_at(at)) {
-        if ids.contains_key(left) && ids.contains_key(right) {
+        if known.contains(left) && known.contains(right) {
             let bytes = size_of::<Merge<'_>>();
             merges.try_reserve(1).map_err(|_| TokenizerFileError::OutOfMemory { bytes })?;
             merges.push((left, right));
