@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use self::checked::{Checked, Model};
 use super::bpe_parts::{
-    BpeParts, byte_level, metaspace, replace, sentencepiece_decoder, sentencepiece_model, sequence,
+    BpeParts, SPACE, byte_level, metaspace, replace, sentencepiece_decoder, sentencepiece_model, sequence,
 };
 use super::class_name;
 use super::error::TokenizerFileError;
@@ -181,7 +181,7 @@ fn parts(checked: &Checked<'_>) -> Result<BpeParts, TokenizerFileError> {
                 });
             }
             Ok(BpeParts {
-                normalizer: (!begins_with_space).then(|| replace(" ", super::bpe_parts::SPACE)),
+                normalizer: (!begins_with_space).then(|| replace(" ", SPACE)),
                 pre_tokenizer: begins_with_space.then(|| metaspace("first")),
                 decoder: Some(sentencepiece_decoder(begins_with_space)),
                 model: sentencepiece_model(unknown),

@@ -54,13 +54,17 @@ pub(super) fn gpt2(file: &Path, settings: &Settings, written: &TokenizerJson) ->
 
 /// What a class of a BPE vocabulary does not take from `tokenizer.json`: the parts that are other than its own.
 pub(super) fn bpe(file: &Path, class: Class, own: &BpeParts, written: &TokenizerJson) -> Vec<Notice> {
-    let parts = [
+    let mut parts = vec![
         ("normalizer", &own.normalizer, &written.normalizer),
         ("pre_tokenizer", &own.pre_tokenizer, &written.pre_tokenizer),
-        ("decoder", &own.decoder, &written.decoder),
     ];
+    // The settings of the decoder of bytes make no difference.
+    if own.decoder.as_ref().and_then(kind) != Some("ByteLevel") {
+        parts.push(("decoder", &own.decoder, &written.decoder));
+    }
     let differs = |own: &Option<Value>, found: &Option<Value>| {
-        own.as_ref().map(essence) != found.as_ref().filter(|found| !splits_nothing(found, own)).map(essence)
+        let found = found.as_ref().filter(|found| !splits_nothing(found, own));
+        own.as_ref().map(essence) != found.map(essence)
     };
     let others = parts.into_iter().filter(|(_, own, found)| differs(own, found));
     let notice = |(key, own, found): (&str, &Option<Value>, &Option<Value>)| {
@@ -82,7 +86,7 @@ pub(super) fn model(file: &Path, class: Class, own: &ModelSettings, found: &Mode
         .collect()
 }
 
-/// What of a part can make a difference: positions of tokens in a text are not kept, and the decoder of bytes has no settings.
+/// What of a part can make a difference: positions of tokens in a text are not kept.
 fn essence(part: &Value) -> Value {
     match part {
         Value::Object(object) => {
