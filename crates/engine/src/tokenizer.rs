@@ -7,7 +7,6 @@ mod class_name;
 mod error;
 mod extra_tokens;
 mod frame;
-#[allow(dead_code, reason = "what reads GGUF files calls it")]
 pub(crate) mod gguf;
 mod json;
 mod overruled;
