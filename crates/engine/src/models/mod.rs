@@ -138,7 +138,7 @@ fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, work: Attenti
         layer: Some(layer),
         kind: Kind::Attention,
         shape: None,
-        kernel: Some(plan.kernel().record().name()),
+        kernel: Some(plan.kernel_name()),
         flops: 4 * (work.pairs * plan.width()) as u64,
         // Queries and outputs; keys and values, and both once more as they are packed.
         bytes: (2 * size_of::<f32>() * (plan.width() * rows + plan.kv_width() * (2 * rows + work.kept))) as u64,

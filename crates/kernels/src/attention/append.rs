@@ -1,8 +1,10 @@
 //! New keys and values into the panels of a cache.
 
-use super::KvFormat;
 use super::cache::Panels;
+use super::{KvDtype, KvFormat};
+use crate::gemm::bf16::round::rounded;
 use crate::simd::{AllLanes, FirstLanes, Lanes, Op, Simd};
+use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Rows of keys or values of one head.
 #[derive(Clone, Copy)]
@@ -14,7 +16,7 @@ pub(super) struct HeadRows {
 }
 
 /// Writes one head's keys and values of `count` positions as the positions from `first` on: keys as columns of their panel, values as
-/// rows of theirs.
+/// steps of theirs.
 pub(super) struct Append {
     format: KvFormat,
     panels: Panels,
@@ -42,13 +44,13 @@ impl Append {
     /// panel[d · nr + lane] ← keys[position][d], a block of as many positions and dimensions as a vector has lanes at a time.
     #[inline(always)]
     fn keys<S: Simd<f32>>(&self, s: S) {
-        let KvFormat { head_dim: dim, panel: nr, .. } = self.format;
+        let (dim, nr) = (self.format.head_dim, self.format.panel.cols);
         let mut done = 0;
         while done < self.count {
             let (panel, lane) = ((self.first + done) / nr, (self.first + done) % nr);
             let positions = (nr - lane).min(self.count - done).min(S::LANES);
             let source = self.keys.data.wrapping_add(done * self.keys.stride);
-            let out = self.panels.keys.wrapping_add(panel * dim * nr + lane);
+            let out = self.panels.keys.cast::<f32>().wrapping_add(panel * dim * nr + lane);
             for d in (0..dim).step_by(S::LANES) {
                 let dims = S::LANES.min(dim - d);
                 let (source, out) = (source.wrapping_add(d), out.wrapping_add(d * nr));
@@ -62,14 +64,14 @@ impl Append {
     /// panel[position · nr + lane] ← values[position][d]
     #[inline(always)]
     fn values<S: Simd<f32>>(&self, s: S) {
-        let KvFormat { head_dim: dim, panel: nr, .. } = self.format;
+        let (dim, nr) = (self.format.head_dim, self.format.panel.cols);
         for (panel, start) in (0..dim).step_by(nr).enumerate() {
             let cols = nr.min(dim - start);
             let whole = cols - cols % S::LANES;
             for i in 0..self.count {
                 let source = self.values.data.wrapping_add(i * self.values.stride + start);
                 let position = panel * self.panels.capacity + self.first + i;
-                let out = self.panels.values.wrapping_add(position * nr);
+                let out = self.panels.values.cast::<f32>().wrapping_add(position * nr);
                 // SAFETY: dimensions below `cols` of one position, and their places in its panel, promised to `new`.
                 unsafe {
                     for d in (0..whole).step_by(S::LANES) {
@@ -85,12 +87,76 @@ impl Append {
     }
 }
 
+/// Two numbers in bf16, the first one in the lower half of a lane.
+type Pair = [u16; 2];
+
+/// Numbers that are rounded at a time.
+const GROUP: usize = 64;
+
+impl Append {
+    /// panel[d / 2 · nr + lane] ← the rounded keys[position][d] and keys[position][d + 1], or zero behind the last
+    #[inline(always)]
+    fn rounded_keys(&self) {
+        let KvFormat { head_dim: dim, panel, .. } = self.format;
+        for i in 0..self.count {
+            let (index, lane) = ((self.first + i) / panel.cols, (self.first + i) % panel.cols);
+            let out = self.panels.keys.wrapping_add(index * panel.panel_bytes(dim)).cast::<Pair>().wrapping_add(lane);
+            for start in (0..dim).step_by(GROUP) {
+                let count = GROUP.min(dim - start);
+                // SAFETY: dimensions of a row, promised to `new`.
+                let row = unsafe { from_raw_parts(self.keys.data.add(i * self.keys.stride + start), count) };
+                let mut numbers = [0; GROUP];
+                for (number, x) in numbers.iter_mut().zip(row) {
+                    *number = rounded(*x);
+                }
+                for (pair, numbers) in numbers.as_chunks::<2>().0[..count.div_ceil(2)].iter().enumerate() {
+                    // SAFETY: the place of two dimensions of one position, promised to `new`.
+                    unsafe { out.wrapping_add((start / 2 + pair) * panel.cols).write(*numbers) };
+                }
+            }
+        }
+    }
+
+    /// panel[position / 2 · nr + lane], the half of position mod 2, ← the rounded values[position][d]. Behind an even position, which may be
+    /// the last, comes zero.
+    #[inline(always)]
+    fn rounded_values(&self) {
+        let KvFormat { head_dim: dim, panel, .. } = self.format;
+        for (index, start) in (0..dim).step_by(panel.cols).enumerate() {
+            let cols = panel.cols.min(dim - start);
+            let out = self.panels.values.wrapping_add(index * panel.panel_bytes(self.panels.capacity));
+            for i in 0..self.count {
+                let position = self.first + i;
+                let pairs = out.wrapping_add(position / 2 * panel.block_bytes).cast::<Pair>();
+                // SAFETY: dimensions of a row, and the places of one position and its neighbour in a panel, promised to `new`.
+                let (row, pairs) = unsafe {
+                    let row = from_raw_parts(self.values.data.add(i * self.values.stride + start), cols);
+                    (row, from_raw_parts_mut(pairs, cols))
+                };
+                let is_first = position.is_multiple_of(2);
+                for (pair, x) in pairs.iter_mut().zip(row) {
+                    let number = rounded(*x);
+                    *pair = if is_first { [number, 0] } else { [pair[0], number] };
+                }
+            }
+        }
+    }
+}
+
 impl Op for Append {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) {
-        self.keys(s);
-        self.values(s);
+        match self.format.dtype {
+            KvDtype::F32 => {
+                self.keys(s);
+                self.values(s);
+            }
+            KvDtype::Bf16 => {
+                self.rounded_keys();
+                self.rounded_values();
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Keys and values as packed panels, which the matrix microkernels read.
 //!
-//! Per key head: keys as panels of nr positions, each (head_dim, nr); values as panels of nr dimensions, each (capacity, nr).
+//! Per key head: keys as panels of nr positions, each (head_dim, nr); values as panels of nr dimensions, each (capacity, nr). In bf16 two
+//! steps of a panel, dimensions of keys or positions of values, are a block of nr pairs; a last step alone has zeros beside it.
 
-use super::AttentionPlan;
+use super::{AttentionPlan, KvDtype};
 use crate::error::Error;
+use crate::gemm::PanelFormat;
 use crate::scratch::AlignedBuf;
 use std::fmt;
 
@@ -12,48 +14,49 @@ use std::fmt;
 pub struct KvFormat {
     pub(super) key_heads: usize,
     pub(super) head_dim: usize,
-    /// Positions of a panel of keys, dimensions of a panel of values.
-    pub(super) panel: usize,
+    pub(super) dtype: KvDtype,
+    /// Columns are positions of keys and dimensions of values, steps of K the other way round.
+    pub(super) panel: PanelFormat,
 }
 
 impl fmt::Display for KvFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let KvFormat { key_heads, head_dim, panel } = self;
-        write!(f, "{key_heads} key heads of {head_dim} in panels of {panel}")
+        let KvFormat { key_heads, head_dim, panel, .. } = self;
+        write!(f, "{key_heads} key heads of {head_dim} as {panel}")
     }
 }
 
 impl KvFormat {
-    /// Elements of the keys of one head. Saturates.
-    pub(super) fn keys_len(self, capacity: usize) -> usize {
-        padded(capacity, self.panel).saturating_mul(self.head_dim)
+    /// What keys and values are kept as.
+    pub fn dtype(self) -> KvDtype {
+        self.dtype
     }
 
-    /// Elements of the values of one head. Saturates.
-    pub(super) fn values_len(self, capacity: usize) -> usize {
-        padded(self.head_dim, self.panel).saturating_mul(capacity)
+    /// Bytes of the keys of one head. Saturates.
+    pub(super) fn keys_bytes(self, capacity: usize) -> usize {
+        self.panel.bytes(self.head_dim, capacity)
     }
-}
 
-/// `len` rounded up to whole panels. Saturates.
-fn padded(len: usize, panel: usize) -> usize {
-    len.checked_next_multiple_of(panel).unwrap_or(usize::MAX)
+    /// Bytes of the values of one head. Saturates.
+    pub(super) fn values_bytes(self, capacity: usize) -> usize {
+        self.panel.bytes(capacity, self.head_dim)
+    }
 }
 
 /// Keys and values of one sequence in one layer, for a fixed number of positions.
 #[derive(Debug)]
 pub struct KvCache {
     format: KvFormat,
-    keys: AlignedBuf<f32>,
-    values: AlignedBuf<f32>,
+    keys: AlignedBuf<u8>,
+    values: AlignedBuf<u8>,
     capacity: usize,
     pub(super) len: usize,
 }
 
 impl KvCache {
     fn new(format: KvFormat, capacity: usize) -> Result<Self, Error> {
-        let keys = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.keys_len(capacity)))?;
-        let values = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.values_len(capacity)))?;
+        let keys = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.keys_bytes(capacity)))?;
+        let values = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.values_bytes(capacity)))?;
         Ok(KvCache { format, keys, values, capacity, len: 0 })
     }
 
@@ -79,7 +82,7 @@ impl KvCache {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.keys) + size_of_val(&*self.values)
+        self.keys.len() + self.values.len()
     }
 
     /// Forgets every position from `len` on.
@@ -91,8 +94,8 @@ impl KvCache {
     pub(super) fn panels(&self, kv_head: usize) -> Panels {
         debug_assert!(kv_head < self.format.key_heads);
         Panels {
-            keys: self.keys.as_raw().wrapping_add(kv_head * self.format.keys_len(self.capacity)),
-            values: self.values.as_raw().wrapping_add(kv_head * self.format.values_len(self.capacity)),
+            keys: self.keys.as_raw().wrapping_add(kv_head * self.format.keys_bytes(self.capacity)),
+            values: self.values.as_raw().wrapping_add(kv_head * self.format.values_bytes(self.capacity)),
             capacity: self.capacity,
         }
     }
@@ -101,8 +104,8 @@ impl KvCache {
 /// The packed keys and values of one head, with room for `capacity` positions.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
-    pub(super) keys: *mut f32,
-    pub(super) values: *mut f32,
+    pub(super) keys: *mut u8,
+    pub(super) values: *mut u8,
     pub(super) capacity: usize,
 }
 
@@ -117,7 +120,7 @@ impl AttentionPlan {
 
     /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer. Saturates.
     pub fn cache_bytes(&self, capacity: usize) -> usize {
-        let elements = self.format.keys_len(capacity).saturating_add(self.format.values_len(capacity));
-        elements.saturating_mul(self.format.key_heads).saturating_mul(size_of::<f32>())
+        let of_head = self.format.keys_bytes(capacity).saturating_add(self.format.values_bytes(capacity));
+        of_head.saturating_mul(self.format.key_heads)
     }
 }

@@ -13,11 +13,11 @@
 //! "GQA", 2023. KV blocks begin at fixed positions and are joined in their order, so a query's bits depend neither on the other queries nor
 //! on which thread computed which block.
 
-use super::AttentionPlan;
 use super::cache::Panels;
 use super::mask::Visible;
 use super::parts::{Divide, Join, OutRows, Part};
 use super::weights::Weights;
+use super::{AttentionPlan, KvFormat};
 use crate::gemm::chains::chain_start;
 use crate::gemm::loops::WholeB;
 use crate::gemm::macro_kernel::Product;
@@ -64,6 +64,11 @@ impl KeyHead<'_> {
         self.visible.to_rows(queries.start / group..(queries.end - 1) / group + 1)
     }
 
+    /// The row of each of these queries, and its head among those of the group.
+    fn places(&self, queries: &Range<usize>) -> Places {
+        Places::new(queries, self.plan.group())
+    }
+
     /// The KV blocks that hold these keys.
     pub(super) fn kv_blocks(&self, queries: &Range<usize>) -> Range<usize> {
         self.plan.kv_blocks(self.visible_to(queries))
@@ -104,7 +109,7 @@ impl KeyHead<'_> {
     pub(super) unsafe fn divide(&self, queries: Range<usize>, joined: &Part<'_>) {
         let AttentionPlan { cpu, format, .. } = self.plan;
         // SAFETY: promised by the caller.
-        let out = unsafe { OutRows::new(self.out, self.out_stride, self.plan.group(), format.head_dim, queries) };
+        let out = unsafe { OutRows::new(self.out, self.out_stride, format.head_dim, self.places(&queries)) };
         dispatch(cpu, Divide { joined, out });
     }
 
@@ -114,18 +119,18 @@ impl KeyHead<'_> {
     /// The queries exist, and `copy` has room for them.
     pub(super) unsafe fn rows(&self, queries: &Range<usize>, copy: &mut [f32]) -> Strided<f32> {
         let (group, dim) = (self.plan.group(), self.plan.format.head_dim);
-        let place = |query: usize| self.queries.wrapping_add(query / group * self.query_stride + query % group * dim);
+        let mut places =
+            self.places(queries).map(|(row, head)| self.queries.wrapping_add(row * self.query_stride + head * dim));
         let is_one_row = queries.start / group == (queries.end - 1) / group;
-        let (data, row_stride) = match (group, is_one_row) {
-            (1, _) => (place(queries.start), self.query_stride),
-            (_, true) => (place(queries.start), dim),
-            (_, false) => {
-                for (query, copy) in queries.clone().zip(copy.chunks_exact_mut(dim)) {
-                    // SAFETY: a query that exists by the caller's promise; the copy is borrowed exclusively.
-                    copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place(query), dim) });
-                }
-                (copy.as_ptr(), dim)
+        let (data, row_stride) = if group == 1 || is_one_row {
+            let first = places.next().unwrap_or(self.queries);
+            (first, if group == 1 { self.query_stride } else { dim })
+        } else {
+            for (place, copy) in places.zip(copy.chunks_exact_mut(dim)) {
+                // SAFETY: a query that exists by the caller's promise; the copy is borrowed exclusively.
+                copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place, dim) });
             }
+            (copy.as_ptr(), dim)
         };
         Strided { data, row_stride, col_stride: 1 }
     }
@@ -144,24 +149,22 @@ impl KeyHead<'_> {
     ) {
         let (plan, m) = (self.plan, queries.len());
         let keys = self.keys_of(queries, block);
-        let row_len = keys.scored().len().next_multiple_of(plan.lanes());
+        let row_len = keys.scored().len().next_multiple_of(plan.kernel.lanes());
         let scores = &mut scores[..m * row_len];
         // SAFETY: the queries and the keys exist by the caller's promise; the scores have room for m rows.
         unsafe { self.scores(m, rows, &keys, scores, row_len) };
-        let seen_by = |query: usize| {
-            let (seen, scored) = (self.visible.to(query / plan.group()), keys.scored());
-            let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
-            within(seen.start)..within(seen.end)
-        };
-        let (visible, scaling, stats) = (queries.clone().map(seen_by), plan.scaling, &mut part.stats);
-        dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling, stats });
+        let scored = keys.scored();
+        let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
+        let visible =
+            self.places(queries).map(|(row, _)| self.visible.to(row)).map(|seen| within(seen.start)..within(seen.end));
+        dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling: plan.scaling, stats: &mut part.stats });
         // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
         unsafe { self.weigh_values(m, &keys, scores, row_len, part.out) };
     }
 
     /// What is computed of a KV block for some queries.
     fn keys_of(&self, queries: &Range<usize>, block: usize) -> BlockKeys {
-        let (seen, len, nr) = (self.visible_to(queries), self.plan.kv_block(), self.plan.format.panel);
+        let (seen, len, nr) = (self.visible_to(queries), self.plan.kv_block(), self.plan.format.panel.cols);
         let start = block * len;
         let (skipped, end) = (seen.start.saturating_sub(start), seen.end.min(start + len));
         let first = if start == 0 { end.min(FIRST_CHAIN) } else { 0 };
@@ -174,10 +177,11 @@ impl KeyHead<'_> {
     /// # Safety
     /// As [`KeyHead::kv_block`], with room for m rows of `row_len` scores.
     unsafe fn scores(&self, m: usize, rows: Strided<f32>, keys: &BlockKeys, scores: &mut [f32], row_len: usize) {
-        let (k, nr, scored) = (self.plan.format.head_dim, keys.nr, keys.scored());
+        let (k, panel, scored) = (self.plan.format.head_dim, self.plan.format.panel, keys.scored());
         let product = self.product(m, scored.len(), k, scores, row_len);
         // They begin where a panel does.
-        let b = self.panel(self.panels.keys.wrapping_add(scored.start * k), nr * k);
+        let first = self.panels.keys.wrapping_add(scored.start / panel.cols * panel.panel_bytes(k));
+        let b = WholeB::of_rows(first, panel.panel_bytes(k), panel.block_bytes);
         // SAFETY: promised by the caller.
         unsafe { product.run_alone(0..k, rows.bytes(), b) };
     }
@@ -187,7 +191,7 @@ impl KeyHead<'_> {
     /// # Safety
     /// As [`KeyHead::kv_block`], with m rows of `row_len` weights and room for m rows of output.
     unsafe fn weigh_values(&self, m: usize, keys: &BlockKeys, weights: &[f32], row_len: usize, out: &mut [f32]) {
-        let dim = self.plan.format.head_dim;
+        let KvFormat { head_dim: dim, panel, .. } = self.plan.format;
         if keys.skipped > keys.first {
             out[..m * dim].fill(0.0);
         }
@@ -204,23 +208,49 @@ impl KeyHead<'_> {
             // Of key `before` of the block, though there may be no weight of it.
             let data = weights.as_ptr().wrapping_add(before).wrapping_sub(keys.scored().start - keys.start);
             let a = Strided { data, row_stride: row_len, col_stride: 1 };
-            let values = self.panels.values.wrapping_add((keys.start + before) * keys.nr);
-            let b = self.panel(values, keys.nr * self.panels.capacity);
+            // KV blocks and chains begin where blocks of panels do.
+            let first = self.panels.values.wrapping_add((keys.start + before) / panel.block_k * panel.block_bytes);
+            let b = WholeB::of_rows(first, panel.panel_bytes(self.panels.capacity), panel.block_bytes);
             // SAFETY: the steps' weights and values exist, and `out` has room, by the caller's promise.
             unsafe { product.run_alone(steps.start - before..steps.end - before, a.bytes(), b) };
         }
     }
 
-    /// A product of f32 rows and panels: c (m, n) ← A (m, k) · B (k, n).
+    /// A product of rows of f32 and panels: c (m, n) ← A (m, k) · B (k, n).
     fn product<'p>(&self, m: usize, n: usize, k: usize, c: &mut [f32], c_row_stride: usize) -> Product<'p, f32> {
-        let (kernel, c) = (self.plan.kernel.tiles(), c.as_mut_ptr());
+        let (kernel, c) = (self.plan.kernel, c.as_mut_ptr());
         Product { kernel, m, n, k, c, c_row_stride, c_col_stride: 1, alpha: 1.0, beta: 0.0, epilogue: None }
     }
+}
 
-    /// Panels of so many elements from this one on.
-    fn panel(&self, data: *mut f32, panel_stride: usize) -> WholeB {
-        let [panel_stride, stride] = [panel_stride, self.plan.format.panel].map(|elements| elements * size_of::<f32>());
-        WholeB::of_rows(data.cast_const().cast(), panel_stride, stride)
+/// The row of each of some queries of a key head, and its head among those of the group, in order. Counted, not divided, which a query
+/// over few keys would notice.
+#[derive(Clone)]
+pub(super) struct Places {
+    row: usize,
+    head: usize,
+    group: usize,
+    left: usize,
+}
+
+impl Places {
+    fn new(queries: &Range<usize>, group: usize) -> Places {
+        Places { row: queries.start / group, head: queries.start % group, group, left: queries.len() }
+    }
+}
+
+impl Iterator for Places {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        self.left = self.left.checked_sub(1)?;
+        let place = (self.row, self.head);
+        self.head += 1;
+        if self.head == self.group {
+            (self.row, self.head) = (self.row + 1, 0);
+        }
+        Some(place)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod append;
 mod cache;
+mod dtype;
 mod head;
 mod mask;
 mod parts;
@@ -13,12 +14,12 @@ mod schedule;
 mod weights;
 
 pub use cache::{KvCache, KvFormat};
+pub use dtype::KvDtype;
 pub use mask::Mask;
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles};
-use crate::scheme::F32;
+use crate::gemm::microkernel::Ready;
 use crate::view::{MatMut, MatRef};
 use std::ops::Range;
 use weights::Scaling;
@@ -27,7 +28,7 @@ use weights::Scaling;
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionPlan {
     cpu: Cpu,
-    kernel: Supported<F32>,
+    kernel: Ready<f32>,
     heads: usize,
     format: KvFormat,
     scaling: Scaling,
@@ -77,20 +78,18 @@ impl AttentionPlan {
         if width > most {
             return Err(Error::Size { what: "heads times head dimension, at most", wanted: most, found: width });
         }
-        // A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
-        let rates = cpu.core_family().rates();
-        let cost = |kernel: Supported<F32>| {
-            let scores = Shape { m: 64, n: 256, k: head_dim };
-            let values = Shape { m: 64, n: head_dim, k: 256 };
-            let width = head_dim.next_multiple_of(kernel.tile().nr);
-            (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
-        };
-        let kernel = candidates::<F32>(cpu, Form::Outer)
-            .filter(|kernel| kernel.tile().mr >= Tile::LEAST_ROWS)
-            .min_by_key(|&kernel| cost(kernel))
-            .expect("every scheme has a scalar kernel");
-        let format = KvFormat { key_heads: kv_heads, head_dim, panel: kernel.tile().nr };
+        let dtype = KvDtype::F32;
+        let kernel = dtype.kernel(cpu, head_dim);
+        let format = KvFormat { key_heads: kv_heads, head_dim, dtype, panel: kernel.panel_format() };
         Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scaling: Scaling { scale, soft_cap: None } })
+    }
+
+    /// The same with keys and values kept as `dtype`: its caches are other ones.
+    #[must_use]
+    pub fn with_kv(mut self, dtype: KvDtype) -> Self {
+        self.kernel = dtype.kernel(&self.cpu, self.format.head_dim);
+        self.format = KvFormat { dtype, panel: self.kernel.panel_format(), ..self.format };
+        self
     }
 
     /// The same with a soft cap c above 0: a scaled score s becomes c · tanh(s / c) before the softmax. Source: Gemma Team, "Gemma 2", 2024,
@@ -101,9 +100,9 @@ impl AttentionPlan {
         self
     }
 
-    /// The kernel of both products.
-    pub fn kernel(&self) -> Supported<F32> {
-        self.kernel
+    /// The name of the kernel of both products.
+    pub fn kernel_name(&self) -> &'static str {
+        self.kernel.name()
     }
 
     /// Columns of the queries and of the output: heads · head_dim.
@@ -126,11 +125,6 @@ impl AttentionPlan {
         self.heads / self.format.key_heads
     }
 
-    /// Elements of a vector of the kernel.
-    fn lanes(&self) -> usize {
-        self.kernel.record().lanes()
-    }
-
     /// Queries that are computed at a time.
     fn block(&self) -> usize {
         TILES_PER_BLOCK * self.kernel.tile().mr
@@ -138,7 +132,7 @@ impl AttentionPlan {
 
     /// Keys of a KV block: whole panels.
     fn kv_block(&self) -> usize {
-        (KV_BLOCK / self.format.panel).max(1) * self.format.panel
+        (KV_BLOCK / self.format.panel.cols).max(1) * self.format.panel.cols
     }
 
     /// The KV blocks that hold these keys.

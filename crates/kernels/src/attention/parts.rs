@@ -1,9 +1,9 @@
 //! What KV blocks give, and how it is joined.
 
+use super::head::Places;
 use crate::simd::math::exp;
 use crate::simd::{Op, Simd};
 use std::marker::PhantomData;
-use std::ops::Range;
 
 /// The largest score and the sum of the weights of each query; of joined KV blocks with what its rounding lost, since the sum's error would
 /// come on top of that of the output, which is joined as often.
@@ -92,37 +92,30 @@ impl Op for Join<'_, '_> {
 
 /// Where the results of some queries of a key head go: each head_dim elements.
 pub(super) struct OutRows<'a> {
-    /// Element (0, 0) of the head's output.
+    /// The result of the first head of row 0; those of the group's other heads follow it.
     data: *mut f32,
-    /// Elements from one position to the next, and queries of a position, whose results follow one another.
+    /// Elements from one row to the next.
     stride: usize,
-    group: usize,
     head_dim: usize,
-    queries: Range<usize>,
+    places: Places,
     borrow: PhantomData<&'a mut [f32]>,
 }
 
 impl OutRows<'_> {
     /// # Safety
-    /// The results of the queries are valid for writes, and nobody else uses them while the value lives.
-    pub(super) unsafe fn new(
-        data: *mut f32,
-        stride: usize,
-        group: usize,
-        head_dim: usize,
-        queries: Range<usize>,
-    ) -> Self {
-        OutRows { data, stride, group, head_dim, queries, borrow: PhantomData }
+    /// The results at these places are valid for writes, and nobody else uses them while the value lives.
+    pub(super) unsafe fn new(data: *mut f32, stride: usize, head_dim: usize, places: Places) -> Self {
+        OutRows { data, stride, head_dim, places, borrow: PhantomData }
     }
 
-    /// That of the i-th of these queries.
+    /// That of the next query.
     #[inline(always)]
-    fn row(&mut self, i: usize) -> &mut [f32] {
-        let query = self.queries.start + i;
-        assert!(query < self.queries.end);
-        let offset = query / self.group * self.stride + query % self.group * self.head_dim;
+    fn next_row(&mut self) -> Option<&mut [f32]> {
+        let (row, head) = self.places.next()?;
         // SAFETY: one of the results that this value stands for.
-        unsafe { std::slice::from_raw_parts_mut(self.data.add(offset), self.head_dim) }
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(self.data.add(row * self.stride + head * self.head_dim), self.head_dim)
+        })
     }
 }
 
@@ -137,13 +130,12 @@ impl Op for Divide<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd<f32>>(mut self, s: S) {
-        let dim = self.out.head_dim;
-        for i in 0..self.out.queries.len() {
-            let sum = self.joined.stats.sum[i];
+        let joined = self.joined.out.chunks_exact(self.out.head_dim).zip(&*self.joined.stats.sum);
+        for (joined, &sum) in joined {
+            let Some(out) = self.out.next_row() else { return };
             // Who may look at nothing gets nothing.
             let divisor = s.splat(if sum == 0.0 { f32::INFINITY } else { sum });
-            let joined = self.joined.out[i * dim..][..dim].chunks(S::LANES);
-            for (out, joined) in self.out.row(i).chunks_mut(S::LANES).zip(joined) {
+            for (out, joined) in out.chunks_mut(S::LANES).zip(joined.chunks(S::LANES)) {
                 // Whether a zero is negative depends on how many chains of zeros were added: plus zero it is not.
                 s.write(out, s.div(s.add(s.read(joined), s.splat(0.0)), divisor));
             }

@@ -147,8 +147,8 @@ impl AttentionPlan {
 
     /// Elements of the working memory of one task.
     fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
-        let (keys, values) = (self.format.keys_len(positions), self.format.values_len(positions));
-        let panels = if has_whole { keys.saturating_add(values) } else { 0 };
+        let (keys, values) = (self.format.keys_bytes(positions), self.format.values_bytes(positions));
+        let panels = if has_whole { keys.saturating_add(values).div_ceil(size_of::<f32>()) } else { 0 };
         let dim = self.format.head_dim;
         let query = self.copied(dim).saturating_add(self.row_room(positions)).saturating_add(2 * Part::len(dim));
         self.queries_at_once(rows).saturating_mul(query).saturating_add(panels)
@@ -166,7 +166,7 @@ impl AttentionPlan {
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
     fn row_room(&self, positions: usize) -> usize {
-        let lanes = self.kernel.record().lanes();
+        let lanes = self.kernel.lanes();
         self.kv_block().min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
     }
 }
@@ -355,8 +355,8 @@ impl Call<'_> {
             joined: Part::new(take(Part::len(dim)), dim),
             own: Part::new(take(Part::len(dim)), dim),
         };
-        let keys = rest.as_mut_ptr();
-        (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_len(room)), capacity: room })
+        let keys = rest.as_mut_ptr().cast::<u8>();
+        (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_bytes(room)), capacity: room })
     }
 }
 

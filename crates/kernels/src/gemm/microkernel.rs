@@ -366,6 +366,21 @@ impl<E: Output> Ready<E> {
         self.0.tile
     }
 
+    /// ISA, scheme, rows × columns.
+    pub(crate) fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Columns by which the tile can be narrowed.
+    pub(crate) fn lanes(self) -> usize {
+        self.0.lanes
+    }
+
+    /// Panels of B as it reads them.
+    pub(crate) fn panel_format(self) -> PanelFormat {
+        self.0.panel
+    }
+
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.
     #[inline(always)]
     pub(super) fn begin_session(self) -> OpenSession {

@@ -1,5 +1,6 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
+mod bf16;
 mod soft_cap;
 mod window;
 

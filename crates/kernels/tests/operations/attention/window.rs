@@ -25,8 +25,8 @@ fn attention_with_a_window_matches_oracle() {
 fn attention_with_a_window_over_several_kv_blocks_matches_oracle() {
     each_isa(|cpu| {
         for size in [(2, 1, 8), (2, 2, 24)] {
-            let layer = Layer::new(cpu, size, 1300);
-            for width in [1, 5, 40, 200, 512, 700] {
+            let layer = Layer::new(cpu, size, 1100);
+            for width in [1, 40, 200, 700] {
                 let mask = Mask::Window(width);
                 layer.check(&format!("{} {size:?} {mask:?}", cpu.isa()), &layer.whole(mask, 2), mask);
             }
