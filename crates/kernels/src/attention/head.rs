@@ -16,6 +16,7 @@
 use super::cache::Panels;
 use super::mask::Visible;
 use super::parts::{Divide, Join, OutRows, Part};
+use super::queries::Queries;
 use super::weights::Weights;
 use super::{AttentionPlan, KvFormat};
 use crate::gemm::chains::chain_start;
@@ -30,15 +31,15 @@ use std::ops::Range;
 /// this makes up for it where keys are few.
 const FIRST_CHAIN: usize = 32;
 
-/// A key head of one sequence and the query heads that share it, a group. Query i is that of row i / group and the group's head i % group.
+/// A key head of one sequence and the query heads that share it, a group.
 #[derive(Clone, Copy)]
 pub(super) struct KeyHead<'a> {
     pub(super) plan: &'a AttentionPlan,
     pub(super) panels: Panels,
-    /// Query 0; the others of a row follow it, those of the next row lie `query_stride` elements on.
+    /// The query of row 0 and the group's first head; those of the other heads follow it, those of the next row lie `query_stride` elements on.
     pub(super) queries: *const f32,
     pub(super) query_stride: usize,
-    /// The result of query 0; the others likewise.
+    /// The first query's result; the others likewise.
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
     /// What the queries of a row see.
@@ -58,20 +59,9 @@ pub(super) struct Work<'a> {
 }
 
 impl KeyHead<'_> {
-    /// Keys from the first to the last that some queries, of which there is one, see.
-    fn visible_to(&self, queries: &Range<usize>) -> Range<usize> {
-        let group = self.plan.group();
-        self.visible.to_rows(queries.start / group..(queries.end - 1) / group + 1)
-    }
-
-    /// The row of each of these queries, and its head among those of the group.
-    fn places(&self, queries: &Range<usize>) -> Places {
-        Places::new(queries, self.plan.group())
-    }
-
-    /// The KV blocks that hold these keys.
-    pub(super) fn kv_blocks(&self, queries: &Range<usize>) -> Range<usize> {
-        self.plan.kv_blocks(self.visible_to(queries))
+    /// The KV blocks that some queries see keys of.
+    pub(super) fn kv_blocks(&self, queries: &Queries) -> Range<usize> {
+        self.plan.kv_blocks(self.visible.to_rows(queries.rows()))
     }
 
     /// The results of the given queries.
@@ -79,26 +69,26 @@ impl KeyHead<'_> {
     /// # Safety
     /// The queries exist, their results are valid for writes and used by nobody else, the panels hold every key that they see, and `work` has
     /// room for them.
-    pub(super) unsafe fn run(&self, queries: Range<usize>, work: &mut Work<'_>) {
+    pub(super) unsafe fn run(&self, queries: &Queries, work: &mut Work<'_>) {
         let Work { copy, scores, joined, own } = work;
         // SAFETY: promised by the caller.
         unsafe {
-            let rows = self.rows(&queries, copy);
-            for (index, block) in self.kv_blocks(&queries).enumerate() {
+            let rows = self.rows(queries, copy);
+            for (index, block) in self.kv_blocks(queries).enumerate() {
                 if index == 0 {
-                    self.kv_block(&queries, rows, block, scores, joined);
+                    self.kv_block(queries, rows, block, scores, joined);
                 } else {
-                    self.kv_block(&queries, rows, block, scores, own);
-                    self.join(queries.len(), joined, own);
+                    self.kv_block(queries, rows, block, scores, own);
+                    self.join(queries, joined, own);
                 }
             }
             self.divide(queries, joined);
         }
     }
 
-    /// Joins a part of that many queries to those before it.
-    pub(super) fn join<'p>(&self, queries: usize, joined: &mut Part<'p>, own: &Part<'p>) {
-        let (head_dim, scale) = (self.plan.format.head_dim, self.plan.scaling.of_differences());
+    /// Joins a part of these queries to those before it.
+    pub(super) fn join<'p>(&self, queries: &Queries, joined: &mut Part<'p>, own: &Part<'p>) {
+        let (queries, head_dim, scale) = (queries.len(), self.plan.format.head_dim, self.plan.scaling.of_differences());
         dispatch(&self.plan.cpu, Join { queries, head_dim, scale, joined, own });
     }
 
@@ -106,10 +96,10 @@ impl KeyHead<'_> {
     ///
     /// # Safety
     /// As [`KeyHead::run`] of the results.
-    pub(super) unsafe fn divide(&self, queries: Range<usize>, joined: &Part<'_>) {
+    pub(super) unsafe fn divide(&self, queries: &Queries, joined: &Part<'_>) {
         let AttentionPlan { cpu, format, .. } = self.plan;
         // SAFETY: promised by the caller.
-        let out = unsafe { OutRows::new(self.out, self.out_stride, format.head_dim, self.places(&queries)) };
+        let out = unsafe { OutRows::new(self.out, self.out_stride, format.head_dim, queries.places()) };
         dispatch(cpu, Divide { joined, out });
     }
 
@@ -117,12 +107,11 @@ impl KeyHead<'_> {
     ///
     /// # Safety
     /// The queries exist, and `copy` has room for them.
-    pub(super) unsafe fn rows(&self, queries: &Range<usize>, copy: &mut [f32]) -> Strided<f32> {
-        let (group, dim) = (self.plan.group(), self.plan.format.head_dim);
+    pub(super) unsafe fn rows(&self, queries: &Queries, copy: &mut [f32]) -> Strided<f32> {
+        let (group, dim) = (self.plan.group, self.plan.format.head_dim);
         let mut places =
-            self.places(queries).map(|(row, head)| self.queries.wrapping_add(row * self.query_stride + head * dim));
-        let is_one_row = queries.start / group == (queries.end - 1) / group;
-        let (data, row_stride) = if group == 1 || is_one_row {
+            queries.places().map(|(row, head)| self.queries.wrapping_add(row * self.query_stride + head * dim));
+        let (data, row_stride) = if group == 1 || queries.rows().len() == 1 {
             let first = places.next().unwrap_or(self.queries);
             (first, if group == 1 { self.query_stride } else { dim })
         } else {
@@ -141,7 +130,7 @@ impl KeyHead<'_> {
     /// As [`KeyHead::run`], with the queries' rows and room for them in `scores` and `part`.
     pub(super) unsafe fn kv_block(
         &self,
-        queries: &Range<usize>,
+        queries: &Queries,
         rows: Strided<f32>,
         block: usize,
         scores: &mut [f32],
@@ -156,20 +145,20 @@ impl KeyHead<'_> {
         let scored = keys.scored();
         let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
         let visible =
-            self.places(queries).map(|(row, _)| self.visible.to(row)).map(|seen| within(seen.start)..within(seen.end));
+            queries.places().map(|(row, _)| self.visible.to(row)).map(|seen| within(seen.start)..within(seen.end));
         dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling: plan.scaling, stats: &mut part.stats });
         // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
         unsafe { self.weigh_values(m, &keys, scores, row_len, part.out) };
     }
 
     /// What is computed of a KV block for some queries.
-    fn keys_of(&self, queries: &Range<usize>, block: usize) -> BlockKeys {
-        let (seen, len, nr) = (self.visible_to(queries), self.plan.kv_block(), self.plan.format.panel.cols);
+    fn keys_of(&self, queries: &Queries, block: usize) -> BlockKeys {
+        let (seen, len) = (self.visible.to_rows(queries.rows()), self.plan.kv_block);
         let start = block * len;
         let (skipped, end) = (seen.start.saturating_sub(start), seen.end.min(start + len));
         let first = if start == 0 { end.min(FIRST_CHAIN) } else { 0 };
         let skipped = if skipped < first { 0 } else { first + chain_start(skipped - first) };
-        BlockKeys { start, first, skipped, nr, end }
+        BlockKeys { start, first, skipped, nr: self.plan.format.panel.cols, end }
     }
 
     /// scores (m, scored keys) ← Q·Kᵀ
@@ -220,37 +209,6 @@ impl KeyHead<'_> {
     fn product<'p>(&self, m: usize, n: usize, k: usize, c: &mut [f32], c_row_stride: usize) -> Product<'p, f32> {
         let (kernel, c) = (self.plan.kernel, c.as_mut_ptr());
         Product { kernel, m, n, k, c, c_row_stride, c_col_stride: 1, alpha: 1.0, beta: 0.0, epilogue: None }
-    }
-}
-
-/// The row of each of some queries of a key head, and its head among those of the group, in order. Counted, not divided, which a query
-/// over few keys would notice.
-#[derive(Clone)]
-pub(super) struct Places {
-    row: usize,
-    head: usize,
-    group: usize,
-    left: usize,
-}
-
-impl Places {
-    fn new(queries: &Range<usize>, group: usize) -> Places {
-        Places { row: queries.start / group, head: queries.start % group, group, left: queries.len() }
-    }
-}
-
-impl Iterator for Places {
-    type Item = (usize, usize);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<(usize, usize)> {
-        self.left = self.left.checked_sub(1)?;
-        let place = (self.row, self.head);
-        self.head += 1;
-        if self.head == self.group {
-            (self.row, self.head) = (self.row + 1, 0);
-        }
-        Some(place)
     }
 }
 

@@ -10,6 +10,7 @@ mod dtype;
 mod head;
 mod mask;
 mod parts;
+mod queries;
 mod schedule;
 mod weights;
 
@@ -30,7 +31,11 @@ pub struct AttentionPlan {
     cpu: Cpu,
     kernel: Ready<f32>,
     heads: usize,
+    /// Query heads that share a key head.
+    group: usize,
     format: KvFormat,
+    /// Keys of a KV block: whole panels.
+    kv_block: usize,
     scaling: Scaling,
 }
 
@@ -81,7 +86,16 @@ impl AttentionPlan {
         let dtype = KvDtype::F32;
         let kernel = dtype.kernel(cpu, head_dim);
         let format = KvFormat { key_heads: kv_heads, head_dim, dtype, panel: kernel.panel_format() };
-        Ok(AttentionPlan { cpu: *cpu, kernel, heads, format, scaling: Scaling { scale, soft_cap: None } })
+        let (group, kv_block) = (heads / kv_heads, kv_block(format));
+        Ok(AttentionPlan {
+            cpu: *cpu,
+            kernel,
+            heads,
+            group,
+            format,
+            kv_block,
+            scaling: Scaling { scale, soft_cap: None },
+        })
     }
 
     /// The same with keys and values kept as `dtype`: its caches are other ones.
@@ -89,6 +103,7 @@ impl AttentionPlan {
     pub fn with_kv(mut self, dtype: KvDtype) -> Self {
         self.kernel = dtype.kernel(&self.cpu, self.format.head_dim);
         self.format = KvFormat { dtype, panel: self.kernel.panel_format(), ..self.format };
+        self.kv_block = kv_block(self.format);
         self
     }
 
@@ -120,24 +135,14 @@ impl AttentionPlan {
         self.format
     }
 
-    /// Query heads that share a key head.
-    fn group(&self) -> usize {
-        self.heads / self.format.key_heads
-    }
-
     /// Queries that are computed at a time.
     fn block(&self) -> usize {
         TILES_PER_BLOCK * self.kernel.tile().mr
     }
 
-    /// Keys of a KV block: whole panels.
-    fn kv_block(&self) -> usize {
-        (KV_BLOCK / self.format.panel.cols).max(1) * self.format.panel.cols
-    }
-
     /// The KV blocks that hold these keys.
     fn kv_blocks(&self, keys: Range<usize>) -> Range<usize> {
-        keys.start / self.kv_block()..keys.end.div_ceil(self.kv_block())
+        keys.start / self.kv_block..keys.end.div_ceil(self.kv_block)
     }
 
     fn check(&self, operands: &Operands<'_>) -> Result<(), Error> {
@@ -160,6 +165,12 @@ impl AttentionPlan {
         }
         Ok(())
     }
+}
+
+/// Keys of a KV block: whole panels.
+fn kv_block(format: KvFormat) -> usize {
+    let panel = format.panel.cols;
+    (KV_BLOCK / panel).max(1) * panel
 }
 
 /// The naive twin for one head: q (m, d), k and v (n, d), row-major; query i sees the keys `visible(i)`, and `score` is what becomes of a

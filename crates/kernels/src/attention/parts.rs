@@ -1,6 +1,6 @@
 //! What KV blocks give, and how it is joined.
 
-use super::head::Places;
+use super::queries::Places;
 use crate::simd::math::exp;
 use crate::simd::{Op, Simd};
 use std::marker::PhantomData;

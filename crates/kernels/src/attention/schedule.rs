@@ -5,6 +5,7 @@ use super::cache::Panels;
 use super::head::{KeyHead, Work};
 use super::mask::{Mask, Visible};
 use super::parts::Part;
+use super::queries::Queries;
 use super::{AttentionPlan, KvCache, KvFormat, Operands, SequenceRows};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
@@ -139,7 +140,7 @@ impl AttentionPlan {
     }
 
     /// Bytes of working memory that `threads` threads take for `rows` new positions of a sequence of up to `positions`, with a cache or
-    /// without.
+    /// without; what KV blocks give that are tasks of their own comes on top.
     pub fn scratch_bytes(&self, threads: usize, rows: usize, positions: usize, has_cache: bool) -> usize {
         let elements = self.work_len(rows, positions, !has_cache);
         threads.saturating_mul(elements).saturating_mul(size_of::<f32>())
@@ -156,18 +157,18 @@ impl AttentionPlan {
 
     /// Queries that a task computes at a time for sequences of up to `rows` new positions.
     fn queries_at_once(&self, rows: usize) -> usize {
-        self.block().min(rows.saturating_mul(self.group()))
+        self.block().min(rows.saturating_mul(self.group))
     }
 
     /// Elements of the copy of a query: none where queries that share a key head lie in rows of their own.
     fn copied(&self, head_dim: usize) -> usize {
-        if self.group() > 1 { head_dim } else { 0 }
+        if self.group > 1 { head_dim } else { 0 }
     }
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.
     fn row_room(&self, positions: usize) -> usize {
         let lanes = self.kernel.lanes();
-        self.kv_block().min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
+        self.kv_block.min(positions.checked_next_multiple_of(lanes).unwrap_or(usize::MAX))
     }
 }
 
@@ -175,7 +176,7 @@ impl Call<'_> {
     fn run(&self, memory: &mut Arena, pool: &dyn Parallel) -> Result<(), Error> {
         let (plan, threads) = (self.plan, pool.threads());
         let groups = self.jobs.len() * plan.format.key_heads;
-        let most_queries = self.most_rows * plan.group();
+        let most_queries = self.most_rows * plan.group;
         let blocks = most_queries.div_ceil(plan.block());
         if !self.has_whole && !is_even(groups * blocks, threads) {
             let split = SplitKv { blocks, kv_blocks: self.most_kv_blocks(blocks) };
@@ -210,7 +211,9 @@ impl Call<'_> {
                 }
                 let head = self.key_head(job, kv_head, panels);
                 for start in queries.clone().step_by(plan.block()) {
-                    head.run(start..queries.end.min(start + plan.block()), &mut work);
+                    if let Some(queries) = Queries::new(start..queries.end.min(start + plan.block()), plan.group) {
+                        head.run(&queries, &mut work);
+                    }
                 }
             }
         });
@@ -237,10 +240,9 @@ impl Call<'_> {
         // The head and the queries of a block, if there are any.
         let block = |index: usize| {
             let (head, block) = (index / blocks, index % blocks);
-            let job = &self.jobs[head / key_heads];
-            let queries = block * plan.block()..self.queries(job).min((block + 1) * plan.block());
-            let head = || self.key_head(job, head % key_heads, self.cached_panels(job, head % key_heads));
-            (!queries.is_empty()).then(|| (head(), queries))
+            let (job, head) = (&self.jobs[head / key_heads], head % key_heads);
+            let queries = self.block_of_queries(job, block)?;
+            Some((self.key_head(job, head, self.cached_panels(job, head)), queries))
         };
         run_tasks(pool, parts, &|index, worker| {
             let Some((head, queries)) = block(index / kv_blocks) else { return };
@@ -259,9 +261,9 @@ impl Call<'_> {
                 let part = |kv_block: usize| Part::new(parts_memory.get(index * kv_blocks + kv_block), dim);
                 let mut joined = part(0);
                 for kv_block in 1..head.kv_blocks(&queries).len() {
-                    head.join(queries.len(), &mut joined, &part(kv_block));
+                    head.join(&queries, &mut joined, &part(kv_block));
                 }
-                head.divide(queries, &joined);
+                head.divide(&queries, &joined);
             }
         });
         Ok(())
@@ -269,21 +271,22 @@ impl Call<'_> {
 
     /// The most KV blocks that one of the blocks of queries of a job sees.
     fn most_kv_blocks(&self, blocks: usize) -> usize {
-        let (block, group) = (self.plan.block(), self.plan.group());
-        let count = |job: &Job, index: usize| {
-            let queries = index * block..self.queries(job).min((index + 1) * block);
-            if queries.is_empty() {
-                return 0;
-            }
-            let rows = queries.start / group..(queries.end - 1) / group + 1;
-            self.plan.kv_blocks(self.visible(job).to_rows(rows)).len()
+        let seen = |job: &Job, block: usize| {
+            let queries = self.block_of_queries(job, block)?;
+            Some(self.plan.kv_blocks(self.visible(job).to_rows(queries.rows())).len())
         };
-        self.jobs.iter().flat_map(|job| (0..blocks).map(move |index| count(job, index))).max().unwrap_or(0)
+        self.jobs.iter().flat_map(|job| (0..blocks).filter_map(move |block| seen(job, block))).max().unwrap_or(0)
+    }
+
+    /// The queries of a block of those of a job that share a key head, if there are any.
+    fn block_of_queries(&self, job: &Job, block: usize) -> Option<Queries> {
+        let len = self.plan.block();
+        Queries::new(block * len..self.queries(job).min((block + 1) * len), self.plan.group)
     }
 
     /// Queries of a job that share a key head.
     fn queries(&self, job: &Job) -> usize {
-        job.rows * self.plan.group()
+        job.rows * self.plan.group
     }
 
     /// What the queries of a job see.
@@ -327,7 +330,7 @@ impl Call<'_> {
     }
 
     fn key_head(&self, job: &Job, kv_head: usize, panels: Panels) -> KeyHead<'_> {
-        let column = kv_head * self.plan.group() * self.plan.format.head_dim;
+        let column = kv_head * self.plan.group * self.plan.format.head_dim;
         KeyHead {
             plan: self.plan,
             panels,
@@ -368,7 +371,7 @@ struct SplitKv {
     kv_blocks: usize,
 }
 
-/// Whether so many tasks of equal length keep the threads busy but for an eighth of the time.
+/// Whether so many tasks of equal length keep the threads busy but for an eighth of the time, or are several for each.
 fn is_even(tasks: usize, threads: usize) -> bool {
-    8 * tasks >= 7 * threads * tasks.div_ceil(threads)
+    tasks >= 2 * threads || 8 * tasks >= 7 * threads * tasks.div_ceil(threads)
 }
