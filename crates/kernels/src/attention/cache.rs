@@ -16,7 +16,7 @@ pub struct KvFormat {
     pub(super) head_dim: usize,
     pub(super) dtype: KvDtype,
     /// Columns are positions of keys and dimensions of values, steps of K the other way round.
-    pub(super) panel: PanelFormat,
+    pub(super) panel: &'static PanelFormat,
 }
 
 impl fmt::Display for KvFormat {

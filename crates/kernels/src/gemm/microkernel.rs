@@ -377,8 +377,8 @@ impl<E: Output> Ready<E> {
     }
 
     /// Panels of B as it reads them.
-    pub(crate) fn panel_format(self) -> PanelFormat {
-        self.0.panel
+    pub(crate) fn panel_format(self) -> &'static PanelFormat {
+        &self.0.panel
     }
 
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.

@@ -3,7 +3,7 @@
 use crate::cpus;
 use crate::environment::{ALL, DIVISION_BY_ZERO, INEXACT, INVALID, OVERFLOW, raised_by, with_traps};
 use crate::routines::{Case, whole_numbers};
-use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
+use cke_kernels::attention::{AttentionPlan, KvDtype, Mask, Operands, SequenceRows};
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation::Activation;
@@ -133,19 +133,23 @@ fn epilogues_and_attention_on_clean_data_raise_nothing_invalid() {
             }
         }
         for (heads, dim, rows) in [(1, 3, 1), (2, 5, 13), (3, 64, 40)] {
-            let raised = raised_by(|| attend(&cpu, (heads, dim, rows), &pool));
-            assert_eq!(
-                raised & (INVALID | DIVISION_BY_ZERO | OVERFLOW),
-                0,
-                "attention, {}, {heads} {dim} {rows}",
-                cpu.isa()
-            );
+            for (dtype, mask) in
+                [(KvDtype::F32, Mask::Causal), (KvDtype::F32, Mask::Window(3)), (KvDtype::Bf16, Mask::Causal)]
+            {
+                let raised = raised_by(|| attend(&cpu, (heads, dim, rows), (dtype, mask), &pool));
+                assert_eq!(
+                    raised & (INVALID | DIVISION_BY_ZERO | OVERFLOW),
+                    0,
+                    "attention, {}, {heads} {dim} {rows}, {dtype}, {mask:?}",
+                    cpu.isa()
+                );
+            }
         }
     }
 }
 
-fn attend(cpu: &Cpu, (heads, dim, rows): (usize, usize, usize), pool: &dyn Parallel) {
-    let plan = AttentionPlan::new(cpu, heads, heads, dim, 0.5).expect("sizes are good");
+fn attend(cpu: &Cpu, (heads, dim, rows): (usize, usize, usize), (dtype, mask): (KvDtype, Mask), pool: &dyn Parallel) {
+    let plan = AttentionPlan::new(cpu, heads, heads, dim, 0.5).expect("sizes are good").with_kv(dtype);
     let data = whole_numbers::<f32>(rows * heads * dim);
     let view = || MatRef::new(&data, rows, heads * dim).expect("as large");
     let mut out = vec![0.0; rows * heads * dim];
@@ -153,5 +157,5 @@ fn attend(cpu: &Cpu, (heads, dim, rows): (usize, usize, usize), pool: &dyn Paral
     let operands = Operands { queries: view(), keys: view(), values: view(), out };
     let sequences = [SequenceRows { rows, cache: None }].into_iter();
     let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
-    plan.run(sequences, Mask::Causal, operands, ctx).expect("sizes agree");
+    plan.run(sequences, mask, operands, ctx).expect("sizes agree");
 }
