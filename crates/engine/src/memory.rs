@@ -7,6 +7,7 @@ use crate::linear::Linear;
 use crate::models::causal::MAX_ROWS;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
+use cke_kernels::attention::KvDtype;
 
 /// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
 /// left out.
@@ -51,7 +52,7 @@ fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) ->
     let tables = token_table + table(n_positions, width);
     Ok(MemoryEstimate {
         weights: head + tables + n_layer * block(cpu, format, config.widths(), &[true; 4]),
-        ..causal(config.widths(), n_layer, vocab_size, n_positions, cpu, threads)?
+        ..causal(config.widths(), n_layer, vocab_size, n_positions, format, cpu, threads)?
     })
 }
 
@@ -63,7 +64,7 @@ fn decoder(config: &DecoderConfig, format: WeightFormat, cpu: &Cpu, threads: usi
     let layers = config.layers.len();
     Ok(MemoryEstimate {
         weights: head + token_table + layers * block(cpu, format, config.widths(), &biases),
-        ..causal(config.widths(), layers, vocab_size, positions, cpu, threads)?
+        ..causal(config.widths(), layers, vocab_size, positions, format, cpu, threads)?
     })
 }
 
@@ -73,10 +74,11 @@ fn causal(
     layers: usize,
     vocabulary: usize,
     positions: usize,
+    format: WeightFormat,
     cpu: &Cpu,
     threads: usize,
 ) -> Result<MemoryEstimate, Error> {
-    let attention = widths.qkv.attention(cpu, 1.0)?;
+    let attention = widths.qkv.attention(cpu, 1.0, format.kv_dtype())?;
     let rows = MAX_ROWS.min(positions);
     let scratch = attention.scratch_bytes(threads, rows, positions, true);
     Ok(MemoryEstimate {
@@ -88,7 +90,7 @@ fn causal(
 
 fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let (width, widths) = (config.hidden_size, config.widths());
-    let attention = widths.qkv.attention(cpu, 1.0)?;
+    let attention = widths.qkv.attention(cpu, 1.0, KvDtype::F32)?;
     let rows = config.max_position_embeddings;
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);

@@ -1,7 +1,7 @@
 //! Queries, keys and values in one row.
 
 use cke_kernels::Cpu;
-use cke_kernels::attention::AttentionPlan;
+use cke_kernels::attention::{AttentionPlan, KvDtype};
 use std::ops::Range;
 
 /// What the rows of a joined projection hold: the queries of all heads, then the keys, then the values.
@@ -46,12 +46,12 @@ impl QkvShape {
         self.query_width() + self.key_width()..self.row_width()
     }
 
-    /// The attention that reads such rows, with scores multiplied by `scale`.
+    /// The attention that reads such rows, with scores multiplied by `scale` and caches of these numbers.
     ///
     /// # Errors
     /// Fails if no attention layer has these sizes.
-    pub(crate) fn attention(self, cpu: &Cpu, scale: f32) -> Result<AttentionPlan, cke_kernels::Error> {
-        AttentionPlan::new(cpu, self.heads, self.key_heads, self.head_dim, scale)
+    pub(crate) fn attention(self, cpu: &Cpu, scale: f32, cache: KvDtype) -> Result<AttentionPlan, cke_kernels::Error> {
+        Ok(AttentionPlan::new(cpu, self.heads, self.key_heads, self.head_dim, scale)?.with_kv(cache))
     }
 }
 
@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn its_attention_has_the_same_widths() {
         let (cpu, shape) = (Cpu::host().unwrap(), QkvShape { heads: 6, key_heads: 3, head_dim: 5 });
-        let plan = shape.attention(cpu, 1.0).unwrap();
+        let plan = shape.attention(cpu, 1.0, KvDtype::F32).unwrap();
         assert_eq!((plan.width(), plan.kv_width()), (shape.query_width(), shape.key_width()));
         let uneven = QkvShape { key_heads: 4, ..shape };
-        assert!(uneven.attention(cpu, 1.0).is_err());
+        assert!(uneven.attention(cpu, 1.0, KvDtype::F32).is_err());
     }
 }

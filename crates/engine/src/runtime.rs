@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::profile::{Profile, Recorder, Step};
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
+use cke_kernels::attention::KvDtype;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Observed, Parallel, ThreadPool};
@@ -14,6 +15,7 @@ pub struct Runtime {
     cpu: Cpu,
     pool: Pool,
     weight_format: WeightFormat,
+    kv_dtype: Option<KvDtype>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Runtime {
     /// If a thread cannot be started.
     pub fn with_cpu(cpu: Cpu, threads: Option<usize>) -> Result<Runtime, cke_kernels::Error> {
         let pool = ThreadPool::new(threads.unwrap_or_else(ThreadPool::available))?;
-        Ok(Runtime { cpu, pool: Pool::Plain(pool), weight_format: WeightFormat::default() })
+        Ok(Runtime { cpu, pool: Pool::Plain(pool), weight_format: WeightFormat::default(), kv_dtype: None })
     }
 
     /// The same runtime, from now on with notes of every operation that runs on it.
@@ -70,6 +72,17 @@ impl Runtime {
     /// In which format weights are loaded.
     pub fn weight_format(&self) -> WeightFormat {
         self.weight_format
+    }
+
+    /// The same runtime, from now on loading models that keep keys and values in these numbers.
+    #[must_use]
+    pub fn with_kv(self, kv_dtype: KvDtype) -> Runtime {
+        Runtime { kv_dtype: Some(kv_dtype), ..self }
+    }
+
+    /// In which numbers models keep keys and values.
+    pub fn kv_dtype(&self) -> KvDtype {
+        self.kv_dtype.unwrap_or_else(|| self.weight_format.kv_dtype())
     }
 
     /// The CPU.

@@ -2,6 +2,7 @@
 
 use crate::dtype::Dtype;
 use cke_kernels::Cpu;
+use cke_kernels::attention::KvDtype;
 use cke_kernels::gemm::{Shape, Supported, bf16, choose};
 use cke_kernels::scheme::{Bf16, F32, Int4, Int8, Scheme};
 use std::fmt;
@@ -37,6 +38,14 @@ impl WeightFormat {
             WeightFormat::Int8 => "int8",
             WeightFormat::Int4 => "int4",
             WeightFormat::Stored => "auto",
+        }
+    }
+
+    /// The numbers of keys and values beside such weights, unless somebody asks for others: as precise as the weights.
+    pub fn kv_dtype(self) -> KvDtype {
+        match self {
+            WeightFormat::F32 => KvDtype::F32,
+            _ => KvDtype::Bf16,
         }
     }
 

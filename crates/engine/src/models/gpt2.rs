@@ -159,7 +159,7 @@ fn block(source: &Source<'_>, layer: usize, config: &Gpt2Config, runtime: &Runti
         qkv: linear("attn.c_attn", width, shape.row_width())?.named("qkv", layer),
         head_norms: None,
         rotary: None,
-        attention: shape.attention(runtime.cpu(), attention_scale(config, layer))?,
+        attention: shape.attention(runtime.cpu(), attention_scale(config, layer), runtime.kv_dtype())?,
         mask: Mask::Causal,
         attention_out: linear("attn.c_proj", shape.query_width(), width)?.named("attention out", layer),
         attention_out_norm: None,

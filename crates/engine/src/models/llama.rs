@@ -117,7 +117,7 @@ fn block(
     let linear = |source: Source<'_>, inputs, outputs, has_bias| {
         Linear::load_joined(runtime, &[(source, outputs)], inputs, has_bias)
     };
-    let plan = shape.attention(runtime.cpu(), config.attention_scale)?;
+    let plan = shape.attention(runtime.cpu(), config.attention_scale, runtime.kv_dtype())?;
     Ok(Block {
         index: layer,
         width,

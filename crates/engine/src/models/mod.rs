@@ -150,12 +150,13 @@ mod tests {
     use super::*;
     use crate::runtime::Runtime;
     use crate::source::Source;
+    use cke_kernels::attention::KvDtype;
     use cke_kernels::scratch::Scratch;
 
     const ROWS: usize = 5;
 
     fn attended(shape: QkvShape, qkv: &[f32], runtime: &Runtime) -> Vec<f32> {
-        let plan = shape.attention(runtime.cpu(), 3.0).unwrap();
+        let plan = shape.attention(runtime.cpu(), 3.0, KvDtype::F32).unwrap();
         let sequences = [SequenceRows { rows: ROWS, cache: None }].into_iter();
         let mut out = vec![0.0; ROWS * shape.query_width()];
         let mut scratch = Scratch::new();

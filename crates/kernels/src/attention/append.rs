@@ -2,7 +2,7 @@
 
 use super::cache::Panels;
 use super::{KvDtype, KvFormat};
-use crate::gemm::bf16::round::rounded;
+use crate::numbers::bf16::f32_to_bf16;
 use crate::simd::{AllLanes, FirstLanes, Lanes, Op, Simd};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
@@ -107,7 +107,7 @@ impl Append {
                 let row = unsafe { from_raw_parts(self.keys.data.add(i * self.keys.stride + start), count) };
                 let mut numbers = [0; GROUP];
                 for (number, x) in numbers.iter_mut().zip(row) {
-                    *number = rounded(*x);
+                    *number = f32_to_bf16(*x);
                 }
                 for (pair, numbers) in numbers.as_chunks::<2>().0[..count.div_ceil(2)].iter().enumerate() {
                     // SAFETY: the place of two dimensions of one position, promised to `new`.
@@ -135,7 +135,7 @@ impl Append {
                 };
                 let is_first = position.is_multiple_of(2);
                 for (pair, x) in pairs.iter_mut().zip(row) {
-                    let number = rounded(*x);
+                    let number = f32_to_bf16(*x);
                     *pair = if is_first { [number, 0] } else { [pair[0], number] };
                 }
             }
