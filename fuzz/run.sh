@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds a fuzz target on the stable toolchain, plants its first inputs and runs it:
-#   run.sh safetensors|config|tokenizer [libFuzzer options, e.g. -max_total_time=60 or -runs=1500000]
+#   run.sh safetensors|gguf|config|tokenizer [libFuzzer options, e.g. -max_total_time=60 or -runs=1500000]
 set -euo pipefail
 cd "$(dirname "$0")"
-target=${1:?which target: safetensors, config or tokenizer}
+target=${1:?which target: safetensors, gguf, config or tokenizer}
 shift
 
 export RUSTC_BOOTSTRAP=1
@@ -23,6 +23,9 @@ case $target in
     # The table of a packed file; its checksums are those of zeros.
     printf '%s' '{"dtype":"int8","entries":[{"name":"config.json","holds":"file","offset":128,"bytes":2,"xxh3":665452966430363425},{"name":"a","holds":{"f32":{"rows":4,"cols":32}},"offset":256,"bytes":512,"xxh3":12869170752433062012},{"name":"b","holds":{"panels":{"layout":"x","cols":16,"block_k":4,"block_bytes":64,"k":8,"n":32}},"offset":768,"bytes":256,"xxh3":12001525323253182093}]}' \
       > corpus/safetensors/packed-table ;;
+  gguf)
+    for model in llama gemma2 phi3; do cp $golden/gguf-$model/model.gguf "corpus/gguf/$model"; done
+    limit=65536 ;;
   config) cp $golden/gpt2-odd/config.json corpus/config/gpt2; cp $golden/bert-odd/config.json corpus/config/bert ;;
   tokenizer) cp $golden/st-cls/tokenizer.json corpus/tokenizer/word-piece; limit=8192 ;;
 esac

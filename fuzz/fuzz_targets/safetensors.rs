@@ -43,13 +43,17 @@ fn read_packed(bytes: &[u8]) {
 fuzz_target!(|file: &[u8]| {
     read_packed(file);
     read_packed(&sealed(file));
+    if file.starts_with(b"GGUF") {
+        return;
+    }
     let Ok(checkpoint) = Checkpoint::from_bytes(file.to_vec(), "fuzzed") else { return };
     let reference = SafeTensors::deserialize(file).expect("the library refuses what we accept");
     assert_eq!(checkpoint.len(), reference.len());
     for info in checkpoint.infos() {
         let tensor = checkpoint.tensor(info.name).expect("a listed tensor is found");
         let view = reference.tensor(info.name).expect("the library has the tensor");
-        assert_eq!((info.dtype, info.shape, info.bytes), (view.dtype(), view.shape(), view.data().len()));
+        assert_eq!((info.shape, info.bytes), (view.shape(), view.data().len()));
+        assert_eq!(info.dtype.to_string(), view.dtype().to_string());
         let Ok(whole) = tensor.read_f32() else { continue };
         let rows = tensor.rows().min(16);
         let mut slab = vec![0.0; rows * tensor.row_len()];

@@ -5,6 +5,8 @@
 
 use half::{bf16, f16};
 
+use crate::data::Data;
+
 /// A value of a key.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names are those of the format")]
@@ -214,6 +216,81 @@ fn q8_0_block(values: &[f32]) -> Vec<u8> {
     let scale = values.iter().fold(0f32, |most, value| most.max(value.abs())) / 127.0;
     let level = |value: &f32| if scale == 0.0 { 0 } else { (value / scale).round() as i8 as u8 };
     f16::from_f32(scale).to_le_bytes().into_iter().chain(values.iter().map(level)).collect()
+}
+
+/// Sizes of a Llama with random weights as a GGUF file: matrices in Q8_0, norms in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GgufLlama {
+    /// Seed of the weights.
+    pub seed: u64,
+    /// Number of tokens.
+    pub vocabulary: u64,
+    /// Width of the hidden state, a multiple of 32.
+    pub width: u64,
+    /// Number of attention heads; divides the width into an even number.
+    pub heads: u64,
+    /// Number of heads of keys and values.
+    pub key_heads: u64,
+    /// Width of the feed-forward network, a multiple of 32.
+    pub inner: u64,
+    /// Number of layers.
+    pub layers: u64,
+    /// Without it the model has an output projection of its own.
+    pub tied: bool,
+}
+
+impl Default for GgufLlama {
+    fn default() -> Self {
+        Self { seed: 1, vocabulary: 40, width: 64, heads: 4, key_heads: 2, inner: 32, layers: 1, tied: true }
+    }
+}
+
+impl GgufLlama {
+    /// The file, without a tokenizer.
+    pub fn gguf(&self) -> Gguf {
+        let Self { seed, vocabulary, width, heads, key_heads, inner, layers, tied } = *self;
+        let data = &mut Data::new(seed);
+        let key_width = width / heads * key_heads;
+        let mut file = Gguf::new().key("general.architecture", "llama").key("general.type", "model");
+        for (key, size) in [
+            ("block_count", layers),
+            ("context_length", 128),
+            ("embedding_length", width),
+            ("feed_forward_length", inner),
+            ("attention.head_count", heads),
+            ("attention.head_count_kv", key_heads),
+            ("rope.dimension_count", width / heads),
+        ] {
+            file = file.key(&format!("llama.{key}"), u32::try_from(size).expect("a size of 32 bits"));
+        }
+        file = file.key("llama.attention.layer_norm_rms_epsilon", 1e-5).key("llama.rope.freq_base", 10_000.0);
+        file = file.key("tokenizer.ggml.bos_token_id", 1u32).key("tokenizer.ggml.eos_token_id", 2u32);
+        let mut matrix = |file: Gguf, name: &str, rows: u64, cols: u64| {
+            file.q8_0(name, &[rows, cols], &data.normal((rows * cols) as usize, 0.0, 0.2))
+        };
+        let norm = |file: Gguf, name: &str| file.f32(name, &[width], &vec![1.0; width as usize]);
+        file = norm(matrix(file, "token_embd.weight", vocabulary, width), "output_norm.weight");
+        if !tied {
+            file = matrix(file, "output.weight", vocabulary, width);
+        }
+        for layer in 0..layers {
+            for (name, rows, cols) in [
+                ("attn_q", width, width),
+                ("attn_k", key_width, width),
+                ("attn_v", key_width, width),
+                ("attn_output", width, width),
+                ("ffn_gate", inner, width),
+                ("ffn_up", inner, width),
+                ("ffn_down", width, inner),
+            ] {
+                file = matrix(file, &format!("blk.{layer}.{name}.weight"), rows, cols);
+            }
+            for name in ["attn_norm", "ffn_norm"] {
+                file = norm(file, &format!("blk.{layer}.{name}.weight"));
+            }
+        }
+        file
+    }
 }
 
 #[cfg(test)]

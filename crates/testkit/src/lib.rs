@@ -35,7 +35,7 @@ pub mod tolerance;
 
 pub use allocations::{CountingAllocator, allocations};
 pub use data::{Data, Special};
-pub use gguf::{Gguf, GgufTensor, GgufValue};
+pub use gguf::{Gguf, GgufLlama, GgufTensor, GgufValue};
 pub use guard::{Element, Guarded};
 pub use matrix::{Layout, Matrix, View};
 #[cfg(unix)]

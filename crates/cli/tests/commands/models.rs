@@ -131,7 +131,7 @@ fn file_that_is_not_what_its_name_says_is_called_what_it_is() {
         ("model.safetensors", pointer.as_bytes(), &["a git-lfs pointer", "548105171 bytes", "git lfs pull"]),
         ("model.safetensors", b"PK\x03\x04\x14\0\0\0\0\0", &["a zip archive", "PyTorch"]),
         ("model.safetensors", b"\x80\x02}q\0(X\x05\0\0\0", &["a Python pickle"]),
-        ("model.safetensors", b"GGUF\x03\0\0\0\0\0\0\0", &["a GGUF file"]),
+        ("model.safetensors", b"GGUF\x03\0\0\0\0\0\0\0", &["GGUF: number of tensors: wanted 8 bytes"]),
         ("model.safetensors", b"<!DOCTYPE html><html>", &["an HTML page"]),
         ("config.json", pointer.as_bytes(), &["wanted JSON", "a git-lfs pointer"]),
         ("vocab.json", b"<html><body>404</body></html>", &["wanted JSON", "an HTML page"]),
@@ -156,9 +156,9 @@ fn file_in_place_of_a_model_directory_says_which_directory_was_meant() {
     cke(&["inspect", arg(&model.path().join("config.json"))]).failure(1, &["found a file", &dir]);
     let gguf = file(".gguf", b"GGUF\x03\0\0\0");
     for args in [["inspect", arg(gguf.path())].as_slice(), &["generate", "-m", arg(gguf.path()), "x"]] {
-        cke(args).failure(1, &["a GGUF file (not supported; safetensors files are)", "wanted a model directory"]);
+        cke(args).failure(1, &["GGUF: number of tensors: wanted 8 bytes at byte 8, but the file has 8"]);
     }
-    cke(&["inspect", "/no/such/x.gguf"]).failure(1, &["x.gguf", "no such file", "GGUF is not supported"]);
+    cke(&["inspect", "/no/such/x.gguf"]).failure(1, &["x.gguf", "No such file"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn tensor_of_other_shape_or_type_is_refused() {
     let message = checkpoint.tensor("w").unwrap().expect_shape(&[4]).unwrap_err().to_string();
     assert_eq!(message, "two.safetensors: tensor `w`: wanted shape [4], found [2, 2]");
     let message = checkpoint.tensor("ids").unwrap().read_f32().unwrap_err().to_string();
-    assert_eq!(message, "two.safetensors: tensor `ids`: wanted weights as F32, F16 or BF16, found I64");
+    assert_eq!(message, "two.safetensors: tensor `ids`: wanted weights as F32, F16, BF16 or blocks of GGUF, found I64");
 }
 
 #[test]
