@@ -220,15 +220,11 @@ impl ModelFiles {
             Place::Directory => Cow::Owned(read_bounded(&self.path(name), limit)?),
             Place::Packed(file) => {
                 let range = file.file(&self.full(name))?;
-                let found = range.bytes().len() as u64;
-                if found > limit {
-                    return Err(LoadError::TooLarge { file: self.path(name), limit, found });
-                }
-                Cow::Owned(self.copy(name, range.bytes())?)
+                Cow::Owned(self.bounded_copy(name, range.bytes(), limit)?)
             }
             Place::Gguf(model) => {
                 let content = model.own_file(&self.full(name))?.ok_or_else(|| self.absent(name))?;
-                Cow::Owned(self.copy(name, content)?)
+                Cow::Owned(self.bounded_copy(name, content, limit)?)
             }
             Place::Memory(files) => Cow::Borrowed(self.in_list(files, name).ok_or_else(|| self.absent(name))?),
         };
@@ -246,6 +242,15 @@ impl ModelFiles {
 
     fn absent(&self, name: &str) -> LoadError {
         LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into())
+    }
+
+    /// As [`ModelFiles::copy`], if it is of at most `limit` bytes.
+    fn bounded_copy(&self, name: &str, content: &[u8], limit: u64) -> Result<Vec<u8>, LoadError> {
+        let found = content.len() as u64;
+        if found > limit {
+            return Err(LoadError::TooLarge { file: self.path(name), limit, found });
+        }
+        self.copy(name, content)
     }
 
     /// A copy of the content of a file.

@@ -184,7 +184,10 @@ fn scaling_of_rotary_frequencies_follows_keys_and_tensors() {
     assert_eq!(scaling(&yarn), Some(wanted));
     let other = file.clone().key("llama.rope.scaling.type", "ntk").key("llama.rope.scaling.factor", 2.0f32);
     let message = model(&other).unwrap_err().to_string();
-    assert!(message.contains("`llama.rope.scaling.type`: wanted one of none, linear, yarn, found \"ntk\""), "{message}");
+    assert!(
+        message.contains("`llama.rope.scaling.type`: wanted one of none, linear, yarn, found \"ntk\""),
+        "{message}"
+    );
 }
 
 /// The factors of Llama 3's rule for frequencies 10000^(−i/8), as its authors' code computes them.
@@ -215,7 +218,9 @@ fn factors_of_llama_3_become_its_constants() {
     }
     let ones = GgufLlama::default().gguf().f32("rope_freqs.weight", &[8], &[1.0; 8]);
     assert_eq!(config(&ones).get("rope_scaling"), None);
-    for (factors, part) in [(vec![2.0; 8], "found 2 for pair 0"), (vec![1.0; 7], "found [7] of F32"), (vec![0.0; 8], "above 0")] {
+    for (factors, part) in
+        [(vec![2.0; 8], "found 2 for pair 0"), (vec![1.0; 7], "found [7] of F32"), (vec![0.0; 8], "above 0")]
+    {
         let file = GgufLlama::default().gguf().f32("rope_freqs.weight", &[factors.len() as u64], &factors);
         let message = model(&file).unwrap_err().to_string();
         assert!(message.contains("tensor `rope_freqs.weight`") && message.contains(part), "{message}");
@@ -228,7 +233,9 @@ fn key_that_nothing_follows_is_kept_for_the_notices_and_one_that_matters_is_refu
     let found = config(&file.clone().key("llama.expert_count", 0u32));
     assert_eq!((&found["llama.new_thing"], &found["llama.list"]), (&json!(3), &json!("ARRAY of 1 STRING")));
     assert!(found.as_object().unwrap().keys().filter(|key| key.starts_with("llama.")).count() == 2, "{found}");
-    for (key, value) in [("expert_count", GgufValue::U32(8)), ("logit_scale", 2f32.into()), ("attention.scale", 2f32.into())] {
+    for (key, value) in
+        [("expert_count", GgufValue::U32(8)), ("logit_scale", 2f32.into()), ("attention.scale", 2f32.into())]
+    {
         let message = model(&file.clone().key(&format!("llama.{key}"), value)).unwrap_err().to_string();
         assert!(message.contains(&format!("`llama.{key}`: wanted no such key or 0")), "{message}");
     }
@@ -246,14 +253,22 @@ fn wrong_or_absent_key_is_an_error_under_its_own_name() {
         assert!(message.ends_with("found STRING \"two\""), "{message}");
     }
     for (key, value, part) in [
-        ("general.architecture", GgufValue::from("mamba"), "wanted one of llama, smollm3, qwen2, qwen3, gemma2, gemma3, phi3, found \"mamba\""),
+        (
+            "general.architecture",
+            GgufValue::from("mamba"),
+            "wanted one of llama, smollm3, qwen2, qwen3, gemma2, gemma3, phi3, found \"mamba\"",
+        ),
         ("general.type", "adapter".into(), "wanted \"model\", found \"adapter\""),
         ("llama.attention.head_count", 0u32.into(), "wanted a whole number from 1"),
         ("llama.attention.head_count", GgufValue::I32(-1), "found INT32 -1"),
         ("llama.attention.head_count", 3u32.into(), "wanted a divisor of the width 64, found 3"),
         ("llama.rope.dimension_count", 8u32.into(), "wanted the 16 of a head, found 8"),
         ("llama.attention.value_length", 8u32.into(), "wanted the 16 of keys, found 8"),
-        ("llama.attention.layer_norm_rms_epsilon", f32::NAN.into(), "wanted a finite FLOAT32 or FLOAT64, found FLOAT32 NaN"),
+        (
+            "llama.attention.layer_norm_rms_epsilon",
+            f32::NAN.into(),
+            "wanted a finite FLOAT32 or FLOAT64, found FLOAT32 NaN",
+        ),
         ("tokenizer.ggml.eos_token_id", GgufValue::I32(-1), "found INT32 -1"),
     ] {
         let message = model(&file.clone().key(key, value)).unwrap_err().to_string();
@@ -263,7 +278,53 @@ fn wrong_or_absent_key_is_an_error_under_its_own_name() {
     without.tensors.retain(|tensor| tensor.name != "token_embd.weight");
     assert!(matches!(model(&without).unwrap_err(), LoadError::MissingTensor { .. }));
     let heads = Checkpoint::from_bytes(file.key("llama.attention.head_count", 3u32).bytes(), "m.gguf").unwrap_err();
-    assert!(heads.to_string().contains("tensor `blk.0.attn_q.weight`: wanted an even number of rows for each of 3 heads"));
+    assert!(
+        heads.to_string().contains("tensor `blk.0.attn_q.weight`: wanted an even number of rows for each of 3 heads")
+    );
+}
+
+/// A model of another architecture with the sizes of a tiny Llama.
+fn as_architecture(name: &str) -> Gguf {
+    let llama = GgufLlama::default().gguf();
+    let mut file = Gguf { keys: Vec::new(), ..llama.clone() };
+    for (key, value) in llama.keys {
+        file = file.key(&key.replace("llama.", &format!("{name}.")), value);
+    }
+    file.key("general.architecture", name)
+}
+
+#[test]
+fn gemma_3_has_its_windows_and_what_scores_are_divided_by() {
+    let file = as_architecture("gemma3").key("gemma3.attention.sliding_window", 512u32);
+    let found = config(&file);
+    assert_eq!((&found["sliding_window"], &found["query_pre_attn_scalar"]), (&json!(512), &json!(16)));
+    assert_eq!((&found["rope_local_base_freq"], found.get("sliding_window_pattern")), (&json!(10_000.0), None));
+    assert_eq!(config(&file.clone().key("gemma3.attention.scale", 0.25f32))["query_pre_attn_scalar"], 16.0);
+    const PATTERN: &str = "gemma3.attention.sliding_window_pattern";
+    assert_eq!(config(&file.clone().key(PATTERN, 6u32))["sliding_window_pattern"], 6);
+    let listed = config(&file.clone().key(PATTERN, GgufValue::Bools(vec![true])));
+    assert_eq!(listed["layer_types"], json!(["sliding_attention"]));
+    let message = model(&file.key(PATTERN, GgufValue::Bools(vec![true; 2]))).unwrap_err().to_string();
+    assert!(message.contains("wanted a BOOL for each of 1 layers, found ARRAY of 2 BOOL"), "{message}");
+}
+
+#[test]
+fn phi_3_has_its_factors_and_the_part_of_a_head_that_is_rotated() {
+    let file = as_architecture("phi3").key("phi3.rope.dimension_count", 12u32);
+    let long = file.clone().f32("rope_factors_long.weight", &[6], &[2.0; 6]);
+    let message = model(&long).unwrap_err().to_string();
+    assert!(message.contains("wanted tensor `rope_factors_short.weight`"), "{message}");
+    let both = long.f32("rope_factors_short.weight", &[6], &[1.5; 6]).key("phi3.rope.scaling.attn_factor", 1.25f32);
+    let found = config(&both.key("phi3.rope.scaling.original_context_length", 64u32));
+    let wanted = json!({
+        "rope_type": "longrope", "long_factor": [2.0; 6], "short_factor": [1.5; 6], "attention_factor": 1.25,
+    });
+    assert_eq!(found["rope_scaling"], wanted);
+    assert_eq!(
+        (&found["partial_rotary_factor"], &found["original_max_position_embeddings"]),
+        (&json!(0.75), &json!(64))
+    );
+    assert_eq!(config(&file).get("rope_scaling"), None);
 }
 
 #[test]
@@ -275,7 +336,8 @@ fn generation_settings_have_every_end_token_and_the_recommended_sampler() {
     let found = own_file(&same.key("general.sampling.mirostat", 1u32), "generation_config.json");
     assert_eq!((&found["eos_token_id"], &found["temperature"]), (&json!([2]), &json!(0.6)));
     assert_eq!((&found["do_sample"], &found["general.sampling.mirostat"]), (&json!(true), &json!(1)));
-    let bare = GgufLlama::default().gguf().without("tokenizer.ggml.bos_token_id").without("tokenizer.ggml.eos_token_id");
+    let bare =
+        GgufLlama::default().gguf().without("tokenizer.ggml.bos_token_id").without("tokenizer.ggml.eos_token_id");
     assert_eq!(model(&bare).unwrap().own_file("generation_config.json"), None);
 }
 
@@ -305,9 +367,17 @@ fn tokenizer_has_what_the_keys_say() {
     let malformed = [&8u32.to_le_bytes()[..], &1u64.to_le_bytes(), &1u64.to_le_bytes(), b"\xff"].concat();
     for (key, value, part) in [
         ("scores", GgufValue::F32s(vec![0.0]), "wanted an array of 3 FLOAT32, one for each token, found 1 of them"),
-        ("token_type", GgufValue::F32s(vec![0.0; 3]), "wanted an array of 3 INT32, one for each token, found ARRAY of 3 FLOAT32"),
+        (
+            "token_type",
+            GgufValue::F32s(vec![0.0; 3]),
+            "wanted an array of 3 INT32, one for each token, found ARRAY of 3 FLOAT32",
+        ),
         ("tokens", GgufValue::U32(1), "wanted an array of STRING, found UINT32 1"),
-        ("tokens", GgufValue::Raw(9, malformed), "found element 0: not UTF-8 from byte 0 of it on"),
+        (
+            "tokens",
+            GgufValue::Raw(9, malformed),
+            "wanted an array of STRING, found element 0: not UTF-8 from byte 0 of it on",
+        ),
         ("add_bos_token", GgufValue::U8(1), "wanted a BOOL, found UINT8 1"),
     ] {
         let message = read(&file.clone().key(&format!("tokenizer.ggml.{key}"), value)).unwrap_err().to_string();
@@ -353,17 +423,19 @@ fn mutated_files_are_read_or_refused() {
     for _ in 0..MUTATIONS {
         let mut mutated = file.clone();
         for _ in 0..1 + data.below(3) {
-            let at = data.below(header);
+            let at = data.below(header.min(mutated.len() - 16));
             match data.below(6) {
                 0 => mutated[at] ^= 1 << data.below(8),
                 1 => mutated[at] = data.choose(&[0, 1, 0x7F, 0x80, 0xFF]),
                 2 => {
                     let field = &mut mutated[at..at + 8];
-                    field.copy_from_slice(&data.choose(&[0, 1, 8, 13, u64::MAX, 1 << 63, 1 << 32, 1 << 61]).to_le_bytes());
+                    field.copy_from_slice(
+                        &data.choose(&[0, 1, 8, 13, u64::MAX, 1 << 63, 1 << 32, 1 << 61]).to_le_bytes(),
+                    );
                 }
                 3 => mutated[at..at + 4].copy_from_slice(&(data.below(45) as u32).to_le_bytes()),
                 4 => drop(mutated.drain(at..at + data.below(9))),
-                _ => mutated.truncate(data.below(mutated.len()).max(header)),
+                _ => mutated.truncate(data.below(mutated.len()).max(64)),
             }
         }
         accepted += usize::from(read_all(mutated));

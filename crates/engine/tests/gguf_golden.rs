@@ -124,7 +124,8 @@ fn tensors_have_the_names_rows_and_numbers_that_transformers_gives_them() {
                 assert_same(&row, &wanted[index * row.len()..][..row.len()], &what);
             }
         }
-        let unknown: Vec<&str> = checkpoint.infos().map(|info| info.name).filter(|n| golden.tensor(n).is_err()).collect();
+        let unknown: Vec<&str> =
+            checkpoint.infos().map(|info| info.name).filter(|n| golden.tensor(n).is_err()).collect();
         assert_eq!(unknown, [""; 0], "{model}");
     }
 }

@@ -12,7 +12,7 @@ fn missing_model_is_named() {
     let empty = tempfile::tempdir().unwrap();
     cke(&["generate", "-m", arg(empty.path()), "x"]).failure(
         1,
-        &["wanted a model directory with config.json or a file of `cke quantize`, found an empty directory"],
+        &["wanted a model directory with config.json, a GGUF file or a file of `cke quantize`, found an empty directory"],
     );
 }
 

@@ -101,7 +101,7 @@ fn packed_file_that_cannot_be_used_says_what_to_run() {
     fs::write(&path, [&whole[..8], &[9], &whole[9..]].concat()).unwrap();
     run(&path, &[]).failure(1, &["found version 9, which another version of cke writes"]);
     fs::write(&path, "foreign").unwrap();
-    run(&path, &[]).failure(1, &["wanted a model directory with config.json or a file of `cke quantize`"]);
+    run(&path, &[]).failure(1, &["wanted a model directory with config.json, a GGUF file or a file of `cke quantize`"]);
     cke(&["embed", "-m", arg(&path), "x"]).failure(1, &["wanted a model directory"]);
     fs::write(&path, &whole).unwrap();
     cke(&["embed", "-m", arg(&path), "x"]).failure(1, &["holds a gpt2 model, this needs a BERT model"]);

@@ -45,7 +45,10 @@ fn one_tensor(dimensions: &[u64], type_id: u32, offset: u64) -> Vec<u8> {
 
 #[test]
 fn gguf_magic_version_and_byte_order_are_checked() {
-    assert!(matches!(gguf_error(b"GGML\x03\0\0\0".to_vec(), &["magic `GGUF`", "47, 47, 4d, 4c"]), GgufError::Magic { .. }));
+    assert!(matches!(
+        gguf_error(b"GGML\x03\0\0\0".to_vec(), &["magic `GGUF`", "47, 47, 4d, 4c"]),
+        GgufError::Magic { .. }
+    ));
     for version in [0, 1, 4, u32::MAX] {
         let file = Gguf { version, ..Gguf::new() }.bytes();
         let error = gguf_error(file, &["version 2 or 3", &version.to_string()]);
@@ -72,8 +75,14 @@ fn gguf_cut_anywhere_in_its_header_is_refused() {
 fn gguf_counts_beyond_the_file_are_refused() {
     for count in [1, 1 << 20, 1 << 63, u64::MAX] {
         let found = count.to_string();
-        assert!(matches!(gguf_error(header(0, count, &[0; 12]), &[&found, "room for 0"]), GgufError::TooManyKeys { .. }));
-        assert!(matches!(gguf_error(header(count, 0, &[0; 23]), &[&found, "room for 0"]), GgufError::TooManyTensors { .. }));
+        assert!(matches!(
+            gguf_error(header(0, count, &[0; 12]), &[&found, "room for 0"]),
+            GgufError::TooManyKeys { .. }
+        ));
+        assert!(matches!(
+            gguf_error(header(count, 0, &[0; 23]), &[&found, "room for 0"]),
+            GgufError::TooManyTensors { .. }
+        ));
     }
     let many = MAX_TENSORS as u64 + 1;
     let file = header(many, 0, &vec![0; 24 * many as usize]);
@@ -142,9 +151,14 @@ fn gguf_dimensions_that_are_too_many_or_overflow_are_refused() {
     claimed[33..37].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(matches!(gguf_error(claimed, &["4294967295"]), GgufError::Dimensions { .. }));
     // The second and the last are negative as signed numbers.
-    for dimensions in
-        [&[1 << 62][..], &[u64::MAX], &[1 << 32, 1 << 32], &[1 << 31, 1 << 31, 0], &[0, 1 << 40, 1 << 40], &[1, 1 << 63]]
-    {
+    for dimensions in [
+        &[1 << 62][..],
+        &[u64::MAX],
+        &[1 << 32, 1 << 32],
+        &[1 << 31, 1 << 31, 0],
+        &[0, 1 << 40, 1 << 40],
+        &[1, 1 << 63],
+    ] {
         let error = gguf_error(one_tensor(dimensions, 0, 0), &["`w`", "overflows"]);
         assert!(matches!(error, GgufError::ShapeOverflow { .. }), "{dimensions:?}");
     }

@@ -8,11 +8,17 @@ use serde_json::{Map, Value as Json};
 
 use super::architecture::Architecture;
 use super::rope_scaling::rope_scaling;
-use super::value::{Array, Value};
+use super::value::Value;
 use super::{GgufFile, LoadError};
 
 /// Largest size that is taken over; the reader of `config.json` has narrower limits for each.
 const MAX_SIZE: u64 = u32::MAX as u64;
+
+/// Most layers for which a file may have a list; the reader of `config.json` takes no more, either.
+const MAX_LAYERS: u64 = 1 << 10;
+
+/// Longest text of a key that nothing follows, in bytes; of a longer one the beginning is enough for a notice.
+const MAX_UNKNOWN_TEXT: usize = 1000;
 
 /// Base of the rotary frequencies if the file does not say it.
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;
@@ -234,7 +240,11 @@ impl Settings<'_> {
         let key = self.full_key(KEY);
         match self.file.value(&key)? {
             None => {}
-            Some(Value::Array(_)) => {
+            Some(found @ Value::Array(array)) => {
+                let layers = self.written("num_hidden_layers");
+                if array.len() as u64 != layers || layers > MAX_LAYERS {
+                    return Err(self.file.wrong(&key, format!("a BOOL for each of {layers} layers"), found));
+                }
                 let layer_type = |value: Value<'_>| match value {
                     Value::Bool(true) => Some("sliding_attention"),
                     Value::Bool(false) => Some("full_attention"),
@@ -258,8 +268,7 @@ impl Settings<'_> {
             self.read.push(key);
             let full = self.full_key(key);
             match self.file.value(&full)? {
-                None | Some(Value::Integer(_, 0)) => {}
-                Some(Value::Float(_, number)) if number == 0.0 => {}
+                None | Some(Value::Integer(_, 0) | Value::Float(_, 0.0)) => {}
                 Some(found) => {
                     return Err(self.file.wrong(&full, "no such key or 0 (others are not supported)", found));
                 }
@@ -290,8 +299,8 @@ pub(super) fn as_json(value: Value<'_>) -> Json {
         Value::Integer(_, number) => i64::try_from(number).map_or_else(|_| value.to_string().into(), Json::from),
         Value::Float(_, number) if number.is_finite() => number.into(),
         Value::Bool(flag) => flag.into(),
-        Value::Text(text) => text.into(),
-        Value::Float(..) | Value::Array(Array { .. }) => value.to_string().into(),
+        Value::Text(text) if text.len() <= MAX_UNKNOWN_TEXT => text.into(),
+        Value::Float(..) | Value::Text(_) | Value::Array(_) => value.to_string().into(),
     }
 }
 
