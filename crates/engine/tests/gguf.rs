@@ -317,7 +317,7 @@ fn phi_3_has_its_factors_and_the_part_of_a_head_that_is_rotated() {
     let both = long.f32("rope_factors_short.weight", &[6], &[1.5; 6]).key("phi3.rope.scaling.attn_factor", 1.25f32);
     let found = config(&both.key("phi3.rope.scaling.original_context_length", 64u32));
     let wanted = json!({
-        "rope_type": "longrope", "long_factor": [2.0; 6], "short_factor": [1.5; 6], "attention_factor": 1.25,
+        "rope_type": "longrope", "long_factor": vec![2.0; 6], "short_factor": vec![1.5; 6], "attention_factor": 1.25,
     });
     assert_eq!(found["rope_scaling"], wanted);
     assert_eq!(
