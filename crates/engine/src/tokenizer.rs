@@ -7,7 +7,7 @@ mod class_name;
 mod error;
 mod extra_tokens;
 mod frame;
-pub(crate) mod gguf;
+pub mod gguf;
 mod json;
 mod overruled;
 mod patterns;

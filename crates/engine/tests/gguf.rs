@@ -24,7 +24,7 @@ fn model(file: &Gguf) -> Result<GgufModel, LoadError> {
 }
 
 fn own_file(file: &Gguf, name: &str) -> Json {
-    serde_json::from_slice(model(file).unwrap().own_file(name).unwrap()).unwrap()
+    serde_json::from_slice(model(file).unwrap().own_file(name).unwrap().unwrap()).unwrap()
 }
 
 fn config(file: &Gguf) -> Json {
@@ -338,7 +338,7 @@ fn generation_settings_have_every_end_token_and_the_recommended_sampler() {
     assert_eq!((&found["do_sample"], &found["general.sampling.mirostat"]), (&json!(true), &json!(1)));
     let bare =
         GgufLlama::default().gguf().without("tokenizer.ggml.bos_token_id").without("tokenizer.ggml.eos_token_id");
-    assert_eq!(model(&bare).unwrap().own_file("generation_config.json"), None);
+    assert_eq!(model(&bare).unwrap().own_file("generation_config.json").unwrap(), None);
 }
 
 #[test]

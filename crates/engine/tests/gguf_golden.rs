@@ -135,7 +135,7 @@ fn configuration_is_the_one_that_transformers_makes_of_the_file() {
     for model in MODELS {
         let dir = golden_dir(&format!("gguf-{model}"));
         let file = Arc::new(GgufModel::open(&dir.join("model.gguf")).unwrap());
-        let found: serde_json::Value = serde_json::from_slice(file.own_file("config.json").unwrap()).unwrap();
+        let found: serde_json::Value = serde_json::from_slice(file.own_file("config.json").unwrap().unwrap()).unwrap();
         let wanted = std::fs::read(dir.join("golden.json")).unwrap();
         let wanted: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&wanted).unwrap();
         for (key, wanted) in wanted {

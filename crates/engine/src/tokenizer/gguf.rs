@@ -26,40 +26,40 @@ use crate::load_error::LoadError;
 use crate::notice::Notice;
 
 /// The tokenizer of a GGUF file: the values of its keys `tokenizer.ggml.*` and `tokenizer.chat_template`.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct GgufTokenizer {
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GgufTokenizer {
     /// `model`: `gpt2` (byte-level BPE) or `llama` (BPE of SentencePiece's kind).
-    pub(crate) model: String,
+    pub model: String,
     /// `pre`: what splits a text into words before byte-level BPE.
-    pub(crate) pre: Option<String>,
+    pub pre: Option<String>,
     /// `tokens`: the vocabulary, by id.
-    pub(crate) tokens: Vec<String>,
+    pub tokens: Vec<String>,
     /// `scores`: of each token; the greater, the earlier it is made.
-    pub(crate) scores: Option<Vec<f32>>,
+    pub scores: Option<Vec<f32>>,
     /// `token_type`: of each token; 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
-    pub(crate) token_types: Option<Vec<i32>>,
+    pub token_types: Option<Vec<i32>>,
     /// `merges`: two tokens with a space between them, the most important first.
-    pub(crate) merges: Vec<String>,
+    pub merges: Vec<String>,
     /// `bos_token_id`: begins a text.
-    pub(crate) bos: Option<u32>,
+    pub bos: Option<u32>,
     /// `eos_token_id`: ends a text.
-    pub(crate) eos: Option<u32>,
+    pub eos: Option<u32>,
     /// `unknown_token_id`: stands for what the vocabulary lacks.
-    pub(crate) unk: Option<u32>,
+    pub unk: Option<u32>,
     /// `padding_token_id`: fills short sequences.
-    pub(crate) pad: Option<u32>,
+    pub pad: Option<u32>,
     /// `eot_token_id`: ends a message of a chat.
-    pub(crate) eot: Option<u32>,
+    pub eot: Option<u32>,
     /// `add_bos_token`: whether `bos` is put before a text.
-    pub(crate) add_bos: Option<bool>,
+    pub add_bos: Option<bool>,
     /// `add_eos_token`: whether `eos` is put after a text.
-    pub(crate) add_eos: Option<bool>,
+    pub add_eos: Option<bool>,
     /// `add_space_prefix`: whether a space is put before a text.
-    pub(crate) add_space_prefix: Option<bool>,
+    pub add_space_prefix: Option<bool>,
     /// `remove_extra_whitespaces`: whether runs of spaces become one; not supported.
-    pub(crate) remove_extra_whitespaces: Option<bool>,
+    pub remove_extra_whitespaces: Option<bool>,
     /// `tokenizer.chat_template`.
-    pub(crate) chat_template: Option<String>,
+    pub chat_template: Option<String>,
 }
 
 /// The tokenizer as a `tokenizer.json`; `file` is the GGUF file, for messages.

@@ -9,7 +9,7 @@ impl GgufFile {
     ///
     /// # Errors
     /// A key is absent or of the wrong type, a list is not as long as the vocabulary, or there is not enough memory.
-    pub(crate) fn tokenizer(&self) -> Result<Option<GgufTokenizer>, LoadError> {
+    pub fn tokenizer(&self) -> Result<Option<GgufTokenizer>, LoadError> {
         let Some(model) = self.text(&full("model"))?.map(str::to_owned) else { return Ok(None) };
         let tokens = self.required(&full("tokens"), self.strings("tokens")?, "an array of STRING")?;
         Ok(Some(GgufTokenizer {
