@@ -23,7 +23,7 @@ use crate::error::{Error, expect_size};
 use crate::gemm::microkernel::Ready;
 use crate::view::{MatMut, MatRef};
 use std::ops::Range;
-use weights::Scaling;
+use weights::{Scaling, SoftCap};
 
 /// The sizes of an attention layer and the kernel that computes it.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +111,7 @@ impl AttentionPlan {
     /// section 2.
     #[must_use]
     pub fn with_soft_cap(mut self, cap: f32) -> Self {
-        self.scaling.soft_cap = Some(cap);
+        self.scaling.soft_cap = Some(SoftCap::new(self.scaling.scale, cap));
         self
     }
 

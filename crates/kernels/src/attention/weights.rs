@@ -10,8 +10,21 @@ use std::ops::Range;
 pub(super) struct Scaling {
     /// What scores are multiplied by.
     pub(super) scale: f32,
-    /// c of c · tanh(scaled score / c).
-    pub(super) soft_cap: Option<f32>,
+    pub(super) soft_cap: Option<SoftCap>,
+}
+
+/// A score s becomes cap · tanh(factor · s).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SoftCap {
+    cap: f32,
+    /// scale / cap, divided here: beside the scores the compiler may divide where there is no cap, which raises flags.
+    factor: f32,
+}
+
+impl SoftCap {
+    pub(super) fn new(scale: f32, cap: f32) -> SoftCap {
+        SoftCap { cap, factor: scale / cap }
+    }
 }
 
 impl Scaling {
@@ -49,7 +62,7 @@ impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
             for row in rows.chunks_exact_mut(self.row_len) {
                 let visible = self.visible.next().unwrap_or(0..0);
                 if let Some(cap) = self.scaling.soft_cap {
-                    cap_scores(s, &mut row[visible.clone()], self.scaling.scale, cap);
+                    cap_scores(s, &mut row[visible.clone()], cap);
                 }
                 row[..visible.start].fill(f32::NEG_INFINITY);
                 row[visible.end..].fill(f32::NEG_INFINITY);
@@ -59,10 +72,10 @@ impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
     }
 }
 
-/// x ← cap · tanh(scale · x / cap), four vectors in step. Source: Gemma Team, "Gemma 2", 2024, section 2, "Logit soft-capping".
+/// x ← cap · tanh(factor · x), four vectors in step. Source: Gemma Team, "Gemma 2", 2024, section 2, "Logit soft-capping".
 #[inline(always)]
-fn cap_scores<S: Simd<f32>>(s: S, scores: &mut [f32], scale: f32, cap: f32) {
-    let (factor, cap) = (s.splat(scale / cap), s.splat(cap));
+fn cap_scores<S: Simd<f32>>(s: S, scores: &mut [f32], SoftCap { cap, factor }: SoftCap) {
+    let (factor, cap) = (s.splat(factor), s.splat(cap));
     for scores in scores.chunks_mut(ROWS_IN_STEP * S::LANES) {
         let mut x = [s.splat(0.0); ROWS_IN_STEP];
         for (x, scores) in x.iter_mut().zip(scores.chunks(S::LANES)) {
