@@ -281,7 +281,7 @@ impl Bundle {
     pub(crate) fn bert_config(&self) -> Result<&BertConfig, Error> {
         match &self.config {
             ModelConfig::Bert(config) => Ok(config),
-            other => Err(Error::WrongArchitecture { file: self.name(), wanted: "a BERT", found: other.architecture() }),
+            other => Err(Error::WrongArchitecture { file: self.name(), wanted: "BERT", found: other.architecture() }),
         }
     }
 }

@@ -197,8 +197,8 @@ impl Architecture {
             None => Architecture::of_class(json),
         };
         found.ok_or_else(|| {
-            let decoders = Family::ALL.map(|(_, name, _)| format!("\"{name}\"")).join(", ");
-            json.wrong("model_type", format!("\"gpt2\", \"bert\", {decoders}"))
+            let decoders = Family::ALL.map(|(_, name, _)| name).join(", ");
+            json.wrong("model_type", format!("one of gpt2, bert, {decoders}"))
         })
     }
 

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use cke_engine::bundle::Bundle;
 use cke_engine::formats::gguf::{Array, GgufFile, GgufModel, Value, ValueType};
+use cke_engine::generate::{GenerateOptions, Tokens};
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
+use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::gguf::GgufTokenizer;
+use cke_engine::weight_format::WeightFormat;
 use cke_engine::weights::{Checkpoint, Dtype};
 use cke_testkit::{Data, Gguf, GgufLlama, GgufValue};
 use serde_json::{Value as Json, json};
@@ -88,12 +91,17 @@ fn file_is_opened_by_its_magic_whatever_its_name() {
 }
 
 #[test]
-fn bundle_of_a_gguf_file_gets_as_far_as_its_configuration() {
+fn bundle_of_a_gguf_file_has_its_configuration_and_runs() {
     let (_dir, path) = written("m.gguf", &GgufLlama::default().gguf());
     let files = ModelFiles::open(&path).unwrap();
     assert_eq!(files.path("config.json"), path.join("config.json"));
-    let message = Bundle::of_files(&files).unwrap_err().to_string();
-    assert!(message.contains("m.gguf/config.json: `model_type`") && message.contains("found \"llama\""), "{message}");
+    let bundle = Bundle::of_files(&files).unwrap();
+    assert_eq!(bundle.config().architecture(), "llama");
+    assert_eq!(bundle.usual_format(), WeightFormat::Stored);
+    let runtime = Runtime::new(Some(1)).unwrap().with_weights(WeightFormat::Stored);
+    let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
+    let options = GenerateOptions { max_tokens: 3, ..GenerateOptions::default() };
+    assert_eq!(Tokens::new(&*model, &runtime, vec![1, 2], options).unwrap().filter_map(Result::ok).count(), 3);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) fn load_decoder(
 
 fn not_causal(name: &str, found: &ModelConfig) -> Error {
     let (file, found) = (name.to_owned(), found.architecture());
-    Error::WrongArchitecture { file, wanted: "a model that continues texts, such as GPT-2 or Llama", found }
+    Error::WrongArchitecture { file, wanted: "GPT-2, Llama or similar", found }
 }
 
 /// Rows looked up or turned by one task.
