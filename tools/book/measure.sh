@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the tables of the book, docs/src/tables, on this machine. Nothing else should run meanwhile; one minute.
+# Makes the tables of the book, docs/src/tables, on this machine. Nothing else should run meanwhile; two minutes.
 # Usage: bash tools/book/measure.sh [CPU]
 # The products of one thread are bound to that CPU, by default the last one; the table of all steps uses every CPU.
 set -euo pipefail
@@ -25,3 +25,7 @@ table few-rows 'cke bench gemm --packed -t 1 --shapes 1x3072x768,…' \
   taskset -c "$cpu" "$cke" bench gemm --packed -t 1 --shapes "$shapes"
 
 table profile-gpt2 'cke profile --synthetic gpt2 -t 1' taskset -c "$cpu" "$cke" profile --synthetic gpt2 -t 1
+table profile-llama 'cke profile --synthetic smollm2-135m -t 1' \
+  taskset -c "$cpu" "$cke" profile --synthetic smollm2-135m -t 1
+table llama-int4 'cke bench model --synthetic llama-3.2-1b --dtype int4 -p 128 -g 16 -r 3 -t 1' \
+  taskset -c "$cpu" "$cke" bench model --synthetic llama-3.2-1b --dtype int4 -p 128 -g 16 -r 3 -t 1
