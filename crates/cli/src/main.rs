@@ -37,7 +37,7 @@ use crate::interrupt::Interrupt;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Runs GPT-2 and BERT models on the CPU.
+/// Runs language models (Llama, Qwen, Gemma, Phi, GPT-2 and their kin) and BERT on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "cke", version, after_help = environment::program_help())]
 pub(crate) struct Cli {
@@ -51,6 +51,7 @@ enum Command {
     Embed(embed::EmbedArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    #[command(visible_alias = "convert")]
     Quantize(quantize::QuantizeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
