@@ -9,6 +9,7 @@ mod allocator;
 mod audit;
 mod bench;
 mod chart;
+mod chat;
 mod completions;
 mod date;
 mod doctor;
@@ -28,6 +29,8 @@ mod output_file;
 mod profile;
 mod progress;
 mod quantize;
+mod sampling;
+mod speed;
 mod status_line;
 mod threads;
 mod workload;
@@ -48,6 +51,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Generate(Box<generate::GenerateArgs>),
+    Chat(Box<chat::ChatArgs>),
     Embed(embed::EmbedArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
 fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
         Command::Generate(args) => generate::run(*args, interrupt),
+        Command::Chat(args) => chat::run(*args, interrupt),
         Command::Embed(args) => embed::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -135,6 +135,20 @@ impl LanguageModel {
     /// # Errors
     /// If its files cannot be used, it does not continue texts, or memory cannot be allocated or threads cannot be started.
     pub(crate) fn load(model: &ModelArgs, dtype: DtypeArgs, threads: usize) -> Result<LanguageModel, CliError> {
+        LanguageModel::load_if(model, dtype, threads, |_, _| Ok(())).map(|(model, ())| model)
+    }
+
+    /// As [`LanguageModel::load`], if `check` likes its name and its tokenizer, which is found out before the weights are loaded. Gives
+    /// what `check` makes of them, too.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`], and if `check` fails.
+    pub(crate) fn load_if<T>(
+        model: &ModelArgs,
+        dtype: DtypeArgs,
+        threads: usize,
+        check: impl FnOnce(&str, Option<&Tokenizer>) -> Result<T, CliError>,
+    ) -> Result<(LanguageModel, T), CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
         let (name, mut generation) = (bundle.name(), bundle.generation().clone());
@@ -143,6 +157,7 @@ impl LanguageModel {
             Err(LoadError::NoTokenizer { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        let checked = check(&name, tokenizer.as_ref())?;
         generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
         generation.notices.extend(bundle.stop_strings_notice().filter(|_| tokenizer.is_none()));
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
@@ -151,7 +166,7 @@ impl LanguageModel {
         let runtime = Runtime::new(Some(threads))?.with_weights(dtype.format(&bundle));
         let causal = load_causal_model(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
-        Ok(LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds })
+        Ok((LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds }, checked))
     }
 
     /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.
