@@ -6,9 +6,13 @@ use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 use std::io::{self, BufRead as _, Read as _, StdinLock};
+use std::time::{Duration, Instant};
 
 /// Longest line of standard input.
 const LIMIT: u64 = 16 << 20;
+
+/// A second Ctrl-C within this time ends the program; a later one clears another line.
+const IN_TURN: Duration = Duration::from_secs(2);
 
 /// What a user writes.
 #[derive(Debug)]
@@ -62,17 +66,17 @@ fn join<E>(mut read: impl FnMut(bool) -> Result<Option<String>, E>) -> Result<Op
     Ok(Some(text))
 }
 
-/// A line of the terminal. The first Ctrl-C begins it anew, the second in turn ends the program as Ctrl-D does.
+/// A line of the terminal. Ctrl-C begins it anew; a second one at once is the end, as Ctrl-D is.
 fn edited(editor: &mut Editor<(), MemHistory>) -> Result<Option<String>, CliError> {
-    let mut is_warned = false;
+    let mut cleared: Option<Instant> = None;
     loop {
         match join(|goes_on| editor.readline(if goes_on { "… " } else { "> " }).map(Some)) {
             Ok(line) => return Ok(line),
             Err(ReadlineError::Eof) => return Ok(None),
-            Err(ReadlineError::Interrupted) if is_warned => return Ok(None),
+            Err(ReadlineError::Interrupted) if cleared.is_some_and(|time| time.elapsed() < IN_TURN) => return Ok(None),
             Err(ReadlineError::Interrupted) => {
-                is_warned = true;
-                note("Ctrl-C again or Ctrl-D ends");
+                cleared = Some(Instant::now());
+                note("Ctrl-C once more, or Ctrl-D, ends");
             }
             // The terminal has another size.
             Err(ReadlineError::Signal(_)) => {}

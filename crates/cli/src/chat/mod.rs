@@ -105,8 +105,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
     let parts = ChatModel { model: &*model.causal, runtime: &model.runtime, tokenizer, template: &template };
     let session = session(parts, options, Conversation::new(args.system.clone()))?;
 
-    let is_interactive =
-        args.prompt.is_none() && !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let is_interactive = args.prompt.is_none() && !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let style = if args.json { Style::Json } else { Style::of_stdout() };
     let mut dialogue = Dialogue::new(&model, session, interrupt, style, args.quiet, args.sampling.seed);
     if is_interactive {

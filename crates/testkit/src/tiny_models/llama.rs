@@ -84,8 +84,7 @@ impl Llama {
     pub fn tensors(&self) -> Vec<Tensor> {
         let mut data = Data::new(self.seed);
         let kv_width = WIDTH / HEADS * KEY_HEADS;
-        let mut tensors =
-            vec![Tensor::normal(&mut data, "model.embed_tokens.weight", &[VOCABULARY, WIDTH], 0.0, 1.0)];
+        let mut tensors = vec![Tensor::normal(&mut data, "model.embed_tokens.weight", &[VOCABULARY, WIDTH], 0.0, 1.0)];
         for i in 0..LAYERS {
             let block = format!("model.layers.{i}");
             for (name, outputs, inputs) in [

@@ -122,3 +122,44 @@ impl AnswerText {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Bundle;
+    use cke_testkit::tiny_models::Llama;
+
+    /// Thinking and answer of a text whose tokens are its bytes, and what was shown of them.
+    fn written(text: &str, is_thinking: bool, stops: &[String]) -> [String; 4] {
+        let model = Llama::default().write().unwrap();
+        let tokenizer = Bundle::open(model.path()).unwrap().tokenizer().unwrap();
+        let mut writing = AnswerText::new(stops, is_thinking, &tokenizer).unwrap();
+        let mut shown: Vec<Piece> = Vec::new();
+        for byte in text.bytes().chain([0]).map(u32::from) {
+            let token = if byte == 0 { Llama::TURN_END as u32 } else { byte };
+            shown.extend_from_slice(writing.push(token, &tokenizer).unwrap());
+        }
+        shown.extend_from_slice(writing.finish());
+        let of = |part| shown.iter().filter(|piece| piece.part == part).map(|piece| piece.text.as_str()).collect();
+        let shown = [of(Part::Thinking), of(Part::Answer)];
+        let (thinking, answer) = writing.into_parts();
+        let [shown_thinking, shown_answer] = shown;
+        [thinking, answer, shown_thinking, shown_answer]
+    }
+
+    #[test]
+    fn white_space_around_thinking_is_left_out() {
+        assert_eq!(
+            written("\n<think>\n a\n</think>\n\n b <think>\n", false, &[]),
+            ["a", "b <think>\n", "a\n", "b <think>\n"]
+        );
+        assert_eq!(written("<think></think>\n\né", false, &[]), ["", "é", "", "é"]);
+        assert_eq!(written("never ends </thi", true, &[])[..2], ["never ends </thi", ""]);
+    }
+
+    #[test]
+    fn answer_without_thinking_is_as_it_was_said() {
+        assert_eq!(written("  a\n\n", false, &[]), ["", "  a\n\n", "", "  a\n\n"]);
+        assert_eq!(written("a <b> END c", false, &["END".to_owned()])[1], "a <b> ");
+    }
+}
