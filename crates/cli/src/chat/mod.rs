@@ -12,7 +12,7 @@ use self::lines::Lines;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{DtypeArgs, LanguageModel, ModelArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::note;
 use crate::sampling::SamplingArgs;
@@ -42,7 +42,7 @@ pub(crate) struct ChatArgs {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    dtype: DtypeArgs,
+    numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Ask this one question, and end
@@ -92,7 +92,7 @@ Examples:
 
 pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let threads = args.threads.count()?;
-    let (model, template) = LanguageModel::load_if(&args.model, args.dtype, threads, chat_template)?;
+    let (model, template) = LanguageModel::load_if(&args.model, args.numbers, threads, chat_template)?;
     let tokenizer = model.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.name))?;
     if !args.quiet {
         print_notices(model.notices.iter().chain(&model.generation.notices));
