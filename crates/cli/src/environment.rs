@@ -16,8 +16,9 @@ Environment:
 
 Exit status: 0 done, also where the reader of the output went away; 1 failed; 2 misused; 130 interrupted.
 
-Example:
-  cke generate \"A vector is\""
+Examples:
+  cke generate \"A vector is\"
+  cke chat --model model.gguf"
     )
 }
 

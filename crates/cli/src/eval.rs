@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{DtypeArgs, LanguageModel, ModelArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -43,7 +43,7 @@ pub(crate) struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    dtype: DtypeArgs,
+    numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Print a JSON object: tokens, nll, perplexity, nll_total, per_token
@@ -103,7 +103,7 @@ impl Evaluation {
 
 pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let input = read_input(&args)?;
-    let model = LanguageModel::load(&args.model, args.dtype, args.threads.count()?)?;
+    let model = LanguageModel::load(&args.model, args.numbers, args.threads.count()?)?;
     if !args.quiet {
         print_notices(&model.notices);
         note_slow_dtype(&model.runtime);

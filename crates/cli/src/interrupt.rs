@@ -55,6 +55,11 @@ impl Watch<'_> {
     pub(crate) fn is_requested(&self) -> bool {
         self.state.is_requested.load(Ordering::Relaxed)
     }
+
+    /// Whether there was a signal, which is then forgotten: it was for what has been stopped, and the command goes on.
+    pub(crate) fn take_request(&self) -> bool {
+        self.state.is_requested.swap(false, Ordering::Relaxed)
+    }
 }
 
 impl Drop for Watch<'_> {

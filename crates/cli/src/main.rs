@@ -9,6 +9,7 @@ mod allocator;
 mod audit;
 mod bench;
 mod chart;
+mod chat;
 mod completions;
 mod date;
 mod doctor;
@@ -28,6 +29,8 @@ mod output_file;
 mod profile;
 mod progress;
 mod quantize;
+mod sampling;
+mod speed;
 mod status_line;
 mod threads;
 mod workload;
@@ -37,7 +40,7 @@ use crate::interrupt::Interrupt;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Runs GPT-2 and BERT models on the CPU.
+/// Runs language models (Llama, Qwen, Gemma, Phi, GPT-2 and their kin) and BERT on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "cke", version, after_help = environment::program_help())]
 pub(crate) struct Cli {
@@ -48,9 +51,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Generate(Box<generate::GenerateArgs>),
+    Chat(Box<chat::ChatArgs>),
     Embed(embed::EmbedArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    #[command(visible_alias = "convert")]
     Quantize(quantize::QuantizeArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
 fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
         Command::Generate(args) => generate::run(*args, interrupt),
+        Command::Chat(args) => chat::run(*args, interrupt),
         Command::Embed(args) => embed::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Inspect(args) => inspect::run(args),

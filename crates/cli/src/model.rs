@@ -4,6 +4,7 @@ use crate::error::CliError;
 use crate::output::note;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
+use cke_engine::error::Error;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
@@ -13,6 +14,7 @@ use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::{Encoded, Tokenizer};
 use cke_engine::weight_format::WeightFormat;
+use cke_kernels::attention::KvDtype;
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
@@ -77,6 +79,40 @@ impl DtypeArgs {
     }
 }
 
+/// In which numbers a model that continues texts is held, and what it remembers of a text.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct NumberArgs {
+    #[command(flatten)]
+    dtype: DtypeArgs,
+    /// Numbers of keys and values: bf16 takes half of the memory [default: f32 for weights in f32, else bf16]
+    #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
+    kv: Option<KvDtype>,
+}
+
+impl NumberArgs {
+    /// What a model is loaded for.
+    pub(crate) fn runtime(self, bundle: &Bundle, threads: usize) -> Result<Runtime, Error> {
+        self.with_format(self.dtype.format(bundle), threads)
+    }
+
+    /// What random weights are made for.
+    pub(crate) fn runtime_of_random(self, threads: usize) -> Result<Runtime, Error> {
+        self.with_format(self.dtype.of_random(), threads)
+    }
+
+    fn with_format(self, format: WeightFormat, threads: usize) -> Result<Runtime, Error> {
+        let runtime = Runtime::new(Some(threads))?.with_weights(format);
+        Ok(match self.kv {
+            Some(kv) => runtime.with_kv(kv),
+            None => runtime,
+        })
+    }
+}
+
+fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
+    PossibleValuesParser::new(["f32", "bf16"]).map(|name| if name == "f32" { KvDtype::F32 } else { KvDtype::Bf16 })
+}
+
 /// The names of formats.
 pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
     let formats = WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]);
@@ -134,7 +170,21 @@ impl LanguageModel {
     ///
     /// # Errors
     /// If its files cannot be used, it does not continue texts, or memory cannot be allocated or threads cannot be started.
-    pub(crate) fn load(model: &ModelArgs, dtype: DtypeArgs, threads: usize) -> Result<LanguageModel, CliError> {
+    pub(crate) fn load(model: &ModelArgs, numbers: NumberArgs, threads: usize) -> Result<LanguageModel, CliError> {
+        LanguageModel::load_if(model, numbers, threads, |_, _| Ok(())).map(|(model, ())| model)
+    }
+
+    /// As [`LanguageModel::load`], if `check` likes its name and its tokenizer, which is found out before the weights are loaded. Gives
+    /// what `check` makes of them, too.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`], and if `check` fails.
+    pub(crate) fn load_if<T>(
+        model: &ModelArgs,
+        dtype: DtypeArgs,
+        threads: usize,
+        check: impl FnOnce(&str, Option<&Tokenizer>) -> Result<T, CliError>,
+    ) -> Result<(LanguageModel, T), CliError> {
         let started = Instant::now();
         let bundle = model.open()?;
         let (name, mut generation) = (bundle.name(), bundle.generation().clone());
@@ -143,15 +193,16 @@ impl LanguageModel {
             Err(LoadError::NoTokenizer { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        let checked = check(&name, tokenizer.as_ref())?;
         generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
         generation.notices.extend(bundle.stop_strings_notice().filter(|_| tokenizer.is_none()));
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = Runtime::new(Some(threads))?.with_weights(dtype.format(&bundle));
+        let runtime = numbers.runtime(&bundle, threads)?;
         let causal = load_causal_model(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
-        Ok(LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds })
+        Ok((LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds }, checked))
     }
 
     /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.

@@ -44,6 +44,11 @@ pub(crate) fn window(text: &str) -> Result<usize, String> {
     whole(text, 2, MAX_COUNT)
 }
 
+/// Parses a number of tokens that may not be none.
+pub(crate) fn tokens(text: &str) -> Result<usize, String> {
+    whole(text, 1, MAX_COUNT)
+}
+
 /// Parses a number of elements of a vector.
 pub(crate) fn dimensions(text: &str) -> Result<usize, String> {
     whole(text, 1, MAX_COUNT)

@@ -42,6 +42,7 @@ pub(crate) struct QuantizeArgs {
 const EXAMPLES: &str = "\
 Examples:
   cke quantize ./gpt2 -o gpt2-int8.cke
+  cke convert llama-Q4_K_M.gguf -o llama.cke
   cke generate --model gpt2-int8.cke \"Once upon a time\"
   cke inspect gpt2-int8.cke";
 

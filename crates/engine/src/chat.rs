@@ -7,8 +7,9 @@
 //! | [`turn_end`] | what a template puts after an answer, and which tokens end one |
 //! | [`prefix`] | the tokens of a KV cache that the next turn can use again |
 //! | [`thinking`] | streamed text, parted into thinking and answer |
+//! | [`session`] | a chat with a model, turn after turn |
 //!
-//! Nothing here knows a model: text and token lists go in, text and numbers come out.
+//! Nothing but [`session`] knows a model: text and token lists go in, text and numbers come out.
 
 mod clock;
 pub mod conversation;
@@ -17,6 +18,7 @@ mod isolation;
 mod methods;
 mod plain_data;
 pub mod prefix;
+pub mod session;
 pub mod template;
 mod template_source;
 pub mod thinking;

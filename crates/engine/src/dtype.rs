@@ -104,7 +104,7 @@ impl Dtype {
     }
 
     /// The type that packed panels of a layout were made of without loss.
-    pub(crate) fn of_layout(layout: &str) -> Dtype {
+    pub fn of_layout(layout: &str) -> Dtype {
         if layout.starts_with("bf16") {
             return Dtype::BF16;
         }

@@ -1,7 +1,9 @@
 //! What can go wrong while a model runs.
 
+use crate::chat::template::TemplateError;
 use crate::load_error::LoadError;
 use crate::sampler::SamplerError;
+use crate::text_stream::EmptyStop;
 use crate::tokenizer::TokenizeError;
 use std::io;
 
@@ -24,6 +26,29 @@ pub enum Error {
     /// Sampling settings or logits that make no distribution.
     #[error(transparent)]
     Sampler(#[from] SamplerError),
+    /// A conversation cannot become text.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// An empty stop string.
+    #[error(transparent)]
+    Stop(#[from] EmptyStop),
+    /// A conversation that leaves no room for an answer.
+    #[error(
+        "the conversation has {}{tokens} tokens with the new question, the context has {context}, of which one must be left for the \
+         answer: choose a larger `--ctx`, `/clear` the conversation, or let its oldest turns go with `--drop-oldest`",
+        if *is_cut { "more than " } else { "" }
+    )]
+    ConversationTooLong {
+        /// Tokens of the conversation as its template writes it, as far as they were counted.
+        tokens: usize,
+        /// Whether there are more.
+        is_cut: bool,
+        /// Positions of the cache.
+        context: usize,
+    },
+    /// A conversation whose last message is no question.
+    #[error("wanted a question to answer, found none")]
+    NoQuestion,
     /// A token that the model does not know.
     #[error("token {id} at position {position}: wanted an id below the vocabulary's size {vocabulary}")]
     UnknownToken {

@@ -364,6 +364,11 @@ impl Tokenizer {
         self.special_ids.binary_search(&id).is_ok()
     }
 
+    /// The ids of all tokens that are no part of a text, in ascending order.
+    pub fn special_ids(&self) -> &[u32] {
+        &self.special_ids
+    }
+
     /// Whether a special token is one that the settings name, or GPT-2's or BERT's class has by itself.
     pub(crate) fn is_named_special(&self, id: u32) -> bool {
         self.named_special_ids.contains(&id)
@@ -383,6 +388,11 @@ impl Tokenizer {
     /// `tokenizer_config.json`; of several, the one named `default`.
     pub fn chat_template(&self) -> Option<&str> {
         self.chat_templates.usual()
+    }
+
+    /// The file that has [`Tokenizer::chat_template`], for messages.
+    pub fn chat_template_file(&self) -> &Path {
+        self.chat_templates.file()
     }
 
     /// The template for a chat with tools: the one named `tool_use`, else [`Tokenizer::chat_template`].

@@ -13,10 +13,13 @@ use tempfile::TempDir;
 use crate::data::Data;
 
 mod bert;
+mod byte_level;
 mod gpt2;
+mod llama;
 
 pub use bert::Bert;
 pub use gpt2::Gpt2;
+pub use llama::Llama;
 
 /// A number format of tensors on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,45 +3,9 @@
 use super::continuation::Continuation;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::speed::GenerateTimes;
 use cke_engine::generate::Batch;
-use std::time::{Duration, Instant};
-
-/// What was computed, and how long that took. The picking of tokens counts, the writing of text does not.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GenerateTimes {
-    pub(super) prompt_tokens: usize,
-    pub(super) prompt_time: Duration,
-    /// Tokens in the results.
-    pub(super) generated: usize,
-    /// Tokens that the model read one at a time: of each result all but the last.
-    pub(super) decoded: usize,
-    pub(super) decode_time: Duration,
-}
-
-impl GenerateTimes {
-    /// Adds other work.
-    pub(super) fn add(&mut self, other: &GenerateTimes) {
-        self.prompt_tokens += other.prompt_tokens;
-        self.prompt_time += other.prompt_time;
-        self.generated += other.generated;
-        self.decoded += other.decoded;
-        self.decode_time += other.decode_time;
-    }
-
-    /// Prompt tokens a second, if there were any.
-    pub(super) fn prompt_rate(&self) -> Option<f64> {
-        rate(self.prompt_tokens, self.prompt_time)
-    }
-
-    /// Generated tokens a second, if there were any after the first.
-    pub(super) fn decode_rate(&self) -> Option<f64> {
-        rate(self.decoded, self.decode_time)
-    }
-}
-
-fn rate(tokens: usize, time: Duration) -> Option<f64> {
-    (tokens > 0 && !time.is_zero()).then(|| tokens as f64 / time.as_secs_f64())
-}
+use std::time::Instant;
 
 /// Reads the prompts and continues them to their ends, or until the user interrupts. `show` gets each piece of text that the
 /// first continuation grows by.

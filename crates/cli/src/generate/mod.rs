@@ -4,19 +4,19 @@ mod continuation;
 mod decode;
 mod prompt;
 mod report;
-mod sampling;
 
 use self::continuation::Continuation;
-use self::decode::{GenerateTimes, decode};
+use self::decode::decode;
 use self::prompt::{Prompt, PromptArgs};
-use self::report::{Report, Timings, print_summary};
-use self::sampling::SamplingArgs;
+use self::report::Report;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{DtypeArgs, LanguageModel, ModelArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::sampling::SamplingArgs;
+use crate::speed::{GenerateTimes, Timings, print_summary};
 use crate::threads::ThreadArgs;
 use cke_engine::generate::{Batch, Finish, GenerateOptions, Overflow};
 use cke_engine::sampler::SamplerConfig;
@@ -41,7 +41,7 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
-    dtype: DtypeArgs,
+    numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Most tokens to generate [default: the model's max_new_tokens or max_length, else 128]
@@ -90,7 +90,7 @@ Examples:
 
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
-    let model = LanguageModel::load(&args.model, args.dtype, args.threads.count()?)?;
+    let model = LanguageModel::load(&args.model, args.numbers, args.threads.count()?)?;
     if model.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
     }

@@ -1,7 +1,8 @@
 //! The tensors of a model, one by one or layer by layer.
 
 use cke_engine::formats::packed_file::{Content, EntryInfo, PackedFile};
-use cke_engine::weights::TensorInfo;
+use cke_engine::weight_format::WeightFormat;
+use cke_engine::weights::{Dtype, TensorInfo};
 use cke_perf::report::format_bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -33,7 +34,13 @@ impl<'a> TensorRow<'a> {
             Content::File => return None,
             Content::F32 { rows: 1, cols } => ("F32", vec![cols as usize]),
             Content::F32 { rows, cols } => ("F32", vec![rows as usize, cols as usize]),
-            Content::Panels { k, n, .. } => (file.weight_format().name(), vec![k as usize, n as usize]),
+            Content::Panels { ref layout, k, n, .. } => {
+                let dtype = match file.weight_format() {
+                    WeightFormat::Stored => Dtype::of_layout(layout).name(),
+                    format => format.name(),
+                };
+                (dtype, vec![k as usize, n as usize])
+            }
         };
         Some(TensorRow { name, dtype: dtype.to_owned(), shape: shape.into(), bytes, file: file.path() })
     }

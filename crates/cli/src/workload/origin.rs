@@ -3,7 +3,7 @@
 use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
-use crate::model::{DtypeArgs, ModelArgs, note_slow_dtype, print_notices};
+use crate::model::{ModelArgs, NumberArgs, note_slow_dtype, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -29,7 +29,7 @@ pub(crate) struct OriginArgs {
     #[arg(value_parser = PossibleValuesParser::new(synthetic::NAMES))]
     synthetic: Option<String>,
     #[command(flatten)]
-    dtype: DtypeArgs,
+    numbers: NumberArgs,
 }
 
 impl OriginArgs {
@@ -38,11 +38,10 @@ impl OriginArgs {
     /// # Errors
     /// If `CKE_ISA` cannot be honoured.
     pub(crate) fn runtime(&self, origin: &Origin) -> Result<Runtime, CliError> {
-        let format = match origin {
-            Origin::Stored(bundle) => self.dtype.format(bundle),
-            Origin::Random(..) => self.dtype.of_random(),
-        };
-        let runtime = Runtime::new(Some(1))?.with_weights(format);
+        let runtime = match origin {
+            Origin::Stored(bundle) => self.numbers.runtime(bundle, 1),
+            Origin::Random(..) => self.numbers.runtime_of_random(1),
+        }?;
         note_slow_dtype(&runtime);
         Ok(runtime)
     }

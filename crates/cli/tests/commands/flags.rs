@@ -110,6 +110,7 @@ fn help_names_flags_and_environment() {
     for (args, parts) in [
         (&["--help"][..], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
         (&["generate", "--help"], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
+        (&["chat", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--drop-oldest", "reused_tokens", "backslash"]),
         (&["eval", "--help"], &["CKE_MODEL", "CKE_REQUIRE_ISA", "Examples:", "per_token"]),
         (&["embed", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--no-normalize", "--prompt-name", "--dims"]),
         (&["bench", "model", "--help"], &["CKE_MODEL", "--synthetic"]),

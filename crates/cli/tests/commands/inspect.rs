@@ -43,7 +43,7 @@ fn inspect_gpt2_json_has_every_fact() {
     assert_eq!(report["tokenizer"], json!({ "kind": "byte-level BPE", "vocabulary": 257, "error": null }));
     assert_eq!(
         report["config"],
-        json!({ "vocabulary": 300, "context": 40, "width": 39, "layers": 2, "heads": 3, "head_dim": 13, "inner": 156,
+        json!({ "vocabulary": 300, "context": 40, "width": 39, "layers": 2, "heads": 3, "key_heads": 3, "head_dim": 13, "inner": 156,
                 "activation": "gelu (tanh)", "tied_embeddings": true })
     );
 }

@@ -6,6 +6,7 @@ mod bench_accuracy;
 mod bench_gemm;
 mod bench_gemm_random;
 mod chart;
+mod chat;
 mod completions;
 mod doctor;
 mod dtype;

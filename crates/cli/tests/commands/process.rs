@@ -2,7 +2,8 @@
 #![cfg(unix)]
 
 use crate::support::{arg, byte_gpt2, command, run, wait};
-use std::io::Read as _;
+use cke_testkit::tiny_models::Llama;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 /// Generates until somebody stops it.
@@ -45,6 +46,25 @@ fn interrupt_ends_the_line_and_prints_the_summary() {
         assert!(stderr.starts_with("prompt: 1 token in "), "{stderr}");
         assert_eq!(stderr.lines().count(), 2, "{stderr}");
     }
+}
+
+#[test]
+fn interrupt_of_a_chat_ends_the_line_and_the_script() {
+    let model = Llama { context: 100_000, ..Llama::default() }.write().unwrap();
+    model.replace("generation_config.json", format!(r#"{{"suppress_tokens":[{}]}}"#, Llama::TURN_END)).unwrap();
+    let args = ["chat", "-m", arg(model.path()), "--ctx", "100000", "-n", "100000"];
+    let mut child =
+        command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cke starts");
+    child.stdin.as_mut().unwrap().write_all(b"Hi\nAnd you?\n").unwrap();
+    let (mut stdout, mut text) = (child.stdout.take().unwrap(), vec![0; 100]);
+    stdout.read_exact(&mut text).unwrap();
+    send("INT", &child);
+    stdout.read_to_end(&mut text).unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(wait(&mut child).code(), Some(130));
+    assert!(String::from_utf8(text).expect("whole characters").ends_with('\n'));
+    assert!(stderr.contains("\nstopped\nprompt: 21 tokens in "), "{stderr}");
 }
 
 #[test]

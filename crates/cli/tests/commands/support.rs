@@ -1,6 +1,6 @@
 //! Starting `cke`, and files for it.
 
-use cke_testkit::tiny_models::{Gpt2, ModelDir};
+use cke_testkit::tiny_models::{Gpt2, Llama, ModelDir};
 use serde_json::Value;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -108,6 +108,11 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 /// A tiny GPT-2 with a tokenizer of bytes and a context of 40 tokens.
 pub(crate) fn byte_gpt2() -> ModelDir {
     Gpt2 { vocabulary: 260, ..Gpt2::default() }.write().expect("a model can be written")
+}
+
+/// A tiny Llama with a tokenizer of bytes, the chat template of [`Llama::CHAT_ML`] and a context of 400 tokens.
+pub(crate) fn chat_llama() -> ModelDir {
+    Llama::default().write().expect("a model can be written")
 }
 
 /// A model of the golden files.

@@ -73,6 +73,11 @@ impl Conversation {
         self.messages.pop_if(|last| last.role == ASSISTANT)
     }
 
+    /// Takes the last message away; the system prompt stays.
+    pub fn drop_last(&mut self) -> Option<Message> {
+        if self.history().is_empty() { None } else { self.messages.pop() }
+    }
+
     /// Takes away everything but the system prompt.
     pub fn clear(&mut self) {
         self.messages.truncate(usize::from(self.system().is_some()));
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(conversation.drop_answer(), Some(Message::assistant("")));
         assert_eq!(conversation.drop_answer(), None);
         assert_eq!(conversation.history(), [Message::user("a\n\"é\"")]);
+        assert_eq!(conversation.drop_last(), Some(Message::user("a\n\"é\"")));
+        assert_eq!(conversation.drop_last(), None);
         conversation.clear();
         assert_eq!((conversation.messages().len(), conversation.system()), (1, Some("Be brief.")));
         assert_eq!(Conversation::default().drop_answer(), None);

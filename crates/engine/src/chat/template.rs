@@ -12,6 +12,7 @@ use super::Message;
 use super::environment::{self, NAME, NOW, Raised};
 use super::isolation::{self, Interrupted};
 use super::template_source::prepare;
+use crate::tokenizer::Tokenizer;
 
 /// Largest template.
 const MAX_TEMPLATE_BYTES: usize = 1 << 20;
@@ -179,6 +180,22 @@ impl ChatTemplate {
             names_content: text.contains("content"),
             file: file.to_owned(),
         })
+    }
+
+    /// Compiles the template of a model's tokenizer; `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::new`].
+    pub fn of(tokenizer: &Tokenizer) -> Result<Option<Self>, TemplateError> {
+        let Some(text) = tokenizer.chat_template() else { return Ok(None) };
+        let texts = tokenizer.special_texts();
+        let tokens = TemplateTokens {
+            bos_token: texts.bos.clone(),
+            eos_token: texts.eos.clone(),
+            unk_token: texts.unk.clone(),
+            pad_token: texts.pad.clone(),
+        };
+        Self::new(text, tokens, tokenizer.chat_template_file()).map(Some)
     }
 
     /// The file that has the template.

@@ -46,6 +46,7 @@ enum Place {
 #[derive(Debug, Clone)]
 pub struct ThinkingSplitter {
     place: Place,
+    has_thought: bool,
     /// What may be white space before a tag, or the beginning of one.
     held: String,
 }
@@ -53,7 +54,8 @@ pub struct ThinkingSplitter {
 impl ThinkingSplitter {
     /// A splitter for one answer. `inside`: the prompt opened the thinking already ([`prompt_opens_thinking`]).
     pub fn new(inside: bool) -> Self {
-        Self { place: if inside { Place::Thinking } else { Place::Start }, held: String::new() }
+        let place = if inside { Place::Thinking } else { Place::Start };
+        Self { place, has_thought: inside, held: String::new() }
     }
 
     /// Takes more text and gives what is certain.
@@ -91,13 +93,18 @@ impl ThinkingSplitter {
         self.place == Place::Thinking
     }
 
+    /// Whether the thinking was opened, whatever has come since.
+    pub fn has_thought(&self) -> bool {
+        self.has_thought
+    }
+
     /// Decides what the text begins with, if that is certain. White space before the tag belongs to the thinking.
     fn leave_start(&mut self) {
         let begin = self.held.len() - self.held.trim_start().len();
         let text = &self.held[begin..];
         if text.starts_with(OPEN) {
             self.held.drain(begin..begin + OPEN.len());
-            self.place = Place::Thinking;
+            (self.place, self.has_thought) = (Place::Thinking, true);
         } else if !OPEN.starts_with(text) {
             self.place = Place::Answer;
         }
@@ -172,7 +179,7 @@ mod tests {
         assert_eq!(splitter.push("a <"), [piece(Part::Thinking, "a ")]);
         assert_eq!(splitter.push("b"), [piece(Part::Thinking, "<b")]);
         assert_eq!(splitter.push("</think>"), []);
-        assert!(!splitter.is_thinking());
+        assert!(!splitter.is_thinking() && splitter.has_thought());
         assert_eq!(splitter.push("c <think>"), [piece(Part::Answer, "c <think>")]);
         assert_eq!(splitter.finish(), None);
     }

@@ -1,5 +1,7 @@
 //! The templates that turn messages into a text, as a model's files have them.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::formats::bounded_file::{CONFIG_LIMIT, utf8};
@@ -27,6 +29,8 @@ const TOOLS: &str = "tool_use";
 #[derive(Debug, Default)]
 pub(super) struct ChatTemplates {
     templates: Vec<(String, String)>,
+    /// The file that has them; empty if there are none.
+    file: PathBuf,
     /// The key that the file comes before.
     notice: Option<Notice>,
 }
@@ -35,11 +39,12 @@ impl ChatTemplates {
     /// Those of `chat_template.jinja`, else those of the key `chat_template`: a text, or a list of objects with `name` and
     /// `template`.
     pub(super) fn read(files: &ModelFiles, config: &JsonObject) -> Result<Self, LoadError> {
-        let mut found = Self { templates: of_key(config)?, notice: None };
+        let mut found = Self { templates: of_key(config)?, file: config.file().to_owned(), notice: None };
         if let Some(text) = read_text(files, FILE)? {
             let is_other = found.get(DEFAULT).is_some_and(|other| other != text);
             found.notice = is_other.then(|| config.overruled(KEY, FILE));
             found.templates = vec![(DEFAULT.to_owned(), text)];
+            found.file = files.path(FILE);
             let tools = read_text(files, TOOLS_FILE)?;
             found.templates.extend(tools.map(|text| (TOOLS.to_owned(), text)));
         }
@@ -61,6 +66,11 @@ impl ChatTemplates {
     /// The template for a chat with tools, which may be the other.
     pub(super) fn for_tools(&self) -> Option<&str> {
         self.get(TOOLS).or_else(|| self.usual())
+    }
+
+    /// The file that has the usual template.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// What is not used.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::byte_level::byte_entries;
 use super::{Dtype, ModelDir, Tensor, layer, norm};
 use crate::data::Data;
 
@@ -64,7 +65,7 @@ impl Gpt2 {
     pub fn write(&self) -> io::Result<ModelDir> {
         let mut texts = vec![("config.json", self.config())];
         if self.has_tokenizer() {
-            texts.push(("vocab.json", byte_vocabulary()));
+            texts.push(("vocab.json", vocabulary()));
             texts.push(("merges.txt", "#version: 0.2\n".into()));
         }
         ModelDir::write(self.tensors(), self.dtype, self.shards, &texts)
@@ -112,24 +113,8 @@ impl Gpt2 {
 }
 
 /// `vocab.json` of the 256 bytes and `<|endoftext|>`.
-fn byte_vocabulary() -> String {
-    let mut entries: Vec<String> = (0..=u8::MAX).zip(byte_characters()).map(|(byte, c)| entry(c, byte)).collect();
+fn vocabulary() -> String {
+    let mut entries = byte_entries();
     entries.push(format!(r#""<|endoftext|>":{}"#, Gpt2::END_OF_TEXT));
     format!("{{{}}}", entries.join(","))
-}
-
-fn entry(character: char, byte: u8) -> String {
-    let escape = if matches!(character, '"' | '\\') { "\\" } else { "" };
-    format!(r#""{escape}{character}":{byte}"#)
-}
-
-/// The character that stands for each byte in GPT-2's vocabulary: itself where it prints, else the next unused one
-/// from U+0100 on. Source: Radford et al., *Language Models are Unsupervised Multitask Learners*, and its
-/// published encoder.
-fn byte_characters() -> impl Iterator<Item = char> {
-    let mut substitutes = '\u{100}'..;
-    (0..=u8::MAX).map(move |byte| match byte {
-        b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte),
-        _ => substitutes.next().expect("fewer than 256 bytes do not print"),
-    })
 }

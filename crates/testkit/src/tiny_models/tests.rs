@@ -60,6 +60,20 @@ fn gpt2_with_large_vocabulary_has_a_tokenizer_of_every_byte() {
 }
 
 #[test]
+fn llama_tokenizer_has_every_byte_and_the_tokens_of_its_template() {
+    let written = Llama::default().write().expect("the directory is written");
+    let read = |name: &str| fs::read(written.path().join(name)).expect("the file");
+    let tokenizer: Value = serde_json::from_slice(&read("tokenizer.json")).expect("valid JSON");
+    assert_eq!(tokenizer["model"]["vocab"].as_object().expect("a vocabulary").len(), 256);
+    assert_eq!(tokenizer["added_tokens"][1]["id"], Llama::TURN_END);
+    let settings: Value = serde_json::from_slice(&read("tokenizer_config.json")).expect("valid JSON");
+    let template = settings["chat_template"].as_str().expect("a template");
+    assert!(template.contains("<|im_start|>") && template.contains('\n'));
+    let (header, _) = parse(&read("model.safetensors")).0.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+    assert_eq!(header.len(), 1 + 2 + 2 * 9 + 1); // metadata, embedding and head, blocks, last norm
+}
+
+#[test]
 fn bert_directory_with_shards_indexes_every_tensor() {
     let model = Bert { prefix: "bert.", shards: 3, dtype: Dtype::Bf16, ..Bert::default() };
     let written = model.write().expect("the directory is written");

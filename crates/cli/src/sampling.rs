@@ -7,7 +7,7 @@ use cke_engine::sampler::SamplerConfig;
 /// How the next token is picked.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sampling")]
-pub(super) struct SamplingArgs {
+pub(crate) struct SamplingArgs {
     /// Below 1 likely tokens become likelier, 0 is --greedy [default: the model's, else 0.8]
     #[arg(long, value_name = "T", value_parser = numbers::not_negative, allow_negative_numbers = true)]
     temperature: Option<f32>,
@@ -28,16 +28,16 @@ pub(super) struct SamplingArgs {
     greedy: bool,
     /// Start of the random sequence: the same seed gives the same text
     ///
-    /// The prompts of a file have the seeds S, S + 1, and so on.
+    /// The prompts of a file, and the answers of a chat, have the seeds S, S + 1, and so on.
     #[arg(long, value_name = "S", default_value = "0", value_parser = numbers::seed, allow_negative_numbers = true)]
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl SamplingArgs {
     /// The flags, then what the model's `generation_config.json` says, then a default. If the model asks for sampling, what it
     /// leaves out is as in transformers; if it says nothing of it, the defaults are ours; and if it asks for the likeliest
     /// token, that is taken unless a flag asks for sampling.
-    pub(super) fn config(&self, model: &GenerationConfig) -> SamplerConfig {
+    pub(crate) fn config(&self, model: &GenerationConfig) -> SamplerConfig {
         // As if it asked for sampling, so that its other wishes are there.
         let theirs = SamplerConfig::from(&GenerationConfig { do_sample: Some(true), ..model.clone() });
         let base = SamplerConfig {

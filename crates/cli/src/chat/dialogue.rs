@@ -1,0 +1,197 @@
+//! Questions, commands and answers, one after another.
+
+use super::command::{Command, HELP, Line};
+use super::display::{Display, Style};
+use super::lines::Lines;
+use super::report::{Record, print_notes, print_state, times};
+use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use crate::model::LanguageModel;
+use crate::output::{Output, note};
+use crate::output_file::OutputFile;
+use crate::progress::Progress;
+use crate::speed::{GenerateTimes, print_rates, print_summary};
+use cke_engine::chat::conversation::Conversation;
+use cke_engine::chat::session::{Answer, ChatSession, Event};
+use cke_report::words::counted;
+use std::ops::ControlFlow;
+
+/// A conversation between the user and a model.
+#[derive(Debug)]
+pub(super) struct Dialogue<'a> {
+    model: &'a LanguageModel,
+    session: ChatSession<'a>,
+    interrupt: &'a Interrupt,
+    style: Style,
+    is_quiet: bool,
+    seed: u64,
+    output: Output,
+    /// All answers so far.
+    work: GenerateTimes,
+}
+
+/// What is to be answered.
+#[derive(Debug)]
+enum Task {
+    Question(String),
+    /// The last question, again.
+    Again,
+}
+
+impl<'a> Dialogue<'a> {
+    /// A dialogue that has not begun.
+    pub(super) fn new(
+        model: &'a LanguageModel,
+        session: ChatSession<'a>,
+        interrupt: &'a Interrupt,
+        style: Style,
+        is_quiet: bool,
+        seed: u64,
+    ) -> Dialogue<'a> {
+        let (output, work) = (Output::new(), GenerateTimes::default());
+        Dialogue { model, session, interrupt, style, is_quiet, seed, output, work }
+    }
+
+    /// Talks with a person, to whom mistakes are told, until the end of the lines.
+    ///
+    /// # Errors
+    /// If lines cannot be read or answers not be written.
+    pub(super) fn converse(&mut self, mut lines: Lines) -> Result<(), CliError> {
+        while let Some(line) = lines.next()? {
+            match self.follow(&line) {
+                Ok(ControlFlow::Continue(())) | Err(CliError::Interrupted) => {}
+                Ok(ControlFlow::Break(())) => break,
+                Err(error @ (CliError::Output(_) | CliError::ClosedOutput)) => return Err(error),
+                Err(error) => error.report(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers the lines of a script, which ends with the first mistake.
+    ///
+    /// # Errors
+    /// If anything fails, or [`CliError::Interrupted`].
+    pub(super) fn obey_lines(&mut self, mut lines: Lines) -> Result<(), CliError> {
+        while let Some(line) = lines.next()? {
+            if self.follow(&line)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a question and writes the answer.
+    ///
+    /// # Errors
+    /// If it cannot be answered, or [`CliError::Interrupted`].
+    pub(super) fn ask(&mut self, question: String) -> Result<(), CliError> {
+        self.answer(Task::Question(question))
+    }
+
+    /// Says on standard error how fast all answers were.
+    pub(super) fn print_summary(&self) {
+        print_summary(self.model, &self.work, self.seed);
+    }
+
+    /// Does what a line says, and tells whether to go on.
+    fn follow(&mut self, line: &str) -> Result<ControlFlow<()>, CliError> {
+        match Line::parse(line) {
+            Line::Empty => {}
+            Line::Question(question) => self.ask(question)?,
+            Line::Command(Command::Exit) => return Ok(ControlFlow::Break(())),
+            Line::Command(command) => self.obey(command)?,
+            Line::Wrong(problem) => return Err(CliError::Misuse(problem)),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn obey(&mut self, command: Command) -> Result<(), CliError> {
+        match command {
+            Command::Help => note(HELP),
+            Command::Clear => {
+                self.session.clear();
+                self.confirm("the conversation is empty");
+            }
+            Command::Save(path) => {
+                let conversation = self.session.conversation();
+                OutputFile::new(&path)?.write(&conversation.to_json())?;
+                let messages = counted(conversation.messages().len(), "message");
+                self.confirm(&format!("{messages} written to {}", path.display()));
+            }
+            Command::Load(path) => {
+                self.session.set_conversation(Conversation::load(&path)?);
+                let messages = counted(self.session.conversation().messages().len(), "message");
+                self.confirm(&format!("{messages} read from {}", path.display()));
+            }
+            Command::Regenerate => self.answer(Task::Again)?,
+            Command::System(text) => {
+                let is_none = text.is_none();
+                self.session.set_system(text);
+                self.confirm(if is_none { "no system prompt" } else { "the system prompt is set" });
+            }
+            Command::Stats => {
+                print_state(self.model, &self.session);
+                print_rates(&self.work, self.seed);
+            }
+            Command::Exit => {}
+        }
+        Ok(())
+    }
+
+    /// Tells a person that something was done.
+    fn confirm(&self, text: &str) {
+        if !self.is_quiet {
+            note(text);
+        }
+    }
+
+    /// Answers, and writes the answer.
+    fn answer(&mut self, task: Task) -> Result<(), CliError> {
+        let answer = self.stream(task)?;
+        self.work.add(&times(&answer));
+        if self.style == Style::Json && !answer.is_empty() {
+            self.output.json(&Record::new(&answer, self.session.dropped_turns(), self.model))?;
+            self.output.flush()?;
+        }
+        if !self.is_quiet {
+            print_notes(&answer, &self.session);
+        }
+        if answer.finish.is_none() { Err(CliError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Makes an answer, and shows it while it grows.
+    fn stream(&mut self, task: Task) -> Result<Answer, CliError> {
+        let watch = self.interrupt.watch();
+        let (mut display, mut progress, mut read) = (Display::new(self.style), None, 0);
+        let (output, mut written) = (&mut self.output, Ok(()));
+        let mut listen = |event: Event<'_>| {
+            match event {
+                Event::Reading { done, total } => {
+                    let bar = progress.get_or_insert_with(|| Progress::of_tokens(total));
+                    bar.add((done - std::mem::replace(&mut read, done)) as u64);
+                }
+                Event::Token(pieces) => {
+                    progress = None;
+                    if written.is_ok() {
+                        written = display.show(pieces, output);
+                    }
+                }
+            }
+            let goes_on = written.is_ok() && !watch.is_requested();
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let outcome = match task {
+            Task::Question(question) => self.session.ask(question, &mut listen),
+            Task::Again => self.session.regenerate(&mut listen),
+        };
+        drop(progress);
+        watch.take_request();
+        written?;
+        // An answer without a text is a line, too, and an error begins one.
+        if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {
+            display.end(output)?;
+        }
+        Ok(outcome?)
+    }
+}

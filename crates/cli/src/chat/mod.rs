@@ -1,0 +1,200 @@
+//! `cke chat`: talks with a model.
+
+mod command;
+mod dialogue;
+mod display;
+mod lines;
+mod report;
+
+use self::dialogue::Dialogue;
+use self::display::Style;
+use self::lines::Lines;
+use crate::environment::command_help;
+use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
+use crate::numbers;
+use crate::output::note;
+use crate::sampling::SamplingArgs;
+use crate::threads::ThreadArgs;
+use cke_engine::chat::conversation::Conversation;
+use cke_engine::chat::session::{ChatModel, ChatOptions, ChatSession};
+use cke_engine::chat::template::ChatTemplate;
+use cke_engine::error::Error;
+use cke_engine::tokenizer::Tokenizer;
+use cke_perf::report::format_bytes;
+use std::io::{self, IsTerminal as _};
+
+/// Tokens of an answer if neither the user nor the model says.
+const MAX_TOKENS: usize = 1024;
+
+/// Positions of the cache if the user does not say, and the model has more.
+const CONTEXT: usize = 4096;
+
+/// Talks with a model
+///
+/// In a terminal, lines are edited as in a shell, Ctrl-C stops an answer, and Ctrl-D ends the program; /help lists the commands.
+/// Elsewhere each line of standard input is a question or a command, and the answers go to standard output. A line that ends with a
+/// backslash goes on with the next one.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = command_help(EXAMPLES))]
+pub(crate) struct ChatArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    numbers: NumberArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Ask this one question, and end
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// Instructions that come before the conversation
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    system: Option<String>,
+    /// Most tokens of the conversation with its answers; they take memory from the start [default: the model's context, but at most
+    /// 4096]
+    #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
+    ctx: Option<usize>,
+    /// Most tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
+    #[arg(short = 'n', long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
+    max_tokens: Option<usize>,
+    /// When the context is full, leave out the oldest questions with their answers
+    ///
+    /// The system prompt and the last question stay. /save writes all of them.
+    #[arg(long)]
+    drop_oldest: bool,
+    /// Ask the model to think before it answers, if its template knows how to
+    #[arg(long, conflicts_with = "no_thinking")]
+    thinking: bool,
+    /// Ask the model to answer without thinking, if its template knows how to
+    #[arg(long)]
+    no_thinking: bool,
+    /// Read lines without a prompt, and print a line with a JSON object for each answer
+    #[arg(long)]
+    json: bool,
+    /// Print only errors to standard error
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+const EXAMPLES: &str = "\
+The keys of --json: role, content, thinking, finish (end, stop, length, context, time or interrupted), tokens (ids), prompt_tokens
+and reused_tokens (how many), dropped_turns, seed, timings. What a model thinks is dimmed in a terminal, or stands between <think>
+and </think> if NO_COLOR is set, and is left out elsewhere.
+
+Examples:
+  cke chat --model model.gguf
+  cke chat -m model.gguf --system \"Answer in one sentence.\" --ctx 8192 --drop-oldest
+  cke chat -m model.gguf --greedy --prompt \"What is the capital of France?\"
+  cke chat -m model.gguf --json < questions.txt | jq -r .content";
+
+pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
+    let threads = args.threads.count()?;
+    let (model, template) = LanguageModel::load_if(&args.model, args.numbers, threads, chat_template)?;
+    let tokenizer = model.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.name))?;
+    if !args.quiet {
+        print_notices(model.notices.iter().chain(&model.generation.notices));
+        note_slow_dtype(&model.runtime);
+    }
+    let options = args.options(&model)?;
+    if !args.quiet {
+        note(&memory(&model, options.context));
+    }
+    let parts = ChatModel { model: &*model.causal, runtime: &model.runtime, tokenizer, template: &template };
+    let session = session(parts, options, Conversation::new(args.system.clone()))?;
+
+    let is_interactive = args.prompt.is_none() && !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    let style = if args.json { Style::Json } else { Style::of_stdout() };
+    let mut dialogue = Dialogue::new(&model, session, interrupt, style, args.quiet, args.sampling.seed);
+    if is_interactive {
+        if !args.quiet {
+            note(&model.summary());
+            note("/help lists the commands, Ctrl-D ends");
+        }
+        return dialogue.converse(Lines::of_terminal()?);
+    }
+    let outcome = match args.prompt {
+        Some(question) => dialogue.ask(question),
+        None => dialogue.obey_lines(Lines::of_stdin()),
+    };
+    if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
+        dialogue.print_summary();
+    }
+    outcome
+}
+
+impl ChatArgs {
+    /// How to chat: the flags, then what the model wishes, then a default.
+    fn options(&self, model: &LanguageModel) -> Result<ChatOptions, CliError> {
+        let (limit, generation) = (model.context(), &model.generation);
+        let context = self.ctx.unwrap_or_else(|| limit.min(CONTEXT));
+        if context > limit {
+            return Err(CliError::Misuse(format!("--ctx {context}: the context of {} has {limit} tokens", model.name)));
+        }
+        // As in transformers: a number of new tokens comes before a length of the whole.
+        let max_tokens = self.max_tokens.or(generation.max_new_tokens);
+        let max_length = generation.max_length.filter(|_| max_tokens.is_none());
+        let usual = if max_length.is_some() { usize::MAX } else { MAX_TOKENS };
+        Ok(ChatOptions {
+            context,
+            max_tokens: max_tokens.unwrap_or(usual),
+            max_length,
+            max_time: generation.max_time,
+            sampler: self.sampling.config(generation),
+            end_tokens: generation.eos_token_ids.clone(),
+            stop_strings: generation.stop_strings.clone(),
+            thinking: (self.thinking || self.no_thinking).then_some(self.thinking),
+            now: None,
+            drops_oldest: self.drop_oldest,
+        })
+    }
+}
+
+/// The chat template of a model.
+///
+/// # Errors
+/// If there is none, or it cannot be compiled.
+fn chat_template(model: &str, tokenizer: Option<&Tokenizer>) -> Result<ChatTemplate, CliError> {
+    let tokenizer = tokenizer.ok_or_else(|| no_tokenizer(model))?;
+    let template = ChatTemplate::of(tokenizer).map_err(Error::from)?;
+    template.ok_or_else(|| {
+        CliError::Misuse(format!(
+            "{model}: wanted a chat template (chat_template.jinja, or chat_template of tokenizer_config.json or of GGUF), found none: \
+             the model was not made for conversations; `cke generate` continues texts with it"
+        ))
+    })
+}
+
+fn no_tokenizer(model: &str) -> CliError {
+    CliError::NoTokenizer { model: model.to_owned(), hint: "a chat needs text" }
+}
+
+/// The memory that a chat takes.
+fn memory(model: &LanguageModel, context: usize) -> String {
+    let [weights, cache] = [model.causal.weight_bytes(), model.causal.cache_bytes(context)];
+    let text = |bytes: usize| format_bytes(bytes as u64);
+    format!(
+        "memory: weights {}, cache of {context} tokens {}, together {}",
+        text(weights),
+        text(cache),
+        text(weights.saturating_add(cache))
+    )
+}
+
+/// Begins a chat, and says what to do if there is no memory for it.
+fn session<'m>(
+    parts: ChatModel<'m>,
+    options: ChatOptions,
+    conversation: Conversation,
+) -> Result<ChatSession<'m>, CliError> {
+    let context = options.context;
+    ChatSession::new(parts, options, conversation).map_err(|error| match error {
+        Error::Kernel(cke_kernels::Error::OutOfMemory { bytes }) => CliError::Failed(format!(
+            "cannot allocate {bytes} bytes for the cache of {context} tokens, which takes {} in all: choose a smaller --ctx",
+            format_bytes(parts.model.cache_bytes(context) as u64)
+        )),
+        error => error.into(),
+    })
+}
