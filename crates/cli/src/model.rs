@@ -181,7 +181,7 @@ impl LanguageModel {
     /// As [`LanguageModel::load`], and if `check` fails.
     pub(crate) fn load_if<T>(
         model: &ModelArgs,
-        dtype: DtypeArgs,
+        numbers: NumberArgs,
         threads: usize,
         check: impl FnOnce(&str, Option<&Tokenizer>) -> Result<T, CliError>,
     ) -> Result<(LanguageModel, T), CliError> {
