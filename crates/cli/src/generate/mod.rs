@@ -29,7 +29,7 @@ const MAX_TOKENS: usize = 128;
 /// Tokens of a prompt that are counted, however short the context is.
 const COUNTED_TOKENS: usize = 1 << 14;
 
-/// Continues a text with a GPT-2 model
+/// Continues a text with a language model
 ///
 /// The continuation goes to standard output while it grows, how fast it was to standard error. The wishes of the model's
 /// generation_config.json are followed; flags come before them. What it says and cannot be followed is a warning.

@@ -52,7 +52,7 @@ pub(crate) trait Workload {
 #[derive(Debug)]
 pub(crate) enum Model {
     Causal(Arc<dyn CausalModel>),
-    Bert(Bert),
+    Bert(Box<Bert>),
 }
 
 /// Seed of random weights: their values do not matter as long as none is zero or denormal.
@@ -65,7 +65,7 @@ impl Model {
     /// If its files cannot be used or memory cannot be allocated.
     pub(crate) fn load(bundle: Bundle, runtime: &Runtime) -> Result<Model, CliError> {
         match bundle.config() {
-            ModelConfig::Bert(_) => load_bert(bundle, runtime).map(Model::Bert),
+            ModelConfig::Bert(_) => load_bert(bundle, runtime).map(|bert| Model::Bert(Box::new(bert))),
             _ => load_causal_model(bundle, runtime).map(Model::Causal),
         }
     }
@@ -76,7 +76,7 @@ impl Model {
     /// If memory cannot be allocated.
     pub(crate) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
         Ok(match config {
-            ModelConfig::Bert(config) => Model::Bert(Bert::random(config, SEED, runtime)?),
+            ModelConfig::Bert(config) => Model::Bert(Box::new(Bert::random(config, SEED, runtime)?)),
             config => Model::Causal(random_causal_model(config, SEED, runtime)?),
         })
     }
