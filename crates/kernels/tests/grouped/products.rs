@@ -3,7 +3,7 @@
 use crate::definitions::Definition;
 use crate::{bits, for_each_format, kernels};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::int8::ROW_GROUP;
+use cke_kernels::gemm::grouped::{ROW_BLOCK, ROW_GROUP};
 use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, RowBuf, Shape, Supported};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::Grouped;
@@ -23,7 +23,7 @@ struct Case<F> {
     format: PhantomData<F>,
 }
 
-/// The scale of a row's elements and their numbers.
+/// The scale of some of a row's elements and their numbers.
 fn quantized(group: &[f32]) -> (f32, Vec<i64>) {
     let largest = group.iter().fold(0f32, |largest, x| largest.max(x.abs()));
     let factor = if largest == 0.0 { 0.0 } else { 127.0 / largest };
@@ -49,21 +49,23 @@ impl<F: Definition> Case<F> {
     fn element(&self, row: &[f32], blocks: &[u8]) -> f32 {
         let mut groups = blocks.chunks(F::BLOCK_BYTES).flat_map(F::groups);
         let mut total = None;
-        for part in row.chunks(ROW_GROUP) {
-            let (scale, numbers) = quantized(part);
-            let (mut numbers, mut sum) = (&numbers[..], 0f32);
-            while !numbers.is_empty() {
-                let group = groups.next().unwrap();
-                let (now, rest) = numbers.split_at(group.levels.len());
-                let products: i64 = now.iter().zip(&group.levels).map(|(a, b)| a * b).sum();
-                sum = group.scale.mul_add(products as f32, sum);
-                if let Some(minimum) = group.minimum {
-                    sum = minimum.mul_add(now.iter().sum::<i64>() as f32, sum);
+        for block in row.chunks(ROW_BLOCK) {
+            let mut sum = 0f32;
+            for part in block.chunks(ROW_GROUP) {
+                let (scale, numbers) = quantized(part);
+                let mut numbers = &numbers[..];
+                while !numbers.is_empty() {
+                    let group = groups.next().unwrap();
+                    let (now, rest) = numbers.split_at(group.levels.len());
+                    let products: i64 = now.iter().zip(&group.levels).map(|(a, b)| a * b).sum();
+                    sum = (group.scale * scale).mul_add(products as f32, sum);
+                    if let Some(minimum) = group.minimum {
+                        sum = minimum.mul_add(scale * now.iter().sum::<i64>() as f32, sum);
+                    }
+                    numbers = rest;
                 }
-                numbers = rest;
             }
-            let scaled = sum * scale;
-            total = Some(total.map_or(scaled, |total: f32| total + scaled));
+            total = Some(total.map_or(sum, |total: f32| total + sum));
         }
         total.unwrap_or(0.0)
     }

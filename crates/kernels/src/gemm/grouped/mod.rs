@@ -1,13 +1,13 @@
 //! Products with weights of few bits in groups along K, in the formats that GGUF files hold.
 //!
 //! ```text
-//! x ≈ scale · q,   q in −127 … 127,   scale = max |x| / 127 over 256 elements of a row
+//! x ≈ scale · q,   q in −127 … 127,   scale = max |x| / 127 over 32 elements of a row
 //! w = d · (q − zero)   or   w = d · q + m,   with d and m for each group of 16 or 32 along K
-//! C[i][j] = Σ over 256s s of K   scale[i][s] · Σ over groups g of s   (d[g][j] · Σ_p q[i][p] · (q[p][j] − zero) + m[g][j] · Σ_p q[i][p])
+//! C[i][j] = Σ over groups g of K   (d[g][j] · scale[i][g]) · Σ_p q[i][p] · (q[p][j] − zero) + m[g][j] · (scale[i][g] · Σ_p q[i][p])
 //! ```
 //!
-//! Sums over p are exact. Sums over g are fused multiply-adds in f32, in the order of K, a group's minimum after its products; sums over s
-//! are added in order. A row's bytes depend on that row alone, and the order of summation on K alone: results have the same bits for any
+//! Sums over p are exact. Sums over g are fused multiply-adds in f32, in the order of K, a group's minimum after its products; those of
+//! every [`ROW_BLOCK`] elements are a sum of their own, and these are added in order. A row's bytes depend on that row alone, and the order of summation on K alone: results have the same bits for any
 //! number of rows, any tile, any threads and every instruction set.
 //!
 //! A panel holds for 16 columns the bytes of the blocks in which files have a column's weights, field by field: halves, bytes and words of
@@ -23,10 +23,10 @@ pub(super) mod tile;
 
 pub use format::{Fields, GroupFormat};
 pub use formats::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+pub use rows::{ROW_BLOCK, ROW_GROUP};
 
 use self::format::{COLS, Decode, panel};
 use super::format::KBlocks;
-use super::int8::ROW_GROUP;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
@@ -64,7 +64,7 @@ pub(super) const unsafe fn record<F: Decode>(
             functions,
             rows: rows::FORMAT,
             panel: panel::<F>(),
-            k_blocks: KBlocks::Multiples(ROW_GROUP),
+            k_blocks: KBlocks::Multiples(ROW_BLOCK),
             pack,
             column: blocks::read::<F>,
             prepare,

@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! for each 256 steps of K:
-//!     for each group: the words of its columns, times rows, summed exactly; sums += scale · products (+ minimum · sum of the row)
-//!     total += scale of the row · sums
+//!     for each group: the words of its columns, times rows, summed exactly
+//!                     sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row))
+//!     total += sums
 //! ```
 //!
 //! There are no closures here that call instructions: they would be compiled for the baseline by themselves, and only inlined if they
 //! are small.
 
 use super::format::{Columns, Decode, WORD, panel};
-use super::rows::{HEAD, sums};
-use crate::gemm::int8::ROW_GROUP;
+use super::rows::{HEAD, ROW_BLOCK, scale, sums};
 use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::scratch::LINE;
@@ -72,9 +72,9 @@ where
         let (mut offset, mut left) = (args.offset, args.steps);
         for pair in args.pairs {
             while offset < args.k && left > 0 {
-                let steps = ROW_GROUP.min(args.k - offset).min(left);
+                let steps = ROW_BLOCK.min(args.k - offset).min(left);
                 let span = Span {
-                    rows: pair.a.wrapping_add(offset / ROW_GROUP * args.a_col_stride),
+                    rows: pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride),
                     row_stride: args.a_row_stride,
                     blocks: pair.b.wrapping_add(offset / F::BLOCK * args.b_stride),
                     groups: steps.div_ceil(F::GROUP),
@@ -88,7 +88,7 @@ where
     }
 }
 
-/// Up to 256 steps of K, in which each row has one scale.
+/// Up to 256 steps of K: a block of each row.
 struct Span {
     rows: *const u8,
     row_stride: usize,
@@ -97,7 +97,7 @@ struct Span {
 }
 
 impl Span {
-    /// The sums of all groups, times the scales of the rows.
+    /// The sums of all groups.
     ///
     /// # Safety
     /// `rows` is valid for reads of a block of each of MR rows, `blocks` of the blocks of the groups.
@@ -118,15 +118,12 @@ impl Span {
                 let block = self.blocks.add(group / groups_in_block * panel::<F>().block_bytes);
                 self.add_group::<F, Q, LANES, VECTORS, MR>(q, group, block, group % groups_in_block, &mut sums);
             }
-            for (i, row) in sums.iter_mut().enumerate() {
-                let scale = self.rows.add(i * self.row_stride).cast::<f32>().read_unaligned();
-                row.as_flattened_mut().iter_mut().for_each(|sum| *sum *= scale);
-            }
         }
         sums
     }
 
-    /// sums + scale · products (+ minimum · sum of the row) for one group, which is number `within` of its block.
+    /// sums + (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row)) for one group, which is number
+    /// `within` of its block.
     ///
     /// # Safety
     /// As [`Span::sums`].
@@ -162,17 +159,18 @@ impl Span {
             }
             let zero = if F::BITS == 8 { Q::OFFSET } else { F::ZERO } as f32;
             for i in 0..MR {
-                let sum = self.rows.add(i * self.row_stride + sums(F::GROUP) + group * size_of::<f32>());
-                let sum = sum.cast::<f32>().read_unaligned();
+                let row = self.rows.add(i * self.row_stride);
+                let row_scale = row.add(scale(group * F::GROUP)).cast::<f32>().read_unaligned();
+                let sum = row.add(sums(F::GROUP) + group * size_of::<f32>()).cast::<f32>().read_unaligned();
                 for j in 0..VECTORS {
                     let products = q.to_floats(products[i][j]);
                     for lane in 0..LANES {
                         // Whole numbers below 2²⁴, so that the difference is exact.
                         let exact = if zero == 0.0 { products[lane] } else { products[lane] - zero * sum };
                         let float = &mut floats[i][j][lane];
-                        *float = scales[j][lane].mul_add(exact, *float);
+                        *float = (scales[j][lane] * row_scale).mul_add(exact, *float);
                         if F::HAS_MINIMUM {
-                            *float = minimums[j][lane].mul_add(sum, *float);
+                            *float = minimums[j][lane].mul_add(row_scale * sum, *float);
                         }
                     }
                 }

@@ -14,8 +14,6 @@ mod columns;
 mod rows;
 pub(super) mod tile;
 
-pub(super) use rows::prepare as prepare_rows;
-
 use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
@@ -24,7 +22,7 @@ use crate::scheme::Int8;
 use crate::simd::QuadRows;
 
 /// Elements of a row with one scale.
-pub const ROW_GROUP: usize = 256;
+pub const ROW_GROUP: usize = 128;
 
 /// Elements of a column with one scale.
 pub const COLUMN_GROUP: usize = 128;

@@ -65,7 +65,7 @@ pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
 
 /// Scales of groups, behind each of which `store` writes the group's numbers as the kernel reads them.
 #[inline(always)]
-pub(in crate::gemm) fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])) {
+fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])) {
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(ROW_GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
