@@ -37,12 +37,12 @@ def names_among(known):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    suites = [suite.name for suite in workloads.SUITES]
+    suites, contestants = [suite.name for suite in workloads.SUITES], workloads.taking_part(workloads.SUITES)
     add = parser.add_argument
     add("--models", type=Path, default=ROOT / "target/peers-models", help="made where they are missing (default: %(default)s)")
     add("--out", type=Path, default=ROOT / "docs/results/models.json", help="results (default: %(default)s)")
     add("--only", type=names_among(suites), default=suites, metavar="SUITE,…", help=f"some of {', '.join(suites)}")
-    add("--contestants", type=names_among(workloads.ALL), default=workloads.ALL, metavar="NAME,…", help="default: all")
+    add("--contestants", type=names_among(contestants), default=contestants, metavar="NAME,…", help="default: all")
     add("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2], help="default: 1,2")
     add("--rounds", type=int, default=5, help="default: %(default)s")
     add("--seconds", type=float, default=0.5, help="of a turn; a run that has begun is finished (default: %(default)s)")
@@ -58,8 +58,10 @@ def parse_arguments():
 
 def measure(arguments):
     """All results of the chosen suites."""
-    programs = {"cke": arguments.cke, "llama-bench": arguments.llama_bench}
-    results, versions = report.header(arguments) | {"contestants": [], "checks": {}, "tests": []}, {}
+    programs = {workloads.CKE: arguments.cke, workloads.LLAMA: arguments.llama_bench}
+    lists = {"--only": arguments.only, "--contestants": arguments.contestants, "--threads": arguments.threads}
+    header = report.header("peers.py", lists, arguments.rounds, arguments.seconds) | {"packages": report.packages()}
+    results, versions = header | {"contestants": [], "checks": {}, "tests": []}, {}
     for suite in (workloads.suite(name) for name in arguments.only):
         model_files.ensure(suite.model, arguments.models)
         for threads in arguments.threads:

@@ -47,24 +47,17 @@ def packages():
     return versions
 
 
-def command(arguments):
-    """The command that measures the same on another machine: paths are left out."""
-    lists = {"--only": arguments.only, "--contestants": arguments.contestants, "--threads": arguments.threads}
+def header(program, lists, rounds, seconds):
+    """What all results of a file share; `command` measures the same on another machine, paths are left out."""
     parts = [f"{flag} {','.join(map(str, values))}" for flag, values in lists.items()]
-    return " ".join(["tools/peers/peers.py", *parts, f"--rounds {arguments.rounds} --seconds {arguments.seconds}"])
-
-
-def header(arguments):
-    """What all results of a file share."""
     return {
         "kind": "models",
         "machine": machine(),
         "date": now(),
         "commit": commit(),
-        "command": command(arguments),
-        "rounds": arguments.rounds,
-        "seconds_per_turn": arguments.seconds,
-        "packages": packages(),
+        "command": " ".join([f"tools/peers/{program}", *parts, f"--rounds {rounds} --seconds {seconds}"]),
+        "rounds": rounds,
+        "seconds_per_turn": seconds,
     }
 
 
@@ -81,13 +74,12 @@ def write(results, file):
 
 def print_tables(results):
     """A Markdown table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
-    for suite in workloads.SUITES:
-        tests = [test for test in results["tests"] if test["suite"] == suite.name]
-        if not tests:
-            continue
+    for suite in dict.fromkeys(test["suite"] for test in results["tests"]):
+        tests = [test for test in results["tests"] if test["suite"] == suite]
         names = [name for name in workloads.ALL if any(entry_of(test, name) for test in tests)]
         titles = " | ".join(workloads.TITLES[name] for name in names)
-        print(f"\n| {suite.title}, {suite.unit} | threads | {titles} | CKE of the limit |\n|---|---:|{'---:|' * len(names)}---:|")
+        what = f"{tests[0]['title']}, {tests[0]['unit']}"
+        print(f"\n| {what} | threads | {titles} | CKE of the limit |\n|---|---:|{'---:|' * len(names)}---:|")
         for test in tests:
             cells = " | ".join(cell(test, name) for name in names)
             print(f"| {test['label']} | {test['threads']} | {cells} | {share_of_limit(test)} |")

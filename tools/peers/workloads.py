@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-CKE, PYTORCH, ONNXRUNTIME, OPENVINO, LLAMA = "cke", "pytorch", "onnxruntime", "openvino", "llama.cpp"
+CKE, PYTORCH, ONNXRUNTIME, OPENVINO, LLAMA, IK_LLAMA = "cke", "pytorch", "onnxruntime", "openvino", "llama.cpp", "ik_llama.cpp"
 TITLES = {
     CKE: "CKE",
     PYTORCH: "PyTorch",
     ONNXRUNTIME: "ONNX Runtime",
     OPENVINO: "OpenVINO",
     LLAMA: "llama.cpp",
+    IK_LLAMA: "ik_llama.cpp",
 }
 ALL = tuple(TITLES)
 FRAMEWORKS = (PYTORCH, ONNXRUNTIME, OPENVINO)
@@ -27,6 +28,7 @@ class Test:
     tokens: int = 0  # of each sequence
     batch: int = 1
     logits: str | None = None  # "all" or "last"
+    file: str = ""  # in the model's directory, where that holds several models
 
     @property
     def units(self):
@@ -89,6 +91,12 @@ SUITES = (
         (Test("mixed", f"{SENTENCES} sentences of 5 to 60 words", "sentences", (CKE, *FRAMEWORKS)),),
     ),
 )
+
+
+def taking_part(suites):
+    """Who takes part in a test of these suites, in the order of the charts' colours."""
+    entered = {name for suite in suites for test in suite.tests for name in test.contestants}
+    return tuple(name for name in ALL if name in entered)
 
 
 def suite(name):

@@ -1,0 +1,36 @@
+"""SmolLM2-135M-Instruct in the formats of GGUF, each made once."""
+
+import subprocess
+from pathlib import Path
+
+from contestants import Failed
+
+FETCH_SMOLLM2 = Path(__file__).resolve().parents[1] / "golden/fetch_smollm2.sh"
+# All others are made of this one, and it of the Q4_1 file of the package.
+FIRST = "F16"
+
+
+def ensure(formats, directory, llama_quantize):
+    """Makes the formats that are missing in a directory, as FORMAT.gguf."""
+    missing = [format for format in formats if not (directory / f"{format}.gguf").exists()]
+    if not missing:
+        return
+    if llama_quantize is None:
+        raise Failed(f"{', '.join(missing)} missing in {directory}, and no llama-quantize to make them: tools/peers/llama.sh builds it")
+    directory.mkdir(parents=True, exist_ok=True)
+    first = directory / f"{FIRST}.gguf"
+    if not first.exists():
+        fetched = subprocess.run(["sh", FETCH_SMOLLM2, directory], check=True, stdout=subprocess.PIPE, text=True)
+        _quantize(llama_quantize, fetched.stdout.strip(), first, FIRST)
+    for format in (format for format in missing if format != FIRST):
+        _quantize(llama_quantize, first, directory / f"{format}.gguf", format)
+
+
+def _quantize(program, source, file, format):
+    """Writes a file of another format, which has its name only when it is whole."""
+    part = file.with_suffix(".part")
+    command = [program, "--allow-requantize", source, part, format]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise Failed(f"llama-quantize to {format} ended with status {done.returncode}:\n{done.stdout}")
+    part.replace(file)
