@@ -105,10 +105,9 @@ impl Dtype {
 
     /// The type that packed panels of a layout were made of without loss.
     pub(crate) fn of_layout(layout: &str) -> Dtype {
-        if layout.starts_with("bf16") {
-            return Dtype::BF16;
-        }
-        Dtype::from_name(&layout.to_ascii_uppercase()).unwrap_or(Dtype::F32)
+        // The name of the numbers, and their order.
+        let numbers = layout.split(' ').next().unwrap_or_default();
+        Dtype::from_name(&numbers.to_ascii_uppercase()).unwrap_or(Dtype::F32)
     }
 
     /// Weights of a block; 1 for a type that has no blocks.

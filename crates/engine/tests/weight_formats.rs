@@ -30,8 +30,9 @@ struct Narrow {
     memory: [f64; 2],
 }
 
-const NARROW: [Narrow; 3] = [
+const NARROW: [Narrow; 4] = [
     Narrow { format: WeightFormat::Bf16, likelihood: 0.001, least_cosine: 0.9999, memory: [0.5, 0.52] },
+    Narrow { format: WeightFormat::F16, likelihood: 0.0001, least_cosine: 0.99999, memory: [0.5, 0.52] },
     Narrow { format: WeightFormat::Int8, likelihood: 0.01, least_cosine: 0.999, memory: [0.25, 0.28] },
     Narrow { format: WeightFormat::Int4, likelihood: 0.03, least_cosine: 0.98, memory: [0.125, 0.15] },
 ];
