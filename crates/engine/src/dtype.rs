@@ -140,6 +140,8 @@ impl fmt::Display for Dtype {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cke_kernels::gemm::grouped::Q6_K;
+    use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Scheme};
 
     #[test]
     fn table_is_in_the_order_of_the_types_and_has_their_names() {
@@ -149,5 +151,17 @@ mod tests {
             assert!(len <= Dtype::MOST_BLOCK_LEN && (len == 1 || bits % 8 == 0));
         }
         assert_eq!(Dtype::from_name("f32"), None);
+    }
+
+    #[test]
+    fn layouts_of_panels_begin_with_the_name_of_their_type() {
+        assert_eq!(panels_of::<F32>(), Dtype::F32);
+        assert_eq!(panels_of::<Bf16>(), Dtype::BF16);
+        assert_eq!(panels_of::<F16>(), Dtype::F16);
+        assert_eq!(panels_of::<Grouped<Q6_K>>(), Dtype::Q6_K);
+    }
+
+    fn panels_of<S: Scheme>() -> Dtype {
+        Dtype::of_layout(S::records().next().unwrap().panel_format().layout)
     }
 }
