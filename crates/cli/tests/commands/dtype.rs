@@ -49,7 +49,7 @@ fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
         outcome.stderr
     };
     for dtype in ["bf16", "f16"] {
-        let notice = format!(" {dtype} runs on `scalar_{dtype}_widen_4x16`");
+        let notice = format!("{dtype} runs on `scalar_{dtype}_widen_4x16`");
         assert!(stderr(&["--dtype", dtype]).contains(&notice));
         assert!(!stderr(&["--dtype", dtype, "--quiet"]).contains(&notice));
     }
