@@ -57,8 +57,8 @@ impl ModelArgs {
 /// In which numbers a model is held.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32; bf16 takes half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all three
-    /// change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
+    /// Numbers of the weights: f32; bf16 and f16 take half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all
+    /// four change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
 }

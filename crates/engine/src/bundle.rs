@@ -2,7 +2,6 @@
 //! the demo model inside this library.
 
 use crate::config::{self, BertConfig, ModelConfig};
-use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
 use crate::formats::packed_file::{Content, PackedFile};
@@ -20,7 +19,7 @@ use crate::sentence::SentenceConfig;
 use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
 use crate::weight_format::WeightFormat;
-use crate::weights::{Checkpoint, SINGLE_FILE, TensorInfo};
+use crate::weights::{Checkpoint, SINGLE_FILE};
 use cke_kernels::Cpu;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -197,12 +196,8 @@ impl Bundle {
         if format != WeightFormat::Stored {
             return Ok(estimate);
         }
-        let as_held = |tensor: TensorInfo<'_>| match tensor.dtype {
-            Dtype::F16 => 2 * tensor.bytes,
-            _ => tensor.bytes,
-        };
         let weights = match &self.weights {
-            Weights::Stored(checkpoint) => checkpoint.infos().map(as_held).sum(),
+            Weights::Stored(checkpoint) => checkpoint.infos().map(|tensor| tensor.bytes).sum(),
             Weights::Packed(file) => file.weight_bytes(),
         };
         Ok(MemoryEstimate { weights, ..estimate })

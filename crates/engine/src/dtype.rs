@@ -105,10 +105,9 @@ impl Dtype {
 
     /// The type that packed panels of a layout were made of without loss.
     pub fn of_layout(layout: &str) -> Dtype {
-        if layout.starts_with("bf16") {
-            return Dtype::BF16;
-        }
-        Dtype::from_name(&layout.to_ascii_uppercase()).unwrap_or(Dtype::F32)
+        // The name of the numbers, and their order.
+        let numbers = layout.split(' ').next().unwrap_or_default();
+        Dtype::from_name(&numbers.to_ascii_uppercase()).unwrap_or(Dtype::F32)
     }
 
     /// Weights of a block; 1 for a type that has no blocks.
@@ -141,6 +140,8 @@ impl fmt::Display for Dtype {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cke_kernels::gemm::grouped::Q6_K;
+    use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Scheme};
 
     #[test]
     fn table_is_in_the_order_of_the_types_and_has_their_names() {
@@ -150,5 +151,17 @@ mod tests {
             assert!(len <= Dtype::MOST_BLOCK_LEN && (len == 1 || bits % 8 == 0));
         }
         assert_eq!(Dtype::from_name("f32"), None);
+    }
+
+    #[test]
+    fn layouts_of_panels_begin_with_the_name_of_their_type() {
+        assert_eq!(panels_of::<F32>(), Dtype::F32);
+        assert_eq!(panels_of::<Bf16>(), Dtype::BF16);
+        assert_eq!(panels_of::<F16>(), Dtype::F16);
+        assert_eq!(panels_of::<Grouped<Q6_K>>(), Dtype::Q6_K);
+    }
+
+    fn panels_of<S: Scheme>() -> Dtype {
+        Dtype::of_layout(S::records().next().unwrap().panel_format().layout)
     }
 }

@@ -14,7 +14,7 @@ use crate::source::Source;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Epilogue, Shape};
-use cke_kernels::scheme::{Bf16, F32, Int4, Int8};
+use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
 
@@ -51,6 +51,7 @@ fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<
     let layer: Box<dyn Layer> = match runtime.weight_format() {
         WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(cpu, parts, inputs)?),
         WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(cpu, parts, inputs)?),
+        WeightFormat::F16 => Box::new(PackedLayer::<F16>::load(cpu, parts, inputs)?),
         WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(cpu, parts, inputs)?),
         WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(cpu, parts, inputs)?),
         WeightFormat::Stored => return stored::load(runtime, parts, inputs),
@@ -158,6 +159,7 @@ impl Linear {
             // At most.
             WeightFormat::F32 | WeightFormat::Stored => PackedLayer::<F32>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Bf16 => PackedLayer::<Bf16>::bytes_for(cpu, inputs, outputs),
+            WeightFormat::F16 => PackedLayer::<F16>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int8 => PackedLayer::<Int8>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int4 => PackedLayer::<Int4>::bytes_for(cpu, inputs, outputs),
         };

@@ -182,11 +182,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether a matrix is a table of f32, or f16, which becomes one.
+    /// Whether a matrix is a table of f32.
     pub(crate) fn has_floats(&self, name: &str) -> Result<bool, LoadError> {
         match &self.weights {
             Weights::Packed(file) => Ok(file.is_panels(&self.full_name(name)) != Some(true)),
-            _ => Ok(matches!(self.stored_type(name)?, Dtype::F32 | Dtype::F16)),
+            _ => Ok(self.stored_type(name)? == Dtype::F32),
         }
     }
 

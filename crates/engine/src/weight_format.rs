@@ -4,7 +4,7 @@ use crate::dtype::Dtype;
 use cke_kernels::Cpu;
 use cke_kernels::attention::KvDtype;
 use cke_kernels::gemm::{Shape, Supported, bf16, choose};
-use cke_kernels::scheme::{Bf16, F32, Int4, Int8, Scheme};
+use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,25 +16,30 @@ pub enum WeightFormat {
     F32,
     /// The upper half of 32 bits, rounded to the nearest: half of the memory. See [`cke_kernels::gemm::bf16`].
     Bf16,
+    /// IEEE binary16, rounded to the nearest: half of the memory, eleven significant bits, infinite from 65520 on. Multiplied in f32; see
+    /// [`cke_kernels::gemm::f16`].
+    F16,
     /// Eight bits with a scale for every 128 inputs of an output: a bit more than a quarter of the memory. Activations are quantised on
     /// the way; see [`cke_kernels::gemm::int8`].
     Int8,
     /// Four bits with a scale for every 32 inputs of an output: a bit more than an eighth of the memory. Activations are quantised on the
     /// way; see [`cke_kernels::gemm::grouped`].
     Int4,
-    /// What the file holds, without loss: bf16, and blocks of the formats of GGUF that kernels know; f32 for all others.
+    /// What the file holds, without loss: bf16, f16, and blocks of the formats of GGUF that kernels know; f32 for all others.
     Stored,
 }
 
 impl WeightFormat {
     /// All that are the same for every matrix of a model.
-    pub const ALL: [WeightFormat; 4] = [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4];
+    pub const ALL: [WeightFormat; 5] =
+        [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::F16, WeightFormat::Int8, WeightFormat::Int4];
 
     /// The name that users type.
     pub const fn name(self) -> &'static str {
         match self {
             WeightFormat::F32 => "f32",
             WeightFormat::Bf16 => "bf16",
+            WeightFormat::F16 => "f16",
             WeightFormat::Int8 => "int8",
             WeightFormat::Int4 => "int4",
             WeightFormat::Stored => "auto",
@@ -53,6 +58,7 @@ impl WeightFormat {
     pub(crate) fn closest(dtype: Dtype) -> WeightFormat {
         match dtype {
             Dtype::BF16 => WeightFormat::Bf16,
+            Dtype::F16 => WeightFormat::F16,
             Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K | Dtype::IQ4_NL => WeightFormat::Int4,
             Dtype::Q5_0 | Dtype::Q5_1 | Dtype::Q5_K | Dtype::Q6_K | Dtype::Q8_0 => WeightFormat::Int8,
             _ => WeightFormat::F32,
@@ -69,6 +75,7 @@ impl WeightFormat {
         match self {
             WeightFormat::F32 | WeightFormat::Stored => typical::<F32>(cpu).record().name(),
             WeightFormat::Bf16 => typical::<Bf16>(cpu).record().name(),
+            WeightFormat::F16 => typical::<F16>(cpu).record().name(),
             WeightFormat::Int8 => typical::<Int8>(cpu).record().name(),
             WeightFormat::Int4 => typical::<Int4>(cpu).record().name(),
         }
@@ -77,20 +84,23 @@ impl WeightFormat {
     /// Whether `cpu` multiplies in f32, whatever weights are held in, so that f32 is its limit.
     pub fn multiplies_in_f32(self, cpu: &Cpu) -> bool {
         match self {
-            WeightFormat::F32 => true,
+            WeightFormat::F32 | WeightFormat::F16 => true,
             WeightFormat::Bf16 => bf16::widens(typical(cpu)),
             WeightFormat::Int8 | WeightFormat::Int4 | WeightFormat::Stored => false,
         }
     }
 
-    /// What to expect if `cpu` has no instructions for these numbers, in one line; `None` if it has.
+    /// What to expect if `cpu` has no instructions that multiply these numbers, in one line; `None` if it has.
     pub fn notice(self, cpu: &Cpu) -> Option<String> {
-        (self == WeightFormat::Bf16 && self.multiplies_in_f32(cpu)).then(|| {
-            let kernel = self.kernel(cpu);
-            format!(
-                "bf16 runs on `{kernel}`: this CPU widens bf16 to f32, so prompts are no faster than in f32; generation reads half the bytes"
-            )
-        })
+        let widening = match self {
+            WeightFormat::Bf16 if self.multiplies_in_f32(cpu) => "this CPU widens bf16 to f32",
+            WeightFormat::F16 => "f16 is widened to f32 on every CPU",
+            _ => return None,
+        };
+        let kernel = self.kernel(cpu);
+        Some(format!(
+            "{self} runs on `{kernel}`: {widening}, so prompts are no faster than in f32; generation reads half the bytes"
+        ))
     }
 }
 
@@ -107,7 +117,7 @@ impl fmt::Display for WeightFormat {
 
 /// What was found instead of the name of a [`WeightFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wanted f32, bf16, int8, int4 or auto, found `{0}`")]
+#[error("wanted f32, bf16, f16, int8, int4 or auto, found `{0}`")]
 pub struct UnknownFormat(String);
 
 impl FromStr for WeightFormat {
@@ -129,18 +139,19 @@ mod tests {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();
-        assert_eq!(error, "wanted f32, bf16, int8, int4 or auto, found `fp4`");
+        assert_eq!(error, "wanted f32, bf16, f16, int8, int4 or auto, found `fp4`");
         assert!(WeightFormat::ALL.iter().all(|format| error.contains(format.name())));
     }
 
     #[test]
     fn formats_that_a_cpu_multiplies_in_f32_say_so_and_name_the_kernel() {
         let cpu = Cpu::host().unwrap().capped(cke_kernels::Isa::Scalar);
+        let widens = |format| matches!(format, WeightFormat::Bf16 | WeightFormat::F16);
         for format in WeightFormat::ALL {
             assert!(format.kernel(&cpu).contains(format.name()));
             match format.notice(&cpu) {
-                Some(notice) => assert!(format == WeightFormat::Bf16 && notice.contains(format.kernel(&cpu))),
-                None => assert_ne!(format, WeightFormat::Bf16),
+                Some(notice) => assert!(widens(format) && notice.contains(format.kernel(&cpu))),
+                None => assert!(!widens(format)),
             }
         }
     }

@@ -7,11 +7,13 @@ use cke_engine::formats::gguf::{Array, GgufFile, GgufModel, Value, ValueType};
 use cke_engine::generate::{GenerateOptions, Tokens};
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
+use cke_engine::models::causal::{Results, Sequence};
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::gguf::GgufTokenizer;
 use cke_engine::weight_format::WeightFormat;
 use cke_engine::weights::{Checkpoint, Dtype};
 use cke_testkit::{Data, Gguf, GgufLlama, GgufValue};
+use half::f16;
 use serde_json::{Value as Json, json};
 
 /// A file of this content in a directory of its own.
@@ -102,6 +104,39 @@ fn bundle_of_a_gguf_file_has_its_configuration_and_runs() {
     let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
     let options = GenerateOptions { max_tokens: 3, ..GenerateOptions::default() };
     assert_eq!(Tokens::new(&*model, &runtime, vec![1, 2], options).unwrap().filter_map(Result::ok).count(), 3);
+}
+
+/// A model whose table of tokens, of numbers that f16 has, is of a type.
+fn with_token_table(type_id: u32) -> Gguf {
+    let mut file = GgufLlama { tied: false, ..GgufLlama::default() }.gguf();
+    let table = file.tensors.iter_mut().find(|tensor| tensor.name == "token_embd.weight").unwrap();
+    let count = table.shape.iter().product::<u64>() as usize;
+    let values = Data::new(3).uniform(count).into_iter().map(f16::from_f32);
+    table.type_id = type_id;
+    table.data = match type_id {
+        0 => values.flat_map(|value| value.to_f32().to_le_bytes()).collect(),
+        _ => values.flat_map(f16::to_le_bytes).collect(),
+    };
+    file
+}
+
+#[test]
+fn token_table_in_f16_is_held_as_it_is() {
+    let runtime = Runtime::new(Some(1)).unwrap().with_weights(WeightFormat::Stored);
+    let [(wide, wide_bytes), (narrow, narrow_bytes)] = [0, 1].map(|type_id| {
+        let (_dir, path) = written("m.gguf", &with_token_table(type_id));
+        let bundle = Bundle::open(&path).unwrap();
+        let estimate = bundle.memory(WeightFormat::Stored, runtime.cpu(), 1).unwrap().weights;
+        let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
+        let mut sequence = [Sequence { pending: vec![5, 0, 39], cache: model.cache(3).unwrap() }];
+        let mut state = model.activations().unwrap();
+        model.forward(&mut sequence, Results::All, &mut state, &runtime).unwrap();
+        (model.hidden(3, &state).iter().map(|x| x.to_bits()).collect::<Vec<_>>(), (estimate, model.weight_bytes()))
+    });
+    assert_eq!(narrow, wide);
+    let (elements, padded) = (40 * 64, 48 * 64);
+    assert_eq!(wide_bytes.0 - narrow_bytes.0, 2 * elements, "estimate");
+    assert_eq!(wide_bytes.1 - narrow_bytes.1, 4 * elements - 2 * padded, "in memory");
 }
 
 #[test]

@@ -11,8 +11,10 @@ use cke_engine::models::gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
 use cke_engine::weight_format::WeightFormat;
+use cke_kernels::Isa;
+use cke_kernels::attention::KvDtype;
 use std::sync::Arc;
-use support::{Golden, bits, golden_dir, runtimes};
+use support::{Golden, assert_near, bits, golden_dir, runtimes};
 
 fn gpt2(case: &str, runtime: &Runtime) -> Arc<dyn CausalModel> {
     Bundle::open(&golden_dir(case)).unwrap().into_causal_model(runtime, &|_| ()).unwrap()
@@ -30,8 +32,9 @@ struct Narrow {
     memory: [f64; 2],
 }
 
-const NARROW: [Narrow; 3] = [
+const NARROW: [Narrow; 4] = [
     Narrow { format: WeightFormat::Bf16, likelihood: 0.001, least_cosine: 0.9999, memory: [0.5, 0.52] },
+    Narrow { format: WeightFormat::F16, likelihood: 0.0001, least_cosine: 0.99999, memory: [0.5, 0.52] },
     Narrow { format: WeightFormat::Int8, likelihood: 0.01, least_cosine: 0.999, memory: [0.25, 0.28] },
     Narrow { format: WeightFormat::Int4, likelihood: 0.03, least_cosine: 0.98, memory: [0.125, 0.15] },
 ];
@@ -120,5 +123,25 @@ fn weights_take_the_memory_of_their_format() {
     for Narrow { format, memory: [least, most], .. } in NARROW {
         let share = bytes(format) as f64 / plain;
         assert!((least..most).contains(&share), "{format}: {share}");
+    }
+}
+
+#[test]
+fn tensors_of_f16_are_held_as_they_are() {
+    let bundle = Bundle::open(&golden_dir("gpt2-f16")).unwrap();
+    assert_eq!(bundle.main_format(), WeightFormat::F16);
+    for (plain, stored) in runtimes().into_iter().zip(runtimes()) {
+        let (plain, stored) = (plain.with_kv(KvDtype::F32), stored.with_kv(KvDtype::F32));
+        let stored = stored.with_weights(WeightFormat::Stored);
+        let [of_plain, of_stored] = [&plain, &stored].map(|runtime| {
+            let model = gpt2("gpt2-f16", runtime);
+            (hidden(&*model, runtime, &[&[3, 1, 2, 7]], None), model.weight_bytes() as f64)
+        });
+        // Plain loops do not fuse the multiply-adds of f32.
+        match plain.cpu().isa() {
+            Isa::Scalar => assert_near(&of_stored.0, &of_plain.0, "hidden states"),
+            _ => assert_eq!(bits(&of_stored.0), bits(&of_plain.0)),
+        }
+        assert!(of_stored.1 < 0.6 * of_plain.1, "{} bytes of {}", of_stored.1, of_plain.1);
     }
 }

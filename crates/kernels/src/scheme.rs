@@ -155,6 +155,21 @@ impl Scheme for Bf16 {
     }
 }
 
+/// f32 · f32 with B rounded to f16, summed in f32: [`gemm::f16`](crate::gemm::f16).
+#[derive(Clone, Copy, Debug)]
+pub struct F16;
+
+impl Scheme for F16 {
+    type A = f32;
+    type B = f32;
+    type C = f32;
+    const NAME: &'static str = "f16";
+
+    fn kernels() -> &'static [&'static [Microkernel<F16>]] {
+        registry::F16
+    }
+}
+
 /// f64 · f64 summed in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct F64;

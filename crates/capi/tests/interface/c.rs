@@ -16,6 +16,8 @@ pub(crate) const INT8: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_
 pub(crate) const INT4: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT4);
 /// A dtype as an argument from C.
 pub(crate) const BF16: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_BF16);
+/// A dtype as an argument from C.
+pub(crate) const F16: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F16);
 
 /// A handle, destroyed with the value.
 pub(crate) struct Handle<T> {

@@ -4,7 +4,7 @@ use crate::c::*;
 use cke::*;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-use cke_kernels::scheme::{Bf16, Int4, Int8, Scheme};
+use cke_kernels::scheme::{self, Bf16, Int4, Int8, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
 use cke_kernels::view::{MatMut, MatRef};
@@ -68,6 +68,7 @@ fn check_plan_of<S: Scheme<A = f32, B = f32, C = f32>>(dtype: MaybeUninit<cke_dt
 #[test]
 fn plans_of_every_dtype_have_the_bits_of_the_rust_interface() {
     check_plan_of::<Bf16>(BF16, 0.5);
+    check_plan_of::<scheme::F16>(F16, 0.5);
     check_plan_of::<Int8>(INT8, 0.27);
     check_plan_of::<Int4>(INT4, 0.15);
 }

@@ -60,7 +60,7 @@ pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
 /// Where products of a scheme have the bits of this kernel; a name says which arithmetic it computes by if its scheme has several.
 fn equal_bits_on(scheme: &str, kernel: &str) -> &'static str {
     match scheme {
-        "int8" | "int4" => "every instruction set",
+        "f16" | "int8" | "int4" => "every instruction set",
         "bf16" if kernel.contains("_widen_") => "every instruction set",
         "bf16" => "CPUs with vdpbf16ps",
         _ if kernel.starts_with("scalar_") => "scalar",

@@ -12,7 +12,7 @@ use crate::threads;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_kernels::cores::{THREAD_VARIABLES, threads_from_environment};
-use cke_kernels::scheme::{Bf16, F32, Int4, Int8};
+use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use cke_perf::host::Host;
 use cke_perf::peak::measure_peak;
@@ -119,10 +119,16 @@ impl Report {
                 .filter_map(set)
                 .filter(|(_, value)| !value.is_empty())
                 .collect(),
-            kernels: [choices::<F32>(cpu), choices::<Bf16>(cpu), choices::<Int8>(cpu), choices::<Int4>(cpu)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            kernels: [
+                choices::<F32>(cpu),
+                choices::<Bf16>(cpu),
+                choices::<F16>(cpu),
+                choices::<Int8>(cpu),
+                choices::<Int4>(cpu),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             measured: has_measurements.then(|| measure(cpu, &machine, threads.count)).transpose()?,
             advice: advice(&machine, &threads, release_build),
             threads,

@@ -32,7 +32,7 @@ impl MachineCeiling {
     pub(crate) fn new(cpu: &Cpu, numbers: WeightFormat, threads: usize, buffer_bytes: Option<usize>) -> MachineCeiling {
         let arithmetic = match numbers {
             WeightFormat::Bf16 if !numbers.multiplies_in_f32(cpu) => Arithmetic::Bf16,
-            WeightFormat::F32 | WeightFormat::Bf16 | WeightFormat::Stored => Arithmetic::F32,
+            WeightFormat::F32 | WeightFormat::Bf16 | WeightFormat::F16 | WeightFormat::Stored => Arithmetic::F32,
             WeightFormat::Int8 => Arithmetic::Int8,
             WeightFormat::Int4 => Arithmetic::Int4,
         };

@@ -131,7 +131,7 @@ fn bench_gemm_kernels_are_timed_and_the_chosen_one_is_marked() {
 
 #[test]
 fn bench_gemm_in_formats_of_weights_is_right_and_wants_them_packed() {
-    for dtype in ["bf16", "int8", "int4"] {
+    for dtype in ["bf16", "f16", "int8", "int4"] {
         let flags = ["--shapes", "12x50x300nt,1x64x500", "--packed", "--kernels", "-o", "json", "--dtype", dtype];
         let report = bench(&flags).json();
         for row in rows(&report) {

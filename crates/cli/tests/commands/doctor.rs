@@ -32,6 +32,7 @@ fn doctor_text_has_every_section() {
         "128 3072 768",
         "_f32_",
         "_bf16_",
+        "_f16_",
         "_int8_",
         "_int4_",
     ] {

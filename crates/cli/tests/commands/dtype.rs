@@ -12,7 +12,7 @@ fn dtypes_of_few_bits_give_likelihoods_close_to_those_of_f32() {
         outcome.json()["nll"].as_f64().unwrap()
     };
     let plain = nll("f32");
-    for (dtype, share) in [("bf16", 0.001), ("int8", 0.01), ("int4", 0.03)] {
+    for (dtype, share) in [("bf16", 0.001), ("f16", 0.0001), ("int8", 0.01), ("int4", 0.03)] {
         let found = nll(dtype);
         assert!(plain != found && (plain - found).abs() < share * plain, "{dtype}: {found} beside {plain}");
     }
@@ -29,7 +29,7 @@ fn dtype_is_a_flag_of_every_command_that_runs_a_model() {
         vec!["profile", "-m", arg(&gpt2), "-p", "4", "-g", "2", "-r", "1", "-t", "1"],
     ];
     for args in commands {
-        for dtype in ["bf16", "int8", "int4"] {
+        for dtype in ["bf16", "f16", "int8", "int4"] {
             let outcome = cke(&[&args[..], &["--dtype", dtype]].concat());
             let text = format!("{}{}", outcome.success(), outcome.stderr);
             assert!(text.contains(dtype), "{args:?}: {text}");
@@ -48,9 +48,11 @@ fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
         outcome.success();
         outcome.stderr
     };
-    let notice = "bf16 runs on `scalar_bf16_widen_4x16`";
-    assert!(stderr(&["--dtype", "bf16"]).contains(notice));
-    assert!(!stderr(&["--dtype", "bf16", "--quiet"]).contains(notice));
+    for dtype in ["bf16", "f16"] {
+        let notice = format!("{dtype} runs on `scalar_{dtype}_widen_4x16`");
+        assert!(stderr(&["--dtype", dtype]).contains(&notice));
+        assert!(!stderr(&["--dtype", dtype, "--quiet"]).contains(&notice));
+    }
     assert!(!stderr(&[]).contains("widen"));
 }
 
@@ -58,5 +60,5 @@ fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
 fn dtype_that_does_not_exist_is_refused_with_those_that_do() {
     let outcome = cke(&["generate", "x", "--dtype", "fp4"]);
     assert_eq!(outcome.code, Some(2));
-    assert!(outcome.stderr.contains("possible values: f32, bf16, int8, int4"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("possible values: f32, bf16, f16, int8, int4"), "{}", outcome.stderr);
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::runtime::Runtime;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
-use cke_kernels::scheme::{Bf16, F32, Grouped};
+use cke_kernels::scheme::{Bf16, F16, F32, Grouped};
 
 /// The weights of all parts side by side: parts of one type that follow each other are one layer.
 pub(super) fn load(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Vec<Box<dyn Layer>>, Error> {
@@ -44,7 +44,8 @@ fn first_run(parts: &[Part<'_>]) -> Result<(Dtype, usize), Error> {
 /// In which numbers a part of a checkpoint is held: those of the checkpoint, if kernels multiply by them.
 fn held_as(part: &Part<'_>) -> Result<Dtype, Error> {
     let stored = part.source.stored_type(part.name)?;
-    Ok(if stored == Dtype::BF16 || blocks_of(stored).is_some() { stored } else { Dtype::F32 })
+    let is_held = matches!(stored, Dtype::BF16 | Dtype::F16) || blocks_of(stored).is_some();
+    Ok(if is_held { stored } else { Dtype::F32 })
 }
 
 /// Loads parts that are held in blocks.
@@ -75,6 +76,7 @@ fn load_run(dtype: Dtype, cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Resul
     match (dtype, blocks_of(dtype)) {
         (_, Some(load_blocks)) => load_blocks(cpu, parts, inputs),
         (Dtype::BF16, None) => Ok(Box::new(PackedLayer::<Bf16>::load(cpu, parts, inputs)?)),
+        (Dtype::F16, None) => Ok(Box::new(PackedLayer::<F16>::load(cpu, parts, inputs)?)),
         (_, None) => Ok(Box::new(PackedLayer::<F32>::load(cpu, parts, inputs)?)),
     }
 }

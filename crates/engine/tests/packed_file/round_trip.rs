@@ -53,6 +53,17 @@ fn every_format_that_is_packed_alike_everywhere_is_read_back() {
 }
 
 #[test]
+fn weights_in_f16_are_packed_as_they_are() {
+    let dir = golden_dir("gpt2-f16");
+    let runtime = Runtime::new(Some(2)).unwrap().with_weights(WeightFormat::Stored);
+    let packed = open(&pack(&dir, &runtime).unwrap()).unwrap();
+    assert_eq!((packed.packed_format(), packed.main_format()), (Some(WeightFormat::Stored), WeightFormat::F16));
+    let [stored, packed] = [Bundle::open(&dir).unwrap(), packed]
+        .map(|bundle| logits(&*bundle.into_causal_model(&runtime, &|_| ()).unwrap(), &runtime, &[3, 1, 2]));
+    assert_eq!(packed, stored);
+}
+
+#[test]
 fn file_has_the_same_bytes_on_every_instruction_set() {
     let wanted = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
     for runtime in runtimes() {

@@ -2,9 +2,9 @@
 //!
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
-use super::bf16;
 use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::grouped::{self, Preparation};
+use super::halves;
 use super::int8;
 use super::micro::copy::CopyBlock;
 use super::micro::dot::{Dot, DotElement};
@@ -12,6 +12,8 @@ use super::micro::outer::Outer;
 use super::micro::row_steps::RowSteps;
 use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
+#[cfg(target_arch = "x86_64")]
+use super::{bf16, f16};
 use crate::cpu::{Features, Isa};
 use crate::scheme::{self, Scheme};
 use crate::simd::{Entry, QuadRows, Scalar};
@@ -253,23 +255,40 @@ formats! {
     IQ4_NL: Iq4Nl, "iq4_nl";
 }
 
-/// `widen!("name", isa, function, lanes, [1 2 3], [1 2])`: one record of bf16 that widens weights, its functions one for each number of rows
-/// and of vectors.
+/// `widen!("name", module::function, isa, needs, lanes, [1 2 3], [1 2])`: one record that widens weights of 16 bits, its functions one for
+/// each number of rows and of vectors.
 #[cfg(target_arch = "x86_64")]
 macro_rules! widen {
-    ($name:literal, $isa:ident, $function:ident, $lanes:literal, [$($rows:literal)*], $vectors:tt) => {
-        bf16::widening::<$isa>($name, Isa::$isa.needs(), $lanes, bf16_functions!($function, [$($rows)*], $vectors))
+    ($name:literal, $module:ident::$function:ident, $isa:ident, $needs:expr, $lanes:literal, $rows:tt, $vectors:tt) => {
+        halves::widening::<_, $isa>($name, $needs, $lanes, half_functions!($module::$function, $rows, $vectors))
     };
 }
 
-/// The table of functions of a kernel of bf16.
+/// The table of functions of a kernel of weights of 16 bits.
 #[cfg(target_arch = "x86_64")]
-macro_rules! bf16_functions {
-    ($function:ident, [$($rows:literal)*], $vectors:tt) => {
-        &[$(bf16_functions!(@row $function, $rows, $vectors)),*]
+macro_rules! half_functions {
+    ($module:ident::$function:ident, [$($rows:literal)*], $vectors:tt) => {
+        &[$(half_functions!(@row $module, $function, $rows, $vectors)),*]
     };
-    (@row $function:ident, $rows:literal, [$($vectors:literal)*]) => {
-        &[$(bf16::tile::$function::<$rows, $vectors>),*]
+    (@row $module:ident, $function:ident, $rows:literal, [$($vectors:literal)*]) => {
+        &[$($module::tile::$function::<$rows, $vectors>),*]
+    };
+}
+
+/// `widen_by_loops!("name", Scheme)`: the record of plain loops.
+macro_rules! widen_by_loops {
+    ($name:literal, $scheme:ident) => {
+        halves::widening::<_, Scalar>(
+            $name,
+            Features::NONE,
+            16,
+            &[
+                &[halves::tile::scalar::<scheme::$scheme, 1>],
+                &[halves::tile::scalar::<scheme::$scheme, 2>],
+                &[halves::tile::scalar::<scheme::$scheme, 3>],
+                &[halves::tile::scalar::<scheme::$scheme, 4>],
+            ],
+        )
     };
 }
 
@@ -289,32 +308,50 @@ pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
 #[rustfmt::skip]
 static BF16_AVX512_BF16: &[Microkernel<scheme::Bf16>] = &[
     bf16::pairing("avx512_bf16_vdpbf16ps_16x16", Isa::Avx512.needs().union(Features::AVX512_BF16),
-        bf16_functions!(avx512_bf16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1])),
+        half_functions!(bf16::avx512_bf16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1])),
 ];
 
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static BF16_AVX512: &[Microkernel<scheme::Bf16>] = &[
-    widen!("avx512_bf16_widen_16x16", Avx512, avx512, 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
+    widen!("avx512_bf16_widen_16x16", bf16::avx512, Avx512, Isa::Avx512.needs(), 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
 ];
 
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static BF16_AVX2: &[Microkernel<scheme::Bf16>] = &[
-    widen!("avx2_bf16_widen_6x16", Avx2, avx2, 8, [1 2 3 4 5 6], [1 2]),
+    widen!("avx2_bf16_widen_6x16", bf16::avx2, Avx2, Isa::Avx2.needs(), 8, [1 2 3 4 5 6], [1 2]),
 ];
 
-static BF16_SCALAR: &[Microkernel<scheme::Bf16>] = &[bf16::widening::<Scalar>(
-    "scalar_bf16_widen_4x16",
-    Features::NONE,
-    16,
-    &[&[bf16::tile::scalar::<1>], &[bf16::tile::scalar::<2>], &[bf16::tile::scalar::<3>], &[bf16::tile::scalar::<4>]],
-)];
+static BF16_SCALAR: &[Microkernel<scheme::Bf16>] = &[widen_by_loops!("scalar_bf16_widen_4x16", Bf16)];
+
+/// The kernels of f16: groups that need the same of the CPU, the most capable first.
+pub(crate) static F16: &[&[Microkernel<scheme::F16>]] = &[
+    #[cfg(target_arch = "x86_64")]
+    F16_AVX512,
+    #[cfg(target_arch = "x86_64")]
+    F16_AVX2,
+    F16_SCALAR,
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static F16_AVX512: &[Microkernel<scheme::F16>] = &[
+    widen!("avx512_f16_widen_16x16", f16::avx512, Avx512, Isa::Avx512.needs(), 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
+];
+
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+static F16_AVX2: &[Microkernel<scheme::F16>] = &[
+    widen!("avx2_f16_widen_6x16", f16::avx2, Avx2, AVX2_F16C, 8, [1 2 3 4 5 6], [1 2]),
+];
+
+static F16_SCALAR: &[Microkernel<scheme::F16>] = &[widen_by_loops!("scalar_f16_widen_4x16", F16)];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::{Bf16, F32, F64, Grouped, Int4, Int8};
+    use crate::scheme::{Bf16, F16, F32, F64, Grouped, Int4, Int8};
 
     fn check_records<S: Scheme>() {
         for kernel in S::records() {
@@ -342,6 +379,7 @@ mod tests {
         check_records::<Grouped<grouped::Q6_K>>();
         check_records::<Grouped<grouped::Q8_0>>();
         check_records::<Bf16>();
+        check_records::<F16>();
     }
 
     fn check_groups<S: Scheme>() {
@@ -365,7 +403,7 @@ mod tests {
     #[test]
     fn every_isa_has_a_kernel() {
         let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
-        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>(), isas::<Bf16>()] {
+        for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>(), isas::<Bf16>(), isas::<F16>()] {
             assert!(wanted.iter().all(|isa| isas.contains(isa)));
         }
     }

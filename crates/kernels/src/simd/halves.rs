@@ -1,6 +1,6 @@
-//! Vectors of f32 whose lanes hold two numbers in bf16 each.
+//! Vectors of f32 out of numbers of 16 bits: lanes that hold two in bf16 each, and loads of f16.
 
-use super::{Avx2, Avx512, Simd};
+use super::{Avx2, Avx2F16c, Avx512, Lanewise, Simd};
 use std::arch::x86_64::*;
 
 /// Takes bf16 out of lanes, as f32: exact, and without a floating-point flag.
@@ -40,6 +40,67 @@ impl Halves for Avx512 {
     fn second_halves(self, pairs: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32(UPPER))) }
+    }
+}
+
+/// Loads f16 as f32: exact, and without a floating-point flag, if no NaN is a signalling one. A value proves that the CPU has the instruction.
+pub(crate) trait F16Loads: Copy {
+    /// The vectors of f32.
+    type Floats: Simd<f32>;
+
+    /// A vector.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of as many numbers as a vector has lanes; no alignment is needed.
+    unsafe fn load(self, p: *const u16) -> <Self::Floats as Lanewise<f32>>::Reg;
+
+    /// The lanes of `first`, and the first number once more in each of the others.
+    ///
+    /// # Safety
+    /// As [`F16Loads::load`].
+    unsafe fn load_first_filled(
+        self,
+        p: *const u16,
+        first: <Self::Floats as Simd<f32>>::First,
+    ) -> <Self::Floats as Lanewise<f32>>::Reg;
+}
+
+impl F16Loads for Avx2F16c {
+    type Floats = Avx2;
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const u16) -> __m256 {
+        // SAFETY: eight numbers, promised by the caller; `self` proves F16C.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first_filled(self, p: *const u16, first: __m256i) -> __m256 {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe {
+            let numbers = self.load(p);
+            let filled = _mm256_broadcastss_ps(_mm256_castps256_ps128(numbers));
+            _mm256_blendv_ps(filled, numbers, _mm256_castsi256_ps(first))
+        }
+    }
+}
+
+impl F16Loads for Avx512 {
+    type Floats = Avx512;
+
+    #[inline(always)]
+    unsafe fn load(self, p: *const u16) -> __m512 {
+        // SAFETY: sixteen numbers, promised by the caller; `self` proves AVX-512 F.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first_filled(self, p: *const u16, first: __mmask16) -> __m512 {
+        // SAFETY: sixteen numbers, promised by the caller; `self` proves AVX-512 F, VL and BW.
+        unsafe {
+            let filled = _mm256_set1_epi16(p.cast::<i16>().read_unaligned());
+            _mm512_cvtph_ps(_mm256_mask_loadu_epi16(filled, first, p.cast()))
+        }
     }
 }
 

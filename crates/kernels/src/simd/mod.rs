@@ -42,7 +42,7 @@ pub(crate) use quads::{NarrowQuads, QuadRows, Quads};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use halves::{Avx512Bf16, Halves};
+pub(crate) use halves::{Avx512Bf16, F16Loads, Halves};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "x86_64")]

@@ -7,7 +7,7 @@ use cke_kernels::attention::{AttentionPlan, KvDtype, Mask, Operands, SequenceRow
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::scheme::{Bf16, F32, F64, Uniform};
+use cke_kernels::scheme::{Bf16, F16, F32, F64, Scheme, Uniform};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
@@ -89,18 +89,23 @@ fn infinity_that_meets_no_zero_raises_no_exception() {
 }
 
 #[test]
-fn infinity_beside_weights_in_bf16_raises_no_exception() {
+fn infinity_beside_weights_of_16_bits_raises_no_exception() {
     for cpu in cpus() {
-        for case in cases() {
-            let (mut a, b) = (whole_numbers::<f32>(case.m * case.k), vec![2.0; case.k * case.n]);
-            a[case.k / 2] = f32::INFINITY;
-            let raised = raised_by(|| case.packed::<Bf16>(&cpu, (&a, &b), &Epilogue::default(), &Serial));
-            assert_eq!(raised, 0, "infinity in A, {}, {case:?}", cpu.isa());
-            let (a, mut b) = (vec![3.0; case.m * case.k], whole_numbers::<f32>(case.k * case.n));
-            b[case.k * case.n / 2] = f32::NEG_INFINITY;
-            let raised = raised_by(|| case.packed::<Bf16>(&cpu, (&a, &b), &Epilogue::default(), &Serial));
-            assert_eq!(raised, 0, "infinity in B, {}, {case:?}", cpu.isa());
-        }
+        check_infinities_beside_weights::<Bf16>(&cpu);
+        check_infinities_beside_weights::<F16>(&cpu);
+    }
+}
+
+fn check_infinities_beside_weights<S: Scheme<A = f32, B = f32, C = f32>>(cpu: &Cpu) {
+    for case in cases() {
+        let (mut a, b) = (whole_numbers::<f32>(case.m * case.k), vec![2.0; case.k * case.n]);
+        a[case.k / 2] = f32::INFINITY;
+        let raised = raised_by(|| case.packed::<S>(cpu, (&a, &b), &Epilogue::default(), &Serial));
+        assert_eq!(raised, 0, "infinity in A, {}, {}, {case:?}", S::NAME, cpu.isa());
+        let (a, mut b) = (vec![3.0; case.m * case.k], whole_numbers::<f32>(case.k * case.n));
+        b[case.k * case.n / 2] = f32::NEG_INFINITY;
+        let raised = raised_by(|| case.packed::<S>(cpu, (&a, &b), &Epilogue::default(), &Serial));
+        assert_eq!(raised, 0, "infinity in B, {}, {}, {case:?}", S::NAME, cpu.isa());
     }
 }
 

@@ -5,7 +5,7 @@ use cke_kernels::gemm::{
     BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Gemm, GemmBatch, GemmPlan, Layout, Matrices,
     MatricesMut, Shape,
 };
-use cke_kernels::scheme::{Bf16, F32, Scheme, Uniform};
+use cke_kernels::scheme::{Bf16, F16, F32, Scheme, Uniform};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
@@ -66,6 +66,7 @@ impl Case {
         let (a, b) = (whole_numbers::<f32>(m * k), whole_numbers::<f32>(k * n));
         self.packed::<F32>(cpu, (&a, &b), epilogue, pool);
         self.packed::<Bf16>(cpu, (&a, &b), epilogue, pool);
+        self.packed::<F16>(cpu, (&a, &b), epilogue, pool);
 
         let mut c = vec![0.0; m * n];
         let plan = BrgemmPlan::<F32>::new(cpu, Shape { m, n, k });

@@ -183,7 +183,7 @@ impl Study {
         let Extent { dtype, threads, .. } = self.extent;
         let reference = match dtype {
             Dtype::F64 => exact::<f64>(sample, threads),
-            Dtype::F32 | Dtype::Bf16 | Dtype::Int8 | Dtype::Int4 => exact::<f32>(sample, threads),
+            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => exact::<f32>(sample, threads),
         };
         let reference = reference
             .map_err(|error| PeerError::Refused { name: "the exact sums".to_owned(), reason: error.to_string() })?;

@@ -45,7 +45,7 @@ impl Interface {
         match dtype {
             Dtype::F32 => true,
             Dtype::F64 => matches!(self, Interface::Cblas { .. }),
-            Dtype::Bf16 | Dtype::Int8 | Dtype::Int4 => false,
+            Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => false,
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Dtype {
     F64,
     /// Weights rounded to bf16, packed ahead; A, B and C are f32, here and in what follows.
     Bf16,
+    /// Weights rounded to f16, packed ahead.
+    F16,
     /// Weights in eight bits with scales, packed ahead, and rows rounded to eight bits as they come.
     Int8,
     /// Weights in four bits with scales, packed ahead, and rows rounded to eight bits as they come.
@@ -25,14 +27,14 @@ pub enum Dtype {
 
 impl Dtype {
     /// Every format.
-    pub const ALL: [Dtype; 5] = [Dtype::F32, Dtype::F64, Dtype::Bf16, Dtype::Int8, Dtype::Int4];
+    pub const ALL: [Dtype; 6] = [Dtype::F32, Dtype::F64, Dtype::Bf16, Dtype::F16, Dtype::Int8, Dtype::Int4];
 
     /// Those that matrices themselves are in.
     pub const OF_MATRICES: [Dtype; 2] = [Dtype::F32, Dtype::F64];
 
     /// Whether it is one of weights alone, which are packed ahead.
     pub const fn is_of_weights(self) -> bool {
-        matches!(self, Dtype::Bf16 | Dtype::Int8 | Dtype::Int4)
+        matches!(self, Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4)
     }
 
     /// The name used in flags and reports.
@@ -41,6 +43,7 @@ impl Dtype {
             Dtype::F32 => "f32",
             Dtype::F64 => "f64",
             Dtype::Bf16 => "bf16",
+            Dtype::F16 => "f16",
             Dtype::Int8 => "int8",
             Dtype::Int4 => "int4",
         }
@@ -50,7 +53,7 @@ impl Dtype {
     pub const fn bytes(self) -> usize {
         match self {
             Dtype::F64 => 8,
-            Dtype::F32 | Dtype::Bf16 | Dtype::Int8 | Dtype::Int4 => 4,
+            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => 4,
         }
     }
 
@@ -58,7 +61,7 @@ impl Dtype {
     const fn bytes_of_b(self, numbers: u64) -> u64 {
         match self {
             Dtype::F32 | Dtype::F64 => numbers.saturating_mul(self.bytes() as u64),
-            Dtype::Bf16 => numbers.saturating_mul(2),
+            Dtype::Bf16 | Dtype::F16 => numbers.saturating_mul(2),
             // A byte each, and four of scale and four of sum for each 128.
             Dtype::Int8 => numbers.saturating_add(numbers / 16),
             // Half a byte each, and two of scale for each 32.
@@ -72,6 +75,8 @@ impl Dtype {
             Dtype::F32 | Dtype::F64 => 0.0,
             // Either operand by up to its 2⁻⁹.
             Dtype::Bf16 => (2.0f64 / 3.0).sqrt() / 3.0 / 512.0,
+            // B by up to its 2⁻¹².
+            Dtype::F16 => (1.0f64 / 3.0).sqrt() / 3.0 / 4096.0,
             // Either operand by up to half a step of 1/127, times the other.
             Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() / 127.0,
             // B by up to half a step of 1/7.

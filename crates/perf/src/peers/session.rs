@@ -12,7 +12,7 @@ use super::protocol::{Answer, Prepared};
 use super::sample::Data;
 use super::worker::WorkerError;
 use crate::stats::Summary;
-use cke_kernels::scheme::{Bf16, Int4, Int8, Scheme};
+use cke_kernels::scheme::{Bf16, F16, Int4, Int8, Scheme};
 use cke_kernels::scratch::AlignedBuf;
 use std::time::{Duration, Instant};
 
@@ -104,6 +104,7 @@ pub(super) fn open(
         Dtype::F32 => open_as::<f32>(subject, threads, dtype),
         Dtype::F64 => open_as::<f64>(subject, threads, dtype),
         Dtype::Bf16 => Ok((open_packed::<Bf16>(&subject, threads, dtype)?, None)),
+        Dtype::F16 => Ok((open_packed::<F16>(&subject, threads, dtype)?, None)),
         Dtype::Int8 => Ok((open_packed::<Int8>(&subject, threads, dtype)?, None)),
         Dtype::Int4 => Ok((open_packed::<Int4>(&subject, threads, dtype)?, None)),
     }

@@ -109,7 +109,7 @@ fn answer(request: Request, session: &mut Option<Box<dyn TimedSubject>>) -> Resu
 
 fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
     let arithmetic = match dtype {
-        Dtype::F32 => Arithmetic::F32,
+        Dtype::F32 | Dtype::F16 => Arithmetic::F32,
         Dtype::F64 => Arithmetic::F64,
         Dtype::Bf16 => Arithmetic::Bf16,
         Dtype::Int8 => Arithmetic::Int8,
@@ -158,7 +158,7 @@ mod tests {
         let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
         let all = Dtype::OF_MATRICES.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
         let all = all.filter(|case| *case != (Subject::Plan, Dtype::F64));
-        let of_weights = [Dtype::Bf16, Dtype::Int8, Dtype::Int4].map(|dtype| (Subject::Plan, dtype));
+        let of_weights = [Dtype::Bf16, Dtype::F16, Dtype::Int8, Dtype::Int4].map(|dtype| (Subject::Plan, dtype));
         for (subject, dtype) in all.chain(of_weights) {
             let product = if subject == Subject::BatchReduce { "9x8x130@131:9:1024" } else { "9x8x7tn@9:10:512" };
             let product = product.parse().expect("a product");

@@ -6,7 +6,7 @@ use crate::output::note;
 use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::{Form, candidates};
-use cke_kernels::scheme::{Bf16, F32, Int4, Int8, Scheme};
+use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
 use std::str::FromStr;
 
@@ -64,6 +64,7 @@ pub(super) fn kernels(cpu: &Cpu, dtype: Dtype) -> Vec<Entrant> {
     match dtype {
         Dtype::F32 | Dtype::F64 => kernels_of::<F32>(cpu, Form::Outer),
         Dtype::Bf16 => kernels_of::<Bf16>(cpu, Form::Blocks),
+        Dtype::F16 => kernels_of::<F16>(cpu, Form::Blocks),
         Dtype::Int8 => kernels_of::<Int8>(cpu, Form::Blocks),
         Dtype::Int4 => kernels_of::<Int4>(cpu, Form::Blocks),
     }

@@ -41,8 +41,8 @@ pub(crate) struct GemmBenchArgs {
     shapes: Option<String>,
     #[command(flatten)]
     random: RandomArgs,
-    /// Format of the numbers; with --packed that of the weights too: bf16, or int8 or int4 with scales, for which rows are rounded to
-    /// eight bits
+    /// Format of the numbers; with --packed that of the weights too: bf16 or f16, or int8 or int4 with scales, for which rows are
+    /// rounded to eight bits
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
     /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]

@@ -20,39 +20,47 @@
 //! Source: Intel SDM volume 2, VDPBF16PS: "FP32 FMA with DAZ in, FTZ out and RNE rounding. MXCSR neither consulted nor updated", and the
 //! order of a pair.
 
-mod panel;
 #[cfg(target_arch = "x86_64")]
 mod rows;
+#[cfg(target_arch = "x86_64")]
 pub(super) mod tile;
 
-use super::format::{KBlocks, RowFormat};
-use super::micro::copy::CopyBlock;
-use super::microkernel::{KernelParts, Microkernel, Supported};
-use super::panel::{PrepareFn, Rows};
-use super::tile_args::TileFn;
-use crate::cpu::Features;
-use crate::scheme::{Bf16, F32, Scheme};
-use crate::simd::Entry;
+use super::halves::{Half, PAIR};
+use super::microkernel::Supported;
+use crate::numbers::bf16::{bf16_to_f32, f32_to_bf16};
+use crate::scheme::Bf16;
 
-/// Columns of a panel, whatever the kernel: one packed form serves all.
-const COLS: usize = 16;
+#[cfg(target_arch = "x86_64")]
+use {
+    super::halves::{COLS, record},
+    super::microkernel::Microkernel,
+    super::tile_args::TileFn,
+    crate::cpu::Features,
+};
 
-/// Products of a block: a pair of bf16 fills the 32 bits of a lane.
-const PAIR: usize = 2;
+/// A pair of bf16 fills the 32 bits of a lane, the first step in the lower half.
+impl Half for Bf16 {
+    const LAYOUT: &'static str = "bf16 in pairs";
+
+    #[inline(always)]
+    fn place(step: usize, col: usize) -> usize {
+        col * PAIR + step
+    }
+
+    #[inline(always)]
+    fn narrow(x: f32) -> u16 {
+        f32_to_bf16(x)
+    }
+
+    #[inline(always)]
+    fn widen(half: u16) -> f32 {
+        bf16_to_f32(half)
+    }
+}
 
 /// Whether the kernel widens weights to f32: then it multiplies no faster than kernels of f32, and only the reading of weights is faster.
 pub fn widens(kernel: Supported<Bf16>) -> bool {
     kernel.record().row_format().is_in_place
-}
-
-/// A kernel that widens weights and reads rows where they are, on the vectors of V.
-pub(super) const fn widening<V: Entry<CopyBlock<f32>>>(
-    name: &'static str,
-    needs: Features,
-    lanes: usize,
-    functions: &'static [&'static [TileFn<f32>]],
-) -> Microkernel<Bf16> {
-    record(name, needs, lanes, functions, (RowFormat::of_elements::<f32>(F32::NAME), Rows::prepare::<F32, V>))
 }
 
 /// A kernel of `vdpbf16ps`.
@@ -63,30 +71,4 @@ pub(super) const fn pairing(
     functions: &'static [&'static [TileFn<f32>]],
 ) -> Microkernel<Bf16> {
     record(name, needs, COLS, functions, (rows::FORMAT, rows::prepare))
-}
-
-const fn record(
-    name: &'static str,
-    needs: Features,
-    lanes: usize,
-    functions: &'static [&'static [TileFn<f32>]],
-    (rows, prepare): (RowFormat, PrepareFn<Bf16>),
-) -> Microkernel<Bf16> {
-    // SAFETY: the functions of `tile.rs` read the blocks of the steps of a call and the columns below `cols`, and write as the f32 kernels
-    // do; what prepares rows asks for no more than the kernel needs, and `panel::pack` for nothing.
-    unsafe {
-        Microkernel::from_parts(KernelParts {
-            name,
-            needs,
-            lanes,
-            functions,
-            rows,
-            panel: panel::FORMAT,
-            k_blocks: KBlocks::Chains,
-            pack: panel::pack,
-            column: panel::read,
-            prepare,
-            session: None,
-        })
-    }
 }

@@ -10,7 +10,7 @@ pub(in crate::gemm) struct Columns<F, const NV: usize> {
     /// The first column of the last vector.
     last: usize,
     /// The lanes of a single vector, and whether it is whole.
-    first: F,
+    pub(in crate::gemm) first: F,
     pub(in crate::gemm) is_whole: bool,
 }
 
@@ -22,7 +22,7 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
     }
 
     #[inline(always)]
-    pub(super) fn first_of<E: Copy, S: Simd<E>>(&self, vector: usize) -> usize {
+    pub(in crate::gemm) fn first_of<E: Copy, S: Simd<E>>(&self, vector: usize) -> usize {
         if vector == NV - 1 { self.last } else { vector * S::LANES }
     }
 

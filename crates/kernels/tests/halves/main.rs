@@ -1,22 +1,54 @@
-//! Products with weights in bf16 against plain loops: within the bound of the rounded operands' product, and bit by bit in the order of
-//! summation that the kernel's arithmetic promises.
+//! Products with weights in bf16 and in f16 against plain loops: within the bound of the rounded operands' product, and bit by bit in the
+//! order of summation that the kernel's arithmetic promises.
 
 mod oracle;
 
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{
     Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, PackedB,
-    RowBuf, Shape, StableBytes, bf16, supported,
+    RowBuf, Shape, StableBytes, supported,
 };
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::scheme::F32;
+use cke_kernels::scheme::{Bf16, F16, F32};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::tolerance::{assert_close, gemm_bound};
 use cke_testkit::{Data, PageGuarded};
-use oracle::{Case, bits, kernels, rounded};
+use oracle::{Case, Half, bits, kernels};
 use std::sync::Arc;
+
+/// Each test for every scheme.
+macro_rules! tests {
+    ($($scheme:ident $module:ident),*; $names:tt) => { $(tests!(@scheme $scheme $module $names);)* };
+    (@scheme $scheme:ident $module:ident [$($name:ident)*]) => {
+        mod $module {
+            use super::*;
+
+            $(#[test]
+            fn $name() {
+                super::$name::<$scheme>();
+            })*
+        }
+    };
+}
+
+tests! { Bf16 bf16, F16 f16; [
+    products_have_the_promised_bits_on_any_number_of_threads
+    products_of_every_height_stay_within_the_bound_of_the_rounded_operands
+    widening_has_the_bits_of_f32_products_with_rounded_weights
+    blocks_of_any_size_leave_the_bits_alone
+    a_row_has_the_same_bits_in_any_company
+    rows_with_any_strides_give_the_same_bits
+    numbers_that_are_not_finite_are_multiplied_as_such
+    denormal_numbers_are_kept_or_flushed_as_the_arithmetic_says
+    packed_weights_serve_every_kernel_and_read_back_rounded
+    weights_packed_piece_by_piece_are_those_packed_at_once
+    epilogues_are_applied_to_the_sums
+    columns_of_c_that_are_not_contiguous_are_written_alone
+    batches_are_reduced_as_one_long_sum
+    nothing_is_read_or_written_past_the_ends_of_operands
+] }
 
 /// On both sides of tiles, panels, pairs, chains and of the blocks that a cache would have room for.
 const SIZES: [(usize, usize, usize); 14] = [
@@ -36,9 +68,8 @@ const SIZES: [(usize, usize, usize); 14] = [
     (3, 8, 0),
 ];
 
-#[test]
-fn products_have_the_promised_bits_on_any_number_of_threads() {
-    for kernel in kernels() {
+fn products_have_the_promised_bits_on_any_number_of_threads<S: Half>() {
+    for kernel in kernels::<S>() {
         for (seed, size) in (0..).zip(SIZES) {
             let case = Case::new(size, seed);
             let (plan, wanted) = (case.plan(kernel), bits(&case.wanted(kernel)));
@@ -50,9 +81,8 @@ fn products_have_the_promised_bits_on_any_number_of_threads() {
     }
 }
 
-#[test]
-fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands() {
-    for kernel in kernels() {
+fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands<S: Half>() {
+    for kernel in kernels::<S>() {
         for m in 1..=3 * kernel.tile().mr {
             let case = Case::new((m, 37, 131), m as u64);
             let (exact, sizes) = case.rounded_for(kernel).exact();
@@ -63,12 +93,11 @@ fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands() {
     }
 }
 
-#[test]
-fn widening_has_the_bits_of_f32_products_with_rounded_weights() {
+fn widening_has_the_bits_of_f32_products_with_rounded_weights<S: Half>() {
     let fused = |kernel: &cke_kernels::gemm::Supported<F32>| kernel.record().name().starts_with("avx");
     let cpu = Cpu::host().unwrap();
     for plain in supported::<F32>(cpu, Form::Outer).filter(fused) {
-        for kernel in kernels().into_iter().filter(|&kernel| bf16::widens(kernel)) {
+        for kernel in kernels::<S>().into_iter().filter(|&kernel| S::widens(kernel)) {
             let case = Case::new((19, 50, 777), 21);
             let operands = case.rounded_for(kernel);
             let plan = GemmPlan::with_kernel(cpu, plain, Shape { m: 19, n: 50, k: 777 });
@@ -80,9 +109,8 @@ fn widening_has_the_bits_of_f32_products_with_rounded_weights() {
     }
 }
 
-#[test]
-fn blocks_of_any_size_leave_the_bits_alone() {
-    for kernel in kernels() {
+fn blocks_of_any_size_leave_the_bits_alone<S: Half>() {
+    for kernel in kernels::<S>() {
         let case = Case::new((37, 40, 1101), 7);
         let wanted = bits(&case.wanted(kernel));
         for (mc, kc) in [(4, 1), (7, 256), (16, 700), (37, 2000)] {
@@ -92,9 +120,8 @@ fn blocks_of_any_size_leave_the_bits_alone() {
     }
 }
 
-#[test]
-fn a_row_has_the_same_bits_in_any_company() {
-    for kernel in kernels() {
+fn a_row_has_the_same_bits_in_any_company<S: Half>() {
+    for kernel in kernels::<S>() {
         let case = Case::new((37, 50, 701), 3);
         let plan = case.plan(kernel);
         let (all, packed) = (case.run(&plan, &Serial), plan.pack_b(case.b()).unwrap());
@@ -106,9 +133,8 @@ fn a_row_has_the_same_bits_in_any_company() {
     }
 }
 
-#[test]
-fn rows_with_any_strides_give_the_same_bits() {
-    for kernel in kernels() {
+fn rows_with_any_strides_give_the_same_bits<S: Half>() {
+    for kernel in kernels::<S>() {
         let case = Case::new((14, 20, 1024), 12);
         let wanted = bits(&case.wanted(kernel));
         // Columns of a row-major matrix, and rows a multiple of 4096 bytes apart, which are copied.
@@ -124,9 +150,8 @@ fn rows_with_any_strides_give_the_same_bits() {
     }
 }
 
-#[test]
-fn numbers_that_are_not_finite_are_multiplied_as_such() {
-    for kernel in kernels() {
+fn numbers_that_are_not_finite_are_multiplied_as_such<S: Half>() {
+    for kernel in kernels::<S>() {
         for (x, y) in [
             (f32::NAN, 1.0),
             (1.0, f32::NAN),
@@ -135,7 +160,7 @@ fn numbers_that_are_not_finite_are_multiplied_as_such() {
             (f32::NEG_INFINITY, 0.0),
             (0.0, f32::INFINITY),
             (f32::INFINITY, f32::NEG_INFINITY),
-            // Beyond the largest bf16, so that it becomes infinite.
+            // Beyond the largest weight, so that it becomes infinite.
             (1.0, f32::MAX),
         ] {
             let mut case = Case::new((8, 21, 601), 4);
@@ -151,43 +176,40 @@ fn numbers_that_are_not_finite_are_multiplied_as_such() {
     }
 }
 
-#[test]
-fn denormal_numbers_are_kept_or_flushed_as_the_arithmetic_says() {
+fn denormal_numbers_are_kept_or_flushed_as_the_arithmetic_says<S: Half>() {
     let denormal = f32::from_bits(0x0012_3456);
-    for kernel in kernels() {
+    for kernel in kernels::<S>() {
         let case = Case { m: 2, n: 17, k: 5, a: vec![denormal; 10], b: vec![3.0; 85] };
-        let turned = Case { a: vec![3.0; 10], b: vec![denormal; 85], ..case };
+        let turned = Case { a: vec![3.0; 10], b: vec![S::DENORMAL; 85], ..case };
         for case in [case, turned] {
             let found = case.run(&case.plan(kernel), &Serial);
             assert_eq!(bits(&found), bits(&case.wanted(kernel)), "{}", kernel.record().name());
-            assert_eq!(found.iter().all(|&c| c != 0.0), bf16::widens(kernel), "{found:?}");
+            assert_eq!(found.iter().all(|&c| c != 0.0), S::widens(kernel), "{found:?}");
         }
     }
 }
 
-#[test]
-fn packed_weights_serve_every_kernel_and_read_back_rounded() {
+fn packed_weights_serve_every_kernel_and_read_back_rounded<S: Half>() {
     let case = Case::new((7, 37, 401), 9);
-    for packer in kernels() {
+    for packer in kernels::<S>() {
         let packed = case.plan(packer).pack_b(case.b()).unwrap();
         assert_eq!(packed.bytes(), 48 * 402 * 2);
-        for kernel in kernels() {
+        for kernel in kernels::<S>() {
             let found = case.run_packed(&case.plan(kernel), &packed, &Serial);
             assert_eq!(bits(&found), bits(&case.wanted(kernel)), "{}", kernel.record().name());
         }
         let mut column = vec![0.0; case.k];
         for j in 0..case.n {
             packed.copy_column(j, &mut column).unwrap();
-            let wanted: Vec<f32> = (0..case.k).map(|p| rounded(case.b[p * case.n + j])).collect();
+            let wanted: Vec<f32> = (0..case.k).map(|p| S::rounded(case.b[p * case.n + j])).collect();
             assert_eq!(bits(&column), bits(&wanted), "column {j}");
         }
     }
 }
 
-#[test]
-fn weights_packed_piece_by_piece_are_those_packed_at_once() {
+fn weights_packed_piece_by_piece_are_those_packed_at_once<S: Half>() {
     let case = Case::new((1, 37, 401), 10);
-    for kernel in kernels() {
+    for kernel in kernels::<S>() {
         let plan = case.plan(kernel);
         let (whole, mut pieces) = (plan.pack_b(case.b()).unwrap(), plan.empty_b().unwrap());
         for (rows, cols) in [(0..70, 0..5), (70..401, 0..5), (0..401, 5..37)] {
@@ -198,14 +220,47 @@ fn weights_packed_piece_by_piece_are_those_packed_at_once() {
     }
 }
 
+#[test]
+fn weights_beyond_the_range_of_f16_become_infinite_or_zero() {
+    let tiny = 2f32.powi(-25);
+    for (x, wanted) in [
+        (65519.99, 65504.0),
+        (65520.0, f32::INFINITY),
+        (-1e9, f32::NEG_INFINITY),
+        (tiny.next_up(), 2.0 * tiny),
+        (tiny, 0.0),
+        (-1e-30, -0.0),
+    ] {
+        for kernel in kernels::<F16>() {
+            let case = Case { m: 1, n: 3, k: 1, a: vec![1.0], b: vec![x; 3] };
+            let plan = case.plan(kernel);
+            let (packed, mut column) = (plan.pack_b(case.b()).unwrap(), [0.0]);
+            packed.copy_column(1, &mut column).unwrap();
+            assert_eq!(bits(&column), bits(&[wanted]), "{x}");
+            // A chain begins with a sum of +0, which −0 does not change.
+            assert_eq!(bits(&case.run(&plan, &Serial)), bits(&[wanted + 0.0; 3]), "{x}, {}", kernel.record().name());
+        }
+    }
+}
+
+#[test]
+fn every_f16_is_a_weight_without_loss() {
+    let halves: Vec<f32> =
+        (0..=u16::MAX).map(|bits| half::f16::from_bits(bits).to_f32()).filter(|x| !x.is_nan()).collect();
+    for kernel in kernels::<F16>() {
+        let case = Case { m: 1, n: halves.len(), k: 1, a: vec![1.0], b: halves.clone() };
+        let wanted: Vec<f32> = halves.iter().map(|x| x + 0.0).collect();
+        assert_eq!(bits(&case.run(&case.plan(kernel), &Serial)), bits(&wanted), "{}", kernel.record().name());
+    }
+}
+
 /// What every part of an epilogue makes of sums.
 fn with_epilogue(sums: &[f32], n: usize, bias: &[f32], residual: &[f32]) -> Vec<f32> {
     sums.iter().enumerate().map(|(at, &sum)| (0.5 * sum + bias[at % n]).max(0.0) + residual[at]).collect()
 }
 
-#[test]
-fn epilogues_are_applied_to_the_sums() {
-    for kernel in kernels() {
+fn epilogues_are_applied_to_the_sums<S: Half>() {
+    for kernel in kernels::<S>() {
         for size in [(5, 20, 300), (1, 7, 33), (40, 33, 129)] {
             let case = Case::new(size, 2);
             let (m, n, plan) = (case.m, case.n, case.plan(kernel));
@@ -232,9 +287,8 @@ fn epilogues_are_applied_to_the_sums() {
     }
 }
 
-#[test]
-fn columns_of_c_that_are_not_contiguous_are_written_alone() {
-    for kernel in kernels() {
+fn columns_of_c_that_are_not_contiguous_are_written_alone<S: Half>() {
+    for kernel in kernels::<S>() {
         let case = Case::new((9, 21, 140), 6);
         let (plan, wanted) = (case.plan(kernel), case.wanted(kernel));
         let (packed, mut c) = (plan.pack_b(case.b()).unwrap(), vec![7.0; 2 * case.m * case.n]);
@@ -247,9 +301,8 @@ fn columns_of_c_that_are_not_contiguous_are_written_alone() {
     }
 }
 
-#[test]
-fn batches_are_reduced_as_one_long_sum() {
-    for kernel in kernels() {
+fn batches_are_reduced_as_one_long_sum<S: Half>() {
+    for kernel in kernels::<S>() {
         // An odd k: chains end inside of a pair.
         for (k, count) in [(3, 150), (129, 5), (64, 9)] {
             let cases: Vec<Case> = (0..count).map(|seed| Case::new((6, 19, k), seed)).collect();
@@ -276,7 +329,7 @@ fn batches_are_reduced_as_one_long_sum() {
             let bounds: Vec<f64> =
                 (0..m * n).map(|at| gemm_bound(k * count as usize, sum(&|i| exact[i].1[at]))).collect();
             assert_close(&name, &c, &wanted, &bounds);
-            if bf16::widens(kernel) {
+            if S::widens(kernel) {
                 assert_eq!(bits(&c), bits(&joined(&cases).wanted(kernel)), "{name}");
                 let a: Vec<f32> = cases.iter().flat_map(|case| case.a.clone()).collect();
                 let a = Matrices::by_stride(&a, Layout::row_major(m, k), m * k, cases.len()).unwrap();
@@ -310,9 +363,8 @@ unsafe impl StableBytes for Fenced {
     }
 }
 
-#[test]
-fn nothing_is_read_or_written_past_the_ends_of_operands() {
-    for kernel in kernels() {
+fn nothing_is_read_or_written_past_the_ends_of_operands<S: Half>() {
+    for kernel in kernels::<S>() {
         for size in [(1, 16, 4), (3, 5, 7), (6, 17, 131), (37, 30, 65)] {
             let case = Case::new(size, 13);
             let (plan, wanted) = (case.plan(kernel), bits(&case.wanted(kernel)));

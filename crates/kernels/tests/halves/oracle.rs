@@ -2,45 +2,73 @@
 
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape, Supported, bf16};
-use cke_kernels::scheme::Bf16;
+use cke_kernels::scheme::{Bf16, F16, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::Data;
 use std::io::Write;
-use std::sync::Once;
+use std::sync::Mutex;
 
-/// Every kernel that this CPU can run; those that it cannot are named once, past the capture of the test harness.
-pub(crate) fn kernels() -> Vec<Supported<Bf16>> {
-    static REPORT: Once = Once::new();
+/// Weights of 16 bits.
+pub(crate) trait Half: Scheme<A = f32, B = f32, C = f32> {
+    /// A denormal weight, which loses nothing.
+    const DENORMAL: f32;
+
+    /// The nearest weight, the even one of two; not by bits.
+    fn rounded(x: f32) -> f32;
+
+    /// Whether the kernel multiplies weights in f32, and rows as they are.
+    fn widens(_kernel: Supported<Self>) -> bool {
+        true
+    }
+}
+
+impl Half for Bf16 {
+    const DENORMAL: f32 = f32::from_bits(0x0012_0000);
+
+    fn rounded(x: f32) -> f32 {
+        rounded(x, 8, -126, 128)
+    }
+
+    fn widens(kernel: Supported<Bf16>) -> bool {
+        bf16::widens(kernel)
+    }
+}
+
+impl Half for F16 {
+    const DENORMAL: f32 = 5.0 / (1 << 24) as f32;
+
+    fn rounded(x: f32) -> f32 {
+        rounded(x, 11, -14, 16)
+    }
+}
+
+/// The nearest number of so many significant bits, the even one of two, with exponents from `least` to below `end`.
+fn rounded(x: f32, bits: i32, least: i32, end: i32) -> f32 {
+    if !x.is_finite() || x == 0.0 {
+        return x;
+    }
+    let exponent = f64::from(x).abs().log2().floor() as i32;
+    let step = 2f64.powi(exponent.max(least) - (bits - 1));
+    let nearest = (f64::from(x) / step).round_ties_even() * step;
+    if nearest.abs() < 2f64.powi(end) { nearest as f32 } else { f32::INFINITY.copysign(x) }
+}
+
+/// Every kernel that this CPU can run; those that it cannot are named once for each scheme, past the capture of the test harness.
+pub(crate) fn kernels<S: Half>() -> Vec<Supported<S>> {
+    static REPORTED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
     let cpu = Cpu::host().unwrap();
-    REPORT.call_once(|| {
-        for record in bf16_records().filter(|record| !cpu.has(record.needs())) {
+    let mut reported = REPORTED.lock().unwrap();
+    if !reported.contains(&S::NAME) {
+        reported.push(S::NAME);
+        for record in S::records().filter(|record| !cpu.has(record.needs())) {
             let line =
                 format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu.features());
             std::io::stderr().write_all(line.as_bytes()).unwrap();
         }
-    });
-    bf16_records().filter_map(|record| record.on(cpu)).collect()
-}
-
-fn bf16_records() -> impl Iterator<Item = &'static cke_kernels::gemm::Microkernel<Bf16>> {
-    use cke_kernels::scheme::Scheme;
-    Bf16::records()
-}
-
-/// The nearest f32 whose lower half is zero, the even one of two; by distances, not by carries.
-pub(crate) fn rounded(x: f32) -> f32 {
-    if !x.is_finite() {
-        return x;
     }
-    let low = f32::from_bits(x.to_bits() & !0xffff);
-    let next = f32::from_bits((x.to_bits() & !0xffff) + 0x1_0000);
-    // What would come after the largest number, in the place of infinity.
-    let next_value = if next.is_finite() { f64::from(next) } else { 2f64.powi(128).copysign(f64::from(x)) };
-    let (below, above) = (f64::from(x) - f64::from(low), next_value - f64::from(x));
-    let low_is_even = (low.to_bits() >> 16).is_multiple_of(2);
-    if below.abs() < above.abs() || below.abs() == above.abs() && low_is_even { low } else { next }
+    S::records().filter_map(|record| record.on(cpu)).collect()
 }
 
 /// A number that is not denormal, or the zero that `vdpbf16ps` takes it for.
@@ -88,16 +116,16 @@ impl Case {
         MatRef::new(&self.b, self.k, self.n).unwrap()
     }
 
-    pub(crate) fn plan(&self, kernel: Supported<Bf16>) -> GemmPlan<Bf16> {
+    pub(crate) fn plan<S: Half>(&self, kernel: Supported<S>) -> GemmPlan<S> {
         let Case { m, n, k, .. } = *self;
         GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k })
     }
 
-    pub(crate) fn run(&self, plan: &GemmPlan<Bf16>, pool: &dyn Parallel) -> Vec<f32> {
+    pub(crate) fn run<S: Half>(&self, plan: &GemmPlan<S>, pool: &dyn Parallel) -> Vec<f32> {
         self.run_packed(plan, &plan.pack_b(self.b()).unwrap(), pool)
     }
 
-    pub(crate) fn run_packed(&self, plan: &GemmPlan<Bf16>, packed: &PackedB<Bf16>, pool: &dyn Parallel) -> Vec<f32> {
+    pub(crate) fn run_packed<S: Half>(&self, plan: &GemmPlan<S>, packed: &PackedB<S>, pool: &dyn Parallel) -> Vec<f32> {
         let mut c = vec![f32::NAN; self.m * self.n];
         let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
         let place = MatMut::new(&mut c, self.m, self.n).unwrap();
@@ -106,9 +134,9 @@ impl Case {
     }
 
     /// The operands as the kernel multiplies them.
-    pub(crate) fn rounded_for(&self, kernel: Supported<Bf16>) -> Case {
-        let round = |x: &[f32]| x.iter().map(|&x| rounded(x)).collect();
-        let a = if bf16::widens(kernel) { self.a.clone() } else { round(&self.a) };
+    pub(crate) fn rounded_for<S: Half>(&self, kernel: Supported<S>) -> Case {
+        let round = |x: &[f32]| x.iter().map(|&x| S::rounded(x)).collect();
+        let a = if S::widens(kernel) { self.a.clone() } else { round(&self.a) };
         Case { a, b: round(&self.b), ..*self }
     }
 
@@ -123,9 +151,9 @@ impl Case {
     }
 
     /// The bits that the kernel promises.
-    pub(crate) fn wanted(&self, kernel: Supported<Bf16>) -> Vec<f32> {
+    pub(crate) fn wanted<S: Half>(&self, kernel: Supported<S>) -> Vec<f32> {
         let operands = self.rounded_for(kernel);
-        let sum_of = if bf16::widens(kernel) { Case::fused } else { Case::paired };
+        let sum_of = if S::widens(kernel) { Case::fused } else { Case::paired };
         let element = |at: usize| {
             let sums = chains(self.k).map(|chain| sum_of(&operands, at / self.n, at % self.n, chain));
             sums.reduce(|total, sum| total + sum).unwrap_or(0.0)
