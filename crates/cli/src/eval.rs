@@ -3,7 +3,7 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices, refuse_model_as_text};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -135,6 +135,9 @@ enum Input {
 }
 
 fn read_input(args: &EvalArgs) -> Result<Input, CliError> {
+    if let Some(file) = args.file.as_deref().and_then(|file| file.to_str()) {
+        refuse_model_as_text(file)?;
+    }
     match &args.tokens_file {
         Some(file) => Source::new(Some(file)).tokens().map(Input::Tokens),
         None => Source::new(args.file.as_deref()).text().map(Input::Text),

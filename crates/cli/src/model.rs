@@ -5,6 +5,8 @@ use crate::output::note;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::error::Error;
+use cke_engine::formats::gguf::GgufFile;
+use cke_engine::formats::packed_file::PackedFile;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
@@ -18,7 +20,7 @@ use cke_kernels::attention::KvDtype;
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -111,6 +113,20 @@ impl NumberArgs {
 
 fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
     PossibleValuesParser::new(["f32", "bf16"]).map(|name| if name == "f32" { KvDtype::F32 } else { KvDtype::Bf16 })
+}
+
+/// Refuses a text that is the path of a model: it was meant for `--model`.
+///
+/// # Errors
+/// Fails if a GGUF file or a packed file lies there.
+pub(crate) fn refuse_model_as_text(text: &str) -> Result<(), CliError> {
+    let path = Path::new(text);
+    if GgufFile::is_at(path) || PackedFile::is_at(path) {
+        return Err(CliError::Misuse(format!(
+            "wanted a text, found the model file `{text}`: did you mean --model {text}?"
+        )));
+    }
+    Ok(())
 }
 
 /// The names of formats.

@@ -106,8 +106,10 @@ impl Dtype {
     /// The type that packed panels of a layout were made of without loss.
     pub fn of_layout(layout: &str) -> Dtype {
         // The name of the numbers, and their order.
-        let numbers = layout.split(' ').next().unwrap_or_default();
-        Dtype::from_name(&numbers.to_ascii_uppercase()).unwrap_or(Dtype::F32)
+        match layout.split(' ').next().unwrap_or_default() {
+            "int4" => Dtype::Q4_0,
+            numbers => Dtype::from_name(&numbers.to_ascii_uppercase()).unwrap_or(Dtype::F32),
+        }
     }
 
     /// Weights of a block; 1 for a type that has no blocks.

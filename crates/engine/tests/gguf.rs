@@ -1,13 +1,19 @@
 //! GGUF files as models: which files are opened, in parts and under any name, and what is made of their keys.
 
+mod support;
+
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use cke_engine::bundle::Bundle;
 use cke_engine::formats::gguf::{Array, GgufFile, GgufModel, Value, ValueType};
+use cke_engine::formats::packed_file::PackedFile;
 use cke_engine::generate::{GenerateOptions, Tokens};
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
 use cke_engine::models::causal::{Results, Sequence};
+use cke_engine::quantize::Quantizer;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::gguf::GgufTokenizer;
 use cke_engine::weight_format::WeightFormat;
@@ -15,6 +21,7 @@ use cke_engine::weights::{Checkpoint, Dtype};
 use cke_testkit::{Data, Gguf, GgufLlama, GgufValue};
 use half::f16;
 use serde_json::{Value as Json, json};
+use support::{bits, runtimes};
 
 /// A file of this content in a directory of its own.
 fn written(name: &str, file: &Gguf) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -137,6 +144,70 @@ fn token_table_in_f16_is_held_as_it_is() {
     let (elements, padded) = (40 * 64, 48 * 64);
     assert_eq!(wide_bytes.0 - narrow_bytes.0, 2 * elements, "estimate");
     assert_eq!(wide_bytes.1 - narrow_bytes.1, 4 * elements - 2 * padded, "in memory");
+}
+
+/// Each format that is held as it is stored, with the number of its type.
+const HELD: [(Dtype, u32); 11] = [
+    (Dtype::F16, 1),
+    (Dtype::Q4_0, 2),
+    (Dtype::Q4_1, 3),
+    (Dtype::Q5_0, 6),
+    (Dtype::Q5_1, 7),
+    (Dtype::Q8_0, 8),
+    (Dtype::Q4_K, 12),
+    (Dtype::Q5_K, 13),
+    (Dtype::Q6_K, 14),
+    (Dtype::IQ4_NL, 20),
+    (Dtype::BF16, 30),
+];
+
+/// A tiny Llama with all of its matrices in a format: any bytes of which each pair is a small f16 or bf16.
+fn llama_of((dtype, type_id): (Dtype, u32)) -> Gguf {
+    let mut file = GgufLlama { width: 256, inner: 256, layers: 2, ..GgufLlama::default() }.gguf();
+    for tensor in file.tensors.iter_mut().filter(|tensor| tensor.shape.len() == 2) {
+        let elements = tensor.shape.iter().product::<u64>() as usize;
+        let bytes = elements / dtype.block_len() * dtype.block_bytes();
+        tensor.type_id = type_id;
+        tensor.data = (0..bytes).map(|i| 0x28 + (i * 7 % 5 % 3) as u8).collect();
+    }
+    file
+}
+
+/// The logits of the last of some tokens.
+fn logits(bundle: Bundle, runtime: &Runtime) -> Vec<u32> {
+    let model = bundle.into_causal_model(runtime, &|_| ()).unwrap();
+    let mut sequence = [Sequence { pending: vec![3, 1, 2], cache: model.cache(3).unwrap() }];
+    let (mut state, mut out) = (model.activations().unwrap(), vec![0.0; model.vocabulary()]);
+    model.forward(&mut sequence, Results::Last, &mut state, runtime).unwrap();
+    model.logits(0..1, &mut out, &mut state, runtime).unwrap();
+    assert!(out.iter().all(|x| x.is_finite()), "{out:?}");
+    bits(&out)
+}
+
+#[test]
+fn every_format_runs_on_every_instruction_set_and_from_a_packed_file_with_the_same_bits() {
+    for format in HELD {
+        let (_dir, path) = written("m.gguf", &llama_of(format));
+        let files = || ModelFiles::open(&path).unwrap();
+        let writer = Runtime::new(Some(1)).unwrap().with_weights(WeightFormat::Stored);
+        let mut packed = Cursor::new(Vec::new());
+        Quantizer::open(files()).unwrap().write(&writer, &mut packed, &|_| ()).unwrap();
+        let packed = PackedFile::from_bytes(packed.get_ref(), "model.cke").unwrap();
+        let packed = ModelFiles::of_packed(Arc::new(packed));
+        for runtime in runtimes().into_iter().map(|runtime| runtime.with_weights(WeightFormat::Stored)) {
+            let [stored, packed] = [&files(), &packed].map(|files| logits(Bundle::of_files(files).unwrap(), &runtime));
+            assert_eq!(stored, packed, "{} on {}", format.0, runtime.cpu().isa());
+        }
+    }
+}
+
+#[test]
+fn bias_in_a_later_layer_alone_is_named() {
+    let biased = GgufLlama { layers: 2, ..GgufLlama::default() }.gguf().f32("blk.1.attn_q.bias", &[64], &[50.0; 64]);
+    let (_dir, path) = written("m.gguf", &biased);
+    let bundle = Bundle::open(&path).unwrap();
+    let notices: Vec<String> = bundle.notices().iter().map(ToString::to_string).collect();
+    assert!(notices.iter().any(|notice| notice.contains("model.layers.1.self_attn.q_proj.bias")), "{notices:?}");
 }
 
 #[test]

@@ -78,6 +78,9 @@ fn edited(editor: &mut Editor<(), MemHistory>) -> Result<Option<String>, CliErro
                 cleared = Some(Instant::now());
                 note("Ctrl-C once more, or Ctrl-D, ends");
             }
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                note("wanted a line in UTF-8, found other bytes: it is left out");
+            }
             // The terminal has another size.
             Err(ReadlineError::Signal(_)) => {}
             Err(error) => return Err(failed(error)),

@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::LanguageModel;
+use crate::model::{LanguageModel, refuse_model_as_text};
 use cke_engine::tokenizer::Encoded;
 use std::path::PathBuf;
 
@@ -51,7 +51,10 @@ impl PromptArgs {
             return Ok(Source::new(Some(file)).texts()?.into_iter().map(Prompt::Text).collect());
         }
         let text = match self.prompt.as_deref() {
-            Some(text) if text != "-" => text.to_owned(),
+            Some(text) if text != "-" => {
+                refuse_model_as_text(text)?;
+                text.to_owned()
+            }
             _ => {
                 let text = Source::Stdin.text()?;
                 let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));

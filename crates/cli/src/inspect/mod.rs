@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// Model directory or packed file; without it the demo model
+    /// Model directory, GGUF file or packed file; without it the demo model
     #[arg(value_name = "MODEL", env = "CKE_MODEL")]
     model: Option<PathBuf>,
     /// Give each tensor a line of its own

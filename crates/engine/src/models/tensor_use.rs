@@ -121,10 +121,19 @@ fn decoder_names(config: &DecoderConfig) -> Vec<String> {
         if config.family.is_gemma() { &["pre_feedforward_layernorm", "post_feedforward_layernorm"] } else { &[] };
     let common = &["self_attn.o_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm"][..];
     let parts = [projections, head_norms, gemma_norms, common].concat();
-    let blocks = (0..config.layers.len())
-        .flat_map(|layer| parts.iter().map(move |part| format!("layers.{layer}.{part}")).collect::<Vec<_>>());
-    let own = [llama::TOKEN_TABLE, "norm.weight"].map(str::to_owned);
-    own.into_iter().chain(with_parameters(blocks)).collect()
+    let has_bias = |part: &str| match part {
+        "self_attn.q_proj" | "self_attn.k_proj" | "self_attn.v_proj" | "self_attn.qkv_proj" => config.has_qkv_bias,
+        "self_attn.o_proj" => config.has_output_bias,
+        _ => part.starts_with("mlp.") && config.has_mlp_bias,
+    };
+    let mut names = [llama::TOKEN_TABLE, "norm.weight"].map(str::to_owned).to_vec();
+    for layer in 0..config.layers.len() {
+        for part in &parts {
+            names.push(format!("layers.{layer}.{part}.weight"));
+            names.extend(has_bias(part).then(|| format!("layers.{layer}.{part}.bias")));
+        }
+    }
+    names
 }
 
 /// The name that the oldest checkpoints of BERT have for a parameter of a norm.

@@ -22,10 +22,13 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     let rates = cpu.core_family().rates();
     let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
     kernels
-        .filter(|kernel| !is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates))
-        .min_by_key(|kernel| match kernel.tile() {
-            Tile { mr, nr } if shape.m <= FEW_ROWS => (usize::from(mr < shape.m), usize::MAX - nr),
-            Tile { mr, .. } => (usize::from(mr < Tile::LEAST_ROWS), cycles(kernel.record(), &rates, shape)),
+        .min_by_key(|kernel| {
+            // Only where there is no other.
+            let is_too_flat = is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates);
+            match kernel.tile() {
+                Tile { mr, nr } if shape.m <= FEW_ROWS => (is_too_flat, mr < shape.m, usize::MAX - nr),
+                Tile { mr, .. } => (is_too_flat, mr < Tile::LEAST_ROWS, cycles(kernel.record(), &rates, shape)),
+            }
         })
         .expect("every scheme has a scalar kernel")
 }
