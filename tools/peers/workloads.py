@@ -94,7 +94,7 @@ SUITES = (
 
 
 def taking_part(suites):
-    """Who takes part in a test of these suites, in the order of the charts' colours."""
+    """The contestants of these suites, in the order of the charts' colours."""
     entered = {name for suite in suites for test in suite.tests for name in test.contestants}
     return tuple(name for name in ALL if name in entered)
 

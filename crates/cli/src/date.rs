@@ -1,5 +1,6 @@
 //! The date of a report.
 
+use cke_engine::chat::clock::strftime;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in UTC, such as `2025-03-31 17:05 UTC`.
@@ -8,22 +9,9 @@ pub(crate) fn now() -> String {
     date(since_epoch.as_secs())
 }
 
-/// The date of this number of seconds after 1970.
-///
-/// Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March, so that the
-/// leap day is the last of its year.
+/// The date `seconds` after the Unix epoch.
 fn date(seconds: u64) -> String {
-    const DAYS_BEFORE_EPOCH: u64 = 719_468; // from 1 March of year 0
-    const DAYS_IN_ERA: u64 = 146_097; // 400 years
-    let (days, minutes) = (seconds / 86_400 + DAYS_BEFORE_EPOCH, seconds / 60 % 1440);
-    let (era, day_of_era) = (days / DAYS_IN_ERA, days % DAYS_IN_ERA);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    strftime("%Y-%m-%d %H:%M UTC", seconds)
 }
 
 #[cfg(test)]

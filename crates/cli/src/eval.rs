@@ -195,7 +195,7 @@ fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored:
     all_finite(per_token)
 }
 
-/// An empty list for so many numbers.
+/// An empty list with room for `count` numbers.
 fn room_for(count: usize) -> Result<Vec<f64>, CliError> {
     let (mut list, bytes) = (Vec::new(), count.saturating_mul(size_of::<f64>()));
     list.try_reserve_exact(count).map_err(|_| cke_kernels::Error::OutOfMemory { bytes })?;

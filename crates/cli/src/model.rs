@@ -112,7 +112,8 @@ impl NumberArgs {
 }
 
 fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
-    PossibleValuesParser::new(["f32", "bf16"]).map(|name| if name == "f32" { KvDtype::F32 } else { KvDtype::Bf16 })
+    let named = |name: String| KvDtype::ALL.into_iter().find(|kv| kv.name() == name).expect("one of the names");
+    PossibleValuesParser::new(KvDtype::ALL.map(KvDtype::name)).map(named)
 }
 
 /// Refuses a text that is the path of a model: it was meant for `--model`.
@@ -131,8 +132,8 @@ pub(crate) fn refuse_model_as_text(text: &str) -> Result<(), CliError> {
 
 /// The names of formats.
 pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
-    let formats = WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]);
-    PossibleValuesParser::new(formats.map(WeightFormat::name)).try_map(|name| name.parse::<WeightFormat>())
+    PossibleValuesParser::new(WeightFormat::choices().map(WeightFormat::name))
+        .try_map(|name| name.parse::<WeightFormat>())
 }
 
 /// Says on standard error what a model's files say and is not followed, each once.

@@ -11,7 +11,7 @@
 //!
 //! Nothing but [`session`] knows a model: text and token lists go in, text and numbers come out.
 
-mod clock;
+pub mod clock;
 pub mod conversation;
 mod environment;
 mod isolation;
@@ -36,7 +36,7 @@ pub const ASSISTANT: &str = "assistant";
 /// One message of a conversation. The role is the template's matter: most know `system`, `user` and `assistant`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// The speaker: [`SYSTEM`], [`USER`], [`ASSISTANT`], or another role that the template knows.
     pub role: String,
     /// What is said.
     pub content: String,

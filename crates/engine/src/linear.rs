@@ -96,7 +96,13 @@ impl Linear {
         outputs: usize,
     ) -> Result<Linear, Error> {
         let parts = load_weights(runtime, &[Part { source, name, layout, outputs }], inputs)?;
-        Ok(Linear { parts, inputs, outputs, bias: None, name: "linear", layer: None })
+        Ok(Linear::of(parts, inputs, None))
+    }
+
+    /// Parts side by side.
+    fn of(parts: Vec<Box<dyn Layer>>, inputs: usize, bias: Option<Vec<f32>>) -> Linear {
+        let outputs = parts.iter().map(|part| part.outputs()).sum();
+        Linear { parts, inputs, outputs, bias, name: "linear", layer: None }
     }
 
     /// A layer from the (outputs, inputs) matrix `name` of a source in the numbers that it has there, whatever the runtime's format.
@@ -108,8 +114,7 @@ impl Linear {
         outputs: usize,
     ) -> Result<Linear, Error> {
         let part = Part { source, name, layout: Layout::OutIn, outputs };
-        let parts = stored::load(runtime, &[part], inputs)?;
-        Ok(Linear { parts, inputs, outputs, bias: None, name: "linear", layer: None })
+        Ok(Linear::of(stored::load(runtime, &[part], inputs)?, inputs, None))
     }
 
     /// Several (out, in) layers side by side, each with its number of outputs, as one with the outputs of all.
@@ -121,10 +126,9 @@ impl Linear {
     ) -> Result<Linear, Error> {
         let part = |(source, outputs)| Part { source, name: "weight", layout: Layout::OutIn, outputs };
         let weights = parts.iter().map(|(source, outputs)| part((source, *outputs))).collect::<Vec<_>>();
-        let outputs = parts.iter().map(|(_, outputs)| outputs).sum();
         let weights = load_weights(runtime, &weights, inputs)?;
-        let bias = if has_bias { Some(joined_bias(parts, outputs)?) } else { None };
-        Ok(Linear { parts: weights, inputs, outputs, bias, name: "linear", layer: None })
+        let bias = if has_bias { Some(joined_bias(parts)?) } else { None };
+        Ok(Linear::of(weights, inputs, bias))
     }
 
     /// The same layer under a name, as part of a layer of the model.
@@ -223,8 +227,8 @@ impl Linear {
 }
 
 /// The biases of all parts, one after the other.
-fn joined_bias(parts: &[(Source<'_>, usize)], outputs: usize) -> Result<Vec<f32>, Error> {
-    let mut bias = with_capacity(outputs)?;
+fn joined_bias(parts: &[(Source<'_>, usize)]) -> Result<Vec<f32>, Error> {
+    let mut bias = with_capacity(parts.iter().map(|(_, outputs)| outputs).sum())?;
     for (source, outputs) in parts {
         bias.extend(source.vector(&["bias"], *outputs)?);
     }

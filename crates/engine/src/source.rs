@@ -173,10 +173,14 @@ impl<'a> Source<'a> {
         file.panel_layout(name)
     }
 
-    /// The type of a matrix in its checkpoint.
+    /// The type of a matrix in its checkpoint; f32 for blocks that rows are not whole numbers of.
     pub(crate) fn stored_type(&self, name: &str) -> Result<Dtype, LoadError> {
         match &self.weights {
-            Weights::Stored(scope) => Ok(scope.tensor(name)?.dtype()),
+            Weights::Stored(scope) => {
+                let tensor = scope.tensor(name)?;
+                let is_cut = tensor.dtype().is_blocks() && !tensor.has_whole_blocks();
+                Ok(if is_cut { Dtype::F32 } else { tensor.dtype() })
+            }
             Weights::Packed(file) => Err(file.only_packed(&self.full_name(name))),
             Weights::Random { .. } => Ok(Dtype::F32),
         }
@@ -190,7 +194,10 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Calls `take(first_row, blocks)` for each run of rows of a (rows, cols) matrix of blocks, in order.
+    /// Calls `take(first_row, blocks)` for each run of rows of a (rows, cols) matrix, in order.
+    ///
+    /// # Panics
+    /// Panics if [`Source::stored_type`] is not one of blocks.
     pub(crate) fn blocks(
         &self,
         name: &str,
@@ -198,13 +205,12 @@ impl<'a> Source<'a> {
         cols: usize,
         mut take: impl FnMut(usize, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Array::Stored(tensor, loaded) = self.array(&[name], &[rows, cols])? else { return Ok(()) };
-        let rows_per_slab = (SLAB_BYTES / size_of::<f32>() / cols.max(1)).max(1);
-        for first in (0..rows).step_by(rows_per_slab) {
-            let range = first..rows.min(first + rows_per_slab);
-            if let Some(blocks) = tensor.blocks(range.clone())? {
-                take(first, &blocks)?;
-            }
+        let Array::Stored(tensor, loaded) = self.array(&[name], &[rows, cols])? else {
+            unreachable!("random numbers are stored as f32");
+        };
+        for range in slab_ranges(rows, cols, 1) {
+            let blocks = tensor.blocks(range.clone())?.expect("a matrix whose stored type has blocks");
+            take(range.start, &blocks)?;
             tensor.release_rows(range.clone());
             loaded((range.len() * cols * size_of::<f32>()) as u64);
         }
@@ -227,12 +233,10 @@ impl<'a> Source<'a> {
         mut take: impl FnMut(usize, &[f32]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let array = self.array(&[name], &[rows, cols])?;
-        let rows_in_slab = SLAB_BYTES / size_of::<f32>() / cols.max(1);
-        let rows_per_slab = (rows_in_slab - rows_in_slab % unit).max(unit);
-        let mut slab = zeros(rows_per_slab.min(rows) * cols)?;
-        for first in (0..rows).step_by(rows_per_slab) {
-            let range = first..rows.min(first + rows_per_slab);
-            let part = &mut slab[..range.len() * cols];
+        let mut ranges = slab_ranges(rows, cols, unit).peekable();
+        let mut slab = zeros(ranges.peek().map_or(0, Range::len) * cols)?;
+        for range in ranges {
+            let (first, part) = (range.start, &mut slab[..range.len() * cols]);
             array.read(range, part)?;
             take(first, part)?;
         }
@@ -249,6 +253,13 @@ impl<'a> Source<'a> {
             Weights::Random { seed } => Ok(Array::Random(hash(*seed, names[0]))),
         }
     }
+}
+
+/// Runs of rows of a (rows, cols) matrix that are converted at a time, each from a multiple of `unit` rows on.
+fn slab_ranges(rows: usize, cols: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
+    let rows_in_slab = SLAB_BYTES / size_of::<f32>() / cols.max(1);
+    let rows_per_slab = (rows_in_slab - rows_in_slab % unit).max(unit);
+    (0..rows).step_by(rows_per_slab).map(move |first| first..rows.min(first + rows_per_slab))
 }
 
 enum Array<'a> {

@@ -174,6 +174,11 @@ impl<'a> Tensor<'a> {
         Ok(Some(Cow::Owned(copy)))
     }
 
+    /// Whether [`Tensor::blocks`] gives any.
+    pub(crate) fn has_whole_blocks(&self) -> bool {
+        self.row_block_bytes().is_some()
+    }
+
     /// Bytes of a row that [`Tensor::blocks`] gives.
     fn row_block_bytes(&self) -> Option<usize> {
         let (dtype, row_len) = (self.dtype(), self.row_len());

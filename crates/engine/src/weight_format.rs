@@ -34,6 +34,11 @@ impl WeightFormat {
     pub const ALL: [WeightFormat; 5] =
         [WeightFormat::F32, WeightFormat::Bf16, WeightFormat::F16, WeightFormat::Int8, WeightFormat::Int4];
 
+    /// All that users may ask for.
+    pub fn choices() -> impl Iterator<Item = WeightFormat> {
+        WeightFormat::ALL.into_iter().chain([WeightFormat::Stored])
+    }
+
     /// The name that users type.
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,8 +129,7 @@ impl FromStr for WeightFormat {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<WeightFormat, UnknownFormat> {
-        let mut formats = WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]);
-        formats.find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
+        WeightFormat::choices().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
     }
 }
 
@@ -135,7 +139,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for format in WeightFormat::ALL.into_iter().chain([WeightFormat::Stored]) {
+        for format in WeightFormat::choices() {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();

@@ -131,7 +131,7 @@ pub enum Mask<'a> {
     None,
     /// The last query sees every key, each query before it one key less: query i of n sees keys `0..=i + keys − n`.
     Causal,
-    /// The keys of [`Mask::Causal`], but only the last so many of each query.
+    /// The keys of [`Mask::Causal`], but only the last ones of each query, this many.
     Window(usize),
     /// Key j where `visible[j]`: padding of a batch.
     Keys(&'a [bool]),

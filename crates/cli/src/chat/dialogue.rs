@@ -52,7 +52,7 @@ impl<'a> Dialogue<'a> {
         Dialogue { model, session, interrupt, style, is_quiet, seed, output, work }
     }
 
-    /// Talks with a person, to whom mistakes are told, until the end of the lines.
+    /// Talks with a person until the lines end; mistakes are reported, and the dialogue goes on.
     ///
     /// # Errors
     /// If lines cannot be read or answers not be written.

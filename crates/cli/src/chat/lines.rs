@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-/// A line, and those after it that belong to it. `read` hears whether it is to read such a one.
+/// A line with its continuation lines. Calls `read` with whether it reads a continuation.
 fn join<E>(mut read: impl FnMut(bool) -> Result<Option<String>, E>) -> Result<Option<String>, E> {
     let Some(mut text) = read(false)? else { return Ok(None) };
     while text.ends_with('\\') {

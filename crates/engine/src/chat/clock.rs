@@ -1,4 +1,4 @@
-//! The date that templates ask for by `strftime_now`.
+//! Dates in the forms of Python's `strftime`, which templates ask for by `strftime_now`.
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -36,7 +36,7 @@ struct Date {
 
 /// `seconds` after the Unix epoch in the form of Python's `strftime` in the C locale. `%-d` and its like leave out the leading
 /// zero, as glibc does; a directive that is not known stays as it is.
-pub(super) fn strftime(format: &str, seconds: u64) -> String {
+pub fn strftime(format: &str, seconds: u64) -> String {
     let date = date(seconds);
     let mut text = String::with_capacity(format.len());
     let mut rest = format;

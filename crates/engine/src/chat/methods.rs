@@ -88,7 +88,7 @@ fn strip(text: &str, args: &[Value], start: bool, end: bool) -> Result<Value, Er
     Ok(Value::from(if end { text.trim_end_matches(goes) } else { text }))
 }
 
-/// `split` and `rsplit`: at a separator, or at runs of white space if there is none; at most so many times, if that is said.
+/// `split` and `rsplit`: at a separator, or at runs of white space if there is none; at most `maxsplit` times, if that is given.
 fn split(text: &str, args: &[Value], from_end: bool) -> Result<Value, Error> {
     let (separator, most, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
     let separator = separator.or(named.get("sep")?);

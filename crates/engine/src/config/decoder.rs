@@ -9,7 +9,7 @@ use crate::load_error::LoadError;
 use crate::qkv_shape::QkvShape;
 
 /// Most positions: no table has a row for each, so that this bounds numbers only.
-const MAX_TURNED_POSITIONS: usize = 16 * MAX_POSITIONS;
+pub(super) const MAX_TURNED_POSITIONS: usize = 16 * MAX_POSITIONS;
 
 /// Which decoder it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,7 +143,7 @@ impl DecoderConfig {
         let (act_key, act) =
             if is_gemma { ("hidden_activation", Activation::GeluTanh) } else { ("hidden_act", Activation::Silu) };
         let scale_of = |number: f32| 1.0 / number.sqrt();
-        let query_scalar = json.number("query_pre_attn_scalar", POSITIVE, is_positive)?.filter(|_| is_gemma);
+        let query_scalar = json.positive("query_pre_attn_scalar")?.filter(|_| is_gemma);
         Ok(DecoderConfig {
             family,
             vocab_size,
@@ -181,12 +181,6 @@ impl DecoderConfig {
     }
 }
 
-const POSITIVE: &str = "a number above 0";
-
-fn is_positive(number: f32) -> bool {
-    number > 0.0 && number.is_finite()
-}
-
 /// Refuses what would be another model.
 fn refuse_other_decoders(json: &JsonObject) -> Result<(), LoadError> {
     for key in ["use_bidirectional_attention", "add_cross_attention", "use_qk_norm", "use_double_wide_mlp"] {
@@ -215,7 +209,7 @@ fn head_dim(json: &JsonObject, family: Family, width: usize, heads: usize) -> Re
 
 /// A soft cap, which Gemma has alone: 2 by default, 3 if its file says so; `null` is none.
 fn cap(json: &JsonObject, family: Family, key: &str, default: f32) -> Result<Option<f32>, LoadError> {
-    let cap = json.number(key, POSITIVE, is_positive)?;
+    let cap = json.positive(key)?;
     match family {
         Family::Gemma2 if json.raw(key).is_none() => Ok(Some(default)),
         Family::Gemma2 | Family::Gemma3 => Ok(cap),
@@ -235,7 +229,7 @@ fn ropes(json: &JsonObject, family: Family, head_dim: usize, positions: usize) -
         Some(own) => RopeConfig::read(&own, theta, head_dim, positions)?,
         None => RopeConfig::read(json, theta, head_dim, positions)?,
     };
-    let local_theta = json.number("rope_local_base_freq", POSITIVE, is_positive)?.unwrap_or(1e4);
+    let local_theta = json.positive("rope_local_base_freq")?.unwrap_or(1e4);
     let local = match of_kind(LOCAL)? {
         Some(own) => RopeConfig::read(&own, local_theta, head_dim, positions)?,
         None => RopeConfig::unscaled(local_theta, head_dim),

@@ -1,8 +1,9 @@
 //! How queries and keys are turned by their positions: `rope_parameters`, or `rope_theta` and `rope_scaling` as older files have it.
 
-use super::MAX_POSITIONS;
-use crate::formats::json_object::JsonObject;
+use super::decoder::MAX_TURNED_POSITIONS;
+use crate::formats::json_object::{JsonObject, is_positive};
 use crate::load_error::LoadError;
+use cke_kernels::ops::rope::frequencies::{Llama3, Yarn, long_rope_attention_factor, yarn_attention_factor};
 
 /// Rotary position embeddings of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,32 +27,13 @@ pub enum RopeScaling {
         factor: f32,
     },
     /// Slow pairs are slowed down by a factor, fast ones not, those between in part (Llama 3.1).
-    Llama3 {
-        /// The factor.
-        factor: f32,
-        /// Pairs that turn fewer times than this over the first positions are slow.
-        low_freq_factor: f32,
-        /// Pairs that turn more often than this are fast.
-        high_freq_factor: f32,
-        /// Positions that the model was first trained on.
-        original_positions: usize,
-    },
+    Llama3(Llama3),
     /// The same by a ramp over pairs, with a factor on cosines and sines (Peng et al., "YaRN", 2023).
     Yarn {
-        /// The factor.
-        factor: f32,
-        /// Positions that the model was first trained on.
-        original_positions: usize,
-        /// The factor on cosines and sines; the method's own if `None`.
-        attention_factor: Option<f32>,
-        /// Turns over the first positions from which on a pair is fast.
-        beta_fast: f32,
-        /// Turns up to which a pair is slow.
-        beta_slow: f32,
-        /// Two numbers that make up the attention factor in some models.
-        mscale: Option<(f32, f32)>,
-        /// Whether the ramp begins and ends at whole pairs.
-        truncate: bool,
+        /// The ramp.
+        ramp: Yarn,
+        /// The factor on cosines and sines.
+        attention_factor: f32,
     },
     /// A factor for each pair, of two lists: for short contexts and for those beyond the first positions (Ding et al., "LongRoPE", 2024).
     LongRope {
@@ -64,12 +46,6 @@ pub enum RopeScaling {
         /// The factor on cosines and sines.
         attention_factor: f32,
     },
-}
-
-const POSITIVE: &str = "a number above 0";
-
-fn is_positive(number: f32) -> bool {
-    number > 0.0 && number.is_finite()
 }
 
 impl RopeConfig {
@@ -90,8 +66,8 @@ impl RopeConfig {
             None => json.object("rope_parameters")?,
         };
         let number = |key: &str| match &inner {
-            Some(inner) if inner.get(key).is_some() => inner.number(key, POSITIVE, is_positive),
-            _ => json.number(key, POSITIVE, is_positive),
+            Some(inner) if inner.get(key).is_some() => inner.positive(key),
+            _ => json.positive(key),
         };
         let theta = number("rope_theta")?.unwrap_or(default_theta);
         let rotary_dims = (head_dim as f32 * number("partial_rotary_factor")?.unwrap_or(1.0)) as usize;
@@ -113,47 +89,45 @@ impl RopeScaling {
         positions: usize,
     ) -> Result<RopeScaling, LoadError> {
         let kind_key = if json.get("rope_type").is_some() { "rope_type" } else { "type" };
-        let factor = |key: &str| json.required(key, json.number(key, POSITIVE, is_positive)?, POSITIVE);
-        let original_positions = || -> Result<usize, LoadError> {
-            let key = "original_max_position_embeddings";
-            let own = json.size(key, 16 * MAX_POSITIONS)?;
-            Ok(outer.size(key, 16 * MAX_POSITIONS)?.or(own).unwrap_or(positions))
-        };
+        let factor = |key: &str| json.required_positive(key).map(f64::from);
+        let key = "original_max_position_embeddings";
+        let own = json.size(key, MAX_TURNED_POSITIONS)?;
+        let trained = outer.size(key, MAX_TURNED_POSITIONS)?.or(own).unwrap_or(positions);
         match json.text(kind_key)? {
             None | Some("default") => Ok(RopeScaling::None),
-            Some("linear") => Ok(RopeScaling::Linear { factor: factor("factor")? }),
-            Some("llama3") => Ok(RopeScaling::Llama3 {
+            Some("linear") => Ok(RopeScaling::Linear { factor: json.required_positive("factor")? }),
+            Some("llama3") => Ok(RopeScaling::Llama3(Llama3 {
                 factor: factor("factor")?,
                 low_freq_factor: factor("low_freq_factor")?,
                 high_freq_factor: factor("high_freq_factor")?,
-                original_positions: original_positions()?,
-            }),
-            Some("yarn") if json.get("short_factor").is_none() => Self::yarn(json, positions, original_positions()?),
-            Some("longrope" | "su" | "yarn") => Self::long_rope(json, rotary_dims, positions, original_positions()?),
+                original_max_position_embeddings: trained,
+            })),
+            Some("yarn") if json.get("short_factor").is_none() => Self::yarn(json, positions, trained),
+            Some("longrope" | "su" | "yarn") => Self::long_rope(json, rotary_dims, positions, trained),
             Some(_) => Err(json.wrong(kind_key, "\"default\", \"linear\", \"llama3\", \"yarn\" or \"longrope\"")),
         }
     }
 
-    fn yarn(json: &JsonObject, positions: usize, original_positions: usize) -> Result<RopeScaling, LoadError> {
-        let number = |key: &str| json.number(key, POSITIVE, is_positive);
-        let implied = positions as f32 / original_positions as f32;
-        let mscale = number("mscale")?.zip(number("mscale_all_dim")?);
-        Ok(RopeScaling::Yarn {
-            factor: number("factor")?.unwrap_or(implied),
-            original_positions,
-            attention_factor: number("attention_factor")?,
+    fn yarn(json: &JsonObject, positions: usize, trained: usize) -> Result<RopeScaling, LoadError> {
+        let number = |key: &str| Ok::<_, LoadError>(json.positive(key)?.map(f64::from));
+        let ramp = Yarn {
+            factor: extension(json, positions, trained)?,
+            original_max_position_embeddings: trained,
             beta_fast: number("beta_fast")?.unwrap_or(32.0),
             beta_slow: number("beta_slow")?.unwrap_or(1.0),
-            mscale,
             truncate: json.flag("truncate")?.unwrap_or(true),
-        })
+        };
+        let scales = number("mscale")?.zip(number("mscale_all_dim")?);
+        let usual = || yarn_attention_factor(ramp.factor, scales);
+        let attention_factor = json.positive("attention_factor")?.unwrap_or_else(usual);
+        Ok(RopeScaling::Yarn { ramp, attention_factor })
     }
 
     fn long_rope(
         json: &JsonObject,
         rotary_dims: usize,
         positions: usize,
-        original_positions: usize,
+        trained: usize,
     ) -> Result<RopeScaling, LoadError> {
         let list = |key: &str| -> Result<Vec<f32>, LoadError> {
             let pairs = rotary_dims / 2;
@@ -162,14 +136,18 @@ impl RopeScaling {
             let number = |value: &serde_json::Value| value.as_f64().map(|x| x as f32).filter(|&x| is_positive(x));
             list.ok_or_else(wanted)?.iter().map(|value| number(value).ok_or_else(wanted)).collect()
         };
-        let factor = json.number("factor", POSITIVE, is_positive)?;
-        let factor = factor.unwrap_or(positions as f32 / original_positions as f32);
-        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (original_positions as f32).ln()).sqrt() };
+        let usual = long_rope_attention_factor(extension(json, positions, trained)?, trained);
         Ok(RopeScaling::LongRope {
             short_factor: list("short_factor")?,
             long_factor: list("long_factor")?,
-            original_positions,
-            attention_factor: json.number("attention_factor", POSITIVE, is_positive)?.unwrap_or(usual),
+            original_positions: trained,
+            attention_factor: json.positive("attention_factor")?.unwrap_or(usual),
         })
     }
+}
+
+/// How many times longer than the trained context sequences become, by the file or by its numbers of positions.
+fn extension(json: &JsonObject, positions: usize, trained: usize) -> Result<f64, LoadError> {
+    let implied = positions as f64 / trained as f64;
+    Ok(json.positive("factor")?.map_or(implied, f64::from))
 }

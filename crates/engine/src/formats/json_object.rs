@@ -118,6 +118,16 @@ impl JsonObject {
         }
     }
 
+    /// A finite number above 0.
+    pub(crate) fn positive(&self, key: &str) -> Result<Option<f32>, LoadError> {
+        self.number(key, POSITIVE, is_positive)
+    }
+
+    /// A finite number above 0 that must be there.
+    pub(crate) fn required_positive(&self, key: &str) -> Result<f32, LoadError> {
+        self.required(key, self.positive(key)?, POSITIVE)
+    }
+
     /// `true` or `false`.
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, LoadError> {
         let Some(value) = self.get(key) else { return Ok(None) };
@@ -215,6 +225,14 @@ impl TokenIds {
 
 /// What [`JsonObject::token_id`] wants.
 const TOKEN_ID: &str = "a token id, a whole number";
+
+/// What [`JsonObject::positive`] wants.
+const POSITIVE: &str = "a number above 0";
+
+/// Whether a number is finite and above 0.
+pub(crate) fn is_positive(number: f32) -> bool {
+    number > 0.0 && number.is_finite()
+}
 
 fn whole_number(range: &RangeInclusive<u64>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())

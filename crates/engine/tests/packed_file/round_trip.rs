@@ -1,5 +1,6 @@
 //! A packed model computes what the model it was made of does.
 
+use super::support::causal::last_logits;
 use super::support::{bits, golden_dir, runtimes};
 use super::{int8, open, pack};
 use cke_engine::bundle::Bundle;
@@ -8,19 +9,15 @@ use cke_engine::error::Error;
 use cke_engine::evaluate::negative_log_likelihoods;
 use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
-use cke_engine::models::causal::{CausalModel, Results, Sequence};
+use cke_engine::models::causal::CausalModel;
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use std::cell::Cell;
 use std::path::Path;
 
-/// The logits of the last of some tokens.
+/// The bits of the logits of the last of some tokens.
 fn logits(model: &dyn CausalModel, runtime: &Runtime, ids: &[u32]) -> Vec<u32> {
-    let mut sequence = [Sequence { pending: ids.to_vec(), cache: model.cache(ids.len()).unwrap() }];
-    let (mut state, mut out) = (model.activations().unwrap(), vec![0.0; model.vocabulary()]);
-    model.forward(&mut sequence, Results::Last, &mut state, runtime).unwrap();
-    model.logits(0..1, &mut out, &mut state, runtime).unwrap();
-    bits(&out)
+    bits(&last_logits(model, runtime, ids))
 }
 
 #[test]

@@ -22,14 +22,22 @@ pub enum KvDtype {
 
 impl fmt::Display for KvDtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            KvDtype::F32 => "f32",
-            KvDtype::Bf16 => "bf16",
-        })
+        f.write_str(self.name())
     }
 }
 
 impl KvDtype {
+    /// All of them.
+    pub const ALL: [KvDtype; 2] = [KvDtype::F32, KvDtype::Bf16];
+
+    /// The name that users type.
+    pub const fn name(self) -> &'static str {
+        match self {
+            KvDtype::F32 => "f32",
+            KvDtype::Bf16 => "bf16",
+        }
+    }
+
     /// The kernel of both products for heads of this dimension: rows of f32, panels of this type.
     pub(super) fn kernel(self, cpu: &Cpu, head_dim: usize) -> Ready<f32> {
         match self {

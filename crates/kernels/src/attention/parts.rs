@@ -133,7 +133,7 @@ impl Op for Divide<'_, '_> {
         let joined = self.joined.out.chunks_exact(self.out.head_dim).zip(&*self.joined.stats.sum);
         for (joined, &sum) in joined {
             let Some(out) = self.out.next_row() else { return };
-            // Who may look at nothing gets nothing.
+            // A query that sees no key has zeros as its output.
             let divisor = s.splat(if sum == 0.0 { f32::INFINITY } else { sum });
             for (out, joined) in out.chunks_mut(S::LANES).zip(joined.chunks(S::LANES)) {
                 // Whether a zero is negative depends on how many chains of zeros were added: plus zero it is not.

@@ -371,7 +371,7 @@ struct SplitKv {
     kv_blocks: usize,
 }
 
-/// Whether so many tasks of equal length keep the threads busy but for an eighth of the time, or are several for each.
+/// Whether this number of equal tasks keeps the threads busy for at least seven eighths of the time, or is several for each thread.
 fn is_even(tasks: usize, threads: usize) -> bool {
     tasks >= 2 * threads || 8 * tasks >= 7 * threads * tasks.div_ceil(threads)
 }

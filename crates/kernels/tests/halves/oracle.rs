@@ -44,7 +44,7 @@ impl Half for F16 {
     }
 }
 
-/// The nearest number of so many significant bits, the even one of two, with exponents from `least` to below `end`.
+/// The nearest number with `bits` significant bits, the even one of two, with exponents from `least` to below `end`.
 fn rounded(x: f32, bits: i32, least: i32, end: i32) -> f32 {
     if !x.is_finite() || x == 0.0 {
         return x;

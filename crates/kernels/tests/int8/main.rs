@@ -3,7 +3,7 @@
 //! The kernel's definition leaves no freedom: results are compared bit by bit, on every instruction set of this CPU.
 
 use cke_kernels::Cpu;
-use cke_kernels::gemm::int8::{COLUMN_GROUP, ROW_GROUP};
+use cke_kernels::gemm::int8::GROUP;
 use cke_kernels::gemm::{
     Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, PackedB, RowBuf, Shape,
     Supported, supported,
@@ -56,13 +56,13 @@ impl Case {
     /// Each row of A in the groups of a row.
     fn rows(&self) -> Vec<Vec<(f32, Vec<i64>)>> {
         let rows = self.a.chunks(self.k.max(1)).take(self.m);
-        rows.map(|row| row.chunks(ROW_GROUP).map(quantized).collect()).collect()
+        rows.map(|row| row.chunks(GROUP).map(quantized).collect()).collect()
     }
 
     /// Each column of B in the groups of a column.
     fn columns(&self) -> Vec<Vec<(f32, Vec<i64>)>> {
         let column = |j: usize| (0..self.k).map(|p| self.b[p * self.n + j]).collect::<Vec<_>>();
-        (0..self.n).map(|j| column(j).chunks(COLUMN_GROUP).map(quantized).collect()).collect()
+        (0..self.n).map(|j| column(j).chunks(GROUP).map(quantized).collect()).collect()
     }
 
     fn wanted(&self) -> Vec<f32> {
@@ -70,9 +70,7 @@ impl Case {
         let element = |i: usize, j: usize| {
             let mut total = None;
             for (group, (b_scale, b)) in columns[j].iter().enumerate() {
-                let start = group * COLUMN_GROUP;
-                let (a_scale, a) = &rows[i][start / ROW_GROUP];
-                let a = &a[start % ROW_GROUP..][..b.len()];
+                let (a_scale, a) = &rows[i][group];
                 let sum: i64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
                 let scaled = a_scale * b_scale * sum as f32;
                 total = Some(total.map_or(scaled, |total: f32| total + scaled));

@@ -134,7 +134,7 @@ fn panic_of_the_engine_is_an_error() {
     assert!(matches!(render(cycle_of_nothing), Err(TemplateError::Thread { .. })));
 }
 
-/// Parts of templates, to be put together at random.
+/// Parts that random templates are made of.
 const PARTS: [&str; 48] = [
     "{{",
     "}}",

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::error::GgufError;
 
-/// A place in a file. What a field is, is told for the error that the file ends before it does.
+/// A position in a file. Each read names its field, for the error that the file ends inside it.
 #[derive(Debug, Clone)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],

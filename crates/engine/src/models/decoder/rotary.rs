@@ -6,8 +6,7 @@ use crate::error::Error;
 use crate::fallible::reserve;
 use crate::models::causal::Sequence;
 use cke_kernels::Cpu;
-use cke_kernels::ops::rope::frequencies::{self, Llama3, Yarn};
-use cke_kernels::ops::rope::{self, Pairing};
+use cke_kernels::ops::rope::{self, Pairing, frequencies};
 
 /// One way of turning.
 #[derive(Debug)]
@@ -28,35 +27,10 @@ impl Rotary {
         match &config.scaling {
             RopeScaling::None => frequencies::inverse_frequencies(theta, &mut own),
             RopeScaling::Linear { factor } => frequencies::linear(theta, f64::from(*factor), &mut own),
-            &RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_positions } => {
-                let scaling = Llama3 {
-                    factor: f64::from(factor),
-                    low_freq_factor: f64::from(low_freq_factor),
-                    high_freq_factor: f64::from(high_freq_factor),
-                    original_max_position_embeddings: original_positions,
-                };
-                frequencies::llama3(theta, &scaling, &mut own);
-            }
-            &RopeScaling::Yarn {
-                factor,
-                original_positions,
-                attention_factor: given,
-                beta_fast,
-                beta_slow,
-                mscale,
-                truncate,
-            } => {
-                let factor = f64::from(factor);
-                let scaling = Yarn {
-                    factor,
-                    original_max_position_embeddings: original_positions,
-                    beta_fast: f64::from(beta_fast),
-                    beta_slow: f64::from(beta_slow),
-                    truncate,
-                };
-                frequencies::yarn(theta, &scaling, &mut own);
-                let scales = mscale.map(|(scale, all)| (f64::from(scale), f64::from(all)));
-                attention_factor = given.unwrap_or_else(|| frequencies::yarn_attention_factor(factor, scales));
+            RopeScaling::Llama3(scaling) => frequencies::llama3(theta, scaling, &mut own),
+            RopeScaling::Yarn { ramp, attention_factor: given } => {
+                frequencies::yarn(theta, ramp, &mut own);
+                attention_factor = *given;
             }
             RopeScaling::LongRope { short_factor, long_factor, original_positions, attention_factor: given } => {
                 frequencies::long_rope(theta, short_factor, &mut own)?;

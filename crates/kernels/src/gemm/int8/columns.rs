@@ -1,6 +1,6 @@
 //! Panels of B: for every group of K the scales and the sums of the columns, then bricks of [`COLS`] quads.
 
-use super::{COLS, COLUMN_GROUP, QUAD};
+use super::{COLS, GROUP, QUAD};
 use crate::gemm::format::PanelFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::PanelBlock;
@@ -17,8 +17,8 @@ pub(super) const BRICK: usize = COLS * QUAD;
 pub(super) const PANEL: PanelFormat = PanelFormat {
     layout: "int8 in quads",
     cols: COLS,
-    block_k: COLUMN_GROUP,
-    block_bytes: SCALES + SUMS + COLUMN_GROUP / QUAD * BRICK,
+    block_k: GROUP,
+    block_bytes: SCALES + SUMS + GROUP / QUAD * BRICK,
 };
 
 /// Where the byte of step p and column j lies in a block.
@@ -30,8 +30,8 @@ fn place(p: usize, j: usize) -> usize {
 /// None: the type of [`PackFn`](crate::gemm::PackFn) is unsafe.
 pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
     let PanelBlock { source, panel, row, col, .. } = block;
-    for start in (0..source.rows()).step_by(COLUMN_GROUP) {
-        let out = &mut panel[(row + start) / COLUMN_GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
+    for start in (0..source.rows()).step_by(GROUP) {
+        let out = &mut panel[(row + start) / GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
         for j in 0..source.cols() {
             pack_column(&group_of(source.transposed(), j, start), col + j, out);
         }
@@ -39,7 +39,7 @@ pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
 }
 
 /// A group of a column into its block.
-fn pack_column(group: &[f32; COLUMN_GROUP], j: usize, out: &mut [u8]) {
+fn pack_column(group: &[f32; GROUP], j: usize, out: &mut [u8]) {
     let (scale, factor) = scale_of(group);
     let mut sum = 0;
     for (p, &x) in group.iter().enumerate() {
@@ -53,7 +53,7 @@ fn pack_column(group: &[f32; COLUMN_GROUP], j: usize, out: &mut [u8]) {
 
 /// out ← what column `col` of a panel stands for.
 pub(super) fn read(_format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
-    for (group, block) in out.chunks_mut(COLUMN_GROUP).zip(panel.chunks_exact(PANEL.block_bytes)) {
+    for (group, block) in out.chunks_mut(GROUP).zip(panel.chunks_exact(PANEL.block_bytes)) {
         let scale = &block[col * size_of::<f32>()..][..size_of::<f32>()];
         let scale = f32::from_ne_bytes([scale[0], scale[1], scale[2], scale[3]]);
         for (p, x) in group.iter_mut().enumerate() {

@@ -6,7 +6,7 @@
 //! C[i][j] = Σ over groups g of K   (scale_a[i][g] · scale_b[g][j]) · Σ_p q_a[i][p] · q_b[p][j]
 //! ```
 //!
-//! Rows have a scale for every [`ROW_GROUP`] elements, columns for every [`COLUMN_GROUP`]. A row's bytes depend on that row alone, and
+//! Rows and columns have a scale for every [`GROUP`] elements. A row's bytes depend on that row alone, and
 //! the order of summation on K alone: results have the same bits for any number of rows, any tile, any threads and every instruction
 //! set.
 
@@ -21,11 +21,8 @@ use crate::cpu::Features;
 use crate::scheme::Int8;
 use crate::simd::QuadRows;
 
-/// Elements of a row with one scale.
-pub const ROW_GROUP: usize = 128;
-
-/// Elements of a column with one scale.
-pub const COLUMN_GROUP: usize = 128;
+/// Elements of a row, and of a column, with one scale.
+pub const GROUP: usize = 128;
 
 /// Columns of a panel, whatever the kernel: one packed form serves all.
 pub(super) const COLS: usize = 16;
@@ -50,7 +47,7 @@ pub(super) const fn record(
             functions,
             rows: rows::format(rows),
             panel: columns::PANEL,
-            k_blocks: KBlocks::Multiples(ROW_GROUP),
+            k_blocks: KBlocks::Multiples(GROUP),
             pack: columns::pack,
             column: columns::read,
             prepare: rows::prepare_as(rows),

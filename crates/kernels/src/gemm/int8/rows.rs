@@ -1,6 +1,6 @@
 //! Rows of A: for every group a scale and its numbers, filled up with zeros.
 
-use super::ROW_GROUP;
+use super::GROUP;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
@@ -20,7 +20,7 @@ pub(super) const fn format(rows: QuadRows) -> RowFormat {
         #[cfg(target_arch = "x86_64")]
         QuadRows::Words => "int8 rows in 16 bits",
     };
-    RowFormat { layout, block_k: ROW_GROUP, block_bytes: HEAD + ROW_GROUP * rows.number_bytes(), is_in_place: false }
+    RowFormat { layout, block_k: GROUP, block_bytes: HEAD + GROUP * rows.number_bytes(), is_in_place: false }
 }
 
 /// What prepares the rows of a kernel.
@@ -65,13 +65,13 @@ pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
 
 /// Scales of groups, behind each of which `store` writes the group's numbers as the kernel reads them.
 #[inline(always)]
-fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; ROW_GROUP], &mut [u8])) {
+fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; GROUP], &mut [u8])) {
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
-        for (start, out) in (0..source.cols()).step_by(ROW_GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
-            let group = group_of::<ROW_GROUP>(source, i, start);
+        for (start, out) in (0..source.cols()).step_by(GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
+            let group = group_of::<GROUP>(source, i, start);
             let (scale, factor) = scale_of(&group);
-            let mut numbers = [0; ROW_GROUP];
+            let mut numbers = [0; GROUP];
             for (q, x) in numbers.iter_mut().zip(group) {
                 *q = quantized(x, factor);
             }

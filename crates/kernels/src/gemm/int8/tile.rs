@@ -2,7 +2,7 @@
 
 use super::columns::{BRICK, PANEL, SCALES, SUMS};
 use super::rows::HEAD;
-use super::{COLUMN_GROUP, QUAD, ROW_GROUP};
+use super::{GROUP, QUAD};
 use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
@@ -54,15 +54,14 @@ where
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = args.begin::<LANES, VECTORS, MR>();
-        // Calls begin where a group of a row does, and end there or with the whole sum.
+        // Calls begin where a group does, and end there or with the whole sum.
         let (mut offset, mut left) = (args.offset, args.steps);
         for pair in args.pairs {
             while offset < args.k && left > 0 {
-                let row = pair.a.wrapping_add(offset / ROW_GROUP * args.a_col_stride);
-                let block = pair.b.wrapping_add(offset / COLUMN_GROUP * args.b_stride);
-                let steps = COLUMN_GROUP.min(args.k - offset).min(left);
-                let within = offset % ROW_GROUP;
-                total.add(&group::<Q, LANES, VECTORS, MR>(q, row, within, args.a_row_stride, block, steps));
+                let row = pair.a.wrapping_add(offset / GROUP * args.a_col_stride);
+                let block = pair.b.wrapping_add(offset / GROUP * args.b_stride);
+                let steps = GROUP.min(args.k - offset).min(left);
+                total.add(&group::<Q, LANES, VECTORS, MR>(q, row, args.a_row_stride, block, steps));
                 (offset, left) = (offset + steps, left - steps);
             }
             offset = 0;
@@ -71,7 +70,7 @@ where
     }
 }
 
-/// The scaled sums of one group of columns, whose steps are `within` steps into a group of each row.
+/// The scaled sums of one group.
 ///
 /// # Safety
 /// `block` is valid for reads of a block of a panel, and `row`, for each of the rows, of a block of a row.
@@ -79,7 +78,6 @@ where
 unsafe fn group<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
     q: Q,
     row: *const u8,
-    within: usize,
     row_stride: usize,
     block: *const u8,
     steps: usize,
@@ -93,20 +91,26 @@ where
     // SAFETY: scales, sums and quads inside the two blocks, which the caller vouches for.
     unsafe {
         let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
-        let quads = row.add(HEAD + within * number_bytes);
+        let quads = row.add(HEAD);
         for first in (0..MR).step_by(Q::ROWS_AT_A_TIME) {
             // The last rows again rather than fewer: a constant number of sums stays in registers.
             let (first, rows) = (first.min(MR.saturating_sub(Q::ROWS_AT_A_TIME)), MR.min(Q::ROWS_AT_A_TIME));
             let quads = quads.add(first * row_stride);
             let sums_of_columns = block.add(SCALES).cast::<i32>();
-            let start = std::array::from_fn::<_, VECTORS, _>(|j| q.start(sums_of_columns.add(j * LANES)));
+            let mut start = [q.start(sums_of_columns); VECTORS];
+            for j in 1..VECTORS {
+                start[j] = q.start(sums_of_columns.add(j * LANES));
+            }
             let mut sums = [start; MR];
             for quad in 0..steps.div_ceil(QUAD) {
                 let brick = block.add(SCALES + SUMS + quad * BRICK).cast::<i8>();
                 if MR <= STREAMED_ROWS {
                     q.floats().prefetch(brick.wrapping_add(STREAM_AHEAD).cast());
                 }
-                let columns = std::array::from_fn::<_, VECTORS, _>(|j| q.columns(brick.add(j * LANES * QUAD)));
+                let mut columns = [q.columns(brick); VECTORS];
+                for j in 1..VECTORS {
+                    columns[j] = q.columns(brick.add(j * LANES * QUAD));
+                }
                 for i in 0..rows {
                     let row = q.row(quads.add(i * row_stride + quad * QUAD * number_bytes));
                     for j in 0..VECTORS {
