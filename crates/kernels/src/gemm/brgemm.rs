@@ -313,7 +313,7 @@ impl<S: Scheme> Job<'_, S> {
             a: a.address(index).wrapping_add(row * a.strides().0),
             b: match self.operands.b {
                 BlocksOfB::RowMajor(b) => b.address(index).wrapping_add(panel * self.plan.kernel.tile().nr).cast(),
-                BlocksOfB::Packed(packed) => packed[index].whole().from(panel, 0).data,
+                BlocksOfB::Packed(packed) => packed[index].whole(self.plan.kernel).from(panel, 0).data,
             },
         }
     }
@@ -361,6 +361,7 @@ impl<S: Scheme> Job<'_, S> {
                 BlocksOfB::RowMajor(b) => b.layout().row_stride.wrapping_mul(size_of::<S::B>()),
                 BlocksOfB::Packed(_) => kernel.record().panel_format().block_bytes,
             },
+            panel_stride: kernel.record().panel_format().panel_bytes(shape.k),
             c,
             c_row_stride: self.c_row_stride,
             side_work: SideWork::Nothing,

@@ -2,12 +2,22 @@
 
 use crate::view::MatRef;
 
-/// N elements of a row from `start` on, filled up with zeros.
+/// N elements of a row from `start` on, filled up with zeros: where they are, or copied to `room`. Behind a reference they stay in memory,
+/// from which the compiler takes them by vectors.
 #[inline(always)]
-pub(super) fn group_of<const N: usize>(x: MatRef<'_, f32>, row: usize, start: usize) -> [f32; N] {
-    let mut group = [0.0; N];
-    copy_group(x, row, start, &mut group);
-    group
+pub(super) fn group_of<'a, const N: usize>(
+    x: MatRef<'a, f32>,
+    row: usize,
+    start: usize,
+    room: &'a mut [f32; N],
+) -> &'a [f32; N] {
+    if row < x.rows() && x.cols() >= N && start <= x.cols() - N && x.col_stride() == 1 {
+        // SAFETY: N elements of the row, one behind the other, as was checked.
+        return unsafe { &*x.as_ptr().wrapping_add(row * x.row_stride() + start).cast::<[f32; N]>() };
+    }
+    *room = [0.0; N];
+    copy_group(x, row, start, room);
+    room
 }
 
 /// out ← the elements of a row from `start` on, as far as there are any.

@@ -17,7 +17,7 @@ use std::ops::Range;
 pub(crate) struct WholeB {
     /// Element (0, 0).
     pub(crate) data: *const u8,
-    /// Bytes from one panel to the next.
+    /// Bytes from the panels of one tile's columns to those of the next.
     pub(crate) panel_stride: usize,
     /// Bytes from one block of a panel to the next.
     pub(crate) block_stride: usize,

@@ -39,13 +39,13 @@ pub(crate) struct Block {
     pub(crate) ks: Range<usize>,
 }
 
-/// The columns of B that belong to a block, from the block's first element of K on: panels of nr columns, which in a packed B
-/// follow each other, and of a B in place are parts of the same rows.
+/// The columns of B that belong to a block, from the block's first element of K on: panels of nr columns, or of a part of nr, which in
+/// a packed B follow each other, and of a B in place are parts of the same rows.
 #[derive(Clone, Copy)]
 pub(crate) struct BBlock {
     /// Element (0, 0) of the block's first panel.
     pub(crate) data: *const u8,
-    /// Bytes from one panel to the next.
+    /// Bytes from the panels of one tile's columns to those of the next.
     pub(crate) panel_stride: usize,
     /// As [`TileArgs::b_stride`].
     pub(crate) stride: usize,
@@ -84,6 +84,11 @@ impl Ahead {
         } else {
             Ahead { data, tile_stride: line, stride, tiles }
         }
+    }
+
+    /// The first line of each block of several panels, a panel for each tile.
+    fn panels(data: *const u8, panels: usize, panel_stride: usize, stride: usize) -> Ahead {
+        Ahead { data, tile_stride: panel_stride, stride, tiles: panels }
     }
 }
 
@@ -139,15 +144,21 @@ impl<E: Output> Product<'_, E> {
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = Store::scaled(self.alpha, if is_first { self.beta } else { E::Sum::one() });
         let is_dot = self.kernel.kernel().form == Form::Dot;
+        // Panels of narrow weights that no other tile reads: the hardware does not keep up with one after the other.
+        let is_streamed = self.kernel.kernel().form == Form::Blocks && height <= tile.mr;
         // The rows that the next tile reads, where A is large.
         let stream_a = !is_dot
             && a.col_stride == row_format.block_bytes
             && height.saturating_mul(row_format.row_bytes(k)) > STREAM;
         let blocks = k.div_ceil(panel_format.block_k);
+        let panels_of_tile = self.kernel.kernel().panels_of_tile();
+        let panel_stride = b.panel_stride / panels_of_tile;
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
-            let ahead = if has_next {
+            let ahead = if has_next && panels_of_tile > 1 {
+                Ahead::panels(b_data.wrapping_add(b.panel_stride), panels_of_tile, panel_stride, b.stride)
+            } else if has_next {
                 Ahead::panel(b_data.wrapping_add(b.panel_stride), panel_format.block_bytes, blocks, b.stride)
             } else {
                 b.ahead
@@ -168,7 +179,7 @@ impl<E: Output> Product<'_, E> {
                 } else if stream_a {
                     let next = a_data.wrapping_add(rows * a.row_stride);
                     SideWork::Prefetch(PrefetchStream::rows(next, rows, a.row_stride, row_format.block_bytes))
-                } else if b.needs_prefetch && tile == 0 {
+                } else if is_streamed || b.needs_prefetch && tile == 0 {
                     SideWork::PrefetchB
                 } else {
                     SideWork::Nothing
@@ -200,6 +211,7 @@ impl<E: Output> Product<'_, E> {
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
                     b_stride,
+                    panel_stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     side_work,

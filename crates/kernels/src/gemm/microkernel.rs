@@ -14,7 +14,7 @@ use crate::simd::{Entry, Scalar, Simd};
 pub struct Tile {
     /// Rows.
     pub mr: usize,
-    /// Columns, which is also the width of a packed panel of B.
+    /// Columns: those of a packed panel of B, or of several.
     pub nr: usize,
 }
 
@@ -64,6 +64,13 @@ pub(crate) struct TileKernel<E: Output> {
     /// Copies a block of elements of C's type, by which the operands of a one-off product are packed as well.
     pub(super) copy: CopyFn<E>,
     pub(super) session: Option<Session>,
+}
+
+impl<E: Output> TileKernel<E> {
+    /// Panels that a tile has the columns of.
+    pub(super) fn panels_of_tile(&self) -> usize {
+        self.tile.nr / self.panel.cols
+    }
 }
 
 /// A tile kernel together with the proof that the CPU can run it.
@@ -138,12 +145,12 @@ impl<S: Scheme> Microkernel<S> {
     ///
     /// # Panics
     /// In a `static` a compile error: if there are no lanes or no functions, the rows of `functions` differ in length, the tile has more
-    /// than [`Tile::MAX_BYTES`], or its columns are not those of a panel, or a block of a format is empty.
+    /// than [`Tile::MAX_BYTES`], or its columns are not those of whole panels, or a block of a format is empty.
     pub const unsafe fn from_parts(parts: KernelParts<S>) -> Microkernel<S> {
         let KernelParts { name, needs, lanes, functions, rows, panel, k_blocks, pack, column, prepare, session } =
             parts;
         let tile = tile_of(functions, lanes);
-        assert!(tile.nr == panel.cols, "wanted panels as wide as the tile");
+        assert!(panel.cols > 0 && tile.nr % panel.cols == 0, "wanted a tile of whole panels");
         assert!(rows.block_k > 0 && rows.block_bytes > 0, "wanted blocks of rows that are not empty");
         assert!(panel.block_k > 0 && panel.block_bytes > 0, "wanted blocks of panels that are not empty");
         let of = match k_blocks {

@@ -184,9 +184,10 @@ impl<S: Scheme> PackedB<S> {
         }
     }
 
-    /// The panels as the loops see them.
-    pub(super) fn whole(&self) -> WholeB {
+    /// The panels as the loops see them, which count in widths of the tiles of `kernel`.
+    pub(super) fn whole(&self, kernel: Supported<S>) -> WholeB {
         let format = self.format();
-        WholeB::of_rows(self.as_bytes().as_ptr(), format.panel_bytes(self.k), format.block_bytes)
+        let stride = kernel.tiles().kernel().panels_of_tile() * format.panel_bytes(self.k);
+        WholeB::of_rows(self.as_bytes().as_ptr(), stride, format.block_bytes)
     }
 }

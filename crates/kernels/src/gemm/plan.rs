@@ -215,6 +215,6 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             Blocking::choose(record.tile(), bytes, self.caches, pool.threads(), Shape { m, n, k })
         });
         // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
-        unsafe { product.run(a, b.whole(), blocking, pool) };
+        unsafe { product.run(a, b.whole(self.kernel), blocking, pool) };
     }
 }

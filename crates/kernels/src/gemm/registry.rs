@@ -155,10 +155,17 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// `int8!("name", needs, function, rows, [1 2 3])`: one record of int8, its functions one for each number of rows.
+/// `int8!("name", needs, function, rows, [1 2 3], [1 2])`: one record of int8, its functions one for each number of rows and, for a tile
+/// of several panels, of panels.
 macro_rules! int8 {
     ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*]) => {
         int8::record($name, $needs, &[$(&[int8::tile::$function::<$heights>]),*], QuadRows::$rows)
+    };
+    ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*], $panels:tt) => {
+        int8::record($name, $needs, &[$(int8!(@row $function, $heights, $panels)),*], QuadRows::$rows)
+    };
+    (@row $function:ident, $height:literal, [$($panels:literal)*]) => {
+        &[$(int8::tile::$function::<$height, $panels>),*]
     };
 }
 
@@ -176,7 +183,7 @@ pub(crate) static INT8: &[&[Microkernel<scheme::Int8>]] = &[
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[
-    int8!("avx512_vnni_int8_12x16", Isa::Avx512.needs().union(Features::AVX512_VNNI), avx512_vnni, Offset, [1 2 3 4 5 6 7 8 9 10 11 12]),
+    int8!("avx512_vnni_int8_8x48", AVX512_VNNI, avx512_vnni, Offset, [1 2 3 4 5 6 7 8], [1 2 3]),
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -196,13 +203,13 @@ static INT8_SCALAR: &[Microkernel<scheme::Int8>] = &[
     int8!("scalar_int8_4x16", Features::NONE, scalar, Bytes, [1 2 3 4]),
 ];
 
-/// `grouped!(Format, name, AVX512-VNNI, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups, for each instruction set
-/// its rows and a function for each number of rows.
+/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups: for each of these instruction sets its
+/// rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
 macro_rules! grouped {
-    ($format:ident, $name:literal, $avx512:tt, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
+    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
-            &[grouped!(@record $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, $avx512)],
+            &[grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x48", [1 2 3 4], [1 2 3])],
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
             #[cfg(target_arch = "x86_64")]
@@ -211,15 +218,19 @@ macro_rules! grouped {
         ]
     };
     (@record $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, ($mr:literal: $($rows:literal)*)) => {
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $preparation,
+            &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*])
+    };
+    (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
+            &[$(grouped!(@row $format, $function, $rows, $panels)),*])
+    };
+    (@row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
+        &[$(grouped::tile::$function::<grouped::$format, $rows, $panels>),*]
+    };
+    (@make $format:ident, $name:expr, $needs:expr, $preparation:ident, $functions:expr) => {
         // SAFETY: these functions of the format ask for what is named.
-        unsafe {
-            grouped::record::<grouped::$format>(
-                concat!($isa, "_", $name, "_", $mr, "x16"),
-                $needs,
-                &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*],
-                Preparation::$preparation,
-            )
-        }
+        unsafe { grouped::record::<grouped::$format>($name, $needs, $functions, Preparation::$preparation) }
     };
 }
 
@@ -233,14 +244,14 @@ const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (12: 1 2 3 4 5 6 7 8 9 10 11 12), (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
+    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
     ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
+            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
     )*};
 }
 
@@ -304,11 +315,24 @@ pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
     BF16_SCALAR,
 ];
 
+/// `pairs!("name", [1 2 3], [1 2])`: one record of `vdpbf16ps`.
+#[cfg(target_arch = "x86_64")]
+macro_rules! pairs {
+    ($name:literal, $rows:tt, $vectors:tt) => {
+        bf16::pairing(
+            $name,
+            Isa::Avx512.needs().union(Features::AVX512_BF16),
+            half_functions!(bf16::avx512_bf16, $rows, $vectors),
+        )
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 static BF16_AVX512_BF16: &[Microkernel<scheme::Bf16>] = &[
-    bf16::pairing("avx512_bf16_vdpbf16ps_16x16", Isa::Avx512.needs().union(Features::AVX512_BF16),
-        half_functions!(bf16::avx512_bf16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1])),
+    pairs!("avx512_bf16_vdpbf16ps_8x48", [1 2 3 4 5 6 7 8], [1 2 3]),
+    pairs!("avx512_bf16_vdpbf16ps_6x64", [1 2 3 4 5 6], [1 2 3 4]),
+    pairs!("avx512_bf16_vdpbf16ps_4x96", [1 2 3 4], [1 2 3 4 5 6]),
 ];
 
 #[cfg(target_arch = "x86_64")]

@@ -88,6 +88,8 @@ pub struct TileArgs<'a, E: Output> {
     /// Bytes of B from one block of K to the next, the columns of a step being contiguous. For a kernel of
     /// [`Form::Dot`](super::Form::Dot): from one column to the next, its steps being contiguous.
     pub b_stride: usize,
+    /// Bytes of B from one panel to the next, for a kernel whose tile has the columns of several.
+    pub panel_stride: usize,
     /// Element (0, 0) of the tile in C; its rows are contiguous.
     pub c: *mut E,
     /// Elements of C from one row to the next.
@@ -161,7 +163,7 @@ impl<E: Output> Chain<'_, '_, E> {
 /// record's lanes: `args.rows` = `rows`, w ≥ `cols` > w − lanes. Strides in bytes, one block of K being one step: for i < rows, j < cols and
 /// every step q in offset .. offset + steps, with p = q mod k, `pairs[q / k]` exists and is valid for reads of an element: its `a` at
 /// `i·a_row_stride + p·a_col_stride`, its `b` at `p·b_stride`, j elements on (for [`Form::Dot`](super::Form::Dot) at `j·b_stride`, p elements
-/// on). Of other formats the blocks that those steps lie in are valid for reads. `c` is valid for reads and writes at `i·c_row_stride + j`
+/// on). Of other formats the blocks that those steps lie in are valid for reads, in each panel that has some of the columns. `c` is valid for reads and writes at `i·c_row_stride + j`
 /// elements; a [`SideWork::CopyB`] for writes at `p·stride`, j elements on; the pointers of an `epilogue` for reads of what a rows × cols tile
 /// needs. All elements are aligned.
 pub type TileFn<E> = unsafe fn(&TileArgs<'_, E>);

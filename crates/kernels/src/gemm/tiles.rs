@@ -42,6 +42,7 @@ impl<E: Output> Tiles<E> {
             a_row_stride: a.row_stride,
             a_col_stride: a.col_stride,
             b_stride,
+            panel_stride: 0,
             c,
             c_row_stride,
             side_work: SideWork::Nothing,

@@ -1,26 +1,36 @@
 //! Numbers in eight bits: x ≈ scale · q, or x ≈ scale · (q − zero).
 
 /// The largest magnitude of a symmetric number: as many lie above zero as below.
-const LARGEST: f32 = 127.0;
+pub(crate) const LARGEST: f32 = 127.0;
 
 /// Steps from the smallest to the largest number above a zero point.
 const STEPS: f32 = 255.0;
 
 /// Largest magnitudes below which a group counts as zeros: their scale would not be a normal number.
-const NEGLIGIBLE: f32 = 1e-35;
+pub(crate) const NEGLIGIBLE: f32 = 1e-35;
 
 /// Bits of a magnitude from which on a number is infinite or none.
-const INFINITY: u32 = f32::INFINITY.to_bits();
+pub(crate) const INFINITY: u32 = f32::INFINITY.to_bits();
 
 /// 1.5 · 2²³: to add it to a smaller number rounds that to a whole one, in the lowest bits of the sum.
-const ROUNDING: f32 = 12_582_912.0;
+pub(crate) const ROUNDING: f32 = 12_582_912.0;
 
 /// The scale of a group and the factor that numbers are quantised by: NaN and 0 if one of the numbers is not finite, so that every
 /// product with the group is NaN, too.
 #[inline(always)]
 pub(crate) fn scale_of(group: &[f32]) -> (f32, f32) {
-    // Magnitudes as integers: they have the same order, and NaN comes last.
-    let largest = group.iter().map(|x| x.to_bits() & !(1 << 31)).max().unwrap_or(0);
+    scale_for(largest_magnitude(group))
+}
+
+/// The largest magnitude, as bits: integers in the same order, of which those of NaN come last.
+#[inline(always)]
+pub(crate) fn largest_magnitude(group: &[f32]) -> u32 {
+    group.iter().map(|x| x.to_bits() & !(1 << 31)).max().unwrap_or(0)
+}
+
+/// As [`scale_of`], for a group with this largest magnitude.
+#[inline(always)]
+pub(crate) fn scale_for(largest: u32) -> (f32, f32) {
     if largest >= INFINITY {
         return (f32::NAN, 0.0);
     }

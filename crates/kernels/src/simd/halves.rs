@@ -123,7 +123,7 @@ impl Avx512Bf16 {
         // SAFETY: `self` proves the instructions; all of these types are 64 bytes of numbers.
         unsafe {
             let pair: __m512bh = std::mem::transmute(_mm512_set1_epi32(pair));
-            _mm512_dpbf16_ps(sums, pair, std::mem::transmute::<__m512, __m512bh>(pairs))
+            _mm512_dpbf16_ps(sums, std::mem::transmute::<__m512, __m512bh>(pairs), pair)
         }
     }
 }

@@ -13,6 +13,7 @@ mod lanes;
 mod lanewise;
 pub mod math;
 mod quads;
+mod quantize;
 mod scalar;
 
 /// Methods of two vectors that are one intrinsic each, whose instruction set `self` proves.
@@ -39,6 +40,7 @@ pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
 pub(crate) use quads::{NarrowQuads, QuadRows, Quads};
+pub(crate) use quantize::{PART, Quantize};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]

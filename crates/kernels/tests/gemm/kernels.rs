@@ -76,6 +76,7 @@ fn run_empty_products<S: Tested>() {
             a_row_stride: 0,
             a_col_stride: 1,
             b_stride: 0,
+            panel_stride: 0,
             c: &mut c,
             c_row_stride: 1,
             side_work: SideWork::Nothing,

@@ -181,6 +181,7 @@ impl<S: Tested> TileCase<S> {
             a_row_stride: bytes(self.a.row_stride),
             a_col_stride: bytes(self.a.col_stride),
             b_stride: bytes(if is_outer { self.b.row_stride } else { self.b.col_stride }),
+            panel_stride: 0,
             c,
             c_row_stride: self.cols + GAP,
             side_work: if b_copy.is_null() { self.side_work } else { copy_b },

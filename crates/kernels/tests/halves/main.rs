@@ -114,7 +114,7 @@ fn blocks_of_any_size_leave_the_bits_alone<S: Half>() {
         let case = Case::new((37, 40, 1101), 7);
         let wanted = bits(&case.wanted(kernel));
         for (mc, kc) in [(4, 1), (7, 256), (16, 700), (37, 2000)] {
-            let plan = case.plan(kernel).with_blocking(Blocking { mc, kc, nc: 16 }).unwrap();
+            let plan = case.plan(kernel).with_blocking(Blocking { mc, kc, nc: kernel.tile().nr }).unwrap();
             assert_eq!(bits(&case.run(&plan, &Serial)), wanted, "{}, {mc} {kc}", kernel.record().name());
         }
     }

@@ -39,7 +39,7 @@ use crate::weight_format::WeightFormat;
 pub const MAGIC: [u8; 8] = *b"\x89CKE\r\n\x1a\n";
 
 /// The version of the format that is written and read.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Entries and the table begin at multiples of this many bytes.
 pub const ALIGNMENT: usize = 128;

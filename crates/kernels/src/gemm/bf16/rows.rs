@@ -24,10 +24,12 @@ pub(super) unsafe fn prepare(block: RowBlock<'_, f32>) {
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         let row = &mut row[..format.row_bytes(k)];
         for (start, out) in (0..k).step_by(GROUP).zip(row.chunks_mut(GROUP * size_of::<u16>())) {
-            let numbers = group_of::<GROUP>(source, i, start);
-            for (out, x) in out.as_chunks_mut::<2>().0.iter_mut().zip(numbers) {
-                *out = f32_to_bf16(x).to_ne_bytes();
+            let mut halves = [0u16; GROUP];
+            for (half, &x) in halves.iter_mut().zip(group_of(source, i, start, &mut [0.0; GROUP])) {
+                *half = f32_to_bf16(x);
             }
+            // SAFETY: bytes of numbers, at most as many as `out` has. Through bytes of single numbers the compiler makes no vectors of it.
+            unsafe { halves.as_ptr().cast::<u8>().copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
         }
     }
 }

@@ -62,6 +62,7 @@ struct Pairs(Avx512Bf16);
 
 impl Steps<f32, Avx512> for Pairs {
     const IN_PLACE: bool = false;
+    const VECTOR_IS_PANEL: bool = true;
 
     #[inline(always)]
     fn blocks_before(self, offset: usize) -> (usize, usize) {
@@ -74,7 +75,7 @@ impl Steps<f32, Avx512> for Pairs {
         s: Avx512,
         args: &TileArgs<'_, f32>,
         steps: usize,
-        columns: Columns<<Avx512 as Simd<f32>>::First, NV>,
+        _columns: Columns<<Avx512 as Simd<f32>>::First, NV>,
         operands: &mut Operands<'_, f32, MR>,
         sums: &mut [[<Avx512 as Lanewise<f32>>::Reg; NV]; MR],
     ) {
@@ -85,7 +86,8 @@ impl Steps<f32, Avx512> for Pairs {
             unsafe {
                 let mut row = [Lanewise::<f32>::splat(s, 0.0); NV];
                 for j in 0..NV {
-                    row[j] = columns.load(s, operands.b, j);
+                    // Columns past those of C are zeros in the panel; what becomes of them is not stored.
+                    row[j] = s.load(operands.b.wrapping_byte_add(j * args.panel_stride));
                 }
                 for i in 0..MR {
                     let pair = operands.a(i, stride, three_rows).cast::<i32>().read();

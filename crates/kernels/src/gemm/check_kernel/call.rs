@@ -144,6 +144,7 @@ where
             a_row_stride: bytes(a_layout.row_stride),
             a_col_stride: bytes(a_layout.col_stride),
             b_stride: bytes(if is_outer { b_layout.row_stride } else { b_layout.col_stride }),
+            panel_stride: 0,
             c: c.start_mut(),
             c_row_stride: c_layout.row_stride,
             side_work: self.side_work(copy.start_mut().cast(), bytes(c_layout.row_stride)),

@@ -42,10 +42,10 @@ pub(super) enum Preparation {
     Avx2,
 }
 
-/// A kernel of 16 columns.
+/// A kernel whose tiles have the columns of one panel or of several.
 ///
 /// # Safety
-/// `functions` are those of `tile.rs` for the format F, one for each number of rows, and use no instructions beyond `needs`; these contain
+/// `functions` are those of `tile.rs` for the format F, one for each number of rows and of panels, and use no instructions beyond `needs`; these contain
 /// AVX2 if rows are prepared by it.
 pub(super) const unsafe fn record<F: Decode>(
     name: &'static str,
@@ -54,7 +54,7 @@ pub(super) const unsafe fn record<F: Decode>(
     preparation: Preparation,
 ) -> Microkernel<Grouped<F>> {
     let (pack, prepare) = preparation.functions::<F>();
-    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; what they and the
+    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `SumsInMemory`; what they and the
     // functions of `rows.rs` and `blocks.rs` ask of the CPU is in `needs`, promised by the caller.
     unsafe {
         Microkernel::from_parts(KernelParts {

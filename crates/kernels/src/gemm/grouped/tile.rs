@@ -1,21 +1,23 @@
 //! The microkernels: one body over the formats, and a function of it for each instruction set.
 //!
 //! ```text
-//! for each 256 steps of K:
-//!     for each group: the words of its columns, times rows, summed exactly
-//!                     sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row))
-//!     total += sums
+//! for each group: the words of its columns, times rows, summed exactly
+//!                 sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row))
 //! ```
 //!
 //! There are no closures here that call instructions: they would be compiled for the baseline by themselves, and only inlined if they
 //! are small.
 
-use super::format::{Columns, Decode, WORD, panel};
-use super::rows::{HEAD, ROW_BLOCK, scale, sums};
-use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
+use super::format::{COLS, Columns, Decode, WORD, panel};
+use super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
+use crate::gemm::micro::in_memory::SumsInMemory;
+use crate::gemm::micro::operands::{keep_in_memory, opaque};
+use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS, SideWork};
 use crate::gemm::tile_args::TileArgs;
 use crate::scratch::LINE;
 use crate::simd::{NarrowQuads, Scalar, Simd};
+use std::marker::PhantomData;
+use std::ptr::null;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
@@ -46,16 +48,13 @@ pub(in crate::gemm) unsafe fn avx_vnni<F: Decode, const MR: usize>(args: &TileAr
 }
 
 /// # Safety
-/// As [`scalar`], on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
+/// As [`scalar`], with NV panels' columns, on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize, const NV: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, Avx512Vnni, 16, 1, MR>(Avx512Vnni::assume(), args) }
+    unsafe { tile::<F, Avx512Vnni, 16, NV, MR>(Avx512Vnni::assume(), args) }
 }
-
-/// f32 of a tile.
-type Floats<const LANES: usize, const VECTORS: usize, const MR: usize> = [[[f32; LANES]; VECTORS]; MR];
 
 /// # Safety
 /// As [`scalar`], with VECTORS vectors of LANES columns.
@@ -65,186 +64,387 @@ where
     F: Decode,
     Q: NarrowQuads<LANES>,
 {
+    let groups_in_block = const { F::BLOCK / F::GROUP };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
-        let mut total = args.begin::<LANES, VECTORS, MR>();
+        let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
+        total.begin(args);
+        let sums = total.rows();
+        let mut factors = [Factors::<LANES, VECTORS>::ZERO; 2];
+        let factors = opaque(factors.as_mut_ptr()).cast_mut();
+        let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
+        let mut turn = 0;
         // Calls begin where a block of a row does, and end there or with the whole sum.
         let (mut offset, mut left) = (args.offset, args.steps);
         for pair in args.pairs {
             while offset < args.k && left > 0 {
                 let steps = ROW_BLOCK.min(args.k - offset).min(left);
-                let span = Span {
-                    rows: pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride),
-                    row_stride: args.a_row_stride,
-                    blocks: pair.b.wrapping_add(offset / F::BLOCK * args.b_stride),
-                    groups: steps.div_ceil(F::GROUP),
-                };
-                total.add(&span.sums::<F, Q, LANES, VECTORS, MR>(q));
+                let rows = pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride);
+                let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
+                for group in 0..steps.div_ceil(F::GROUP) {
+                    let block = blocks.wrapping_add(group / groups_in_block * args.b_stride);
+                    let group = Group::<F> {
+                        rows,
+                        row_stride: args.a_row_stride,
+                        start: group * F::GROUP,
+                        block,
+                        panel_stride: args.panel_stride,
+                        within: group % groups_in_block,
+                        is_streamed: matches!(args.side_work, SideWork::PrefetchB),
+                        format: PhantomData,
+                    };
+                    if waiting.rows.is_null() {
+                        waiting.rows = rows;
+                    }
+                    let to_wait = factors.add(turn);
+                    (*to_wait).read::<F, Q>(q, &group);
+                    let products = group.multiply(q, &waiting, factors.add(1 - turn), sums);
+                    waiting = Products { sums: products, rows: group.rows, start: group.start };
+                    if Q::SUMS_WAIT {
+                        turn = 1 - turn;
+                    } else {
+                        waiting.add_all::<F, Q, LANES>(q, args.a_row_stride, to_wait, sums);
+                    }
+                }
                 (offset, left) = (offset + steps, left - steps);
             }
             offset = 0;
         }
-        total.end(q.floats());
+        if Q::SUMS_WAIT && !waiting.rows.is_null() {
+            waiting.add_all::<F, Q, LANES>(q, args.a_row_stride, factors.add(1 - turn), sums);
+        }
+        total.store(q.floats(), args);
     }
 }
 
-/// Up to 256 steps of K: a block of each row.
-struct Span {
-    rows: *const u8,
-    row_stride: usize,
-    blocks: *const u8,
-    groups: usize,
+/// What the products of a group are scaled by, in memory: the sums take the registers.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Factors<const LANES: usize, const VECTORS: usize> {
+    scales: [[f32; LANES]; VECTORS],
+    minimums: [[f32; LANES]; VECTORS],
 }
 
-impl Span {
-    /// The sums of all groups.
+impl<const LANES: usize, const VECTORS: usize> Factors<LANES, VECTORS> {
+    const ZERO: Self = Factors { scales: [[0.0; LANES]; VECTORS], minimums: [[0.0; LANES]; VECTORS] };
+
+    /// Those of the group's columns.
     ///
     /// # Safety
-    /// `rows` is valid for reads of a block of each of MR rows, `blocks` of the blocks of the groups.
+    /// As [`Group::multiply`].
     #[inline(always)]
-    unsafe fn sums<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
-        &self,
-        q: Q,
-    ) -> Floats<LANES, VECTORS, MR>
-    where
-        F: Decode,
-        Q: NarrowQuads<LANES>,
-    {
-        let mut sums = [[[0.0; LANES]; VECTORS]; MR];
-        let groups_in_block = F::BLOCK / F::GROUP;
-        // SAFETY: promised by the caller.
-        unsafe {
-            for group in 0..self.groups {
-                let block = self.blocks.add(group / groups_in_block * panel::<F>().block_bytes);
-                self.add_group::<F, Q, LANES, VECTORS, MR>(q, group, block, group % groups_in_block, &mut sums);
+    unsafe fn read<F: Decode, Q: NarrowQuads<LANES>>(&mut self, q: Q, group: &Group<F>) {
+        for j in 0..VECTORS {
+            // SAFETY: promised by the caller; a group's fields lie inside its block.
+            unsafe {
+                self.scales[j] = F::scales(q, group.columns::<LANES>(j), group.within);
+                if F::HAS_MINIMUM {
+                    self.minimums[j] = F::minimums(q, group.columns::<LANES>(j), group.within);
+                }
             }
         }
-        sums
+    }
+}
+
+/// Exact sums of products of a group, which have not been added yet.
+struct Products<S, const VECTORS: usize, const MR: usize> {
+    sums: [[S; VECTORS]; MR],
+    /// The blocks of the rows, and where in them the group begins.
+    rows: *const u8,
+    start: usize,
+}
+
+impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
+    /// Zeros, which may be added with any row and factors of zero.
+    #[inline(always)]
+    fn none(zeros: S) -> Self {
+        Products { sums: [[zeros; VECTORS]; MR], rows: null(), start: 0 }
     }
 
-    /// sums + (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row)) for one group, which is number
-    /// `within` of its block.
-    ///
     /// # Safety
-    /// As [`Span::sums`].
+    /// As [`Products::add_row`].
     #[inline(always)]
-    unsafe fn add_group<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    unsafe fn add_all<F, Q, const LANES: usize>(
         &self,
         q: Q,
-        group: usize,
-        block: *const u8,
-        within: usize,
-        floats: &mut Floats<LANES, VECTORS, MR>,
+        row_stride: usize,
+        factors: *const Factors<LANES, VECTORS>,
+        sums: *mut [[f32; LANES]; VECTORS],
     ) where
         F: Decode,
+        Q: NarrowQuads<LANES, Sums = S>,
+    {
+        for i in 0..MR {
+            // SAFETY: promised by the caller.
+            unsafe { self.add_row::<F, Q, LANES>(q, i, row_stride, factors, sums) };
+        }
+    }
+
+    /// sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row)) for row i.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`], for the group that these are the products of; `factors` are its.
+    #[inline(always)]
+    unsafe fn add_row<F, Q, const LANES: usize>(
+        &self,
+        q: Q,
+        i: usize,
+        row_stride: usize,
+        factors: *const Factors<LANES, VECTORS>,
+        sums: *mut [[f32; LANES]; VECTORS],
+    ) where
+        F: Decode,
+        Q: NarrowQuads<LANES, Sums = S>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let row = self.rows.add(i * row_stride);
+            let row_scale = row.add(scale(self.start)).cast::<f32>().read_unaligned();
+            let row_sum = row.add(scaled_sum(F::GROUP, self.start)).cast::<f32>().read_unaligned();
+            for j in 0..VECTORS {
+                let products = q.to_floats(self.sums[i][j]);
+                let place = sums.add(i).cast::<[f32; LANES]>().add(j);
+                let mut sum = place.read();
+                let scales = (*factors).scales[j];
+                for lane in 0..LANES {
+                    sum[lane] = (scales[lane] * row_scale).mul_add(products[lane], sum[lane]);
+                }
+                if F::HAS_MINIMUM {
+                    let minimums = (*factors).minimums[j];
+                    for lane in 0..LANES {
+                        sum[lane] = minimums[lane].mul_add(row_sum, sum[lane]);
+                    }
+                }
+                place.write(sum);
+            }
+        }
+    }
+}
+
+/// A group of each row, and of the columns of each panel.
+struct Group<F> {
+    /// The blocks of the rows, and where in them the group begins.
+    rows: *const u8,
+    row_stride: usize,
+    start: usize,
+    /// The first panel's block, and which of its groups it is.
+    block: *const u8,
+    panel_stride: usize,
+    within: usize,
+    /// Whether the panels come from memory.
+    is_streamed: bool,
+    format: PhantomData<F>,
+}
+
+impl<F: Decode> Group<F> {
+    /// The columns of a vector.
+    #[inline(always)]
+    fn columns<const LANES: usize>(&self, vector: usize) -> Columns<F> {
+        let (panel, first) = (vector * LANES / COLS, vector * LANES % COLS);
+        Columns::new(self.block.wrapping_add(panel * self.panel_stride), first)
+    }
+
+    /// The exact sums of products. Those that wait are added meanwhile, a row at a time: all at once, they would keep the units from
+    /// multiplying.
+    ///
+    /// # Safety
+    /// `rows` is valid for reads of a block of each of MR rows, `block` of a block of each panel that the vectors lie in; the same holds for
+    /// the group that waits, whose factors are given; `sums` is valid for reads and writes of MR rows.
+    #[inline(always)]
+    unsafe fn multiply<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+        waiting: &Products<Q::Sums, VECTORS, MR>,
+        factors: *const Factors<LANES, VECTORS>,
+        sums: *mut [[f32; LANES]; VECTORS],
+    ) -> [[Q::Sums; VECTORS]; MR]
+    where
         Q: NarrowQuads<LANES>,
     {
-        // SAFETY: promised by the caller; a group's fields lie inside its block.
+        let zero = const { if F::BITS == 8 { Q::OFFSET } else { F::ZERO } };
+        let mut products = [[q.no_sums(); VECTORS]; MR];
+        // SAFETY: promised by the caller.
         unsafe {
-            if MR <= STREAMED_ROWS {
-                let bytes = panel::<F>().block_bytes / (F::BLOCK / F::GROUP);
-                let ahead = block.wrapping_add(within * bytes + STREAM_AHEAD);
-                (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(ahead.wrapping_add(line).cast()));
+            if MR <= STREAMED_ROWS && self.is_streamed {
+                self.prefetch::<Q, LANES, VECTORS>(q);
             }
-            let mut columns = [Columns::new(block, 0); VECTORS];
-            for (j, columns) in columns.iter_mut().enumerate() {
-                *columns = Columns::new(block, j * LANES);
+            if zero != 0 {
+                for i in 0..MR {
+                    let sum = self.rows.add(i * self.row_stride + negative_sum(F::GROUP, self.start));
+                    products[i] = [q.start(sum.cast(), zero.trailing_zeros()); VECTORS];
+                }
             }
-            let numbers = self.rows.add(HEAD + group * F::GROUP);
-            let products = products::<F, Q, LANES, VECTORS, MR>(q, columns, within, numbers, self.row_stride);
-            let (mut scales, mut minimums) = ([[0.0; LANES]; VECTORS], [[0.0; LANES]; VECTORS]);
-            for j in 0..VECTORS {
-                scales[j] = F::scales(q, columns[j], within);
-                minimums[j] = F::minimums(q, columns[j], within);
+            if Q::SHORT_SUMS && F::BITS < 8 {
+                self.add_short_products(q, &mut products);
+                return products;
             }
-            let zero = if F::BITS == 8 { Q::OFFSET } else { F::ZERO } as f32;
+            // Not a loop: the compiler would keep registers that it counts in memory.
+            const { assert!(!Q::SUMS_WAIT || MR <= 4, "wanted a part for each row") };
+            self.part::<Q, LANES, VECTORS, MR, 0>(q, waiting, factors, sums, &mut products);
+            if Q::SUMS_WAIT && MR > 1 {
+                self.part::<Q, LANES, VECTORS, MR, 1>(q, waiting, factors, sums, &mut products);
+            }
+            if Q::SUMS_WAIT && MR > 2 {
+                self.part::<Q, LANES, VECTORS, MR, 2>(q, waiting, factors, sums, &mut products);
+            }
+            if Q::SUMS_WAIT && MR > 3 {
+                self.part::<Q, LANES, VECTORS, MR, 3>(q, waiting, factors, sums, &mut products);
+            }
+        }
+        products
+    }
+
+    /// Adds a row that waits, and multiplies as many words as it takes for all of them to be done after the last row; if none wait, all.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`].
+    #[inline(always)]
+    unsafe fn part<Q, const LANES: usize, const VECTORS: usize, const MR: usize, const PART: usize>(
+        &self,
+        q: Q,
+        waiting: &Products<Q::Sums, VECTORS, MR>,
+        factors: *const Factors<LANES, VECTORS>,
+        sums: *mut [[f32; LANES]; VECTORS],
+        products: &mut [[Q::Sums; VECTORS]; MR],
+    ) where
+        Q: NarrowQuads<LANES>,
+    {
+        let words = const { F::GROUP / WORD };
+        let parts = if Q::SUMS_WAIT { MR } else { 1 };
+        // SAFETY: promised by the caller.
+        unsafe {
+            if Q::SUMS_WAIT {
+                for i in 0..MR {
+                    for j in 0..VECTORS {
+                        products[i][j] = q.now(products[i][j]);
+                    }
+                }
+                keep_in_memory();
+                waiting.add_row::<F, Q, LANES>(q, PART, self.row_stride, factors, sums);
+                keep_in_memory();
+            }
+            for word in words * PART / parts..words * (PART + 1) / parts {
+                self.add_word(q, word, products);
+            }
+        }
+    }
+
+    /// products += row · weights for one word.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`].
+    #[inline(always)]
+    unsafe fn add_word<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+        word: usize,
+        products: &mut [[Q::Sums; VECTORS]; MR],
+    ) where
+        Q: NarrowQuads<LANES>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let weights = self.weights::<Q, LANES, VECTORS>(q, word);
             for i in 0..MR {
-                let row = self.rows.add(i * self.row_stride);
-                let row_scale = row.add(scale(group * F::GROUP)).cast::<f32>().read_unaligned();
-                let sum = row.add(sums(F::GROUP) + group * size_of::<f32>()).cast::<f32>().read_unaligned();
+                let row = q.row(self.word_of_row(i, word));
                 for j in 0..VECTORS {
-                    let products = q.to_floats(products[i][j]);
-                    for lane in 0..LANES {
-                        // Whole numbers below 2²⁴, so that the difference is exact.
-                        let exact = if zero == 0.0 { products[lane] } else { products[lane] - zero * sum };
-                        let float = &mut floats[i][j][lane];
-                        *float = (scales[j][lane] * row_scale).mul_add(exact, *float);
-                        if F::HAS_MINIMUM {
-                            *float = minimums[j][lane].mul_add(row_scale * sum, *float);
+                    products[i][j] = if F::BITS == 8 {
+                        q.add_signed_products(products[i][j], weights[j], row)
+                    } else {
+                        q.add_unsigned_products(products[i][j], weights[j], row)
+                    };
+                }
+            }
+        }
+    }
+
+    /// products += row · weights by way of sums of a few words.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`].
+    #[inline(always)]
+    unsafe fn add_short_products<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+        products: &mut [[Q::Sums; VECTORS]; MR],
+    ) where
+        Q: NarrowQuads<LANES>,
+    {
+        let words = const { F::GROUP / WORD };
+        let run = words_of_short_sums(F::BITS, words);
+        for first in (0..words).step_by(run) {
+            let mut short = [[q.no_products(); VECTORS]; MR];
+            for word in first..first + run {
+                // SAFETY: promised by the caller.
+                unsafe {
+                    let weights = self.weights::<Q, LANES, VECTORS>(q, word);
+                    for i in 0..MR {
+                        let row = q.row(self.word_of_row(i, word));
+                        for j in 0..VECTORS {
+                            short[i][j] = q.add_products(short[i][j], weights[j], row);
                         }
                     }
                 }
             }
+            for i in 0..MR {
+                for j in 0..VECTORS {
+                    products[i][j] = q.add(products[i][j], short[i][j]);
+                }
+            }
+        }
+    }
+
+    /// A word of each column.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`].
+    #[inline(always)]
+    unsafe fn weights<Q, const LANES: usize, const VECTORS: usize>(&self, q: Q, word: usize) -> [Q::Words; VECTORS]
+    where
+        Q: NarrowQuads<LANES>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let mut weights = [F::words(q, self.columns::<LANES>(0), self.within, word); VECTORS];
+            for j in 1..VECTORS {
+                weights[j] = F::words(q, self.columns::<LANES>(j), self.within, word);
+            }
+            if F::BITS == 8 {
+                for weights in &mut weights {
+                    *weights = q.signed(*weights);
+                }
+            }
+            weights
+        }
+    }
+
+    /// Where a word of row i lies.
+    #[inline(always)]
+    fn word_of_row(&self, i: usize, word: usize) -> *const u8 {
+        self.rows.wrapping_add(i * self.row_stride + NUMBERS + self.start + word * WORD)
+    }
+
+    /// Asks for weights that single rows will soon need from memory.
+    #[inline(always)]
+    fn prefetch<Q, const LANES: usize, const VECTORS: usize>(&self, q: Q)
+    where
+        Q: NarrowQuads<LANES>,
+    {
+        let bytes = const { panel::<F>().block_bytes / (F::BLOCK / F::GROUP) };
+        for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
+            let block = self.block.wrapping_add(panel * self.panel_stride + self.within * bytes + STREAM_AHEAD);
+            (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(block.wrapping_add(line).cast()));
         }
     }
 }
 
-/// Words whose products fit the short sums, as [`NarrowQuads::add_products`] says.
-const fn words_of_short_sums(bits: u32) -> usize {
-    match bits {
+/// Words whose products fit the short sums, as [`NarrowQuads::add_products`] says, out of those of a group.
+const fn words_of_short_sums(bits: u32, words: usize) -> usize {
+    let most = match bits {
         4 => 8,
         5 => 4,
         6 => 2,
         _ => panic!("wanted weights of 4, 5 or 6 bits"),
-    }
-}
-
-/// The exact sums of products of a group.
-///
-/// # Safety
-/// The fields of the group's block are valid for reads, and `numbers` of the group's numbers in each of MR rows.
-#[inline(always)]
-unsafe fn products<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
-    q: Q,
-    columns: [Columns<F>; VECTORS],
-    group: usize,
-    numbers: *const u8,
-    row_stride: usize,
-) -> [[Q::Sums; VECTORS]; MR]
-where
-    F: Decode,
-    Q: NarrowQuads<LANES>,
-{
-    let mut sums = [[q.no_sums(); VECTORS]; MR];
-    let words = F::GROUP / WORD;
-    // SAFETY: promised by the caller.
-    unsafe {
-        if F::BITS == 8 {
-            for word in 0..words {
-                let mut weights = [q.signed(F::words(q, columns[0], group, word)); VECTORS];
-                for j in 1..VECTORS {
-                    weights[j] = q.signed(F::words(q, columns[j], group, word));
-                }
-                for i in 0..MR {
-                    for j in 0..VECTORS {
-                        let row = numbers.add(i * row_stride + word * WORD);
-                        sums[i][j] = q.add_signed_products(sums[i][j], weights[j], row);
-                    }
-                }
-            }
-            return sums;
-        }
-        let run = words_of_short_sums(F::BITS).min(words);
-        for first in (0..words).step_by(run) {
-            let mut short = [[q.no_products(); VECTORS]; MR];
-            for word in first..first + run {
-                let mut weights = [F::words(q, columns[0], group, word); VECTORS];
-                for j in 1..VECTORS {
-                    weights[j] = F::words(q, columns[j], group, word);
-                }
-                for i in 0..MR {
-                    for j in 0..VECTORS {
-                        let row = numbers.add(i * row_stride + word * WORD);
-                        short[i][j] = q.add_products(short[i][j], weights[j], row);
-                    }
-                }
-            }
-            for i in 0..MR {
-                for j in 0..VECTORS {
-                    sums[i][j] = q.add(sums[i][j], short[i][j]);
-                }
-            }
-        }
-    }
-    sums
+    };
+    if most < words { most } else { words }
 }

@@ -33,7 +33,7 @@ pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
     for start in (0..source.rows()).step_by(GROUP) {
         let out = &mut panel[(row + start) / GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
         for j in 0..source.cols() {
-            pack_column(&group_of(source.transposed(), j, start), col + j, out);
+            pack_column(group_of(source.transposed(), j, start, &mut [0.0; GROUP]), col + j, out);
         }
     }
 }

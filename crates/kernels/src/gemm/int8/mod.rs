@@ -30,7 +30,7 @@ pub(super) const COLS: usize = 16;
 /// Products that the instructions add at a time.
 const QUAD: usize = 4;
 
-/// A kernel of 16 columns.
+/// A kernel whose tiles have the columns of one panel or of several.
 pub(super) const fn record(
     name: &'static str,
     needs: Features,

@@ -4,9 +4,12 @@ use super::GROUP;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
-use crate::numbers::int8::{quantized, scale_of};
+use crate::numbers::int8::scale_for;
 use crate::scheme::Int8;
-use crate::simd::QuadRows;
+use crate::simd::{PART, QuadRows, Quantize, Scalar};
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Avx2;
 
 /// Bytes of a scale.
 pub(super) const HEAD: usize = size_of::<f32>();
@@ -39,23 +42,25 @@ pub(super) const fn prepare_as(rows: QuadRows) -> PrepareFn<Int8> {
 /// # Safety
 /// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
 pub(super) unsafe fn bytes(block: RowBlock<'_, f32>) {
-    prepare(block, |q, out| out.copy_from_slice(&q.map(|q| q as u8)));
+    prepare(Scalar, block, |q, out| *out = q.map(|q| q as u8));
 }
 
 /// # Safety
-/// The CPU has AVX2.
+/// The CPU has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn offset(block: RowBlock<'_, f32>) {
-    prepare(block, |q, out| out.copy_from_slice(&q.map(|q| (q as u8).wrapping_add(128))));
+    // SAFETY: promised by the caller.
+    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| *out = q.map(|q| (q as u8).wrapping_add(128)));
 }
 
 /// # Safety
-/// The CPU has AVX2.
+/// The CPU has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
-    prepare(block, |q, out| {
+    // SAFETY: promised by the caller.
+    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; 2 * PART]| {
         for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
             let words = [quad[0], quad[2], quad[1], quad[3]].map(|q| i16::from(q).to_ne_bytes());
             out.copy_from_slice(words.as_flattened());
@@ -63,21 +68,25 @@ pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
     });
 }
 
-/// Scales of groups, behind each of which `store` writes the group's numbers as the kernel reads them.
+/// Scales of groups, behind each of which `store` writes the group's numbers, some at a time, as the kernel reads them.
 #[inline(always)]
-fn prepare(block: RowBlock<'_, f32>, store: impl Fn(&[i8; GROUP], &mut [u8])) {
+fn prepare<V: Quantize, const BYTES: usize>(
+    v: V,
+    block: RowBlock<'_, f32>,
+    store: impl Fn([i8; PART], &mut [u8; BYTES]),
+) {
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
-            let group = group_of::<GROUP>(source, i, start);
-            let (scale, factor) = scale_of(&group);
-            let mut numbers = [0; GROUP];
-            for (q, x) in numbers.iter_mut().zip(group) {
-                *q = quantized(x, factor);
-            }
+            let mut room = [0.0; GROUP];
+            let parts = group_of(source, i, start, &mut room).as_chunks::<PART>().0;
+            let largest = parts.iter().fold(0, |largest, part| largest.max(v.largest(part)));
+            let (scale, factor) = scale_for(largest);
             let (head, out) = out.split_at_mut(HEAD);
             head.copy_from_slice(&scale.to_ne_bytes());
-            store(&numbers, out);
+            for (part, out) in parts.iter().zip(out.as_chunks_mut().0) {
+                store(v.quantized(part, factor), out);
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The microkernels: one body, and a function of it for each instruction set.
 
-use super::columns::{BRICK, PANEL, SCALES, SUMS};
+use super::columns::{BRICK, SCALES, SUMS};
 use super::rows::HEAD;
-use super::{GROUP, QUAD};
-use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
+use super::{COLS, GROUP, QUAD};
+use crate::gemm::micro::in_memory::SumsInMemory;
+use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS, SideWork};
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
+use std::ptr::null;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
@@ -36,12 +38,12 @@ pub(in crate::gemm) unsafe fn avx_vnni<const MR: usize>(args: &TileArgs<'_, f32>
 }
 
 /// # Safety
-/// As [`scalar`], on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
+/// As [`scalar`], with NV panels' columns, on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512_vnni<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn avx512_vnni<const MR: usize, const NV: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<Avx512Vnni, 16, 1, MR>(Avx512Vnni::assume(), args) }
+    unsafe { tile::<Avx512Vnni, 16, NV, MR>(Avx512Vnni::assume(), args) }
 }
 
 /// # Safety
@@ -53,81 +55,173 @@ where
 {
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
-        let mut total = args.begin::<LANES, VECTORS, MR>();
+        let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
+        total.begin(args);
+        let sums = total.rows();
+        let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
         // Calls begin where a group does, and end there or with the whole sum.
         let (mut offset, mut left) = (args.offset, args.steps);
         for pair in args.pairs {
             while offset < args.k && left > 0 {
-                let row = pair.a.wrapping_add(offset / GROUP * args.a_col_stride);
-                let block = pair.b.wrapping_add(offset / GROUP * args.b_stride);
                 let steps = GROUP.min(args.k - offset).min(left);
-                total.add(&group::<Q, LANES, VECTORS, MR>(q, row, args.a_row_stride, block, steps));
+                let group = Group {
+                    rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
+                    row_stride: args.a_row_stride,
+                    blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
+                    panel_stride: args.panel_stride,
+                    is_streamed: matches!(args.side_work, SideWork::PrefetchB),
+                };
+                let mut done = 0;
+                while done < MR {
+                    // The last rows again rather than fewer: a constant number of sums stays in registers.
+                    let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
+                    waiting = group.multiply(q, first, done, steps.div_ceil(QUAD), waiting, sums);
+                    done = first + const { rows_at_a_time::<Q, LANES>(MR) };
+                }
                 (offset, left) = (offset + steps, left - steps);
             }
             offset = 0;
         }
-        total.end(q.floats());
+        for row in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
+            waiting.add_row(q, row, sums);
+        }
+        total.store(q.floats(), args);
     }
 }
 
-/// The scaled sums of one group.
-///
-/// # Safety
-/// `block` is valid for reads of a block of a panel, and `row`, for each of the rows, of a block of a row.
-#[inline(always)]
-unsafe fn group<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
-    q: Q,
-    row: *const u8,
+/// Rows that are multiplied at a time.
+const fn rows_at_a_time<Q: Quads<LANES>, const LANES: usize>(rows: usize) -> usize {
+    if rows < Q::ROWS_AT_A_TIME { rows } else { Q::ROWS_AT_A_TIME }
+}
+
+/// A group of each row, and of the columns of each panel.
+#[derive(Clone, Copy)]
+struct Group {
+    rows: *const u8,
     row_stride: usize,
-    block: *const u8,
-    steps: usize,
-) -> [[[f32; LANES]; VECTORS]; MR]
-where
-    Q: Quads<LANES>,
-{
-    const { assert!(LANES * VECTORS * size_of::<f32>() == SCALES && SUMS == SCALES && PANEL.block_bytes > SCALES) };
-    let mut scaled = [[[0.0; LANES]; VECTORS]; MR];
-    let number_bytes = Q::ROWS.number_bytes();
-    // SAFETY: scales, sums and quads inside the two blocks, which the caller vouches for.
-    unsafe {
-        let scales = block.cast::<[[f32; LANES]; VECTORS]>().read();
-        let quads = row.add(HEAD);
-        for first in (0..MR).step_by(Q::ROWS_AT_A_TIME) {
-            // The last rows again rather than fewer: a constant number of sums stays in registers.
-            let (first, rows) = (first.min(MR.saturating_sub(Q::ROWS_AT_A_TIME)), MR.min(Q::ROWS_AT_A_TIME));
-            let quads = quads.add(first * row_stride);
-            let sums_of_columns = block.add(SCALES).cast::<i32>();
-            let mut start = [q.start(sums_of_columns); VECTORS];
-            for j in 1..VECTORS {
-                start[j] = q.start(sums_of_columns.add(j * LANES));
-            }
-            let mut sums = [start; MR];
-            for quad in 0..steps.div_ceil(QUAD) {
-                let brick = block.add(SCALES + SUMS + quad * BRICK).cast::<i8>();
-                if MR <= STREAMED_ROWS {
-                    q.floats().prefetch(brick.wrapping_add(STREAM_AHEAD).cast());
+    blocks: *const u8,
+    panel_stride: usize,
+    /// Whether the panels come from memory.
+    is_streamed: bool,
+}
+
+/// Exact sums of products of a group, for rows from `first` on, those of the rows before `added` having been added already.
+struct Products<S, const VECTORS: usize, const MR: usize> {
+    sums: [[S; VECTORS]; MR],
+    group: Group,
+    first: usize,
+    added: usize,
+}
+
+impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
+    /// Nothing that would have to be added.
+    #[inline(always)]
+    fn none(zeros: S) -> Self {
+        let group = Group { rows: null(), row_stride: 0, blocks: null(), panel_stride: 0, is_streamed: false };
+        Products { sums: [[zeros; VECTORS]; MR], group, first: 0, added: usize::MAX }
+    }
+
+    /// sums += (scale of the row · scale of the column) · products, for row `row` of these.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`].
+    #[inline(always)]
+    unsafe fn add_row<Q, const LANES: usize>(&self, q: Q, row: usize, sums: *mut [[f32; LANES]; VECTORS])
+    where
+        Q: Quads<LANES, Sums = S>,
+    {
+        let index = self.first + row;
+        if index < self.added {
+            return;
+        }
+        // SAFETY: promised by the caller.
+        unsafe {
+            let row_scale = self.group.rows.add(index * self.group.row_stride).cast::<f32>().read_unaligned();
+            for j in 0..VECTORS {
+                let scales =
+                    self.group.columns::<LANES>(j, 0, size_of::<f32>()).cast::<[f32; LANES]>().read_unaligned();
+                let products = q.to_floats(self.sums[row][j]);
+                let place = sums.add(index).cast::<[f32; LANES]>().add(j);
+                let mut sum = place.read();
+                for lane in 0..LANES {
+                    sum[lane] = (row_scale * scales[lane]).mul_add(products[lane], sum[lane]);
                 }
-                let mut columns = [q.columns(brick); VECTORS];
-                for j in 1..VECTORS {
-                    columns[j] = q.columns(brick.add(j * LANES * QUAD));
-                }
-                for i in 0..rows {
-                    let row = q.row(quads.add(i * row_stride + quad * QUAD * number_bytes));
-                    for j in 0..VECTORS {
-                        sums[i][j] = q.add_products(sums[i][j], columns[j], row);
-                    }
-                }
-            }
-            for i in 0..rows {
-                let row_scale = row.add((first + i) * row_stride).cast::<f32>().read_unaligned();
-                for j in 0..VECTORS {
-                    let floats = q.to_floats(sums[i][j]);
-                    for lane in 0..LANES {
-                        scaled[first + i][j][lane] = row_scale * scales[j][lane] * floats[lane];
-                    }
-                }
+                place.write(sum);
             }
         }
     }
-    scaled
+}
+
+impl Group {
+    /// Where a field of the columns of a vector lies, `bytes` of which are one column's.
+    #[inline(always)]
+    fn columns<const LANES: usize>(&self, vector: usize, field: usize, bytes: usize) -> *const u8 {
+        let (panel, first) = (vector * LANES / COLS, vector * LANES % COLS);
+        self.blocks.wrapping_add(panel * self.panel_stride + field + first * bytes)
+    }
+
+    /// The products of the rows from `first` on. Those that wait are added meanwhile, a row at a time: all at once, they would keep the
+    /// units from multiplying. On instruction sets with few registers none wait.
+    ///
+    /// # Safety
+    /// The rows are valid for reads of a block, and so are the panels that the vectors lie in, for this group and for that which waits;
+    /// `sums` of MR rows for reads and writes.
+    #[inline(always)]
+    unsafe fn multiply<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        self,
+        q: Q,
+        first: usize,
+        added: usize,
+        quads: usize,
+        waiting: Products<Q::Sums, VECTORS, MR>,
+        sums: *mut [[f32; LANES]; VECTORS],
+    ) -> Products<Q::Sums, VECTORS, MR>
+    where
+        Q: Quads<LANES>,
+    {
+        let rows = const { rows_at_a_time::<Q, LANES>(MR) };
+        let parts = if Q::SUMS_WAIT { rows } else { 1 };
+        // SAFETY: sums and quads inside the blocks, which the caller vouches for.
+        unsafe {
+            let mut start = [q.start(self.columns::<LANES>(0, SCALES, size_of::<i32>()).cast()); VECTORS];
+            for (j, start) in start.iter_mut().enumerate().skip(1) {
+                *start = q.start(self.columns::<LANES>(j, SCALES, size_of::<i32>()).cast());
+            }
+            let mut products = Products { sums: [start; MR], group: self, first, added };
+            let numbers = self.rows.add(HEAD + first * self.row_stride);
+            let mut quad = 0;
+            for part in 0..parts {
+                if Q::SUMS_WAIT {
+                    waiting.add_row(q, part, sums);
+                }
+                while quad < quads * (part + 1) / parts {
+                    let brick = SCALES + SUMS + quad * BRICK;
+                    let mut columns = [q.columns(self.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
+                    for (j, columns) in columns.iter_mut().enumerate().skip(1) {
+                        *columns = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
+                    }
+                    if MR <= STREAMED_ROWS && self.is_streamed {
+                        for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
+                            let ahead = self.blocks.wrapping_add(panel * self.panel_stride + brick + STREAM_AHEAD);
+                            q.floats().prefetch(ahead.cast());
+                        }
+                    }
+                    for i in 0..rows {
+                        let row = q.row(numbers.add(i * self.row_stride + quad * QUAD * Q::ROWS.number_bytes()));
+                        for j in 0..VECTORS {
+                            products.sums[i][j] = q.add_products(products.sums[i][j], columns[j], row);
+                        }
+                    }
+                    quad += 1;
+                }
+            }
+            if !Q::SUMS_WAIT {
+                for row in 0..rows {
+                    products.add_row(q, row, sums);
+                }
+                products.added = usize::MAX;
+            }
+            products
+        }
+    }
 }

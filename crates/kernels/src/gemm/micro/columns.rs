@@ -4,12 +4,12 @@ use crate::simd::Simd;
 
 /// Where the vectors of a tile's row lie. If the last one would go beyond the last column, it lies further left and shares columns with
 /// the one before, which come out the same from both; so there are neither masks nor idle lanes. Only a single vector can be too short
-/// for that.
+/// for that, and one that is a panel by itself has no columns to share.
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct Columns<F, const NV: usize> {
     /// The first column of the last vector.
     last: usize,
-    /// The lanes of a single vector, and whether it is whole.
+    /// The lanes of the last vector that are columns, and whether it is whole.
     pub(in crate::gemm) first: F,
     pub(in crate::gemm) is_whole: bool,
 }
@@ -19,6 +19,13 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
     pub(super) fn new<E: Copy, S: Simd<E, First = F>>(s: S, cols: usize) -> Self {
         let last = if NV == 1 { 0 } else { cols - S::LANES };
         Columns { last, first: s.first(cols), is_whole: NV > 1 || cols == S::LANES }
+    }
+
+    /// Vectors that do not share columns.
+    #[inline(always)]
+    pub(super) fn of_panels<E: Copy, S: Simd<E, First = F>>(s: S, cols: usize) -> Self {
+        let last = (NV - 1) * S::LANES;
+        Columns { last, first: s.first(cols - last), is_whole: cols - last == S::LANES }
     }
 
     #[inline(always)]
@@ -35,7 +42,12 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
     pub(in crate::gemm) unsafe fn load<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *const E, j: usize) -> S::Reg {
         // SAFETY: columns of the row, promised by the caller.
         unsafe {
-            if NV == 1 { s.load_first_filled(row, self.first) } else { s.load(row.add(self.first_of::<E, S>(j))) }
+            let vector = row.add(self.first_of::<E, S>(j));
+            if NV == 1 || !self.is_whole && j == NV - 1 {
+                s.load_first_filled(vector, self.first)
+            } else {
+                s.load(vector)
+            }
         }
     }
 
@@ -47,10 +59,11 @@ impl<F: Copy, const NV: usize> Columns<F, NV> {
     pub(super) unsafe fn store<E: Copy, S: Simd<E, First = F>>(&self, s: S, row: *mut E, j: usize, vector: S::Reg) {
         // SAFETY: columns of the row, promised by the caller.
         unsafe {
-            if self.is_whole {
-                s.store(row.add(self.first_of::<E, S>(j)), vector);
+            let place = row.add(self.first_of::<E, S>(j));
+            if self.is_whole || j < NV - 1 {
+                s.store(place, vector);
             } else {
-                s.store_first(row, vector, self.first);
+                s.store_first(place, vector, self.first);
             }
         }
     }

@@ -3,6 +3,7 @@
 pub(super) mod columns;
 pub(super) mod copy;
 pub(super) mod dot;
+pub(super) mod in_memory;
 pub(super) mod operands;
 pub(super) mod outer;
 pub(super) mod row_steps;

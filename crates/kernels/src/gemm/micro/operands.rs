@@ -97,6 +97,13 @@ impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
     }
 }
 
+/// Where the compiler neither carries what memory holds on in registers, nor loads in advance: it would take the registers of sums.
+#[inline(always)]
+pub(in crate::gemm) fn keep_in_memory() {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("", options(nostack, preserves_flags)) };
+}
+
 /// The same value, about which the compiler knows nothing.
 #[inline(always)]
 pub(in crate::gemm) fn opaque<T>(value: *const T) -> *const T {

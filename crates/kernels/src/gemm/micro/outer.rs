@@ -49,6 +49,8 @@ impl<E: Element, const MR: usize, const NV: usize> Body for Outer<E, MR, NV> {
 pub(in crate::gemm) trait Steps<E: Element, S: Simd<E>>: Copy {
     /// Whether B may be a matrix in place, which is prefetched and copied by rows.
     const IN_PLACE: bool;
+    /// Whether a vector has the columns of a panel, and a tile those of several.
+    const VECTOR_IS_PANEL: bool = false;
 
     /// Blocks of A and of B that lie before the one from which step `offset` of a pair is read.
     fn blocks_before(self, offset: usize) -> (usize, usize);
@@ -79,7 +81,11 @@ where
 {
     // Registers are kept in memory, and tall tiles in groups of four rows.
     const { assert!(size_of::<S::Reg>() == S::LANES * size_of::<E>() && MR <= MAX_ROWS && NV <= MAX_VECTORS) };
-    let columns = Columns::<S::First, NV>::new::<E, S>(s, args.cols);
+    let columns = if T::VECTOR_IS_PANEL {
+        Columns::<S::First, NV>::of_panels::<E, S>(s, args.cols)
+    } else {
+        Columns::<S::First, NV>::new::<E, S>(s, args.cols)
+    };
     let mut buffer = MaybeUninit::<[[S::Reg; NV]; MR]>::uninit();
     let buffered = Place { data: buffer.as_mut_ptr().cast::<E>(), row_stride: NV * S::LANES };
     let c = Place { data: args.c, row_stride: args.c_row_stride };

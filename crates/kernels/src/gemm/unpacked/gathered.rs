@@ -58,6 +58,7 @@ impl<S: Uniform> OneOff<'_, S> {
                     a_row_stride,
                     a_col_stride,
                     b_stride,
+                    panel_stride: 0,
                     c: c.wrapping_add(i * c_row_stride + j * c_col_stride),
                     c_row_stride: 1,
                     side_work: SideWork::Nothing,

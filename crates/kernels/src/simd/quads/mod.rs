@@ -61,9 +61,14 @@ pub(crate) unsafe trait Quads<const LANES: usize>: Copy {
     const ROWS: QuadRows;
     /// Rows whose sums over 16 columns stay in registers beside the columns.
     const ROWS_AT_A_TIME: usize;
+    /// Whether there are registers for the sums of as many rows again.
+    const SUMS_WAIT: bool;
 
     /// Proof of the vectors of f32.
     fn floats(self) -> Self::Floats;
+
+    /// Zeros.
+    fn no_sums(self) -> Self::Sums;
 
     /// What sums begin with. `column_sums` has the sum of each column's bytes over all that will be added, from which follows what unsigned
     /// rows add too much.
@@ -99,10 +104,16 @@ unsafe impl Quads<1> for Scalar {
     type Sums = i32;
     const ROWS: QuadRows = QuadRows::Bytes;
     const ROWS_AT_A_TIME: usize = 4;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Scalar {
         self
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> i32 {
+        0
     }
 
     #[inline(always)]

@@ -15,12 +15,18 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
     type Floats: Simd<f32>;
     /// A word of each column.
     type Words: Copy;
+    /// A word of a row, once for each column.
+    type Row: Copy;
     /// Sums of products of a few words, whose weights [`NarrowQuads::add_products`] bounds.
     type Short: Copy;
     /// Sums in 32 bits.
     type Sums: Copy;
     /// What [`NarrowQuads::signed`] adds to each weight.
     const OFFSET: i32;
+    /// Whether products of a few words are summed in fewer bits first.
+    const SHORT_SUMS: bool;
+    /// Whether there are registers for the sums of a group beside those of the next.
+    const SUMS_WAIT: bool;
 
     /// Proof of the vectors of f32.
     fn floats(self) -> Self::Floats;
@@ -67,25 +73,40 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
     /// Signed bytes as [`NarrowQuads::add_signed_products`] takes them.
     fn signed(self, words: Self::Words) -> Self::Words;
 
+    /// Loads a word of a row.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of 4 bytes; no alignment is needed.
+    unsafe fn row(self, p: *const u8) -> Self::Row;
+
     /// No products yet.
     fn no_products(self) -> Self::Short;
 
     /// No sums yet.
     fn no_sums(self) -> Self::Sums;
 
-    /// short + row · weights for each column. Exact if the row's bytes are −127 to 127 and no more words are added than 8 with weights
-    /// below 16, 4 below 32, or 2 below 64.
+    /// A number shifted up, for each column.
     ///
     /// # Safety
-    /// `row` is valid for reads of 4 bytes; no alignment is needed.
-    unsafe fn add_products(self, short: Self::Short, weights: Self::Words, row: *const u8) -> Self::Short;
+    /// `p` is valid for reads; no alignment is needed.
+    unsafe fn start(self, p: *const i32, bits: u32) -> Self::Sums;
+
+    /// sums + row · weights for each column. Exact if the row's bytes are −127 to 127, the weights below 64 and the sums fit 32 bits.
+    fn add_unsigned_products(self, sums: Self::Sums, weights: Self::Words, row: Self::Row) -> Self::Sums;
+
+    /// short + row · weights for each column. Exact if the row's bytes are −127 to 127 and no more words are added than 8 with weights
+    /// below 16, 4 below 32, or 2 below 64.
+    fn add_products(self, short: Self::Short, weights: Self::Words, row: Self::Row) -> Self::Short;
 
     /// sums + row · weights for each column, the weights made by [`NarrowQuads::signed`]. Exact if the row's bytes are −127 to 127 and the
     /// sums fit 32 bits.
-    ///
-    /// # Safety
-    /// `row` is valid for reads of 4 bytes; no alignment is needed.
-    unsafe fn add_signed_products(self, sums: Self::Sums, weights: Self::Words, row: *const u8) -> Self::Sums;
+    fn add_signed_products(self, sums: Self::Sums, weights: Self::Words, row: Self::Row) -> Self::Sums;
+
+    /// The same sums, made before what follows and not later: the compiler would rather keep all that they are made of.
+    #[inline(always)]
+    fn now(self, sums: Self::Sums) -> Self::Sums {
+        sums
+    }
 
     /// sums + short
     fn add(self, sums: Self::Sums, short: Self::Short) -> Self::Sums;
@@ -98,9 +119,12 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
 unsafe impl NarrowQuads<1> for Scalar {
     type Floats = Scalar;
     type Words = [u8; 4];
+    type Row = [i8; 4];
     type Short = i32;
     type Sums = i32;
     const OFFSET: i32 = 0;
+    const SHORT_SUMS: bool = false;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Scalar {
@@ -172,16 +196,29 @@ unsafe impl NarrowQuads<1> for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, short: i32, weights: [u8; 4], row: *const u8) -> i32 {
+    unsafe fn start(self, p: *const i32, bits: u32) -> i32 {
         // SAFETY: promised by the caller.
-        let row = unsafe { row.cast::<[i8; 4]>().read() };
+        unsafe { p.read_unaligned() << bits }
+    }
+
+    #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> [i8; 4] {
+        // SAFETY: promised by the caller.
+        unsafe { p.cast::<[i8; 4]>().read() }
+    }
+
+    #[inline(always)]
+    fn add_unsigned_products(self, sums: i32, weights: [u8; 4], row: [i8; 4]) -> i32 {
+        self.add_products(sums, weights, row)
+    }
+
+    #[inline(always)]
+    fn add_products(self, short: i32, weights: [u8; 4], row: [i8; 4]) -> i32 {
         weights.iter().zip(row).fold(short, |sum, (&x, y)| sum + i32::from(x) * i32::from(y))
     }
 
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: i32, weights: [u8; 4], row: *const u8) -> i32 {
-        // SAFETY: promised by the caller.
-        let row = unsafe { row.cast::<[i8; 4]>().read() };
+    fn add_signed_products(self, sums: i32, weights: [u8; 4], row: [i8; 4]) -> i32 {
         weights.iter().zip(row).fold(sums, |sum, (&x, y)| sum + i32::from(x as i8) * i32::from(y))
     }
 

@@ -40,10 +40,13 @@ const SIGN: i8 = i8::MIN;
 unsafe impl NarrowQuads<8> for Avx2F16c {
     type Floats = Avx2;
     type Words = __m256i;
+    type Row = __m256i;
     /// Two sums of 16 bits for each column.
     type Short = __m256i;
     type Sums = __m256i;
     const OFFSET: i32 = 0;
+    const SHORT_SUMS: bool = true;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -113,6 +116,12 @@ unsafe impl NarrowQuads<8> for Avx2F16c {
     }
 
     #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
     fn no_products(self) -> __m256i {
         // SAFETY: `self` proves AVX2.
         unsafe { _mm256_setzero_si256() }
@@ -123,23 +132,30 @@ unsafe impl NarrowQuads<8> for Avx2F16c {
         self.no_products()
     }
 
+    #[inline(always)]
+    unsafe fn start(self, p: *const i32, bits: u32) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe { _mm256_sll_epi32(_mm256_set1_epi32(p.read_unaligned()), _mm_cvtsi32_si128(bits as i32)) }
+    }
+
+    #[inline(always)]
+    fn add_unsigned_products(self, sums: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        self.add(sums, self.add_products(self.no_products(), weights, row))
+    }
+
     /// In 16 bits: a sum of two products is at most 2 · 127 times the largest weight, and 8 · 15, 4 · 31 and 2 · 63 of those pairs stay
     /// below 2¹⁵.
     #[inline(always)]
-    unsafe fn add_products(self, short: __m256i, weights: __m256i, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX2.
-        unsafe {
-            let row = _mm256_set1_epi32(row.cast::<i32>().read_unaligned());
-            _mm256_add_epi16(short, _mm256_maddubs_epi16(weights, row))
-        }
+    fn add_products(self, short: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_add_epi16(short, _mm256_maddubs_epi16(weights, row)) }
     }
 
     /// Magnitudes of weights times rows with the weights' signs: 2 · 128 · 127 is below 2¹⁵.
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: __m256i, weights: __m256i, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX2.
+    fn add_signed_products(self, sums: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        // SAFETY: `self` proves AVX2.
         unsafe {
-            let row = _mm256_set1_epi32(row.cast::<i32>().read_unaligned());
             let products = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(row, weights));
             self.add(sums, products)
         }
@@ -161,9 +177,12 @@ unsafe impl NarrowQuads<8> for Avx2F16c {
 unsafe impl NarrowQuads<8> for AvxVnniF16c {
     type Floats = Avx2;
     type Words = __m256i;
+    type Row = __m256i;
     type Short = __m256i;
     type Sums = __m256i;
     const OFFSET: i32 = 128;
+    const SHORT_SUMS: bool = false;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
@@ -226,6 +245,12 @@ unsafe impl NarrowQuads<8> for AvxVnniF16c {
     }
 
     #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
     fn no_products(self) -> __m256i {
         self.1.no_products()
     }
@@ -236,15 +261,25 @@ unsafe impl NarrowQuads<8> for AvxVnniF16c {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, short: __m256i, weights: __m256i, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller; `self` proves AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(short, weights, _mm256_set1_epi32(row.cast::<i32>().read_unaligned())) }
+    unsafe fn start(self, p: *const i32, bits: u32) -> __m256i {
+        // SAFETY: promised by the caller; `self` proves AVX2.
+        unsafe { _mm256_sll_epi32(_mm256_set1_epi32(p.read_unaligned()), _mm_cvtsi32_si128(bits as i32)) }
     }
 
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: __m256i, weights: __m256i, row: *const u8) -> __m256i {
-        // SAFETY: promised by the caller.
-        unsafe { self.add_products(sums, weights, row) }
+    fn add_unsigned_products(self, sums: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        NarrowQuads::add_products(self, sums, weights, row)
+    }
+
+    #[inline(always)]
+    fn add_products(self, short: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        // SAFETY: `self` proves AVX-VNNI.
+        unsafe { _mm256_dpbusd_avx_epi32(short, weights, row) }
+    }
+
+    #[inline(always)]
+    fn add_signed_products(self, sums: __m256i, weights: __m256i, row: __m256i) -> __m256i {
+        self.add_products(sums, weights, row)
     }
 
     #[inline(always)]
@@ -263,9 +298,12 @@ unsafe impl NarrowQuads<8> for AvxVnniF16c {
 unsafe impl NarrowQuads<16> for Avx512Vnni {
     type Floats = Avx512;
     type Words = __m512i;
+    type Row = __m512i;
     type Short = __m512i;
     type Sums = __m512i;
     const OFFSET: i32 = 128;
+    const SHORT_SUMS: bool = false;
+    const SUMS_WAIT: bool = true;
 
     #[inline(always)]
     fn floats(self) -> Avx512 {
@@ -336,6 +374,12 @@ unsafe impl NarrowQuads<16> for Avx512Vnni {
     }
 
     #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> __m512i {
+        // SAFETY: promised by the caller; `self` proves AVX-512 F.
+        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
     fn no_products(self) -> __m512i {
         // SAFETY: `self` proves AVX-512 F.
         unsafe { _mm512_setzero_si512() }
@@ -347,15 +391,31 @@ unsafe impl NarrowQuads<16> for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, short: __m512i, weights: __m512i, row: *const u8) -> __m512i {
-        // SAFETY: promised by the caller; `self` proves AVX512-VNNI.
-        unsafe { _mm512_dpbusd_epi32(short, weights, _mm512_set1_epi32(row.cast::<i32>().read_unaligned())) }
+    unsafe fn start(self, p: *const i32, bits: u32) -> __m512i {
+        // SAFETY: promised by the caller; `self` proves AVX-512 F.
+        unsafe { _mm512_sll_epi32(_mm512_set1_epi32(p.read_unaligned()), _mm_cvtsi32_si128(bits as i32)) }
     }
 
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: __m512i, weights: __m512i, row: *const u8) -> __m512i {
-        // SAFETY: promised by the caller.
-        unsafe { NarrowQuads::add_products(self, sums, weights, row) }
+    fn add_unsigned_products(self, sums: __m512i, weights: __m512i, row: __m512i) -> __m512i {
+        NarrowQuads::add_products(self, sums, weights, row)
+    }
+
+    #[inline(always)]
+    fn add_products(self, short: __m512i, weights: __m512i, row: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX512-VNNI.
+        unsafe { _mm512_dpbusd_epi32(short, weights, row) }
+    }
+
+    #[inline(always)]
+    fn add_signed_products(self, sums: __m512i, weights: __m512i, row: __m512i) -> __m512i {
+        NarrowQuads::add_products(self, sums, weights, row)
+    }
+
+    #[inline(always)]
+    fn now(self, sums: __m512i) -> __m512i {
+        // SAFETY: `self` proves AVX-512 F.
+        unsafe { in_register(sums) }
     }
 
     #[inline(always)]
@@ -368,4 +428,16 @@ unsafe impl NarrowQuads<16> for Avx512Vnni {
     fn to_floats(self, sums: __m512i) -> [f32; 16] {
         Quads::to_floats(self, sums)
     }
+}
+
+/// The same vector, in a register here.
+///
+/// # Safety
+/// The CPU has AVX-512 F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn in_register(mut vector: __m512i) -> __m512i {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {} */", inout(zmm_reg) vector, options(nomem, nostack, preserves_flags)) };
+    vector
 }

@@ -47,10 +47,17 @@ unsafe impl Quads<8> for Avx2 {
     type Sums = __m256i;
     const ROWS: QuadRows = QuadRows::Words;
     const ROWS_AT_A_TIME: usize = 4;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
         self
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_setzero_si256() }
     }
 
     #[inline(always)]
@@ -109,10 +116,17 @@ unsafe impl Quads<8> for AvxVnni {
     type Sums = __m256i;
     const ROWS: QuadRows = QuadRows::Offset;
     const ROWS_AT_A_TIME: usize = 6;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Avx2 {
         self.0
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> __m256i {
+        // SAFETY: `self` proves AVX2.
+        unsafe { _mm256_setzero_si256() }
     }
 
     #[inline(always)]
@@ -152,11 +166,18 @@ unsafe impl Quads<16> for Avx512Vnni {
     type Row = __m512i;
     type Sums = __m512i;
     const ROWS: QuadRows = QuadRows::Offset;
-    const ROWS_AT_A_TIME: usize = 24;
+    const ROWS_AT_A_TIME: usize = 4;
+    const SUMS_WAIT: bool = true;
 
     #[inline(always)]
     fn floats(self) -> Avx512 {
         self.0
+    }
+
+    #[inline(always)]
+    fn no_sums(self) -> __m512i {
+        // SAFETY: `self` proves AVX-512 F.
+        unsafe { _mm512_setzero_si512() }
     }
 
     #[inline(always)]

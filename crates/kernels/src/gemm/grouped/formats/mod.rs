@@ -41,18 +41,34 @@ unsafe fn nibbles<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
     q.and(q.shift_right(nibbles, quad / 4 * 4), 15)
 }
 
-/// The fifth bits of word `quad` of eight, in their place, from word 0 in the order of [`by_word`].
+/// Word `quad` of eight of five bits, as [`pack_five_bits`] puts them into five words from `first` on.
 ///
 /// # Safety
-/// As [`Columns::word`] for word 0; `quad` is below 8.
+/// As [`Columns::word`] for words `first` to `first` + 4; `quad` is below 8.
+#[inline(always)]
+unsafe fn five_bits<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    first: usize,
+    quad: usize,
+) -> Q::Words {
+    // SAFETY: promised by the caller.
+    unsafe { q.or(nibbles(q, columns, first + 1, quad), fifth_bits(q, columns, first, quad)) }
+}
+
+/// The fifth bits of word `quad` of eight, in their place, from word `first` in the order of [`by_word`].
+///
+/// # Safety
+/// As [`Columns::word`] for word `first`; `quad` is below 8.
 #[inline(always)]
 unsafe fn fifth_bits<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
     q: Q,
     columns: Columns<F>,
+    first: usize,
     quad: usize,
 ) -> Q::Words {
     // SAFETY: promised by the caller.
-    let bits = unsafe { q.words(columns.word(0)) };
+    let bits = unsafe { q.words(columns.word(first)) };
     let placed = if quad <= 4 { q.shift_left(bits, 4 - quad) } else { q.shift_right(bits, quad - 4) };
     q.and(placed, 16)
 }

@@ -5,11 +5,12 @@
 //! block: d and e as f16; s and m in 12 bytes; 128 bytes: byte 32·i + p holds q[2·i][p] below q[2·i + 1][p]
 //! ```
 //!
-//! In memory s and m have a byte each.
+//! In memory s and m have a byte each, and a group has 16 bytes of its own: byte b holds q[g][b] below q[g][b + 16].
 //!
 //! Source: `block_q4_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
 
-use super::super_groups::{HEAD, arrange_head, minimum, nibbles, pack_nibbles, quantize_groups, scale};
+use super::super_groups::{HEAD, arrange_head, levels_of, minimum, quantize_groups, scale};
+use super::{nibbles, pack_nibbles};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -33,14 +34,24 @@ impl GroupFormat for Q4_K {
 
     fn arrange(block: &[u8], column: &mut [u8]) {
         let levels = arrange_head(block, column);
-        column[HEAD..].copy_from_slice(levels);
+        store(&levels_of(levels), &mut column[HEAD..]);
     }
 
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let (head, bytes) = column.split_at_mut(HEAD);
         let levels = quantize_groups::<15>(weights, head);
-        pack_nibbles(&levels, bytes);
+        store(&levels, bytes);
+    }
+}
+
+/// Words of a group.
+const WORDS: usize = 4;
+
+#[inline(always)]
+fn store(levels: &[[u8; 32]; 8], bytes: &mut [u8]) {
+    for (levels, bytes) in levels.iter().zip(bytes.chunks_exact_mut(4 * WORDS)) {
+        pack_nibbles(levels, bytes);
     }
 }
 
@@ -59,7 +70,7 @@ unsafe impl Decode for Q4_K {
         quad: usize,
     ) -> Q::Words {
         // SAFETY: promised by the caller.
-        unsafe { nibbles(q, columns, 0, group, quad) }
+        unsafe { nibbles(q, columns, WORDS * group, quad) }
     }
 
     #[inline(always)]

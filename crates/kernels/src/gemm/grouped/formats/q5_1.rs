@@ -9,7 +9,7 @@
 //!
 //! Source: `block_q5_1` in ggml's `ggml-common.h`.
 
-use super::{by_word, fifth_bits, nibbles, pack_five_bits, store_scale_and_minimum};
+use super::{by_word, five_bits, pack_five_bits, store_scale_and_minimum};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::above_minimum;
 use crate::gemm::microkernel::Microkernel;
@@ -60,6 +60,6 @@ unsafe impl Decode for Q5_1 {
         quad: usize,
     ) -> Q::Words {
         // SAFETY: promised by the caller.
-        unsafe { q.or(nibbles(q, columns, 1, quad), fifth_bits(q, columns, quad)) }
+        unsafe { five_bits(q, columns, 0, quad) }
     }
 }

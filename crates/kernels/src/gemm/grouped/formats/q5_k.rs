@@ -10,7 +10,8 @@
 //!
 //! Source: `block_q5_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
 
-use super::super_groups::{HEAD, arrange_head, minimum, nibbles, pack_nibbles, quantize_groups, scale};
+use super::super_groups::{HEAD, arrange_head, levels_of, minimum, quantize_groups, scale};
+use super::{five_bits, pack_five_bits};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -22,14 +23,17 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_K;
 
-/// Words of the highest bits.
-const HIGH_WORDS: usize = 8;
+/// Bytes of the highest bits in a file.
+const HIGH_BYTES: usize = 32;
+
+/// Words of a group.
+const WORDS: usize = 5;
 
 impl GroupFormat for Q5_K {
     const NAME: &'static str = "q5_k";
     const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 176;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: HIGH_WORDS + 32 };
+    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 8 * WORDS };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q5_K>>]] {
         registry::Q5_K
@@ -37,18 +41,27 @@ impl GroupFormat for Q5_K {
 
     fn arrange(block: &[u8], column: &mut [u8]) {
         let levels = arrange_head(block, column);
-        column[HEAD..].copy_from_slice(levels);
+        let (high_bits, nibbles) = levels.split_at(HIGH_BYTES);
+        let mut levels = levels_of(nibbles);
+        for (group, levels) in levels.iter_mut().enumerate() {
+            for (level, bits) in levels.iter_mut().zip(high_bits) {
+                *level |= (bits >> group & 1) << 4;
+            }
+        }
+        store(&levels, &mut column[HEAD..]);
     }
 
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
-        let (head, rest) = column.split_at_mut(HEAD);
-        let (high_bits, bytes) = rest.split_at_mut(4 * HIGH_WORDS);
-        let levels = quantize_groups::<31>(weights, head);
-        for (p, byte) in high_bits.iter_mut().enumerate() {
-            *byte = (0..8).map(|group| levels[group][p] >> 4 << group).sum();
-        }
-        pack_nibbles(&levels, bytes);
+        let (head, bytes) = column.split_at_mut(HEAD);
+        store(&quantize_groups::<31>(weights, head), bytes);
+    }
+}
+
+#[inline(always)]
+fn store(levels: &[[u8; 32]; 8], bytes: &mut [u8]) {
+    for (levels, bytes) in levels.iter().zip(bytes.chunks_exact_mut(4 * WORDS)) {
+        pack_five_bits(levels, bytes);
     }
 }
 
@@ -67,10 +80,7 @@ unsafe impl Decode for Q5_K {
         quad: usize,
     ) -> Q::Words {
         // SAFETY: promised by the caller.
-        let (high_bits, nibbles) =
-            unsafe { (q.words(columns.word(quad)), nibbles(q, columns, HIGH_WORDS, group, quad)) };
-        let high_bits = q.shift_left(q.and(q.shift_right(high_bits, group), 1), 4);
-        q.or(nibbles, high_bits)
+        unsafe { five_bits(q, columns, WORDS * group, quad) }
     }
 
     #[inline(always)]

@@ -24,19 +24,18 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub struct Q6_K;
 
-/// Words of the lower bits.
-const LOW_WORDS: usize = 32;
+/// Words of a group.
+const WORDS: usize = 3;
 
 /// Where the fields of a column lie in memory.
 const SCALES: Range<usize> = 2..18;
-const LOW: Range<usize> = 18..146;
-const HIGH: Range<usize> = 146..210;
+const LEVELS: Range<usize> = 18..210;
 
 impl GroupFormat for Q6_K {
     const NAME: &'static str = "q6_k";
     const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 210;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: LOW_WORDS + 16 };
+    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: 16 * WORDS };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q6_K>>]] {
         registry::Q6_K
@@ -45,8 +44,14 @@ impl GroupFormat for Q6_K {
     fn arrange(block: &[u8], column: &mut [u8]) {
         column[..2].copy_from_slice(&block[208..]);
         column[SCALES].copy_from_slice(&block[192..208]);
-        column[LOW].copy_from_slice(&block[..128]);
-        column[HIGH].copy_from_slice(&block[128..192]);
+        let (low, high) = block[..192].split_at(128);
+        let mut levels = [[0; 16]; 16];
+        for (at, level) in levels.as_flattened_mut().iter_mut().enumerate() {
+            let (half, run, p) = (at / 128, at / 32 % 4, at % 32);
+            let low = low[64 * half + run % 2 * 32 + p] >> (run / 2 * 4) & 15;
+            *level = low | (high[32 * half + p] >> (run * 2) & 3) << 4;
+        }
+        store(&levels, &mut column[LEVELS]);
     }
 
     #[inline(always)]
@@ -59,11 +64,26 @@ impl GroupFormat for Q6_K {
         column.fill(0);
         store_half(0, coarse, column);
         column[SCALES].copy_from_slice(&fine.map(|s| s as u8));
-        for (at, &w) in weights.iter().enumerate() {
-            let level = nearest::<-32, 31>(w, coarse * f32::from(fine[at / 16])) + 32;
-            let (half, run, p) = (at / 128, at / 32 % 4, at % 32);
-            column[LOW.start + 64 * half + run % 2 * 32 + p] |= (level as u8 & 15) << (run / 2 * 4);
-            column[HIGH.start + 32 * half + p] |= (level as u8 >> 4) << (run * 2);
+        let mut levels = [[0; 16]; 16];
+        for (group, levels) in levels.iter_mut().enumerate() {
+            for (level, &w) in levels.iter_mut().zip(&weights[16 * group..]) {
+                *level = (nearest::<-32, 31>(w, coarse * f32::from(fine[group])) + 32) as u8;
+            }
+        }
+        store(&levels, &mut column[LEVELS]);
+    }
+}
+
+/// Three words for each group: the lower four bits of words 0 and 1 below those of words 2 and 3; then the upper two bits of all, word by
+/// word from the lowest bits of a byte up.
+#[inline(always)]
+fn store(levels: &[[u8; 16]; 16], bytes: &mut [u8]) {
+    for (levels, bytes) in levels.iter().zip(bytes.as_chunks_mut::<{ 4 * WORDS }>().0) {
+        for b in 0..8 {
+            bytes[b] = levels[b] & 15 | levels[b + 8] << 4;
+        }
+        for i in 0..4 {
+            bytes[8 + i] = (0..4).map(|word| levels[4 * word + i] >> 4 << (2 * word)).sum();
         }
     }
 }
@@ -81,15 +101,14 @@ unsafe impl Decode for Q6_K {
         group: usize,
         quad: usize,
     ) -> Q::Words {
-        let (half, run, word) = (group / 8, group / 2 % 4, group % 2 * 4 + quad);
         // SAFETY: promised by the caller.
         let (low, high) = unsafe {
-            let low = q.words(columns.word(16 * half + run % 2 * 8 + word));
-            (low, q.words(columns.word(LOW_WORDS + 8 * half + word)))
+            let low = q.words(columns.word(WORDS * group + quad % 2));
+            (low, q.words(columns.word(WORDS * group + 2)))
         };
-        let low = q.and(q.shift_right(low, run / 2 * 4), 15);
-        let high = q.shift_left(q.and(q.shift_right(high, run * 2), 3), 4);
-        q.or(low, high)
+        let low = q.and(q.shift_right(low, quad / 2 * 4), 15);
+        let high = if quad < 2 { q.shift_left(high, 4 - 2 * quad) } else { q.shift_right(high, 2 * quad - 4) };
+        q.or(low, q.and(high, 48))
     }
 
     #[inline(always)]

@@ -66,31 +66,15 @@ pub(super) unsafe fn minimum<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES:
     std::array::from_fn(|lane| -(coarse[lane] * fine[lane]))
 }
 
-/// Word `quad` of a group from the lower four bits of levels, which lie from word `first` on as [`pack_nibbles`] puts them.
-///
-/// # Safety
-/// As [`Columns::word`] for words `first` to `first` + 31; `group` and `quad` are below 8.
-#[inline(always)]
-pub(super) unsafe fn nibbles<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
-    q: Q,
-    columns: Columns<F>,
-    first: usize,
-    group: usize,
-    quad: usize,
-) -> Q::Words {
-    // SAFETY: promised by the caller.
-    let nibbles = unsafe { q.words(columns.word(first + group / 2 * 8 + quad)) };
-    q.and(q.shift_right(nibbles, group % 2 * 4), 15)
-}
-
-/// The lower four bits of levels into 128 bytes: those of an even group below those of the next.
-#[inline(always)]
-pub(super) fn pack_nibbles(levels: &[[u8; 32]; GROUPS], bytes: &mut [u8]) {
-    for (bytes, [low, high]) in bytes.as_chunks_mut::<32>().0.iter_mut().zip(levels.as_chunks::<2>().0) {
-        for (p, byte) in bytes.iter_mut().enumerate() {
-            *byte = low[p] & 15 | high[p] << 4;
+/// Levels of four bits out of the 128 bytes of a file's block: those of an even group lie below those of the next.
+pub(super) fn levels_of(bytes: &[u8]) -> [[u8; 32]; GROUPS] {
+    let mut levels = [[0; 32]; GROUPS];
+    for (bytes, [low, high]) in bytes.as_chunks::<32>().0.iter().zip(levels.as_chunks_mut::<2>().0) {
+        for ((byte, low), high) in bytes.iter().zip(low).zip(high) {
+            (*low, *high) = (byte & 15, byte >> 4);
         }
     }
+    levels
 }
 
 /// Halves, scales and minimums for 256 weights, and their levels from 0 to HIGH.

@@ -1,0 +1,100 @@
+//! The sums of a tile in memory, for kernels whose registers are full of the sums of a group, which are scaled and added to those.
+
+use super::super::epilogue::{Sums, TileEpilogue};
+use super::super::tile_args::{Store, TileArgs};
+use super::operands::opaque;
+use crate::simd::Simd;
+
+/// The sums of a tile of ROWS rows and VECTORS vectors of LANES. Vectors do not cross cache lines.
+#[repr(C, align(64))]
+pub(in crate::gemm) struct SumsInMemory<const LANES: usize, const VECTORS: usize, const ROWS: usize>(
+    [[[f32; LANES]; VECTORS]; ROWS],
+);
+
+impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<LANES, VECTORS, ROWS> {
+    #[inline(always)]
+    pub(in crate::gemm) fn zeros() -> Self {
+        SumsInMemory([[[0.0; LANES]; VECTORS]; ROWS])
+    }
+
+    /// sums ← what the store goes on from: zeros, or what C holds. With an α they stay zeros, and [`SumsInMemory::store`] does the rest.
+    ///
+    /// # Safety
+    /// The arguments satisfy the contract of [`TileFn`](super::super::TileFn) for ROWS rows and VECTORS vectors of LANES.
+    #[inline(always)]
+    pub(in crate::gemm) unsafe fn begin(&mut self, args: &TileArgs<'_, f32>) {
+        if args.store.reads_c() && !is_scaled(args) {
+            let beta = if let Store::Scale { beta, .. } = args.store { beta } else { 1.0 };
+            // SAFETY: promised by the caller.
+            unsafe { self.read(args, beta) };
+        }
+    }
+
+    /// sums ← β · C
+    ///
+    /// # Safety
+    /// As [`SumsInMemory::begin`], for a store that reads C.
+    #[inline(never)]
+    unsafe fn read(&mut self, args: &TileArgs<'_, f32>, beta: f32) {
+        for (i, row) in self.0.iter_mut().enumerate() {
+            for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
+                // SAFETY: row i and column j of the tile, promised by the caller.
+                let c = unsafe { *args.c.wrapping_add(i * args.c_row_stride + j) };
+                // Zeros become positive, as they do when a product of zero is added to them.
+                *sum = if beta == 1.0 { c + 0.0 } else { beta * c + 0.0 };
+            }
+        }
+    }
+
+    /// Row 0, from which kernels count. The compiler is not to keep in registers what is behind it.
+    #[inline(always)]
+    pub(in crate::gemm) fn rows(&mut self) -> *mut [[f32; LANES]; VECTORS] {
+        opaque(self.0.as_ptr()).cast_mut()
+    }
+
+    /// C ← store(sums)
+    ///
+    /// # Safety
+    /// As [`SumsInMemory::begin`], with the same arguments.
+    #[inline(always)]
+    pub(in crate::gemm) unsafe fn store<S: Simd<f32>>(&mut self, s: S, args: &TileArgs<'_, f32>) {
+        const { assert!(LANES.is_multiple_of(S::LANES), "wanted whole vectors of the instruction set") };
+        let TileArgs { c, c_row_stride, cols, store, .. } = *args;
+        // SAFETY: the rows of sums are whole vectors; C and the epilogue's operands are promised by the caller.
+        unsafe {
+            if let Store::Epilogue { epilogue, .. } = store {
+                let sums = self.rows().cast_const().cast();
+                let sums = Sums { sums, sums_row_stride: VECTORS * LANES, rows: ROWS, cols, c, c_row_stride };
+                return epilogue.apply(s, sums);
+            }
+            if is_scaled(args) {
+                self.scale(args);
+            }
+            for (i, row) in self.0.iter().enumerate() {
+                c.add(i * c_row_stride).copy_from_nonoverlapping(row.as_ptr().cast(), cols);
+            }
+        }
+    }
+
+    /// sums ← α · sums + β · C
+    ///
+    /// # Safety
+    /// As [`SumsInMemory::begin`].
+    #[inline(never)]
+    unsafe fn scale(&mut self, args: &TileArgs<'_, f32>) {
+        let Store::Scale { alpha, beta } = args.store else { return };
+        for (i, row) in self.0.iter_mut().enumerate() {
+            for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
+                let c = args.c.wrapping_add(i * args.c_row_stride + j);
+                // SAFETY: row i and column j of the tile, promised by the caller; read only if the store does.
+                *sum = alpha * *sum + if beta == 0.0 { 0.0 } else { beta * unsafe { *c } };
+            }
+        }
+    }
+}
+
+/// Whether the sums of this call take a factor, so that they must not be mixed with what C holds before it.
+#[inline(always)]
+fn is_scaled(args: &TileArgs<'_, f32>) -> bool {
+    matches!(args.store, Store::Scale { alpha, .. } if alpha != 1.0)
+}
