@@ -6,7 +6,7 @@ use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
 use super::rows::{self, RowBuf};
-use super::select::{Shape, choose};
+use super::select::{FEW_ROWS, Shape, choose};
 use super::strided::Strided;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
@@ -34,6 +34,8 @@ const LARGEST_COPY: usize = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct GemmPlan<S: Scheme> {
     kernel: Supported<S>,
+    /// Reads the same rows and panels.
+    kernel_for_few_rows: Supported<S>,
     caches: Caches,
     blocking: Option<Blocking>,
     n: usize,
@@ -43,7 +45,10 @@ pub struct GemmPlan<S: Scheme> {
 impl<S: Scheme> GemmPlan<S> {
     /// The plan for B (k, n) and products of up to about `shape.m` rows.
     pub fn new(cpu: &Cpu, shape: Shape) -> Self {
-        Self::with_kernel(cpu, choose(cpu, shape), shape)
+        let plan = Self::with_kernel(cpu, choose(cpu, shape), shape);
+        let other = choose(cpu, Shape { m: 1, ..shape });
+        let formats = |kernel: Supported<S>| (kernel.record().row_format(), kernel.record().panel_format());
+        if formats(other) == formats(plan.kernel) { GemmPlan { kernel_for_few_rows: other, ..plan } } else { plan }
     }
 
     /// As [`GemmPlan::new`], with a kernel of the caller's choice.
@@ -52,7 +57,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// If it is a kernel of [`Form::Dot`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
         assert_ne!(kernel.record().form(), Form::Dot, "{} reads B along k", kernel.record().name());
-        GemmPlan { kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
+        GemmPlan { kernel, kernel_for_few_rows: kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
     }
 
     /// The same plan with blocks of the caller's choice: mc and kc at least 1, nc a multiple of the kernel's nr.
@@ -197,8 +202,10 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         pool: &dyn Parallel,
     ) {
         let (m, n, k) = (c.rows(), self.n, self.k);
+        let has_few_rows = m <= FEW_ROWS && self.blocking.is_none();
+        let kernel = if has_few_rows { self.kernel_for_few_rows } else { self.kernel };
         let product = Product {
-            kernel: self.kernel.tiles(),
+            kernel: kernel.tiles(),
             m,
             n,
             k,
@@ -209,12 +216,12 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             beta: 0.0,
             epilogue: Some(epilogue),
         };
-        let record = self.kernel.record();
+        let record = kernel.record();
         let blocking = self.blocking.unwrap_or_else(|| {
             let bytes = (record.row_format().element_bytes(), record.panel_format().element_bytes());
             Blocking::choose(record.tile(), bytes, self.caches, pool.threads(), Shape { m, n, k })
         });
         // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
-        unsafe { product.run(a, b.whole(self.kernel), blocking, pool) };
+        unsafe { product.run(a, b.whole(kernel), blocking, pool) };
     }
 }

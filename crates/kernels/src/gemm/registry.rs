@@ -209,7 +209,10 @@ macro_rules! grouped {
     ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
-            &[grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x48", [1 2 3 4], [1 2 3])],
+            &[
+                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x48", [1 2 3 4], [1 2 3]),
+                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x16", [1 2 3 4], [1]),
+            ],
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
             #[cfg(target_arch = "x86_64")]
@@ -333,6 +336,7 @@ static BF16_AVX512_BF16: &[Microkernel<scheme::Bf16>] = &[
     pairs!("avx512_bf16_vdpbf16ps_8x48", [1 2 3 4 5 6 7 8], [1 2 3]),
     pairs!("avx512_bf16_vdpbf16ps_6x64", [1 2 3 4 5 6], [1 2 3 4]),
     pairs!("avx512_bf16_vdpbf16ps_4x96", [1 2 3 4], [1 2 3 4 5 6]),
+    pairs!("avx512_bf16_vdpbf16ps_6x16", [1 2 3 4 5 6], [1]),
 ];
 
 #[cfg(target_arch = "x86_64")]

@@ -16,8 +16,8 @@ pub struct Shape {
 }
 
 /// The kernel for packed panels of B: with the lowest estimate among those that `cpu` can run on the best ISA it has, the first of
-/// equals; or, for a few rows, the one with the widest panels among those that take all rows at once: memory delivers
-/// those fastest.
+/// equals; or, for a few rows, among those that take all rows at once the one with the widest panels, and of those the one whose tile has
+/// fewest of them: memory delivers one long stream fastest.
 pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
     let rates = cpu.core_family().rates();
     let kernels = candidates::<S>(cpu, Form::Blocks).chain(candidates::<S>(cpu, Form::Outer));
@@ -26,7 +26,10 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
             // Only where there is no other.
             let is_too_flat = is_too_flat(kernel.tile(), vector_bytes(kernel.record()), &rates);
             match kernel.tile() {
-                Tile { mr, nr } if shape.m <= FEW_ROWS => (is_too_flat, mr < shape.m, usize::MAX - nr),
+                Tile { mr, nr } if shape.m <= FEW_ROWS => {
+                    let panel = kernel.record().panel_format().cols;
+                    (is_too_flat, mr < shape.m, (usize::MAX - panel) / 2 + nr / panel)
+                }
                 Tile { mr, .. } => (is_too_flat, mr < Tile::LEAST_ROWS, cycles(kernel.record(), &rates, shape)),
             }
         })
@@ -34,7 +37,7 @@ pub fn choose<S: Scheme>(cpu: &Cpu, shape: Shape) -> Supported<S> {
 }
 
 /// Rows up to which the reading of B takes longer than the arithmetic.
-const FEW_ROWS: usize = 6;
+pub(super) const FEW_ROWS: usize = 6;
 
 /// Whether so few rows share what is loaded of B that L2 cannot deliver it.
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! What a microkernel is asked to do: one tile of C, from operands that are addresses and strides in bytes.
 
 use super::chains::chain_end;
-use super::side_work::SideWork;
+use super::side_work::{STREAM_AHEAD, SideWork};
 use crate::scheme::Output;
 use crate::scratch::Zeroable;
 
@@ -105,6 +105,18 @@ pub struct TileArgs<'a, E: Output> {
 }
 
 impl<'a, E: Output> TileArgs<'a, E> {
+    /// How many bytes ahead to ask for panels, of which the tile has `panels` and has come as far as `position`; 0 if they do not come from
+    /// memory. Where the panels end, those of the next tile follow, behind the others of this one.
+    #[inline(always)]
+    pub(super) fn stream_ahead(&self, position: usize, panels: usize) -> usize {
+        let ahead = STREAM_AHEAD / panels;
+        match self.side_work {
+            SideWork::PrefetchB if position + ahead >= self.panel_stride => ahead + (panels - 1) * self.panel_stride,
+            SideWork::PrefetchB => ahead,
+            _ => 0,
+        }
+    }
+
     /// The chains of this call, in order.
     pub fn chains(&self) -> impl Iterator<Item = Chain<'_, 'a, E>> {
         let (end, mut at) = (self.before + self.steps, self.before);

@@ -12,7 +12,7 @@ use super::format::{COLS, Columns, Decode, WORD, panel};
 use super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
 use crate::gemm::micro::in_memory::SumsInMemory;
 use crate::gemm::micro::operands::{keep_in_memory, opaque};
-use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS, SideWork};
+use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::scratch::LINE;
 use crate::simd::{NarrowQuads, Scalar, Simd};
@@ -90,7 +90,8 @@ where
                         block,
                         panel_stride: args.panel_stride,
                         within: group % groups_in_block,
-                        is_streamed: matches!(args.side_work, SideWork::PrefetchB),
+                        ahead: args
+                            .stream_ahead(block.addr() - pair.b.addr(), const { (VECTORS * LANES).div_ceil(COLS) }),
                         format: PhantomData,
                     };
                     if waiting.rows.is_null() {
@@ -231,8 +232,8 @@ struct Group<F> {
     block: *const u8,
     panel_stride: usize,
     within: usize,
-    /// Whether the panels come from memory.
-    is_streamed: bool,
+    /// Bytes from the block to what is to be prefetched, if not 0.
+    ahead: usize,
     format: PhantomData<F>,
 }
 
@@ -265,7 +266,7 @@ impl<F: Decode> Group<F> {
         let mut products = [[q.no_sums(); VECTORS]; MR];
         // SAFETY: promised by the caller.
         unsafe {
-            if MR <= STREAMED_ROWS && self.is_streamed {
+            if MR <= STREAMED_ROWS && self.ahead > 0 {
                 self.prefetch::<Q, LANES, VECTORS>(q);
             }
             if zero != 0 {
@@ -432,7 +433,7 @@ impl<F: Decode> Group<F> {
     {
         let bytes = const { panel::<F>().block_bytes / (F::BLOCK / F::GROUP) };
         for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
-            let block = self.block.wrapping_add(panel * self.panel_stride + self.within * bytes + STREAM_AHEAD);
+            let block = self.block.wrapping_add(panel * self.panel_stride + self.within * bytes + self.ahead);
             (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(block.wrapping_add(line).cast()));
         }
     }

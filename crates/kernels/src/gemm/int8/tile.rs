@@ -4,7 +4,7 @@ use super::columns::{BRICK, SCALES, SUMS};
 use super::rows::HEAD;
 use super::{COLS, GROUP, QUAD};
 use crate::gemm::micro::in_memory::SumsInMemory;
-use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS, SideWork};
+use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
 use std::ptr::null;
@@ -69,7 +69,8 @@ where
                     row_stride: args.a_row_stride,
                     blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
                     panel_stride: args.panel_stride,
-                    is_streamed: matches!(args.side_work, SideWork::PrefetchB),
+                    ahead: args
+                        .stream_ahead(offset / GROUP * args.b_stride, const { (VECTORS * LANES).div_ceil(COLS) }),
                 };
                 let mut done = 0;
                 while done < MR {
@@ -101,8 +102,8 @@ struct Group {
     row_stride: usize,
     blocks: *const u8,
     panel_stride: usize,
-    /// Whether the panels come from memory.
-    is_streamed: bool,
+    /// Bytes from the blocks to what is to be prefetched, if not 0.
+    ahead: usize,
 }
 
 /// Exact sums of products of a group, for rows from `first` on, those of the rows before `added` having been added already.
@@ -117,7 +118,7 @@ impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
     /// Nothing that would have to be added.
     #[inline(always)]
     fn none(zeros: S) -> Self {
-        let group = Group { rows: null(), row_stride: 0, blocks: null(), panel_stride: 0, is_streamed: false };
+        let group = Group { rows: null(), row_stride: 0, blocks: null(), panel_stride: 0, ahead: 0 };
         Products { sums: [[zeros; VECTORS]; MR], group, first: 0, added: usize::MAX }
     }
 
@@ -200,9 +201,9 @@ impl Group {
                     for (j, columns) in columns.iter_mut().enumerate().skip(1) {
                         *columns = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
                     }
-                    if MR <= STREAMED_ROWS && self.is_streamed {
+                    if MR <= STREAMED_ROWS && self.ahead > 0 {
                         for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
-                            let ahead = self.blocks.wrapping_add(panel * self.panel_stride + brick + STREAM_AHEAD);
+                            let ahead = self.blocks.wrapping_add(panel * self.panel_stride + brick + self.ahead);
                             q.floats().prefetch(ahead.cast());
                         }
                     }
