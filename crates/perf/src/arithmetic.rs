@@ -117,7 +117,7 @@ fn widest_f32() -> (Isa, &'static str) {
             return (Isa::Avx2, "vfmadd231ps ymm");
         }
     }
-    (Isa::Scalar, "multiply and add, 128-bit")
+    if cfg!(target_arch = "aarch64") { (Isa::Neon, "fmla, 128-bit") } else { (Isa::Scalar, "multiply and add, 128-bit") }
 }
 
 #[cfg(target_arch = "x86_64")]

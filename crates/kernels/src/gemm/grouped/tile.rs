@@ -19,6 +19,11 @@ use crate::simd::{NarrowQuads, Scalar, Simd};
 use std::marker::PhantomData;
 use std::ptr::null;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+
+#[cfg(target_arch = "aarch64")]
+pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
 

@@ -9,6 +9,11 @@ use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
 use std::ptr::null;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+
+#[cfg(target_arch = "aarch64")]
+pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
 
