@@ -218,7 +218,10 @@ mod tests {
 
     #[test]
     fn texts_of_sysfs_are_read_and_nonsense_is_not() {
-        assert_eq!([size_in_bytes("32K"), size_in_bytes("1M"), size_in_bytes("64")], [Some(32768), Some(1 << 20), Some(64)]);
+        assert_eq!(
+            [size_in_bytes("32K"), size_in_bytes("1M"), size_in_bytes("64")],
+            [Some(32768), Some(1 << 20), Some(64)]
+        );
         assert_eq!([size_in_bytes(""), size_in_bytes("K"), size_in_bytes("99999999999999999999M")], [None; 3]);
         assert_eq!([cpus_in_list("0-3,6"), cpus_in_list("2"), cpus_in_list(""), cpus_in_list("3-1")], [5, 1, 0, 0]);
     }

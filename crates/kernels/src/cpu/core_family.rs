@@ -98,9 +98,7 @@ mod tests {
 
     #[test]
     fn rates_are_such_as_costs_can_be_divided_by() {
-        use CoreFamily::{
-            CortexA53, CortexA72, CortexA76, IntelClient, IntelServer, Other, Zen2And3, Zen4, Zen5,
-        };
+        use CoreFamily::{CortexA53, CortexA72, CortexA76, IntelClient, IntelServer, Other, Zen2And3, Zen4, Zen5};
         for family in [Zen2And3, Zen4, Zen5, IntelServer, IntelClient, CortexA53, CortexA72, CortexA76, Other] {
             let rates = family.rates();
             assert!(rates.per_cycle > 0 && rates.wide_per_cycle > 0 && rates.l2_bytes_per_cycle > 0, "{family}");

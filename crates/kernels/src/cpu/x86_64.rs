@@ -55,9 +55,7 @@ pub(super) fn family_of(identity: &Identity, features: Features) -> CoreFamily {
         (b"GenuineIntel", 6) => match model {
             // Skylake-X to Cooper Lake, Ice Lake, Sapphire and Emerald Rapids, Granite Rapids.
             0x55 | 0x6a | 0x6c | 0x8f | 0xcf | 0xad | 0xae => CoreFamily::IntelServer,
-            _ if features.contains(Features::AVX2) && !features.contains(Features::AVX512) => {
-                CoreFamily::IntelClient
-            }
+            _ if features.contains(Features::AVX2) && !features.contains(Features::AVX512) => CoreFamily::IntelClient,
             _ => CoreFamily::Other,
         },
         _ => CoreFamily::Other,

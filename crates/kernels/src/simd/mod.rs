@@ -47,14 +47,14 @@ pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use halves::Avx512Bf16;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use halves::{F16Loads, Halves};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use quads::NeonDot;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "x86_64")]
 pub use {avx2::Avx2, avx512::Avx512};
 
@@ -93,6 +93,16 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for reads of the elements of the lanes in `first`, of which there is at least one.
     unsafe fn load_first_filled(self, p: *const E, first: Self::First) -> Self::Reg;
+
+    /// Loads a number into all lanes, in the way that is best for one that is multiplied with several vectors.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of an element.
+    #[inline(always)]
+    unsafe fn load_factor(self, p: *const E) -> Self::Reg {
+        // SAFETY: promised by the caller.
+        self.splat(unsafe { *p })
+    }
 
     /// Stores a vector.
     ///

@@ -151,6 +151,18 @@ macro_rules! vectors {
                 unsafe { if first == $lanes { $load(p) } else { $load_first(p, first, $load_all_lanes(p)) } }
             }
 
+            /// A plain load, of which multiply-adds take the first lane: the compiler would load into every lane at once if it knew, which
+            /// takes an arithmetic unit as well.
+            #[inline(always)]
+            unsafe fn load_factor(self, p: *const $element) -> $reg {
+                // SAFETY: see the head of this macro; the assembly is empty.
+                unsafe {
+                    let mut x = *p;
+                    asm!("/* {0:v} */", inout(vreg) x, options(pure, nomem, nostack, preserves_flags));
+                    $splat(x)
+                }
+            }
+
             #[inline(always)]
             unsafe fn store(self, p: *mut $element, v: $reg) {
                 // SAFETY: see the head of this macro.

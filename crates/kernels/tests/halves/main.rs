@@ -3,7 +3,6 @@
 
 mod oracle;
 
-use cke_kernels::{Cpu, Isa};
 use cke_kernels::gemm::{
     Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, PackedB,
     RowBuf, Shape, StableBytes, supported,
@@ -13,6 +12,7 @@ use cke_kernels::scheme::{Bf16, F16, F32};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::{Cpu, Isa};
 use cke_testkit::tolerance::{assert_close, gemm_bound};
 use cke_testkit::{Data, PageGuarded};
 use oracle::{Case, Half, bits, kernels};

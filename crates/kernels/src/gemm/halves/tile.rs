@@ -154,7 +154,7 @@ unsafe fn step<S, W, const STEP: usize, const MR: usize, const NV: usize, const 
             row[j] = format.load::<STEP, NV>(s, columns, operands.b, j);
         }
         for i in 0..MR {
-            let x = s.splat(*operands.a(i, stride, three_rows));
+            let x = s.load_factor(operands.a(i, stride, three_rows));
             for j in 0..NV {
                 sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
             }

@@ -1,8 +1,8 @@
 //! The kernels of 64-bit ARM, for the lists of the file above. 32 registers hold 24 sums beside their operands.
 
 use super::{
-    CopyBlock, Dot, DotElement, Entry, Form, Isa, KBlocks, Microkernel, Outer, PanelFormat, RowFormat, QuadRows, RowSteps, Scheme, Sweep, Tile,
-    TileKernel, bf16, f16, halves, int8, scheme, NEON_DOTPROD,
+    CopyBlock, Dot, DotElement, Entry, Form, Isa, KBlocks, Microkernel, NEON_DOTPROD, Outer, PanelFormat, QuadRows,
+    RowFormat, RowSteps, Scheme, Sweep, Tile, TileKernel, bf16, f16, halves, int8, scheme,
 };
 use crate::simd::Neon;
 
@@ -11,7 +11,6 @@ pub(super) static F32_NEON: &[Microkernel<scheme::F32>] = &[
     record!("neon_f32_8x12", F32, f32, Neon, Outer, 4, [1 2 3 4 5 6 7 8], [1 2 3]),
     record!("neon_f32_12x8", F32, f32, Neon, Outer, 4, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
     record!("neon_f32_6x16", F32, f32, Neon, Outer, 4, [1 2 3 4 5 6], [1 2 3 4]),
-    record!("neon_f32_16x4", F32, f32, Neon, Outer, 4, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
     record!("neon_f32_4x24", F32, f32, Neon, Outer, 4, [1 2 3 4], [1 2 3 4 5 6]),
     record!("neon_f32_2x32", F32, f32, Neon, Outer, 4, [1 2], [1 2 3 4 5 6 7 8]),
     record!("neon_f32_1x64", F32, f32, Neon, Outer, 4, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),
@@ -26,7 +25,6 @@ pub(super) static F64_NEON: &[Microkernel<scheme::F64>] = &[
     record!("neon_f64_8x6", F64, f64, Neon, Outer, 2, [1 2 3 4 5 6 7 8], [1 2 3]),
     record!("neon_f64_12x4", F64, f64, Neon, Outer, 2, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]),
     record!("neon_f64_6x8", F64, f64, Neon, Outer, 2, [1 2 3 4 5 6], [1 2 3 4]),
-    record!("neon_f64_16x2", F64, f64, Neon, Outer, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16], [1]),
     record!("neon_f64_4x12", F64, f64, Neon, Outer, 2, [1 2 3 4], [1 2 3 4 5 6]),
     record!("neon_f64_2x16", F64, f64, Neon, Outer, 2, [1 2], [1 2 3 4 5 6 7 8]),
     record!("neon_f64_1x32", F64, f64, Neon, Outer, 2, [1], [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16]),

@@ -23,9 +23,9 @@ impl NeonDot {
         self.0
     }
 
-    /// sums + quads of four columns · the first quad of `row`. By assembly: the intrinsic is not stable.
+    /// sums + quads of four columns · the quad `row`. By assembly: the intrinsic is not stable.
     #[inline(always)]
-    pub(super) fn sdot(self, sums: int32x4_t, columns: int8x16_t, row: int8x16_t) -> int32x4_t {
+    pub(super) fn sdot(self, sums: int32x4_t, columns: int8x16_t, Quad(row): Quad) -> int32x4_t {
         let mut sums = sums;
         // SAFETY: `self` proves the instruction, which touches registers only.
         unsafe {
@@ -33,6 +33,21 @@ impl NeonDot {
                 options(pure, nomem, nostack, preserves_flags));
         }
         sums
+    }
+}
+
+/// Four bytes in the type whose register is the first lane of a vector: loading them takes no arithmetic unit, as loading them into every
+/// lane would.
+#[derive(Clone, Copy)]
+pub(crate) struct Quad(f32);
+
+impl Quad {
+    /// # Safety
+    /// `p` is valid for reads of four bytes; no alignment is needed.
+    #[inline(always)]
+    pub(super) unsafe fn load(p: *const u8) -> Quad {
+        // SAFETY: promised by the caller.
+        Quad(unsafe { p.cast::<f32>().read_unaligned() })
     }
 }
 
@@ -103,7 +118,7 @@ unsafe impl Quads<4> for Neon {
 unsafe impl Quads<4> for NeonDot {
     type Floats = Neon;
     type Columns = int8x16_t;
-    type Row = int8x16_t;
+    type Row = Quad;
     type Sums = int32x4_t;
     const ROWS: QuadRows = QuadRows::Bytes;
     const ROWS_AT_A_TIME: usize = 6;
@@ -126,13 +141,13 @@ unsafe impl Quads<4> for NeonDot {
     }
 
     #[inline(always)]
-    unsafe fn row(self, p: *const u8) -> int8x16_t {
+    unsafe fn row(self, p: *const u8) -> Quad {
         // SAFETY: promised by the caller.
-        unsafe { first_quad(self.0, p) }
+        unsafe { Quad::load(p) }
     }
 
     #[inline(always)]
-    fn add_products(self, sums: int32x4_t, columns: int8x16_t, row: int8x16_t) -> int32x4_t {
+    fn add_products(self, sums: int32x4_t, columns: int8x16_t, row: Quad) -> int32x4_t {
         self.sdot(sums, columns, row)
     }
 
@@ -141,14 +156,4 @@ unsafe impl Quads<4> for NeonDot {
         // SAFETY: `self` proves NEON; both types are 16 bytes of numbers.
         unsafe { std::mem::transmute(vcvtq_f32_s32(sums)) }
     }
-}
-
-/// A quad in the first lane: a plain load, where one into every lane would take an arithmetic unit as well.
-///
-/// # Safety
-/// `p` is valid for reads of four bytes; no alignment is needed.
-#[inline(always)]
-pub(super) unsafe fn first_quad(_: Neon, p: *const u8) -> int8x16_t {
-    // SAFETY: promised by the caller; the first argument proves NEON.
-    unsafe { vreinterpretq_s8_s32(vsetq_lane_s32::<0>(p.cast::<i32>().read_unaligned(), vdupq_n_s32(0))) }
 }

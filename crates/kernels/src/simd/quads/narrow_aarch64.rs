@@ -1,7 +1,7 @@
 //! Words of few-bit weights on NEON, by products of single bytes and by `sdot`.
 
 use super::NeonDot;
-use super::aarch64::{HalfSums, add_wide, first_quad, floats_of_halves};
+use super::aarch64::{HalfSums, Quad, add_wide, floats_of_halves};
 use super::narrow::NarrowQuads;
 use crate::simd::Neon;
 use std::arch::aarch64::*;
@@ -166,7 +166,7 @@ unsafe impl NarrowQuads<4> for NeonDot {
     #[inline(always)]
     unsafe fn add_products(self, short: int32x4_t, weights: uint8x16_t, row: *const u8) -> int32x4_t {
         // SAFETY: promised by the caller; `self` proves NEON.
-        unsafe { self.sdot(short, vreinterpretq_s8_u8(weights), first_quad(self.neon(), row)) }
+        unsafe { self.sdot(short, vreinterpretq_s8_u8(weights), Quad::load(row)) }
     }
 
     #[inline(always)]
