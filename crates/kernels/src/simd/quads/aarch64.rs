@@ -77,6 +77,7 @@ unsafe impl Quads<4> for Neon {
     type Sums = HalfSums;
     const ROWS: QuadRows = QuadRows::Twice;
     const ROWS_AT_A_TIME: usize = 2;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Neon {
@@ -84,9 +85,14 @@ unsafe impl Quads<4> for Neon {
     }
 
     #[inline(always)]
-    unsafe fn start(self, _column_sums: *const i32) -> HalfSums {
+    fn no_sums(self) -> HalfSums {
         // SAFETY: `self` proves NEON.
         unsafe { [vdupq_n_s32(0); 2] }
+    }
+
+    #[inline(always)]
+    unsafe fn start(self, _column_sums: *const i32) -> HalfSums {
+        Quads::no_sums(self)
     }
 
     #[inline(always)]
@@ -122,6 +128,7 @@ unsafe impl Quads<4> for NeonDot {
     type Sums = int32x4_t;
     const ROWS: QuadRows = QuadRows::Bytes;
     const ROWS_AT_A_TIME: usize = 6;
+    const SUMS_WAIT: bool = false;
 
     #[inline(always)]
     fn floats(self) -> Neon {
@@ -129,9 +136,14 @@ unsafe impl Quads<4> for NeonDot {
     }
 
     #[inline(always)]
-    unsafe fn start(self, _column_sums: *const i32) -> int32x4_t {
+    fn no_sums(self) -> int32x4_t {
         // SAFETY: `self` proves NEON.
         unsafe { vdupq_n_s32(0) }
+    }
+
+    #[inline(always)]
+    unsafe fn start(self, _column_sums: *const i32) -> int32x4_t {
+        Quads::no_sums(self)
     }
 
     #[inline(always)]

@@ -1,8 +1,8 @@
 //! Words of few-bit weights on NEON, by products of single bytes and by `sdot`.
 
-use super::NeonDot;
 use super::aarch64::{HalfSums, Quad, add_wide, floats_of_halves};
 use super::narrow::NarrowQuads;
+use super::{NeonDot, Quads};
 use crate::simd::Neon;
 use std::arch::aarch64::*;
 
@@ -89,9 +89,19 @@ macro_rules! words {
 // SAFETY: each load is one of 16, eight or four bytes. `self` proves NEON.
 unsafe impl NarrowQuads<4> for Neon {
     words!(s: s);
+    /// In every lane.
+    type Row = int8x16_t;
     /// A sum of 16 bits for each byte of a word, two columns a register.
     type Short = [int16x8_t; 2];
     type Sums = HalfSums;
+    const SHORT_SUMS: bool = true;
+    const SUMS_WAIT: bool = false;
+
+    #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> int8x16_t {
+        // SAFETY: promised by the caller; `self` proves NEON.
+        unsafe { vreinterpretq_s8_s32(vdupq_n_s32(p.cast::<i32>().read_unaligned())) }
+    }
 
     #[inline(always)]
     fn no_products(self) -> [int16x8_t; 2] {
@@ -101,27 +111,37 @@ unsafe impl NarrowQuads<4> for Neon {
 
     #[inline(always)]
     fn no_sums(self) -> HalfSums {
-        // SAFETY: `self` proves NEON.
-        unsafe { [vdupq_n_s32(0); 2] }
+        Quads::no_sums(self)
+    }
+
+    /// In the first of a column's two lanes.
+    #[inline(always)]
+    unsafe fn start(self, p: *const i32, bits: u32) -> HalfSums {
+        // SAFETY: promised by the caller; `self` proves NEON.
+        unsafe { [vreinterpretq_s32_u64(vdupq_n_u64(u64::from((p.read_unaligned() << bits).cast_unsigned()))); 2] }
+    }
+
+    #[inline(always)]
+    fn add_unsigned_products(self, sums: HalfSums, weights: uint8x16_t, row: int8x16_t) -> HalfSums {
+        self.add_signed_products(sums, weights, row)
     }
 
     /// In 16 bits: 8 · 127 · 15, 4 · 127 · 31 and 2 · 127 · 63 stay below 2¹⁵.
     #[inline(always)]
-    unsafe fn add_products(self, short: [int16x8_t; 2], weights: uint8x16_t, row: *const u8) -> [int16x8_t; 2] {
-        // SAFETY: promised by the caller; `self` proves NEON.
+    fn add_products(self, short: [int16x8_t; 2], weights: uint8x16_t, row: int8x16_t) -> [int16x8_t; 2] {
+        // SAFETY: `self` proves NEON.
         unsafe {
-            let (weights, row) = (vreinterpretq_s8_u8(weights), every_quad(self, row));
+            let weights = vreinterpretq_s8_u8(weights);
             [vmlal_s8(short[0], vget_low_s8(weights), vget_low_s8(row)), vmlal_high_s8(short[1], weights, row)]
         }
     }
 
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: HalfSums, weights: uint8x16_t, row: *const u8) -> HalfSums {
-        // SAFETY: promised by the caller; `self` proves NEON.
+    fn add_signed_products(self, sums: HalfSums, weights: uint8x16_t, row: int8x16_t) -> HalfSums {
+        // SAFETY: `self` proves NEON.
         unsafe {
-            let (weights, row) = (vreinterpretq_s8_u8(weights), every_quad(self, row));
-            let products = [vmull_s8(vget_low_s8(weights), vget_low_s8(row)), vmull_high_s8(weights, row)];
-            add_wide(self, sums, products)
+            let weights = vreinterpretq_s8_u8(weights);
+            add_wide(self, sums, [vmull_s8(vget_low_s8(weights), vget_low_s8(row)), vmull_high_s8(weights, row)])
         }
     }
 
@@ -136,43 +156,51 @@ unsafe impl NarrowQuads<4> for Neon {
     }
 }
 
-/// A quad in every lane.
-///
-/// # Safety
-/// `p` is valid for reads of four bytes; no alignment is needed.
-#[inline(always)]
-unsafe fn every_quad(_: Neon, p: *const u8) -> int8x16_t {
-    // SAFETY: promised by the caller; the first argument proves NEON.
-    unsafe { vreinterpretq_s8_s32(vdupq_n_s32(p.cast::<i32>().read_unaligned())) }
-}
-
 // SAFETY: each load is one of 16, eight or four bytes. `self` proves NEON and `sdot`.
 unsafe impl NarrowQuads<4> for NeonDot {
     words!(s: s.neon());
+    type Row = Quad;
     type Short = int32x4_t;
     type Sums = int32x4_t;
+    const SHORT_SUMS: bool = false;
+    const SUMS_WAIT: bool = false;
+
+    #[inline(always)]
+    unsafe fn row(self, p: *const u8) -> Quad {
+        // SAFETY: promised by the caller.
+        unsafe { Quad::load(p) }
+    }
 
     #[inline(always)]
     fn no_products(self) -> int32x4_t {
-        // SAFETY: `self` proves NEON.
-        unsafe { vdupq_n_s32(0) }
+        Quads::no_sums(self)
     }
 
     #[inline(always)]
     fn no_sums(self) -> int32x4_t {
-        self.no_products()
+        Quads::no_sums(self)
     }
 
     #[inline(always)]
-    unsafe fn add_products(self, short: int32x4_t, weights: uint8x16_t, row: *const u8) -> int32x4_t {
+    unsafe fn start(self, p: *const i32, bits: u32) -> int32x4_t {
         // SAFETY: promised by the caller; `self` proves NEON.
-        unsafe { self.sdot(short, vreinterpretq_s8_u8(weights), Quad::load(row)) }
+        unsafe { vdupq_n_s32(p.read_unaligned() << bits) }
     }
 
     #[inline(always)]
-    unsafe fn add_signed_products(self, sums: int32x4_t, weights: uint8x16_t, row: *const u8) -> int32x4_t {
-        // SAFETY: promised by the caller.
-        unsafe { self.add_products(sums, weights, row) }
+    fn add_unsigned_products(self, sums: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
+        self.add_signed_products(sums, weights, row)
+    }
+
+    #[inline(always)]
+    fn add_products(self, short: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
+        self.add_signed_products(short, weights, row)
+    }
+
+    #[inline(always)]
+    fn add_signed_products(self, sums: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
+        // SAFETY: `self` proves NEON.
+        self.sdot(sums, unsafe { vreinterpretq_s8_u8(weights) }, row)
     }
 
     #[inline(always)]
@@ -183,6 +211,6 @@ unsafe impl NarrowQuads<4> for NeonDot {
 
     #[inline(always)]
     fn to_floats(self, sums: int32x4_t) -> [f32; 4] {
-        super::Quads::to_floats(self, sums)
+        Quads::to_floats(self, sums)
     }
 }
