@@ -16,6 +16,10 @@ test-isa ISA:
 sanitize KIND="address":
     bash tools/sanitize/{{KIND}}.sh
 
+# The tests on 64-bit ARM, in emulation; tools/arm/setup.sh installs what it takes.
+arm-test:
+    bash tools/arm/test.sh
+
 # Formatting and lints.
 lint:
     cargo fmt --all

@@ -52,7 +52,7 @@ impl Trans {
 
     /// Of Fortran's letter: N, T or C, of either case.
     pub(crate) fn from_letter(letter: c_char) -> Option<Trans> {
-        match letter.cast_unsigned().to_ascii_uppercase() {
+        match u8::from_ne_bytes(letter.to_ne_bytes()).to_ascii_uppercase() {
             b'N' => Some(Trans::No),
             b'T' | b'C' => Some(Trans::Yes),
             _ => None,

@@ -1,18 +1,26 @@
 //! What `--help` says about the environment.
 
+use cke_kernels::Isa;
+
 /// The variables that the kernels read; those beside a flag stand with it.
-const VARIABLES: &str = "  CKE_ISA          scalar, avx2 or avx512: use no instruction set above it
-  CKE_REQUIRE_ISA  scalar, avx2 or avx512: fail where another one is in use";
+fn variables() -> String {
+    format!(
+        "  CKE_ISA          {names}: use no instruction set above it
+  CKE_REQUIRE_ISA  {names}: fail where another one is in use",
+        names = Isa::NAMES
+    )
+}
 
 /// What the help of the whole program ends with.
 pub(crate) fn program_help() -> String {
+    let variables = variables();
     format!(
         "\
 Environment:
   CKE_MODEL        model directory, as --model
   CKE_NUM_THREADS  number of threads, as --threads; without it that of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
                    MKL_NUM_THREADS or BLIS_NUM_THREADS, in this order, the first that is a number
-{VARIABLES}
+{variables}
 
 Exit status: 0 done, also where the reader of the output went away; 1 failed; 2 misused; 130 interrupted.
 
@@ -24,5 +32,6 @@ Examples:
 
 /// What the help of a command that runs kernels ends with: its own part, and the environment.
 pub(crate) fn command_help(own: &str) -> String {
-    format!("{own}\n\nEnvironment, besides that of the flags:\n{VARIABLES}")
+    let variables = variables();
+    format!("{own}\n\nEnvironment, besides that of the flags:\n{variables}")
 }

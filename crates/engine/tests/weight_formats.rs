@@ -113,8 +113,9 @@ fn rows_have_the_same_bits_for_any_threads_pieces_and_company() {
 #[test]
 fn weights_take_the_memory_of_their_format() {
     let Some(ModelConfig::Gpt2(usual)) = synthetic::config("gpt2") else { panic!("gpt2 is a GPT-2") };
+    // Whole panels of every width, so that none is filled up.
     let config =
-        Gpt2Config { vocab_size: 512, n_positions: 8, n_embd: 256, n_layer: 2, n_head: 4, n_inner: 1024, ..usual };
+        Gpt2Config { vocab_size: 768, n_positions: 8, n_embd: 384, n_layer: 2, n_head: 4, n_inner: 1536, ..usual };
     let bytes = |format| {
         let runtime = Runtime::new(Some(1)).unwrap().with_weights(format);
         gpt2::random(&config, 1, &runtime).unwrap().bytes_per_token()

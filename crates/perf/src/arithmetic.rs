@@ -94,13 +94,15 @@ impl Arithmetic {
     fn multiply_adds(self) -> Result<MultiplyAdds, MeasureError> {
         #[cfg(target_arch = "x86_64")]
         let found = x86::multiply_adds(self);
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let found = aarch64::multiply_adds(self);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let found = None;
         let wanted = match self {
             Self::F32 => "f32 multiply-add",
-            Self::F64 => "AVX2 and FMA, or AVX-512",
+            Self::F64 => "AVX2 and FMA, AVX-512 or NEON",
             Self::Bf16 => "AVX-512 BF16",
-            Self::Int8 | Self::Int4 => "AVX-512 VNNI, AVX-VNNI or AVX2",
+            Self::Int8 | Self::Int4 => "AVX-512 VNNI, AVX-VNNI, AVX2 or NEON",
         };
         found.ok_or(MeasureError::Unsupported { wanted })
     }
@@ -117,8 +119,15 @@ fn widest_f32() -> (Isa, &'static str) {
             return (Isa::Avx2, "vfmadd231ps ymm");
         }
     }
-    (Isa::Scalar, "multiply and add, 128-bit")
+    if cfg!(target_arch = "aarch64") {
+        (Isa::Neon, "fmla, 128-bit")
+    } else {
+        (Isa::Scalar, "multiply and add, 128-bit")
+    }
 }
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

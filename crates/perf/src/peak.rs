@@ -42,7 +42,7 @@ const STEPS: u64 = 16_384;
 /// Measures the f32 multiply-add peak of `threads` threads that run at once: the best of 20 rounds of 2 ms.
 ///
 /// `isa` is [`Cpu::detected_isa`](cke_kernels::Cpu::detected_isa) for the machine's peak; [`Isa::Scalar`] means what
-/// the build's target guarantees (on x86-64 SSE2, multiply and add apart).
+/// the build's target guarantees (on x86-64 SSE2, multiply and add apart; on 64-bit ARM NEON).
 ///
 /// # Errors
 ///
@@ -54,14 +54,15 @@ pub fn measure_peak(isa: Isa, threads: usize) -> Result<Peak, MeasureError> {
     check_threads(threads)?;
     let chunk = move || match isa {
         Isa::Scalar => scalar_chunk(),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => scalar_chunk(),
         // SAFETY: `is_supported` found AVX2 and FMA above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { x86::avx2_chunk() },
         // SAFETY: `is_supported` found AVX-512F above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { x86::avx512_chunk() },
-        #[cfg(not(target_arch = "x86_64"))]
-        Isa::Avx2 | Isa::Avx512 => 0,
+        _ => 0,
     };
     let rate = best_rate(vec![chunk; threads], EFFORT)?;
     Ok(Peak { gflops: rate / 1e9, isa, threads })
@@ -75,6 +76,7 @@ fn is_supported(isa: Isa) -> bool {
         Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => is_x86_feature_detected!("avx512f"),
+        Isa::Neon => cfg!(target_arch = "aarch64"),
         #[cfg(not(target_arch = "x86_64"))]
         Isa::Avx2 | Isa::Avx512 => false,
     }

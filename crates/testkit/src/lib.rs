@@ -27,6 +27,7 @@ pub mod oracle;
 #[cfg(unix)]
 #[allow(unsafe_code)] // talks to the operating system
 pub mod page_guard;
+pub mod program;
 pub mod recorded;
 pub mod shapes;
 pub mod special;

@@ -111,7 +111,7 @@ fn page_size() -> usize {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     use super::*;
 
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn page_guarded_read_outside_faults() {
         for side in ["end", "start"] {
-            let status = Command::new(std::env::current_exe().expect("a test has a path"))
+            let status = crate::program::this_program()
                 .args(["--exact", "page_guard::tests::child_that_reads_outside", "--test-threads=1"])
                 .env(CHILD, side)
                 .stdout(Stdio::null())

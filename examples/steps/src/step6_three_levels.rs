@@ -51,6 +51,7 @@ pub(crate) fn panel_width(cpu: &Cpu) -> usize {
     nr(match cpu.isa() {
         Isa::Avx512 => 16,
         Isa::Avx2 => 8,
+        Isa::Neon => 4,
         Isa::Scalar => 1,
     })
 }

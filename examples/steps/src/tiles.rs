@@ -115,6 +115,7 @@ const fn lanes(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 => 16,
         Isa::Avx2 => 8,
+        Isa::Neon => 4,
         Isa::Scalar => 1,
     }
 }
@@ -163,7 +164,8 @@ fn multiply_p_outside(product: &Product<'_>, c: &mut [f32]) {
 /// Tiles from one chain of multiply-adds up to more than there are registers.
 fn tiles<'a>(cpu: &'a Cpu, a: &'a [f32], b: &'a [f32]) -> Result<Vec<Contestant<'a>>, Error> {
     Ok(match cpu.isa() {
-        Isa::Avx512 => vec![
+        // 32 registers each.
+        Isa::Avx512 | Isa::Neon => vec![
             one_tile::<1, 1>(cpu, a, b)?,
             one_tile::<1, 4>(cpu, a, b)?,
             one_tile::<2, 4>(cpu, a, b)?,

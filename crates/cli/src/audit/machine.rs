@@ -157,7 +157,16 @@ fn features() -> Vec<&'static str> {
     all.into_iter().filter(|(_, is_present)| *is_present).map(|(name, _)| name).collect()
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+fn features() -> Vec<&'static str> {
+    macro_rules! present {
+        ($($name:tt),*) => { [$(($name, std::arch::is_aarch64_feature_detected!($name))),*] };
+    }
+    let all = present!["neon", "fp16", "dotprod", "bf16", "i8mm", "sve", "sve2"];
+    all.into_iter().filter(|(_, is_present)| *is_present).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn features() -> Vec<&'static str> {
     Vec::new()
 }

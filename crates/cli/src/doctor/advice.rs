@@ -45,7 +45,7 @@ fn narrow_isa(machine: &Host) -> Option<String> {
              it, look in the firmware's or the hypervisor's settings."
                 .to_owned(),
         ),
-        ("x86_64", _) => None,
+        ("x86_64", _) | (_, "neon") => None,
         (architecture, _) => {
             Some(format!("There are no vector kernels for {architecture} yet: everything runs one number at a time."))
         }
@@ -154,8 +154,8 @@ mod tests {
             (Host { isa_used: "scalar", isa_detected: "scalar", ..machine() }, "no AVX2 and no AVX-512"),
             (Host { isa_used: "avx2", isa_detected: "avx2", ..machine() }, "no AVX-512 (F"),
             (
-                Host { architecture: "aarch64", isa_used: "scalar", isa_detected: "scalar", ..machine() },
-                "no vector kernels for aarch64",
+                Host { architecture: "riscv64", isa_used: "scalar", isa_detected: "scalar", ..machine() },
+                "no vector kernels for riscv64",
             ),
             (Host { allowed_cpus: Some(1), ..machine() }, "1 of 8 CPUs"),
             (Host { online_cpus: Some(1), allowed_cpus: Some(1), usable_threads: 1, ..machine() }, "a single CPU"),

@@ -64,7 +64,7 @@ fn equal_bits_on(scheme: &str, kernel: &str) -> &'static str {
         "bf16" if kernel.contains("_widen_") => "every instruction set",
         "bf16" => "CPUs with vdpbf16ps",
         _ if kernel.starts_with("scalar_") => "scalar",
-        _ => "avx2, avx512",
+        _ => "avx2, avx512, neon",
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cke chat`.
 
 use crate::support::{Outcome, arg, byte_gpt2, chat_llama, cke, command, file, forget_settings, keys, run};
+use cke_testkit::program::words;
 use cke_testkit::tiny_models::{Llama, ModelDir};
 use serde_json::Value;
 use std::process::Command;
@@ -203,6 +204,6 @@ fn chat_cache_without_memory_is_an_error_that_names_ctx() {
     let mut shell = Command::new("sh");
     let args = ["chat", "-q", "-t", "1", "--ctx", "4000000", "-m", arg(model.path())];
     let script = "ulimit -c 0; ulimit -v 500000; exec \"$@\"";
-    forget_settings(&mut shell).args(["-c", script, "sh", env!("CARGO_BIN_EXE_cke")]).args(args);
+    forget_settings(&mut shell).args(["-c", script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
     run(shell, b"Hi\n").failure(1, &["cache of 4000000 tokens", "--ctx"]);
 }

@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", feature = "demo-model"))]
 
 use crate::support::{arg, byte_gpt2, file, forget_settings, golden, run};
+use cke_testkit::program::words;
 use std::process::Command;
 
 #[test]
@@ -43,7 +44,7 @@ fn settings_of_many_small_values_give_a_clean_error_at_a_memory_limit() {
 fn code_within(megabytes: usize, args: &[&str]) -> i32 {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -c 0; ulimit -v {}; exec \"$@\"", megabytes * 1024);
-    forget_settings(&mut shell).args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cke")]).args(args);
+    forget_settings(&mut shell).args(["-c", &script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
     let outcome = run(shell, b"");
     match outcome.code {
         Some(0) => 0,

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use crate::support::{arg, byte_gpt2, command, run, wait};
+use cke_testkit::program::words;
 use cke_testkit::tiny_models::Llama;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -81,10 +82,9 @@ fn interrupt_while_reading_stdin_ends_at_once() {
 #[test]
 fn closed_stderr_does_no_harm() {
     let model = byte_gpt2();
-    let program = env!("CARGO_BIN_EXE_cke");
-    let script = format!("exec '{program}' generate -m '{}' -n 3 x 2>&-", arg(model.path()));
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script]);
+    shell.args(["-c", "exec \"$@\" 2>&-", "sh"]).args(words(env!("CARGO_BIN_EXE_cke")));
+    shell.args(["generate", "-m", arg(model.path()), "-n", "3", "x"]);
     let outcome = run(shell, b"");
     assert!(!outcome.success().is_empty());
 }

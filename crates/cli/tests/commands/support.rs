@@ -51,7 +51,7 @@ pub(crate) const THREAD_VARIABLES: [&str; 5] =
 
 /// `cke` with these arguments, without the caller's model and threads.
 pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cke"));
+    let mut command = cke_testkit::program::program(env!("CARGO_BIN_EXE_cke"));
     forget_settings(&mut command).args(args);
     command
 }

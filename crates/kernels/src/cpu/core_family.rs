@@ -1,18 +1,7 @@
 //! How fast the cores of a family do what the cost model counts. Only the choice between kernels whose results have the same bits may
 //! depend on this.
 
-use super::Features;
 use std::fmt;
-
-/// Who made a CPU, and which one it is: the result of CPUID functions 0 and 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) vendor: [u8; 12],
-    /// Extended family and family.
-    pub(super) family: u32,
-    /// Extended model and model.
-    pub(super) model: u32,
-}
 
 /// Cores whose vector units and caches are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +16,12 @@ pub enum CoreFamily {
     IntelServer,
     /// Intel's client cores: 256-bit vectors, two multiply-adds a cycle.
     IntelClient,
+    /// ARM's small cores in order, Cortex-A53 and A55: one 128-bit multiply-add a cycle.
+    CortexA53,
+    /// ARM's Cortex-A57 and A72: one 128-bit multiply-add and one load a cycle.
+    CortexA72,
+    /// ARM's Cortex-A76 to A78 and Neoverse N1: two 128-bit multiply-adds a cycle.
+    CortexA76,
     /// Any other, taken to do two multiply-adds a cycle of the widest vectors that it has.
     Other,
 }
@@ -49,30 +44,6 @@ pub struct Rates {
 }
 
 impl CoreFamily {
-    /// The family, a function of the identity alone.
-    ///
-    /// Sources: AMD's and Intel's lists of family and model numbers in their manuals and errata sheets.
-    pub(super) fn of(identity: Identity, features: Features) -> CoreFamily {
-        let Identity { vendor, family, model } = identity;
-        match (&vendor, family) {
-            (b"AuthenticAMD", 0x17) => CoreFamily::Zen2And3,
-            (b"AuthenticAMD", 0x19) => match model {
-                0x10..=0x1f | 0x60..=0x7f | 0xa0..=0xaf => CoreFamily::Zen4,
-                _ => CoreFamily::Zen2And3,
-            },
-            (b"AuthenticAMD", 0x1a) => CoreFamily::Zen5,
-            (b"GenuineIntel", 6) => match model {
-                // Skylake-X to Cooper Lake, Ice Lake, Sapphire and Emerald Rapids, Granite Rapids.
-                0x55 | 0x6a | 0x6c | 0x8f | 0xcf | 0xad | 0xae => CoreFamily::IntelServer,
-                _ if features.contains(Features::AVX2) && !features.contains(Features::AVX512) => {
-                    CoreFamily::IntelClient
-                }
-                _ => CoreFamily::Other,
-            },
-            _ => CoreFamily::Other,
-        }
-    }
-
     /// The rates that the cost model takes.
     pub const fn rates(self) -> Rates {
         const USUAL: Rates = Rates {
@@ -85,6 +56,9 @@ impl CoreFamily {
         };
         match self {
             CoreFamily::Zen4 => Rates { wide_per_cycle: 1, ..USUAL },
+            CoreFamily::CortexA53 => Rates { per_cycle: 1, l2_bytes_per_cycle: 4, ..USUAL },
+            CoreFamily::CortexA72 => Rates { per_cycle: 1, latency: 7, l2_bytes_per_cycle: 8, ..USUAL },
+            CoreFamily::CortexA76 => Rates { l2_bytes_per_cycle: 16, ..USUAL },
             _ => USUAL,
         }
     }
@@ -97,6 +71,9 @@ impl CoreFamily {
             CoreFamily::Zen5 => "Zen 5",
             CoreFamily::IntelServer => "Intel server (Skylake-X and later)",
             CoreFamily::IntelClient => "Intel client",
+            CoreFamily::CortexA53 => "Cortex-A53 or A55",
+            CoreFamily::CortexA72 => "Cortex-A57 or A72",
+            CoreFamily::CortexA76 => "Cortex-A76 to A78 or Neoverse N1",
             CoreFamily::Other => "unknown, with the usual rates",
         }
     }
@@ -120,24 +97,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_follow_from_the_numbers_of_known_cpus() {
-        let of = |vendor: &[u8; 12], family, model| {
-            CoreFamily::of(Identity { vendor: *vendor, family, model }, Features::AVX2 | Features::FMA)
-        };
-        assert_eq!(of(b"AuthenticAMD", 0x17, 0x31), CoreFamily::Zen2And3); // EPYC 7002
-        assert_eq!(of(b"AuthenticAMD", 0x19, 0x01), CoreFamily::Zen2And3); // EPYC 7003
-        assert_eq!(of(b"AuthenticAMD", 0x19, 0x11), CoreFamily::Zen4); // EPYC 9004
-        assert_eq!(of(b"AuthenticAMD", 0x19, 0x61), CoreFamily::Zen4); // Ryzen 7000
-        assert_eq!(of(b"AuthenticAMD", 0x1a, 0x02), CoreFamily::Zen5); // EPYC 9005
-        assert_eq!(of(b"GenuineIntel", 6, 0x8f), CoreFamily::IntelServer); // Sapphire Rapids
-        assert_eq!(of(b"GenuineIntel", 6, 0x97), CoreFamily::IntelClient); // Alder Lake
-        assert_eq!(of(b"CentaurHauls", 7, 0x5b), CoreFamily::Other);
-    }
-
-    #[test]
     fn rates_are_such_as_costs_can_be_divided_by() {
-        use CoreFamily::{IntelClient, IntelServer, Other, Zen2And3, Zen4, Zen5};
-        for family in [Zen2And3, Zen4, Zen5, IntelServer, IntelClient, Other] {
+        use CoreFamily::{CortexA53, CortexA72, CortexA76, IntelClient, IntelServer, Other, Zen2And3, Zen4, Zen5};
+        for family in [Zen2And3, Zen4, Zen5, IntelServer, IntelClient, CortexA53, CortexA72, CortexA76, Other] {
             let rates = family.rates();
             assert!(rates.per_cycle > 0 && rates.wide_per_cycle > 0 && rates.l2_bytes_per_cycle > 0, "{family}");
         }

@@ -42,6 +42,12 @@ features! {
     AMX_BF16 = 7, "amx_bf16";
     /// Conversions between f16 and f32.
     F16C = 8, "f16c";
+    /// 128-bit vectors of ARM: Advanced SIMD.
+    NEON = 9, "neon";
+    /// Sums of four products of bytes, on NEON (`sdot`).
+    DOTPROD = 10, "dotprod";
+    /// Products of 2 × 8 by 8 × 2 bytes, on NEON (`smmla`).
+    I8MM = 11, "i8mm";
 }
 
 impl Features {

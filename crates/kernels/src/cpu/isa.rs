@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub enum Isa {
     /// One element at a time; every CPU.
     Scalar,
+    /// 128-bit vectors of 64-bit ARM with fused multiply-add.
+    Neon,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
     /// 512-bit vectors with masks.
@@ -17,13 +19,28 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// Every ISA, least capable first.
+    /// Every ISA of the architecture that the program is built for, least capable first.
+    #[cfg(target_arch = "x86_64")]
     pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
+    /// Every ISA of the architecture that the program is built for, least capable first.
+    #[cfg(target_arch = "aarch64")]
+    pub const ALL: [Isa; 2] = [Isa::Scalar, Isa::Neon];
+    /// Every ISA of the architecture that the program is built for, least capable first.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub const ALL: [Isa; 1] = [Isa::Scalar];
+
+    /// What `CKE_ISA` may be, in words.
+    pub const NAMES: &'static str = match Isa::ALL.len() {
+        1 => "scalar",
+        2 => "scalar or neon",
+        _ => "scalar, avx2 or avx512",
+    };
 
     /// The name used by `CKE_ISA` and in kernel names.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::Neon => "neon",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
         }
@@ -33,6 +50,7 @@ impl Isa {
     pub const fn needs(self) -> Features {
         match self {
             Isa::Scalar => Features::NONE,
+            Isa::Neon => Features::NEON,
             Isa::Avx2 => Features::AVX2.union(Features::FMA),
             Isa::Avx512 => Isa::Avx2.needs().union(Features::AVX512),
         }
@@ -42,6 +60,7 @@ impl Isa {
     const fn allows(self) -> Features {
         match self {
             Isa::Scalar => Features::NONE,
+            Isa::Neon => Features::NEON.union(Features::DOTPROD).union(Features::I8MM),
             Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI).union(Features::F16C),
             Isa::Avx512 => Features::ALL,
         }
@@ -59,13 +78,11 @@ impl Isa {
 
     /// The lowest cap that allows `features`.
     pub(crate) const fn allowing(features: Features) -> Isa {
-        if Isa::Scalar.allows().contains(features) {
-            Isa::Scalar
-        } else if Isa::Avx2.allows().contains(features) {
-            Isa::Avx2
-        } else {
-            Isa::Avx512
+        let mut cap = 0;
+        while cap + 1 < Isa::ALL.len() && !Isa::ALL[cap].allows().contains(features) {
+            cap += 1;
         }
+        Isa::ALL[cap]
     }
 }
 
@@ -102,7 +119,9 @@ mod tests {
             assert_eq!(Isa::of(isa.cap(Features::ALL)), isa);
             assert_eq!(Isa::allowing(isa.needs()), isa);
         }
-        assert_eq!(Isa::allowing(Features::AVX_VNNI), Isa::Avx2);
-        assert_eq!(Isa::allowing(Features::AVX512_BF16), Isa::Avx512);
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(Isa::allowing(Features::AVX_VNNI), Isa::Avx2);
+            assert_eq!(Isa::allowing(Features::AVX512_BF16), Isa::Avx512);
+        }
     }
 }

@@ -7,7 +7,8 @@ mod core_family;
 mod features;
 mod isa;
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
-#[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
+#[cfg_attr(all(target_arch = "aarch64", target_os = "linux"), path = "aarch64.rs")]
+#[cfg_attr(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_os = "linux"))), path = "other.rs")]
 mod read;
 
 pub use caches::Caches;
@@ -21,10 +22,10 @@ use std::sync::OnceLock;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CpuError {
     /// An unknown name.
-    #[error("unknown instruction set {0:?}: wanted scalar, avx2 or avx512")]
+    #[error("unknown instruction set {0:?}: wanted {names}", names = Isa::NAMES)]
     UnknownIsa(String),
     /// `CKE_ISA` is set to an unknown name.
-    #[error("unknown CKE_ISA value {0:?}: wanted scalar, avx2 or avx512")]
+    #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = Isa::NAMES)]
     BadCap(String),
     /// `CKE_REQUIRE_ISA` names an ISA that is not the one in use.
     #[error("CKE_REQUIRE_ISA={wanted} but {found} is in use (this CPU has {detected})")]
@@ -62,9 +63,14 @@ impl Cpu {
 
     fn read() -> Result<Cpu, CpuError> {
         let (detected, identity) = (read::features(), read::identity());
-        let family = CoreFamily::of(identity, detected);
-        let machine =
-            Cpu { features: detected, detected, caches: read::caches(identity), family, brand: read::brand() };
+        let family = read::family_of(&identity, detected);
+        let machine = Cpu {
+            features: detected,
+            detected,
+            caches: read::caches(&identity),
+            family,
+            brand: read::brand(&identity),
+        };
         let cpu = match std::env::var("CKE_ISA") {
             Ok(cap) if !cap.is_empty() => machine.capped(cap.parse().map_err(|_| CpuError::BadCap(cap))?),
             _ => machine,

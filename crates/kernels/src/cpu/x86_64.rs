@@ -2,9 +2,18 @@
 //!
 //! Sources: Intel SDM volume 2A, CPUID leaves 0, 1 and 4; AMD APM volume 3, functions 8000_0002 to 8000_0004 and 8000_001D.
 
-use super::core_family::Identity;
-use super::{Caches, Features};
+use super::{Caches, CoreFamily, Features};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+/// Who made a CPU, and which one it is: the result of CPUID functions 0 and 1.
+#[derive(Clone, Copy)]
+pub(super) struct Identity {
+    vendor: [u8; 12],
+    /// Extended family and family.
+    family: u32,
+    /// Extended model and model.
+    model: u32,
+}
 
 pub(super) fn features() -> Features {
     let avx512 = is_x86_feature_detected!("avx512f")
@@ -31,7 +40,29 @@ pub(super) fn identity() -> Identity {
     Identity { vendor, family: if family == 15 { family + field(20, 8) } else { family }, model }
 }
 
-pub(super) fn caches(identity: Identity) -> Caches {
+/// The family, a function of the identity alone.
+///
+/// Sources: AMD's and Intel's lists of family and model numbers in their manuals and errata sheets.
+pub(super) fn family_of(identity: &Identity, features: Features) -> CoreFamily {
+    let &Identity { vendor, family, model } = identity;
+    match (&vendor, family) {
+        (b"AuthenticAMD", 0x17) => CoreFamily::Zen2And3,
+        (b"AuthenticAMD", 0x19) => match model {
+            0x10..=0x1f | 0x60..=0x7f | 0xa0..=0xaf => CoreFamily::Zen4,
+            _ => CoreFamily::Zen2And3,
+        },
+        (b"AuthenticAMD", 0x1a) => CoreFamily::Zen5,
+        (b"GenuineIntel", 6) => match model {
+            // Skylake-X to Cooper Lake, Ice Lake, Sapphire and Emerald Rapids, Granite Rapids.
+            0x55 | 0x6a | 0x6c | 0x8f | 0xcf | 0xad | 0xae => CoreFamily::IntelServer,
+            _ if features.contains(Features::AVX2) && !features.contains(Features::AVX512) => CoreFamily::IntelClient,
+            _ => CoreFamily::Other,
+        },
+        _ => CoreFamily::Other,
+    }
+}
+
+pub(super) fn caches(identity: &Identity) -> Caches {
     let is_amd = matches!(&identity.vendor, b"AuthenticAMD" | b"HygonGenuine");
     let leaf = if is_amd { 0x8000_001D } else { 4 };
     let highest = __cpuid(if is_amd { 0x8000_0000 } else { 0 }).eax;
@@ -55,7 +86,7 @@ pub(super) fn caches(identity: Identity) -> Caches {
 }
 
 /// The name that the CPU gives itself, padded with zeros or spaces.
-pub(super) fn brand() -> [u8; 48] {
+pub(super) fn brand(_: &Identity) -> [u8; 48] {
     let mut brand = [0; 48];
     if __cpuid(0x8000_0000).eax >= 0x8000_0004 {
         for (i, part) in brand.chunks_exact_mut(16).enumerate() {
@@ -66,4 +97,24 @@ pub(super) fn brand() -> [u8; 48] {
         }
     }
     brand
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_follow_from_the_numbers_of_known_cpus() {
+        let of = |vendor: &[u8; 12], family, model| {
+            family_of(&Identity { vendor: *vendor, family, model }, Features::AVX2 | Features::FMA)
+        };
+        assert_eq!(of(b"AuthenticAMD", 0x17, 0x31), CoreFamily::Zen2And3); // EPYC 7002
+        assert_eq!(of(b"AuthenticAMD", 0x19, 0x01), CoreFamily::Zen2And3); // EPYC 7003
+        assert_eq!(of(b"AuthenticAMD", 0x19, 0x11), CoreFamily::Zen4); // EPYC 9004
+        assert_eq!(of(b"AuthenticAMD", 0x19, 0x61), CoreFamily::Zen4); // Ryzen 7000
+        assert_eq!(of(b"AuthenticAMD", 0x1a, 0x02), CoreFamily::Zen5); // EPYC 9005
+        assert_eq!(of(b"GenuineIntel", 6, 0x8f), CoreFamily::IntelServer); // Sapphire Rapids
+        assert_eq!(of(b"GenuineIntel", 6, 0x97), CoreFamily::IntelClient); // Alder Lake
+        assert_eq!(of(b"CentaurHauls", 7, 0x5b), CoreFamily::Other);
+    }
 }

@@ -7,12 +7,13 @@ use super::grouped::{self, Preparation};
 use super::halves;
 use super::int8;
 use super::micro::copy::CopyBlock;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::micro::dot::{Dot, DotElement};
 use super::micro::outer::Outer;
 use super::micro::row_steps::RowSteps;
 use super::micro::sweep::Sweep;
 use super::microkernel::{Form, Microkernel, Tile, TileKernel};
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{bf16, f16};
 use crate::cpu::{Features, Isa};
 use crate::scheme::{self, Scheme};
@@ -73,6 +74,8 @@ pub(crate) static F32: &[&[Microkernel<scheme::F32>]] = &[
     F32_AVX512,
     #[cfg(target_arch = "x86_64")]
     F32_AVX2,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::F32_NEON,
     F32_SCALAR,
 ];
 
@@ -117,6 +120,8 @@ pub(crate) static F64: &[&[Microkernel<scheme::F64>]] = &[
     F64_AVX512,
     #[cfg(target_arch = "x86_64")]
     F64_AVX2,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::F64_NEON,
     F64_SCALAR,
 ];
 
@@ -177,6 +182,10 @@ pub(crate) static INT8: &[&[Microkernel<scheme::Int8>]] = &[
     INT8_AVX_VNNI,
     #[cfg(target_arch = "x86_64")]
     INT8_AVX2,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::INT8_NEON_DOTPROD,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::INT8_NEON,
     INT8_SCALAR,
 ];
 
@@ -203,10 +212,10 @@ static INT8_SCALAR: &[Microkernel<scheme::Int8>] = &[
     int8!("scalar_int8_4x16", Features::NONE, scalar, Bytes, [1 2 3 4]),
 ];
 
-/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups: for each of these instruction sets its
-/// rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
+/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar; NEON with `sdot`, NEON)`: the kernels of a format of weights in groups: for each of these
+/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
 macro_rules! grouped {
-    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
+    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt; $dotprod:tt, $neon:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
             &[
@@ -217,6 +226,10 @@ macro_rules! grouped {
             &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx2", $name, AVX2_F16C, avx2, Avx2, $avx2)],
+            #[cfg(target_arch = "aarch64")]
+            &[grouped!(@record $format, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Baseline, $dotprod)],
+            #[cfg(target_arch = "aarch64")]
+            &[grouped!(@record $format, "neon", $name, Isa::Neon.needs(), neon, Baseline, $neon)],
             &[grouped!(@record $format, "scalar", $name, Features::NONE, scalar, Baseline, $scalar)],
         ]
     };
@@ -243,18 +256,20 @@ const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
 const AVX2_F16C: Features = Isa::Avx2.needs().union(Features::F16C);
 #[cfg(target_arch = "x86_64")]
 const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
+#[cfg(target_arch = "aarch64")]
+const NEON_DOTPROD: Features = Isa::Neon.needs().union(Features::DOTPROD);
 
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
+    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2); (6: 1 2 3 4 5 6), (4: 1 2 3 4)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
     ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
+            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2); (4: 1 2 3 4), (4: 1 2 3 4));
     )*};
 }
 
@@ -271,7 +286,7 @@ formats! {
 
 /// `widen!("name", module::function, isa, needs, lanes, [1 2 3], [1 2])`: one record that widens weights of 16 bits, its functions one for
 /// each number of rows and of vectors.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! widen {
     ($name:literal, $module:ident::$function:ident, $isa:ident, $needs:expr, $lanes:literal, $rows:tt, $vectors:tt) => {
         halves::widening::<_, $isa>($name, $needs, $lanes, half_functions!($module::$function, $rows, $vectors))
@@ -279,7 +294,7 @@ macro_rules! widen {
 }
 
 /// The table of functions of a kernel of weights of 16 bits.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! half_functions {
     ($module:ident::$function:ident, [$($rows:literal)*], $vectors:tt) => {
         &[$(half_functions!(@row $module, $function, $rows, $vectors)),*]
@@ -315,6 +330,8 @@ pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
     BF16_AVX512,
     #[cfg(target_arch = "x86_64")]
     BF16_AVX2,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::BF16_NEON,
     BF16_SCALAR,
 ];
 
@@ -359,6 +376,8 @@ pub(crate) static F16: &[&[Microkernel<scheme::F16>]] = &[
     F16_AVX512,
     #[cfg(target_arch = "x86_64")]
     F16_AVX2,
+    #[cfg(target_arch = "aarch64")]
+    aarch64::F16_NEON,
     F16_SCALAR,
 ];
 
@@ -376,6 +395,10 @@ static F16_AVX2: &[Microkernel<scheme::F16>] = &[
 
 static F16_SCALAR: &[Microkernel<scheme::F16>] = &[widen_by_loops!("scalar_f16_widen_4x16", F16)];
 
+// Behind the macros that it uses.
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,7 +413,7 @@ mod tests {
             // Kernels in blocks may name their arithmetic.
             let tile = rest.strip_prefix("widen_").or(rest.strip_prefix("vdpbf16ps_")).unwrap_or(rest);
             assert_eq!(tile, format!("{form}{mr}x{nr}"), "{name}");
-            assert!(isa == kernel.isa().name() || isa.contains("vnni"), "{name}");
+            assert!(isa.starts_with(kernel.isa().name()) || isa.contains("vnni"), "{name}");
             let functions = kernel.tiles.functions;
             assert_eq!(functions.len(), mr);
             assert!(functions.iter().all(|row| row.len() * kernel.lanes() == nr), "{}", kernel.name());
@@ -430,9 +453,8 @@ mod tests {
 
     #[test]
     fn every_isa_has_a_kernel() {
-        let wanted: &[Isa] = if cfg!(target_arch = "x86_64") { &Isa::ALL } else { &[Isa::Scalar] };
         for isas in [isas::<F32>(), isas::<F64>(), isas::<Int8>(), isas::<Int4>(), isas::<Bf16>(), isas::<F16>()] {
-            assert!(wanted.iter().all(|isa| isas.contains(isa)));
+            assert!(Isa::ALL.iter().all(|isa| isas.contains(isa)));
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{Scalar, Simd};
 use crate::cpu::Cpu;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::cpu::Isa;
 
+#[cfg(target_arch = "aarch64")]
+use super::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512};
 
@@ -28,6 +30,11 @@ pub fn dispatch<O: Op>(cpu: &Cpu, op: O) -> O::Output {
         // SAFETY: as above.
         return unsafe { run_avx2(op) };
     }
+    #[cfg(target_arch = "aarch64")]
+    if cpu.has(Isa::Neon.needs()) {
+        // SAFETY: a Cpu has a feature only if the machine has it.
+        return unsafe { run_neon(op) };
+    }
     let _ = cpu;
     op.run(Scalar)
 }
@@ -50,4 +57,14 @@ pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
 pub(super) unsafe fn run_avx2<O: Op>(op: O) -> O::Output {
     // SAFETY: promised by the caller.
     op.run(unsafe { Avx2::assume() })
+}
+
+/// # Safety
+/// The CPU has NEON.
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+#[inline(never)]
+pub(super) unsafe fn run_neon<O: Op>(op: O) -> O::Output {
+    // SAFETY: promised by the caller.
+    op.run(unsafe { Neon::assume() })
 }

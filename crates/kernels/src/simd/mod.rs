@@ -7,7 +7,7 @@
 mod dispatch;
 mod entry;
 pub(crate) mod f16;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod halves;
 mod lanes;
 mod lanewise;
@@ -17,7 +17,7 @@ mod quantize;
 mod scalar;
 
 /// Methods of two vectors that are one intrinsic each, whose instruction set `self` proves.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! binary {
     ($($name:ident => $intrinsic:ident),* $(,)?) => {$(
         #[inline(always)]
@@ -32,7 +32,9 @@ macro_rules! binary {
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod transpose;
 
 pub use dispatch::{Op, dispatch};
@@ -44,7 +46,13 @@ pub(crate) use quantize::{PART, Quantize};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use halves::{Avx512Bf16, F16Loads, Halves};
+pub(crate) use halves::Avx512Bf16;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use halves::{F16Loads, Halves};
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use quads::NeonDot;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "x86_64")]
@@ -85,6 +93,16 @@ pub unsafe trait Simd<E: Copy>: Lanewise<E> + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for reads of the elements of the lanes in `first`, of which there is at least one.
     unsafe fn load_first_filled(self, p: *const E, first: Self::First) -> Self::Reg;
+
+    /// Loads a number into all lanes, in the way that is best for one that is multiplied with several vectors.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of an element.
+    #[inline(always)]
+    unsafe fn load_factor(self, p: *const E) -> Self::Reg {
+        // SAFETY: promised by the caller.
+        self.splat(unsafe { *p })
+    }
 
     /// Stores a vector.
     ///

@@ -173,7 +173,7 @@ fn child_whose_task_divides_by_zero_while_that_traps() {
 #[test]
 fn trap_of_a_task_comes_on_the_callers_thread() {
     for task in ["0", "1"] {
-        let status = std::process::Command::new(std::env::current_exe().expect("a test has a path"))
+        let status = cke_testkit::program::this_program()
             .args(["--exact", "mode::child_whose_task_divides_by_zero_while_that_traps", "--test-threads=2"])
             .env(CHILD, task)
             .output()

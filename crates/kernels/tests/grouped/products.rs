@@ -3,7 +3,7 @@
 use crate::definitions::Definition;
 use crate::{bits, for_each_format, kernels};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::grouped::{ROW_BLOCK, ROW_GROUP};
+use cke_kernels::gemm::grouped::ROW_GROUP;
 use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, RowBuf, Shape, Supported};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::Grouped;

@@ -3,7 +3,6 @@
 
 mod oracle;
 
-use cke_kernels::Cpu;
 use cke_kernels::gemm::{
     Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, PackedB,
     RowBuf, Shape, StableBytes, supported,
@@ -13,6 +12,7 @@ use cke_kernels::scheme::{Bf16, F16, F32};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::{Cpu, Isa};
 use cke_testkit::tolerance::{assert_close, gemm_bound};
 use cke_testkit::{Data, PageGuarded};
 use oracle::{Case, Half, bits, kernels};
@@ -94,7 +94,7 @@ fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands<S: Hal
 }
 
 fn widening_has_the_bits_of_f32_products_with_rounded_weights<S: Half>() {
-    let fused = |kernel: &cke_kernels::gemm::Supported<F32>| kernel.record().name().starts_with("avx");
+    let fused = |kernel: &cke_kernels::gemm::Supported<F32>| kernel.record().isa() != Isa::Scalar;
     let cpu = Cpu::host().unwrap();
     for plain in supported::<F32>(cpu, Form::Outer).filter(fused) {
         for kernel in kernels::<S>().into_iter().filter(|&kernel| S::widens(kernel)) {

@@ -104,6 +104,9 @@ impl Real for f64 {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             cke_kernels::Isa::Avx2 => unsafe { entry::avx2(work) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            cke_kernels::Isa::Neon => work.run(unsafe { cke_kernels::simd::Neon::assume() }),
             _ => work.run(cke_kernels::simd::Scalar),
         }
     }

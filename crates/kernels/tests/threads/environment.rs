@@ -2,7 +2,6 @@
 
 use cke_kernels::cores::{THREAD_VARIABLES, usable_cores};
 use cke_kernels::threads::ThreadPool;
-use std::process::Command;
 
 /// Tells a child how many threads it should find.
 const WANTED: &str = "CKE_TEST_WANTED_THREADS";
@@ -15,7 +14,7 @@ fn child_that_tells_its_threads() {
 
 /// Asserts what a process with these of the variables finds.
 fn assert_default(variables: &[(&str, &str)], wanted: usize) {
-    let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
+    let mut command = cke_testkit::program::this_program();
     THREAD_VARIABLES.iter().fold(&mut command, |command, variable| command.env_remove(variable));
     command.args(["--exact", "environment::child_that_tells_its_threads"]);
     let output = command.envs(variables.iter().copied()).env(WANTED, wanted.to_string()).output();

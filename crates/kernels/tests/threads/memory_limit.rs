@@ -4,7 +4,7 @@ use super::run_and_check;
 use cke_kernels::Error;
 use cke_kernels::threads::ThreadPool;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 /// KiB of address space that the child gets beyond what it has.
 const ROOM: &str = "CKE_TEST_ADDRESS_SPACE";
@@ -35,7 +35,7 @@ fn child_in_a_limited_address_space() {
 }
 
 fn pool_with_room(kibibytes: u64) -> ExitStatus {
-    Command::new(std::env::current_exe().expect("a test has a path"))
+    cke_testkit::program::this_program()
         .args(["--exact", "memory_limit::child_in_a_limited_address_space", "--nocapture", "--test-threads=1"])
         .env(ROOM, kibibytes.to_string())
         .output()

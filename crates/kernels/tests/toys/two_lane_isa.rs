@@ -23,7 +23,7 @@ static KERNEL: Microkernel<F32> = {
 struct TwoLanes(());
 
 impl TwoLanes {
-    const NEEDS: Features = Features::FMA;
+    const NEEDS: Features = if cfg!(target_arch = "aarch64") { Features::NEON } else { Features::FMA };
 }
 
 impl Lanewise<f32> for TwoLanes {

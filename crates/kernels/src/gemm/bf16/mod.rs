@@ -20,8 +20,13 @@
 //! Source: Intel SDM volume 2, VDPBF16PS: "FP32 FMA with DAZ in, FTZ out and RNE rounding. MXCSR neither consulted nor updated", and the
 //! order of a pair.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod rows;
+#[cfg(target_arch = "aarch64")]
+#[path = "tile_aarch64.rs"]
+pub(super) mod tile;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod tile;
 

@@ -1,12 +1,13 @@
 //! The microkernels on vectors: those that widen weights, and those that multiply pairs.
 
 use super::PAIR;
-use crate::gemm::halves::tile::{Widen, Widened};
+use super::pairs::OfPairs;
+use crate::gemm::halves::tile::Widened;
 use crate::gemm::micro::columns::Columns;
 use crate::gemm::micro::operands::Operands;
 use crate::gemm::micro::outer::{PREFETCH_LINE, PREFETCH_ROWS, Steps, tile};
 use crate::gemm::tile_args::TileArgs;
-use crate::simd::{Avx2, Avx512, Avx512Bf16, Halves, Lanewise, Simd};
+use crate::simd::{Avx2, Avx512, Avx512Bf16, Lanewise, Simd};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and NV vectors: rows of f32, panels of this module, on a CPU with AVX2 and FMA.
@@ -30,25 +31,6 @@ pub(in crate::gemm) unsafe fn avx512<const MR: usize, const NV: usize>(args: &Ti
 pub(in crate::gemm) unsafe fn avx512_bf16<const MR: usize, const NV: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
     unsafe { tile::<f32, Avx512, Pairs, MR, NV>(Avx512::assume(), Pairs(Avx512Bf16::assume()), args) }
-}
-
-/// Numbers out of pairs, which are the lanes of a vector each.
-#[derive(Clone, Copy)]
-struct OfPairs;
-
-impl<S: Halves> Widen<S> for OfPairs {
-    #[inline(always)]
-    unsafe fn load<const STEP: usize, const NV: usize>(
-        self,
-        s: S,
-        columns: Columns<S::First, NV>,
-        brick: *const f32,
-        j: usize,
-    ) -> S::Reg {
-        // SAFETY: promised by the caller.
-        let pairs = unsafe { columns.load(s, brick, j) };
-        if STEP == 0 { s.first_halves(pairs) } else { s.second_halves(pairs) }
-    }
 }
 
 /// Rows of pairs and bricks, whose pairs are multiplied as they are. A brick belongs to the chain of its first step.

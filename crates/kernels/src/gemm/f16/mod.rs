@@ -15,7 +15,7 @@
 //!
 //! Source: IEEE 754-2019, binary16; Intel SDM volume 2, VCVTPH2PS, which widens denormal numbers whatever MXCSR says.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) mod tile;
 
 use super::halves::{COLS, Half};

@@ -2,18 +2,18 @@
 
 use super::{COLS, Half, PAIR};
 use crate::gemm::chains::chain_end;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::gemm::side_work::{STREAM_AHEAD, STREAMED_ROWS};
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::Scalar;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::gemm::micro::columns::Columns;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::gemm::micro::operands::{Operands, opaque};
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::gemm::micro::outer::{PREFETCH_LINE, PREFETCH_ROWS, Steps};
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd::Simd;
 
 /// MR rows by plain loops, whose bits are those of the widening kernels with vectors. Where the CPU has no fused multiply-add, the C library
@@ -51,7 +51,7 @@ pub(in crate::gemm) unsafe fn scalar<H: Half, const MR: usize>(args: &TileArgs<'
 }
 
 /// How numbers of a brick become vectors of f32.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::gemm) trait Widen<S: Simd<f32>>: Copy {
     /// Vector j of step `STEP` of a brick. In lanes that do not exist it has the first column, as that of [`Columns::load`].
     ///
@@ -76,11 +76,11 @@ pub(in crate::gemm) trait Widen<S: Simd<f32>>: Copy {
 ///     tile[i][j] += A[i][p + 1] · b[j]
 /// ```
 /// A run may begin with the second step of a brick, or end with the first.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct Widened<W>(pub(in crate::gemm) W);
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl<S: Simd<f32>, W: Widen<S>> Steps<f32, S> for Widened<W> {
     const IN_PLACE: bool = false;
 
@@ -133,7 +133,7 @@ impl<S: Simd<f32>, W: Widen<S>> Steps<f32, S> for Widened<W> {
 ///
 /// # Safety
 /// A step of A and the brick are valid for reads, and `STEP` < [`PAIR`].
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 unsafe fn step<S, W, const STEP: usize, const MR: usize, const NV: usize, const SIDE_WORK: u8>(
     s: S,
@@ -154,7 +154,7 @@ unsafe fn step<S, W, const STEP: usize, const MR: usize, const NV: usize, const 
             row[j] = format.load::<STEP, NV>(s, columns, operands.b, j);
         }
         for i in 0..MR {
-            let x = s.splat(*operands.a(i, stride, three_rows));
+            let x = s.load_factor(operands.a(i, stride, three_rows));
             for j in 0..NV {
                 sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
             }

@@ -22,6 +22,8 @@ pub(super) const fn format(rows: QuadRows) -> RowFormat {
         QuadRows::Offset => "int8 rows + 128",
         #[cfg(target_arch = "x86_64")]
         QuadRows::Words => "int8 rows in 16 bits",
+        #[cfg(target_arch = "aarch64")]
+        QuadRows::Twice => "int8 rows, each quad twice",
     };
     RowFormat { layout, block_k: GROUP, block_bytes: HEAD + GROUP * rows.number_bytes(), is_in_place: false }
 }
@@ -34,6 +36,8 @@ pub(super) const fn prepare_as(rows: QuadRows) -> PrepareFn<Int8> {
         QuadRows::Offset => offset,
         #[cfg(target_arch = "x86_64")]
         QuadRows::Words => words,
+        #[cfg(target_arch = "aarch64")]
+        QuadRows::Twice => twice,
     }
 }
 
@@ -64,6 +68,18 @@ pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
         for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
             let words = [quad[0], quad[2], quad[1], quad[3]].map(|q| i16::from(q).to_ne_bytes());
             out.copy_from_slice(words.as_flattened());
+        }
+    });
+}
+
+/// # Safety
+/// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
+#[cfg(target_arch = "aarch64")]
+pub(super) unsafe fn twice(block: RowBlock<'_, f32>) {
+    prepare(Scalar, block, |q, out: &mut [u8; 2 * PART]| {
+        for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
+            let quad = quad.map(|q| q as u8);
+            out.copy_from_slice([quad, quad].as_flattened());
         }
     });
 }

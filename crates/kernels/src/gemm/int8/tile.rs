@@ -9,8 +9,13 @@ use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
 use std::ptr::null;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
+#[cfg(target_arch = "aarch64")]
+pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.

@@ -361,7 +361,7 @@ where
                     s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride));
                 }
                 for i in 0..MR {
-                    let x = s.splat(*a.byte_add(i * args.a_row_stride));
+                    let x = s.load_factor(a.byte_add(i * args.a_row_stride));
                     for j in 0..NV {
                         sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                     }
@@ -418,7 +418,7 @@ impl<E: Element, S: Simd<E>> Steps<E, S> for Elements {
                     operands.copy.0 = operands.copy.0.wrapping_byte_add(operands.copy.1);
                 }
                 for i in 0..MR {
-                    let x = s.splat(*operands.a(i, stride, three_rows));
+                    let x = s.load_factor(operands.a(i, stride, three_rows));
                     for j in 0..NV {
                         sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
                     }

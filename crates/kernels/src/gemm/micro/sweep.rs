@@ -85,7 +85,7 @@ where
         }
         for i in 0..MR {
             // SAFETY: element (i, p) of A, promised by the caller.
-            let x = s.splat(unsafe { *a[i / 4].byte_add([0, stride, 2 * stride, 3 * stride][i % 4]) });
+            let x = unsafe { s.load_factor(a[i / 4].byte_add([0, stride, 2 * stride, 3 * stride][i % 4])) };
             for j in 0..NV {
                 sums[i][j] = s.mul_add(x, row[j], sums[i][j]);
             }

@@ -3,7 +3,11 @@
 //! A quad is four bytes that follow each other along k. A vector of quads has one for each column; a lane sums the products of its
 //! column's quad with that of a row.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod narrow;
+#[cfg(target_arch = "aarch64")]
+mod narrow_aarch64;
 #[cfg(target_arch = "x86_64")]
 mod narrow_x86_64;
 #[cfg(target_arch = "x86_64")]
@@ -11,6 +15,8 @@ mod x86_64;
 
 use super::{Scalar, Simd};
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::NeonDot;
 pub(crate) use narrow::NarrowQuads;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use {
@@ -29,6 +35,9 @@ pub(crate) enum QuadRows {
     /// Four numbers of 16 bits, the second and the third one in each other's places.
     #[cfg(target_arch = "x86_64")]
     Words,
+    /// Four signed bytes, and these once more.
+    #[cfg(target_arch = "aarch64")]
+    Twice,
 }
 
 impl QuadRows {
@@ -40,6 +49,8 @@ impl QuadRows {
             QuadRows::Offset => 1,
             #[cfg(target_arch = "x86_64")]
             QuadRows::Words => 2,
+            #[cfg(target_arch = "aarch64")]
+            QuadRows::Twice => 2,
         }
     }
 }

@@ -1,0 +1,22 @@
+//! The kernels on NEON: 16 columns are four vectors.
+
+use super::tile;
+use crate::gemm::grouped::format::Decode;
+use crate::gemm::tile_args::TileArgs;
+use crate::simd::{Neon, NeonDot};
+
+/// # Safety
+/// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, with rows and panels of the format F, on a CPU with NEON.
+#[target_feature(enable = "neon")]
+pub(in crate::gemm) unsafe fn neon<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Neon, 4, 4, MR>(Neon::assume(), args) }
+}
+
+/// # Safety
+/// As [`neon`], on a CPU with `sdot`.
+#[target_feature(enable = "neon,dotprod")]
+pub(in crate::gemm) unsafe fn neon_dotprod<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, NeonDot, 4, 4, MR>(NeonDot::assume(), args) }
+}

@@ -1,0 +1,21 @@
+//! The kernels on NEON: 16 columns are four vectors.
+
+use super::tile;
+use crate::gemm::tile_args::TileArgs;
+use crate::simd::{Neon, NeonDot};
+
+/// # Safety
+/// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this scheme, on a CPU with NEON.
+#[target_feature(enable = "neon")]
+pub(in crate::gemm) unsafe fn neon<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<Neon, 4, 4, MR>(Neon::assume(), args) }
+}
+
+/// # Safety
+/// As [`neon`], on a CPU with `sdot`.
+#[target_feature(enable = "neon,dotprod")]
+pub(in crate::gemm) unsafe fn neon_dotprod<const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<NeonDot, 4, 4, MR>(NeonDot::assume(), args) }
+}
