@@ -47,13 +47,12 @@ struct Part<'s> {
 
 /// The weights of all parts side by side, in the runtime's format.
 fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Vec<Box<dyn Layer>>, Error> {
-    let cpu = runtime.cpu();
     let layer: Box<dyn Layer> = match runtime.weight_format() {
-        WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(cpu, parts, inputs)?),
-        WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(cpu, parts, inputs)?),
-        WeightFormat::F16 => Box::new(PackedLayer::<F16>::load(cpu, parts, inputs)?),
-        WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(cpu, parts, inputs)?),
-        WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(cpu, parts, inputs)?),
+        WeightFormat::F32 => Box::new(PackedLayer::<F32>::load(runtime, parts, inputs)?),
+        WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(runtime, parts, inputs)?),
+        WeightFormat::F16 => Box::new(PackedLayer::<F16>::load(runtime, parts, inputs)?),
+        WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(runtime, parts, inputs)?),
+        WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(runtime, parts, inputs)?),
         WeightFormat::Stored => return stored::load(runtime, parts, inputs),
     };
     Ok(vec![layer])

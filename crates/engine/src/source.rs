@@ -2,19 +2,25 @@
 
 use crate::dtype::Dtype;
 use crate::error::Error;
-use crate::fallible::{with_capacity, zeros};
+use crate::fallible::zeros;
 use crate::formats::mapping::FileRange;
 use crate::formats::packed_file::{PackedFile, WeightSink};
 use crate::load_error::LoadError;
+use crate::parallel::try_for_each_chunk;
 use crate::runtime::Runtime;
 use crate::table::Table;
 use crate::weights::{Scope, Tensor};
 use cke_kernels::gemm::PanelFormat;
+use cke_kernels::scratch::AlignedBuf;
+use cke_kernels::threads::{Parallel, Serial};
 use std::fmt::Display;
 use std::ops::Range;
 
 /// Bytes of f32 that are converted at a time.
 const SLAB_BYTES: usize = 4 << 20;
+
+/// Elements that a thread converts at a time, about: enough that looking whether the file has changed does not matter.
+const ELEMENTS_PER_TASK: usize = 1 << 14;
 
 /// What goes along with loading.
 #[derive(Clone, Copy)]
@@ -103,7 +109,7 @@ impl<'a> Source<'a> {
         }
         let array = self.array(names, &[len])?;
         let mut out = zeros(len)?;
-        array.read(0..len, &mut out)?;
+        self.read(&Serial, &array, 0..len, &mut out)?;
         self.write_down(names, 1, len, &out)?;
         Ok(out)
     }
@@ -114,16 +120,16 @@ impl<'a> Source<'a> {
     }
 
     /// All of a (rows, cols) matrix.
-    pub(crate) fn table(&self, name: &str, rows: usize, cols: usize) -> Result<Table, Error> {
+    pub(crate) fn table(&self, pool: &dyn Parallel, name: &str, rows: usize, cols: usize) -> Result<Table, Error> {
         if let Weights::Packed(file) = &self.weights {
             return Ok(Table::Shared(self.packed_table(file, &[name], rows, cols)?));
         }
-        self.expect_matrix(name, rows, cols)?;
-        let mut out = with_capacity(rows * cols)?;
-        self.slabs(name, rows, cols, 1, |_, slab| {
-            out.extend_from_slice(slab);
-            Ok(())
-        })?;
+        let array = self.array(&[name], &[rows, cols])?;
+        let mut out = AlignedBuf::zeroed(rows * cols)?;
+        for range in slab_ranges(rows, cols, 1) {
+            let slab = &mut out[range.start * cols..range.end * cols];
+            self.read(pool, &array, range, slab)?;
+        }
         self.write_down(&[name], rows, cols, &out)?;
         Ok(Table::Owned(out))
     }
@@ -200,19 +206,20 @@ impl<'a> Source<'a> {
     /// Panics if [`Source::stored_type`] is not one of blocks.
     pub(crate) fn blocks(
         &self,
+        pool: &dyn Parallel,
         name: &str,
         rows: usize,
         cols: usize,
         mut take: impl FnMut(usize, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Array::Stored(tensor, loaded) = self.array(&[name], &[rows, cols])? else {
+        let Array::Stored(tensor) = self.array(&[name], &[rows, cols])? else {
             unreachable!("random numbers are stored as f32");
         };
         for range in slab_ranges(rows, cols, 1) {
-            let blocks = tensor.blocks(range.clone())?.expect("a matrix whose stored type has blocks");
+            let blocks = tensor.blocks_by(pool, range.clone())?.expect("a matrix whose stored type has blocks");
             take(range.start, &blocks)?;
             tensor.release_rows(range.clone());
-            loaded((range.len() * cols * size_of::<f32>()) as u64);
+            (self.loading.loaded)((range.len() * cols * size_of::<f32>()) as u64);
         }
         Ok(())
     }
@@ -226,6 +233,7 @@ impl<'a> Source<'a> {
     /// at multiples of `unit` rows.
     pub(crate) fn slabs(
         &self,
+        pool: &dyn Parallel,
         name: &str,
         rows: usize,
         cols: usize,
@@ -237,9 +245,31 @@ impl<'a> Source<'a> {
         let mut slab = zeros(ranges.peek().map_or(0, Range::len) * cols)?;
         for range in ranges {
             let (first, part) = (range.start, &mut slab[..range.len() * cols]);
-            array.read(range, part)?;
+            self.read(pool, &array, range, part)?;
             take(first, part)?;
         }
+        Ok(())
+    }
+
+    /// Rows of an array as f32, by the threads of a pool; the file's pages behind them are given back, so that a load never holds the
+    /// weights twice.
+    fn read(
+        &self,
+        pool: &dyn Parallel,
+        array: &Array<'_>,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<(), LoadError> {
+        let row_len = out.len().checked_div(rows.len()).unwrap_or(0);
+        let rows_per_task = (ELEMENTS_PER_TASK / row_len.max(1)).max(1);
+        try_for_each_chunk(pool, out, (rows_per_task * row_len).max(1), |index, out| {
+            let first = rows.start + index * rows_per_task;
+            array.read(first..rows.end.min(first + rows_per_task), out)
+        })?;
+        if let Array::Stored(tensor) = array {
+            tensor.release_rows(rows);
+        }
+        (self.loading.loaded)(size_of_val(out) as u64);
         Ok(())
     }
 
@@ -247,7 +277,7 @@ impl<'a> Source<'a> {
         match &self.weights {
             Weights::Stored(scope) => {
                 let tensor = scope.any(names)?.expect_shape(shape)?;
-                Ok(Array::Stored(tensor, self.loading.loaded))
+                Ok(Array::Stored(tensor))
             }
             Weights::Packed(file) => Err(file.only_packed(&self.full_name(names[0]))),
             Weights::Random { seed } => Ok(Array::Random(hash(*seed, names[0]))),
@@ -263,19 +293,15 @@ fn slab_ranges(rows: usize, cols: usize, unit: usize) -> impl Iterator<Item = Ra
 }
 
 enum Array<'a> {
-    Stored(Tensor<'a>, &'a dyn Fn(u64)),
+    Stored(Tensor<'a>),
     Random(u64),
 }
 
 impl Array<'_> {
-    /// Rows as f32; the file's pages behind them are given back, so that a load never holds the weights twice.
+    /// Rows as f32.
     fn read(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), LoadError> {
         match self {
-            Array::Stored(tensor, loaded) => {
-                tensor.read_rows_f32(rows.clone(), out)?;
-                tensor.release_rows(rows);
-                loaded(size_of_val(out) as u64);
-            }
+            Array::Stored(tensor) => tensor.read_rows_f32(rows, out)?,
             Array::Random(seed) => {
                 let first = (rows.start * out.len() / rows.len().max(1)) as u64;
                 for (i, x) in out.iter_mut().enumerate() {
@@ -313,7 +339,7 @@ mod tests {
                 slabs.push((first, slab.len() / cols));
                 Ok(())
             };
-            Source::random(1).slabs("weight", rows, cols, unit, take).unwrap();
+            Source::random(1).slabs(&Serial, "weight", rows, cols, unit, take).unwrap();
             slabs
         };
         assert_eq!(slabs(1), [(0, 4), (4, 3)]);

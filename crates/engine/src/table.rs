@@ -1,12 +1,13 @@
 //! Tables of numbers, in memory of their own or where they lie in a packed file.
 
 use crate::formats::mapping::FileRange;
+use cke_kernels::scratch::AlignedBuf;
 use std::ops::Deref;
 
 /// Numbers that do not change.
 #[derive(Debug)]
 pub(crate) enum Table {
-    Owned(Vec<f32>),
+    Owned(AlignedBuf<f32>),
     Shared(FileRange),
 }
 

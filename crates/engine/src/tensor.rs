@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
+use cke_kernels::threads::{Parallel, Serial, for_each_chunk};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
@@ -19,6 +20,9 @@ use crate::weights::TensorInfo;
 
 /// Elements that are compared at a time.
 const COMPARED: usize = 1 << 18;
+
+/// Rows that a thread copies at a time.
+const COPIED_ROWS: usize = 16;
 
 /// A tensor in its file, not yet read.
 ///
@@ -159,6 +163,15 @@ impl<'a> Tensor<'a> {
     ///
     /// If `rows` leaves the tensor.
     pub fn blocks(&self, rows: Range<usize>) -> Result<Option<Cow<'a, [u8]>>, LoadError> {
+        self.blocks_by(&Serial, rows)
+    }
+
+    /// As [`Tensor::blocks`]; rows that lie in another order in the file are copied by the threads of a pool.
+    pub(crate) fn blocks_by(
+        &self,
+        pool: &dyn Parallel,
+        rows: Range<usize>,
+    ) -> Result<Option<Cow<'a, [u8]>>, LoadError> {
         let elements = self.elements_of(&rows);
         let Some(row_bytes) = self.row_block_bytes() else { return Ok(None) };
         let bytes = &self.source.bytes()?[self.entry.range.clone()];
@@ -168,9 +181,13 @@ impl<'a> Tensor<'a> {
         }
         let (mut copy, len) = (Vec::new(), rows.len() * row_bytes);
         copy.try_reserve_exact(len).map_err(|_| self.out_of_memory(len))?;
-        for row in rows {
-            copy.extend_from_slice(&bytes[order.stored(row) * row_bytes..][..row_bytes]);
-        }
+        copy.resize(len, 0);
+        for_each_chunk(pool, &mut copy, COPIED_ROWS * row_bytes, |index, copies| {
+            let rows = rows.start + index * COPIED_ROWS..;
+            for (row, copy) in rows.zip(copies.chunks_exact_mut(row_bytes)) {
+                copy.copy_from_slice(&bytes[order.stored(row) * row_bytes..][..row_bytes]);
+            }
+        });
         Ok(Some(Cow::Owned(copy)))
     }
 

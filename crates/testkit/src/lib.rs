@@ -34,7 +34,7 @@ pub mod special;
 pub mod tiny_models;
 pub mod tolerance;
 
-pub use allocations::{CountingAllocator, allocations};
+pub use allocations::{CountingAllocator, allocations, peak_bytes};
 pub use data::{Data, Special};
 pub use gguf::{Gguf, GgufLlama, GgufTensor, GgufValue};
 pub use guard::{Element, Guarded};

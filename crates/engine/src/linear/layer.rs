@@ -2,10 +2,12 @@
 
 use super::{Layout, Part};
 use crate::error::Error;
+use crate::runtime::Runtime;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::GroupFormat;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
 use cke_kernels::scheme::{Grouped, Scheme};
+use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -66,8 +68,9 @@ pub(crate) struct PackedLayer<S: Scheme> {
 
 impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
     /// The weights of all parts side by side.
-    pub(super) fn load(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
-        Self::load_by(cpu, parts, inputs, Self::pack)
+    pub(super) fn load(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        let pool = runtime.pool();
+        Self::load_by(runtime.cpu(), parts, inputs, |layer, part, first| layer.pack(pool, part, first))
     }
 
     /// The weights of all parts side by side, each packed by `pack` as the outputs from its last argument on.
@@ -113,7 +116,7 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
     }
 
     /// Packs a part as the outputs from `first` on.
-    fn pack(&mut self, part: &Part<'_>, first: usize) -> Result<(), Error> {
+    fn pack(&mut self, pool: &dyn Parallel, part: &Part<'_>, first: usize) -> Result<(), Error> {
         let Part { source, name, layout, outputs } = *part;
         let (rows, cols) = layout.shape(self.plan.k(), outputs);
         let weights = &mut self.weights;
@@ -122,11 +125,11 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
             Layout::InOut => weights.format().block_k,
             Layout::OutIn => 1,
         };
-        source.slabs(name, rows, cols, unit, |row, slab| {
+        source.slabs(pool, name, rows, cols, unit, |row, slab| {
             let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;
             match layout {
-                Layout::InOut => weights.write(row, first, slab)?,
-                Layout::OutIn => weights.write(0, first + row, slab.transposed())?,
+                Layout::InOut => weights.write_by(pool, row, first, slab)?,
+                Layout::OutIn => weights.write_by(pool, 0, first + row, slab.transposed())?,
             }
             Ok(())
         })
@@ -144,11 +147,13 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
 
 impl<F: GroupFormat> PackedLayer<Grouped<F>> {
     /// As [`PackedLayer::load`], from the blocks of the format F that the source has.
-    pub(super) fn load_blocks(cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
-        Self::load_by(cpu, parts, inputs, |layer, part, first| {
-            let weights = &mut layer.weights;
-            part.source
-                .blocks(part.name, part.outputs, inputs, |row, blocks| Ok(weights.write_blocks(first + row, blocks)?))
+    pub(super) fn load_blocks(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
+        let pool = runtime.pool();
+        Self::load_by(runtime.cpu(), parts, inputs, |layer, part, first| {
+            let Part { source, name, outputs, .. } = *part;
+            source.blocks(pool, name, outputs, inputs, |row, blocks| {
+                Ok(layer.weights.write_blocks_by(pool, first + row, blocks)?)
+            })
         })
     }
 }

@@ -5,7 +5,6 @@ use super::layer::{Layer, PackedLayer, joined_name};
 use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::runtime::Runtime;
-use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use cke_kernels::scheme::{Bf16, F16, F32, Grouped};
 
@@ -15,7 +14,7 @@ pub(super) fn load(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Resu
     let mut rest = parts;
     while !rest.is_empty() {
         let (dtype, count) = first_run(rest)?;
-        layers.push(load_run(dtype, runtime.cpu(), &rest[..count], inputs)?);
+        layers.push(load_run(dtype, runtime, &rest[..count], inputs)?);
         rest = &rest[count..];
     }
     Ok(layers)
@@ -49,13 +48,15 @@ fn held_as(part: &Part<'_>) -> Result<Dtype, Error> {
 }
 
 /// Loads parts that are held in blocks.
-type LoadBlocks = fn(&Cpu, &[Part<'_>], usize) -> Result<Box<dyn Layer>, Error>;
+type LoadBlocks = fn(&Runtime, &[Part<'_>], usize) -> Result<Box<dyn Layer>, Error>;
 
 /// What packs blocks of a type without loss.
 fn blocks_of(dtype: Dtype) -> Option<LoadBlocks> {
     macro_rules! entry {
         ($format:ty) => {
-            Some(|cpu, parts, inputs| Ok(Box::new(PackedLayer::<Grouped<$format>>::load_blocks(cpu, parts, inputs)?)))
+            Some(|runtime, parts, inputs| {
+                Ok(Box::new(PackedLayer::<Grouped<$format>>::load_blocks(runtime, parts, inputs)?))
+            })
         };
     }
     match dtype {
@@ -72,11 +73,11 @@ fn blocks_of(dtype: Dtype) -> Option<LoadBlocks> {
     }
 }
 
-fn load_run(dtype: Dtype, cpu: &Cpu, parts: &[Part<'_>], inputs: usize) -> Result<Box<dyn Layer>, Error> {
+fn load_run(dtype: Dtype, runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Box<dyn Layer>, Error> {
     match (dtype, blocks_of(dtype)) {
-        (_, Some(load_blocks)) => load_blocks(cpu, parts, inputs),
-        (Dtype::BF16, None) => Ok(Box::new(PackedLayer::<Bf16>::load(cpu, parts, inputs)?)),
-        (Dtype::F16, None) => Ok(Box::new(PackedLayer::<F16>::load(cpu, parts, inputs)?)),
-        (_, None) => Ok(Box::new(PackedLayer::<F32>::load(cpu, parts, inputs)?)),
+        (_, Some(load_blocks)) => load_blocks(runtime, parts, inputs),
+        (Dtype::BF16, None) => Ok(Box::new(PackedLayer::<Bf16>::load(runtime, parts, inputs)?)),
+        (Dtype::F16, None) => Ok(Box::new(PackedLayer::<F16>::load(runtime, parts, inputs)?)),
+        (_, None) => Ok(Box::new(PackedLayer::<F32>::load(runtime, parts, inputs)?)),
     }
 }

@@ -106,9 +106,9 @@ fn a_layer_of_another_kind_runs_through_the_same_call() {
 fn a_packed_layer_gives_its_weights_back() {
     let (source, runtime) = (Source::random(3), Runtime::new(Some(1)).unwrap());
     let (cpu, inputs, outputs) = (runtime.cpu(), 19, 37);
-    let stored = source.table("weight", outputs, inputs).unwrap();
+    let stored = source.table(runtime.pool(), "weight", outputs, inputs).unwrap();
     let part = Part { source: &source, name: "weight", layout: Layout::OutIn, outputs };
-    let layer = PackedLayer::<F32>::load(cpu, &[part], inputs).unwrap();
+    let layer = PackedLayer::<F32>::load(&runtime, &[part], inputs).unwrap();
     let mut row = vec![0.0; inputs];
     for (output, stored) in stored.chunks_exact(inputs).enumerate() {
         layer.row(output, &mut row).unwrap();

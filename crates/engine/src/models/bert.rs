@@ -133,7 +133,7 @@ impl Bert {
     fn build(source: &Source<'_>, config: &BertConfig, runtime: &Runtime) -> Result<Bert, Error> {
         let width = config.hidden_size;
         let embeddings = source.child("embeddings");
-        let table = |name: &str, rows| embeddings.child(name).table("weight", rows, width);
+        let table = |name: &str, rows| embeddings.child(name).table(runtime.pool(), "weight", rows, width);
         let word_table = table("word_embeddings", config.vocab_size)?;
         let position_table = table("position_embeddings", config.max_position_embeddings)?;
         let type_table = table("token_type_embeddings", config.type_vocab_size)?;

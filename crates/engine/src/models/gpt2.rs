@@ -125,9 +125,12 @@ fn build(
     let (width, vocabulary) = (config.n_embd, config.vocab_size);
     let head = Linear::without_bias(runtime, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
     let is_tied = config.tie_word_embeddings;
-    let tokens =
-        if is_tied { TokenTable::Head } else { TokenTable::Rows(model.table(TOKEN_TABLE, vocabulary, width)?) };
-    let positions = Some(model.table("wpe.weight", config.n_positions, width)?);
+    let tokens = if is_tied {
+        TokenTable::Head
+    } else {
+        TokenTable::Rows(model.table(runtime.pool(), TOKEN_TABLE, vocabulary, width)?)
+    };
+    let positions = Some(model.table(runtime.pool(), "wpe.weight", config.n_positions, width)?);
     let blocks = (0..config.n_layer)
         .map(|layer| block(&model.child(format_args!("h.{layer}")), layer, config, runtime))
         .collect::<Result<_, _>>()?;

@@ -12,6 +12,7 @@ use self::decoder::Decoder;
 use crate::bundle::Weights;
 use crate::config::{Activation, ModelConfig};
 use crate::error::Error;
+use crate::parallel::try_for_each_chunk;
 use crate::profile::{Kind, Step};
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
@@ -19,9 +20,9 @@ use crate::source::Loading;
 use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
-use cke_kernels::threads::{Parallel, for_each_chunk};
+use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 impl From<Activation> for activation::Activation {
     fn from(activation: Activation) -> activation::Activation {
@@ -78,15 +79,11 @@ fn for_each_row(
     width: usize,
     work: impl Fn(usize, &mut [f32]) -> Result<(), cke_kernels::Error> + Sync,
 ) -> Result<(), Error> {
-    let failure = OnceLock::new();
-    for_each_chunk(pool, x, ROWS_PER_TASK * width, |index, chunk| {
-        for (i, x) in chunk.chunks_exact_mut(width).enumerate() {
-            if let Err(error) = work(index * ROWS_PER_TASK + i, x) {
-                failure.get_or_init(|| error);
-            }
-        }
-    });
-    failure.into_inner().map_or(Ok(()), |error| Err(error.into()))
+    let work_on = |index, chunk: &mut [f32]| {
+        let mut rows = chunk.chunks_exact_mut(width).enumerate();
+        rows.try_for_each(|(i, x)| work(index * ROWS_PER_TASK + i, x))
+    };
+    Ok(try_for_each_chunk(pool, x, ROWS_PER_TASK * width, work_on)?)
 }
 
 /// The sum of a row of two tables or three, `rows` times.
@@ -168,7 +165,7 @@ mod tests {
     fn a_key_head_serves_its_query_heads() {
         let runtime = Runtime::new(Some(1)).unwrap();
         let shared = QkvShape { heads: 4, key_heads: 2, head_dim: 3 };
-        let qkv = Source::random(1).table("qkv", ROWS, shared.row_width()).unwrap();
+        let qkv = Source::random(1).table(runtime.pool(), "qkv", ROWS, shared.row_width()).unwrap();
         // Each key and value head, once for each of its query heads.
         let repeat = |part: &[f32]| part.chunks(shared.head_dim).flat_map(|head| [head, head].concat()).collect();
         let spread = |row: &[f32]| -> Vec<f32> {

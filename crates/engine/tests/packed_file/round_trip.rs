@@ -61,11 +61,16 @@ fn weights_in_f16_are_packed_as_they_are() {
 }
 
 #[test]
-fn file_has_the_same_bytes_on_every_instruction_set() {
-    let wanted = pack(&golden_dir("gpt2-odd"), &int8()).unwrap();
-    for runtime in runtimes() {
-        let found = pack(&golden_dir("gpt2-odd"), &runtime.with_weights(WeightFormat::Int8)).unwrap();
-        assert!(found == wanted, "other bytes");
+fn file_has_the_same_bytes_on_every_instruction_set_and_with_any_number_of_threads() {
+    let portable = || WeightFormat::ALL.into_iter().filter(|&format| format != WeightFormat::F32);
+    for (case, format) in
+        ["gpt2-odd", "llama", "bert-odd"].into_iter().flat_map(|case| portable().map(move |f| (case, f)))
+    {
+        let of = |runtime: Runtime| pack(&golden_dir(case), &runtime.with_weights(format)).unwrap();
+        let wanted = of(Runtime::new(Some(1)).unwrap());
+        for runtime in runtimes() {
+            assert!(of(runtime) == wanted, "{case} as {format}: other bytes");
+        }
     }
 }
 

@@ -10,8 +10,10 @@ use super::panel::PanelBlock;
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
 use crate::scratch::AlignedBuf;
+use crate::threads::{Parallel, Serial, for_each_chunk};
 use crate::view::MatRef;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Memory with packed panels that somebody else owns, such as a mapped file.
@@ -112,6 +114,20 @@ impl<S: Scheme> PackedB<S> {
     /// # Errors
     /// If the block reaches outside B, it does not begin and end where blocks of the format do, or the panels belong to somebody else.
     pub fn write(&mut self, k0: usize, n0: usize, block: MatRef<'_, S::B>) -> Result<(), Error> {
+        self.write_by(&Serial, k0, n0, block)
+    }
+
+    /// As [`PackedB::write`], by the threads of a pool: the bytes are the same with any number of them.
+    ///
+    /// # Errors
+    /// Those of [`PackedB::write`].
+    pub fn write_by(
+        &mut self,
+        pool: &dyn Parallel,
+        k0: usize,
+        n0: usize,
+        block: MatRef<'_, S::B>,
+    ) -> Result<(), Error> {
         let (k, n, format) = (self.k, self.n, self.format());
         let (rows_left, cols_left) = (k.saturating_sub(k0), n.saturating_sub(n0));
         if block.rows() > rows_left {
@@ -135,17 +151,31 @@ impl<S: Scheme> PackedB<S> {
             return Err(Error::Size { what, wanted: format.block_k, found: block.rows() });
         }
         let kernel = self.kernel;
+        self.for_each_panel(pool, n0..n0 + block.cols(), |panel, columns| {
+            let source = block.block(0..block.rows(), columns.start - n0..columns.end - n0);
+            kernel.pack(PanelBlock { format: &format, source, panel, row: k0, col: columns.start % format.cols });
+        })
+    }
+
+    /// Calls `work(panel, columns)` for each panel that has some of the given columns of B, with those that it has, spread over the pool.
+    pub(super) fn for_each_panel(
+        &mut self,
+        pool: &dyn Parallel,
+        columns: Range<usize>,
+        work: impl Fn(&mut [u8], Range<usize>) + Sync,
+    ) -> Result<(), Error> {
+        let format = self.format();
+        let (width, panel_bytes) = (format.cols, format.panel_bytes(self.k));
         let bytes = self.bytes_mut()?;
-        let panel_bytes = format.panel_bytes(k);
-        let mut col = n0;
-        while col < n0 + block.cols() {
-            let end = (col - col % format.cols + format.cols).min(n0 + block.cols());
-            let panel = &mut bytes[(col / format.cols) * panel_bytes..][..panel_bytes];
-            let source = block.block(0..block.rows(), col - n0..end - n0);
-            let block = PanelBlock { format: &format, source, panel, row: k0, col: col % format.cols };
-            kernel.pack(block);
-            col = end;
+        if columns.is_empty() || panel_bytes == 0 {
+            return Ok(());
         }
+        let first_panel = columns.start / width;
+        let panels = &mut bytes[first_panel * panel_bytes..columns.end.div_ceil(width) * panel_bytes];
+        for_each_chunk(pool, panels, panel_bytes, |index, panel| {
+            let first = (first_panel + index) * width;
+            work(panel, first.max(columns.start)..(first + width).min(columns.end));
+        });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use crate::operands::{Operands, plan, uniform, unwritten, view, view_of};
 use cke_kernels::Error;
 use cke_kernels::gemm::{CopyArgs, GemmPlan, PackedB, Supported};
 use cke_kernels::scheme::{F32, F64};
+use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_testkit::shapes::{GemmCase, Storage};
 use cke_testkit::{Data, Element, Layout, Matrix, PageGuarded};
 
@@ -109,6 +110,30 @@ fn check_pieces<S: Tested>() {
             assert_eq!(columns(&pieces), wanted, "{}: {storage:?}", kernel.record().name());
         }
     }
+}
+
+fn check_threads<S: Tested>() {
+    let mut data = Data::new(35);
+    let pool = ThreadPool::new(3).expect("three threads");
+    for kernel in kernels::<S>() {
+        let nr = kernel.tile().nr;
+        let (k, n) = (41, 5 * nr + 3);
+        let b = uniform(Storage::RowMajor.layout(k, n), &mut data);
+        let packed = |pool: &dyn Parallel, n0: usize| {
+            let mut packed = PackedB::<S>::zeroed(kernel, k, n0 + n).expect("memory is there");
+            packed.write_by(pool, 0, n0, view(&b)).expect("inside B");
+            packed
+        };
+        for n0 in [0, 1, nr - 1, nr + 2] {
+            assert_eq!(packed(&pool, n0).as_bytes(), packed(&Serial, n0).as_bytes(), "{}", kernel.record().name());
+        }
+    }
+}
+
+#[test]
+fn packing_by_several_threads_gives_the_bytes_of_one() {
+    check_threads::<F32>();
+    check_threads::<F64>();
 }
 
 #[test]

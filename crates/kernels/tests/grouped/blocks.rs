@@ -6,6 +6,7 @@ use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::GroupFormat;
 use cke_kernels::gemm::{GemmPlan, Shape, StableBytes};
 use cke_kernels::scheme::Grouped;
+use cke_kernels::threads::ThreadPool;
 use cke_kernels::{Error, gemm::PackedB};
 use cke_testkit::Data;
 use std::sync::Arc;
@@ -55,10 +56,14 @@ fn check_parts<F: Definition>() {
     parts.write_blocks(7, rest).unwrap();
     parts.write_blocks(0, first).unwrap();
     assert_eq!(parts.as_bytes(), whole.as_bytes());
+    let mut by_threads = plan::<F>(n, k).empty_b().unwrap();
+    by_threads.write_blocks_by(&ThreadPool::new(3).unwrap(), 0, first).unwrap();
+    by_threads.write_blocks_by(&ThreadPool::new(2).unwrap(), 7, rest).unwrap();
+    assert_eq!(by_threads.as_bytes(), whole.as_bytes());
 }
 
 #[test]
-fn columns_can_be_packed_in_parts_of_any_order() {
+fn columns_can_be_packed_in_parts_of_any_order_and_by_any_threads() {
     for_each_format!(check_parts);
 }
 

@@ -42,7 +42,7 @@ impl TokenTable {
         vocabulary: usize,
     ) -> Result<TokenTable, Error> {
         if source.has_floats(name)? {
-            return Ok(TokenTable::Rows(source.table(name, vocabulary, width)?));
+            return Ok(TokenTable::Rows(source.table(runtime.pool(), name, vocabulary, width)?));
         }
         Ok(TokenTable::Packed(Linear::as_stored(runtime, source, name, width, vocabulary)?))
     }

@@ -11,6 +11,7 @@ use crate::gemm::panel::{PackFn, PanelBlock, PrepareFn};
 use crate::gemm::plan::GemmPlan;
 use crate::scheme::Grouped;
 use crate::simd::Scalar;
+use crate::threads::{Parallel, Serial};
 
 /// The largest block of a format, weights and bytes.
 const MOST_WEIGHTS: usize = 256;
@@ -111,6 +112,14 @@ impl<F: GroupFormat> PackedB<Grouped<F>> {
     /// Returns [`Error::Size`] if the rows of B are not whole blocks, the bytes are not those of whole columns or of more than are left, or
     /// [`Error::SharedWeights`] if the panels belong to somebody else.
     pub fn write_blocks(&mut self, n0: usize, blocks: &[u8]) -> Result<(), Error> {
+        self.write_blocks_by(&Serial, n0, blocks)
+    }
+
+    /// As [`PackedB::write_blocks`], by the threads of a pool: the bytes are the same with any number of them.
+    ///
+    /// # Errors
+    /// Those of [`PackedB::write_blocks`].
+    pub fn write_blocks_by(&mut self, pool: &dyn Parallel, n0: usize, blocks: &[u8]) -> Result<(), Error> {
         let (k, n) = (self.k(), self.n());
         expect_size("rows of B past whole blocks of its format", 0, k % F::BLOCK)?;
         let column_bytes = k / F::BLOCK * F::BLOCK_BYTES;
@@ -124,21 +133,19 @@ impl<F: GroupFormat> PackedB<Grouped<F>> {
             let what = "columns of B that are left to pack";
             return Err(Error::Size { what, wanted: n.saturating_sub(n0), found: columns });
         }
-        let format = panel::<F>();
-        let panel_bytes = format.panel_bytes(k);
-        let packed = self.bytes_mut()?;
-        for (index, column) in blocks.chunks_exact(column_bytes.max(1)).enumerate() {
-            let j = n0 + index;
-            let panel = &mut packed[j / COLS * panel_bytes..][..panel_bytes];
-            let places = panel.chunks_exact_mut(format.block_bytes);
-            for (block, place) in column.chunks_exact(F::BLOCK_BYTES).zip(places) {
-                let mut fields = [0; MOST_BYTES];
-                let fields = &mut fields[..F::FIELDS.size()];
-                F::arrange(block, fields);
-                interleave(F::FIELDS, fields, j % COLS, place);
+        let block_bytes = panel::<F>().block_bytes;
+        self.for_each_panel(pool, n0..n0 + columns, |panel, columns| {
+            let of_panel = &blocks[(columns.start - n0) * column_bytes..(columns.end - n0) * column_bytes];
+            for (j, column) in columns.zip(of_panel.chunks_exact(column_bytes)) {
+                let places = panel.chunks_exact_mut(block_bytes);
+                for (block, place) in column.chunks_exact(F::BLOCK_BYTES).zip(places) {
+                    let mut fields = [0; MOST_BYTES];
+                    let fields = &mut fields[..F::FIELDS.size()];
+                    F::arrange(block, fields);
+                    interleave(F::FIELDS, fields, j % COLS, place);
+                }
             }
-        }
-        Ok(())
+        })
     }
 }
 
