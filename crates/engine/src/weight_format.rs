@@ -64,7 +64,8 @@ impl WeightFormat {
         match dtype {
             Dtype::BF16 => WeightFormat::Bf16,
             Dtype::F16 => WeightFormat::F16,
-            Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K | Dtype::IQ4_NL => WeightFormat::Int4,
+            Dtype::Q2_K | Dtype::Q3_K | Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K => WeightFormat::Int4,
+            Dtype::IQ4_NL | Dtype::IQ4_XS => WeightFormat::Int4,
             Dtype::Q5_0 | Dtype::Q5_1 | Dtype::Q5_K | Dtype::Q6_K | Dtype::Q8_0 => WeightFormat::Int8,
             _ => WeightFormat::F32,
         }

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! Each half of the block has 128 weights in four runs r of 32. Their lower bits are in 64 bytes: byte 32·(r mod 2) + p holds those of run
-//! r mod 2 below those of run r mod 2 + 2. Byte p of 32 holds the upper bits of all four runs, the first lowest.
+//! r mod 2 below those of run r mod 2 + 2. The upper bits are in the order of `sixteens.rs`.
 //!
 //! Source: `block_q6_K` in ggml's `ggml-common.h`, `dequantize_row_q6_K` in `ggml-quants.c`.
 
-use super::store_half;
+use super::sixteens::{AroundZero, GROUP, pack_two_bits, place, two_bits};
+use super::{scale_with_sign, store_half};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::quantize::{coarse_scales, nearest, symmetric};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -51,26 +51,21 @@ impl GroupFormat for Q6_K {
 
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
-        let mut wanted = [0.0; 16];
-        for (scale, group) in wanted.iter_mut().zip(weights.as_chunks::<16>().0) {
-            *scale = symmetric::<-32, 31>(group, &mut [0; 16]);
-        }
-        let (coarse, fine) = coarse_scales::<-127, 127>(&wanted);
-        column.fill(0);
+        let AroundZero { coarse, fine, levels } = AroundZero::new::<-32, 31, -127, 127>(weights);
         store_half(0, coarse, column);
         column[SCALES].copy_from_slice(&fine.map(|s| s as u8));
-        for (at, &w) in weights.iter().enumerate() {
-            let level = nearest::<-32, 31>(w, coarse * f32::from(fine[at / 16])) + 32;
+        column[LOW].fill(0);
+        for (at, &level) in levels.iter().enumerate() {
             let (half, run, p) = (at / 128, at / 32 % 4, at % 32);
-            column[LOW.start + 64 * half + run % 2 * 32 + p] |= (level as u8 & 15) << (run / 2 * 4);
-            column[HIGH.start + 32 * half + p] |= (level as u8 >> 4) << (run * 2);
+            column[LOW.start + 64 * half + run % 2 * 32 + p] |= (level & 15) << (run / 2 * 4);
         }
+        pack_two_bits(&levels, 4, &mut column[HIGH]);
     }
 }
 
 // SAFETY: words 0 to 47, bytes 0 to 15 and half 0, for groups below 16.
 unsafe impl Decode for Q6_K {
-    const GROUP: usize = 16;
+    const GROUP: usize = GROUP;
     const BITS: u32 = 6;
     const ZERO: i32 = 32;
 
@@ -81,15 +76,13 @@ unsafe impl Decode for Q6_K {
         group: usize,
         quad: usize,
     ) -> Q::Words {
-        let (half, run, word) = (group / 8, group / 2 % 4, group % 2 * 4 + quad);
+        let (half, run, word) = place(group, quad);
         // SAFETY: promised by the caller.
         let (low, high) = unsafe {
             let low = q.words(columns.word(16 * half + run % 2 * 8 + word));
-            (low, q.words(columns.word(LOW_WORDS + 8 * half + word)))
+            (low, two_bits(q, columns, LOW_WORDS, group, quad))
         };
-        let low = q.and(q.shift_right(low, run / 2 * 4), 15);
-        let high = q.shift_left(q.and(q.shift_right(high, run * 2), 3), 4);
-        q.or(low, high)
+        q.or(q.and(q.shift_right(low, run / 2 * 4), 15), q.shift_left(high, 4))
     }
 
     #[inline(always)]
@@ -99,7 +92,6 @@ unsafe impl Decode for Q6_K {
         group: usize,
     ) -> [f32; LANES] {
         // SAFETY: promised by the caller.
-        let (coarse, fine) = unsafe { (q.halves(columns.half(0)), q.signed_bytes(columns.byte(group))) };
-        std::array::from_fn(|lane| coarse[lane] * fine[lane])
+        unsafe { scale_with_sign(q, columns, group) }
     }
 }
