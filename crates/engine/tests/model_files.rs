@@ -254,7 +254,6 @@ fn keys_of_the_configuration_are_followed_named_or_refused() {
         ]
     );
     for (key, value) in [
-        ("quantization_config", json!({"bits": 4})),
         ("is_encoder_decoder", json!(true)),
         ("pruned_heads", json!({"0": [1]})),
         ("transformers_weights", json!("other.safetensors")),
