@@ -13,7 +13,7 @@ use half::slice::HalfFloatSliceExt;
 use self::quantized::Quantized;
 pub(crate) use self::row_order::RowOrder;
 use crate::dtype::Dtype;
-use crate::formats::gguf::blocks;
+use crate::formats::gguf::{GgufNames, blocks};
 use crate::formats::tensor_entry::TensorEntry;
 use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
@@ -32,6 +32,8 @@ pub struct Tensor<'a> {
     conversion: Conversion,
     /// What the weights are made of, if that is several tensors.
     quantized: Option<&'a Quantized>,
+    /// What a GGUF file calls tensors.
+    names: Option<GgufNames>,
     source: &'a WeightFile,
 }
 
@@ -51,12 +53,22 @@ impl Conversion {
 
 impl<'a> Tensor<'a> {
     pub(crate) fn new(entry: &'a TensorEntry, conversion: Conversion, source: &'a WeightFile) -> Self {
-        Self { entry, conversion, quantized: None, source }
+        Self { entry, conversion, quantized: None, names: None, source }
     }
 
     /// The same, made of several tensors.
     pub(crate) fn made_of(self, quantized: Option<&'a Quantized>) -> Self {
         Self { quantized, ..self }
+    }
+
+    /// The same with the names that messages have for it.
+    pub(crate) fn named_by(self, names: Option<GgufNames>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The name in the file.
+    fn name_in_file(&self) -> String {
+        self.names.and_then(|names| names.in_file(self.name())).unwrap_or_else(|| self.name().to_owned())
     }
 
     /// Name, type, shape, size and file.
@@ -108,7 +120,7 @@ impl<'a> Tensor<'a> {
         }
         Err(LoadError::Shape {
             file: self.file().to_owned(),
-            tensor: self.name().to_owned(),
+            tensor: self.name_in_file(),
             wanted: wanted.to_vec(),
             found: self.shape().to_vec(),
         })
@@ -237,7 +249,7 @@ impl<'a> Tensor<'a> {
     }
 
     fn out_of_memory(&self, bytes: usize) -> LoadError {
-        LoadError::OutOfMemory { file: self.file().to_owned(), tensor: self.name().to_owned(), bytes }
+        LoadError::OutOfMemory { file: self.file().to_owned(), tensor: self.name_in_file(), bytes }
     }
 
     /// Tells the operating system that the pages of these rows are not needed for now, so that memory holds a slab of
@@ -272,7 +284,7 @@ impl<'a> Tensor<'a> {
         match self.dtype() {
             Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
             dtype if dtype.is_blocks() || self.quantized.is_some() => Ok(()),
-            dtype => Err(LoadError::NotFloat { file: self.file().to_owned(), tensor: self.name().to_owned(), dtype }),
+            dtype => Err(LoadError::NotFloat { file: self.file().to_owned(), tensor: self.name_in_file(), dtype }),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::quantization::Quantization;
 pub use crate::dtype::Dtype;
 use crate::formats::disguise::{is_safetensors, recognise};
-use crate::formats::gguf::{GgufFile, GgufTensors, is_gguf};
+use crate::formats::gguf::{GgufFile, GgufNames, GgufTensors, is_gguf};
 use crate::formats::safetensors::{Header, header_len, read_header};
 use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
 use crate::formats::tensor_entry::TensorEntry;
@@ -54,6 +54,8 @@ pub struct Checkpoint {
     by_name: Vec<u32>,
     /// Further names of tensors, sorted, and the indices of their entries.
     aliases: Vec<(String, u32)>,
+    /// What a GGUF file calls tensors.
+    names: Option<GgufNames>,
 }
 
 #[derive(Debug)]
@@ -111,8 +113,9 @@ impl Checkpoint {
     ///
     /// Its architecture is not supported, or tensors do not match what the file says of the heads.
     pub fn of_gguf(file: &GgufFile) -> Result<Self, LoadError> {
-        let GgufTensors { sources, tensors } = file.model_tensors()?;
+        let GgufTensors { names, sources, tensors } = file.model_tensors()?;
         let mut checkpoint = Self::empty(file.path());
+        checkpoint.names = Some(names);
         checkpoint.sources = sources;
         let entries = tensors.into_iter();
         checkpoint.entries = entries
@@ -155,6 +158,7 @@ impl Checkpoint {
             entries: Vec::new(),
             by_name: Vec::new(),
             aliases: Vec::new(),
+            names: None,
         }
     }
 
@@ -333,10 +337,22 @@ impl Checkpoint {
     }
 
     fn view<'a>(&'a self, entry: &'a Entry) -> Tensor<'a> {
-        Tensor::new(&entry.header, entry.conversion, &self.sources[entry.source]).made_of(entry.quantized.as_ref())
+        Tensor::new(&entry.header, entry.conversion, &self.sources[entry.source])
+            .made_of(entry.quantized.as_ref())
+            .named_by(self.names)
+    }
+
+    /// What the file calls a tensor, for messages.
+    pub(crate) fn name_in_file(&self, name: &str) -> String {
+        self.names.and_then(|names| names.in_file(name)).unwrap_or_else(|| name.to_owned())
     }
 
     fn missing(&self, wanted: Vec<String>) -> LoadError {
+        let in_file: Vec<String> = match self.names {
+            Some(names) => wanted.iter().filter_map(|name| names.in_file(name)).collect(),
+            None => Vec::new(),
+        };
+        let wanted = if in_file.is_empty() { wanted } else { in_file };
         LoadError::MissingTensor { file: self.path.clone(), wanted, present: self.len() }
     }
 }

@@ -167,7 +167,10 @@ fn golden_models_use_all_of_their_tensors() {
         let dir = entry.unwrap().path();
         if dir.join("config.json").exists() {
             let bundle = Bundle::open(&dir).unwrap();
-            assert_eq!((bundle.notices(), &bundle.generation().notices[..]), (&[][..], &[][..]), "{}", dir.display());
+            // Of fp8 the rounding of activations is not followed, whatever the tensors are.
+            let of_tensors = bundle.notices().iter().filter(|notice| notice.key() != Some("quantization_config"));
+            let notices: Vec<&Notice> = of_tensors.chain(&bundle.generation().notices).collect();
+            assert!(notices.is_empty(), "{}: {notices:?}", dir.display());
         }
     }
 }
