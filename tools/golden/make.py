@@ -20,6 +20,7 @@ import gguf_cases
 import chat_cases
 import gpt2_cases
 import language_tokenizer_cases
+import quantized_cases
 import sentence_cases
 import settings_cases
 import tokenizer_cases
@@ -42,6 +43,7 @@ def main() -> int:
         **gguf_cases.CASES,
         **language_tokenizer_cases.CASES,
         **chat_cases.CASES,
+        **quantized_cases.CASES,
         "minilm": lambda directory: sentence_cases.minilm(args.minilm, directory),
     }
     if args.only and args.only not in cases:

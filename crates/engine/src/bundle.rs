@@ -1,6 +1,7 @@
 //! A model as a user has it: a directory with configuration, weights and tokenizer, a GGUF file or a packed file with all of them, or
 //! the demo model inside this library.
 
+use crate::config::quantization::Quantization;
 use crate::config::{self, BertConfig, ModelConfig};
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
@@ -19,7 +20,7 @@ use crate::sentence::SentenceConfig;
 use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
 use crate::weight_format::WeightFormat;
-use crate::weights::{Checkpoint, SINGLE_FILE};
+use crate::weights::{Checkpoint, Dtype, SINGLE_FILE, TensorInfo};
 use cke_kernels::Cpu;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -83,12 +84,14 @@ impl Bundle {
         refuse_adapters(files)?;
         let json = JsonObject::read(files, config::FILE)?;
         let mut config = ModelConfig::from_object(&json)?;
+        let quantization = Quantization::read(&json)?;
         let generation = GenerationConfig::load_beside(files, &json, &config)?;
         let weights = match files.packed() {
             Some(file) => Weights::Packed(Arc::clone(file)),
-            None => Weights::Stored(checkpoint_of(files)?),
+            None => Weights::Stored(checkpoint_of(files, quantization)?),
         };
         let mut notices = config::keys::notices(&json, &config, files.has(generation_config::FILE));
+        notices.extend(quantization.and_then(|quantization| quantization.notice(&json)));
         if let ModelConfig::Gpt2(gpt2) = &mut config
             && gpt2.tie_word_embeddings
             && weights.have_own_head()?
@@ -148,10 +151,16 @@ impl Bundle {
         &self.weights
     }
 
-    /// The format of the weights if nobody asks for another: that of a packed file, what a GGUF file holds, else f32.
+    /// The format of the weights if nobody asks for another: that of a packed file, what a GGUF file or a checkpoint in blocks holds, else
+    /// f32.
     pub fn usual_format(&self) -> WeightFormat {
-        let of_gguf = self.files.is_gguf().then_some(WeightFormat::Stored);
-        self.packed_format().or(of_gguf).unwrap_or_default()
+        match &self.weights {
+            Weights::Packed(file) => file.weight_format(),
+            Weights::Stored(checkpoint) if self.files.is_gguf() || checkpoint.has_quantized_blocks() => {
+                WeightFormat::Stored
+            }
+            Weights::Stored(_) => WeightFormat::default(),
+        }
     }
 
     /// The format of weights that are packed already.
@@ -197,7 +206,7 @@ impl Bundle {
             return Ok(estimate);
         }
         let weights = match &self.weights {
-            Weights::Stored(checkpoint) => checkpoint.infos().map(|tensor| tensor.bytes).sum(),
+            Weights::Stored(checkpoint) => checkpoint.infos().map(held_bytes).sum(),
             Weights::Packed(file) => file.weight_bytes(),
         };
         Ok(MemoryEstimate { weights, ..estimate })
@@ -291,14 +300,27 @@ impl Weights {
     }
 }
 
+/// Bytes of a tensor as it is held if its format is that of its file.
+fn held_bytes(tensor: TensorInfo<'_>) -> usize {
+    match tensor.dtype {
+        // These become f32.
+        Dtype::F8_E4M3 | Dtype::INT4 => tensor.shape.iter().product::<usize>() * size_of::<f32>(),
+        _ => tensor.bytes,
+    }
+}
+
 /// The tensors beside a model's files.
-fn checkpoint_of(files: &ModelFiles) -> Result<Checkpoint, LoadError> {
+fn checkpoint_of(files: &ModelFiles, quantization: Option<Quantization>) -> Result<Checkpoint, LoadError> {
     if let Some(file) = files.gguf() {
         return Checkpoint::of_gguf(file);
     }
-    match files.in_program(SINGLE_FILE) {
-        Some(bytes) => Checkpoint::from_bytes(bytes, &files.path(SINGLE_FILE).display().to_string()),
-        None => Checkpoint::open(&files.dir()),
+    let checkpoint = match files.in_program(SINGLE_FILE) {
+        Some(bytes) => Checkpoint::from_bytes(bytes, &files.path(SINGLE_FILE).display().to_string())?,
+        None => Checkpoint::open(&files.dir())?,
+    };
+    match quantization {
+        Some(quantization) => checkpoint.with_quantized_layers(quantization),
+        None => Ok(checkpoint),
     }
 }
 

@@ -7,6 +7,7 @@ mod bert;
 mod decoder;
 mod gpt2;
 pub(crate) mod keys;
+pub(crate) mod quantization;
 mod rope;
 
 use std::path::Path;

@@ -6,6 +6,9 @@ use std::fmt;
 ///
 /// The types from [`Dtype::Q4_0`] on are GGUF's block formats: a row is blocks of [`Dtype::block_len`] weights, of
 /// [`Dtype::block_bytes`] bytes each, which hold few bits for each weight and scales for all of them.
+///
+/// [`Dtype::INT4`] and [`Dtype::INT4_128`] are weights that a checkpoint has in several tensors, as GPTQ and AWQ write them: numbers of
+/// four bits with scales and zero points, and the same where these are for 128 weights or more, which is a block then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(non_camel_case_types, reason = "the names are those of the file formats")]
 #[expect(missing_docs, reason = "the names are those of the file formats")]
@@ -45,6 +48,8 @@ pub enum Dtype {
     Q6_K,
     IQ4_NL,
     IQ4_XS,
+    INT4,
+    INT4_128,
 }
 
 /// Type, name, elements of a block and its bits.
@@ -52,7 +57,7 @@ type Record = (Dtype, &'static str, usize, usize);
 
 /// Every type, in the order of the enumeration. Sources: the `Dtype` of the safetensors library; the structures of `ggml-common.h`
 /// of ggml for blocks.
-const TABLE: [Record; 34] = [
+const TABLE: [Record; 36] = [
     (Dtype::BOOL, "BOOL", 1, 8),
     (Dtype::F4, "F4", 1, 4),
     (Dtype::F6_E2M3, "F6_E2M3", 1, 6),
@@ -87,6 +92,8 @@ const TABLE: [Record; 34] = [
     (Dtype::Q6_K, "Q6_K", 256, 8 * 210),
     (Dtype::IQ4_NL, "IQ4_NL", 32, 8 * 18),
     (Dtype::IQ4_XS, "IQ4_XS", 256, 8 * 136),
+    (Dtype::INT4, "INT4", 1, 4),
+    (Dtype::INT4_128, "INT4_128", 128, 8 * 67),
 ];
 
 impl Dtype {
@@ -122,9 +129,14 @@ impl Dtype {
         self.block_bits().div_ceil(8)
     }
 
-    /// Whether it is one of GGUF's block formats.
+    /// Whether it has blocks.
     pub const fn is_blocks(self) -> bool {
         self.block_len() > 1
+    }
+
+    /// Whether safetensors files have tensors of this type.
+    pub(crate) const fn is_of_safetensors(self) -> bool {
+        !self.is_blocks() && !matches!(self, Dtype::INT4)
     }
 
     /// Bits of a block.

@@ -111,7 +111,7 @@ impl GenerationConfig {
         let mut notices = keys::notices(json, is_model_config);
         let mut rules = rules::read(json, vocab_size, &mut notices)?;
         let eos = json.token_ids("eos_token_id", vocab_size)?.unwrap_or_default();
-        notices.extend(eos.unusable.first().map(|&id| json.unusable_id("eos_token_id", id, vocab_size)));
+        notices.extend(eos.unusable.iter().map(|&id| json.unusable_id("eos_token_id", id, vocab_size)));
         rules.end_tokens.clone_from(&eos.usable);
         // As in transformers, a word that is the end of a text is not a bad one.
         rules.bad_words.retain(|word| !matches!(word[..], [id] if eos.usable.contains(&id)));

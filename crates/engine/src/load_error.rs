@@ -12,6 +12,7 @@ use crate::formats::safetensors::HeaderError;
 use crate::formats::shard_index::IndexError;
 use crate::tokenizer::TokenizerFileError;
 use crate::weight_format::WeightFormat;
+use crate::weights::QuantizedError;
 
 /// Memory that a parser that keeps no tree of values takes at most for each byte of text.
 const BYTES_PER_JSON_BYTE: usize = 32;
@@ -203,6 +204,16 @@ pub enum LoadError {
         tensor: String,
         /// Its type.
         dtype: Dtype,
+    },
+    /// The tensors of a quantised layer do not match.
+    #[error("{}: tensor `{tensor}`: {problem}", file.display())]
+    Quantized {
+        /// The file that holds the tensor.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong with it.
+        problem: QuantizedError,
     },
     /// The machine has not enough memory for a tensor.
     #[error("{}: tensor `{tensor}`: no memory for {bytes} bytes", file.display())]

@@ -1,5 +1,6 @@
 //! One tensor of a checkpoint, read as f32 or as blocks in slabs of rows.
 
+pub(crate) mod quantized;
 mod row_order;
 
 use std::borrow::Cow;
@@ -10,9 +11,10 @@ use cke_kernels::threads::{Parallel, Serial, for_each_chunk};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
+use self::quantized::Quantized;
 pub(crate) use self::row_order::RowOrder;
 use crate::dtype::Dtype;
-use crate::formats::gguf::blocks;
+use crate::formats::gguf::{GgufNames, blocks};
 use crate::formats::tensor_entry::TensorEntry;
 use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
@@ -32,6 +34,10 @@ const COPIED_ROWS: usize = 16;
 pub struct Tensor<'a> {
     entry: &'a TensorEntry,
     conversion: Conversion,
+    /// What the weights are made of, if that is several tensors.
+    quantized: Option<&'a Quantized>,
+    /// What a GGUF file calls tensors.
+    names: Option<GgufNames>,
     source: &'a WeightFile,
 }
 
@@ -51,13 +57,29 @@ impl Conversion {
 
 impl<'a> Tensor<'a> {
     pub(crate) fn new(entry: &'a TensorEntry, conversion: Conversion, source: &'a WeightFile) -> Self {
-        Self { entry, conversion, source }
+        Self { entry, conversion, quantized: None, names: None, source }
+    }
+
+    /// The same, made of several tensors.
+    pub(crate) fn made_of(self, quantized: Option<&'a Quantized>) -> Self {
+        Self { quantized, ..self }
+    }
+
+    /// The same with the names that messages have for it.
+    pub(crate) fn named_by(self, names: Option<GgufNames>) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The name in the file.
+    fn name_in_file(&self) -> String {
+        self.names.and_then(|names| names.in_file(self.name())).unwrap_or_else(|| self.name().to_owned())
     }
 
     /// Name, type, shape, size and file.
     pub fn info(&self) -> TensorInfo<'a> {
         let TensorEntry { name, dtype, shape, range } = self.entry;
-        TensorInfo { name, dtype: *dtype, shape, bytes: range.len(), file: &self.source.path }
+        let bytes = self.quantized.map_or(range.len(), Quantized::bytes);
+        TensorInfo { name, dtype: *dtype, shape, bytes, file: &self.source.path }
     }
 
     /// The full name.
@@ -102,18 +124,18 @@ impl<'a> Tensor<'a> {
         }
         Err(LoadError::Shape {
             file: self.file().to_owned(),
-            tensor: self.name().to_owned(),
+            tensor: self.name_in_file(),
             wanted: wanted.to_vec(),
             found: self.shape().to_vec(),
         })
     }
 
     /// Converts `rows` to f32: `out[(i − rows.start)·row_len + j] = tensor[i][j]`. Every f16 and bf16 value has an
-    /// exact f32; NaN and infinity are values like others. Blocks of GGUF are decoded.
+    /// exact f32; NaN and infinity are values like others. Blocks of GGUF are decoded, and quantised weights multiplied by their scales.
     ///
     /// # Errors
     ///
-    /// The tensor is not of type F32, F16, BF16 or one of GGUF's block formats, or the file was written to since it was opened.
+    /// The tensor is not of type F32, F16, BF16 or one of GGUF's block formats nor quantised weights, or the file was written to since it was opened.
     ///
     /// # Panics
     ///
@@ -122,6 +144,9 @@ impl<'a> Tensor<'a> {
         self.expect_float()?;
         let elements = self.elements_of(&rows);
         assert_eq!(out.len(), elements.len(), "output of {} rows of {} elements", rows.len(), self.row_len());
+        if let Some(quantized) = self.quantized {
+            return quantized.read_rows(rows, out);
+        }
         let bytes = &self.source.bytes()?[self.entry.range.clone()];
         match self.conversion.rows {
             RowOrder::Model => convert(self.dtype(), bytes, elements, out),
@@ -174,6 +199,9 @@ impl<'a> Tensor<'a> {
     ) -> Result<Option<Cow<'a, [u8]>>, LoadError> {
         let elements = self.elements_of(&rows);
         let Some(row_bytes) = self.row_block_bytes() else { return Ok(None) };
+        if let Some(quantized) = self.quantized {
+            return Ok(quantized.blocks(rows)?.map(Cow::Owned));
+        }
         let bytes = &self.source.bytes()?[self.entry.range.clone()];
         let order = self.conversion.rows;
         if order == RowOrder::Model || elements.is_empty() {
@@ -238,7 +266,7 @@ impl<'a> Tensor<'a> {
     }
 
     fn out_of_memory(&self, bytes: usize) -> LoadError {
-        LoadError::OutOfMemory { file: self.file().to_owned(), tensor: self.name().to_owned(), bytes }
+        LoadError::OutOfMemory { file: self.file().to_owned(), tensor: self.name_in_file(), bytes }
     }
 
     /// Tells the operating system that the pages of these rows are not needed for now, so that memory holds a slab of
@@ -248,6 +276,13 @@ impl<'a> Tensor<'a> {
     ///
     /// If `rows` leaves the tensor.
     pub fn release_rows(&self, rows: Range<usize>) {
+        if self.quantized.is_some() {
+            // Rows lie between each other.
+            if rows.end == self.rows() {
+                self.release();
+            }
+            return;
+        }
         let rows = self.conversion.rows.stored_range(rows, self.rows());
         let elements = self.elements_of(&rows);
         let (len, bits) = (self.dtype().block_len(), self.dtype().block_bits());
@@ -265,8 +300,8 @@ impl<'a> Tensor<'a> {
     fn expect_float(&self) -> Result<(), LoadError> {
         match self.dtype() {
             Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
-            dtype if dtype.is_blocks() => Ok(()),
-            dtype => Err(LoadError::NotFloat { file: self.file().to_owned(), tensor: self.name().to_owned(), dtype }),
+            dtype if dtype.is_blocks() || self.quantized.is_some() => Ok(()),
+            dtype => Err(LoadError::NotFloat { file: self.file().to_owned(), tensor: self.name_in_file(), dtype }),
         }
     }
 

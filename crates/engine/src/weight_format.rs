@@ -25,7 +25,7 @@ pub enum WeightFormat {
     /// Four bits with a scale for every 32 inputs of an output: a bit more than an eighth of the memory. Activations are quantised on the
     /// way; see [`cke_kernels::gemm::grouped`].
     Int4,
-    /// What the file holds, without loss: bf16, f16, and blocks of the formats of GGUF that kernels know; f32 for all others.
+    /// What the file holds, without loss: bf16, f16, blocks of the formats of GGUF, int4 in groups of 128; f32 for all others.
     Stored,
 }
 
@@ -64,7 +64,8 @@ impl WeightFormat {
         match dtype {
             Dtype::BF16 => WeightFormat::Bf16,
             Dtype::F16 => WeightFormat::F16,
-            Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K | Dtype::IQ4_NL => WeightFormat::Int4,
+            Dtype::Q2_K | Dtype::Q3_K | Dtype::Q4_0 | Dtype::Q4_1 | Dtype::Q4_K => WeightFormat::Int4,
+            Dtype::IQ4_NL | Dtype::IQ4_XS | Dtype::INT4 | Dtype::INT4_128 => WeightFormat::Int4,
             Dtype::Q5_0 | Dtype::Q5_1 | Dtype::Q5_K | Dtype::Q6_K | Dtype::Q8_0 => WeightFormat::Int8,
             _ => WeightFormat::F32,
         }

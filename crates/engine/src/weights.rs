@@ -1,13 +1,15 @@
 //! Checkpoints: the named tensors of a model, wherever they lie.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::quantization::Quantization;
 pub use crate::dtype::Dtype;
 use crate::formats::disguise::{is_safetensors, recognise};
-use crate::formats::gguf::{GgufFile, GgufTensors, is_gguf};
+use crate::formats::gguf::{GgufFile, GgufNames, GgufTensors, is_gguf};
 use crate::formats::safetensors::{Header, header_len, read_header};
 use crate::formats::shard_index::{IndexError, ShardIndex, index_error, shard_path};
 use crate::formats::tensor_entry::TensorEntry;
@@ -15,6 +17,8 @@ use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
 use crate::tensor::Conversion;
 pub use crate::tensor::Tensor;
+pub use crate::tensor::quantized::QuantizedError;
+use crate::tensor::quantized::{Layer, Part, Parts, Quantized};
 
 pub(crate) const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
@@ -50,12 +54,16 @@ pub struct Checkpoint {
     by_name: Vec<u32>,
     /// Further names of tensors, sorted, and the indices of their entries.
     aliases: Vec<(String, u32)>,
+    /// What a GGUF file calls tensors.
+    names: Option<GgufNames>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) header: TensorEntry,
     conversion: Conversion,
+    /// What the weights are made of, if that is several tensors.
+    quantized: Option<Quantized>,
     source: usize,
 }
 
@@ -105,12 +113,18 @@ impl Checkpoint {
     ///
     /// Its architecture is not supported, or tensors do not match what the file says of the heads.
     pub fn of_gguf(file: &GgufFile) -> Result<Self, LoadError> {
-        let GgufTensors { sources, tensors } = file.model_tensors()?;
+        let GgufTensors { names, sources, tensors } = file.model_tensors()?;
         let mut checkpoint = Self::empty(file.path());
+        checkpoint.names = Some(names);
         checkpoint.sources = sources;
         let entries = tensors.into_iter();
         checkpoint.entries = entries
-            .map(|tensor| Entry { header: tensor.entry, conversion: tensor.conversion, source: tensor.part })
+            .map(|tensor| Entry {
+                header: tensor.entry,
+                conversion: tensor.conversion,
+                quantized: None,
+                source: tensor.part,
+            })
             .collect();
         checkpoint.sort_names();
         Ok(checkpoint)
@@ -144,6 +158,7 @@ impl Checkpoint {
             entries: Vec::new(),
             by_name: Vec::new(),
             aliases: Vec::new(),
+            names: None,
         }
     }
 
@@ -163,6 +178,7 @@ impl Checkpoint {
         self.entries.extend(entries.into_iter().map(|header| Entry {
             header,
             conversion: Conversion::NONE,
+            quantized: None,
             source: index,
         }));
         self.sources.push(Arc::new(source));
@@ -198,6 +214,43 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// The same with the weights of each quantised layer as one tensor, in place of those that it is made of.
+    pub(crate) fn with_quantized_layers(mut self, quantization: Quantization) -> Result<Self, LoadError> {
+        let (mut layers, mut consumed) = (Vec::new(), HashSet::new());
+        for entry in &self.entries {
+            if let Some(layer) = Layer::of(&self.part_of(entry), &self, quantization)? {
+                consumed.extend(layer.names);
+                let quantized = Some(layer.quantized);
+                layers.push(Entry {
+                    header: layer.weight,
+                    quantized,
+                    conversion: Conversion::NONE,
+                    source: entry.source,
+                });
+            }
+        }
+        // Names are found by the places of entries, which change.
+        let names: Vec<String> =
+            self.aliases.iter().map(|&(_, at)| self.entries[at as usize].header.name.clone()).collect();
+        self.entries.retain(|entry| !consumed.contains(&entry.header.name));
+        self.entries.extend(layers);
+        let places: HashMap<&str, u32> = self.entries.iter().map(|entry| entry.header.name.as_str()).zip(0..).collect();
+        let aliases = self.aliases.iter().zip(&names);
+        self.aliases =
+            aliases.filter_map(|((alias, _), name)| Some((alias.clone(), *places.get(name.as_str())?))).collect();
+        self.sort_names();
+        Ok(self)
+    }
+
+    /// Whether weights are blocks that several tensors make.
+    pub(crate) fn has_quantized_blocks(&self) -> bool {
+        self.entries.iter().any(|entry| entry.quantized.is_some() && entry.header.dtype.is_blocks())
+    }
+
+    fn part_of(&self, entry: &Entry) -> Part {
+        Part { entry: entry.header.clone(), file: Arc::clone(&self.sources[entry.source]) }
+    }
+
     /// The file or index that was opened.
     pub fn path(&self) -> &Path {
         &self.path
@@ -225,7 +278,7 @@ impl Checkpoint {
 
     /// Size of all tensors in their files, in bytes.
     pub fn total_bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.header.range.len()).sum()
+        self.infos().map(|tensor| tensor.bytes).sum()
     }
 
     /// Whether a tensor has this full name. One that shares its memory with another may be named by the file's metadata alone.
@@ -285,10 +338,32 @@ impl Checkpoint {
 
     fn view<'a>(&'a self, entry: &'a Entry) -> Tensor<'a> {
         Tensor::new(&entry.header, entry.conversion, &self.sources[entry.source])
+            .made_of(entry.quantized.as_ref())
+            .named_by(self.names)
+    }
+
+    /// What the file calls a tensor, for messages.
+    pub(crate) fn name_in_file(&self, name: &str) -> String {
+        self.names.and_then(|names| names.in_file(name)).unwrap_or_else(|| name.to_owned())
     }
 
     fn missing(&self, wanted: Vec<String>) -> LoadError {
+        let in_file: Vec<String> = match self.names {
+            Some(names) => wanted.iter().filter_map(|name| names.in_file(name)).collect(),
+            None => Vec::new(),
+        };
+        let wanted = if in_file.is_empty() { wanted } else { in_file };
         LoadError::MissingTensor { file: self.path.clone(), wanted, present: self.len() }
+    }
+}
+
+impl Parts for Checkpoint {
+    fn part(&self, name: &str) -> Option<Part> {
+        self.entry(name).map(|entry| self.part_of(entry))
+    }
+
+    fn required(&self, name: String) -> Result<Part, LoadError> {
+        self.part(&name).ok_or_else(|| self.missing(vec![name]))
     }
 }
 

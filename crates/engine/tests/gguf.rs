@@ -110,7 +110,7 @@ fn bias_in_a_later_layer_alone_is_named() {
     let (_dir, path) = written("m.gguf", &biased);
     let bundle = Bundle::open(&path).unwrap();
     let notices: Vec<String> = bundle.notices().iter().map(ToString::to_string).collect();
-    assert!(notices.iter().any(|notice| notice.contains("model.layers.1.self_attn.q_proj.bias")), "{notices:?}");
+    assert!(notices.iter().any(|notice| notice.contains("`blk.1.attn_q.bias`")), "{notices:?}");
 }
 
 #[test]
@@ -256,6 +256,59 @@ fn key_that_nothing_follows_is_kept_for_the_notices_and_one_that_matters_is_refu
         let message = model(&file.clone().key(&format!("llama.{key}"), value)).unwrap_err().to_string();
         assert!(message.contains(&format!("`llama.{key}`: wanted no such key or 0")), "{message}");
     }
+}
+
+/// All that a file's model says and is not followed.
+fn notices(file: &Gguf) -> Vec<String> {
+    let (_dir, path) = written("m.gguf", file);
+    let bundle = Bundle::open(&path).unwrap();
+    bundle.notices().iter().chain(&bundle.generation().notices).map(ToString::to_string).collect()
+}
+
+#[test]
+fn attention_to_later_tokens_is_refused_and_another_vocabulary_named() {
+    let file = || GgufLlama::default().gguf();
+    for causal in [true, false] {
+        match model(&file().key("llama.attention.causal", causal)) {
+            Ok(_) => assert!(causal),
+            Err(error) => {
+                assert!(!causal && error.to_string().contains("`llama.attention.causal`: wanted true"), "{error}")
+            }
+        }
+    }
+    assert_eq!(notices(&file().key("llama.vocab_size", 40u32)), [""; 0]);
+    let found = notices(&file().key("llama.vocab_size", 41u32));
+    assert!(matches!(&found[..], [notice] if notice.contains("`llama.vocab_size` 41")), "{found:?}");
+}
+
+#[test]
+fn every_end_token_outside_the_vocabulary_is_named() {
+    let file = GgufLlama::default().gguf();
+    let file = file.key("tokenizer.ggml.eot_token_id", 40u32).key("tokenizer.ggml.eom_token_id", 99u32);
+    let found = notices(&file);
+    for id in ["id 40", "id 99"] {
+        assert!(found.iter().any(|notice| notice.contains("`eos_token_id`") && notice.contains(id)), "{found:?}");
+    }
+}
+
+#[test]
+fn tensors_have_the_names_of_the_file_in_errors() {
+    let error = |change: fn(&mut Gguf)| {
+        let mut file = GgufLlama::default().gguf();
+        change(&mut file);
+        let (_dir, path) = written("m.gguf", &file);
+        let runtime = Runtime::new(Some(1)).unwrap();
+        let loaded =
+            Bundle::open(&path).map_err(Into::into).and_then(|bundle| bundle.into_causal_model(&runtime, &|_| ()));
+        loaded.unwrap_err().to_string()
+    };
+    let message = error(|file| file.tensors.retain(|tensor| tensor.name != "blk.0.ffn_down.weight"));
+    assert!(message.contains("wanted tensor `blk.0.ffn_down.weight`, found no such name"), "{message}");
+    let message = error(|file| {
+        let tensor = file.tensors.iter_mut().find(|tensor| tensor.name == "blk.0.ffn_up.weight").unwrap();
+        tensor.shape.reverse();
+    });
+    assert!(message.contains("tensor `blk.0.ffn_up.weight`: wanted shape [32, 64], found [64, 32]"), "{message}");
 }
 
 #[test]

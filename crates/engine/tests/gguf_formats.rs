@@ -61,17 +61,20 @@ fn token_table_in_f16_is_held_as_it_is() {
 }
 
 /// Each format that is held as it is stored, with the number of its type.
-const HELD: [(Dtype, u32); 11] = [
+const HELD: [(Dtype, u32); 14] = [
     (Dtype::F16, 1),
     (Dtype::Q4_0, 2),
     (Dtype::Q4_1, 3),
     (Dtype::Q5_0, 6),
     (Dtype::Q5_1, 7),
     (Dtype::Q8_0, 8),
+    (Dtype::Q2_K, 10),
+    (Dtype::Q3_K, 11),
     (Dtype::Q4_K, 12),
     (Dtype::Q5_K, 13),
     (Dtype::Q6_K, 14),
     (Dtype::IQ4_NL, 20),
+    (Dtype::IQ4_XS, 23),
     (Dtype::BF16, 30),
 ];
 

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::ModelConfig;
+use super::quantization::Quantization;
 use crate::formats::json_object::JsonObject;
 use crate::generation_config;
 use crate::load_error::LoadError;
@@ -182,9 +183,7 @@ const WITHOUT_EFFECT: [&str; 62] = [
 /// Refuses settings under which the numbers would be another model's.
 pub(super) fn refuse_other_models(json: &JsonObject) -> Result<(), LoadError> {
     refuse_if_set(json, "is_encoder_decoder")?;
-    if json.get("quantization_config").is_some() {
-        return Err(json.wrong("quantization_config", "no such key (quantized weights are not supported)"));
-    }
+    Quantization::read(json)?;
     if json.get("transformers_weights").is_some() {
         return Err(json.wrong("transformers_weights", "no such key (weights are read from model.safetensors)"));
     }

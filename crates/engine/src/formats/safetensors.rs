@@ -284,7 +284,7 @@ fn bounded_shape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>,
 /// Checks one entry by itself: type, offsets inside the data, size.
 fn check_entry(tensor: String, raw: RawEntry, available: usize) -> Result<TensorEntry, HeaderError> {
     let RawEntry { dtype, shape, data_offsets: (begin, end) } = raw;
-    let Some(dtype) = Dtype::from_name(&dtype).filter(|dtype| !dtype.is_blocks()) else {
+    let Some(dtype) = Dtype::from_name(&dtype).filter(|dtype| dtype.is_of_safetensors()) else {
         return Err(HeaderError::UnknownDtype { tensor, found: dtype });
     };
     if end < begin {

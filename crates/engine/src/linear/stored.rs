@@ -5,7 +5,7 @@ use super::layer::{Layer, PackedLayer, joined_name};
 use crate::dtype::Dtype;
 use crate::error::Error;
 use crate::runtime::Runtime;
-use cke_kernels::gemm::grouped::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+use cke_kernels::gemm::grouped::{Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use cke_kernels::scheme::{Bf16, F16, F32, Grouped};
 
 /// The weights of all parts side by side: parts of one type that follow each other are one layer.
@@ -65,10 +65,14 @@ fn blocks_of(dtype: Dtype) -> Option<LoadBlocks> {
         Dtype::Q5_0 => entry!(Q5_0),
         Dtype::Q5_1 => entry!(Q5_1),
         Dtype::Q8_0 => entry!(Q8_0),
+        Dtype::Q2_K => entry!(Q2_K),
+        Dtype::Q3_K => entry!(Q3_K),
         Dtype::Q4_K => entry!(Q4_K),
         Dtype::Q5_K => entry!(Q5_K),
         Dtype::Q6_K => entry!(Q6_K),
         Dtype::IQ4_NL => entry!(Iq4Nl),
+        Dtype::IQ4_XS => entry!(Iq4Xs),
+        Dtype::INT4_128 => entry!(Int4_128),
         _ => None,
     }
 }

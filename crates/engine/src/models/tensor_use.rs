@@ -52,7 +52,7 @@ pub(crate) fn unused_tensors(config: &ModelConfig, checkpoint: &Checkpoint) -> O
         ModelConfig::Decoder(_) => is_expected_beside_decoder,
     };
     let unused = checkpoint.infos().map(|info| info.name).filter(|name| !used.contains(*name) && !is_expected(name));
-    let names: Vec<String> = unused.map(str::to_owned).collect();
+    let names: Vec<String> = unused.map(|name| checkpoint.name_in_file(name)).collect();
     (!names.is_empty()).then(|| Notice::UnusedTensors { file: checkpoint.path().to_owned(), names })
 }
 

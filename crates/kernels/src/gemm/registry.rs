@@ -274,6 +274,9 @@ macro_rules! formats {
 }
 
 formats! {
+    INT4_128: Int4_128, "int4_128";
+    Q2_K: Q2_K, "q2_k";
+    Q3_K: Q3_K, "q3_k";
     Q4_1: Q4_1, "q4_1";
     Q4_K: Q4_K, "q4_k";
     Q5_0: Q5_0, "q5_0";
@@ -282,6 +285,7 @@ formats! {
     Q6_K: Q6_K, "q6_k";
     Q8_0: Q8_0, "q8_0";
     IQ4_NL: Iq4Nl, "iq4_nl";
+    IQ4_XS: Iq4Xs, "iq4_xs";
 }
 
 /// `widen!("name", module::function, isa, needs, lanes, [1 2 3], [1 2])`: one record that widens weights of 16 bits, its functions one for
@@ -427,6 +431,8 @@ mod tests {
         check_records::<F64>();
         check_records::<Int8>();
         check_records::<Int4>();
+        check_records::<Grouped<grouped::Q2_K>>();
+        check_records::<Grouped<grouped::Int4_128>>();
         check_records::<Grouped<grouped::Q6_K>>();
         check_records::<Grouped<grouped::Q8_0>>();
         check_records::<Bf16>();

@@ -19,14 +19,20 @@ fn check_columns<F: Definition>() {
     for (n, blocks_of_column) in [(1, 1), (16, 2), (37, 5)] {
         let k = blocks_of_column * F::BLOCK;
         let blocks = F::random_blocks(n * blocks_of_column, &mut Data::new(n as u64));
-        let packed = plan::<F>(n, k).pack_blocks(&blocks).unwrap();
-        let mut column = vec![0.0; k];
-        for (j, blocks) in blocks.chunks(blocks_of_column * F::BLOCK_BYTES).enumerate() {
-            packed.copy_column(j, &mut column).unwrap();
-            let groups = blocks.chunks(F::BLOCK_BYTES).flat_map(F::groups);
-            let wanted: Vec<f32> = groups.flat_map(|group| group.weights().collect::<Vec<_>>()).collect();
-            assert_eq!(bits(&column), bits(&wanted), "{}, column {j} of {n}", F::NAME);
-        }
+        check_columns_of::<F>(n, k, &blocks);
+    }
+    let blocks = F::extreme_blocks();
+    check_columns_of::<F>(blocks.len() / F::BLOCK_BYTES, F::BLOCK, &blocks);
+}
+
+fn check_columns_of<F: Definition>(n: usize, k: usize, blocks: &[u8]) {
+    let packed = plan::<F>(n, k).pack_blocks(blocks).unwrap();
+    let mut column = vec![0.0; k];
+    for (j, blocks) in blocks.chunks(k / F::BLOCK * F::BLOCK_BYTES).enumerate() {
+        packed.copy_column(j, &mut column).unwrap();
+        let groups = blocks.chunks(F::BLOCK_BYTES).flat_map(F::groups);
+        let wanted: Vec<f32> = groups.flat_map(|group| group.weights().collect::<Vec<_>>()).collect();
+        assert_eq!(bits(&column), bits(&wanted), "{}, column {j} of {n}", F::NAME);
     }
 }
 
@@ -39,11 +45,11 @@ fn check_size<F: Definition>() {
     let (n, k) = (64, 1024);
     let packed = plan::<F>(n, k).packed_b_bytes();
     assert_eq!(packed, n * k / F::BLOCK * (F::BLOCK_BYTES + F::GROWTH), "{}", F::NAME);
-    assert!(100 * F::GROWTH < 3 * F::BLOCK_BYTES, "{}", F::NAME);
+    assert!(100 * F::GROWTH < 4 * F::BLOCK_BYTES, "{}", F::NAME);
 }
 
 #[test]
-fn panels_take_at_most_three_percent_more_than_the_file() {
+fn panels_take_at_most_four_percent_more_than_the_file() {
     for_each_format!(check_size);
 }
 

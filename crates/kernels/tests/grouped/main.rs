@@ -31,6 +31,10 @@ macro_rules! for_each_format {
         $check::<cke_kernels::gemm::grouped::Q4_K>();
         $check::<cke_kernels::gemm::grouped::Q5_K>();
         $check::<cke_kernels::gemm::grouped::Iq4Nl>();
+        $check::<cke_kernels::gemm::grouped::Iq4Xs>();
+        $check::<cke_kernels::gemm::grouped::Q2_K>();
+        $check::<cke_kernels::gemm::grouped::Q3_K>();
+        $check::<cke_kernels::gemm::grouped::Int4_128>();
     };
 }
 use for_each_format;

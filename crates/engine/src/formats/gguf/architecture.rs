@@ -170,8 +170,30 @@ impl Architecture {
     }
 }
 
+/// The names of the tensors of a GGUF file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GgufNames(&'static Architecture);
+
+impl GgufNames {
+    /// What the file calls a tensor that checkpoints call `name`; `None` if nothing is called so.
+    pub(crate) fn in_file(self, name: &str) -> Option<String> {
+        let (rest, parameter) = name.rsplit_once('.')?;
+        let find = |names: &[(&'static str, &str)], module: &str| {
+            names.iter().find(|(_, to)| *to == module).map(|(own, _)| *own)
+        };
+        let Some(of_layer) = rest.strip_prefix("model.layers.") else {
+            return Some(format!("{}.{parameter}", find(&GLOBAL_NAMES, rest)?));
+        };
+        let (layer, module) = of_layer.split_once('.')?;
+        let own = find(self.0.own_names, module).or_else(|| find(&LAYER_NAMES, module))?;
+        Some(format!("blk.{layer}.{own}.{parameter}"))
+    }
+}
+
 /// The tensors of a GGUF file as a checkpoint has them.
 pub(crate) struct GgufTensors {
+    /// What the file calls them.
+    pub(crate) names: GgufNames,
     /// The parts of the file.
     pub(crate) sources: Vec<Arc<WeightFile>>,
     /// Part by part, in the order of their data.
@@ -205,7 +227,8 @@ impl GgufFile {
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(LoadError::gguf(self.path(), GgufError::DuplicateTensor { tensor: pair[0].to_owned() }));
         }
-        Ok(GgufTensors { sources: self.parts.iter().map(|part| Arc::clone(&part.file)).collect(), tensors })
+        let sources = self.parts.iter().map(|part| Arc::clone(&part.file)).collect();
+        Ok(GgufTensors { names: GgufNames(architecture), sources, tensors })
     }
 
     /// The name of a tensor in checkpoints, and what makes it the one that checkpoints have.
@@ -268,7 +291,10 @@ mod tests {
             ("phi3", "blk.0.attn_qkv.weight", "model.layers.0.self_attn.qkv_proj.weight"),
         ] {
             assert_eq!(model_name(architecture, name).as_deref(), Some(wanted));
+            let architecture = ARCHITECTURES.iter().find(|known| known.name == architecture).unwrap();
+            assert_eq!(GgufNames(architecture).in_file(wanted).as_deref(), Some(name));
         }
+        assert_eq!(GgufNames(&ARCHITECTURES[0]).in_file("embed_tokens.weight"), None);
         for name in ["rope_freqs.weight", "blk.01.attn_q.weight", "blk.+1.attn_q.weight", "blk.0.attn_q", "blk..weight"]
         {
             assert_eq!(model_name("llama", name), None, "{name}");

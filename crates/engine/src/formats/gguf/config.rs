@@ -24,14 +24,8 @@ const MAX_UNKNOWN_TEXT: usize = 1000;
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;
 
 /// Keys without effect: notes on the file, or said by the tensors.
-const WITHOUT_EFFECT: [&str; 6] = [
-    "attention.causal",
-    "expert_used_count",
-    "rope.scaling.finetuned",
-    "rope.scaling.original_context_length",
-    "tensor_data_layout",
-    "vocab_size",
-];
+const WITHOUT_EFFECT: [&str; 4] =
+    ["expert_used_count", "rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
 
 /// Keys that would make another model of it unless they are zero.
 const REFUSED: [&str; 9] = [
@@ -182,7 +176,13 @@ impl Settings<'_> {
             let (file, present) = (self.file.path().to_owned(), self.file.infos().count());
             return Err(LoadError::MissingTensor { file, wanted: vec![EMBEDDING.to_owned()], present });
         };
-        self.set("vocab_size", table.rows() as u64);
+        let rows = table.rows() as u64;
+        self.set("vocab_size", rows);
+        const KEY: &str = "vocab_size";
+        if let Some(other) = self.size(KEY)?.filter(|size| *size != rows) {
+            // Under its own name it is one that is not followed.
+            self.set(&self.full_key(KEY), other);
+        }
         self.set("tie_word_embeddings", !self.has_tensor("output.weight"));
         for (name, key) in
             [("bos_token_id", "tokenizer.ggml.bos_token_id"), ("eos_token_id", "tokenizer.ggml.eos_token_id")]
@@ -263,6 +263,16 @@ impl Settings<'_> {
 
     /// Refuses what would give other numbers.
     fn refuse_other_models(&mut self) -> Result<(), LoadError> {
+        const CAUSAL: &str = "attention.causal";
+        self.read.push(CAUSAL);
+        let causal = self.full_key(CAUSAL);
+        if self.file.flag(&causal)? == Some(false) {
+            return Err(self.file.wrong(
+                &causal,
+                "true (attention to later tokens is not supported)",
+                Value::Bool(false),
+            ));
+        }
         let scale = (!self.read.contains(&"attention.scale")).then_some("attention.scale");
         for key in REFUSED.into_iter().chain(scale) {
             self.read.push(key);

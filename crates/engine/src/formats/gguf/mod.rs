@@ -25,7 +25,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use self::architecture::GgufTensors;
+pub(crate) use self::architecture::{GgufNames, GgufTensors};
 pub use self::error::GgufError;
 pub use self::header::{MAX_DIMENSIONS, MAX_KEYS, MAX_NAME_BYTES, MAX_TENSORS};
 pub use self::model::GgufModel;

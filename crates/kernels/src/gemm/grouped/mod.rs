@@ -1,4 +1,4 @@
-//! Products with weights of few bits in groups along K, in the formats that GGUF files hold.
+//! Products with weights of few bits in groups along K, in the formats that GGUF files hold and that of GPTQ and AWQ.
 //!
 //! ```text
 //! x ≈ scale · q,   q in −127 … 127,   scale = max |x| / 127 over 32 elements of a row
@@ -22,7 +22,7 @@ mod rows;
 pub(super) mod tile;
 
 pub use format::{Fields, GroupFormat};
-pub use formats::{Iq4Nl, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+pub use formats::{Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 pub use rows::{ROW_BLOCK, ROW_GROUP};
 
 use self::format::{COLS, Decode, panel};

@@ -6,7 +6,7 @@ use crate::numbers::f16::{f16_to_f32, f32_to_f16};
 const NEGLIGIBLE: f32 = 1e-30;
 
 /// 1.5 · 2²³: to add it to a smaller number rounds that to a whole one.
-const ROUNDING: f32 = 12_582_912.0;
+pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 /// Largest finite f16.
 const LARGEST_HALF: f32 = 65504.0;
@@ -68,10 +68,6 @@ pub(super) fn above_minimum<const HIGH: i32>(weights: &[f32], levels: &mut [u8])
 /// the weight of largest magnitude to one of the ends of the table. The scale is NaN if a weight is not finite.
 #[inline(always)]
 pub(super) fn from_table(table: &[i8; 16], weights: &[f32], indices: &mut [u8]) -> f32 {
-    let index = |x: f32| {
-        let distance = |&i: &usize| (x - f32::from(table[i])).abs();
-        (0..16).min_by(|i, j| distance(i).total_cmp(&distance(j))).unwrap_or(0)
-    };
     indices.fill(0);
     let Some(largest) = largest(weights) else { return f32::NAN };
     if largest.abs() < NEGLIGIBLE {
@@ -82,7 +78,7 @@ pub(super) fn from_table(table: &[i8; 16], weights: &[f32], indices: &mut [u8]) 
         let inverse = f32::from(end) / largest;
         let (mut products, mut squares) = (0.0, 0.0);
         for &w in weights {
-            let level = f32::from(table[index(w * inverse)]);
+            let level = f32::from(table[usize::from(nearest_of_table(table, w * inverse))]);
             products += w * level;
             squares += level * level;
         }
@@ -93,9 +89,27 @@ pub(super) fn from_table(table: &[i8; 16], weights: &[f32], indices: &mut [u8]) 
     }
     let scale = as_half(scale);
     if scale != 0.0 {
-        indices.iter_mut().zip(weights).for_each(|(i, w)| *i = index(w / scale) as u8);
+        indices.iter_mut().zip(weights).for_each(|(i, w)| *i = nearest_of_table(table, w / scale));
     }
     scale
+}
+
+/// The index of the level of a table that is nearest to x.
+#[inline(always)]
+pub(super) fn nearest_of_table(table: &[i8; 16], x: f32) -> u8 {
+    let distance = |&i: &u8| (x - f32::from(table[usize::from(i)])).abs();
+    (0..16).min_by(|i, j| distance(i).total_cmp(&distance(j))).unwrap_or(0)
+}
+
+/// A scale that is an f16, and the level from 0 to HIGH of zero, for weights on both sides of it. The scale is NaN if a weight is not finite.
+#[inline(always)]
+pub(super) fn above_zero_point<const HIGH: i32>(weights: &[f32]) -> (f32, i32) {
+    if largest(weights).is_none() {
+        return (f32::NAN, 0);
+    }
+    let (lowest, highest) = weights.iter().fold((0.0f32, 0.0f32), |(low, high), &w| (low.min(w), high.max(w)));
+    let scale = as_half((highest - lowest) / HIGH as f32);
+    (scale, i32::from(nearest::<0, HIGH>(-lowest, scale)))
 }
 
 /// One scale that is an f16 for many, each of which is a whole number of it from LOW to HIGH. NaN if one of them is, and the whole numbers

@@ -21,7 +21,7 @@ use crate::simd::NarrowQuads;
 pub struct Iq4Nl;
 
 /// Closer to each other around zero, where most weights are.
-const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(super) const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 impl GroupFormat for Iq4Nl {
     const NAME: &'static str = "iq4_nl";

@@ -1,6 +1,10 @@
 //! The formats, one file each, and what those of 32 weights share.
 
+mod int4_128;
 mod iq4_nl;
+mod iq4_xs;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -9,9 +13,14 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod sixteens;
 mod super_groups;
 
+pub use int4_128::Int4_128;
 pub use iq4_nl::Iq4Nl;
+pub use iq4_xs::Iq4Xs;
+pub use q2_k::Q2_K;
+pub use q3_k::Q3_K;
 pub use q4_0::Q4_0;
 pub use q4_1::Q4_1;
 pub use q4_k::Q4_K;
@@ -81,6 +90,17 @@ fn pack_nibbles(levels: &[u8; 32], bytes: &mut [u8]) {
     }
 }
 
+/// Words of 32 levels of four bits.
+const NIBBLE_WORDS: usize = 4;
+
+/// Groups of 32 levels one after the other, each as [`pack_nibbles`] puts it.
+#[inline(always)]
+fn store_nibbles(groups: &[[u8; 32]], bytes: &mut [u8]) {
+    for (levels, bytes) in groups.iter().zip(bytes.chunks_exact_mut(4 * NIBBLE_WORDS)) {
+        pack_nibbles(levels, bytes);
+    }
+}
+
 /// 32 levels of five bits: their highest bits in the order of [`by_word`], then the rest.
 #[inline(always)]
 fn pack_five_bits(levels: &[u8; 32], bytes: &mut [u8]) {
@@ -109,4 +129,19 @@ fn store_half(index: usize, x: f32, column: &mut [u8]) {
 fn store_scale_and_minimum((scale, minimum): (f32, f32), column: &mut [u8]) {
     store_half(0, scale, column);
     store_half(1, minimum, column);
+}
+
+/// The scales of a group that has a byte with a sign for them, under the coarse scale of half 0.
+///
+/// # Safety
+/// As [`Columns::word`] for half 0 and byte `group`.
+#[inline(always)]
+unsafe fn scale_with_sign<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
+    q: Q,
+    columns: Columns<F>,
+    group: usize,
+) -> [f32; LANES] {
+    // SAFETY: promised by the caller.
+    let (coarse, fine) = unsafe { (q.halves(columns.half(0)), q.signed_bytes(columns.byte(group))) };
+    std::array::from_fn(|lane| coarse[lane] * fine[lane])
 }

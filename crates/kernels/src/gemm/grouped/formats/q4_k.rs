@@ -10,7 +10,7 @@
 //! Source: `block_q4_K` in ggml's `ggml-common.h`, `get_scale_min_k4` in `ggml-quants.c`.
 
 use super::super_groups::{HEAD, arrange_head, levels_of, minimum, quantize_groups, scale};
-use super::{nibbles, pack_nibbles};
+use super::{NIBBLE_WORDS, nibbles, store_nibbles};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -34,24 +34,14 @@ impl GroupFormat for Q4_K {
 
     fn arrange(block: &[u8], column: &mut [u8]) {
         let levels = arrange_head(block, column);
-        store(&levels_of(levels), &mut column[HEAD..]);
+        store_nibbles(&levels_of::<8>(levels), &mut column[HEAD..]);
     }
 
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
         let (head, bytes) = column.split_at_mut(HEAD);
         let levels = quantize_groups::<15>(weights, head);
-        store(&levels, bytes);
-    }
-}
-
-/// Words of a group.
-const WORDS: usize = 4;
-
-#[inline(always)]
-fn store(levels: &[[u8; 32]; 8], bytes: &mut [u8]) {
-    for (levels, bytes) in levels.iter().zip(bytes.chunks_exact_mut(4 * WORDS)) {
-        pack_nibbles(levels, bytes);
+        store_nibbles(&levels, bytes);
     }
 }
 
@@ -70,7 +60,7 @@ unsafe impl Decode for Q4_K {
         quad: usize,
     ) -> Q::Words {
         // SAFETY: promised by the caller.
-        unsafe { nibbles(q, columns, WORDS * group, quad) }
+        unsafe { nibbles(q, columns, NIBBLE_WORDS * group, quad) }
     }
 
     #[inline(always)]

@@ -42,7 +42,7 @@ impl GroupFormat for Q5_K {
     fn arrange(block: &[u8], column: &mut [u8]) {
         let levels = arrange_head(block, column);
         let (high_bits, nibbles) = levels.split_at(HIGH_BYTES);
-        let mut levels = levels_of(nibbles);
+        let mut levels = levels_of::<8>(nibbles);
         for (group, levels) in levels.iter_mut().enumerate() {
             for (level, bits) in levels.iter_mut().zip(high_bits) {
                 *level |= (bits >> group & 1) << 4;

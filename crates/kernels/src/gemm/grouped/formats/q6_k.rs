@@ -6,13 +6,13 @@
 //! ```
 //!
 //! Each half of the block has 128 weights in four runs r of 32. Their lower bits are in 64 bytes: byte 32·(r mod 2) + p holds those of run
-//! r mod 2 below those of run r mod 2 + 2. Byte p of 32 holds the upper bits of all four runs, the first lowest.
+//! r mod 2 below those of run r mod 2 + 2. The upper bits are in the order of `sixteens.rs`.
 //!
 //! Source: `block_q6_K` in ggml's `ggml-common.h`, `dequantize_row_q6_K` in `ggml-quants.c`.
 
-use super::store_half;
+use super::sixteens::{AroundZero, GROUP};
+use super::{scale_with_sign, store_half};
 use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
-use crate::gemm::grouped::quantize::{coarse_scales, nearest, symmetric};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -56,28 +56,17 @@ impl GroupFormat for Q6_K {
 
     #[inline(always)]
     fn quantize(weights: &[f32], column: &mut [u8]) {
-        let mut wanted = [0.0; 16];
-        for (scale, group) in wanted.iter_mut().zip(weights.as_chunks::<16>().0) {
-            *scale = symmetric::<-32, 31>(group, &mut [0; 16]);
-        }
-        let (coarse, fine) = coarse_scales::<-127, 127>(&wanted);
-        column.fill(0);
+        let AroundZero { coarse, fine, levels } = AroundZero::new::<-32, 31, -127, 127>(weights);
         store_half(0, coarse, column);
         column[SCALES].copy_from_slice(&fine.map(|s| s as u8));
-        let mut levels = [[0; 16]; 16];
-        for (group, levels) in levels.iter_mut().enumerate() {
-            for (level, &w) in levels.iter_mut().zip(&weights[16 * group..]) {
-                *level = (nearest::<-32, 31>(w, coarse * f32::from(fine[group])) + 32) as u8;
-            }
-        }
-        store(&levels, &mut column[LEVELS]);
+        store(levels.as_chunks().0, &mut column[LEVELS]);
     }
 }
 
 /// Three words for each group: the lower four bits of words 0 and 1 below those of words 2 and 3; then the upper two bits of all, word by
 /// word from the lowest bits of a byte up.
 #[inline(always)]
-fn store(levels: &[[u8; 16]; 16], bytes: &mut [u8]) {
+fn store(levels: &[[u8; 16]], bytes: &mut [u8]) {
     for (levels, bytes) in levels.iter().zip(bytes.as_chunks_mut::<{ 4 * WORDS }>().0) {
         for b in 0..8 {
             bytes[b] = levels[b] & 15 | levels[b + 8] << 4;
@@ -90,7 +79,7 @@ fn store(levels: &[[u8; 16]; 16], bytes: &mut [u8]) {
 
 // SAFETY: words 0 to 47, bytes 0 to 15 and half 0, for groups below 16.
 unsafe impl Decode for Q6_K {
-    const GROUP: usize = 16;
+    const GROUP: usize = GROUP;
     const BITS: u32 = 6;
     const ZERO: i32 = 32;
 
@@ -118,7 +107,6 @@ unsafe impl Decode for Q6_K {
         group: usize,
     ) -> [f32; LANES] {
         // SAFETY: promised by the caller.
-        let (coarse, fine) = unsafe { (q.halves(columns.half(0)), q.signed_bytes(columns.byte(group))) };
-        std::array::from_fn(|lane| coarse[lane] * fine[lane])
+        unsafe { scale_with_sign(q, columns, group) }
     }
 }
