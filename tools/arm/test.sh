@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the workspace's libraries, command and tests for 64-bit ARM and runs the tests in QEMU's emulation of single programs:
+# Builds libraries, command and tests for 64-bit ARM and runs those tests that compute in QEMU's emulation of single programs:
 # bash tools/arm/test.sh. Needs what tools/arm/setup.sh installs, and cargo. Everything is built in target/cross.
 #
 # QEMU_CPU names a core and so the features that programs see. No test runs on two cores unless these make a difference to it:
 #
 #   max                       has sdot: every kernel there is, each against its oracle
-#   cortex-a72                plain NEON: models, commands, BLAS and C interface, all that is not a kernel
+#   cortex-a72                plain NEON: models, commands, BLAS and C interface
 #   cortex-a76                sdot: models with weights of few bits, once more
 #   cortex-a53, neoverse-n1   nothing that the others lack: which core is found
 set -euo pipefail
@@ -29,29 +29,25 @@ on() { # on CORE ARGUMENTS: these tests on this core
     QEMU_CPU=$core cargo_test "$@"
 }
 
+# Of the engine those that compute: reading of texts and settings is the same code on every machine.
 kernels=(gemm grouped halves int8 operations toys)
-rest=()
-for path in crates/*/tests/*.rs crates/*/tests/*/main.rs; do
-    name=${path#crates/*/tests/}
-    name=${name%.rs}
-    name=${name%/main}
-    [[ " ${kernels[*]} " == *" $name "* ]] || rest+=(--test "$name")
-done
+models=(bert_golden decoder_golden embed_golden gguf_formats gguf_golden gpt2_golden chat_session generate memory packed_file weight_formats)
+interfaces=(threads blas process interface)
+commands=(doctor:: generate:: embed:: eval:: quantize:: process::)
 
-# What limits the address space limits the emulator, which takes more; commands that start the program at hand again, or load a library
-# that the test has built, would do so on the host.
-skipped=(memory_limit chat_cache_without_memory audit:: bench_accuracy:: bench_gemm chart_gemm_results)
-skip=()
-for name in "${skipped[@]}"; do
-    skip+=(--skip "$name")
-    echo "skipped: $name, which emulation of single programs cannot run"
-done
+tests() { printf -- '--test=%s ' "$@"; }
 
-cargo_test --lib --bin cke --test '*' --no-run
+# What limits the address space limits the emulator, too, which takes more.
+echo "skipped: memory_limit, which the emulator would not fit into"
 
-on max "${kernels[@]/#/--test=}"
-on cortex-a72 --lib --bin cke "${rest[@]}" -- "${skip[@]}"
-on cortex-a76 --test weight_formats --test gguf_formats
+# shellcheck disable=SC2046 # words
+{
+    cargo_test --lib $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
+    on max $(tests "${kernels[@]}")
+    on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit
+    on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit
+    on cortex-a76 $(tests weight_formats gguf_formats)
+}
 
 for core in Cortex-A53 Cortex-A72 Cortex-A76 Neoverse-N1; do
     QEMU_CPU=${core,,} "$emulator" "target/cross/$target/debug/cke" doctor --no-measure | grep -q "^| CPU  *| $core " || {
