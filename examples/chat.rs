@@ -1,5 +1,7 @@
-//! A conversation with a GPT-2 over standard input: a line is a question, the answer appears token by token. Without `--model DIR` the
-//! demo model answers, which knows nothing but the Rust documentation and was never taught to converse.
+//! A conversation over standard input with any model that continues texts: a line is a question, the answer appears token by token.
+//! Questions and answers are marked by `Q:` and `A:`, which every such model can go on with; `cke_engine::chat` has what models that were
+//! taught to converse want. Without `--model MODEL` (a directory, a GGUF file or a packed file) the demo model answers, which knows nothing
+//! but the Rust documentation.
 //!
 //! The model's cache is kept from turn to turn, so that only what is new is read. When the context has no room for another answer,
 //! the oldest turns are forgotten and the rest is read again.
@@ -141,22 +143,23 @@ impl<'m> Chat<'m> {
     }
 }
 
-/// The model directory that was asked for.
+/// The model that was asked for.
 fn model_argument() -> Result<Option<String>, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [] => Ok(None),
-        [option, dir] if option == "--model" => Ok(Some(dir.clone())),
-        _ => Err("usage: chat [--model DIR]".into()),
+        [option, model] if option == "--model" => Ok(Some(model.clone())),
+        _ => Err("usage: chat [--model MODEL]".into()),
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let bundle = match model_argument()? {
-        Some(dir) => Bundle::open(Path::new(&dir))?,
+        Some(model) => Bundle::open(Path::new(&model))?,
         None => Bundle::demo()?,
     };
-    let runtime = Runtime::new(None)?;
+    // In the numbers that its file has, if that is a GGUF file or a packed one.
+    let runtime = Runtime::new(None)?.with_weights(bundle.usual_format());
     let tokenizer = bundle.tokenizer()?;
     let end_tokens = bundle.generation().eos_token_ids.clone();
     let model = bundle.into_causal_model(&runtime, &|_bytes| ())?;

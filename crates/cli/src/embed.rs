@@ -121,7 +121,8 @@ pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
         print_notices(embedder.notices());
         note_slow_dtype(&runtime);
     }
-    let Done { seconds, cut } = print_embeddings(&embedder, &texts, &runtime, args.json)?;
+    let Done { seconds, cut } =
+        print_embeddings(&args.model.display().to_string(), &embedder, &texts, &runtime, args.json)?;
     if !args.quiet {
         if cut > 0 {
             let verb = if cut == 1 { "was" } else { "were" };
@@ -155,7 +156,13 @@ struct Done {
 }
 
 /// Prints the vector of each text.
-fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as_json: bool) -> Result<Done, CliError> {
+fn print_embeddings(
+    model: &str,
+    embedder: &Embedder,
+    texts: &[String],
+    runtime: &Runtime,
+    as_json: bool,
+) -> Result<Done, CliError> {
     let (mut output, mut done) = (Output::new(), Done { seconds: 0.0, cut: 0 });
     let mut state = embedder.model().activations()?;
     for (first, texts) in (0..).step_by(TEXTS_AT_A_TIME).zip(texts.chunks(TEXTS_AT_A_TIME)) {
@@ -165,7 +172,7 @@ fn print_embeddings(embedder: &Embedder, texts: &[String], runtime: &Runtime, as
         done.seconds += started.elapsed().as_secs_f64();
         done.cut += embeddings.cut;
         for ((i, text), vector) in (first..).zip(texts).zip(embeddings.vectors.chunks_exact(embedder.width())) {
-            check_finite(i, vector)?;
+            check_finite(model, i, vector)?;
             if as_json {
                 output.write(if i == 0 { "[" } else { ",\n" })?;
                 output.json_part(&Embedding { text, embedding: vector })?;
@@ -192,9 +199,11 @@ fn from_first(error: Error, first: usize) -> Error {
 }
 
 /// JSON has no NaN, and such a vector is of no use.
-fn check_finite(index: usize, vector: &[f32]) -> Result<(), CliError> {
+fn check_finite(model: &str, index: usize, vector: &[f32]) -> Result<(), CliError> {
     match vector.iter().find(|x| !x.is_finite()) {
-        Some(x) => Err(CliError::Failed(format!("embedding of text {index}: wanted finite numbers, found {x}"))),
+        Some(x) => {
+            Err(CliError::Failed(format!("{model}: embedding of text {index}: wanted finite numbers, found {x}")))
+        }
         None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
+use cke_engine::sampler::SamplerError;
 use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
 use std::io::{self, Write as _};
@@ -15,6 +16,9 @@ pub(crate) enum CliError {
     /// The engine refused or failed.
     #[error(transparent)]
     Engine(#[from] Error),
+    /// A model computed what is no number.
+    #[error("{model}: {source}: its weights hold such numbers, or lead to them")]
+    NotANumber { model: String, source: Error },
     /// A file or standard input cannot be read.
     #[error("{input}: {source}")]
     Input { input: String, source: io::Error },
@@ -56,6 +60,16 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// The same with the model's name if the model computed what is no number.
+    pub(crate) fn naming(self, model: &str) -> CliError {
+        match self {
+            CliError::Engine(source) if is_not_a_number(&source) => {
+                CliError::NotANumber { model: model.to_owned(), source }
+            }
+            other => other,
+        }
+    }
+
     /// The process's exit status.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -74,6 +88,14 @@ impl CliError {
         // Names of files and messages of other libraries may hold line breaks.
         let message = self.to_string().replace(char::is_control, " ");
         let _ = writeln!(io::stderr(), "error: {message}");
+    }
+}
+
+fn is_not_a_number(error: &Error) -> bool {
+    match error {
+        Error::InSequence { source, .. } => is_not_a_number(source),
+        Error::Sampler(SamplerError::NotANumber { .. }) => true,
+        _ => false,
     }
 }
 

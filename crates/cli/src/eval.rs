@@ -115,9 +115,10 @@ pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
     let window = window(&model, args.window)?;
     let started = Instant::now();
     let per_token = match args.unscored {
-        0 => evaluate(&model, &tokens, window)?,
-        unscored => evaluate_ends(&model, &tokens, window, unscored)?,
+        0 => evaluate(&model, &tokens, window),
+        unscored => evaluate_ends(&model, &tokens, window, unscored),
     };
+    let per_token = per_token.map_err(|error| error.naming(&model.name))?;
     let seconds = started.elapsed().as_secs_f64();
     Evaluation::new(tokens.len(), per_token).print(args.json)?;
     if !args.quiet {
@@ -173,7 +174,7 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         let evaluated = &mut |count| progress.add(count as u64);
         per_token.extend(negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?);
     }
-    all_finite(per_token)
+    all_finite(&model.name, per_token)
 }
 
 /// The negative log-likelihoods of the tokens that the last ones of each whole window predict, from its token `unscored` on.
@@ -192,7 +193,7 @@ fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored:
         let all = negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?;
         per_token.extend_from_slice(&all[unscored..]);
     }
-    all_finite(per_token)
+    all_finite(&model.name, per_token)
 }
 
 /// An empty list with room for `count` numbers.
@@ -202,10 +203,10 @@ fn room_for(count: usize) -> Result<Vec<f64>, CliError> {
     Ok(list)
 }
 
-fn all_finite(per_token: Vec<f64>) -> Result<Vec<f64>, CliError> {
+fn all_finite(model: &str, per_token: Vec<f64>) -> Result<Vec<f64>, CliError> {
     match per_token.iter().position(|nll| !nll.is_finite()) {
         Some(i) => Err(CliError::Failed(format!(
-            "negative log-likelihood of token {}: wanted a finite number, found {}",
+            "{model}: negative log-likelihood of token {}: wanted a finite number, found {}",
             i + 1,
             per_token[i]
         ))),

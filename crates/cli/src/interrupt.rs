@@ -1,8 +1,9 @@
 //! Ctrl-C.
 
 use crate::error::{CliError, INTERRUPTED};
-use std::sync::Arc;
+use crate::terminal::Terminal;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Knows whether the user wants the process to end.
 ///
@@ -17,6 +18,7 @@ pub(crate) struct Interrupt {
 struct State {
     is_watched: AtomicBool,
     is_requested: AtomicBool,
+    terminal: OnceLock<Terminal>,
 }
 
 impl Interrupt {
@@ -30,11 +32,22 @@ impl Interrupt {
         let on_signal = move || {
             let is_first = !state.is_requested.swap(true, Ordering::Relaxed);
             if !(is_first && state.is_watched.load(Ordering::Relaxed)) {
+                if let Some(terminal) = state.terminal.get() {
+                    terminal.restore();
+                }
                 std::process::exit(i32::from(INTERRUPTED));
             }
         };
         ctrlc::set_handler(on_signal).map_err(|error| CliError::Failed(format!("cannot handle signals: {error}")))?;
         Ok(interrupt)
+    }
+
+    /// Remembers how the terminal is set now, and sets it so again if a signal ends the process while a line is edited.
+    pub(crate) fn restore_terminal_at_end(&self) {
+        if let Some(terminal) = Terminal::of_stdin() {
+            // The first one is how it was before any line was edited.
+            let _ = self.state.terminal.set(terminal);
+        }
     }
 
     /// Begins to watch: as long as the result lives, the caller looks at [`Watch::is_requested`] often.

@@ -32,6 +32,7 @@ mod quantize;
 mod sampling;
 mod speed;
 mod status_line;
+mod terminal;
 mod threads;
 mod workload;
 

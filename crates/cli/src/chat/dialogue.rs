@@ -192,6 +192,6 @@ impl<'a> Dialogue<'a> {
         if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {
             display.end(output)?;
         }
-        Ok(outcome?)
+        outcome.map_err(|error| CliError::from(error).naming(&self.model.name))
     }
 }

@@ -34,8 +34,9 @@ const CONTEXT: usize = 4096;
 /// Talks with a model
 ///
 /// In a terminal, lines are edited as in a shell, Ctrl-C stops an answer, and Ctrl-D ends the program; /help lists the commands.
-/// Elsewhere each line of standard input is a question or a command, and the answers go to standard output. A line that ends with a
-/// backslash goes on with the next one.
+/// Elsewhere each line of standard input is a question or a command, and the answers go to standard output; the first line that fails, be it
+/// a command, ends the program with an error, while in a terminal the chat goes on. A line that ends with a backslash goes on with the
+/// next one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct ChatArgs {
@@ -113,6 +114,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
             note(&model.summary());
             note("/help lists the commands, Ctrl-D ends");
         }
+        interrupt.restore_terminal_at_end();
         return dialogue.converse(Lines::of_terminal()?);
     }
     let outcome = match args.prompt {

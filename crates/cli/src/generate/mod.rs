@@ -111,7 +111,7 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
         print_summary(&model, &session.work, args.sampling.seed);
     }
-    outcome
+    outcome.map_err(|error| error.naming(&model.name))
 }
 
 /// The tokens of each prompt, checked against the context.

@@ -1,6 +1,6 @@
 //! `cke chat`.
 
-use crate::support::{Outcome, arg, byte_gpt2, chat_llama, cke, command, file, forget_settings, keys, run};
+use crate::support::{Outcome, arg, byte_gpt2, chat_llama, cke, command, file, forget_settings, keys, run, wait};
 use cke_testkit::program::words;
 use cke_testkit::tiny_models::{Llama, ModelDir};
 use serde_json::Value;
@@ -206,4 +206,33 @@ fn chat_cache_without_memory_is_an_error_that_names_ctx() {
     let script = "ulimit -c 0; ulimit -v 500000; exec \"$@\"";
     forget_settings(&mut shell).args(["-c", script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
     run(shell, b"Hi\n").failure(1, &["cache of 4000000 tokens", "--ctx"]);
+}
+
+/// Whether a terminal hands lines over and echoes what is typed, as shells leave it.
+#[cfg(unix)]
+fn is_cooked(terminal: &impl std::os::fd::AsFd) -> bool {
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+    let flags = tcgetattr(terminal).expect("settings of a terminal").local_flags;
+    flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
+}
+
+#[cfg(unix)]
+#[test]
+fn chat_that_is_terminated_at_its_prompt_leaves_the_terminal_as_it_was() {
+    use std::time::{Duration, Instant};
+    let model = chat_llama();
+    let pty = nix::pty::openpty(None, None).expect("a terminal");
+    let mut command = command(&["chat", "-q", "-m", arg(model.path())]);
+    let side = || pty.slave.try_clone().expect("a side of the terminal");
+    let mut child =
+        command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side()).spawn().expect("cke starts");
+    let started = Instant::now();
+    while is_cooked(&pty.slave) {
+        assert!(started.elapsed() < Duration::from_secs(60), "no line is edited");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+    assert!(status.expect("kill runs").success());
+    assert_eq!(wait(&mut child).code(), Some(130));
+    assert!(is_cooked(&pty.slave));
 }
