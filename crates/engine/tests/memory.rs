@@ -60,7 +60,10 @@ fn estimate_gpt2_equals_what_the_model_holds() {
                     .expect("valid sizes");
             let model = gpt2::random(&config, 1, &runtime).expect("a tiny model");
             assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
-            assert_eq!(estimate.kv_cache, model.cache(config.n_positions).expect("the context").bytes());
+            let mut cache = model.cache(config.n_positions).expect("the context");
+            assert_eq!((cache.bytes(), model.cache_bytes(config.n_positions)), (0, estimate.kv_cache));
+            cache.reserve(config.n_positions).expect("little memory");
+            assert_eq!(cache.bytes(), estimate.kv_cache);
             assert!(estimate.total() > estimate.weights + estimate.kv_cache);
         }
     }

@@ -83,6 +83,18 @@ pub enum Error {
         /// The cache's format.
         found: KvFormat,
     },
+    /// A cache of keys and values that may not hold more.
+    #[error("the cache of keys and values is full: wanted room for {wanted} more {unit}, {free} of {limit} are free")]
+    CacheFull {
+        /// What is counted: positions of one cache, or bytes of a pool.
+        unit: &'static str,
+        /// What is needed.
+        wanted: usize,
+        /// What is left.
+        free: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// An id that a table has no row for.
     #[error("id {id} at position {position} is outside a table of {rows} rows")]
     IdOutOfRange {

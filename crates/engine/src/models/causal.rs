@@ -2,9 +2,10 @@
 
 use crate::activations::Activations;
 use crate::error::Error;
+use crate::fallible::{check_available, with_capacity};
 use crate::kv_cache::KvCache;
 use crate::runtime::Runtime;
-use cke_kernels::attention::SequenceRows;
+use cke_kernels::attention::{KvPool, SequenceRows};
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -40,13 +41,23 @@ pub trait CausalModel: Send + Sync + Debug {
     /// results and logits of `logits` of them.
     fn flops(&self, tokens: usize, before: usize, logits: usize) -> u64;
 
-    /// An empty cache for `capacity` positions.
+    /// An empty cache for `capacity` positions, whose memory is taken as they come.
+    ///
+    /// # Errors
+    /// Fails if that is more than the model's context, or the machine has not the memory for all of them.
+    fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
+        let cache = self.cache_in(&KvPool::unbounded(), capacity)?;
+        check_available(self.cache_bytes(capacity))?;
+        Ok(cache)
+    }
+
+    /// The same with memory of a pool, which several caches may have together.
     ///
     /// # Errors
     /// Fails if that is more than the model's context, or an allocation fails.
-    fn cache(&self, capacity: usize) -> Result<KvCache, Error>;
+    fn cache_in(&self, pool: &KvPool, capacity: usize) -> Result<KvCache, Error>;
 
-    /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer.
+    /// Bytes of a cache of `capacity` positions; no memory is allocated for the answer.
     fn cache_bytes(&self, capacity: usize) -> usize;
 
     /// Fresh run state.
@@ -62,7 +73,8 @@ pub trait CausalModel: Send + Sync + Debug {
     /// the same bits whatever else is wanted, and whatever the other sequences are.
     ///
     /// # Errors
-    /// Fails if a token is unknown, a sequence outgrows its cache, there is no token or too many. Nothing has changed then.
+    /// Fails if a token is unknown, a sequence outgrows its cache or the pool of its cache ([`cke_kernels::Error::CacheFull`]), there is no
+    /// token or too many. Nothing has changed then.
     fn forward(
         &self,
         sequences: &mut [Sequence],
@@ -109,6 +121,14 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// A sequence with the same past, whose cache shares memory with this one's, and nothing pending.
+    ///
+    /// # Errors
+    /// Fails if an allocation fails.
+    pub fn fork(&self) -> Result<Sequence, Error> {
+        Ok(Sequence { pending: with_capacity(MAX_ROWS)?, cache: self.cache.fork()? })
+    }
+
     /// Its part in the attention of one layer.
     pub(super) fn new_rows(&mut self, layer: usize) -> SequenceRows<'_> {
         SequenceRows { rows: self.pending.len(), cache: Some(self.cache.layer(layer)) }

@@ -29,6 +29,7 @@ use crate::linear::Linear;
 use crate::norm::Norm;
 use crate::profile::Step;
 use crate::runtime::Runtime;
+use cke_kernels::attention::KvPool;
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::soft_cap::soft_cap;
 use cke_kernels::threads::for_each_chunk;
@@ -107,9 +108,9 @@ impl CausalModel for Decoder {
         2 * (of_blocks.sum::<usize>() + logits * self.head.elements()) as u64
     }
 
-    fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
+    fn cache_in(&self, pool: &KvPool, capacity: usize) -> Result<KvCache, Error> {
         self.check_context(capacity)?;
-        KvCache::new(self.blocks.iter().map(Block::attention), capacity)
+        KvCache::new(self.blocks.iter().map(Block::attention), pool, capacity)
     }
 
     fn cache_bytes(&self, capacity: usize) -> usize {
@@ -130,6 +131,7 @@ impl CausalModel for Decoder {
             );
         }
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
+        reserve_caches(sequences)?;
         let mut cut = Cut::new(rows, runtime.threads());
         state.reserve(cut, self.widths)?;
         self.embedding.run(&self.head, sequences, state, runtime)?;
@@ -165,6 +167,15 @@ impl CausalModel for Decoder {
         }
         Ok(())
     }
+}
+
+/// Takes the memory that the pending tokens of all sequences need in their caches, or none.
+fn reserve_caches(sequences: &mut [Sequence]) -> Result<(), Error> {
+    let reserved = sequences.iter_mut().try_for_each(|sequence| sequence.cache.reserve(sequence.pending.len()));
+    if reserved.is_err() {
+        sequences.iter_mut().for_each(|sequence| sequence.cache.shrink());
+    }
+    reserved
 }
 
 /// Moves the row of each sequence's last pending token, and its attention, to the front; returns how many there are.

@@ -15,6 +15,13 @@ pub(super) struct HeadRows {
     pub(super) stride: usize,
 }
 
+impl HeadRows {
+    /// Those from row `first` on.
+    pub(super) fn from(self, first: usize) -> HeadRows {
+        HeadRows { data: self.data.wrapping_add(first * self.stride), ..self }
+    }
+}
+
 /// Writes one head's keys and values of `count` positions as the positions from `first` on: keys as columns of their panel, values as
 /// steps of theirs.
 pub(super) struct Append {

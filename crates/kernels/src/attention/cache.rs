@@ -1,15 +1,20 @@
 //! Keys and values as packed panels, which the matrix microkernels read.
 //!
-//! Per key head: keys as panels of nr positions, each (head_dim, nr); values as panels of nr dimensions, each (capacity, nr). In bf16 two
-//! steps of a panel, dimensions of keys or positions of values, are a block of nr pairs; a last step alone has zeros beside it.
+//! A cache is a list of pages, one for each KV block of positions, which it takes from a pool as it grows. In a page lie, per key head, keys as
+//! panels of nr positions, each (head_dim, nr), and values as panels of nr dimensions, each (positions, nr). In bf16 two steps of a
+//! panel, dimensions of keys or positions of values, are a block of nr pairs; a last step alone has zeros beside it.
+//!
+//! Caches that begin with the same text share its pages: [`KvCache::fork`] counts references, and what is written to is copied before if
+//! others have it too. Which pages are shared changes no bit, since attention goes from KV block to KV block anyway.
 
-use super::{AttentionPlan, KvDtype};
+use super::pool::{KvPool, Page};
+use super::{AttentionPlan, KvDtype, kv_block};
 use crate::error::Error;
 use crate::gemm::PanelFormat;
-use crate::scratch::AlignedBuf;
 use std::fmt;
+use std::sync::Arc;
 
-/// Where a cache has which element, for a capacity: a cache serves the plans of its own format.
+/// Where a page has which element, for a number of positions: a cache serves the plans of its own format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvFormat {
     pub(super) key_heads: usize,
@@ -41,23 +46,78 @@ impl KvFormat {
     pub(super) fn values_bytes(self, capacity: usize) -> usize {
         self.panel.bytes(capacity, self.head_dim)
     }
+
+    /// Bytes of the keys and values of one head. Saturates.
+    pub(super) fn head_bytes(self, capacity: usize) -> usize {
+        self.keys_bytes(capacity).saturating_add(self.values_bytes(capacity))
+    }
+
+    /// Bytes of the keys and values of all heads. Saturates.
+    pub(super) fn bytes(self, capacity: usize) -> usize {
+        self.head_bytes(capacity).saturating_mul(self.key_heads)
+    }
 }
 
-/// Keys and values of one sequence in one layer, for a fixed number of positions.
+/// Keys and values of one sequence in one layer, for a number of positions at most.
 #[derive(Debug)]
 pub struct KvCache {
     format: KvFormat,
-    keys: AlignedBuf<u8>,
-    values: AlignedBuf<u8>,
+    pool: KvPool,
+    /// One for each KV block, from the first position on; there may be more than the positions held need.
+    pages: Vec<Arc<Page>>,
     capacity: usize,
     pub(super) len: usize,
 }
 
 impl KvCache {
-    fn new(format: KvFormat, capacity: usize) -> Result<Self, Error> {
-        let keys = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.keys_bytes(capacity)))?;
-        let values = AlignedBuf::zeroed(format.key_heads.saturating_mul(format.values_bytes(capacity)))?;
-        Ok(KvCache { format, keys, values, capacity, len: 0 })
+    fn new(format: KvFormat, pool: KvPool, capacity: usize) -> Result<Self, Error> {
+        Ok(KvCache { format, pool, pages: page_list(format, capacity)?, capacity, len: 0 })
+    }
+
+    /// A cache that holds the same, in the same pages: those that one of both writes to are copied then.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the list of pages cannot be allocated.
+    pub fn fork(&self) -> Result<KvCache, Error> {
+        let mut pages = page_list(self.format, self.capacity)?;
+        let held = self.len.div_ceil(kv_block(self.format));
+        pages.extend(self.pages[..held].iter().map(Arc::clone));
+        Ok(KvCache { pages, pool: self.pool.clone(), ..*self })
+    }
+
+    /// Takes the memory that `rows` more positions need, so that appending them cannot fail.
+    ///
+    /// # Errors
+    /// [`Error::CacheFull`] if the capacity or the pool has not that much left, [`Error::OutOfMemory`] if an allocation fails.
+    pub fn reserve(&mut self, rows: usize) -> Result<(), Error> {
+        let free = self.capacity - self.len;
+        if rows > free {
+            return Err(Error::CacheFull { unit: "positions", wanted: rows, free, limit: self.capacity });
+        }
+        let (block, pages) = (kv_block(self.format), self.pages.len());
+        let taken = if rows == 0 { 0..0 } else { self.len / block..(self.len + rows).div_ceil(block) };
+        for index in taken {
+            if let Err(error) = self.own_page(index, block) {
+                self.pages.truncate(pages);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the page of a KV block one that nobody else has, with what is held of it.
+    fn own_page(&mut self, index: usize, block: usize) -> Result<(), Error> {
+        let start = index * block;
+        let empty = || self.pool.page(self.format, block.min(self.capacity - start));
+        match self.pages.get_mut(index) {
+            None => self.pages.push(Arc::new(empty()?)),
+            Some(page) => {
+                if Arc::get_mut(page).is_none() {
+                    *page = Arc::new(if start < self.len { page.copy(self.format)? } else { empty()? });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the cache was made for.
@@ -75,33 +135,41 @@ impl KvCache {
         self.len == 0
     }
 
-    /// Positions that it has room for.
+    /// Positions that it may hold.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Bytes held.
+    /// Bytes that its pages have, those that it shares among them.
     pub fn bytes(&self) -> usize {
-        self.keys.len() + self.values.len()
+        self.pages.iter().map(|page| page.bytes()).sum()
     }
 
-    /// Forgets every position from `len` on.
+    /// Forgets every position from `len` on. Their memory stays, for what comes in their place.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
-    /// Where the panels of one key head are.
-    pub(super) fn panels(&self, kv_head: usize) -> Panels {
-        debug_assert!(kv_head < self.format.key_heads);
-        Panels {
-            keys: self.keys.as_raw().wrapping_add(kv_head * self.format.keys_bytes(self.capacity)),
-            values: self.values.as_raw().wrapping_add(kv_head * self.format.values_bytes(self.capacity)),
-            capacity: self.capacity,
-        }
+    /// Gives memory back that no position needs.
+    pub fn shrink(&mut self) {
+        self.pages.truncate(self.len.div_ceil(kv_block(self.format)));
+    }
+
+    /// Where the panels of one key head are for a KV block.
+    pub(super) fn panels(&self, kv_head: usize, block: usize) -> Panels {
+        self.pages[block].panels(self.format, kv_head)
     }
 }
 
-/// The packed keys and values of one head, with room for `capacity` positions.
+/// Room for the pages of all positions.
+fn page_list(format: KvFormat, capacity: usize) -> Result<Vec<Arc<Page>>, Error> {
+    let (mut pages, count) = (Vec::new(), capacity.div_ceil(kv_block(format)));
+    let bytes = count.saturating_mul(size_of::<Arc<Page>>());
+    pages.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { bytes })?;
+    Ok(pages)
+}
+
+/// Packed keys and values of one head, with room for `capacity` positions.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     pub(super) keys: *mut u8,
@@ -109,18 +177,55 @@ pub(super) struct Panels {
     pub(super) capacity: usize,
 }
 
+/// Those of one head, KV block by KV block.
+#[derive(Clone, Copy)]
+pub(super) enum HeadPanels<'a> {
+    /// All positions together.
+    Whole(Panels),
+    /// In the pages of a cache.
+    Paged { cache: &'a KvCache, kv_head: usize },
+}
+
+impl HeadPanels<'_> {
+    /// The panels from the first position of a KV block on.
+    #[inline]
+    pub(super) fn of_block(self, format: KvFormat, block: usize) -> Panels {
+        match self {
+            HeadPanels::Paged { cache, kv_head } => cache.panels(kv_head, block),
+            HeadPanels::Whole(Panels { keys, values, capacity }) => {
+                let (start, panel) = (block * kv_block(format), format.panel);
+                // KV blocks are whole panels, and whole blocks of panels.
+                Panels {
+                    keys: keys.wrapping_add(start / panel.cols * panel.panel_bytes(format.head_dim)),
+                    values: values.wrapping_add(start / panel.block_k * panel.block_bytes),
+                    capacity,
+                }
+            }
+        }
+    }
+}
+
 impl AttentionPlan {
     /// An empty cache for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the allocation fails.
+    /// [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
     pub fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
-        KvCache::new(self.format, capacity)
+        self.cache_in(&KvPool::unbounded(), capacity)
     }
 
-    /// Bytes of a cache for `capacity` positions; no memory is allocated for the answer. Saturates.
+    /// The same with memory of a pool.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
+    pub fn cache_in(&self, pool: &KvPool, capacity: usize) -> Result<KvCache, Error> {
+        KvCache::new(self.format, pool.clone(), capacity)
+    }
+
+    /// Bytes of a cache of `capacity` positions, with nothing shared; no memory is allocated for the answer. Saturates.
     pub fn cache_bytes(&self, capacity: usize) -> usize {
-        let of_head = self.format.keys_bytes(capacity).saturating_add(self.format.values_bytes(capacity));
-        of_head.saturating_mul(self.format.key_heads)
+        let block = kv_block(self.format);
+        let whole = self.format.bytes(block).saturating_mul(capacity / block);
+        whole.saturating_add(self.format.bytes(capacity % block))
     }
 }

@@ -13,7 +13,7 @@
 //! "GQA", 2023. KV blocks begin at fixed positions and are joined in their order, so a query's bits depend neither on the other queries nor
 //! on which thread computed which block.
 
-use super::cache::Panels;
+use super::cache::{HeadPanels, Panels};
 use super::mask::Visible;
 use super::parts::{Divide, Join, OutRows, Part};
 use super::queries::Queries;
@@ -35,7 +35,7 @@ const FIRST_CHAIN: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) struct KeyHead<'a> {
     pub(super) plan: &'a AttentionPlan,
-    pub(super) panels: Panels,
+    pub(super) panels: HeadPanels<'a>,
     /// The query of row 0 and the group's first head; those of the other heads follow it, those of the next row lie `query_stride` elements on.
     pub(super) queries: *const f32,
     pub(super) query_stride: usize,
@@ -137,18 +137,18 @@ impl KeyHead<'_> {
         part: &mut Part<'_>,
     ) {
         let (plan, m) = (self.plan, queries.len());
-        let keys = self.keys_of(queries, block);
+        let (keys, panels) = (self.keys_of(queries, block), self.panels.of_block(plan.format, block));
         let row_len = keys.scored().len().next_multiple_of(plan.kernel.lanes());
         let scores = &mut scores[..m * row_len];
         // SAFETY: the queries and the keys exist by the caller's promise; the scores have room for m rows.
-        unsafe { self.scores(m, rows, &keys, scores, row_len) };
+        unsafe { self.scores(m, rows, &keys, panels, scores, row_len) };
         let scored = keys.scored();
         let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
         let visible =
             queries.places().map(|(row, _)| self.visible.to(row)).map(|seen| within(seen.start)..within(seen.end));
         dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling: plan.scaling, stats: &mut part.stats });
         // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
-        unsafe { self.weigh_values(m, &keys, scores, row_len, part.out) };
+        unsafe { self.weigh_values(m, &keys, panels, scores, row_len, part.out) };
     }
 
     /// What is computed of a KV block for some queries.
@@ -165,11 +165,19 @@ impl KeyHead<'_> {
     ///
     /// # Safety
     /// As [`KeyHead::kv_block`], with room for m rows of `row_len` scores.
-    unsafe fn scores(&self, m: usize, rows: Strided<f32>, keys: &BlockKeys, scores: &mut [f32], row_len: usize) {
+    unsafe fn scores(
+        &self,
+        m: usize,
+        rows: Strided<f32>,
+        keys: &BlockKeys,
+        panels: Panels,
+        scores: &mut [f32],
+        row_len: usize,
+    ) {
         let (k, panel, scored) = (self.plan.format.head_dim, self.plan.format.panel, keys.scored());
         let product = self.product(m, scored.len(), k, scores, row_len);
         // They begin where a panel does.
-        let first = self.panels.keys.wrapping_add(scored.start / panel.cols * panel.panel_bytes(k));
+        let first = panels.keys.wrapping_add((scored.start - keys.start) / panel.cols * panel.panel_bytes(k));
         let b = WholeB::of_rows(first, panel.panel_bytes(k), panel.block_bytes);
         // SAFETY: promised by the caller.
         unsafe { product.run_alone(0..k, rows.bytes(), b) };
@@ -179,7 +187,15 @@ impl KeyHead<'_> {
     ///
     /// # Safety
     /// As [`KeyHead::kv_block`], with m rows of `row_len` weights and room for m rows of output.
-    unsafe fn weigh_values(&self, m: usize, keys: &BlockKeys, weights: &[f32], row_len: usize, out: &mut [f32]) {
+    unsafe fn weigh_values(
+        &self,
+        m: usize,
+        keys: &BlockKeys,
+        panels: Panels,
+        weights: &[f32],
+        row_len: usize,
+        out: &mut [f32],
+    ) {
         let KvFormat { head_dim: dim, panel, .. } = self.plan.format;
         if keys.skipped > keys.first {
             out[..m * dim].fill(0.0);
@@ -197,9 +213,9 @@ impl KeyHead<'_> {
             // Of key `before` of the block, though there may be no weight of it.
             let data = weights.as_ptr().wrapping_add(before).wrapping_sub(keys.scored().start - keys.start);
             let a = Strided { data, row_stride: row_len, col_stride: 1 };
-            // KV blocks and chains begin where blocks of panels do.
-            let first = self.panels.values.wrapping_add((keys.start + before) / panel.block_k * panel.block_bytes);
-            let b = WholeB::of_rows(first, panel.panel_bytes(self.panels.capacity), panel.block_bytes);
+            // Chains begin where blocks of panels do.
+            let first = panels.values.wrapping_add(before / panel.block_k * panel.block_bytes);
+            let b = WholeB::of_rows(first, panel.panel_bytes(panels.capacity), panel.block_bytes);
             // SAFETY: the steps' weights and values exist, and `out` has room, by the caller's promise.
             unsafe { product.run_alone(steps.start - before..steps.end - before, a.bytes(), b) };
         }

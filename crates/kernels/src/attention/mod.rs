@@ -10,6 +10,7 @@ mod dtype;
 mod head;
 mod mask;
 mod parts;
+mod pool;
 mod queries;
 mod schedule;
 mod weights;
@@ -17,6 +18,7 @@ mod weights;
 pub use cache::{KvCache, KvFormat};
 pub use dtype::KvDtype;
 pub use mask::Mask;
+pub use pool::KvPool;
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};

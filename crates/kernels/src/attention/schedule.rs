@@ -1,7 +1,7 @@
 //! Who computes what: sequences, heads and blocks of queries spread over the threads.
 
 use super::append::{Append, HeadRows};
-use super::cache::Panels;
+use super::cache::{HeadPanels, Panels};
 use super::head::{KeyHead, Work};
 use super::mask::{Mask, Visible};
 use super::parts::Part;
@@ -40,6 +40,7 @@ unsafe impl Zeroable for Job {}
 const _: () = assert!(size_of::<Job>() == 5 * size_of::<usize>());
 
 impl Job {
+    /// Takes the memory that the new positions need.
     fn new(first_row: usize, sequence: SequenceRows<'_>, format: KvFormat) -> Result<Job, Error> {
         let SequenceRows { rows, cache } = sequence;
         let Some(cache) = cache else {
@@ -48,10 +49,8 @@ impl Job {
         if cache.format() != format {
             return Err(Error::CacheForAnotherPlan { wanted: format, found: cache.format() });
         }
+        cache.reserve(rows)?;
         let (before, room) = (cache.len(), cache.capacity());
-        if rows > room - before {
-            return Err(Error::Size { what: "free positions in the cache", wanted: rows, found: room - before });
-        }
         Ok(Job { first_row, rows, before, room, cache: std::ptr::from_mut(cache) })
     }
 
@@ -202,7 +201,7 @@ impl Call<'_> {
             // SAFETY: a worker runs one task at a time.
             let (mut work, own_panels) = self.work(unsafe { memory.get(worker) });
             let is_whole = job.cache.is_null();
-            let panels = if is_whole { own_panels } else { self.cached_panels(job, kv_head) };
+            let panels = if is_whole { HeadPanels::Whole(own_panels) } else { self.cached_panels(job, kv_head) };
             // SAFETY: jobs, heads and parts differ from task to task, and with them what is written: the results of these queries, and this
             // head's panels unless they were appended before.
             unsafe {
@@ -310,26 +309,33 @@ impl Call<'_> {
     ///
     /// # Safety
     /// The panels are those of this job and head, or have room for them, and nobody else uses them meanwhile.
-    unsafe fn pack(&self, job: &Job, kv_head: usize, panels: Panels) {
+    unsafe fn pack(&self, job: &Job, kv_head: usize, panels: HeadPanels<'_>) {
         let column = kv_head * self.plan.format.head_dim;
         let rows = |x: &MatRef<'_, f32>| HeadRows {
             data: x.as_ptr().wrapping_add(job.first_row * x.row_stride() + column),
             stride: x.row_stride(),
         };
         let (format, keys, values) = (self.plan.format, rows(&self.keys), rows(&self.values));
-        // SAFETY: the job's rows exist, as was checked; the panels are promised by the caller.
-        let append = unsafe { Append::new(format, panels, job.before, job.rows, keys, values) };
-        dispatch(&self.plan.cpu, append);
+        for block in self.plan.kv_blocks(job.before..job.len()) {
+            let start = block * self.plan.kv_block;
+            let first = job.before.max(start);
+            let (count, done) = (job.len().min(start + self.plan.kv_block) - first, first - job.before);
+            let panels = panels.of_block(format, block);
+            // SAFETY: the job's rows exist, as was checked; the panels are promised by the caller.
+            let append =
+                unsafe { Append::new(format, panels, first - start, count, keys.from(done), values.from(done)) };
+            dispatch(&self.plan.cpu, append);
+        }
     }
 
     /// The panels of a job that has a cache.
-    fn cached_panels(&self, job: &Job, kv_head: usize) -> Panels {
-        // SAFETY: a borrow of the cache for the time of the call, of which nothing but the panels is written meanwhile; its format is
-        // the plan's, as was checked.
-        unsafe { (*job.cache).panels(kv_head) }
+    fn cached_panels(&self, job: &Job, kv_head: usize) -> HeadPanels<'_> {
+        // SAFETY: a borrow of the cache for the time of the call, of which nothing but panels of pages that no other cache has is
+        // written meanwhile; its format is the plan's, as was checked, and it has the pages of all positions.
+        HeadPanels::Paged { cache: unsafe { &*job.cache }, kv_head }
     }
 
-    fn key_head(&self, job: &Job, kv_head: usize, panels: Panels) -> KeyHead<'_> {
+    fn key_head<'k>(&'k self, job: &Job, kv_head: usize, panels: HeadPanels<'k>) -> KeyHead<'k> {
         let column = kv_head * self.plan.group * self.plan.format.head_dim;
         KeyHead {
             plan: self.plan,

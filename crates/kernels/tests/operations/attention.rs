@@ -1,6 +1,7 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
 mod bf16;
+mod pages;
 mod soft_cap;
 mod window;
 

@@ -108,6 +108,7 @@ fn cache_in_bf16_takes_half_of_the_memory_and_serves_its_own_plans_only() {
     assert_eq!(narrow.cache_bytes(1024) * 2, wide.cache_bytes(1024));
     assert_eq!(narrow.with_kv(KvDtype::F32).format(), wide.format());
     let mut cache = narrow.cache(3).expect("little memory");
+    cache.reserve(3).expect("little memory");
     assert_eq!(cache.bytes(), narrow.cache_bytes(3));
     let sequences = [SequenceRows { rows: 1, cache: Some(&mut cache) }].into_iter();
     let outcome = run_sequences(&wide, 1, sequences, Mask::Causal, &mut Scratch::new());
