@@ -18,7 +18,7 @@ pub(crate) enum CliError {
     Engine(#[from] Error),
     /// A model computed what is no number.
     #[error("{model}: {source}: its weights hold such numbers, or lead to them")]
-    NotANumber { model: String, source: Error },
+    NotANumber { model: String, source: Box<Error> },
     /// A file or standard input cannot be read.
     #[error("{input}: {source}")]
     Input { input: String, source: io::Error },
@@ -64,7 +64,7 @@ impl CliError {
     pub(crate) fn naming(self, model: &str) -> CliError {
         match self {
             CliError::Engine(source) if is_not_a_number(&source) => {
-                CliError::NotANumber { model: model.to_owned(), source }
+                CliError::NotANumber { model: model.to_owned(), source: Box::new(source) }
             }
             other => other,
         }
