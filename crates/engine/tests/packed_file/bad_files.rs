@@ -117,8 +117,8 @@ fn foreign_translated_and_newer_files_are_told_apart() {
     text.remove(5); // the line break of one system is not that of another
     assert!(matches!(problem(&text), PackedFileError::ChangedMagic));
     let mut newer = FILE.clone();
-    newer[8] = 2;
-    assert!(matches!(problem(&newer), PackedFileError::Version { found: 2 }));
+    newer[8] = 3;
+    assert!(matches!(problem(&newer), PackedFileError::Version { found: 3 }));
     let unknown = with_table(|table| table["dtype"] = json!("int3"));
     assert!(matches!(problem(&unknown), PackedFileError::UnknownDtype { found } if found == "int3"));
     assert!(matches!(problem(&MAGIC), PackedFileError::TooShort { found: 8, .. }));
