@@ -143,7 +143,7 @@ pub(super) fn brand(identity: &Identity) -> [u8; 48] {
     brand
 }
 
-/// The kind of one CPU; `None` if there is none of this number, or it is switched off.
+/// The kind of one CPU; `None` if it does not exist or is offline.
 fn core_of(cpu: usize) -> Option<Core> {
     number(&format!("{CPUS}/cpu{cpu}/regs/identification/midr_el1")).map(Core::of_midr)
 }

@@ -5,7 +5,7 @@
 use super::{Caches, CoreFamily, Features};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
-/// Who made a CPU, and which one it is: the result of CPUID functions 0 and 1.
+/// Vendor, family and model of a CPU: the result of CPUID functions 0 and 1.
 #[derive(Clone, Copy)]
 pub(super) struct Identity {
     vendor: [u8; 12],

@@ -2,8 +2,8 @@
 
 use crate::view::MatRef;
 
-/// N elements of a row from `start` on, filled up with zeros: where they are, or copied to `room`. Behind a reference they stay in memory,
-/// from which the compiler takes them by vectors.
+/// N elements of a row from `start` on, filled up with zeros: in place if they are contiguous, otherwise copied to `room`. They are
+/// returned by reference, so that the compiler loads them as vectors.
 #[inline(always)]
 pub(super) fn group_of<'a, const N: usize>(
     x: MatRef<'a, f32>,

@@ -105,8 +105,8 @@ pub struct TileArgs<'a, E: Output> {
 }
 
 impl<'a, E: Output> TileArgs<'a, E> {
-    /// How many bytes ahead to ask for panels, of which the tile has `panels` and has come as far as `position`; 0 if they do not come from
-    /// memory. Where the panels end, those of the next tile follow, behind the others of this one.
+    /// Bytes from `position` in one of a tile's `panels` panels to what should be prefetched; 0 if panels do not come from memory. Near the end
+    /// of a panel this is the panel in the same place of the next tile, which lies behind the other panels of this one.
     #[inline(always)]
     pub(super) fn stream_ahead(&self, position: usize, panels: usize) -> usize {
         let ahead = STREAM_AHEAD / panels;

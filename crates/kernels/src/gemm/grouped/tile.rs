@@ -430,7 +430,7 @@ impl<F: Decode> Group<F> {
         self.rows.wrapping_add(i * self.row_stride + NUMBERS + self.start + word * WORD)
     }
 
-    /// Asks for weights that single rows will soon need from memory.
+    /// Prefetches weights from memory.
     #[inline(always)]
     fn prefetch<Q, const LANES: usize, const VECTORS: usize>(&self, q: Q)
     where

@@ -37,7 +37,7 @@ pub(super) const fn record(
     functions: &'static [&'static [TileFn<f32>]],
     rows: QuadRows,
 ) -> Microkernel<Int8> {
-    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `TileArgs::begin`; those of `rows.rs` and
+    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `SumsInMemory`; those of `rows.rs` and
     // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs.
     unsafe {
         Microkernel::from_parts(KernelParts {

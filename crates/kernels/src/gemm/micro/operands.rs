@@ -97,7 +97,8 @@ impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
     }
 }
 
-/// Where the compiler neither carries what memory holds on in registers, nor loads in advance: it would take the registers of sums.
+/// A barrier for the compiler: it keeps no value from memory in registers across it, and loads nothing before it. The registers stay free for
+/// sums.
 #[inline(always)]
 pub(in crate::gemm) fn keep_in_memory() {
     // SAFETY: no instruction at all.

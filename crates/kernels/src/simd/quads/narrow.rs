@@ -102,7 +102,7 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
     /// sums fit 32 bits.
     fn add_signed_products(self, sums: Self::Sums, weights: Self::Words, row: Self::Row) -> Self::Sums;
 
-    /// The same sums, made before what follows and not later: the compiler would rather keep all that they are made of.
+    /// The same sums, computed before this point: otherwise the compiler delays them, and spills all their operands.
     #[inline(always)]
     fn now(self, sums: Self::Sums) -> Self::Sums {
         sums

@@ -52,7 +52,7 @@ impl GroupFormat for Q2_K {
         }
         let mut levels = [0; 256];
         levels.as_chunks_mut::<GROUP>().0.copy_from_slice(&groups.levels);
-        pack_two_bits(&levels, 0, &mut column[LEVELS]);
+        pack_two_bits(&levels, &mut column[LEVELS]);
     }
 }
 

@@ -70,7 +70,7 @@ impl GroupFormat for Q3_K {
         for (p, byte) in column[HIGH].iter_mut().enumerate() {
             *byte = (0..8).map(|run| levels[32 * run + p] >> 2 << run).sum();
         }
-        pack_two_bits(&levels, 0, &mut column[LOW]);
+        pack_two_bits(&levels, &mut column[LOW]);
     }
 }
 

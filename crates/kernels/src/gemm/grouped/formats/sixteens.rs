@@ -1,4 +1,4 @@
-//! What Q2_K, Q3_K and Q6_K share: sixteen groups of 16 weights, and where a block has two bits of each weight.
+//! What Q2_K, Q3_K and Q6_K share: sixteen groups of 16 weights; and where a block of Q2_K and Q3_K has two bits of each weight.
 //!
 //! Each half of a block has 128 weights in four runs of 32. Byte p of 32 holds two bits of weight p of each run, those of the first run
 //! lowest.
@@ -35,12 +35,12 @@ pub(super) unsafe fn two_bits<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES
     q.and(q.shift_right(bits, run * 2), 3)
 }
 
-/// Bits `shift` and `shift` + 1 of each of 256 levels into 64 bytes.
+/// The lower two bits of each of 256 levels into 64 bytes.
 #[inline(always)]
-pub(super) fn pack_two_bits(levels: &[u8; GROUPS * GROUP], shift: usize, bytes: &mut [u8]) {
+pub(super) fn pack_two_bits(levels: &[u8; GROUPS * GROUP], bytes: &mut [u8]) {
     bytes.fill(0);
     for (at, level) in levels.iter().enumerate() {
-        bytes[at / 128 * 32 + at % 32] |= (level >> shift & 3) << (at / 32 % 4 * 2);
+        bytes[at / 128 * 32 + at % 32] |= (level & 3) << (at / 32 % 4 * 2);
     }
 }
 
