@@ -3,7 +3,8 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{DtypeArgs, load_summary, note_slow_dtype, print_notices};
+use crate::interrupt::Interrupt;
+use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -103,14 +104,16 @@ struct Embedding<'a> {
     embedding: &'a [f32],
 }
 
-pub(crate) fn run(args: EmbedArgs) -> Result<(), CliError> {
+pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let threads = args.threads.count()?;
     let texts = match &args.file {
         None if !args.texts.is_empty() => args.texts.clone(),
         file => Source::new(file.as_deref()).texts()?,
     };
     let started = Instant::now();
-    let files = EmbedderFiles::open(&args.model, args.options())?;
+    let opening = Opening { threads, is_quiet: args.quiet, interrupt };
+    let files = ModelArgs { model: Some(args.model.clone()) }.files_as(args.dtype, opening)?;
+    let files = EmbedderFiles::of_files(&files, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.format(files.bundle()));
     let progress = Progress::of_bytes(files.bundle().load_bytes());

@@ -3,7 +3,10 @@
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices, refuse_model_as_text};
+use crate::interrupt::Interrupt;
+use crate::model::{
+    LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices, refuse_model_as_text,
+};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -101,9 +104,10 @@ impl Evaluation {
     }
 }
 
-pub(crate) fn run(args: EvalArgs) -> Result<(), CliError> {
+pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let input = read_input(&args)?;
-    let model = LanguageModel::load(&args.model, args.numbers, args.threads.count()?)?;
+    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let model = LanguageModel::load(&args.model, args.numbers, opening)?;
     if !args.quiet {
         print_notices(&model.notices);
         note_slow_dtype(&model.runtime);

@@ -26,6 +26,7 @@ mod named_library;
 mod numbers;
 mod output;
 mod output_file;
+mod packed_cache;
 mod profile;
 mod progress;
 mod quantize;
@@ -83,13 +84,13 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
         Command::Generate(args) => generate::run(*args, interrupt),
         Command::Chat(args) => chat::run(*args, interrupt),
-        Command::Embed(args) => embed::run(args),
-        Command::Eval(args) => eval::run(args),
+        Command::Embed(args) => embed::run(args, interrupt),
+        Command::Eval(args) => eval::run(args, interrupt),
         Command::Inspect(args) => inspect::run(args),
         Command::Quantize(args) => quantize::run(args, interrupt),
         Command::Doctor(args) => doctor::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Profile(args) => profile::run(args),
+        Command::Bench(args) => bench::run(args, interrupt),
+        Command::Profile(args) => profile::run(args, interrupt),
         Command::Audit(args) => audit::run(args),
         Command::Chart(args) => chart::run(args),
         Command::Completions(args) => completions::run(args),

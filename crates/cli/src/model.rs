@@ -1,7 +1,9 @@
 //! The flags that name a model, and loading it.
 
 use crate::error::CliError;
+use crate::interrupt::Interrupt;
 use crate::output::note;
+use crate::packed_cache;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::error::Error;
@@ -36,12 +38,23 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens the model that was named, or the demo model.
+    /// Opens the model that was named, or the demo model, to be held in certain numbers.
     ///
     /// # Errors
     /// If its files cannot be used, or none was named and this program was built without the demo model.
-    pub(crate) fn open(&self) -> Result<Bundle, CliError> {
-        Ok(Bundle::of_files(&self.files()?)?)
+    pub(crate) fn open(&self, dtype: DtypeArgs, opening: Opening<'_>) -> Result<Bundle, CliError> {
+        Ok(Bundle::of_files(&self.files_as(dtype, opening)?)?)
+    }
+
+    /// As [`ModelArgs::files`], or from the packed file that is kept beside the model.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::open`].
+    pub(crate) fn files_as(&self, dtype: DtypeArgs, opening: Opening<'_>) -> Result<ModelFiles, CliError> {
+        match &self.model {
+            Some(path) if dtype.cache => packed_cache::open(path, dtype.dtype, opening),
+            _ => self.files(),
+        }
     }
 
     /// The files of the model that was named, or of the demo model.
@@ -56,13 +69,36 @@ impl ModelArgs {
     }
 }
 
-/// In which numbers a model is held.
+/// What goes along with opening a model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening<'i> {
+    /// How many threads the model is going to run on.
+    pub(crate) threads: usize,
+    pub(crate) is_quiet: bool,
+    pub(crate) interrupt: &'i Interrupt,
+}
+
+impl Opening<'_> {
+    /// Says something on standard error, unless it was asked to be quiet.
+    pub(crate) fn note(self, text: &str) {
+        if !self.is_quiet {
+            note(text);
+        }
+    }
+}
+
+/// In which numbers a model is held, and whether they are kept.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
     /// Numbers of the weights: f32; bf16 and f16 take half of the memory, int8 and int4 a bit more than a quarter and an eighth, and all
     /// four change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
+    /// Keep the packed weights in a file beside the model, or in its directory, which runs at once the next time; not for f32
+    ///
+    /// Its name is that of the model with the dtype and .cke. It is written anew when files of the model have changed.
+    #[arg(long)]
+    cache: bool,
 }
 
 impl DtypeArgs {
@@ -92,6 +128,11 @@ pub(crate) struct NumberArgs {
 }
 
 impl NumberArgs {
+    /// What the weights are held in.
+    pub(crate) fn dtype(self) -> DtypeArgs {
+        self.dtype
+    }
+
     /// What a model is loaded for.
     pub(crate) fn runtime(self, bundle: &Bundle, threads: usize) -> Result<Runtime, Error> {
         self.with_format(self.dtype.format(bundle), threads)
@@ -183,12 +224,16 @@ pub(crate) struct LanguageModel {
 }
 
 impl LanguageModel {
-    /// Loads the model that was named, to run on this number of threads, with a progress bar if that takes long.
+    /// Loads the model that was named, with a progress bar if that takes long.
     ///
     /// # Errors
     /// If its files cannot be used, it does not continue texts, or memory cannot be allocated or threads cannot be started.
-    pub(crate) fn load(model: &ModelArgs, numbers: NumberArgs, threads: usize) -> Result<LanguageModel, CliError> {
-        LanguageModel::load_if(model, numbers, threads, |_, _| Ok(())).map(|(model, ())| model)
+    pub(crate) fn load(
+        model: &ModelArgs,
+        numbers: NumberArgs,
+        opening: Opening<'_>,
+    ) -> Result<LanguageModel, CliError> {
+        LanguageModel::load_if(model, numbers, opening, |_, _| Ok(())).map(|(model, ())| model)
     }
 
     /// As [`LanguageModel::load`], if `check` likes its name and its tokenizer, which is found out before the weights are loaded. Gives
@@ -199,11 +244,11 @@ impl LanguageModel {
     pub(crate) fn load_if<T>(
         model: &ModelArgs,
         numbers: NumberArgs,
-        threads: usize,
+        opening: Opening<'_>,
         check: impl FnOnce(&str, Option<&Tokenizer>) -> Result<T, CliError>,
     ) -> Result<(LanguageModel, T), CliError> {
         let started = Instant::now();
-        let bundle = model.open()?;
+        let bundle = model.open(numbers.dtype, opening)?;
         let (name, mut generation) = (bundle.name(), bundle.generation().clone());
         let tokenizer = match bundle.tokenizer() {
             Ok(tokenizer) => Some(tokenizer),
@@ -216,7 +261,7 @@ impl LanguageModel {
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = numbers.runtime(&bundle, threads)?;
+        let runtime = numbers.runtime(&bundle, opening.threads)?;
         let causal = load_causal_model(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
         Ok((LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds }, checked))

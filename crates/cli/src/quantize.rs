@@ -52,27 +52,37 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet {
         print_notices(quantizer.notices());
     }
-    check_replaceable(&args.output)?;
-    // Before there is a file that would be left.
-    let watch = interrupt.watch();
-    let output = OutputFile::new(&args.output)?;
     let dtype = args.dtype.unwrap_or(match quantizer.bundle().usual_format() {
         WeightFormat::Stored => WeightFormat::Stored,
         _ => WeightFormat::Int8,
     });
     let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
-    let written = output.write_by(|file| write(quantizer, &runtime, file, &watch));
-    if written.is_err() && watch.is_requested() {
-        return Err(CliError::Interrupted);
-    }
-    written?;
+    write_packed(quantizer, &runtime, &args.output, interrupt)?;
     if !args.quiet {
-        let size = fs::metadata(output.path()).map_or(0, |metadata| metadata.len());
+        let size = fs::metadata(&args.output).map_or(0, |metadata| metadata.len());
         let (size, seconds) = (format_bytes(size), started.elapsed().as_secs_f64());
-        note(&format!("model {name}: {size} as {dtype} in {seconds:.2} s, in {}", output.path().display()));
+        note(&format!("model {name}: {size} as {dtype} in {seconds:.2} s, in {}", args.output.display()));
     }
     Ok(())
+}
+
+/// Writes the packed file of a model, in place of one that was there.
+///
+/// # Errors
+/// If another file lies there, it cannot be written, the model cannot be packed, or the user ends the process: what was there stays then.
+pub(crate) fn write_packed(
+    quantizer: Quantizer,
+    runtime: &Runtime,
+    path: &Path,
+    interrupt: &Interrupt,
+) -> Result<(), CliError> {
+    check_replaceable(path)?;
+    // Before there is a file that would be left.
+    let watch = interrupt.watch();
+    let output = OutputFile::new(path)?;
+    let written = output.write_by(|file| write(quantizer, runtime, file, &watch));
+    if written.is_err() && watch.is_requested() { Err(CliError::Interrupted) } else { written }
 }
 
 /// Refuses to replace a file that is not a packed one: it may be part of the model.

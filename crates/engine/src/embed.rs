@@ -93,7 +93,15 @@ impl EmbedderFiles {
     /// Fails if a file is missing, malformed or contradicts another, the model is not a BERT, or it has no prompt of the wanted
     /// name.
     pub fn open(path: &Path, options: EmbedOptions) -> Result<EmbedderFiles, Error> {
-        let (bundle, sentence) = open_model(&ModelFiles::open(path)?)?;
+        EmbedderFiles::of_files(&ModelFiles::open(path)?, options)
+    }
+
+    /// As [`EmbedderFiles::open`], of files that were found.
+    ///
+    /// # Errors
+    /// As [`EmbedderFiles::open`].
+    pub fn of_files(files: &ModelFiles, options: EmbedOptions) -> Result<EmbedderFiles, Error> {
+        let (bundle, sentence) = open_model(files)?;
         let positions = bundle.bert_config()?.max_position_embeddings;
         let prompt = chosen_prompt(&sentence, options.prompt.clone())?;
         let (limit, limit_notice) = sentence.input_limit(positions)?;

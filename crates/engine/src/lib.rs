@@ -61,6 +61,7 @@ pub mod model_files;
 pub mod models;
 mod norm;
 pub mod notice;
+pub mod packed_beside;
 mod parallel;
 pub mod profile;
 mod qkv_shape;

@@ -79,6 +79,11 @@ impl ModelFiles {
         ModelFiles::new(file.path().to_owned(), Place::Packed(file))
     }
 
+    /// Those of a packed file that is kept beside the model that it was made of, whose path stands for them.
+    pub(crate) fn of_packed_beside(model: &Path, file: Arc<PackedFile>) -> ModelFiles {
+        ModelFiles::new(model.to_owned(), Place::Packed(file))
+    }
+
     /// Those that a GGUF file stands for.
     pub fn of_gguf(model: Arc<GgufModel>) -> ModelFiles {
         ModelFiles::new(model.file().path().to_owned(), Place::Gguf(model))

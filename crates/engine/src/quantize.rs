@@ -11,6 +11,7 @@ use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
 use crate::models::load_decoder;
 use crate::notice::Notice;
+use crate::packed_beside::{self, Origin};
 use crate::runtime::Runtime;
 use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
@@ -21,6 +22,7 @@ pub struct Quantizer {
     files: ModelFiles,
     bundle: Bundle,
     notices: Vec<Notice>,
+    origin: Option<Origin>,
 }
 
 impl Quantizer {
@@ -43,7 +45,13 @@ impl Quantizer {
         let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
         let of_layout = sentence.iter().flat_map(|sentence| &sentence.notices);
         let notices = of_model.chain(of_tokenizer).chain(of_layout).cloned().collect();
-        Ok(Quantizer { files, bundle, notices })
+        Ok(Quantizer { files, bundle, notices, origin: None })
+    }
+
+    /// The same, which writes down what the file is made of: see [`packed_beside`](crate::packed_beside).
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Quantizer {
+        Quantizer { origin: Some(origin), ..self }
     }
 
     /// The model.
@@ -66,6 +74,9 @@ impl Quantizer {
         let writer = PackedWriter::new(out, runtime.weight_format())?;
         for (name, content) in self.files.take_kept() {
             writer.add_file(&name, &content)?;
+        }
+        if let Some(origin) = &self.origin {
+            writer.add_file(packed_beside::ENTRY, &origin.to_json()?)?;
         }
         let (weights, loading): (&Weights, _) = (self.bundle.weights(), Loading::reporting(loaded).into_sink(&writer));
         match self.bundle.config() {

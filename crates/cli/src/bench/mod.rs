@@ -8,6 +8,7 @@ mod progress;
 mod report;
 
 use crate::error::CliError;
+use crate::interrupt::Interrupt;
 
 /// Measures speed, beside what the machine can do, and accuracy
 #[derive(Debug, clap::Args)]
@@ -29,9 +30,9 @@ enum BenchCommand {
 /// The name of the subcommand that `cke bench gemm` starts.
 const GEMM_WORKER: &str = "gemm-worker";
 
-pub(crate) fn run(args: BenchArgs) -> Result<(), CliError> {
+pub(crate) fn run(args: BenchArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     match args.subject {
-        BenchCommand::Model(args) => model::run(args),
+        BenchCommand::Model(args) => model::run(args, interrupt),
         BenchCommand::Gemm(args) => gemm::run(args),
         BenchCommand::Accuracy(args) => accuracy::run(args),
         BenchCommand::GemmWorker => gemm::run_worker(),

@@ -4,6 +4,7 @@ use super::measure::ModelRun;
 use super::report::TestRow;
 use crate::environment::command_help;
 use crate::error::CliError;
+use crate::interrupt::Interrupt;
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::threads::ThreadCountsArgs;
@@ -88,9 +89,9 @@ fn format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
 }
 
-pub(crate) fn run(args: ModelBenchArgs) -> Result<(), CliError> {
+pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let thread_counts = args.threads.counts()?;
-    let origin = args.origin.open()?;
+    let origin = args.origin.open(interrupt)?;
     let wishes = Wishes {
         prompts: args.prompt_tokens.as_deref(),
         generations: args.generate_tokens.as_deref(),

@@ -12,7 +12,7 @@ use self::lines::Lines;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::note;
 use crate::sampling::SamplingArgs;
@@ -92,8 +92,8 @@ Examples:
   cke chat -m model.gguf --json < questions.txt | jq -r .content";
 
 pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
-    let threads = args.threads.count()?;
-    let (model, template) = LanguageModel::load_if(&args.model, args.numbers, threads, chat_template)?;
+    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let (model, template) = LanguageModel::load_if(&args.model, args.numbers, opening, chat_template)?;
     let tokenizer = model.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.name))?;
     if !args.quiet {
         print_notices(model.notices.iter().chain(&model.generation.notices));

@@ -12,7 +12,7 @@ use self::report::Report;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, note_slow_dtype, print_notices};
+use crate::model::{LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::sampling::SamplingArgs;
@@ -90,7 +90,8 @@ Examples:
 
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
-    let model = LanguageModel::load(&args.model, args.numbers, args.threads.count()?)?;
+    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let model = LanguageModel::load(&args.model, args.numbers, opening)?;
     if model.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
     }

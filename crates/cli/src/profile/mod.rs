@@ -6,6 +6,7 @@ use self::record::ProfileRun;
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
+use crate::interrupt::Interrupt;
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
@@ -84,9 +85,9 @@ Examples:
 const USUAL_PROMPT: usize = 128;
 const USUAL_GENERATION: usize = 16;
 
-pub(crate) fn run(args: ProfileArgs) -> Result<(), CliError> {
+pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let threads = args.threads.count()?;
-    let origin = args.origin.open()?;
+    let origin = args.origin.open(interrupt)?;
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.
     let files = Files::new(&args)?;

@@ -3,7 +3,9 @@
 use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
-use crate::model::{ModelArgs, NumberArgs, note_slow_dtype, print_notices};
+use crate::interrupt::Interrupt;
+use crate::model::{ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
+use crate::threads;
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -50,7 +52,7 @@ impl OriginArgs {
     ///
     /// # Errors
     /// If its files cannot be used, or none was named and this program was built without the demo model.
-    pub(crate) fn open(&self) -> Result<Origin, CliError> {
+    pub(crate) fn open(&self, interrupt: &Interrupt) -> Result<Origin, CliError> {
         let wanted = self.synthetic.as_deref();
         let named = wanted.and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
         match named.and_then(|name| Some(Origin::Random(name, synthetic::config(name)?))) {
@@ -58,7 +60,8 @@ impl OriginArgs {
             None => {
                 // Not by clap: a directory of the environment is no contradiction of --synthetic.
                 let model = self.model.clone().or_else(|| std::env::var_os("CKE_MODEL").map(PathBuf::from));
-                let bundle = ModelArgs { model }.open()?;
+                let opening = Opening { threads: threads::default_count()?, is_quiet: false, interrupt };
+                let bundle = ModelArgs { model }.open(self.numbers.dtype(), opening)?;
                 print_notices(bundle.notices());
                 Ok(Origin::Stored(Box::new(bundle)))
             }

@@ -5,6 +5,7 @@ mod bench;
 mod bench_accuracy;
 mod bench_gemm;
 mod bench_gemm_random;
+mod cache;
 mod chart;
 mod chat;
 mod completions;

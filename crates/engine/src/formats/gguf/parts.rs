@@ -3,7 +3,7 @@
 //! Part i of n (from 0) has the keys `split.no` = i and `split.count` = n, and the name `…-{i + 1}-of-{n}.gguf` with five digits
 //! each. The first part has the keys of the model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::GgufError;
 use super::{GgufFile, WeightFile};
@@ -34,6 +34,22 @@ impl<'a> PartName<'a> {
         }
         let number = number.parse::<u64>().ok()?.checked_sub(1)?;
         Some(PartName { prefix, number, count: count.parse().ok()? })
+    }
+
+    /// The path of another part beside that of this one.
+    fn beside(&self, path: &Path, number: u64) -> PathBuf {
+        path.with_file_name(format!("{}-{:05}-of-{:05}.gguf", self.prefix, number + 1, self.count))
+    }
+}
+
+/// The paths of all files that belong to the one at a path, by its name.
+pub(crate) fn part_paths(path: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    match name.and_then(PartName::parse).filter(|part| part.number == 0) {
+        Some(first) => {
+            std::iter::once(path.to_owned()).chain((1..first.count).map(|i| first.beside(path, i))).collect()
+        }
+        None => vec![path.to_owned()],
     }
 }
 
@@ -86,7 +102,7 @@ impl GgufFile {
         }
         let name = self.path().file_name().and_then(|name| name.to_str()).ok_or_else(nameless)?;
         let own = PartName::parse(name).filter(|own| (own.number, own.count) == (0, count)).ok_or_else(nameless)?;
-        Ok(self.path().with_file_name(format!("{}-{:05}-of-{count:05}.gguf", own.prefix, number + 1)))
+        Ok(own.beside(self.path(), number))
     }
 
     /// Checks that no tensor is in two parts, and that there are as many as the first part says.
