@@ -1,22 +1,22 @@
 //! What keys and values are kept as, and the kernels that read it.
 
 use crate::cpu::Cpu;
-use crate::gemm::bf16::widens;
 use crate::gemm::microkernel::Ready;
-use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles, supported};
-use crate::scheme::{Bf16, F32};
+use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles};
+use crate::scheme::{Bf16, F32, Scheme};
 use std::fmt;
 
-/// What a cache keeps keys and values as. Queries, scores, weights and results are f32 with each.
+/// What a cache keeps keys and values as. Scores, their softmax, sums and results are f32 with each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KvDtype {
     /// As they come.
     #[default]
     F32,
-    /// Rounded to bf16, which halves the memory and what generation reads of it. Numbers are rounded, widened, multiplied and summed as by the
-    /// widening kernels of [`gemm::bf16`](crate::gemm::bf16): results are those of attention in f32 over rounded keys and values, in the
-    /// same bits where kernels of f32 fuse multiply-adds.
+    /// Rounded to bf16, which halves the memory and what generation reads of it. Numbers are rounded, multiplied and summed as by the kernels
+    /// of [`gemm::bf16`](crate::gemm::bf16) that the CPU has. Where they widen, results are those of attention in f32 over rounded keys
+    /// and values, in the same bits where kernels of f32 fuse multiply-adds; with `vdpbf16ps`, queries and the weights of values
+    /// are rounded as well, and the rounded weights are those that add up to the divisor.
     Bf16,
 }
 
@@ -38,28 +38,25 @@ impl KvDtype {
         }
     }
 
-    /// The kernel of both products for heads of this dimension: rows of f32, panels of this type.
+    /// The kernel of both products for heads of this dimension: panels of this type, rows of f32 or of pairs in bf16.
     pub(super) fn kernel(self, cpu: &Cpu, head_dim: usize) -> Ready<f32> {
         match self {
-            KvDtype::F32 => kernel_of_f32(cpu, head_dim).tiles(),
-            KvDtype::Bf16 => supported::<Bf16>(cpu, Form::Blocks)
-                .find(|&kernel| widens(kernel))
-                .expect("every scheme has a scalar kernel")
-                .tiles(),
+            KvDtype::F32 => fastest::<F32>(cpu, Form::Outer, head_dim).tiles(),
+            KvDtype::Bf16 => fastest::<Bf16>(cpu, Form::Blocks, head_dim).tiles(),
         }
     }
 }
 
 /// A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
-fn kernel_of_f32(cpu: &Cpu, head_dim: usize) -> Supported<F32> {
+fn fastest<S: Scheme>(cpu: &Cpu, form: Form, head_dim: usize) -> Supported<S> {
     let rates = cpu.core_family().rates();
-    let cost = |kernel: Supported<F32>| {
+    let cost = |kernel: Supported<S>| {
         let scores = Shape { m: 64, n: 256, k: head_dim };
         let values = Shape { m: 64, n: head_dim, k: 256 };
-        let width = head_dim.next_multiple_of(kernel.tile().nr);
+        let width = head_dim.next_multiple_of(kernel.record().panel_format().cols);
         (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
     };
-    candidates::<F32>(cpu, Form::Outer)
+    candidates::<S>(cpu, form)
         .filter(|kernel| kernel.tile().mr >= Tile::LEAST_ROWS)
         .min_by_key(|&kernel| cost(kernel))
         .expect("every scheme has a scalar kernel")

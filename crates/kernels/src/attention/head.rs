@@ -17,6 +17,7 @@ use super::cache::{HeadPanels, Panels};
 use super::mask::Visible;
 use super::parts::{Divide, Join, OutRows, Part};
 use super::queries::Queries;
+use super::rounded::{RoundRows, row_len as rounded_row_len};
 use super::weights::Weights;
 use super::{AttentionPlan, KvFormat};
 use crate::gemm::chains::chain_start;
@@ -103,25 +104,31 @@ impl KeyHead<'_> {
         dispatch(cpu, Divide { joined, out });
     }
 
-    /// The rows of some queries: where they are if the same number of elements lies between them, otherwise in `copy`.
+    /// The rows of some queries as the kernel reads them: where they are if the same number of elements lies between them, otherwise in
+    /// `copy`.
     ///
     /// # Safety
     /// The queries exist, and `copy` has room for them.
-    pub(super) unsafe fn rows(&self, queries: &Queries, copy: &mut [f32]) -> Strided<f32> {
+    pub(super) unsafe fn rows(&self, queries: &Queries, copy: &mut [f32]) -> Strided<u8> {
         let (group, dim) = (self.plan.group, self.plan.format.head_dim);
         let mut places =
             queries.places().map(|(row, head)| self.queries.wrapping_add(row * self.query_stride + head * dim));
-        let (data, row_stride) = if group == 1 || queries.rows().len() == 1 {
+        // SAFETY: a query that exists by the caller's promise.
+        let query = |place: *const f32| unsafe { std::slice::from_raw_parts(place, dim) };
+        let (data, row_stride) = if self.plan.rounds_rows() {
+            dispatch(&self.plan.cpu, RoundRows { rows: places.map(query), k: dim, out: copy });
+            (copy.as_ptr(), rounded_row_len(dim))
+        } else if group == 1 || queries.rows().len() == 1 {
             let first = places.next().unwrap_or(self.queries);
             (first, if group == 1 { self.query_stride } else { dim })
         } else {
             for (place, copy) in places.zip(copy.chunks_exact_mut(dim)) {
-                // SAFETY: a query that exists by the caller's promise; the copy is borrowed exclusively.
-                copy.copy_from_slice(unsafe { std::slice::from_raw_parts(place, dim) });
+                copy.copy_from_slice(query(place));
             }
             (copy.as_ptr(), dim)
         };
-        Strided { data, row_stride, col_stride: 1 }
+        // An element of f32, or a pair in its place.
+        Strided { data, row_stride, col_stride: 1 }.bytes()
     }
 
     /// part ← Σ e^(scale · (score − max)) · value over what the queries see of one of their KV blocks, with max and Σ e^… of each.
@@ -131,7 +138,7 @@ impl KeyHead<'_> {
     pub(super) unsafe fn kv_block(
         &self,
         queries: &Queries,
-        rows: Strided<f32>,
+        rows: Strided<u8>,
         block: usize,
         scores: &mut [f32],
         part: &mut Part<'_>,
@@ -146,7 +153,8 @@ impl KeyHead<'_> {
         let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
         let visible =
             queries.places().map(|(row, _)| self.visible.to(row)).map(|seen| within(seen.start)..within(seen.end));
-        dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling: plan.scaling, stats: &mut part.stats });
+        let (scaling, rounds, stats) = (plan.scaling, plan.rounds_rows(), &mut part.stats);
+        dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling, rounds, stats });
         // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
         unsafe { self.weigh_values(m, &keys, panels, scores, row_len, part.out) };
     }
@@ -168,7 +176,7 @@ impl KeyHead<'_> {
     unsafe fn scores(
         &self,
         m: usize,
-        rows: Strided<f32>,
+        rows: Strided<u8>,
         keys: &BlockKeys,
         panels: Panels,
         scores: &mut [f32],
@@ -178,9 +186,9 @@ impl KeyHead<'_> {
         let product = self.product(m, scored.len(), k, scores, row_len);
         // They begin where a panel does.
         let first = panels.keys.wrapping_add((scored.start - keys.start) / panel.cols * panel.panel_bytes(k));
-        let b = WholeB::of_rows(first, panel.panel_bytes(k), panel.block_bytes);
+        let b = self.panels_from(first, panel.panel_bytes(k));
         // SAFETY: promised by the caller.
-        unsafe { product.run_alone(0..k, rows.bytes(), b) };
+        unsafe { product.run_alone(0..k, rows, b) };
     }
 
     /// out (m, head_dim) ← P·V, the weights P being (m, scored keys).
@@ -196,7 +204,8 @@ impl KeyHead<'_> {
         row_len: usize,
         out: &mut [f32],
     ) {
-        let KvFormat { head_dim: dim, panel, .. } = self.plan.format;
+        let plan = self.plan;
+        let KvFormat { head_dim: dim, panel, .. } = plan.format;
         if keys.skipped > keys.first {
             out[..m * dim].fill(0.0);
         }
@@ -210,18 +219,26 @@ impl KeyHead<'_> {
                 continue;
             }
             let product = Product { beta, ..self.product(m, dim, steps.end - before, out, dim) };
-            // Of key `before` of the block, though there may be no weight of it.
-            let data = weights.as_ptr().wrapping_add(before).wrapping_sub(keys.scored().start - keys.start);
+            // Of key `before` of the block, though there may be no weight of it. All numbers of keys are even here.
+            let in_a_place = if plan.rounds_rows() { 2 } else { 1 };
+            let (before_all, scored) = (before / in_a_place, (keys.scored().start - keys.start) / in_a_place);
+            let data = weights.as_ptr().wrapping_add(before_all).wrapping_sub(scored);
             let a = Strided { data, row_stride: row_len, col_stride: 1 };
             // Chains begin where blocks of panels do.
             let first = panels.values.wrapping_add(before / panel.block_k * panel.block_bytes);
-            let b = WholeB::of_rows(first, panel.panel_bytes(panels.capacity), panel.block_bytes);
+            let b = self.panels_from(first, panel.panel_bytes(panels.capacity));
             // SAFETY: the steps' weights and values exist, and `out` has room, by the caller's promise.
             unsafe { product.run_alone(steps.start - before..steps.end - before, a.bytes(), b) };
         }
     }
 
-    /// A product of rows of f32 and panels: c (m, n) ← A (m, k) · B (k, n).
+    /// The panels from `first` on, one every `panel_bytes`.
+    fn panels_from(&self, first: *const u8, panel_bytes: usize) -> WholeB {
+        let panels_of_tile = self.plan.kernel.tile().nr / self.plan.format.panel.cols;
+        WholeB::of_rows(first, panels_of_tile * panel_bytes, self.plan.format.panel.block_bytes)
+    }
+
+    /// A product of rows and panels: c (m, n) ← A (m, k) · B (k, n).
     fn product<'p>(&self, m: usize, n: usize, k: usize, c: &mut [f32], c_row_stride: usize) -> Product<'p, f32> {
         let (kernel, c) = (self.plan.kernel, c.as_mut_ptr());
         Product { kernel, m, n, k, c, c_row_stride, c_col_stride: 1, alpha: 1.0, beta: 0.0, epilogue: None }

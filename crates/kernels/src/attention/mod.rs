@@ -12,6 +12,7 @@ mod mask;
 mod parts;
 mod pool;
 mod queries;
+mod rounded;
 mod schedule;
 mod weights;
 
@@ -135,6 +136,11 @@ impl AttentionPlan {
     /// What this plan's caches are made for.
     pub fn format(&self) -> KvFormat {
         self.format
+    }
+
+    /// Whether the kernel reads pairs of rounded numbers in place of rows of f32.
+    fn rounds_rows(&self) -> bool {
+        !self.kernel.row_format().is_in_place
     }
 
     /// Queries that are computed at a time.

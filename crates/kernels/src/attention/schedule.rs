@@ -6,6 +6,7 @@ use super::head::{KeyHead, Work};
 use super::mask::{Mask, Visible};
 use super::parts::Part;
 use super::queries::Queries;
+use super::rounded;
 use super::{AttentionPlan, KvCache, KvFormat, Operands, SequenceRows};
 use crate::error::{Error, expect_size};
 use crate::gemm::Ctx;
@@ -159,9 +160,13 @@ impl AttentionPlan {
         self.block().min(rows.saturating_mul(self.group))
     }
 
-    /// Elements of the copy of a query: none where queries that share a key head lie in rows of their own.
+    /// Elements of the copy of a query: none where queries that share a key head lie in rows of their own and are read as they are.
     fn copied(&self, head_dim: usize) -> usize {
-        if self.group > 1 { head_dim } else { 0 }
+        match (self.rounds_rows(), self.group) {
+            (true, _) => rounded::row_len(head_dim),
+            (false, 1) => 0,
+            (false, _) => head_dim,
+        }
     }
 
     /// Elements of a row of scores over up to `positions` keys: whole vectors.

@@ -1,6 +1,7 @@
 //! Scores become weights: a softmax that is not yet divided by its sum.
 
 use super::parts::Stats;
+use super::rounded::round_in_place;
 use crate::simd::math::{exp, tanh};
 use crate::simd::{Four, Op, Simd};
 use std::ops::Range;
@@ -43,6 +44,8 @@ pub(super) struct Weights<'a, 's, I> {
     /// Scores that each row sees, in order.
     pub(super) visible: I,
     pub(super) scaling: Scaling,
+    /// Whether the weights are to be pairs of rounded numbers, at the start of their rows; the sums are theirs then.
+    pub(super) rounds: bool,
     pub(super) stats: &'a mut Stats<'s>,
 }
 
@@ -59,6 +62,7 @@ impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
         let stats = self.stats.max.chunks_mut(ROWS_IN_STEP).zip(self.stats.sum.chunks_mut(ROWS_IN_STEP));
         for (rows, (max, sum)) in self.scores.chunks_mut(ROWS_IN_STEP * self.row_len).zip(stats) {
             let count = rows.len() / self.row_len;
+            let (max, sum) = (&mut max[..count], &mut sum[..count]);
             for row in rows.chunks_exact_mut(self.row_len) {
                 let visible = self.visible.next().unwrap_or(0..0);
                 if let Some(cap) = self.scaling.soft_cap {
@@ -67,7 +71,17 @@ impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
                 row[..visible.start].fill(f32::NEG_INFINITY);
                 row[visible.end..].fill(f32::NEG_INFINITY);
             }
-            weigh_rows(s, rows, self.row_len, scale, &mut max[..count], &mut sum[..count]);
+            // Twice the same, the first time with a number of rows that the compiler knows.
+            let mut sums = match max.as_mut_array::<ROWS_IN_STEP>() {
+                Some(max) => weigh_rows(s, rows, self.row_len, scale, max),
+                None => weigh_rows(s, rows, self.row_len, scale, max),
+            };
+            if self.rounds {
+                for (sum, row) in sums.iter_mut().zip(rows.chunks_exact_mut(self.row_len)) {
+                    *sum = round_in_place(s, row);
+                }
+            }
+            sum.copy_from_slice(&s.sum_four(sums)[..count]);
         }
     }
 }
@@ -88,10 +102,16 @@ fn cap_scores<S: Simd<f32>>(s: S, scores: &mut [f32], SoftCap { cap, factor }: S
     }
 }
 
-/// Up to four rows of `row_len` scores ← e^(scale · (score − max)), with max and sum of each. What is not there counts as −∞ and has no
-/// weight, so a row's bits do not depend on how many of those follow it.
+/// Up to four rows of `row_len` scores ← e^(scale · (score − max)), with max and the sums in lanes of each. What is not there counts as −∞
+/// and has no weight, so a row's bits do not depend on how many of those follow it.
 #[inline(always)]
-fn weigh_rows<S: Simd<f32>>(s: S, rows: &mut [f32], row_len: usize, scale: f32, max: &mut [f32], sum: &mut [f32]) {
+fn weigh_rows<S: Simd<f32>>(
+    s: S,
+    rows: &mut [f32],
+    row_len: usize,
+    scale: f32,
+    max: &mut [f32],
+) -> [S::Reg; ROWS_IN_STEP] {
     let count = max.len();
     let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
     for j in (0..row_len).step_by(S::LANES) {
@@ -116,6 +136,5 @@ fn weigh_rows<S: Simd<f32>>(s: S, rows: &mut [f32], row_len: usize, scale: f32, 
             sums[i] = s.add(sums[i], weights[i]);
         }
     }
-    let totals = s.sum_four(sums);
-    sum.copy_from_slice(&totals[..count]);
+    sums
 }

@@ -383,6 +383,11 @@ impl<E: Output> Ready<E> {
         self.0.lanes
     }
 
+    /// Rows of A as it reads them.
+    pub(crate) fn row_format(self) -> &'static RowFormat {
+        &self.0.rows
+    }
+
     /// Panels of B as it reads them.
     pub(crate) fn panel_format(self) -> &'static PanelFormat {
         &self.0.panel

@@ -15,12 +15,29 @@ fn rounding(cpu: &Cpu, size: (usize, usize, usize), len: usize) -> Layer {
     Layer { plan: layer.plan.with_kv(KvDtype::Bf16), ..layer }
 }
 
-/// The same with keys and values that are rounded already.
+/// Whether queries and weights are rounded, too.
+fn rounds_all(layer: &Layer) -> bool {
+    layer.plan.kernel_name().contains("vdpbf16ps")
+}
+
+/// The same with numbers that are rounded already.
 fn rounded(mut layer: Layer) -> Layer {
-    for x in layer.k.iter_mut().chain(&mut layer.v) {
+    let queries = if rounds_all(&layer) { &mut layer.q[..] } else { &mut [] };
+    for x in queries.iter_mut().chain(&mut layer.k).chain(&mut layer.v) {
         *x = bf16::from_f32(*x).to_f32();
     }
     layer
+}
+
+/// Compares with the oracle over rounded numbers. A weight that is rounded is off by 2⁻⁹ of itself at most, and values here by 5 from each
+/// other.
+fn check(layer: Layer, case: &str, found: &[f32], mask: Mask) {
+    let layer = rounded(layer);
+    if rounds_all(&layer) {
+        layer.check_within(case, found, mask, 5.0 / 512.0);
+    } else {
+        layer.check(case, found, mask);
+    }
 }
 
 #[test]
@@ -29,10 +46,9 @@ fn attention_in_bf16_is_that_of_rounded_keys_and_values() {
         for size in SIZES {
             for len in LENGTHS {
                 let layer = rounding(cpu, size, len);
-                let found = [Mask::Full, Mask::Causal, Mask::Window(20)].map(|mask| (mask, layer.whole(mask, 1)));
-                let layer = rounded(layer);
-                for (mask, found) in &found {
-                    layer.check(&format!("{} {size:?}, {len} positions, {mask:?}", cpu.isa()), found, *mask);
+                for mask in [Mask::Full, Mask::Causal, Mask::Window(20)] {
+                    let case = format!("{} {size:?}, {len} positions, {mask:?}", cpu.isa());
+                    check(layer.clone(), &case, &layer.whole(mask, 1), mask);
                 }
             }
         }
@@ -45,12 +61,12 @@ fn attention_in_bf16_over_several_kv_blocks_matches_oracle() {
         for mask in [Mask::Full, Mask::Causal, Mask::Window(333)] {
             let layer = rounding(cpu, (2, 1, 9), 1301);
             let found = layer.whole(mask, 2);
-            rounded(layer).check(&format!("{} {mask:?}", cpu.isa()), &found, mask);
+            check(layer, &format!("{} {mask:?}", cpu.isa()), &found, mask);
         }
     });
 }
 
-/// Kernels of f32 in plain Rust do not fuse multiply-adds, as all kernels of bf16 do.
+/// Kernels of f32 in plain Rust do not fuse multiply-adds, as all kernels that widen do.
 #[test]
 fn attention_in_bf16_has_the_bits_of_f32_where_both_fuse() {
     each_isa(|cpu| {
@@ -59,6 +75,9 @@ fn attention_in_bf16_has_the_bits_of_f32_where_both_fuse() {
         }
         for size in SIZES {
             let layer = rounding(cpu, size, 700);
+            if rounds_all(&layer) {
+                return;
+            }
             for mask in [Mask::Full, Mask::Causal, Mask::Window(130)] {
                 let found = layer.whole(mask, 1);
                 let of_f32 = rounded(Layer::new(cpu, size, 700)).whole(mask, 1);
