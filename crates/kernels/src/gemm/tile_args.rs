@@ -1,7 +1,7 @@
 //! What a microkernel is asked to do: one tile of C, from operands that are addresses and strides in bytes.
 
 use super::chains::chain_end;
-use super::side_work::{STREAM_AHEAD, SideWork};
+use super::side_work::{GROUP_STREAM_AHEAD, ROW_STREAM_AHEAD, SideWork};
 use crate::scheme::Output;
 use crate::scratch::Zeroable;
 
@@ -109,7 +109,7 @@ impl<'a, E: Output> TileArgs<'a, E> {
     /// of a panel this is the panel in the same place of the next tile, which lies behind the other panels of this one.
     #[inline(always)]
     pub(super) fn stream_ahead(&self, position: usize, panels: usize) -> usize {
-        let ahead = STREAM_AHEAD / panels;
+        let ahead = if self.rows == 1 && panels == 1 { ROW_STREAM_AHEAD } else { GROUP_STREAM_AHEAD / panels };
         match self.side_work {
             SideWork::PrefetchB if position + ahead >= self.panel_stride => ahead + (panels - 1) * self.panel_stride,
             SideWork::PrefetchB => ahead,
