@@ -11,7 +11,7 @@ use crate::runtime::Runtime;
 use crate::table::Table;
 use crate::weights::{Scope, Tensor};
 use cke_kernels::gemm::PanelFormat;
-use cke_kernels::scratch::AlignedBuf;
+use cke_kernels::scratch::{AlignedBuf, HugePages};
 use cke_kernels::threads::{Parallel, Serial};
 use std::fmt::Display;
 use std::ops::Range;
@@ -50,6 +50,8 @@ pub struct Source<'a> {
     loading: Loading<'a>,
     /// What names begin with in a packed file; a checkpoint's may have more before it.
     prefix: String,
+    /// Where what is made of the weights is kept.
+    memory: HugePages,
 }
 
 #[derive(Clone)]
@@ -60,9 +62,18 @@ enum Weights<'a> {
 }
 
 impl<'a> Source<'a> {
+    fn new(weights: Weights<'a>, loading: Loading<'a>) -> Source<'a> {
+        Source { weights, loading, prefix: String::new(), memory: HugePages::new() }
+    }
+
+    /// Where what is made of the weights is kept.
+    pub(crate) fn memory(&self) -> &HugePages {
+        &self.memory
+    }
+
     /// The tensors below a checkpoint's scope. Bytes are reported as they become f32.
     pub fn stored(scope: Scope<'a>, loading: Loading<'a>) -> Source<'a> {
-        Source { weights: Weights::Stored(scope), loading, prefix: String::new() }
+        Source::new(Weights::Stored(scope), loading)
     }
 
     /// The weights of a packed file. Bytes are reported as their checksums are found right.
@@ -78,12 +89,12 @@ impl<'a> Source<'a> {
         if wanted != found {
             return Err(LoadError::PackedAs { file: file.path().to_owned(), wanted, found });
         }
-        Ok(Source { weights: Weights::Packed(file), loading, prefix: String::new() })
+        Ok(Source::new(Weights::Packed(file), loading))
     }
 
     /// Numbers evenly spread over ±0.05 under any name, the same for the same seed.
     pub fn random(seed: u64) -> Source<'static> {
-        Source { weights: Weights::Random { seed }, loading: Loading::reporting(&|_| ()), prefix: String::new() }
+        Source::new(Weights::Random { seed }, Loading::reporting(&|_| ()))
     }
 
     /// The source below `name.`.
@@ -94,7 +105,7 @@ impl<'a> Source<'a> {
             Weights::Packed(file) => Weights::Packed(file),
             Weights::Random { seed } => Weights::Random { seed: hash(*seed, &name.to_string()) },
         };
-        Source { weights, prefix, ..*self }
+        Source { weights, prefix, loading: self.loading, memory: self.memory.clone() }
     }
 
     /// What weights of a name are called in a packed file.

@@ -1,10 +1,16 @@
 //! Aligned memory: buffers that hold packed weights, and scratch that is reused from call to call.
 
+mod huge_pages;
+
+pub use huge_pages::HugePages;
+
 use crate::error::Error;
+use huge_pages::Chunk;
 use std::alloc::{Layout, alloc, dealloc};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Bytes of a cache line. Every buffer starts on one.
 pub(crate) const LINE: usize = 64;
@@ -51,9 +57,11 @@ unsafe impl Zeroable for i32 {}
 pub struct AlignedBuf<T: Zeroable> {
     data: NonNull<T>,
     len: usize,
+    /// Where its memory is, if that is not an allocation of its own.
+    chunk: Option<Arc<Chunk>>,
 }
 
-// SAFETY: the buffer owns its memory, and Zeroable types are Send and Sync.
+// SAFETY: the buffer owns its memory, or that part of a chunk, and Zeroable types are Send and Sync.
 unsafe impl<T: Zeroable> Send for AlignedBuf<T> {}
 // SAFETY: as above.
 unsafe impl<T: Zeroable> Sync for AlignedBuf<T> {}
@@ -62,7 +70,7 @@ impl<T: Zeroable> AlignedBuf<T> {
     /// No memory, on a cache line all the same.
     pub(crate) const fn empty(len: usize) -> Self {
         const { assert!(align_of::<T>() <= LINE, "wanted a type that is not stricter aligned than a cache line") };
-        AlignedBuf { data: NonNull::<Line>::dangling().cast(), len }
+        AlignedBuf { data: NonNull::<Line>::dangling().cast(), len, chunk: None }
     }
 
     /// `len` zeros.
@@ -82,7 +90,20 @@ impl<T: Zeroable> AlignedBuf<T> {
         ask_for_huge_pages(memory, bytes);
         // SAFETY: the memory was just allocated with this size.
         unsafe { memory.write_bytes(0, bytes) };
-        Ok(AlignedBuf { data, len })
+        Ok(AlignedBuf { data, len, chunk: None })
+    }
+
+    /// As [`AlignedBuf::zeroed`], beside the other buffers of `pages` unless it is large.
+    ///
+    /// # Errors
+    /// Those of [`AlignedBuf::zeroed`].
+    pub fn zeroed_in(pages: &HugePages, len: usize) -> Result<Self, Error> {
+        let bytes = len.saturating_mul(size_of::<T>());
+        let taken = if bytes == 0 { None } else { pages.take(bytes) };
+        let Some((memory, chunk)) = taken else { return Self::zeroed(len) };
+        // SAFETY: so many bytes were just taken.
+        unsafe { memory.write_bytes(0, bytes) };
+        Ok(AlignedBuf { data: memory.cast(), len, chunk: Some(chunk) })
     }
 
     /// Where the elements are, for parts that are written by several threads.
@@ -109,6 +130,9 @@ fn ask_for_huge_pages(_memory: *mut u8, _bytes: usize) {}
 
 impl<T: Zeroable> Drop for AlignedBuf<T> {
     fn drop(&mut self) {
+        if self.chunk.is_some() {
+            return;
+        }
         if let Some(layout) = Self::layout(self.len).filter(|layout| layout.size() > 0) {
             // SAFETY: allocated in `zeroed` with this very layout.
             unsafe { dealloc(self.data.as_ptr().cast(), layout) }
@@ -252,6 +276,31 @@ mod tests {
             assert!(buffer.iter().all(|&x| x == 0.0));
         }
         assert!(AlignedBuf::<f32>::zeroed(0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn buffers_on_huge_pages_lie_side_by_side_and_outlive_them() {
+        let pages = HugePages::new();
+        let mut buffers: Vec<_> = [1, 70, 1 << 20].map(|len| AlignedBuf::<f32>::zeroed_in(&pages, len).unwrap()).into();
+        assert!(buffers.iter().all(|buffer| is_on_a_line(buffer) && buffer.iter().all(|&x| x == 0.0)));
+        let addresses: Vec<_> = buffers.iter().map(|buffer| buffer.as_ptr().addr()).collect();
+        assert!(addresses[0].is_multiple_of(HUGE_PAGE));
+        assert_eq!(addresses[1..], [addresses[0] + 64, addresses[0] + 64 + 320]);
+        drop(pages);
+        buffers.remove(1);
+        buffers[1].fill(1.0);
+        assert_eq!(buffers[0][..], [0.0]);
+    }
+
+    #[test]
+    fn chunks_follow_each_other_and_large_buffers_stand_alone() {
+        let pages = HugePages::new();
+        let take = |len| AlignedBuf::<u8>::zeroed_in(&pages, len).unwrap();
+        let (small, large, empty) = (take(12 << 20), take(17 << 20), take(0));
+        assert!(small.chunk.is_some() && large.chunk.is_none() && empty.chunk.is_none());
+        let more = [take(12 << 20), take(12 << 20)];
+        let chunk = |buffer: &AlignedBuf<u8>| buffer.chunk.as_ref().map(Arc::as_ptr);
+        assert!(chunk(&more[0]) == chunk(&small) && chunk(&more[1]) != chunk(&small));
     }
 
     /// An address that nothing was written to.

@@ -90,7 +90,7 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
             source.expect_matrix(name, rows, cols)?;
         }
         check_portable::<S>(parts)?;
-        let mut layer = PackedLayer { weights: plan.empty_b()?, plan };
+        let mut layer = PackedLayer { weights: plan.empty_b_in(parts[0].source.memory())?, plan };
         let mut first = 0;
         for part in parts {
             pack(&mut layer, part, first)?;

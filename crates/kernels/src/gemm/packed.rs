@@ -9,7 +9,7 @@ use super::microkernel::Supported;
 use super::panel::PanelBlock;
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
-use crate::scratch::AlignedBuf;
+use crate::scratch::{AlignedBuf, HugePages};
 use crate::threads::{Parallel, Serial, for_each_chunk};
 use crate::view::MatRef;
 use std::fmt;
@@ -64,8 +64,16 @@ impl<S: Scheme> PackedB<S> {
     /// # Errors
     /// [`Error::OutOfMemory`] if the allocation fails.
     pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
-        let format = kernel.record().panel_format();
-        let bytes = Bytes::Owned(AlignedBuf::zeroed(format.bytes(k, n))?);
+        let bytes = Bytes::Owned(AlignedBuf::zeroed(kernel.record().panel_format().bytes(k, n))?);
+        Ok(PackedB { bytes, kernel, k, n })
+    }
+
+    /// As [`PackedB::zeroed`], in memory beside that of other weights.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the allocation fails.
+    pub fn zeroed_in(pages: &HugePages, kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
+        let bytes = Bytes::Owned(AlignedBuf::zeroed_in(pages, kernel.record().panel_format().bytes(k, n))?);
         Ok(PackedB { bytes, kernel, k, n })
     }
 

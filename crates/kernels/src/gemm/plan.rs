@@ -11,7 +11,7 @@ use super::strided::Strided;
 use crate::cpu::{Caches, Cpu};
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
-use crate::scratch::Scratch;
+use crate::scratch::{HugePages, Scratch};
 use crate::threads::Parallel;
 use crate::view::{MatMut, MatRef};
 
@@ -107,6 +107,14 @@ impl<S: Scheme> GemmPlan<S> {
     /// If its memory cannot be allocated.
     pub fn empty_b(&self) -> Result<PackedB<S>, Error> {
         PackedB::zeroed(self.kernel, self.k, self.n)
+    }
+
+    /// The same in memory beside that of other weights, which one that reads them all is faster with.
+    ///
+    /// # Errors
+    /// If its memory cannot be allocated.
+    pub fn empty_b_in(&self, pages: &HugePages) -> Result<PackedB<S>, Error> {
+        PackedB::zeroed_in(pages, self.kernel, self.k, self.n)
     }
 
     /// Bytes that packed B takes; no memory is allocated for the answer. Saturates.
