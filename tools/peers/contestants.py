@@ -135,6 +135,10 @@ class Llama:
 
     def turn(self, test, seconds):
         lengths = ("-p", test.tokens, "-n", 0) if test.kind == "prompt" else ("-p", 0, "-n", test.tokens)
+        if test.depth:
+            # The two have different flags for it.
+            is_ik = self.name == workloads.IK_LLAMA
+            lengths = ("-p", 0, "-n", 0, "-gp", f"{test.depth},{test.tokens}") if is_ik else (*lengths, "-d", test.depth)
         count = repetitions(seconds, self.expected.get(test.name))
         file = self.setting.directory / test.file if test.file else self.setting.models / "gpt2-f32.gguf"
         flags = ("-ngl", 0, "-t", self.setting.threads, "-r", count, "-o", "json")
@@ -181,12 +185,12 @@ class Cke:
         logits = ["--all-logits"] if test.logits == "all" else []
         count = repetitions(seconds, self.expected.get(test.name))
         model = self.setting.directory / test.file
-        row = self._bench_row("--model", model, *lengths, "-b", test.batch, "-r", count, *logits)
+        row = self._bench_row("--model", model, *lengths, "-b", test.batch, "-d", test.depth, "-r", count, *logits)
         self.expected[test.name] = test.units / row["best"]
         work = {"gflop": row["gflops"] / row["best"] * test.units}
-        if row["weights_gb_per_s"]:
-            work["weights_gb"] = row["weights_gb_per_s"] / row["best"] * test.units
-        if test.file and "weights_gb" in work:
+        if row["read_gb_per_s"]:
+            work["weights_gb"] = row["read_gb_per_s"] / row["best"] * test.units
+        if test.file and "weights_gb" in work and not test.depth:
             # Weights that are held in wider numbers than those of the file set no limit for others.
             work["weights_gb"] = min(work["weights_gb"], model.stat().st_size / 1e9 * test.units)
         return Turn([self.expected[test.name]], {**ceilings(row), **work})

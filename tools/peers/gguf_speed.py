@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times SmolLM2 in several formats of GGUF on CKE, llama.cpp and ik_llama.cpp, in turns.
+"""Times a model in several formats of GGUF on CKE, llama.cpp and ik_llama.cpp, in turns.
 
     cargo build --release
     tools/peers/gguf_speed.py --llama-bench "$(bash tools/peers/llama.sh target/llama)"
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import gguf_files
 import report
+import synthetic_gguf
 import workloads
 from contest import Contest
 from contestants import Failed, Setting
@@ -22,33 +23,39 @@ from workloads import Suite, Test
 
 CONTESTANTS = (workloads.CKE, workloads.LLAMA, workloads.IK_LLAMA)
 FORMATS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0"
-MODEL = "smollm2"
-TITLE = "SmolLM2 135M"
+TITLES = {gguf_files.SMOLLM2: "SmolLM2 135M"} | {name: sizes.title for name, sizes in synthetic_gguf.MODELS.items()}
+# Tokens before those that are generated.
+DEPTHS = (4096, 16384)
 
 
-def suites(formats):
-    """A prompt of each length, and generation; their tests are the formats."""
+def suites(model, formats):
+    """Prompts and generation of several lengths; their tests are the formats."""
 
-    def suite(name, what, kind, tokens, logits=None):
-        tests = [Test(format, format, kind, CONTESTANTS, tokens, logits=logits, file=f"{format}.gguf") for format in formats]
-        return Suite(name, f"{TITLE} {what}, formats of GGUF", MODEL, "tokens/s", tuple(tests))
+    def suite(name, what, kind, tokens, logits=None, depth=0):
+        tests = [
+            Test(format, format, kind, CONTESTANTS, tokens, logits=logits, file=f"{format}.gguf", depth=depth) for format in formats
+        ]
+        return Suite(f"{model}-{name}", f"{TITLES[model]} {what}, formats of GGUF", model, "tokens/s", tuple(tests))
 
     return (
-        suite("smollm2-short-prompt", "reads a prompt of 128 tokens", "prompt", 128, "last"),
-        suite("smollm2-prompt", "reads a prompt of 512 tokens", "prompt", 512, "last"),
-        suite("smollm2-generation", "generates 64 tokens", "generation", 64),
+        suite("short-prompt", "reads a prompt of 128 tokens", "prompt", 128, "last"),
+        suite("prompt", "reads a prompt of 512 tokens", "prompt", 512, "last"),
+        suite("generation", "generates 64 tokens", "generation", 64),
+        *(suite(f"generation-{depth}", f"generates 64 tokens behind {depth}", "generation", 64, depth=depth) for depth in DEPTHS),
     )
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [suite.name for suite in suites([])]
+    usual = ["short-prompt", "prompt", "generation"]
+    names = usual + [f"generation-{depth}" for depth in DEPTHS]
     add = parser.add_argument
-    made = f"holds {MODEL}/FORMAT.gguf, made where it is missing (default: %(default)s)"
+    made = "holds MODEL/FORMAT.gguf, made where it is missing (default: %(default)s)"
+    add("--model", choices=TITLES, default=gguf_files.SMOLLM2, help="default: %(default)s")
     add("--models", type=Path, default=ROOT / "target/peers-models", help=made)
     add("--formats", type=lambda text: text.split(","), default=FORMATS.split(","), metavar="FORMAT,…", help=f"default: {FORMATS}")
     add("--out", type=Path, default=ROOT / "docs/results/gguf.json", help="results (default: %(default)s)")
-    add("--only", type=names_among(names), default=names, metavar="SUITE,…", help=f"some of {', '.join(names)}")
+    add("--only", type=names_among(names), default=usual, metavar="SUITE,…", help=f"some of {', '.join(names)}; default: {', '.join(usual)}")
     add("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2], help="default: 1,2")
     add("--rounds", type=int, default=5, help="default: %(default)s")
     add("--seconds", type=float, default=0.5, help="of a turn; a run that has begun is finished (default: %(default)s)")
@@ -71,16 +78,17 @@ def llama_quantize(llama_bench):
 
 def measure(arguments):
     """All results of the chosen suites."""
-    gguf_files.ensure(arguments.formats, arguments.models / MODEL, llama_quantize(arguments.llama_bench))
+    gguf_files.ensure(arguments.formats, arguments.models, arguments.model, llama_quantize(arguments.llama_bench))
     programs = {
         workloads.CKE: arguments.cke,
         workloads.LLAMA: arguments.llama_bench,
         workloads.IK_LLAMA: arguments.ik_llama_bench,
     }
-    lists = {"--only": arguments.only, "--formats": arguments.formats, "--threads": arguments.threads}
+    lists = {"--model": [arguments.model], "--only": arguments.only, "--formats": arguments.formats, "--threads": arguments.threads}
     results = report.header("gguf_speed.py", lists, arguments.rounds, arguments.seconds) | {"contestants": [], "tests": []}
     versions = {}
-    for suite in (suite for suite in suites(arguments.formats) if suite.name in arguments.only):
+    wanted = [f"{arguments.model}-{name}" for name in arguments.only]
+    for suite in (suite for suite in suites(arguments.model, arguments.formats) if suite.name in wanted):
         for threads in arguments.threads:
             setting = Setting(suite, arguments.models.resolve(), threads)
             with Contest(setting, CONTESTANTS, programs) as contest:

@@ -29,6 +29,7 @@ class Test:
     batch: int = 1
     logits: str | None = None  # "all" or "last"
     file: str = ""  # in the model's directory, where that holds several models
+    depth: int = 0  # tokens of each sequence that were read before
 
     @property
     def units(self):

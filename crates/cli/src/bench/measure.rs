@@ -30,9 +30,9 @@ pub(super) struct TestOutcome {
     pub(super) test: Test,
     /// Tokens per second of the repetitions.
     pub(super) rate: Summary,
-    /// Operations for each token, and bytes of weights if they are read anew for each.
+    /// Operations for each token, and bytes that are read for it alone.
     pub(super) flops_per_token: f64,
-    pub(super) weight_bytes_per_token: Option<f64>,
+    pub(super) bytes_per_token: Option<f64>,
 }
 
 impl ModelRun<'_> {
@@ -78,6 +78,6 @@ fn outcome(test: Test, workload: &dyn Workload, rates: &[f64]) -> Result<TestOut
         test,
         rate,
         flops_per_token: per_token(workload.flops()),
-        weight_bytes_per_token: workload.weight_bytes_read().map(per_token),
+        bytes_per_token: workload.bytes_read().map(per_token),
     })
 }

@@ -18,7 +18,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 /// Measures tokens per second of a model
 ///
 /// Tests are named as by llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one by one; pp128x8
-/// reads 8 sequences of 128 tokens together. They run in turns, after a warm-up that does not count. The machine's
+/// reads 8 sequences of 128 tokens together, and tg64@4096 generates behind 4096 others. They run in turns, after a warm-up that does not count. The machine's
 /// multiply-add peak (and read bandwidth, for tg) is measured before each turn with the same number of threads; shares
 /// set the best repetition against the best measurement. Weights that stay in a cache are read faster than from memory:
 /// more than 100% of the bandwidth. A single thread is bound to one CPU.
@@ -58,6 +58,19 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::sequences_of_pass,
     )]
     batch: Vec<usize>,
+    /// Numbers of tokens that each sequence has read before
+    ///
+    /// They are read during the warm-up, which does not count.
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        default_value = "0",
+        value_parser = numbers::count,
+    )]
+    depth: Vec<usize>,
     #[command(flatten)]
     threads: ThreadCountsArgs,
     /// Repetitions of each test, 1 to 10000
@@ -82,6 +95,7 @@ const EXAMPLES: &str = "\
 Examples:
   cke bench model
   cke bench model --synthetic gpt2 -p 128,512 -g 64 -t 1,2 -r 5
+  cke bench model --model llama-Q4_0.gguf -p 0 -g 64 -d 0,4096
   cke bench model --model ./my-model -p 512 -g 0 --all-logits -o json
   cke bench model --synthetic bert-base -p 128 -b 1,8 -o csv > bert.csv";
 
@@ -96,6 +110,7 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         prompts: args.prompt_tokens.as_deref(),
         generations: args.generate_tokens.as_deref(),
         batches: &args.batch,
+        depths: &args.depth,
         all_logits: args.all_logits,
     };
     let tests = tests(origin.config(), wishes)?;

@@ -17,6 +17,8 @@ pub(super) struct TestRow {
     /// Tokens of each sequence, and sequences that run together.
     pub(super) tokens: usize,
     pub(super) batch: usize,
+    /// Tokens of each sequence that were read before.
+    pub(super) depth: usize,
     /// Of which positions logits are computed: `last` or `all`; `None` for an encoder.
     pub(super) logits: Option<&'static str>,
     pub(super) repetitions: usize,
@@ -28,9 +30,9 @@ pub(super) struct TestRow {
     pub(super) gflops: f64,
     pub(super) peak_gflops: f64,
     pub(super) share_of_peak: f64,
-    /// Weights read by the best repetition, the measured read bandwidth, and their ratio; only if tokens come one by
+    /// What the best repetition read of weights, keys and values, the measured read bandwidth, and their ratio; only if tokens come one by
     /// one.
-    pub(super) weights_gb_per_s: Option<f64>,
+    pub(super) read_gb_per_s: Option<f64>,
     pub(super) bandwidth_gb_per_s: Option<f64>,
     pub(super) share_of_bandwidth: Option<f64>,
 }
@@ -44,9 +46,9 @@ impl TestRow {
         outcome: &TestOutcome,
         ceiling: &MachineCeiling,
     ) -> TestRow {
-        let TestOutcome { test, rate, flops_per_token, weight_bytes_per_token } = *outcome;
+        let TestOutcome { test, rate, flops_per_token, bytes_per_token } = *outcome;
         let gflops = rate.max * flops_per_token / 1e9;
-        let weights_gb_per_s = weight_bytes_per_token.map(|bytes| rate.max * bytes / 1e9);
+        let read_gb_per_s = bytes_per_token.map(|bytes| rate.max * bytes / 1e9);
         let has_all_logits = all_logits || test.kind == TestKind::Generation;
         let logits = if has_all_logits { "all" } else { "last" };
         TestRow {
@@ -54,6 +56,7 @@ impl TestRow {
             test: test.to_string(),
             tokens: test.tokens,
             batch: test.batch,
+            depth: test.depth,
             logits: (subject.architecture != "bert").then_some(logits),
             repetitions: rate.n,
             tokens_per_second: rate.mean,
@@ -62,9 +65,9 @@ impl TestRow {
             gflops,
             peak_gflops: ceiling.peak_gflops,
             share_of_peak: gflops / ceiling.peak_gflops,
-            weights_gb_per_s,
-            bandwidth_gb_per_s: weights_gb_per_s.map(|_| ceiling.bandwidth_gb_per_s),
-            share_of_bandwidth: weights_gb_per_s.map(|rate| rate / ceiling.bandwidth_gb_per_s),
+            read_gb_per_s,
+            bandwidth_gb_per_s: read_gb_per_s.map(|_| ceiling.bandwidth_gb_per_s),
+            share_of_bandwidth: read_gb_per_s.map(|rate| rate / ceiling.bandwidth_gb_per_s),
             subject: subject.clone(),
         }
     }
@@ -104,7 +107,7 @@ impl Record for TestRow {
             format!("{:.2}", self.best),
             format!("{:.1}", self.gflops),
             percent(self.share_of_peak),
-            self.weights_gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(),
+            self.read_gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(),
             self.share_of_bandwidth.map(percent).unwrap_or_default(),
         ]
     }

@@ -134,6 +134,7 @@ impl ProfileArgs {
             prompts: Some(&[self.prompt_tokens.unwrap_or(USUAL_PROMPT.min(context))]),
             generations: Some(&[self.generate_tokens.unwrap_or(usual_generation)]),
             batches: &[self.batch],
+            depths: &[0],
             all_logits: self.all_logits,
         };
         tests(config, wishes)

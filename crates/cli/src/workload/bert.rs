@@ -39,7 +39,7 @@ impl Workload for BertWorkload<'_> {
         self.model.flops(&vec![self.test.tokens; self.test.batch])
     }
 
-    fn weight_bytes_read(&self) -> Option<u64> {
+    fn bytes_read(&self) -> Option<u64> {
         None
     }
 }

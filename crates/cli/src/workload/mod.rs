@@ -44,8 +44,8 @@ pub(crate) trait Workload {
     /// Operations of one run; a multiply-add counts as two.
     fn flops(&self) -> u64;
 
-    /// Bytes of the weights that one run reads from memory, if it reads them once for each token.
-    fn weight_bytes_read(&self) -> Option<u64>;
+    /// Bytes of weights, keys and values that one run reads from memory, if it reads them once for each token.
+    fn bytes_read(&self) -> Option<u64>;
 }
 
 /// A model of any architecture, loaded.

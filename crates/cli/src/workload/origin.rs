@@ -118,7 +118,7 @@ impl Origin {
             Origin::Random(..) => MemoryEstimate::new(config, format, cpu, threads),
         }?;
         let per_position = (estimate.kv_cache + estimate.activations) / config.max_positions();
-        let positions = tests.iter().map(Test::total_tokens).fold(0, usize::saturating_add);
+        let positions = tests.iter().map(|test| test.positions() * test.batch).fold(0, usize::saturating_add);
         let wanted = per_position.saturating_mul(positions).saturating_add(estimate.weights) as u64;
         if wanted <= available {
             return Ok(());

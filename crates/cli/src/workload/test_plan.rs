@@ -9,12 +9,12 @@ use std::fmt;
 pub(crate) enum TestKind {
     /// Reading a prompt in one pass, in pieces if it is long.
     Prompt,
-    /// Reading token after token, each with its logits, from an empty context on.
+    /// Reading token after token, each with its logits.
     Generation,
 }
 
 /// One thing to time; displayed as llama-bench names it: `pp512` reads 512 tokens, `tg64` generates 64; with several
-/// sequences their number follows, as in `pp128x8`.
+/// sequences their number follows, as in `pp128x8`, and with tokens in the context already theirs, as in `tg64@4096`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Test {
     pub(crate) kind: TestKind,
@@ -22,12 +22,19 @@ pub(crate) struct Test {
     pub(crate) tokens: usize,
     /// Sequences that run together.
     pub(crate) batch: usize,
+    /// Tokens of each sequence that were read before.
+    pub(crate) depth: usize,
 }
 
 impl Test {
-    /// Tokens of all sequences.
+    /// Tokens of all sequences that are timed.
     pub(crate) fn total_tokens(&self) -> usize {
         self.tokens * self.batch
+    }
+
+    /// Tokens of each sequence in the end.
+    pub(crate) fn positions(&self) -> usize {
+        self.depth + self.tokens
     }
 }
 
@@ -38,7 +45,10 @@ impl fmt::Display for Test {
             TestKind::Generation => "tg",
         };
         write!(f, "{kind}{}", self.tokens)?;
-        if self.batch > 1 { write!(f, "x{}", self.batch) } else { Ok(()) }
+        if self.batch > 1 {
+            write!(f, "x{}", self.batch)?;
+        }
+        if self.depth > 0 { write!(f, "@{}", self.depth) } else { Ok(()) }
     }
 }
 
@@ -49,6 +59,7 @@ pub(crate) struct Wishes<'a> {
     pub(crate) prompts: Option<&'a [usize]>,
     pub(crate) generations: Option<&'a [usize]>,
     pub(crate) batches: &'a [usize],
+    pub(crate) depths: &'a [usize],
     pub(crate) all_logits: bool,
 }
 
@@ -66,6 +77,9 @@ pub(crate) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test
     if is_encoder && wishes.generations.is_some_and(|lengths| lengths.iter().any(|&tokens| tokens > 0)) {
         return Err(CliError::Misuse("-g: wanted a model that generates, found an encoder (bert)".to_owned()));
     }
+    if is_encoder && wishes.depths.iter().any(|&depth| depth > 0) {
+        return Err(CliError::Misuse("-d: wanted a model that generates, found an encoder (bert)".to_owned()));
+    }
     if is_encoder && wishes.all_logits {
         return Err(CliError::Misuse("--all-logits: wanted a model with logits, found an encoder (bert)".to_owned()));
     }
@@ -80,7 +94,10 @@ pub(crate) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test
     for (kind, lengths) in lengths {
         for tokens in lengths.into_iter().filter(|&tokens| tokens > 0) {
             check_length(kind, tokens, context)?;
-            tests.extend(wishes.batches.iter().map(|&batch| Test { kind, tokens, batch }));
+            for &depth in wishes.depths {
+                check_depth(depth, tokens, context)?;
+                tests.extend(wishes.batches.iter().map(|&batch| Test { kind, tokens, batch, depth }));
+            }
         }
     }
     if tests.is_empty() {
@@ -105,12 +122,21 @@ fn check_length(kind: TestKind, tokens: usize, context: usize) -> Result<(), Cli
     Err(CliError::Misuse(format!("{flag} {tokens}: wanted at most {context} tokens, the model's context")))
 }
 
+fn check_depth(depth: usize, tokens: usize, context: usize) -> Result<(), CliError> {
+    let room = context - tokens;
+    if depth <= room {
+        return Ok(());
+    }
+    Err(CliError::Misuse(format!("-d {depth}: wanted at most {room}, the model's context without {tokens} tokens")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use cke_engine::synthetic;
 
-    const NOTHING_SAID: Wishes<'_> = Wishes { prompts: None, generations: None, batches: &[1], all_logits: false };
+    const NOTHING_SAID: Wishes<'_> =
+        Wishes { prompts: None, generations: None, batches: &[1], depths: &[0], all_logits: false };
 
     fn names(model: &str, wishes: Wishes<'_>) -> Result<Vec<String>, String> {
         let config = synthetic::config(model).expect("a known name");
@@ -143,6 +169,16 @@ mod tests {
     fn tests_batches_multiply() {
         let wishes = Wishes { prompts: Some(&[128]), generations: Some(&[0]), batches: &[1, 8], ..NOTHING_SAID };
         assert_eq!(names("gpt2", wishes).unwrap(), ["pp128", "pp128x8"]);
+    }
+
+    #[test]
+    fn tests_at_a_depth_say_so_and_stay_within_the_context() {
+        let wishes = Wishes { prompts: Some(&[0]), generations: Some(&[24]), depths: &[0, 1000], ..NOTHING_SAID };
+        assert_eq!(names("gpt2", wishes).unwrap(), ["tg24", "tg24@1000"]);
+        let wishes = Wishes { depths: &[1001], ..wishes };
+        let error = names("gpt2", wishes).unwrap_err();
+        assert_eq!(error, "-d 1001: wanted at most 1000, the model's context without 24 tokens");
+        assert!(names("minilm", Wishes { depths: &[5], ..NOTHING_SAID }).unwrap_err().starts_with("-d: wanted"));
     }
 
     #[test]

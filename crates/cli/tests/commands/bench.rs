@@ -4,11 +4,12 @@ use crate::support::{Outcome, arg, cke, command, keys, run};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "architecture",
     "bandwidth_gb_per_s",
     "batch",
     "best",
+    "depth",
     "dtype",
     "gflops",
     "isa",
@@ -16,6 +17,7 @@ const KEYS: [&str; 22] = [
     "logits",
     "model",
     "peak_gflops",
+    "read_gb_per_s",
     "repetitions",
     "share_of_bandwidth",
     "share_of_peak",
@@ -26,7 +28,6 @@ const KEYS: [&str; 22] = [
     "tokens_per_second",
     "weight_bytes",
     "weights",
-    "weights_gb_per_s",
 ];
 
 fn gpt2() -> ModelDir {
