@@ -144,8 +144,11 @@ impl<E: Output> Product<'_, E> {
         let epilogue = self.epilogue.filter(|_| is_last);
         let store = Store::scaled(self.alpha, if is_first { self.beta } else { E::Sum::one() });
         let is_dot = self.kernel.kernel().form == Form::Dot;
-        // Panels of narrow weights that no other tile reads: the hardware does not keep up with one after the other.
-        let is_streamed = self.kernel.kernel().form == Form::Blocks && height <= tile.mr;
+        // Blocks of whole groups are asked for by the kernel, others a line at a time by each step of a tile.
+        let asks_by_lines = panel_format.block_k <= MOST_STEPS_OF_A_LINE;
+        // Panels of narrow weights that few tiles read: the hardware does not keep up with one after the other.
+        let few_tiles = if asks_by_lines { 1 } else { STREAMED_TILES };
+        let is_streamed = self.kernel.kernel().form == Form::Blocks && height <= few_tiles * tile.mr;
         // The rows that the next tile reads, where A is large.
         let stream_a = !is_dot
             && a.col_stride == row_format.block_bytes
@@ -164,7 +167,7 @@ impl<E: Output> Product<'_, E> {
                 b.ahead
             };
             // A panel that is read once is a stream that the hardware sees by itself.
-            let ahead = if height > tile.mr && !is_dot { ahead } else { Ahead::NONE };
+            let ahead = if height > tile.mr && !is_dot && asks_by_lines { ahead } else { Ahead::NONE };
             let is_copied = !b.copy.is_null() && height > tile.mr;
             let side_work = |tile: usize, a_data: *const u8, rows: usize| {
                 let asks = tile.wrapping_sub(usize::from(is_copied));
@@ -179,7 +182,7 @@ impl<E: Output> Product<'_, E> {
                 } else if stream_a {
                     let next = a_data.wrapping_add(rows * a.row_stride);
                     SideWork::Prefetch(PrefetchStream::rows(next, rows, a.row_stride, row_format.block_bytes))
-                } else if is_streamed || b.needs_prefetch && tile == 0 {
+                } else if (is_streamed || b.needs_prefetch) && tile == 0 {
                     SideWork::PrefetchB
                 } else {
                     SideWork::Nothing
@@ -285,6 +288,12 @@ impl<E: Output> Product<'_, E> {
         }
     }
 }
+
+/// Steps of K in the blocks of panels that have a line or a few for each.
+const MOST_STEPS_OF_A_LINE: usize = 2;
+
+/// Tiles of rows that take no longer than the reading of their panel from memory, about.
+const STREAMED_TILES: usize = 4;
 
 /// Bytes of A from which on it is taken to come from beyond the second cache level.
 const STREAM: usize = 512 << 10;
