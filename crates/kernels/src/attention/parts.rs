@@ -69,15 +69,7 @@ impl Op for Join<'_, '_> {
             let (joined, own) = (self.joined.stats.max[i], self.own.stats.max[i]);
             // A NaN on either side reaches the result by the sums.
             let max = joined.max(own);
-            let factor = |part: f32| {
-                if part == f32::NEG_INFINITY {
-                    return 0.0;
-                }
-                let mut factor = [0.0];
-                s.write(&mut factor, exp(s, s.splat((part - max) * self.scale)));
-                factor[0]
-            };
-            let (before, after) = (factor(joined), factor(own));
+            let (before, after) = (factor(s, joined, max, self.scale), factor(s, own, max, self.scale));
             self.joined.stats.max[i] = max;
             self.joined.stats.join_sums(i, before, &self.own.stats, after);
             let (before, after) = (s.splat(before), s.splat(after));
@@ -88,6 +80,17 @@ impl Op for Join<'_, '_> {
             }
         }
     }
+}
+
+/// e^(scale · (part − max)), and zero for a part without keys. No closure: it would be compiled for the baseline by itself.
+#[inline(always)]
+fn factor<S: Simd<f32>>(s: S, part: f32, max: f32, scale: f32) -> f32 {
+    if part == f32::NEG_INFINITY {
+        return 0.0;
+    }
+    let mut factor = [0.0];
+    s.write(&mut factor, exp(s, s.splat((part - max) * scale)));
+    factor[0]
 }
 
 /// Where the results of some queries of a key head go: each head_dim elements.

@@ -6,6 +6,7 @@ use crate::gemm::halves::tile::Widened;
 use crate::gemm::micro::columns::Columns;
 use crate::gemm::micro::operands::Operands;
 use crate::gemm::micro::outer::{PREFETCH_LINE, PREFETCH_ROWS, Steps, tile};
+use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Avx2, Avx512, Avx512Bf16, Lanewise, Simd};
 
@@ -63,13 +64,20 @@ impl Steps<f32, Avx512> for Pairs {
     ) {
         let (stride, three_rows) = (args.a_row_stride, 3 * args.a_row_stride);
         let offset = args.k - operands.left;
+        // Panels of a cache of keys and values, or of weights.
+        let ahead =
+            if MR <= STREAMED_ROWS && NV > 1 { args.stream_ahead(offset / PAIR * args.b_stride, NV) } else { 0 };
         for _ in offset.div_ceil(PAIR)..(offset + steps).div_ceil(PAIR) {
             // SAFETY: bricks of the pair, promised by the caller; the pointers go past its end only after the last use.
             unsafe {
                 let mut row = [Lanewise::<f32>::splat(s, 0.0); NV];
                 for j in 0..NV {
                     // Columns past those of C are zeros in the panel; what becomes of them is not stored.
-                    row[j] = s.load(operands.b.wrapping_byte_add(j * args.panel_stride));
+                    let b = operands.b.wrapping_byte_add(j * args.panel_stride);
+                    row[j] = s.load(b);
+                    if ahead > 0 {
+                        s.prefetch(b.wrapping_byte_add(ahead));
+                    }
                 }
                 for i in 0..MR {
                     let pair = operands.a(i, stride, three_rows).cast::<i32>().read();

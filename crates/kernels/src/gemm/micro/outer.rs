@@ -356,7 +356,11 @@ where
             let (a, b) = (a.wrapping_byte_add(chain * a_chain), b.wrapping_byte_add(chain * b_chain));
             // SAFETY: promised by the caller for every step of every chain.
             unsafe {
-                let row = std::array::from_fn::<_, NV, _>(|j| columns.load(s, b, j));
+                // A loop: a closure would be compiled for the baseline by itself.
+                let mut row = [s.splat(E::zero()); NV];
+                for j in 0..NV {
+                    row[j] = columns.load(s, b, j);
+                }
                 if SIDE_WORK == FETCH_ROWS {
                     s.prefetch(b.wrapping_byte_add(ROWS_AHEAD * args.b_stride));
                 }

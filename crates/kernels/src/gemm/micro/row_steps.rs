@@ -50,7 +50,11 @@ unsafe fn steps<E: Element, S: Simd<E>, const N: usize>(s: S, args: &RowStepsArg
     let rest = s.first(args.cols - whole);
     // SAFETY: N steps and the columns, promised by the caller; the sums have room for whole vectors.
     unsafe {
-        let a = std::array::from_fn(|p| s.splat(*args.a.wrapping_byte_add(p * args.a_col_stride)));
+        // A loop: a closure would be compiled for the baseline by itself.
+        let mut a = [s.splat(E::zero()); N];
+        for (p, a) in a.iter_mut().enumerate() {
+            *a = s.splat(*args.a.wrapping_byte_add(p * args.a_col_stride));
+        }
         for j in (0..whole).step_by(S::LANES) {
             add::<E, S, N>(s, args, &a, j, |row| s.load(row));
         }
