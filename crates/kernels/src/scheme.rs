@@ -78,9 +78,18 @@ impl Output for f64 {
 }
 
 /// A type that serves for A, B, sums and C alike.
-pub trait Element: Real + Output<Sum = Self> {}
-impl Element for f32 {}
-impl Element for f64 {}
+pub trait Element: Real + Output<Sum = Self> {
+    /// The scheme of which it does.
+    type Scheme: Uniform<E = Self>;
+}
+
+impl Element for f32 {
+    type Scheme = F32;
+}
+
+impl Element for f64 {
+    type Scheme = F64;
+}
 
 /// A scheme with one type for all.
 pub trait Uniform: Scheme<A = Self::E, B = Self::E, C = Self::E> {
