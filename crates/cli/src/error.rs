@@ -1,10 +1,12 @@
 //! What ends a command, and with which exit status.
 
+use crate::input::Source;
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
 use cke_engine::sampler::SamplerError;
 use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
+use cke_report::results::ResultsError;
 use std::io::{self, Write as _};
 
 /// Exit status of an interrupted process: 128 and the number of SIGINT.
@@ -67,6 +69,16 @@ impl CliError {
                 CliError::NotANumber { model: model.to_owned(), source: Box::new(source) }
             }
             other => other,
+        }
+    }
+
+    /// That of results in a file.
+    pub(crate) fn of_results(error: ResultsError, source: Source<'_>) -> CliError {
+        match error {
+            ResultsError::Choice(message) => CliError::Misuse(message),
+            ResultsError::Content { wanted, found } => {
+                CliError::Content { input: source.name(), wanted: wanted.to_owned(), found }
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! `cke bench model`.
 
 use super::measure::ModelRun;
+use super::note_busy;
 use super::report::TestRow;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -130,9 +131,11 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
     };
     let mut rows = Vec::with_capacity(thread_counts.len() * tests.len());
     for threads in thread_counts {
-        let (outcomes, ceiling) = session.measure(threads)?;
-        note(&ceiling.to_string());
-        rows.extend(outcomes.iter().map(|outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &ceiling)));
+        let measured = session.measure(threads)?;
+        note(&measured.ceiling.to_string());
+        note_busy(measured.others);
+        let row = |outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &measured);
+        rows.extend(measured.outcomes.iter().map(row));
     }
     let text = render(&rows, args.output).map_err(|error| CliError::Failed(error.to_string()))?;
     let mut output = Output::new();

@@ -1,10 +1,13 @@
-//! Charts of committed results: CKE beside other libraries.
+//! Results in files: charts of them, CKE beside other libraries, and what changed between two.
 
+mod compare;
 mod figure;
 mod gemm;
 mod models;
+mod rates;
 
 use cke_chart::bars::BarChart;
+pub use compare::{Comparison, compare};
 pub use figure::Choice;
 use figure::Figure;
 use serde::de::DeserializeOwned;
