@@ -63,17 +63,20 @@ impl ModelRun<'_> {
         let buffer_bytes = has_generation.then_some(self.buffer_bytes);
         let mut ceiling = MachineCeiling::new(runtime.cpu(), self.numbers, threads, buffer_bytes);
         let mut workloads = Vec::with_capacity(self.tests.len());
-        for &test in self.tests {
+        // Warm-ups are steps, too.
+        let steps = self.tests.len() * (self.repetitions + 1);
+        for (i, &test) in self.tests.iter().enumerate() {
             let mut workload = self.model.workload(test, self.all_logits)?;
-            status.show(&format!("{with_threads}, {test}, warm-up"));
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), i, steps);
             workload.run(&runtime)?;
             workloads.push((test, workload, Vec::with_capacity(self.repetitions)));
         }
         let watch = BusyWatch::start();
         for repetition in 1..=self.repetitions {
             ceiling.measure()?;
-            for (test, workload, rates) in &mut workloads {
-                status.show(&format!("{with_threads}, {test}, {repetition}/{}", self.repetitions));
+            for (i, (test, workload, rates)) in workloads.iter_mut().enumerate() {
+                let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
+                status.show_step(&step, repetition * self.tests.len() + i, steps);
                 rates.push(test.total_tokens() as f64 / workload.seconds(&runtime)?);
             }
         }

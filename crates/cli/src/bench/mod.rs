@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod compare;
+mod format;
 pub(crate) mod gemm;
 mod measure;
 mod model;

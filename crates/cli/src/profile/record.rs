@@ -55,8 +55,10 @@ impl ProfileRun<'_> {
             (MachineCeiling::new(cpu, self.numbers, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
-        for &test in self.tests {
-            status.show(&format!("{with_threads}, {test}, warm-up"));
+        // Warm-ups are steps, too.
+        let steps = self.tests.len() * (self.repetitions + 1);
+        for (i, &test) in self.tests.iter().enumerate() {
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), i, steps);
             let mut workload = self.model.workload(test, self.all_logits)?;
             runtimes.run(test, workload.as_mut(), Order::PlainFirst)?;
             turns.push((test, workload, None));
@@ -65,8 +67,9 @@ impl ProfileRun<'_> {
             ceiling.measure()?;
             // The ceilings leave the caches full of their own data: neither way may always come first.
             let order = if repetition % 2 == 1 { Order::PlainFirst } else { Order::RecordedFirst };
-            for (test, workload, so_far) in &mut turns {
-                status.show(&format!("{with_threads}, {test}, {repetition}/{}", self.repetitions));
+            for (i, (test, workload, so_far)) in turns.iter_mut().enumerate() {
+                let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
+                status.show_step(&step, repetition * self.tests.len() + i, steps);
                 let repetition = runtimes.run(*test, workload.as_mut(), order)?;
                 *so_far = Some(match so_far.take() {
                     Some(before) => repetition.after(before),
