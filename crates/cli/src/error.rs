@@ -17,7 +17,10 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum CliError {
     /// The engine refused or failed.
     #[error(transparent)]
-    Engine(#[from] Error),
+    Engine(Error),
+    /// A model of another kind than the command takes.
+    #[error("{source}; {hint}")]
+    OtherModel { source: Box<Error>, hint: &'static str },
     /// A model computed what is no number.
     #[error("{model}: {source}: its weights hold such numbers, or lead to them")]
     NotANumber { model: String, source: Box<Error> },
@@ -111,9 +114,23 @@ fn is_not_a_number(error: &Error) -> bool {
     }
 }
 
+impl From<Error> for CliError {
+    fn from(error: Error) -> CliError {
+        match error {
+            Error::WrongArchitecture { found: "bert", .. } => {
+                CliError::OtherModel { source: Box::new(error), hint: "`cke embed` turns texts into vectors with it" }
+            }
+            Error::WrongArchitecture { wanted: "BERT", .. } => {
+                CliError::OtherModel { source: Box::new(error), hint: "`cke generate` continues texts with it" }
+            }
+            error => CliError::Engine(error),
+        }
+    }
+}
+
 impl From<LoadError> for CliError {
     fn from(error: LoadError) -> CliError {
-        CliError::Engine(error.into())
+        Error::from(error).into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One line on standard error, if that is a terminal. Nothing ticks: it would take time from what is measured.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ impl StatusLine {
         })
     }
 
-    /// Says what runs now, when `done` of `total` steps are done that take about as long as each other.
-    pub(crate) fn show_step(&self, step: &str, done: usize, total: usize) {
-        let left = time_left(self.0.elapsed(), done, total);
+    /// Says what runs now, when `done` of `total` steps that take about as long as each other are done since a moment.
+    pub(crate) fn show_step(&self, step: &str, since: Instant, done: usize, total: usize) {
+        let left = time_left(since.elapsed(), done, total);
         self.show(&format!("{step}{}", left.map(|left| format!(", {left} s left")).unwrap_or_default()));
     }
 

@@ -1,5 +1,8 @@
 //! Sentence embeddings: one vector for each text (Reimers and Gurevych, "Sentence-BERT", 2019).
 //!
+//! [`Embedder::open`] loads a model, [`Embedder::embed`] makes the vectors. [`EmbedderFiles`] is for programs that want to look at the
+//! files before they load them.
+//!
 //! ```text
 //! vector = pool(bert([CLS] text [SEP])), then vector / ‖vector‖₂ where the model wants it
 //! ```

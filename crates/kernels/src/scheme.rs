@@ -1,4 +1,5 @@
-//! Number schemes: the types of a product's matrices, as one word.
+//! Number schemes: the types of a product's matrices, as one word: [`F32`] and [`F64`]; [`Bf16`], [`F16`], [`Int8`] and [`Int4`] for
+//! weights with fewer bits. The traits are for authors of kernels.
 
 use crate::gemm::grouped::{GroupFormat, Q4_0};
 use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue, registry};

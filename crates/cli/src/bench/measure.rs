@@ -11,6 +11,7 @@ use cke_engine::weight_format::WeightFormat;
 use cke_perf::busy::{Busy, BusyWatch};
 use cke_perf::stats::Summary;
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
@@ -64,10 +65,11 @@ impl ModelRun<'_> {
         let mut ceiling = MachineCeiling::new(runtime.cpu(), self.numbers, threads, buffer_bytes);
         let mut workloads = Vec::with_capacity(self.tests.len());
         // Warm-ups are steps, too.
+        let begun = Instant::now();
         let steps = self.tests.len() * (self.repetitions + 1);
         for (i, &test) in self.tests.iter().enumerate() {
             let mut workload = self.model.workload(test, self.all_logits)?;
-            status.show_step(&format!("{with_threads}, {test}, warm-up"), i, steps);
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), begun, i, steps);
             workload.run(&runtime)?;
             workloads.push((test, workload, Vec::with_capacity(self.repetitions)));
         }
@@ -76,7 +78,7 @@ impl ModelRun<'_> {
             ceiling.measure()?;
             for (i, (test, workload, rates)) in workloads.iter_mut().enumerate() {
                 let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
-                status.show_step(&step, repetition * self.tests.len() + i, steps);
+                status.show_step(&step, begun, repetition * self.tests.len() + i, steps);
                 rates.push(test.total_tokens() as f64 / workload.seconds(&runtime)?);
             }
         }

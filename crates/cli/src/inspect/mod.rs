@@ -425,7 +425,7 @@ fn meaning(name: &str) -> &'static str {
         "architecture" => "how the layers are built",
         "parameters" => "numbers that were learned",
         "vocabulary" => "pieces that a text is made of",
-        "context" => "longest text, prompt and answer together",
+        "context" => "most tokens that it looks at together",
         "width" => "numbers that stand for a token",
         "layers" => "steps that each token goes through",
         "heads" => "ways in which a token looks at others, and numbers of each",

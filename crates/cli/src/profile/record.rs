@@ -13,6 +13,7 @@ use cke_perf::roofline::Roofline;
 use cke_perf::stats::Ratio;
 use cke_report::profile::{Interval, Kind, PhaseKind, RecordedOperation, Recording, Shape};
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// What to run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +57,10 @@ impl ProfileRun<'_> {
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
         // Warm-ups are steps, too.
+        let begun = Instant::now();
         let steps = self.tests.len() * (self.repetitions + 1);
         for (i, &test) in self.tests.iter().enumerate() {
-            status.show_step(&format!("{with_threads}, {test}, warm-up"), i, steps);
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), begun, i, steps);
             let mut workload = self.model.workload(test, self.all_logits)?;
             runtimes.run(test, workload.as_mut(), Order::PlainFirst)?;
             turns.push((test, workload, None));
@@ -69,7 +71,7 @@ impl ProfileRun<'_> {
             let order = if repetition % 2 == 1 { Order::PlainFirst } else { Order::RecordedFirst };
             for (i, (test, workload, so_far)) in turns.iter_mut().enumerate() {
                 let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
-                status.show_step(&step, repetition * self.tests.len() + i, steps);
+                status.show_step(&step, begun, repetition * self.tests.len() + i, steps);
                 let repetition = runtimes.run(*test, workload.as_mut(), order)?;
                 *so_far = Some(match so_far.take() {
                     Some(before) => repetition.after(before),

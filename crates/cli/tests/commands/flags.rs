@@ -68,7 +68,7 @@ fn synthetic_with_model_is_misuse_but_not_with_a_model_of_the_environment() {
     run(bench, b"").success();
     let mut stored = command(&["bench", "model", "-p", "4", "-g", "0", "-r", "1", "-t", "1"]);
     stored.env("CKE_MODEL", "/no/such/model");
-    run(stored, b"").failure(1, &["/no/such/model/config.json"]);
+    run(stored, b"").failure(1, &["/no/such/model: wanted a model directory"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Two results of the same measurement, one beside the other.
 
 use super::ResultsError;
-use super::rates::{Rates, rates};
+use super::rates::{RateRow, Rates, rates};
 use cke_perf::peers::result::geometric_mean;
 use cke_perf::report::{Align, Column, Table};
 use cke_perf::stats::{Ratio, Summary};
@@ -31,7 +31,7 @@ struct Row {
     /// New over old.
     ratio: Ratio,
     verdict: Verdict,
-    /// By which factor the machine's own limit, measured beside each, differs.
+    /// By which factor the machine's own limit, measured beside each, differs; `None` if it is not the limit of the same.
     limit_ratio: Option<f64>,
 }
 
@@ -63,37 +63,18 @@ pub fn compare(old: &str, new: &str) -> Result<Comparison, (bool, ResultsError)>
 
 impl Comparison {
     fn of(old: &Rates, new: &Rates) -> Comparison {
-        let rows: Vec<Row> = new
-            .rows
-            .iter()
-            .filter_map(|new| {
-                let old = old.rows.iter().find(|old| old.name == new.name)?;
-                let ratio = Ratio::of(&old.samples, &new.samples)?;
-                let median = |samples: &[f64]| Summary::from_samples(samples).map(|summary| summary.median);
-                Some(Row {
-                    name: new.name.clone(),
-                    unit: new.unit.clone(),
-                    old: median(&old.samples)?,
-                    new: median(&new.samples)?,
-                    ratio,
-                    verdict: Verdict::of(&ratio),
-                    limit_ratio: new.limit.zip(old.limit).map(|(new, old)| new / old),
-                })
-            })
-            .collect();
+        let differences = differences(old, new);
+        let pairs = new.rows.iter().filter_map(|new| Some((old.rows.iter().find(|old| old.name == new.name)?, new)));
+        let rows: Vec<Row> = pairs.filter_map(|(old, new)| Row::of(old, new, differences.is_empty())).collect();
         let names = |rates: &Rates, others: &Rates| -> Vec<String> {
             let is_alone = |name: &&String| others.rows.iter().all(|other| other.name != **name);
             rates.rows.iter().map(|row| &row.name).filter(is_alone).cloned().collect()
         };
-        let differences = old.conditions.iter().filter_map(|(name, old)| {
-            let (_, new) = new.conditions.iter().find(|(other, new)| other == name && new != old)?;
-            Some((name.clone(), old.clone(), new.clone()))
-        });
         Comparison {
             geometric_mean: geometric_mean(rows.iter().map(|row| row.ratio.estimate)),
             only_old: names(old, new),
             only_new: names(new, old),
-            differences: differences.collect(),
+            differences,
             rows,
         }
     }
@@ -151,7 +132,31 @@ impl Comparison {
     }
 }
 
+/// Conditions that differ: name, old, new.
+fn differences(old: &Rates, new: &Rates) -> Vec<(String, String, String)> {
+    let difference = |(name, old): &(String, String)| {
+        let (_, new) = new.conditions.iter().find(|(other, new)| other == name && new != old)?;
+        Some((name.clone(), old.clone(), new.clone()))
+    };
+    old.conditions.iter().filter_map(difference).collect()
+}
+
 impl Row {
+    /// `None` if a number is no rate. Limits are compared if both are of the same instructions and numbers.
+    fn of(old: &RateRow, new: &RateRow, has_same_limit: bool) -> Option<Row> {
+        let ratio = Ratio::of(&old.samples, &new.samples)?;
+        let median = |samples: &[f64]| Summary::from_samples(samples).map(|summary| summary.median);
+        Some(Row {
+            name: new.name.clone(),
+            unit: new.unit.clone(),
+            old: median(&old.samples)?,
+            new: median(&new.samples)?,
+            ratio,
+            verdict: Verdict::of(&ratio),
+            limit_ratio: new.limit.zip(old.limit).filter(|_| has_same_limit).map(|(new, old)| new / old),
+        })
+    }
+
     fn cells(&self) -> Vec<String> {
         let Row { name, unit, old, new, ratio, verdict, limit_ratio } = self;
         let between = match ratio.confidence {

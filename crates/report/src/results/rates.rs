@@ -31,7 +31,8 @@ const WANTED: &str = "results of cke bench model or cke bench gemm with --json, 
 /// # Errors
 /// If the text is no results, or none was measured.
 pub(super) fn rates(text: &str) -> Result<Rates, ResultsError> {
-    let json: Value = serde_json::from_str(text).map_err(|error| unfit("results in JSON", error))?;
+    let json: Value =
+        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("another text ({error})")))?;
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     let (is_gemm, is_peers) = (has("rows") && has("contestants"), has("tests"));
     let typed = |error: serde_json::Error| unfit(WANTED, error);
