@@ -11,7 +11,7 @@
 //! | [`Ctx`], [`BatchCtx`] | the threads and memory of a call |
 //!
 //! For special cases: [`BrgemmPlan`] sums products into one C; [`RowBuf`] prepares rows of A once for several plans; [`Explanation`] says how a product is going to be
-//! computed; the modules [`int8`], [`bf16`], [`f16`] and [`grouped`] describe products with fewer bits.
+//! computed; the modules [`int8`], [`bf16`], [`f16`](mod@f16) and [`grouped`] describe products with fewer bits.
 //!
 //! For authors of microkernels: a kernel is a [`Microkernel`] of [`KernelParts`], is called with [`TileArgs`], reads the formats
 //! [`PanelFormat`] and [`RowFormat`], and is tested by [`check_kernel`]. [`candidates`], [`choose`] and [`cycles`] are the choice between
