@@ -1,5 +1,5 @@
 """Checks the pages of a built book: every link inside it leads to a page, and to a place on that page, that exists, and every
-include was resolved and brought something.
+include was resolved and brought something. In the sources, every block of Rust is included from a program, which the compiler has seen.
 
 Usage: python3 tools/book/check.py target/book
 """
@@ -13,6 +13,18 @@ from urllib.parse import unquote, urlsplit
 
 # What an include leaves whose anchor does not exist in the file.
 EMPTY_CODE = re.compile(r"<code[^>]*>\s*</code>")
+
+
+# A block of Rust in a source, and what it may consist of.
+RUST_BLOCK = re.compile(r"^```rust\b[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INCLUDE = re.compile(r"\{\{#include [^}]+\.rs(:\w+)?\}\}")
+
+
+def loose_rust(source: Path) -> list[str]:
+    """Lines in blocks of Rust that are no includes."""
+    blocks = RUST_BLOCK.findall(source.read_text(encoding="utf-8"))
+    lines = [line for block in blocks for line in block.splitlines() if not INCLUDE.fullmatch(line)]
+    return [f"{source.name}: `{line}` is Rust that nothing compiles: include it from a program" for line in lines if line.strip()]
 
 
 class Page(HTMLParser):
@@ -57,6 +69,7 @@ def main() -> int:
     faults = [fault for path in checked for fault in broken_links(path, pages)]
     faults += [f"{path.name}: an include was not resolved" for path in checked if "{{#" in texts[path]]
     faults += [f"{path.name}: a block of code is empty" for path in checked if EMPTY_CODE.search(texts[path])]
+    faults += [fault for source in sorted(Path("docs/src").rglob("*.md")) for fault in loose_rust(source)]
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     print(f"{len(checked)} pages, {sum(len(pages[path].links) for path in checked)} links, {len(faults)} faults")

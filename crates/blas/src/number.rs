@@ -1,12 +1,10 @@
-//! The two number types, and the kernels' scheme and the letter of each.
+//! The two number types, and the routines of each.
 
 use crate::calls::Routine;
-use cke_kernels::scheme::{Element, F32, F64, Uniform};
+use cke_kernels::scheme::Element;
 
 /// `f32` or `f64`.
 pub(crate) trait Number: Element {
-    /// The kernels' scheme.
-    type Scheme: Uniform<E = Self>;
     const GEMM: Routine;
     const GEMV: Routine;
     const GEMM_BATCH_STRIDED: Routine;
@@ -15,7 +13,6 @@ pub(crate) trait Number: Element {
 }
 
 impl Number for f32 {
-    type Scheme = F32;
     const GEMM: Routine = Routine::Sgemm;
     const GEMV: Routine = Routine::Sgemv;
     const GEMM_BATCH_STRIDED: Routine = Routine::SgemmBatchStrided;
@@ -23,7 +20,6 @@ impl Number for f32 {
 }
 
 impl Number for f64 {
-    type Scheme = F64;
     const GEMM: Routine = Routine::Dgemm;
     const GEMV: Routine = Routine::Dgemv;
     const GEMM_BATCH_STRIDED: Routine = Routine::DgemmBatchStrided;

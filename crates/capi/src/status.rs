@@ -113,7 +113,7 @@ impl Failure {
             Failure::Version { .. } => CKE_ERROR_VERSION,
             Failure::Busy => CKE_ERROR_BUSY,
             Failure::Pool(_) => CKE_ERROR_POOL,
-            Failure::Cpu(_) => CKE_ERROR_CPU,
+            Failure::Cpu(_) | Failure::Kernels(Error::Cpu(_)) => CKE_ERROR_CPU,
             Failure::Kernels(Error::PackedForAnotherKernel { .. }) => CKE_ERROR_PACKED,
             Failure::Kernels(Error::OutOfMemory { .. }) => CKE_ERROR_MEMORY,
             Failure::Kernels(Error::Thread { .. }) => CKE_ERROR_THREAD,

@@ -5,7 +5,7 @@ use crate::input::Source;
 use crate::numbers;
 use crate::output::Output;
 use crate::output_file::OutputFile;
-use cke_report::results::{self, Choice, ResultsError};
+use cke_report::results::{self, Choice};
 use std::path::PathBuf;
 
 /// Draws a chart of results as SVG: CKE beside other programs
@@ -48,7 +48,7 @@ const WIDTH: f64 = 760.0;
 pub(crate) fn run(args: ChartArgs) -> Result<(), CliError> {
     let source = Source::new(Some(&args.results));
     let choice = Choice { only: args.only, threads: args.threads };
-    let chart = results::chart(&source.text()?, &choice).map_err(|error| failed(error, &source))?;
+    let chart = results::chart(&source.text()?, &choice).map_err(|error| CliError::of_results(error, source))?;
     let svg = chart.draw(WIDTH).standalone();
     match &args.out {
         Some(path) => OutputFile::new(path)?.write(&svg),
@@ -56,15 +56,6 @@ pub(crate) fn run(args: ChartArgs) -> Result<(), CliError> {
             let mut output = Output::new();
             output.write(&svg)?;
             output.flush()
-        }
-    }
-}
-
-fn failed(error: ResultsError, source: &Source<'_>) -> CliError {
-    match error {
-        ResultsError::Choice(message) => CliError::Misuse(message),
-        ResultsError::Content { wanted, found } => {
-            CliError::Content { input: source.name(), wanted: wanted.to_owned(), found }
         }
     }
 }

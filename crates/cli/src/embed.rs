@@ -5,8 +5,10 @@ use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices};
+use crate::npy;
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::output_file::OutputFile;
 use crate::progress::Progress;
 use crate::threads::ThreadArgs;
 use cke_engine::embed::{EmbedOptions, Embedder, EmbedderFiles, Prompt};
@@ -15,16 +17,20 @@ use cke_engine::runtime::Runtime;
 use cke_engine::sentence::Pooling;
 use cke_report::words::counted;
 use serde::Serialize;
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
+use std::slice::ChunksExact;
 use std::time::Instant;
 
-/// Texts that are embedded before their vectors are printed.
-const TEXTS_AT_A_TIME: usize = 256;
+/// Texts that are embedded before their vectors are printed and the progress is shown.
+const TEXTS_AT_A_TIME: usize = 64;
+/// Texts that were cut and are named.
+const MOST_NAMED: usize = 10;
 
 /// Turns texts into embedding vectors with a BERT model
 ///
 /// Prints one line for each text: its numbers with spaces between them. The end of a text that is longer than the model takes
-/// is cut off; how many were cut is said on standard error.
+/// is cut off; which were cut is said on standard error.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EmbedArgs {
@@ -66,6 +72,9 @@ pub(crate) struct EmbedArgs {
     /// Print a JSON list of objects with text and embedding, in the order of the texts
     #[arg(long)]
     json: bool,
+    /// Write a NumPy array of f32, (texts, numbers), to this file in place of lines to standard output
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "json")]
+    npy: Option<PathBuf>,
     /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
@@ -75,6 +84,7 @@ const EXAMPLES: &str = "\
 Examples:
   cke embed --model all-MiniLM-L6-v2 \"A cat sits on the mat.\" \"Stock prices fell.\"
   cke embed --model all-MiniLM-L6-v2 --json < sentences.txt > embeddings.json
+  cke embed --model all-MiniLM-L6-v2 --file sentences.txt --npy embeddings.npy
   cke embed --model e5-small-v2 --prompt \"query: \" --dims 128 \"Which files can it read?\"";
 
 /// How the vectors of tokens become one.
@@ -110,6 +120,8 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
         None if !args.texts.is_empty() => args.texts.clone(),
         file => Source::new(file.as_deref()).texts()?,
     };
+    // Before anything takes time: an array that cannot be written would waste it.
+    let array = args.npy.as_deref().map(OutputFile::new).transpose()?;
     let started = Instant::now();
     let opening = Opening { threads, is_quiet: args.quiet, interrupt };
     let files = ModelArgs { model: Some(args.model.clone()) }.files_as(args.dtype, opening)?;
@@ -124,16 +136,19 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
         print_notices(embedder.notices());
         note_slow_dtype(&runtime);
     }
-    let Done { seconds, cut } =
-        print_embeddings(&args.model.display().to_string(), &embedder, &texts, &runtime, args.json)?;
+    let name = args.model.display().to_string();
+    let work = Work { name: &name, embedder: &embedder, texts: &texts, runtime: &runtime };
+    let Done { seconds, cut } = match &array {
+        Some(file) => work.write_array(file)?,
+        None => work.print(args.json)?,
+    };
     if !args.quiet {
-        if cut > 0 {
-            let verb = if cut == 1 { "was" } else { "were" };
-            note(&format!("{cut} of {} {verb} cut at {}", counted(texts.len(), "text"), embedder.limit()));
+        if !cut.is_empty() {
+            note(&cut_note(&cut, texts.len(), &embedder.limit().to_string()));
         }
         let (count, rate) = (counted(texts.len(), "text"), texts.len() as f64 / seconds);
         note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; {} numbers each", embedder.width()));
-        note(&load_summary(&args.model.display().to_string(), load_seconds, &runtime));
+        note(&load_summary(&name, load_seconds, &runtime));
     }
     Ok(())
 }
@@ -154,43 +169,90 @@ impl EmbedArgs {
 struct Done {
     /// How long it took to compute the vectors.
     seconds: f64,
-    /// How many texts were cut.
-    cut: usize,
+    /// Which texts were cut.
+    cut: Vec<usize>,
 }
 
-/// Prints the vector of each text.
-fn print_embeddings(
-    model: &str,
-    embedder: &Embedder,
-    texts: &[String],
-    runtime: &Runtime,
-    as_json: bool,
-) -> Result<Done, CliError> {
-    let (mut output, mut done) = (Output::new(), Done { seconds: 0.0, cut: 0 });
-    let mut state = embedder.model().activations()?;
-    for (first, texts) in (0..).step_by(TEXTS_AT_A_TIME).zip(texts.chunks(TEXTS_AT_A_TIME)) {
-        let started = Instant::now();
-        let embeddings =
-            embedder.embed_counting(texts, &mut state, runtime).map_err(|error| from_first(error, first))?;
-        done.seconds += started.elapsed().as_secs_f64();
-        done.cut += embeddings.cut;
-        for ((i, text), vector) in (first..).zip(texts).zip(embeddings.vectors.chunks_exact(embedder.width())) {
-            check_finite(model, i, vector)?;
-            if as_json {
-                output.write(if i == 0 { "[" } else { ",\n" })?;
-                output.json_part(&Embedding { text, embedding: vector })?;
-            } else {
-                let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-                output.line(&numbers.join(" "))?;
+/// Says which texts were cut.
+fn cut_note(cut: &[usize], texts: usize, limit: &str) -> String {
+    let verb = if cut.len() == 1 { "was" } else { "were" };
+    let named: Vec<String> = cut.iter().take(MOST_NAMED).map(|i| (i + 1).to_string()).collect();
+    let more = if cut.len() > MOST_NAMED { " and others" } else { "" };
+    let (cut, texts) = (cut.len(), counted(texts, "text"));
+    format!("{cut} of {texts} {verb} cut at {limit}: number {}{more}", named.join(", "))
+}
+
+/// What is to be embedded, and by what.
+struct Work<'a> {
+    name: &'a str,
+    embedder: &'a Embedder,
+    texts: &'a [String],
+    runtime: &'a Runtime,
+}
+
+impl Work<'_> {
+    /// Prints the vector of each text.
+    fn print(&self, as_json: bool) -> Result<Done, CliError> {
+        let mut output = Output::new();
+        let done = self.embed(|first, vectors| {
+            for (i, vector) in (first..).zip(vectors) {
+                if as_json {
+                    output.write(if i == 0 { "[" } else { ",\n" })?;
+                    output.json_part(&Embedding { text: &self.texts[i], embedding: vector })?;
+                } else {
+                    let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
+                    output.line(&numbers.join(" "))?;
+                }
             }
+            output.flush()
+        })?;
+        if as_json {
+            output.line("]")?;
         }
         output.flush()?;
+        Ok(done)
     }
-    if as_json {
-        output.line("]")?;
+
+    /// Writes an array of all vectors.
+    fn write_array(&self, array: &OutputFile) -> Result<Done, CliError> {
+        let failed = |error: io::Error| CliError::Failed(format!("{}: {error}", array.path().display()));
+        let mut done = Done { seconds: 0.0, cut: Vec::new() };
+        array.write_by(|file| {
+            let mut out = BufWriter::new(file);
+            out.write_all(&npy::header(self.texts.len(), self.embedder.width())).map_err(failed)?;
+            done = self.embed(|_, vectors| {
+                let bytes: Vec<u8> = vectors.flatten().flat_map(|x| x.to_le_bytes()).collect();
+                out.write_all(&bytes).map_err(failed)
+            })?;
+            out.flush().map_err(failed)
+        })?;
+        Ok(done)
     }
-    output.flush()?;
-    Ok(done)
+
+    /// Computes the vectors, and hands them on some at a time, with the place of the first.
+    fn embed(
+        &self,
+        mut take: impl FnMut(usize, ChunksExact<'_, f32>) -> Result<(), CliError>,
+    ) -> Result<Done, CliError> {
+        let progress = Progress::of_texts(self.texts.len());
+        let (mut done, width) = (Done { seconds: 0.0, cut: Vec::new() }, self.embedder.width());
+        let mut state = self.embedder.model().activations()?;
+        for (first, texts) in (0..).step_by(TEXTS_AT_A_TIME).zip(self.texts.chunks(TEXTS_AT_A_TIME)) {
+            let started = Instant::now();
+            let embeddings = self
+                .embedder
+                .embed_noting_cuts(texts, &mut state, self.runtime)
+                .map_err(|error| from_first(error, first))?;
+            done.seconds += started.elapsed().as_secs_f64();
+            done.cut.extend(embeddings.cut.iter().map(|i| first + i));
+            for (i, vector) in (first..).zip(embeddings.vectors.chunks_exact(width)) {
+                check_finite(self.name, i, vector)?;
+            }
+            progress.add(texts.len() as u64);
+            take(first, embeddings.vectors.chunks_exact(width))?;
+        }
+        Ok(done)
+    }
 }
 
 /// An error of one text among some, with the text's place among all.

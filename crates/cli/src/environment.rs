@@ -22,11 +22,12 @@ Environment:
                    MKL_NUM_THREADS or BLIS_NUM_THREADS, in this order, the first that is a number
 {variables}
 
-Exit status: 0 done, also where the reader of the output went away; 1 failed; 2 misused; 130 interrupted.
+Exit status: 0 on success (including a closed output pipe), 1 on failure, 2 on misuse, 130 if interrupted.
 
 Examples:
-  cke generate \"A vector is\"
-  cke chat --model model.gguf"
+  cke doctor                           what this machine can do
+  cke generate \"A vector is\"          text by the demo model
+  cke chat --model model.gguf          a conversation with a model of your own"
     )
 }
 

@@ -1,10 +1,12 @@
 //! What ends a command, and with which exit status.
 
+use crate::input::Source;
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
 use cke_engine::sampler::SamplerError;
 use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
+use cke_report::results::ResultsError;
 use std::io::{self, Write as _};
 
 /// Exit status of an interrupted process: 128 and the number of SIGINT.
@@ -15,7 +17,10 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) enum CliError {
     /// The engine refused or failed.
     #[error(transparent)]
-    Engine(#[from] Error),
+    Engine(Error),
+    /// A model of another kind than the command takes.
+    #[error("{source}; {hint}")]
+    OtherModel { source: Box<Error>, hint: &'static str },
     /// A model computed what is no number.
     #[error("{model}: {source}: its weights hold such numbers, or lead to them")]
     NotANumber { model: String, source: Box<Error> },
@@ -70,6 +75,16 @@ impl CliError {
         }
     }
 
+    /// That of results in a file.
+    pub(crate) fn of_results(error: ResultsError, source: Source<'_>) -> CliError {
+        match error {
+            ResultsError::Choice(message) => CliError::Misuse(message),
+            ResultsError::Content { wanted, found } => {
+                CliError::Content { input: source.name(), wanted: wanted.to_owned(), found }
+            }
+        }
+    }
+
     /// The process's exit status.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -99,9 +114,23 @@ fn is_not_a_number(error: &Error) -> bool {
     }
 }
 
+impl From<Error> for CliError {
+    fn from(error: Error) -> CliError {
+        match error {
+            Error::WrongArchitecture { found: "bert", .. } => {
+                CliError::OtherModel { source: Box::new(error), hint: "`cke embed` turns texts into vectors with it" }
+            }
+            Error::WrongArchitecture { wanted: "BERT", .. } => {
+                CliError::OtherModel { source: Box::new(error), hint: "`cke generate` continues texts with it" }
+            }
+            error => CliError::Engine(error),
+        }
+    }
+}
+
 impl From<LoadError> for CliError {
     fn from(error: LoadError) -> CliError {
-        CliError::Engine(error.into())
+        Error::from(error).into()
     }
 }
 

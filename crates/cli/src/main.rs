@@ -23,6 +23,7 @@ mod inspect;
 mod interrupt;
 mod model;
 mod named_library;
+mod npy;
 mod numbers;
 mod output;
 mod output_file;

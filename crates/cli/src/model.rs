@@ -37,6 +37,28 @@ pub(crate) struct ModelArgs {
     pub(crate) model: Option<PathBuf>,
 }
 
+/// Which model, for commands that are about one: as an argument, or by the flag of the other commands.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ModelOperand {
+    /// Model directory, GGUF file or packed file [env: CKE_MODEL] [default: the demo model]
+    #[arg(value_name = "MODEL", conflicts_with = "flag")]
+    operand: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(short = 'm', long = "model", value_name = "MODEL")]
+    flag: Option<PathBuf>,
+}
+
+impl From<ModelOperand> for ModelArgs {
+    fn from(operand: ModelOperand) -> ModelArgs {
+        ModelArgs { model: operand.operand.or(operand.flag).or_else(model_of_environment) }
+    }
+}
+
+/// The model that `CKE_MODEL` names.
+pub(crate) fn model_of_environment() -> Option<PathBuf> {
+    std::env::var_os("CKE_MODEL").map(PathBuf::from)
+}
+
 impl ModelArgs {
     /// Opens the model that was named, or the demo model, to be held in certain numbers.
     ///
@@ -104,16 +126,21 @@ pub(crate) struct DtypeArgs {
 impl DtypeArgs {
     /// The format for a model: that of its file if none is asked for.
     pub(crate) fn format(self, bundle: &Bundle) -> WeightFormat {
-        match (self.dtype, bundle.packed_format()) {
-            (None, _) => bundle.usual_format(),
-            (Some(WeightFormat::Stored), Some(packed)) => packed,
-            (Some(format), _) => format,
-        }
+        format_of(self.dtype, bundle)
     }
 
     /// The format for random weights.
     pub(crate) fn of_random(self) -> WeightFormat {
         self.dtype.unwrap_or_default()
+    }
+}
+
+/// The format for a model: that of its file if none is asked for.
+pub(crate) fn format_of(dtype: Option<WeightFormat>, bundle: &Bundle) -> WeightFormat {
+    match (dtype, bundle.packed_format()) {
+        (None, _) => bundle.usual_format(),
+        (Some(WeightFormat::Stored), Some(packed)) => packed,
+        (Some(format), _) => format,
     }
 }
 

@@ -22,12 +22,17 @@ pub(crate) struct Progress {
 impl Progress {
     /// The progress of loading this number of bytes.
     pub(crate) fn of_bytes(total: u64) -> Progress {
-        Progress::new("loading [{bar:40}] {bytes}/{total_bytes}", total)
+        Progress::new("loading [{bar:40}] {bytes}/{total_bytes}, {eta} left", total)
     }
 
     /// The progress of reading this number of tokens.
     pub(crate) fn of_tokens(total: usize) -> Progress {
-        Progress::new("reading [{bar:40}] {pos}/{len} tokens", total as u64)
+        Progress::new("reading [{bar:40}] {pos}/{len} tokens, {eta} left", total as u64)
+    }
+
+    /// The progress of embedding this number of texts.
+    pub(crate) fn of_texts(total: usize) -> Progress {
+        Progress::new("embedding [{bar:40}] {pos}/{len} texts, {eta} left", total as u64)
     }
 
     fn new(template: &'static str, total: u64) -> Progress {

@@ -2,11 +2,11 @@
 
 use crate::error::CliError;
 use crate::interrupt::{Interrupt, Watch};
-use crate::model::{ModelArgs, print_notices, weight_format};
+use crate::model::{ModelArgs, ModelOperand, print_notices, weight_format};
 use crate::output::note;
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
-use crate::threads;
+use crate::threads::ThreadArgs;
 use cke_engine::formats::packed_file::PackedFile;
 use cke_engine::quantize::Quantizer;
 use cke_engine::runtime::Runtime;
@@ -24,9 +24,8 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeArgs {
-    /// Model directory or GGUF file; without it the demo model
-    #[arg(value_name = "MODEL", env = "CKE_MODEL")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelOperand,
     /// The file; one that is there is replaced if it is a packed file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -34,6 +33,8 @@ pub(crate) struct QuantizeArgs {
     /// model's file [default: auto for GGUF files, else int8]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
+    #[command(flatten)]
+    threads: ThreadArgs,
     /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
@@ -48,7 +49,7 @@ Examples:
 
 pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let started = Instant::now();
-    let quantizer = Quantizer::open(ModelArgs { model: args.model }.files()?)?;
+    let quantizer = Quantizer::open(ModelArgs::from(args.model).files()?)?;
     if !args.quiet {
         print_notices(quantizer.notices());
     }
@@ -56,7 +57,7 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
         WeightFormat::Stored => WeightFormat::Stored,
         _ => WeightFormat::Int8,
     });
-    let runtime = Runtime::new(Some(threads::default_count()?))?.with_weights(dtype);
+    let runtime = Runtime::new(Some(args.threads.count()?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
     write_packed(quantizer, &runtime, &args.output, interrupt)?;
     if !args.quiet {

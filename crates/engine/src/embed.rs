@@ -1,5 +1,8 @@
 //! Sentence embeddings: one vector for each text (Reimers and Gurevych, "Sentence-BERT", 2019).
 //!
+//! [`Embedder::open`] loads a model, [`Embedder::embed`] makes the vectors. [`EmbedderFiles`] is for programs that want to look at the
+//! files before they load them.
+//!
 //! ```text
 //! vector = pool(bert([CLS] text [SEP])), then vector / ‖vector‖₂ where the model wants it
 //! ```
@@ -49,8 +52,8 @@ pub enum Prompt {
 pub struct Embeddings {
     /// (texts, width), row-major.
     pub vectors: Vec<f32>,
-    /// How many texts were longer than [`Embedder::max_tokens`], and were cut.
-    pub cut: usize,
+    /// Which texts were longer than [`Embedder::max_tokens`], and were cut: places in the list.
+    pub cut: Vec<usize>,
 }
 
 /// A BERT that turns texts into vectors.
@@ -249,21 +252,21 @@ impl Embedder {
         state: &mut BertActivations,
         runtime: &Runtime,
     ) -> Result<Vec<f32>, Error> {
-        self.embed_counting(texts, state, runtime).map(|embeddings| embeddings.vectors)
+        self.embed_noting_cuts(texts, state, runtime).map(|embeddings| embeddings.vectors)
     }
 
-    /// As [`Embedder::embed`], and counts the texts that were cut.
+    /// As [`Embedder::embed`], and says which texts were cut.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    pub fn embed_counting(
+    pub fn embed_noting_cuts(
         &self,
         texts: &[impl AsRef<str> + Sync],
         state: &mut BertActivations,
         runtime: &Runtime,
     ) -> Result<Embeddings, Error> {
         let tokens = self.tokens_of_all(texts, runtime)?;
-        let cut = tokens.iter().filter(|encoded| encoded.is_cut).count();
+        let cut = (0..tokens.len()).filter(|&i| tokens[i].is_cut).collect();
         let mut vectors = zeros(texts.len() * self.width())?;
         let (mut rest, mut out) = (&tokens[..], &mut vectors[..]);
         while !rest.is_empty() {

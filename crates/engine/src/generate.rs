@@ -1,4 +1,6 @@
-//! Generation: tokens after tokens, for one prompt or for several at once.
+//! Generation: tokens after tokens, for one prompt ([`Tokens`], an iterator) or for several at once ([`Batch`]).
+//!
+//! [`GenerateOptions`] says how long a text may become, how tokens are picked ([`sampler`](crate::sampler)) and what ends it.
 
 use crate::activations::Activations;
 use crate::error::Error;

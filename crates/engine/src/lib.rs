@@ -1,23 +1,7 @@
 //! Runs language models and BERT models from real files on the CPU.
 //!
-//! | module | what it has |
-//! |---|---|
-//! | [`bundle`], [`model_files`] | a model directory, a GGUF file or a packed file, opened and checked; the demo model |
-//! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
-//! | [`notice`] | what the files say and is not done |
-//! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
-//! | [`weight_format`] | the numbers that weights are held in |
-//! | [`quantize`] | a model in one packed file |
-//! | [`models`] | GPT-2, Llama and its kin, BERT |
-//! | [`memory`] | the memory that a model takes |
-//! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
-//! | [`chat`] | conversations: chat templates, history, what a turn reuses |
-//! | [`embed`] | from texts to vectors |
-//! | [`evaluate`] | how well a model predicts a text |
-//! | [`synthetic`] | sizes of well-known models, to measure speed |
-//!
-//! Weights are packed once while they are loaded and held in that form alone. Results have the same bits for any number of
-//! threads, and what a sequence gets does not depend on the others in its batch.
+//! Most programs open a [`bundle::Bundle`], load it for a [`runtime::Runtime`], and then continue texts ([`generate::Tokens`]), hold
+//! conversations ([`chat::session`]) or make vectors of texts ([`embed::Embedder`]).
 #![cfg_attr(
     feature = "demo-model",
     doc = r#"
@@ -38,6 +22,25 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 # Ok::<(), Box<dyn std::error::Error>>(())
 ```"#
 )]
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`bundle`], [`model_files`] | a model directory, a GGUF file or a packed file, opened and checked; the demo model |
+//! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
+//! | [`notice`] | what the files say and is not done |
+//! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
+//! | [`weight_format`] | the numbers that weights are held in |
+//! | [`quantize`] | a model in one packed file |
+//! | [`models`] | GPT-2, Llama and its kin, BERT |
+//! | [`memory`] | the memory that a model takes |
+//! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
+//! | [`chat`] | conversations: chat templates, history, what a turn reuses |
+//! | [`embed`] | from texts to vectors |
+//! | [`evaluate`] | how well a model predicts a text |
+//! | [`synthetic`] | sizes of well-known models, to measure speed |
+//!
+//! Weights are packed once while they are loaded and held in that form alone. Results have the same bits for any number of
+//! threads, and what a sequence gets does not depend on the others in its batch.
 #![deny(unsafe_code)]
 
 pub mod activations;

@@ -14,18 +14,14 @@ const MOST_ENTRIES: usize = 10_000;
 /// Directories that a message suggests at most.
 const MOST_SUGGESTED: usize = 3;
 
-/// Checks that `path` can be a model directory; one that does not exist is left to whoever reads its files, unless its name says
-/// that it cannot be one.
+/// Checks that `path` can be a model directory.
 ///
 /// # Errors
-/// [`LoadError::NotAModel`] if it is a file, or a directory without `config.json` (or `modules.json`) that holds something
-/// else that can be named.
+/// [`LoadError::NotAModel`] if nothing lies there, it is a file, or it is a directory without `config.json` or `modules.json`.
 pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
-    let Ok(metadata) = fs::metadata(path) else {
-        return match absent_model(path) {
-            Some(found) => Err(not_a_model(path, found, &[])),
-            None => Ok(()),
-        };
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return Err(not_a_model(path, absent_model(path).unwrap_or_else(|| error.to_string()), &[])),
     };
     if metadata.is_file() {
         return Err(file_as_model(path));
@@ -34,10 +30,9 @@ pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     if !metadata.is_dir() || has("config.json") || has("modules.json") {
         return Ok(());
     }
-    match directory_as_model(path) {
-        Some((found, meant)) => Err(not_a_model(path, found, &meant)),
-        None => Ok(()),
-    }
+    let unknown = || ("a directory without config.json".to_owned(), Vec::new());
+    let (found, meant) = directory_as_model(path).unwrap_or_else(unknown);
+    Err(not_a_model(path, found, &meant))
 }
 
 /// What a path that leads nowhere is, if that can be told.

@@ -97,7 +97,7 @@ impl ModelFiles {
     /// Those of the demo model that is compiled into this library.
     #[cfg(feature = "demo-model")]
     pub fn demo() -> ModelFiles {
-        ModelFiles::in_memory("demo", &DEMO)
+        ModelFiles::in_memory("demo", &cke_demo_model::FILES)
     }
 
     fn new(root: PathBuf, place: Place) -> ModelFiles {
@@ -275,13 +275,3 @@ impl ModelFiles {
         files.iter().find(|(file, _)| *file == name).map(|(_, content)| *content)
     }
 }
-
-/// What `tools/demo-model` made. `tokenizer.json` has everything, as the class says.
-#[cfg(feature = "demo-model")]
-const DEMO: [(&str, &[u8]); 5] = [
-    ("config.json", include_bytes!("../assets/demo/config.json")),
-    ("generation_config.json", include_bytes!("../assets/demo/generation_config.json")),
-    ("tokenizer.json", include_bytes!("../assets/demo/tokenizer.json")),
-    ("tokenizer_config.json", br#"{"tokenizer_class":"TokenizersBackend"}"#),
-    ("model.safetensors", include_bytes!("../assets/demo/model.safetensors")),
-];

@@ -48,7 +48,7 @@ impl Quantizer {
         Ok(Quantizer { files, bundle, notices, origin: None })
     }
 
-    /// The same, which writes down what the file is made of: see [`packed_beside`](crate::packed_beside).
+    /// The same, which writes down what the file is made of: see [`packed_beside`].
     #[must_use]
     pub fn with_origin(self, origin: Origin) -> Quantizer {
         Quantizer { origin: Some(origin), ..self }

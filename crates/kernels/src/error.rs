@@ -1,6 +1,7 @@
 //! What can be wrong with a call.
 
 use crate::attention::KvFormat;
+use crate::cpu::CpuError;
 use crate::gemm::PanelFormat;
 
 /// A call that cannot be carried out; nothing was written.
@@ -36,6 +37,23 @@ pub enum Error {
         /// Elements from one column to the next.
         col_stride: usize,
     },
+    /// A matrix of another crate that runs backwards.
+    #[error(
+        "a {rows}×{cols} matrix with strides ({row_stride}, {col_stride}): wanted strides of 0 or more; copy it into standard order"
+    )]
+    NegativeStride {
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        cols: usize,
+        /// Elements from one row to the next.
+        row_stride: isize,
+        /// Elements from one column to the next.
+        col_stride: isize,
+    },
+    /// The CPU cannot be used as the environment demands.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
     /// Sizes that do not match.
     #[error("{what}: wanted {wanted}, found {found}")]
     Size {

@@ -1,39 +1,51 @@
-//! Matrix products and fused transformer operations for CPUs, chosen at run time: one binary for every x86-64 machine.
+//! Matrix products and fused transformer operations for CPUs, chosen at run time: one binary for every x86-64 or 64-bit ARM machine.
+//!
+//! A product in one call:
+//!
+//! ```
+//! use cke_kernels::prelude::*;
+//!
+//! // y (2, 3) = x (2, 4) · w (4, 3)
+//! let x = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]];
+//! let w = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0]];
+//! let mut y = [[0.0; 3]; 2];
+//! matmul(&x, &w, &mut y)?;
+//! assert_eq!(y, [[5.0, 6.0, 7.0], [13.0, 14.0, 15.0]]);
+//! # Ok::<(), cke_kernels::Error>(())
+//! ```
+//!
+//! A layer whose weights are packed once, with bias and activation applied on the way:
+//!
+//! ```
+//! use cke_kernels::prelude::*;
+//!
+//! # let (x, w, bias, mut y) = ([1.0; 2 * 4], [0.5; 3 * 4], [1.0; 3], [0.0; 2 * 3]);
+//! let plan = GemmPlan::<F32>::new(Cpu::host()?, Shape { m: 2, n: 3, k: 4 });
+//! let weights = plan.pack_b(MatRef::new(&w, 3, 4)?.transposed())?; // once
+//! let (pool, mut scratch) = (ThreadPool::new(ThreadPool::available())?, Scratch::new());
+//! let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
+//! let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu, ..Epilogue::default() };
+//! plan.run(MatRef::new(&x, 2, 4)?, &weights, MatMut::new(&mut y, 2, 3)?, &epilogue, &mut ctx)?; // often
+//! # assert_eq!(y, [3.0; 6]);
+//! # Ok::<(), cke_kernels::Error>(())
+//! ```
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`cpu`], [`cores`] | instruction sets and caches of this machine, and the CPUs that a thread may use |
-//! | [`view`] | borrowed matrices with any strides |
-//! | [`gemm`] | matrix products with weights packed once |
+//! | [`prelude`] | what most programs use |
+//! | [`gemm`] | products: planned, at once, in batches, in fewer bits |
 //! | [`attention`] | attention over packed keys and values |
 //! | [`ops`] | norms, softmax, activations and gates, rotary embeddings, embedding, pooling, conversion to fewer bits |
-//! | [`simd`] | the vector vocabulary that kernels are written in |
+//! | [`view`] | borrowed matrices with any strides, `ndarray`'s and `faer`'s among them |
 //! | [`threads`], [`scratch`] | what a call works with: a pool and reused memory |
+//! | [`cpu`], [`cores`] | instruction sets and caches of this machine, and the CPUs that a thread may use |
+//! | [`scheme`], [`simd`] | for kernels of your own: types of a product, and the vectors that kernels are written in |
 //!
 //! Results have the same bits for any number of threads, any alignment and any rows around a row.
 //!
-//! ```
-//! use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-//! use cke_kernels::scheme::F32;
-//! use cke_kernels::scratch::Scratch;
-//! use cke_kernels::threads::ThreadPool;
-//! use cke_kernels::view::{MatMut, MatRef};
-//! use cke_kernels::Cpu;
-//!
-//! // y (2, 3) = x (2, 4) · w (4, 3)
-//! let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-//! let w = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
-//! let mut y = [0.0; 6];
-//!
-//! let plan = GemmPlan::<F32>::new(Cpu::host()?, Shape { m: 2, n: 3, k: 4 });
-//! let weights = plan.pack_b(MatRef::new(&w, 4, 3)?)?; // once
-//! let (pool, mut scratch) = (ThreadPool::new(ThreadPool::available())?, Scratch::new());
-//! let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
-//! plan.run(MatRef::new(&x, 2, 4)?, &weights, MatMut::new(&mut y, 2, 3)?, &Epilogue::default(), &mut ctx)?; // often
-//! assert_eq!(y, [5.0, 6.0, 7.0, 13.0, 14.0, 15.0]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Features, none of them on by default: `ndarray` and `faer` make views of the matrices of these crates.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code, reason = "caches and outputs of which each thread writes its part")]
@@ -44,8 +56,10 @@ pub mod cpu;
 mod error;
 #[allow(unsafe_code, reason = "kernels, and parts of a matrix that threads write")]
 pub mod gemm;
+mod matmul;
 mod numbers;
 pub mod ops;
+pub mod prelude;
 #[cfg(doctest)]
 mod refused;
 pub mod scheme;
@@ -60,3 +74,4 @@ pub mod view;
 
 pub use cpu::{Cpu, Isa};
 pub use error::Error;
+pub use matmul::matmul;

@@ -1,4 +1,5 @@
-//! Number schemes: the types of a product's matrices, as one word.
+//! Number schemes: the types of a product's matrices, as one word: [`F32`] and [`F64`]; [`Bf16`], [`F16`], [`Int8`] and [`Int4`] for
+//! weights with fewer bits. The traits are for authors of kernels.
 
 use crate::gemm::grouped::{GroupFormat, Q4_0};
 use crate::gemm::{F32Epilogue, Microkernel, NoEpilogue, TileEpilogue, registry};
@@ -78,9 +79,18 @@ impl Output for f64 {
 }
 
 /// A type that serves for A, B, sums and C alike.
-pub trait Element: Real + Output<Sum = Self> {}
-impl Element for f32 {}
-impl Element for f64 {}
+pub trait Element: Real + Output<Sum = Self> {
+    /// The scheme of which it does.
+    type Scheme: Uniform<E = Self>;
+}
+
+impl Element for f32 {
+    type Scheme = F32;
+}
+
+impl Element for f64 {
+    type Scheme = F64;
+}
 
 /// A scheme with one type for all.
 pub trait Uniform: Scheme<A = Self::E, B = Self::E, C = Self::E> {

@@ -1,4 +1,16 @@
 //! Borrowed matrices with any strides, checked once when made.
+//!
+//! [`MatRef::new`] and [`MatMut::new`] see a slice as a matrix, row after row; [`transposed`](MatRef::transposed) and
+//! [`with_strides`](MatRef::with_strides) see it in other ways. With the features `ndarray` and `faer`, views are made of the matrices of
+//! those crates by `try_into`, without a copy.
+
+mod convert;
+#[cfg(feature = "faer")]
+mod of_faer;
+#[cfg(feature = "ndarray")]
+mod of_ndarray;
+
+pub use convert::{AsMatMut, AsMatRef};
 
 use crate::error::Error;
 use std::marker::PhantomData;

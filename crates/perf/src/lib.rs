@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`clock`] | monotonic time |
 //! | [`affinity`] | the CPUs a thread may run on |
-//! | [`stats`] | mean, deviation, median of repeated runs |
+//! | [`stats`] | mean, deviation, median of repeated runs; by which factor two sets differ |
+//! | [`busy`] | what other programs took of the CPUs meanwhile |
 //! | [`throughput`] | the best total rate of several threads that work at once |
 //! | [`peak`] | the f32 multiply-add peak, GFLOP/s |
 //! | [`arithmetic`] | the multiply-add peak of each number format |
@@ -44,6 +45,7 @@ pub mod affinity;
 pub mod arithmetic;
 pub mod bandwidth;
 mod buffer;
+pub mod busy;
 pub mod cache_bandwidth;
 pub mod clock;
 pub mod core_clock;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`audit`] | the report of `cke audit`: a machine and its matrix libraries |
 //! | [`profile`] | the report of `cke profile`: where the time of a model goes |
-//! | [`results`] | charts of committed results |
+//! | [`results`] | results in files: charts of them, and what changed between two |
 //! | [`words`] | numbers in words |
 //!
 //! Nothing is measured and nothing printed here: a command hands over what it measured and gets texts.

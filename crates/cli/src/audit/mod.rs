@@ -21,7 +21,7 @@ use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_perf::clock::Stopwatch;
 use cke_report::audit::{self as report, About, Contestant, Measured, Report, Row, Skipped, suite};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Measures what this machine can do, and what its matrix libraries make of it
@@ -50,15 +50,15 @@ pub(crate) struct AuditArgs {
     /// The page
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
-    /// The report as JSON; - for standard output, in place of the summary
-    #[arg(long, value_name = "FILE|-")]
-    json: Option<PathBuf>,
+    /// Write one JSON object with the whole report in place of the summary
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   cke audit
-  cke audit --quick --no-peers --json - | jq .machine.peaks
+  cke audit --quick --no-peers --json | jq .machine.peaks
   cke audit --against mkl=/opt/mkl/lib/libmkl_rt.so --html report.html";
 
 /// Seconds for all products with one number of threads.
@@ -69,14 +69,12 @@ const ROUNDS: usize = 3;
 pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
     // Before anything takes time: a report that cannot be written would waste it.
     let page = OutputFile::new(&args.html)?;
-    let document = args.json.as_deref().filter(|path| *path != Path::new("-")).map(OutputFile::new).transpose()?;
     let report = measure(&args)?;
     page.write(&report::page(&report))?;
     let mut output = Output::new();
-    if args.json.is_some() && document.is_none() {
+    if args.json {
         output.json(&report)?;
     } else {
-        document.map_or(Ok(()), |file| file.write(&json(&report)?))?;
         output.write(&report::summary(&report))?;
     }
     output.flush()?;
@@ -141,8 +139,4 @@ fn measure_products(
         contestants = names.zip(outcome.libraries).map(|(name, library)| Contestant { name, library }).collect();
     }
     Ok((rows, skipped, contestants))
-}
-
-fn json(report: &Report) -> Result<String, CliError> {
-    serde_json::to_string_pretty(report).map(|text| text + "\n").map_err(|error| CliError::Failed(error.to_string()))
 }

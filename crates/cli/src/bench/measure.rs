@@ -8,8 +8,10 @@ use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
+use cke_perf::busy::{Busy, BusyWatch};
 use cke_perf::stats::Summary;
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// What to measure, whatever the number of threads.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +27,24 @@ pub(super) struct ModelRun<'a> {
 }
 
 /// What one test gave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TestOutcome {
     pub(super) test: Test,
-    /// Tokens per second of the repetitions.
+    /// Tokens per second of the repetitions, and what they say together.
+    pub(super) rates: Vec<f64>,
     pub(super) rate: Summary,
     /// Operations for each token, and bytes that are read for it alone.
     pub(super) flops_per_token: f64,
     pub(super) bytes_per_token: Option<f64>,
+}
+
+/// What came of all tests with a number of threads.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) outcomes: Vec<TestOutcome>,
+    pub(super) ceiling: MachineCeiling,
+    /// What other programs took of the machine meanwhile; `None` if that is not known.
+    pub(super) others: Option<Busy>,
 }
 
 impl ModelRun<'_> {
@@ -40,11 +52,11 @@ impl ModelRun<'_> {
     ///
     /// # Errors
     /// If the model fails, or threads cannot be started or memory cannot be allocated.
-    pub(super) fn measure(&self, threads: usize) -> Result<(Vec<TestOutcome>, MachineCeiling), CliError> {
+    pub(super) fn measure(&self, threads: usize) -> Result<Measured, CliError> {
         on_measuring_thread(threads, || self.measure_here(threads))
     }
 
-    fn measure_here(&self, threads: usize) -> Result<(Vec<TestOutcome>, MachineCeiling), CliError> {
+    fn measure_here(&self, threads: usize) -> Result<Measured, CliError> {
         let runtime = Runtime::new(Some(threads))?;
         let status = StatusLine::new();
         let with_threads = counted(threads, "thread");
@@ -52,21 +64,26 @@ impl ModelRun<'_> {
         let buffer_bytes = has_generation.then_some(self.buffer_bytes);
         let mut ceiling = MachineCeiling::new(runtime.cpu(), self.numbers, threads, buffer_bytes);
         let mut workloads = Vec::with_capacity(self.tests.len());
-        for &test in self.tests {
+        // Warm-ups are steps, too.
+        let begun = Instant::now();
+        let steps = self.tests.len() * (self.repetitions + 1);
+        for (i, &test) in self.tests.iter().enumerate() {
             let mut workload = self.model.workload(test, self.all_logits)?;
-            status.show(&format!("{with_threads}, {test}, warm-up"));
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), begun, i, steps);
             workload.run(&runtime)?;
             workloads.push((test, workload, Vec::with_capacity(self.repetitions)));
         }
+        let watch = BusyWatch::start();
         for repetition in 1..=self.repetitions {
             ceiling.measure()?;
-            for (test, workload, rates) in &mut workloads {
-                status.show(&format!("{with_threads}, {test}, {repetition}/{}", self.repetitions));
+            for (i, (test, workload, rates)) in workloads.iter_mut().enumerate() {
+                let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
+                status.show_step(&step, begun, repetition * self.tests.len() + i, steps);
                 rates.push(test.total_tokens() as f64 / workload.seconds(&runtime)?);
             }
         }
         let outcomes = workloads.iter().map(|(test, workload, rates)| outcome(*test, workload.as_ref(), rates));
-        Ok((outcomes.collect::<Result<_, _>>()?, ceiling))
+        Ok(Measured { outcomes: outcomes.collect::<Result<_, _>>()?, ceiling, others: watch.others() })
     }
 }
 
@@ -76,6 +93,7 @@ fn outcome(test: Test, workload: &dyn Workload, rates: &[f64]) -> Result<TestOut
     let per_token = |whole: u64| whole as f64 / test.total_tokens() as f64;
     Ok(TestOutcome {
         test,
+        rates: rates.to_vec(),
         rate,
         flops_per_token: per_token(workload.flops()),
         bytes_per_token: workload.bytes_read().map(per_token),

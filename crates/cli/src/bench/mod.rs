@@ -1,6 +1,8 @@
-//! `cke bench`: speed, as shares of what the machine can do, and accuracy.
+//! `cke bench`: speed, as shares of what the machine can do, accuracy, and results compared.
 
 mod accuracy;
+mod compare;
+mod format;
 pub(crate) mod gemm;
 mod measure;
 mod model;
@@ -9,8 +11,11 @@ mod report;
 
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::output::note;
+use cke_perf::busy::Busy;
+use cke_report::words::counted;
 
-/// Measures speed, beside what the machine can do, and accuracy
+/// Measures speed, beside what the machine can do, and accuracy; compares results
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -22,6 +27,7 @@ enum BenchCommand {
     Model(model::ModelBenchArgs),
     Gemm(gemm::GemmBenchArgs),
     Accuracy(accuracy::AccuracyArgs),
+    Compare(compare::CompareArgs),
     /// Computes matrix products for another process of this program
     #[command(name = GEMM_WORKER, hide = true)]
     GemmWorker,
@@ -35,6 +41,19 @@ pub(crate) fn run(args: BenchArgs, interrupt: &Interrupt) -> Result<(), CliError
         BenchCommand::Model(args) => model::run(args, interrupt),
         BenchCommand::Gemm(args) => gemm::run(args),
         BenchCommand::Accuracy(args) => accuracy::run(args),
+        BenchCommand::Compare(args) => compare::run(args),
         BenchCommand::GemmWorker => gemm::run_worker(),
+    }
+}
+
+/// Says on standard error if other programs disturbed a measurement.
+fn note_busy(others: Option<Busy>) {
+    if let Some(Busy { share, cpus }) = others.filter(Busy::is_disturbing) {
+        note(&format!(
+            "warning: the machine was busy: other programs took {:.1} of {} meanwhile, so that figures are low and scatter; \
+             end them and measure again",
+            share * cpus as f64,
+            counted(cpus, "CPU"),
+        ));
     }
 }

@@ -1,6 +1,8 @@
 //! `cke bench model`.
 
+use super::format::FormatArgs;
 use super::measure::ModelRun;
+use super::note_busy;
 use super::report::TestRow;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -12,8 +14,7 @@ use crate::workload::origin::OriginArgs;
 use crate::workload::test_plan::{Wishes, tests};
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
-use cke_perf::report::{Format, render};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cke_perf::report::render;
 
 /// Measures tokens per second of a model
 ///
@@ -86,9 +87,8 @@ pub(crate) struct ModelBenchArgs {
     /// Compute the logits of every position of a prompt, not of the last one only
     #[arg(long)]
     all_logits: bool,
-    /// How results are written
-    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
-    output: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -99,13 +99,9 @@ Examples:
   cke bench model --model ./my-model -p 512 -g 0 --all-logits -o json
   cke bench model --synthetic bert-base -p 128 -b 1,8 -o csv > bert.csv";
 
-fn format() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| name.parse::<Format>())
-}
-
 pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let thread_counts = args.threads.counts()?;
-    let origin = args.origin.open(interrupt)?;
+    let origin = args.origin.open(thread_counts.iter().copied().max().unwrap_or(1), interrupt)?;
     let wishes = Wishes {
         prompts: args.prompt_tokens.as_deref(),
         generations: args.generate_tokens.as_deref(),
@@ -130,11 +126,13 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
     };
     let mut rows = Vec::with_capacity(thread_counts.len() * tests.len());
     for threads in thread_counts {
-        let (outcomes, ceiling) = session.measure(threads)?;
-        note(&ceiling.to_string());
-        rows.extend(outcomes.iter().map(|outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &ceiling)));
+        let measured = session.measure(threads)?;
+        note(&measured.ceiling.to_string());
+        note_busy(measured.others);
+        let row = |outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &measured);
+        rows.extend(measured.outcomes.iter().map(row));
     }
-    let text = render(&rows, args.output).map_err(|error| CliError::Failed(error.to_string()))?;
+    let text = render(&rows, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;
     let mut output = Output::new();
     output.write(&text)?;
     output.flush()

@@ -12,7 +12,7 @@ impl ProgressLine {
         let is_terminal = io::stderr().is_terminal();
         let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
-        let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} {msg}");
+        let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {eta} left: {msg}");
         ProgressLine(match style {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
             Err(_) => bar,

@@ -1,7 +1,6 @@
 //! The rows of `cke bench model`.
 
-use super::measure::TestOutcome;
-use crate::workload::ceiling::MachineCeiling;
+use super::measure::{Measured, TestOutcome};
 use crate::workload::test_plan::TestKind;
 use cke_perf::report::{Align, Column, Record, format_bytes};
 use cke_report::profile::Subject;
@@ -35,6 +34,10 @@ pub(super) struct TestRow {
     pub(super) read_gb_per_s: Option<f64>,
     pub(super) bandwidth_gb_per_s: Option<f64>,
     pub(super) share_of_bandwidth: Option<f64>,
+    /// Share of the machine's CPUs that other programs took meanwhile.
+    pub(super) busy_others: Option<f64>,
+    /// The repetitions, tokens per second.
+    pub(super) rates: Vec<f64>,
 }
 
 impl TestRow {
@@ -44,9 +47,9 @@ impl TestRow {
         threads: usize,
         all_logits: bool,
         outcome: &TestOutcome,
-        ceiling: &MachineCeiling,
+        Measured { ceiling, others, .. }: &Measured,
     ) -> TestRow {
-        let TestOutcome { test, rate, flops_per_token, bytes_per_token } = *outcome;
+        let &TestOutcome { test, rate, flops_per_token, bytes_per_token, .. } = outcome;
         let gflops = rate.max * flops_per_token / 1e9;
         let read_gb_per_s = bytes_per_token.map(|bytes| rate.max * bytes / 1e9);
         let has_all_logits = all_logits || test.kind == TestKind::Generation;
@@ -68,6 +71,8 @@ impl TestRow {
             read_gb_per_s,
             bandwidth_gb_per_s: read_gb_per_s.map(|_| ceiling.bandwidth_gb_per_s),
             share_of_bandwidth: read_gb_per_s.map(|rate| rate / ceiling.bandwidth_gb_per_s),
+            busy_others: others.map(|others| others.share),
+            rates: outcome.rates.clone(),
             subject: subject.clone(),
         }
     }

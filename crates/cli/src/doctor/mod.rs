@@ -16,19 +16,25 @@ use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use cke_perf::host::Host;
 use cke_perf::peak::measure_peak;
-use cke_perf::report::{Align, Column, Table};
+use cke_perf::report::{Align, Column, Table, format_bytes};
 use cke_perf::throughput::MeasureError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Shows what this machine can do, which kernels run on it, and what is missing
+/// Shows what this machine can do, and what is missing
+///
+/// "Tokens a second at most" is what the read bandwidth allows: a model that generates reads its weights once for each token. `cke bench
+/// model` measures a model, `cke inspect` says what it takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct DoctorArgs {
+    /// Show all that is known of the machine, and which kernels run on it
+    #[arg(long)]
+    all: bool,
     /// Do not measure the multiply-add peak and the read bandwidth, which takes a second or so
     #[arg(long)]
     no_measure: bool,
-    /// Write one JSON object
+    /// Write one JSON object, with everything
     #[arg(long)]
     json: bool,
 }
@@ -36,6 +42,7 @@ pub(crate) struct DoctorArgs {
 const EXAMPLES: &str = "\
 Examples:
   cke doctor
+  cke doctor --all
   CKE_ISA=avx2 cke doctor --no-measure
   cke doctor --json | jq .advice";
 
@@ -51,7 +58,7 @@ pub(crate) fn run(args: DoctorArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&report)?;
     } else {
-        output.write(&report.to_text())?;
+        output.write(&if args.all { report.everything() } else { report.essentials() })?;
     }
     output.flush()
 }
@@ -88,9 +95,12 @@ impl DefaultThreads {
 
     fn table(&self) -> Table {
         let mut table = Table::new(vec![left("threads of a command"), left("by")]);
-        let source = self.variable.unwrap_or("the cores that the process may use");
-        table.push(vec![self.count.to_string(), source.to_owned()]);
+        table.push(vec![self.count.to_string(), self.source().to_owned()]);
         table
+    }
+
+    fn source(&self) -> &'static str {
+        self.variable.unwrap_or("the cores that the process may use")
     }
 }
 
@@ -136,7 +146,45 @@ impl Report {
         })
     }
 
-    fn to_text(&self) -> String {
+    /// What a user needs.
+    fn essentials(&self) -> String {
+        let Report { machine, threads, .. } = self;
+        let mut facts = vec![
+            ("CPU", machine.cpu.clone().unwrap_or_else(|| "unknown".to_owned())),
+            ("instruction set", instruction_set(machine)),
+            ("threads", format!("{}, by {}", threads.count, threads.source())),
+        ];
+        let memory = machine.memory_available_bytes.zip(machine.memory_total_bytes);
+        facts.extend(memory.map(|(available, total)| {
+            ("memory", format!("{} available of {}", format_bytes(available), format_bytes(total)))
+        }));
+        if let Some(Measurement { peak_gflops, read_gb_per_s, .. }) = self.measured.as_deref().and_then(<[_]>::last) {
+            let tokens = read_gb_per_s * 1e9 / (1u64 << 30) as f64;
+            facts.push(("multiply-add peak", format!("{peak_gflops:.0} GFLOP/s in f32")));
+            facts.push(("read from memory", format!("{read_gb_per_s:.1} GB/s")));
+            facts.push((
+                "tokens a second at most",
+                format!("{tokens:.0} of a model with 1 GiB of weights, {:.0} with 4 GiB", tokens / 4.0),
+            ));
+        }
+        let mut table = Table::new(vec![left("this machine"), left("")]);
+        facts.into_iter().for_each(|(name, value)| table.push(vec![name.to_owned(), value]));
+        format!(
+            "{}\n{}More about the machine and its kernels: cke doctor --all\n",
+            table.to_markdown(),
+            self.advice_text()
+        )
+    }
+
+    fn advice_text(&self) -> String {
+        match &self.advice[..] {
+            [] => "Nothing is missing.\n".to_owned(),
+            lines => lines.iter().map(|line| format!("- {line}\n")).collect(),
+        }
+    }
+
+    /// All that is known.
+    fn everything(&self) -> String {
         let mut tables = vec![self.machine.table(), self.threads.table()];
         if !self.environment.is_empty() {
             let mut table = Table::new(vec![left("environment"), left("")]);
@@ -147,12 +195,14 @@ impl Report {
         tables.push(kernels::table(&self.kernels));
         tables.extend(self.measured.as_deref().map(measurement_table));
         let sections: String = tables.iter().map(|table| table.to_markdown() + "\n").collect();
-        let advice = match &self.advice[..] {
-            [] => "Nothing is missing.\n".to_owned(),
-            lines => lines.iter().map(|line| format!("- {line}\n")).collect(),
-        };
-        sections + &advice
+        sections + &self.advice_text()
     }
+}
+
+/// What is used, and what the CPU has besides.
+fn instruction_set(machine: &Host) -> String {
+    let Host { isa_used, isa_detected, .. } = machine;
+    if isa_used == isa_detected { (*isa_used).to_owned() } else { format!("{isa_used}; the CPU has {isa_detected}") }
 }
 
 /// The ceilings with one thread and with as many as commands use.

@@ -3,25 +3,31 @@
 use super::continuation::Continuation;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::progress::Progress;
 use crate::speed::GenerateTimes;
 use cke_engine::generate::Batch;
 use std::time::Instant;
 
-/// Reads the prompts and continues them to their ends, or until the user interrupts. `show` gets each piece of text that the
-/// first continuation grows by.
+/// Reads the prompts, which moves a bar, and continues them to their ends, or until the user interrupts. `show` gets each piece of text
+/// that the first continuation grows by.
 ///
 /// # Errors
 /// If the model or `show` fails.
 pub(super) fn decode(
     batch: &mut Batch<'_>,
     continuations: &mut [Continuation<'_>],
+    reading: Option<Progress>,
     interrupt: &Interrupt,
     show: &mut dyn FnMut(&str) -> Result<(), CliError>,
 ) -> Result<GenerateTimes, CliError> {
     let mut work = GenerateTimes::default();
     let started = Instant::now();
-    batch.prefill(&mut |tokens| work.prompt_tokens += tokens)?;
+    batch.prefill(&mut |tokens| {
+        work.prompt_tokens += tokens;
+        reading.iter().for_each(|bar| bar.add(tokens as u64));
+    })?;
     work.prompt_time = started.elapsed();
+    drop(reading);
 
     let watch = interrupt.watch();
     let mut picked = Vec::with_capacity(continuations.len());

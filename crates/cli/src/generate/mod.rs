@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
 use crate::numbers;
 use crate::output::{Output, note};
+use crate::progress::Progress;
 use crate::sampling::SamplingArgs;
 use crate::speed::{GenerateTimes, Timings, print_summary};
 use crate::threads::ThreadArgs;
@@ -159,7 +160,9 @@ impl GenerateRun<'_> {
         if is_streaming {
             self.write(&self.opening(&prompts[0])?)?;
         }
-        let work = decode(&mut batch, &mut continuations, interrupt, &mut |text| {
+        // A bar would take the line of an echo.
+        let reading = (!args.echo).then(|| Progress::of_tokens(tokens.iter().map(Vec::len).sum()));
+        let work = decode(&mut batch, &mut continuations, reading, interrupt, &mut |text| {
             if is_streaming { self.write(text) } else { Ok(()) }
         })?;
         self.work.add(&work);

@@ -8,16 +8,18 @@ use self::packed::PackedReport;
 use self::tensors::{TensorGroup, TensorRow, groups, is_buffer};
 use self::tokenizer::TokenizerReport;
 use crate::error::CliError;
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, ModelOperand, format_of, weight_format};
 use crate::output::Output;
-use crate::threads;
+use crate::threads::ThreadArgs;
 use cke_engine::bundle::{Bundle, Weights};
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::notice::Notice;
 use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
+use cke_engine::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_perf::report::{Align, Column, Table, format_bytes};
+use cke_report::words::counted;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,13 +28,18 @@ use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line.
+/// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line. The memory is that of
+/// one text as long as the context; --dtype shows what other numbers of the weights take.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// Model directory, GGUF file or packed file; without it the demo model
-    #[arg(value_name = "MODEL", env = "CKE_MODEL")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelOperand,
+    /// Numbers of the weights whose memory is shown [default: auto for packed files and GGUF, else f32]
+    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    dtype: Option<WeightFormat>,
+    #[command(flatten)]
+    threads: ThreadArgs,
     /// Give each tensor a line of its own
     #[arg(long)]
     tensors: bool,
@@ -45,11 +52,14 @@ const EXAMPLES: &str = "\
 Examples:
   cke inspect
   cke inspect ./all-MiniLM-L6-v2 --tensors
+  cke inspect ./my-model --dtype int8
   cke inspect ./my-model --json | jq .memory";
 
 pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
-    let (bundle, layout) = Bundle::open_layout(&ModelArgs { model: args.model }.files()?)?;
-    let report = Report::new(&bundle, layout)?;
+    let (dtype, threads) = (args.dtype, args.threads.count()?);
+    let (bundle, layout) = Bundle::open_layout(&ModelArgs::from(args.model).files()?)?;
+    let memory = MemoryReport::new(&bundle, dtype, threads)?;
+    let report = Report::new(&bundle, layout, memory)?;
     let mut output = Output::new();
     if args.json {
         output.json(&report)?;
@@ -158,7 +168,7 @@ struct MemoryReport {
 }
 
 impl<'a> Report<'a> {
-    fn new(bundle: &'a Bundle, layout: Option<SentenceConfig>) -> Result<Report<'a>, CliError> {
+    fn new(bundle: &'a Bundle, layout: Option<SentenceConfig>, memory: MemoryReport) -> Result<Report<'a>, CliError> {
         let config = bundle.config();
         let (tokenizer, of_tokenizer) = TokenizerReport::new(bundle);
         let (limit, of_layout) = limit_of(bundle, layout.as_ref())?;
@@ -193,15 +203,16 @@ impl<'a> Report<'a> {
             dtypes,
             files: files.into_iter().map(file).collect(),
             packed: PackedReport::new(bundle.weights()),
-            memory: MemoryReport::new(bundle)?,
+            memory,
             tensors,
         })
     }
 
     fn to_text(&self, every_tensor: bool) -> String {
-        let mut summary = Table::new(vec![Column::new("model", Align::Left), Column::new(&self.model, Align::Left)]);
+        let left = |title: &str| Column::new(title, Align::Left);
+        let mut summary = Table::new(vec![left("model"), left(&self.model), left("what it is")]);
         for (name, value) in self.facts() {
-            summary.push(vec![name.to_owned(), value]);
+            summary.push(vec![name.to_owned(), value, meaning(name).to_owned()]);
         }
         let mut sections = vec![summary, self.memory.table(), self.tensor_table(every_tensor)];
         if !self.notices.is_empty() {
@@ -209,7 +220,20 @@ impl<'a> Report<'a> {
             self.notices.iter().for_each(|notice| notices.push(vec![notice.message.clone()]));
             sections.insert(1, notices);
         }
-        sections.iter().map(Table::to_markdown).collect::<Vec<_>>().join("\n")
+        let tables = sections.iter().map(Table::to_markdown).collect::<Vec<_>>().join("\n");
+        format!("{tables}\n{}\n", self.next_command())
+    }
+
+    /// How to run it.
+    fn next_command(&self) -> String {
+        let model = self.path.as_ref().map(|path| format!(" --model {}", path.display())).unwrap_or_default();
+        match self.architecture {
+            "bert" => format!("To embed texts: cke embed{model} \"one text\" \"another\""),
+            "gpt2" => format!("To continue a text: cke generate{model} \"The first words\""),
+            _ => format!(
+                "To talk with it, if it is made for that: cke chat{model}; to continue a text: cke generate{model} \"The first words\""
+            ),
+        }
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
@@ -304,10 +328,9 @@ impl ConfigReport {
 }
 
 impl MemoryReport {
-    fn new(bundle: &Bundle) -> Result<MemoryReport, CliError> {
-        let (config, format) = (bundle.config(), bundle.usual_format());
+    fn new(bundle: &Bundle, dtype: Option<WeightFormat>, threads: usize) -> Result<MemoryReport, CliError> {
+        let (config, format) = (bundle.config(), format_of(dtype, bundle));
         let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
-        let threads = threads::default_count()?;
         let estimate = bundle.memory(format, cpu, threads)?;
         let MemoryEstimate { weights, kv_cache, activations } = estimate;
         Ok(MemoryReport {
@@ -322,7 +345,8 @@ impl MemoryReport {
     }
 
     fn table(&self) -> Table {
-        let title = format!("one sequence of {} tokens, {} threads", self.context, self.threads);
+        let threads = counted(self.threads, "thread");
+        let title = format!("one sequence of {} tokens, {threads}", self.context);
         let mut table =
             Table::new(vec![Column::new("memory when it runs", Align::Left), Column::new(title, Align::Right)]);
         let parts = [
@@ -393,6 +417,26 @@ fn limit_of(bundle: &Bundle, layout: Option<&SentenceConfig>) -> Result<(Option<
     let layout = layout.unwrap_or(&plain);
     let (limit, notice) = layout.input_limit(bundle.config().max_positions())?;
     Ok((Some(limit), layout.notices.iter().cloned().chain(notice).collect()))
+}
+
+/// What a fact of the summary says, for readers who are new to it; empty if its value explains itself.
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "architecture" => "how the layers are built",
+        "parameters" => "numbers that were learned",
+        "vocabulary" => "pieces that a text is made of",
+        "context" => "most tokens that it looks at together",
+        "width" => "numbers that stand for a token",
+        "layers" => "steps that each token goes through",
+        "heads" => "ways in which a token looks at others, and numbers of each",
+        "feed-forward" => "width inside a layer, and its activation",
+        "output projection" => "what turns the last layer into tokens",
+        "sentence vector" => "how the vectors of tokens become one",
+        "longest input" => "the rest of a longer text is cut off",
+        "tokenizer" => "how texts become tokens",
+        "stored as" => "numbers in the files; --dtype chooses those in memory",
+        _ => "",
+    }
 }
 
 /// A count to three digits or so: `813`, `77.1 thousand`, `124.4 million`.

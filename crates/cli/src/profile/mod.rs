@@ -87,7 +87,7 @@ const USUAL_GENERATION: usize = 16;
 
 pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let threads = args.threads.count()?;
-    let origin = args.origin.open(interrupt)?;
+    let origin = args.origin.open(threads, interrupt)?;
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.
     let files = Files::new(&args)?;

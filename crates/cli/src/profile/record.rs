@@ -10,8 +10,10 @@ use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_perf::roofline::Roofline;
+use cke_perf::stats::Ratio;
 use cke_report::profile::{Interval, Kind, PhaseKind, RecordedOperation, Recording, Shape};
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// What to run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +29,15 @@ pub(super) struct ProfileRun<'a> {
     pub(super) buffer_bytes: usize,
 }
 
-/// One test: its fastest repetition.
+/// One test: its fastest repetition, and how long all took.
 #[derive(Clone, Debug)]
-struct Repetition {
+struct Repetitions {
     test: Test,
+    /// Of the fastest repetition.
     profile: Profile,
-    /// Duration of the repetition that `profile` describes.
-    seconds: f64,
-    /// The fastest repetition that was not recorded.
-    seconds_unrecorded: f64,
+    /// Durations of those that were recorded, and of those that were not.
+    recorded: Vec<f64>,
+    unrecorded: Vec<f64>,
 }
 
 impl ProfileRun<'_> {
@@ -54,8 +56,11 @@ impl ProfileRun<'_> {
             (MachineCeiling::new(cpu, self.numbers, self.threads, Some(self.buffer_bytes)), StatusLine::new());
         let with_threads = counted(self.threads, "thread");
         let mut turns = Vec::with_capacity(self.tests.len());
-        for &test in self.tests {
-            status.show(&format!("{with_threads}, {test}, warm-up"));
+        // Warm-ups are steps, too.
+        let begun = Instant::now();
+        let steps = self.tests.len() * (self.repetitions + 1);
+        for (i, &test) in self.tests.iter().enumerate() {
+            status.show_step(&format!("{with_threads}, {test}, warm-up"), begun, i, steps);
             let mut workload = self.model.workload(test, self.all_logits)?;
             runtimes.run(test, workload.as_mut(), Order::PlainFirst)?;
             turns.push((test, workload, None));
@@ -64,18 +69,19 @@ impl ProfileRun<'_> {
             ceiling.measure()?;
             // The ceilings leave the caches full of their own data: neither way may always come first.
             let order = if repetition % 2 == 1 { Order::PlainFirst } else { Order::RecordedFirst };
-            for (test, workload, best) in &mut turns {
-                status.show(&format!("{with_threads}, {test}, {repetition}/{}", self.repetitions));
+            for (i, (test, workload, so_far)) in turns.iter_mut().enumerate() {
+                let step = format!("{with_threads}, {test}, {repetition}/{}", self.repetitions);
+                status.show_step(&step, begun, repetition * self.tests.len() + i, steps);
                 let repetition = runtimes.run(*test, workload.as_mut(), order)?;
-                *best = Some(match best.take() {
-                    Some(best) => repetition.better(best),
+                *so_far = Some(match so_far.take() {
+                    Some(before) => repetition.after(before),
                     None => repetition,
                 });
             }
         }
         let MachineCeiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
-        let fastest = turns.into_iter().filter_map(|(_, _, best)| best);
-        let recordings = fastest.map(|best| best.recording(self.logits(best.test))).collect();
+        let all = turns.into_iter().filter_map(|(_, _, repetitions)| repetitions);
+        let recordings = all.map(|repetitions| repetitions.recording(self.logits(repetitions.test))).collect();
         Ok((Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings))
     }
 }
@@ -103,16 +109,17 @@ impl Runtimes {
     }
 
     /// Runs the work once on each.
-    fn run(&self, test: Test, workload: &mut dyn Workload, order: Order) -> Result<Repetition, CliError> {
+    fn run(&self, test: Test, workload: &mut dyn Workload, order: Order) -> Result<Repetitions, CliError> {
         let mut seconds = |runtime: &Runtime| workload.seconds(runtime);
-        let (seconds_unrecorded, seconds) = match order {
+        let (unrecorded, recorded) = match order {
             Order::PlainFirst => (seconds(&self.plain)?, seconds(&self.recorded)?),
             Order::RecordedFirst => {
                 let recorded = seconds(&self.recorded)?;
                 (seconds(&self.plain)?, recorded)
             }
         };
-        Ok(Repetition { test, profile: self.recorded.take_profile(), seconds, seconds_unrecorded })
+        let profile = self.recorded.take_profile();
+        Ok(Repetitions { test, profile, recorded: vec![recorded], unrecorded: vec![unrecorded] })
     }
 }
 
@@ -123,17 +130,20 @@ enum Order {
     RecordedFirst,
 }
 
-impl Repetition {
-    /// The faster of two repetitions, recorded and not each for itself.
-    fn better(self, other: Repetition) -> Repetition {
-        let seconds_unrecorded = self.seconds_unrecorded.min(other.seconds_unrecorded);
-        let faster = if other.seconds < self.seconds { other } else { self };
-        Repetition { seconds_unrecorded, ..faster }
+impl Repetitions {
+    /// With those that came before.
+    fn after(mut self, mut before: Repetitions) -> Repetitions {
+        if fastest(&self.recorded) < fastest(&before.recorded) {
+            before.profile = self.profile;
+        }
+        before.recorded.append(&mut self.recorded);
+        before.unrecorded.append(&mut self.unrecorded);
+        before
     }
 
     /// What the report is made from.
     fn recording(&self, logits: Option<&'static str>) -> Recording {
-        let Repetition { test, ref profile, seconds, seconds_unrecorded } = *self;
+        let Repetitions { test, ref profile, ref recorded, ref unrecorded } = *self;
         Recording {
             phase: match test.kind {
                 TestKind::Prompt => PhaseKind::Prefill,
@@ -144,15 +154,21 @@ impl Repetition {
             batch: test.batch,
             logits,
             threads: profile.threads,
-            operations: profile.operations.iter().map(recorded).collect(),
+            operations: profile.operations.iter().map(recorded_operation).collect(),
             intervals: profile.intervals.iter().map(worked).collect(),
-            seconds,
-            seconds_unrecorded,
+            seconds: fastest(recorded),
+            seconds_unrecorded: fastest(unrecorded),
+            cost: Ratio::of(unrecorded, recorded),
         }
     }
 }
 
-fn recorded(operation: &profile::Operation) -> RecordedOperation {
+/// The shortest duration.
+fn fastest(seconds: &[f64]) -> f64 {
+    seconds.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn recorded_operation(operation: &profile::Operation) -> RecordedOperation {
     let Step { name, layer, kind, shape, kernel, flops, bytes } = operation.step;
     RecordedOperation {
         name,

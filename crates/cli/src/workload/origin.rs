@@ -4,8 +4,7 @@ use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
-use crate::threads;
+use crate::model::{ModelArgs, NumberArgs, Opening, model_of_environment, note_slow_dtype, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::memory::MemoryEstimate;
@@ -48,19 +47,19 @@ impl OriginArgs {
         Ok(runtime)
     }
 
-    /// Opens the model that was named, or the demo model.
+    /// Opens the model that was named, or the demo model, which is packed by `threads` threads if its packed file is to be kept.
     ///
     /// # Errors
     /// If its files cannot be used, or none was named and this program was built without the demo model.
-    pub(crate) fn open(&self, interrupt: &Interrupt) -> Result<Origin, CliError> {
+    pub(crate) fn open(&self, threads: usize, interrupt: &Interrupt) -> Result<Origin, CliError> {
         let wanted = self.synthetic.as_deref();
         let named = wanted.and_then(|wanted| synthetic::NAMES.into_iter().find(|name| *name == wanted));
         match named.and_then(|name| Some(Origin::Random(name, synthetic::config(name)?))) {
             Some(random) => Ok(random),
             None => {
                 // Not by clap: a directory of the environment is no contradiction of --synthetic.
-                let model = self.model.clone().or_else(|| std::env::var_os("CKE_MODEL").map(PathBuf::from));
-                let opening = Opening { threads: threads::default_count()?, is_quiet: false, interrupt };
+                let model = self.model.clone().or_else(model_of_environment);
+                let opening = Opening { threads, is_quiet: false, interrupt };
                 let bundle = ModelArgs { model }.open(self.numbers.dtype(), opening)?;
                 print_notices(bundle.notices());
                 Ok(Origin::Stored(Box::new(bundle)))

@@ -4,11 +4,12 @@ use crate::support::{Outcome, arg, cke, command, keys, run};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 25] = [
     "architecture",
     "bandwidth_gb_per_s",
     "batch",
     "best",
+    "busy_others",
     "depth",
     "dtype",
     "gflops",
@@ -17,6 +18,7 @@ const KEYS: [&str; 23] = [
     "logits",
     "model",
     "peak_gflops",
+    "rates",
     "read_gb_per_s",
     "repetitions",
     "share_of_bandwidth",

@@ -20,8 +20,21 @@ fn doctor_json_has_every_fact() {
 }
 
 #[test]
-fn doctor_text_has_every_section() {
+fn doctor_text_is_what_a_user_needs() {
     let text = cke(&["doctor", "--no-measure"]).success().to_owned();
+    for expected in ["| CPU", "| instruction set", "| threads", "| memory", "cke doctor --all"] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    for internal in ["scheme", "_f32_", "core family"] {
+        assert!(!text.contains(internal), "{internal} in {text}");
+    }
+    assert!(text.lines().count() < 20, "{text}");
+    assert!(!text.contains("tokens a second"), "{text}");
+}
+
+#[test]
+fn doctor_all_has_every_section() {
+    let text = cke(&["doctor", "--no-measure", "--all"]).success().to_owned();
     for expected in [
         "| machine",
         "core family",

@@ -124,7 +124,7 @@ fn embed_says_how_many_texts_were_cut_and_where_the_limit_comes_from() {
     let stdin = format!("short\n{long}\n{long}\n");
     let outcome = run(command(&args), stdin.as_bytes());
     outcome.success();
-    let wanted = "2 of 3 texts were cut at 24 tokens (`max_seq_length` of sentence_bert_config.json)";
+    let wanted = "2 of 3 texts were cut at 24 tokens (`max_seq_length` of sentence_bert_config.json): number 2, 3";
     assert!(outcome.stderr.lines().any(|line| line == wanted), "{outcome:?}");
     let outcome = run(command(&args), b"short\n");
     assert!(!outcome.stderr.contains("cut"), "{outcome:?}");
@@ -170,4 +170,24 @@ fn embed_text_of_10_megabytes_is_cut_before_it_is_tokenized_whole() {
     assert!(started.elapsed() < std::time::Duration::from_secs(3), "{:?}", started.elapsed());
     let start = vector(&model, &[&"the river bank ".repeat(50)]);
     assert_eq!(serde_json::from_value::<Vec<f32>>(report[0]["embedding"].clone()).unwrap(), start);
+}
+
+#[test]
+fn embed_npy_holds_the_vectors_of_the_transformers_library() {
+    let (texts, wanted) = expected();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vectors.npy");
+    let list = golden("st-mean").join("texts.json");
+    let outcome = cke(&["embed", "-m", arg(&golden("st-mean")), "--file", arg(&list), "--npy", arg(&path)]);
+    assert_eq!(outcome.success(), "");
+    let bytes = std::fs::read(&path).expect("the array");
+    let (header, numbers) = bytes.split_at(bytes.len() - 4 * wanted.len());
+    let header = String::from_utf8_lossy(header);
+    let shape = format!("'shape': ({}, {})", texts.len(), wanted.len() / texts.len());
+    assert!(header.contains("'<f4'") && header.contains(&shape) && header.ends_with('\n'), "{header}");
+    let found: Vec<f32> = numbers.chunks_exact(4).map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect();
+    assert_close(&found, &wanted);
+
+    cke(&["embed", "-m", arg(&golden("st-mean")), "--npy", "/no/such/x.npy", "a"]).failure(1, &["/no/such/x.npy: "]);
+    cke(&["embed", "-m", arg(&golden("st-mean")), "--npy", "x.npy", "--json", "a"]).failure(2, &["--json"]);
 }

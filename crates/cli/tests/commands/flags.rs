@@ -68,7 +68,7 @@ fn synthetic_with_model_is_misuse_but_not_with_a_model_of_the_environment() {
     run(bench, b"").success();
     let mut stored = command(&["bench", "model", "-p", "4", "-g", "0", "-r", "1", "-t", "1"]);
     stored.env("CKE_MODEL", "/no/such/model");
-    run(stored, b"").failure(1, &["/no/such/model/config.json"]);
+    run(stored, b"").failure(1, &["/no/such/model: wanted a model directory"]);
 }
 
 #[test]
@@ -118,4 +118,67 @@ fn help_names_flags_and_environment() {
         let outcome = cke(args);
         parts.iter().for_each(|part| assert!(outcome.success().contains(part), "no {part} for {args:?}"));
     }
+}
+
+/// The flag line of each command's help.
+fn flag_line(help: &str, flag: &str) -> Option<String> {
+    help.lines().map(str::trim_start).find(|line| line.contains(flag) && line.starts_with('-')).map(str::to_owned)
+}
+
+#[test]
+fn flags_of_several_commands_mean_the_same_everywhere() {
+    let models: [&[&str]; 8] = [
+        &["generate"],
+        &["chat"],
+        &["embed"],
+        &["eval"],
+        &["inspect"],
+        &["quantize"],
+        &["bench", "model"],
+        &["profile"],
+    ];
+    let others: [&[&str]; 5] =
+        [&["bench", "gemm"], &["bench", "accuracy"], &["bench", "compare"], &["audit"], &["doctor"]];
+    for command in models.into_iter().chain(others) {
+        let outcome = cke(&[command, &["-h"]].concat());
+        let help = outcome.success();
+        // A switch, without a value of its own.
+        if command[0] != "quantize" {
+            let json = flag_line(help, "--json").unwrap_or_else(|| panic!("no --json in {command:?}"));
+            assert!(json.starts_with("--json  ") || json == "--json", "{command:?}: {json}");
+        }
+        let is_model = models.contains(&command);
+        assert_eq!(flag_line(help, "-m, --model <MODEL>").is_some(), is_model, "{command:?}");
+        assert!(!is_model || flag_line(help, "--dtype <TYPE>").is_some(), "{command:?}");
+        assert!(!is_model || flag_line(help, "-t, --threads <N").is_some(), "{command:?}");
+    }
+}
+
+#[test]
+fn model_is_an_argument_or_a_flag_of_inspect_and_quantize() {
+    let model = byte_gpt2();
+    let path = arg(model.path());
+    let by_argument = cke(&["inspect", path, "-t", "1"]);
+    assert_eq!(by_argument.success(), cke(&["inspect", "--model", path, "-t", "1"]).success());
+    let mut by_variable = command(&["inspect", "-t", "1"]);
+    by_variable.env("CKE_MODEL", path);
+    assert_eq!(by_argument.success(), run(by_variable, b"").success());
+    // An argument counts, whatever the environment names.
+    let mut both = command(&["inspect", path, "-t", "1"]);
+    both.env("CKE_MODEL", "/no/such/model");
+    assert_eq!(by_argument.success(), run(both, b"").success());
+    cke(&["inspect", path, "--model", path]).failure(2, &["cannot be used with"]);
+    let packed = model.path().join("packed.cke");
+    cke(&["quantize", "--model", path, "-t", "1", "-o", arg(&packed)]).success();
+    assert!(cke(&["inspect", arg(&packed)]).success().contains("packed"));
+}
+
+#[test]
+fn inspect_dtype_changes_the_memory_that_is_shown() {
+    let model = byte_gpt2();
+    let memory =
+        |dtype: &str| cke(&["inspect", arg(model.path()), "--dtype", dtype, "--json"]).json()["memory"].clone();
+    let (f32, int8) = (memory("f32"), memory("int8"));
+    assert_eq!((&f32["dtype"], &int8["dtype"]), (&"f32".into(), &"int8".into()));
+    assert!(int8["weights"].as_u64() < f32["weights"].as_u64());
 }

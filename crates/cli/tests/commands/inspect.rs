@@ -177,7 +177,8 @@ fn inspect_lists_what_the_files_say_and_is_not_followed() {
 
 #[test]
 fn inspect_no_such_model_names_the_file() {
-    cke(&["inspect", "/nonexistent/model"]).failure(1, &["/nonexistent/model/config.json"]);
+    cke(&["inspect", "/nonexistent/model"])
+        .failure(1, &["/nonexistent/model: wanted a model directory", "No such file"]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ fn missing_model_is_named() {
     for command in ["generate", "embed", "eval"] {
         cke(&[command, "-m", "/no/such/model"]).failure(1, &[]);
     }
-    cke(&["generate", "-m", "/no/such/model", "x"]).failure(1, &["/no/such/model/config.json", "No such file"]);
+    cke(&["generate", "-m", "/no/such/model", "x"])
+        .failure(1, &["/no/such/model: wanted a model directory", "No such file"]);
     let empty = tempfile::tempdir().unwrap();
     cke(&["generate", "-m", arg(empty.path()), "x"]).failure(
         1,

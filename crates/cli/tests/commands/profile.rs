@@ -4,7 +4,7 @@ use crate::support::{Outcome, arg, cke, keys};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const PHASE_KEYS: [&str; 13] = [
+const PHASE_KEYS: [&str; 14] = [
     "batch",
     "between",
     "by_name",
@@ -12,6 +12,7 @@ const PHASE_KEYS: [&str; 13] = [
     "name",
     "operations",
     "recording_cost",
+    "recording_cost_is_noise",
     "seconds_unrecorded",
     "shares",
     "test",

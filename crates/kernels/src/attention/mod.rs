@@ -1,5 +1,9 @@
 //! Scaled dot-product attention: softmax(scale · Q·Kᵀ + mask)·V for each head, of several sequences at once.
 //!
+//! [`AttentionPlan`] is made once for a model, a [`KvCache`] holds the keys and values of a sequence, and a call gets the new rows of
+//! each sequence ([`SequenceRows`], [`Operands`]) with a [`Mask`]. [`KvPool`] is for caches that share memory, [`KvDtype`] for keys and
+//! values in 16 bits.
+//!
 //! Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2. Both products run on the matrix microkernels: keys
 //! and values are packed into panels once, by the task that computes their head, and a prompt and a single token read the same
 //! panels. `head.rs` has the arithmetic, `schedule.rs` who computes what.

@@ -1,6 +1,21 @@
 //! Matrix products: C = act(scale · A·B + bias) + residual.
 //!
-//! [`GemmPlan`] chooses a microkernel for a shape, packs B once and runs it for any number of rows of A.
+//! What most programs need:
+//!
+//! | | |
+//! |---|---|
+//! | [`matmul`](crate::matmul()) | a product in one call |
+//! | [`GemmPlan`], [`Shape`], [`PackedB`], [`Epilogue`] | B packed once and multiplied often, with bias, activation and residual |
+//! | [`Gemm`] | a product with nothing prepared, with α and β |
+//! | [`GemmBatch`], [`Matrices`], [`MatricesMut`] | many products in one call |
+//! | [`Ctx`], [`BatchCtx`] | the threads and memory of a call |
+//!
+//! For special cases: [`BrgemmPlan`] sums products into one C; [`RowBuf`] prepares rows of A once for several plans; [`Explanation`] says how a product is going to be
+//! computed; the modules [`int8`], [`bf16`], [`f16`](mod@f16) and [`grouped`] describe products with fewer bits.
+//!
+//! For authors of microkernels: a kernel is a [`Microkernel`] of [`KernelParts`], is called with [`TileArgs`], reads the formats
+//! [`PanelFormat`] and [`RowFormat`], and is tested by [`check_kernel`]. [`candidates`], [`choose`] and [`cycles`] are the choice between
+//! kernels; everything else here belongs to these.
 
 mod batch;
 pub mod bf16;

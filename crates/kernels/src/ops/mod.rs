@@ -1,4 +1,7 @@
-//! Operations round the matrix products, each vectorised for every ISA and with a naive twin that it is tested against.
+//! Operations around the matrix products, each vectorised for every ISA and with a naive twin that it is tested against.
+//!
+//! Transformers need [`norm`], [`rope`], [`activation`], [`gate`] and [`embedding`]; [`softmax`] turns logits into probabilities and
+//! [`pooling`] rows into one vector. The others serve models with special parts and weights in fewer bits.
 
 pub mod activation;
 pub mod elementwise;

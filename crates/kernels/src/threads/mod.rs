@@ -1,4 +1,7 @@
-//! Threads: the library's worker pool, and what a caller's own pool must promise to take its place.
+//! Threads: the library's worker pool ([`ThreadPool`]), and what a caller's own pool must promise to take its place.
+//!
+//! A program makes one pool of [`ThreadPool::available`] threads and lends it to every call. [`Serial`] runs all on the calling thread.
+//! [`Parallel`] is for pools of other libraries, [`Observed`] for programs that measure.
 
 mod affinity;
 mod float_mode;

@@ -214,19 +214,23 @@ impl Turns {
         let name = seat.contestant.name().to_owned();
         let Prepared { error: first_error, kernel, path } = self.first;
         if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {
-            return Entry { name, kernel, path, rate: None, verdict: Verdict::Failed { reason } };
+            return Entry { name, kernel, path, rate: None, rounds: Vec::new(), verdict: Verdict::Failed { reason } };
         }
         let error = first_error.zip(last_error).map(|(first, last)| first.max(last));
         let verdict = if error.is_some_and(|error| error <= 1.0) { Verdict::Right } else { Verdict::Wrong { error } };
-        Entry { name, kernel, path, rate: rate(&self.rounds, flops), verdict }
+        let rounds = self.rounds.iter().map(|&(_, median)| gflops(flops, median)).collect();
+        Entry { name, kernel, path, rate: rate(&self.rounds, flops), rounds, verdict }
     }
 }
 
+fn gflops(flops: f64, seconds: f64) -> f64 {
+    flops / seconds / 1e9
+}
+
 fn rate(rounds: &[(f64, f64)], flops: f64) -> Option<Rate> {
-    let gflops = |seconds: f64| flops / seconds / 1e9;
-    let medians: Vec<f64> = rounds.iter().map(|&(_, median)| gflops(median)).collect();
+    let medians: Vec<f64> = rounds.iter().map(|&(_, median)| gflops(flops, median)).collect();
     let summary = Summary::from_samples(&medians)?;
-    let best = rounds.iter().map(|&(best, _)| gflops(best)).fold(0.0, f64::max);
+    let best = rounds.iter().map(|&(best, _)| gflops(flops, best)).fold(0.0, f64::max);
     Some(Rate { best, median: summary.median, spread: (summary.max - summary.min) / summary.median })
 }
 

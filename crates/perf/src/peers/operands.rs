@@ -8,7 +8,7 @@ use super::session::Multiply;
 use super::stored::Stored;
 use super::worker::WorkerError;
 use cke_kernels::Error;
-use cke_kernels::scheme::{self, F32, F64, Uniform};
+use cke_kernels::scheme::{self, F32};
 use cke_kernels::scratch::AlignedBuf;
 
 /// A format that products are computed in.
@@ -19,8 +19,6 @@ pub(super) trait Element: scheme::Element + From<f32> + Into<f64> {
     const ROUNDOFF: f64;
     /// A value that no right product contains.
     const NAN: Self;
-    /// The kernels' word for it.
-    type Scheme: Uniform<E = Self>;
 
     /// The nearest number.
     fn nearest(x: f64) -> Self;
@@ -42,7 +40,6 @@ impl Element for f32 {
     const LETTER: char = 's';
     const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
     const NAN: f32 = f32::NAN;
-    type Scheme = F32;
 
     fn nearest(x: f64) -> f32 {
         x as f32
@@ -61,7 +58,6 @@ impl Element for f64 {
     const LETTER: char = 'd';
     const ROUNDOFF: f64 = f64::EPSILON / 2.0;
     const NAN: f64 = f64::NAN;
-    type Scheme = F64;
 
     fn nearest(x: f64) -> f64 {
         x

@@ -44,6 +44,9 @@ pub struct Entry {
     pub path: Option<String>,
     /// `None` if it failed.
     pub rate: Option<Rate>,
+    /// The median call of each round, GFLOP/s; none in results of older versions.
+    #[serde(default)]
+    pub rounds: Vec<f64>,
     /// Whether the product was right.
     pub verdict: Verdict,
 }

@@ -5,6 +5,7 @@ use super::recording::{Kind, PhaseKind, RecordedOperation, Recording};
 use super::report::{About, Report};
 use super::subject::Subject;
 use cke_perf::roofline::Roofline;
+use cke_perf::stats::Ratio;
 
 /// 200 GFLOP/s and 40 GB/s.
 pub(crate) const ROOFLINE: Roofline = Roofline { peak_gflops: 200.0, bandwidth_gb_s: 40.0 };
@@ -80,6 +81,7 @@ pub(crate) fn recording(phase: PhaseKind) -> Recording {
         intervals,
         seconds,
         seconds_unrecorded: seconds * 0.99,
+        cost: Ratio::of(&[seconds * 0.99; 5], &[seconds; 5]),
     }
 }
 

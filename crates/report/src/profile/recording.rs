@@ -1,6 +1,7 @@
 //! What a command recorded of a model at work.
 
 use super::operations::{Interval, Shape};
+use cke_perf::stats::Ratio;
 use serde::Serialize;
 
 /// One phase: its fastest repetition.
@@ -26,6 +27,8 @@ pub struct Recording {
     pub seconds: f64,
     /// The fastest repetition that was not recorded.
     pub seconds_unrecorded: f64,
+    /// By which factor repetitions took longer if they were recorded; `None` if that is not known.
+    pub cost: Option<Ratio>,
 }
 
 /// What a model does in a phase.

@@ -58,6 +58,8 @@ pub(crate) struct Phase {
     pub(crate) tokens_per_second: f64,
     /// By how much the recorded repetition was slower: a share of the unrecorded one, below 0 if it was faster.
     pub(crate) recording_cost: f64,
+    /// Whether that is no more than the repetitions differ by anyway.
+    pub(crate) recording_cost_is_noise: bool,
     pub(crate) total: Totals,
     /// What lies between operations.
     pub(crate) between: Totals,
@@ -98,7 +100,7 @@ impl Report {
 }
 
 impl Phase {
-    fn new(recording: &Recording, roofline: &Roofline) -> Phase {
+    pub(super) fn new(recording: &Recording, roofline: &Roofline) -> Phase {
         let &Recording { phase, tokens, batch, logits, threads, seconds, seconds_unrecorded, .. } = recording;
         let operations = operations(recording, roofline);
         let whole = Whole { nanoseconds: (seconds * 1e9) as u64, threads };
@@ -112,6 +114,8 @@ impl Phase {
             seconds_unrecorded,
             tokens_per_second: (tokens * batch) as f64 / seconds_unrecorded,
             recording_cost: seconds / seconds_unrecorded - 1.0,
+            recording_cost_is_noise: seconds <= seconds_unrecorded
+                || recording.cost.is_none_or(|cost| !cost.is_clear() || cost.estimate < 1.0),
             total,
             between,
             shares: Shares::of(&operations, whole),

@@ -38,9 +38,10 @@ fn head(phase: &Phase) -> String {
     )
 }
 
-/// By how much the recording slowed the work down.
+/// By how much the recording slowed the work down, and whether repetitions differ by as much anyway.
 pub(crate) fn recording_cost(phase: &Phase) -> String {
-    format!("{:+.1}%", 100.0 * phase.recording_cost)
+    let noise = if phase.recording_cost_is_noise { ", noise" } else { "" };
+    format!("{:+.1}%{noise}", 100.0 * phase.recording_cost)
 }
 
 fn table(phase: &Phase) -> String {
@@ -95,8 +96,20 @@ pub(crate) fn summary(phase: &Phase) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::{Recording, example};
     use super::*;
+    use cke_perf::stats::Ratio;
+
+    #[test]
+    fn recording_cost_that_cannot_be_is_called_noise() {
+        let mut recording = example::recording(super::super::PhaseKind::Prefill);
+        let cost = |recording: &Recording| recording_cost(&Phase::new(recording, &example::ROOFLINE));
+        assert_eq!(cost(&recording), "+1.0%");
+        recording.cost = Ratio::of(&[1.0, 1.4, 1.2], &[1.1, 1.3, 1.5]);
+        assert_eq!(cost(&recording), "+1.0%, noise");
+        recording.seconds_unrecorded = recording.seconds * 1.5;
+        assert_eq!(cost(&recording), "-33.3%, noise");
+    }
 
     #[test]
     fn text_has_a_table_for_each_phase() {

@@ -1,10 +1,13 @@
-//! Charts of committed results: CKE beside other libraries.
+//! Results in files: charts of them, CKE beside other libraries, and what changed between two.
 
+mod compare;
 mod figure;
 mod gemm;
 mod models;
+mod rates;
 
 use cke_chart::bars::BarChart;
+pub use compare::{Comparison, compare};
 pub use figure::Choice;
 use figure::Figure;
 use serde::de::DeserializeOwned;
@@ -35,7 +38,8 @@ pub fn chart(text: &str, choice: &Choice) -> Result<BarChart, ResultsError> {
 }
 
 fn figure(text: &str, choice: &Choice) -> Result<Figure, ResultsError> {
-    let json: Value = serde_json::from_str(text).map_err(|error| unfit("results in JSON", error))?;
+    let json: Value =
+        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("another text ({error})")))?;
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     if has("rows") && has("contestants") {
         typed::<gemm::GemmResults>(json, "results of cke bench gemm")?.figure(choice)

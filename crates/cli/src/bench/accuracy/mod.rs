@@ -2,8 +2,9 @@
 
 mod report;
 
+use super::format::FormatArgs;
 use super::gemm::against::{self, Peer};
-use super::gemm::{dtype, format, launcher};
+use super::gemm::{dtype, launcher};
 use super::progress::ProgressLine;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -12,7 +13,7 @@ use crate::threads::ThreadArgs;
 use cke_kernels::Cpu;
 use cke_perf::host::Host;
 use cke_perf::peers::{Data, Dtype, Entrant, Extent, Study, Subject, Sums};
-use cke_perf::report::{Format, format_bytes};
+use cke_perf::report::format_bytes;
 use clap::builder::RangedU64ValueParser;
 use report::Report;
 
@@ -63,9 +64,8 @@ pub(crate) struct AccuracyArgs {
     seeds: usize,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// How results are written
-    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
-    output: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
     }
     drop(progress);
     let mut output = Output::new();
-    output.write(&report.render(args.output)?)?;
+    output.write(&report.render(args.format.format())?)?;
     output.flush()
 }
 

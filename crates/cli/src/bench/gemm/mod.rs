@@ -7,6 +7,7 @@ mod report;
 mod shapes;
 mod table;
 
+use super::format::FormatArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::numbers;
@@ -17,7 +18,7 @@ use cke_kernels::Cpu;
 use cke_perf::host::Host;
 use cke_perf::peers::worker::serve_process;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
-use cke_perf::report::{Format, format_bytes};
+use cke_perf::report::format_bytes;
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::GemmRun;
@@ -70,9 +71,8 @@ pub(crate) struct GemmBenchArgs {
     /// Seconds that a contestant runs in each round, up to 60; it finishes at least one product
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = seconds)]
     secs: f64,
-    /// How results are written
-    #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
-    output: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -101,10 +101,6 @@ fn rounds() -> RangedU64ValueParser<usize> {
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= MAX_SECONDS);
     seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
-}
-
-pub(super) fn format() -> impl TypedValueParser<Value = Format> {
-    named(Format::ALL, Format::name)
 }
 
 /// A choice by name.
@@ -153,7 +149,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
     if let Some(wanted) = args.random.wanted() {
         let contest = random::RandomBench { launcher: &launcher, cpu, own, libraries, settings };
-        return contest.run(wanted, &thread_counts, args.output);
+        return contest.run(wanted, &thread_counts, args.format.format());
     }
     let kernels = if args.kernels { against::kernels(cpu, args.dtype) } else { Vec::new() };
     let products = shapes::products(args.shapes.as_deref())?;
@@ -162,7 +158,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
 
     let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
-    finish(&report.render(args.output)?, report.failures())
+    finish(&report.render(args.format.format())?, report.failures())
 }
 
 /// Writes a report, and fails if a product was wrong or not computed.

@@ -225,7 +225,7 @@ impl Report {
 
 fn line<'a>(contestant: &'a Contestant, row: &'a ProductRow, i: usize) -> GemmLine<'a> {
     let ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, ref entries } = row.result;
-    let Entry { ref name, ref kernel, ref path, rate, ref verdict } = entries[i];
+    let Entry { ref name, ref kernel, ref path, rate, ref verdict, .. } = entries[i];
     let (Product { m, n, k, transpose_a, transpose_b, .. }, leading) = (product, product.leading_dimensions());
     GemmLine {
         threads,
