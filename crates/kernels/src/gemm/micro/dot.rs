@@ -218,15 +218,26 @@ unsafe fn gathered_step<E, S, const MR: usize, const NC: usize>(
     E: Element,
     S: Simd<E>,
 {
-    let gather = |first: *const u8, stride: usize| {
-        let mut vector = [E::zero(); ROW];
-        for lane in 0..count {
-            // SAFETY: element p + lane of an operand, promised by the caller.
-            vector[lane] = unsafe { *first.add((p + lane) * stride).cast::<E>() };
-        }
-        s.read(&vector)
+    // SAFETY: elements of the operands, promised by the caller.
+    let (a, b) = unsafe {
+        let (a, b) = (pair.a.add(p * args.a_col_stride), pair.b.add(p * args.b_stride));
+        (gathered::<E, S>(s, a, args.a_col_stride, count), gathered::<E, S>(s, b, args.b_stride, count))
     };
-    lanes[0][0] = s.mul_add(gather(pair.a, args.a_col_stride), gather(pair.b, args.b_stride), lanes[0][0]);
+    lanes[0][0] = s.mul_add(a, b, lanes[0][0]);
+}
+
+/// `count` elements, `stride` bytes from one to the next, and zeros behind them. No closure: it would be compiled for the baseline by itself.
+///
+/// # Safety
+/// They are valid for reads.
+#[inline(always)]
+unsafe fn gathered<E: Element, S: Simd<E>>(s: S, first: *const u8, stride: usize, count: usize) -> S::Reg {
+    let mut vector = [E::zero(); ROW];
+    for lane in 0..count {
+        // SAFETY: promised by the caller.
+        vector[lane] = unsafe { *first.add(lane * stride).cast::<E>() };
+    }
+    s.read(&vector)
 }
 
 /// # Safety
