@@ -15,6 +15,9 @@ others=128x128x64nt,1500x16x1500
 for suite in gpt2-prompt gpt2-generation bert minilm; do
     "$cke" chart docs/results/models.json --only "$suite" --out "docs/$suite.svg"
 done
+for suite in gpt2-prompt-dtypes gpt2-generation-dtypes bert-dtypes; do
+    "$cke" chart docs/results/dtypes.json --only "$suite" --out "docs/$suite.svg"
+done
 for suite in smollm2-prompt smollm2-generation; do
     "$cke" chart docs/results/gguf.json --only "$suite" --out "docs/$suite.svg"
 done

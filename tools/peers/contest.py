@@ -41,21 +41,27 @@ class Contest:
     def compare(self):
         """The largest difference of each contestant's sample from the first one's."""
         model, reference, differences = self.setting.suite.model, None, {}
-        for contestant in sorted(self.entered, key=lambda contestant: contestant.name == workloads.CKE):
-            numbers = contestant.sample()
+        for contestant, dtype in self._samples():
+            name = contestant.name if dtype == "f32" else f"{contestant.name} in {dtype}"
+            numbers = contestant.sample(dtype)
             if numbers is None:
                 continue
             if reference is None:
-                reference = (contestant.name, numbers)
+                reference = (name, numbers)
                 continue
             difference = sample.largest_difference(numbers, reference[1])
-            if not difference <= sample.TOLERANCE[model]:
+            if not difference <= sample.tolerance(model, dtype):
                 raise WrongResult(
-                    f"{model}: {contestant.name} and {reference[0]} differ by {difference:.2g}, "
-                    f"wanted at most {sample.TOLERANCE[model]:.2g}"
+                    f"{model}: {name} and {reference[0]} differ by {difference:.2g}, wanted at most {sample.tolerance(model, dtype):.2g}"
                 )
-            differences[contestant.name] = difference
+            differences[name] = difference
         return {"reference": reference and reference[0], "largest_difference": differences}
+
+    def _samples(self):
+        """Everyone with each dtype of their tests, those in f32 first, CKE after the others."""
+        tests = self.setting.suite.tests
+        pairs = dict.fromkeys((one, test.dtype) for test in tests for one in self.entered if one.name in test.contestants)
+        return sorted(pairs, key=lambda pair: (pair[1] != "f32", pair[0].name == workloads.CKE))
 
     def measure(self, rounds, seconds):
         """A rehearsal that does not count, then the rounds: every test, every contestant in turn.
@@ -104,6 +110,7 @@ class Contest:
             "title": suite.title,
             "test": test.name,
             "label": test.label,
+            "dtype": test.dtype,
             "unit": suite.unit,
             "threads": self.setting.threads,
             "machine": machine,

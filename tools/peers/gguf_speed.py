@@ -70,15 +70,9 @@ def parse_arguments():
     return arguments
 
 
-def llama_quantize(llama_bench):
-    """The one beside llama-bench, else the one in PATH."""
-    beside = llama_bench and Path(llama_bench).with_name("llama-quantize")
-    return beside if beside and beside.exists() else shutil.which("llama-quantize")
-
-
 def measure(arguments):
     """All results of the chosen suites."""
-    gguf_files.ensure(arguments.formats, arguments.models, arguments.model, llama_quantize(arguments.llama_bench))
+    gguf_files.ensure(arguments.formats, arguments.models, arguments.model, gguf_files.llama_quantize(arguments.llama_bench))
     programs = {
         workloads.CKE: arguments.cke,
         workloads.LLAMA: arguments.llama_bench,

@@ -3,24 +3,27 @@
 import subprocess
 from pathlib import Path
 
+import gguf_files
 from sentences import sentences
-from workloads import SENTENCES
+from workloads import GPT2_GGUF, LLAMA, ONNXRUNTIME, OPENVINO, SENTENCES, Variant
 
 FETCH_MINILM = Path(__file__).resolve().parents[1] / "golden/fetch_minilm.sh"
 
 
-def ensure(model, models):
-    """Makes what is missing of a model below `models`: its directory, its ONNX file, GPT-2 as GGUF, the sentences of MiniLM."""
-    directory = models / model
+def ensure(suite, models, llama_quantize):
+    """Makes what a suite's model lacks below `models`: its directory, ONNX files, GPT-2 as GGUF, the sentences of MiniLM."""
+    model, directory = suite.model, models / suite.model
     if not (directory / "model.safetensors").exists():
         models.mkdir(parents=True, exist_ok=True)
         if model == "minilm":
             subprocess.run(["sh", FETCH_MINILM, directory], check=True)
         else:
             _save_random(model, directory)
-    _unless_there(models / f"{model}.onnx", lambda file: _export_onnx(model, directory, file))
+    for test in (test for test in suite.tests if {ONNXRUNTIME, OPENVINO} & set(test.contestants)):
+        _ensure_onnx(model, models, test.variant)
     if model == "gpt2":
-        _unless_there(models / "gpt2-f32.gguf", lambda file: _write_gguf(directory, file))
+        for dtype in dict.fromkeys(test.dtype for test in suite.tests if LLAMA in test.contestants):
+            _ensure_gguf(dtype, directory, models, llama_quantize)
     if model == "minilm":
         lines = sentences(SENTENCES)
         (models / "sentences.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -42,11 +45,37 @@ def _save_random(model, directory):
     networks.save_random(model, directory)
 
 
-def _export_onnx(model, directory, file):
+def _ensure_onnx(model, models, variant):
+    """The ONNX file of a variant: OpenVINO makes bf16 of the one in f32, ONNX Runtime quantises that once."""
+    f32 = Variant(last_logits=variant.last_logits)
+    plain = models / f"{model}{f32.suffix}.onnx"
+    _unless_there(plain, lambda file: _export_onnx(model, models / model, file, f32))
+    if variant.dtype == "int8":
+        _unless_there(models / f"{model}{variant.suffix}.onnx", lambda file: _quantize_onnx(plain, file))
+
+
+def _ensure_gguf(dtype, directory, models, llama_quantize):
+    """GPT-2 for llama.cpp; its llama-bench reports the loss of a format that nobody can make."""
+    f32 = models / GPT2_GGUF["f32"]
+    _unless_there(f32, lambda file: _write_gguf(directory, file))
+    if dtype != "f32" and llama_quantize and f32.exists():
+        file = models / GPT2_GGUF[dtype]
+        _unless_there(file, lambda file: gguf_files.quantize(llama_quantize, f32, file, file.stem.removeprefix("gpt2-")))
+
+
+def _quantize_onnx(plain, file):
+    """Weights in eight bits with a scale for each output; activations are quantised as they come."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(onnx.load(plain), str(file), per_channel=True, weight_type=QuantType.QInt8)
+
+
+def _export_onnx(model, directory, file, variant):
     import networks
     import torch
 
-    network = networks.load(model, directory)
+    network = networks.load(model, directory, variant.last_logits)
     example = tuple(torch.ones(2, 128, dtype=torch.long) for _ in network.inputs)
     sizes = {0: torch.export.Dim("batch", min=1, max=64), 1: torch.export.Dim("length", min=2, max=512)}
     torch.onnx.export(

@@ -73,16 +73,42 @@ def write(results, file):
 
 
 def print_tables(results):
+    """All tables, on standard output."""
+    print(tables(results))
+
+
+def tables(results):
     """A Markdown table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
+    lines = []
     for suite in dict.fromkeys(test["suite"] for test in results["tests"]):
         tests = [test for test in results["tests"] if test["suite"] == suite]
         names = [name for name in workloads.ALL if any(entry_of(test, name) for test in tests)]
         titles = " | ".join(workloads.TITLES[name] for name in names)
         what = f"{tests[0]['title']}, {tests[0]['unit']}"
-        print(f"\n| {what} | threads | {titles} | CKE of the limit |\n|---|---:|{'---:|' * len(names)}---:|")
+        lines += ["", f"| {what} | threads | {titles} | CKE of the limit |", f"|---|---:|{'---:|' * len(names)}---:|"]
         for test in tests:
-            cells = " | ".join(cell(test, name) for name in names)
-            print(f"| {test['label']} | {test['threads']} | {cells} | {share_of_limit(test)} |")
+            cells = " | ".join(cell(test, name, tests) for name in names)
+            lines.append(f"| {test['label']} | {test['threads']} | {cells} | {share_of_limit(test)} |")
+    return "\n".join(lines)
+
+
+def in_f32(test, tests):
+    """CKE's entry of the same test in f32, if this is one of another dtype."""
+    if test.get("dtype", "f32") == "f32":
+        return None
+    same = (other for other in tests if (other["dtype"], other["threads"]) == ("f32", test["threads"]))
+    return entry_of(next(same, {"entries": []}), workloads.CKE)
+
+
+def write_into(file, name, results):
+    """Puts all tables between the two marks of a document that have this name."""
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    text = file.read_text(encoding="utf-8")
+    before, found, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        sys.exit(f"error: {file}: wanted the lines {begin.strip()} and {end.strip()}")
+    file.write_text(before + begin + tables(results) + "\n" + end + after, encoding="utf-8")
 
 
 def entry_of(test, name):
@@ -90,8 +116,8 @@ def entry_of(test, name):
     return next((entry for entry in test["entries"] if entry["contestant"] == name), None)
 
 
-def cell(test, name):
-    """A contestant's median rate, the range of its rounds where it is wide, and how many times as fast CKE is."""
+def cell(test, name, tests):
+    """A contestant's median rate, the range of its rounds where it is wide, and how many times as fast CKE is; of CKE, as it is in f32."""
     entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
     if not entry:
         return ""
@@ -101,6 +127,9 @@ def cell(test, name):
         parts.append(f"[{number(low)}–{number(high)}]")
     if own and name != workloads.CKE:
         parts.append(f"({own['median'] / entry['median']:.2f} ×)")
+    plain = in_f32(test, tests) if name == workloads.CKE else None
+    if plain:
+        parts.append(f"({entry['median'] / plain['median']:.2f} × f32)")
     return " ".join(parts)
 
 
@@ -118,5 +147,9 @@ def share_of_limit(test):
 
 
 if __name__ == "__main__":
-    RESULTS = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "docs" / "results" / "models.json"
-    print_tables(json.loads(Path(RESULTS).read_text(encoding="utf-8")))
+    RESULTS = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "docs" / "results" / "models.json"
+    FOUND = json.loads(RESULTS.read_text(encoding="utf-8"))
+    if len(sys.argv) > 2:
+        write_into(Path(sys.argv[2]), RESULTS.name, FOUND)
+    else:
+        print_tables(FOUND)

@@ -1,7 +1,7 @@
 """One framework in a process of its own, started by peers.py; it does nothing between the lines that it is sent.
 
 It first writes a line of JSON with its version, then answers each line on standard input with one on standard output:
-`{"run": name, "seconds": s}` with the seconds of each run, `{"sample": true}` with numbers from the model's output.
+`{"run": name, "seconds": s}` with the seconds of each run, `{"sample": dtype}` with numbers from the model's output.
 """
 
 import json
@@ -28,27 +28,29 @@ class Worker:
 
     def __init__(self, contestant, suite, models, threads):
         self.suite, self.models = suite, models
-        self.forward = frameworks.load(contestant, suite.model, models, threads)
-        self.embedder = self._embedder() if suite.model == "minilm" else None
         mine = [test for test in suite.tests if contestant in test.contestants]
-        self.runs = {test.name: self._run_of(test) for test in mine}
+        variants = dict.fromkeys(test.variant for test in mine)
+        self.forwards = {variant: frameworks.load(contestant, suite.model, models, threads, variant) for variant in variants}
+        self.embedder = self._embedder(*self.forwards.values()) if suite.model == "minilm" else None
+        self.runs = {test.name: self._run_of(test, self.forwards[test.variant]) for test in mine}
 
-    def _embedder(self):
+    def _embedder(self, forward):
         sentences = (self.models / "sentences.txt").read_text(encoding="utf-8").splitlines()
-        return Embedder(self.forward, self.models / "minilm", sentences)
+        return Embedder(forward, self.models / "minilm", sentences)
 
-    def _run_of(self, test):
+    def _run_of(self, test, forward):
         if test.kind == "sentences":
             return self.embedder.run
         if test.kind == "generation":
-            return frameworks.pytorch_generation(self.forward.network, 1000, test.tokens)
+            return frameworks.pytorch_generation(forward.network, 1000, test.tokens)
         ids = token_ids((test.batch, test.tokens))
-        return lambda: self.forward(ids)
+        return lambda: forward(ids)
 
     def answer(self, request):
         """The answer to one line."""
         if "sample" in request:
-            return {"sample": sample.of_framework(self.suite.model, self.forward, self.embedder)}
+            variant, forward = next(item for item in self.forwards.items() if item[0].dtype == request["sample"])
+            return {"sample": sample.of_framework(self.suite.model, forward, self.embedder, variant.last_logits)}
         return {"seconds": timed(self.runs[request["run"]], request["seconds"])}
 
     def settings(self):

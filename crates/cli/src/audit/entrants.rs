@@ -24,7 +24,7 @@ impl Entrants {
     pub(super) fn find(named: &[NamedLibrary], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
         let mut entrants = named_library::entrants(Entrant::new(OURS, Subject::Gemm), named)?;
         for library in named {
-            probe(launcher, &library.path)?;
+            probe(launcher, &library.path, Dtype::F32)?;
         }
         let survey = if has_search { find(launcher) } else { Survey::default() };
         for entrant in found_entrants(&survey.libraries) {

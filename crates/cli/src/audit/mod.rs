@@ -4,6 +4,7 @@ mod counting;
 mod entrants;
 mod machine;
 mod products;
+mod units;
 
 use self::entrants::Entrants;
 use self::products::AuditRun;
@@ -20,7 +21,9 @@ use crate::threads::ThreadCountsArgs;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_perf::clock::Stopwatch;
-use cke_report::audit::{self as report, About, Contestant, Measured, Report, Row, Skipped, suite};
+use cke_report::audit::{
+    self as report, About, Contestant, Measured, Report, Row, Skipped, UnitRow, suite, unit_layers,
+};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,8 +31,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
 /// is found, each in a process of its own, in turns, against the roofline, at sizes drawn at random; products on which a library
-/// falls off a cliff. The report is one HTML page that needs nothing else, and can be read by machines as JSON. Nothing else
-/// should run at the same time.
+/// falls off a cliff; and layers in f32, bf16 and int8 against the peak of each unit. The report is one HTML page that needs
+/// nothing else, and can be read by machines as JSON. Nothing else should run at the same time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AuditArgs {
@@ -87,7 +90,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
     let load_average = machine::load_average();
     let (date, cpu, progress) = (date::now(), Cpu::host().map_err(Error::from)?, StatusLine::new());
     let seed = args.seed.unwrap_or_else(new_seed);
-    let (launcher, cases) = (launcher()?, suite(args.quick, seed));
+    let (launcher, cases, unit_layers) = (launcher()?, suite(args.quick, seed), unit_layers(args.quick));
     let threads = args.threads.counts()?;
 
     progress.show("looking for matrix libraries");
@@ -98,10 +101,12 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
         machine: &machine,
         entrants: &entrants,
         cases: &cases,
+        unit_layers: &unit_layers,
         rounds: ROUNDS,
         seconds: if args.quick { QUICK_SECONDS } else { SECONDS } / threads.len() as f64 * 2.0,
     };
     let (products, skipped, contestants) = measure_products(&session, &threads, &progress)?;
+    let units = measure_units(&session, &threads, &progress)?;
     let counters = counting::count(cpu, &cases, &progress)?;
     let about = About {
         cke_version: env!("CARGO_PKG_VERSION"),
@@ -115,7 +120,7 @@ fn measure(args: &AuditArgs) -> Result<Report, CliError> {
         threads,
         skipped,
     };
-    Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, counters }))
+    Ok(Report::new(Measured { about, machine, contestants, unusable_libraries: unusable, products, units, counters }))
 }
 
 /// A short seed that cannot be predicted.
@@ -139,4 +144,9 @@ fn measure_products(
         contestants = names.zip(outcome.libraries).map(|(name, library)| Contestant { name, library }).collect();
     }
     Ok((rows, skipped, contestants))
+}
+
+fn measure_units(session: &AuditRun<'_>, threads: &[usize], progress: &StatusLine) -> Result<Vec<UnitRow>, CliError> {
+    let rows = threads.iter().map(|&threads| session.measure_units(threads, progress));
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
 }

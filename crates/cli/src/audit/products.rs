@@ -3,7 +3,7 @@
 use crate::error::CliError;
 use crate::status_line::StatusLine;
 use cke_perf::clock::Stopwatch;
-use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Library, Settings};
+use cke_perf::peers::{Contest, Dtype, Entrant, Launcher, Library, Product, Settings};
 use cke_report::audit::{Case, Machine, Row, label};
 use cke_report::words::counted;
 
@@ -15,6 +15,8 @@ pub(super) struct AuditRun<'a> {
     /// CKE first.
     pub(super) entrants: &'a [Entrant],
     pub(super) cases: &'a [Case],
+    /// What is computed in every format.
+    pub(super) unit_layers: &'a [Product],
     pub(super) rounds: usize,
     /// For all products with one number of threads.
     pub(super) seconds: f64,

@@ -5,13 +5,17 @@
 
 mod block;
 mod call;
+mod elements;
 mod fault;
 mod operands;
+mod prepared;
 
 pub use self::fault::{Fault, KernelFault};
+pub use self::prepared::check_prepared_kernel;
 
 use self::call::{Call, ToDo};
-use self::operands::Operands;
+use self::elements::Elements;
+use self::operands::Operands as _;
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::microkernel::{Form, Supported, Tile};
 use crate::scheme::{Output, Uniform};
@@ -29,7 +33,7 @@ where
 {
     for (seed, &k) in (1..).zip(DEPTHS) {
         for pairs in [1, 2] {
-            let operands = Operands::<S>::new(kernel, k, pairs, 1.0, seed);
+            let operands = Elements::<S>::new(kernel, k, pairs, 1.0, seed);
             let sums = operands.sums();
             for call in calls(kernel, &operands) {
                 call.check(&|row, col| call.wanted(row, col, sums[row * kernel.tile().nr + col]))?;
@@ -49,7 +53,7 @@ where
     S::E: Into<f64> + From<f32>,
 {
     let Tile { mr, nr } = kernel.tile();
-    let operands = Operands::<S>::new(kernel, 33, 1, 1.0 / 3.0, 99);
+    let operands = Elements::<S>::new(kernel, 33, 1, 1.0 / 3.0, 99);
     let call = |rows, cols| Call { kernel, operands: &operands, rows, cols, to_do: ToDo::Overwrite, split: None };
     let whole = call(mr, nr).run()?;
     for (rows, cols) in tiles(kernel.tile()) {
@@ -75,7 +79,7 @@ where
         return Ok(());
     }
     let Tile { mr, nr } = kernel.tile();
-    let operands = Operands::<S>::new(kernel, 200, 2, 1.0 / 3.0, 77);
+    let operands = Elements::<S>::new(kernel, 200, 2, 1.0 / 3.0, 77);
     for to_do in [ToDo::Overwrite, ToDo::Accumulate, ToDo::Scale { alpha: 0.3, beta: 0.7 }] {
         for (rows, cols) in [(1, 1), (mr, nr)] {
             let call = |split| Call { kernel, operands: &operands, rows, cols, to_do, split };
@@ -99,9 +103,12 @@ fn tiles(tile: Tile) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// Every call that is made with these operands.
-fn calls<S: Uniform>(kernel: Supported<S>, operands: &Operands<S>) -> impl Iterator<Item = Call<'_, S>> {
+fn calls<S: Uniform>(kernel: Supported<S>, operands: &Elements<S>) -> impl Iterator<Item = Call<'_, S>>
+where
+    S::E: Into<f64> + From<f32>,
+{
     let to_dos = ToDo::ALL.into_iter().filter(move |&to_do| match to_do {
-        ToDo::CopyB => kernel.record().form() == Form::Outer && operands.a.len() == 1,
+        ToDo::CopyB => kernel.record().form() == Form::Outer && operands.values().pairs == 1,
         ToDo::Epilogue { .. } => {
             <S::E as Output>::Epilogue::cut(&Epilogue { bias: Some(&[1.0]), ..Epilogue::default() }, 0, 0).is_some()
         }

@@ -53,7 +53,7 @@ mod unpacked;
 pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
 pub use brgemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
-pub use check_kernel::{Fault, KernelFault, check_kernel};
+pub use check_kernel::{Fault, KernelFault, check_kernel, check_prepared_kernel};
 pub use epilogue::{Epilogue, F32Epilogue, NoEpilogue, Scale, Sums, TileEpilogue};
 
 pub use format::{KBlocks, PanelFormat, RowFormat};

@@ -90,7 +90,7 @@ pub fn from_f16(cpu: &Cpu, x: &[u16], out: &mut [f32]) -> Result<(), Error> {
 /// ```
 ///
 /// A group whose largest magnitude is below 1e-35 is zeros with a scale of 0. A group with a NaN or an infinity has zeros and a scale of
-/// NaN, so that every product with it is NaN. The same as [`gemm::int8`](crate::gemm::int8) makes of rows and columns.
+/// NaN, so that every product with it is NaN. The same as [`gemm::int8`](crate::gemm::int8) makes of rows and columns once it has spread them.
 ///
 /// # Errors
 /// [`Error::Size`] if `group` is 0, `out` is not as long as x, or there is not one scale for each group. Nothing is written then.

@@ -69,7 +69,7 @@ const PYTHON_PLACES: [&str; 4] =
 pub fn find(launcher: &Launcher) -> Survey {
     let mut survey = Survey::default();
     for path in candidates() {
-        match probe(launcher, &path) {
+        match probe(launcher, &path, Dtype::F32) {
             Ok(library) => survey.add(library),
             Err(error) => survey.refused.push(Refused { path, error }),
         }
@@ -77,13 +77,13 @@ pub fn find(launcher: &Launcher) -> Survey {
     survey
 }
 
-/// Opens a library in a process of its own, to see whether and how it can be used.
+/// Opens a library in a process of its own, to see whether and how it can be used for products of this format.
 ///
 /// # Errors
-/// If it cannot be loaded, or has no matrix product that we know.
-pub fn probe(launcher: &Launcher, path: &Path) -> Result<Library, PeerError> {
+/// If it cannot be loaded, or has no such product that we know.
+pub fn probe(launcher: &Launcher, path: &Path, dtype: Dtype) -> Result<Library, PeerError> {
     let entrant = Entrant::new(path.to_string_lossy(), Subject::Library(path.to_owned()));
-    let (_, library) = ContestantProcess::open(launcher, &entrant, Dtype::F32, 1, None, Chatter::Hidden)?;
+    let (_, library) = ContestantProcess::open(launcher, &entrant, dtype, 1, None, Chatter::Hidden)?;
     library.ok_or_else(|| PeerError::Answer { name: entrant.name, found: "no description of the library".to_owned() })
 }
 

@@ -14,6 +14,7 @@ use super::stored::Leading;
 use super::worker::WorkerError;
 use std::error::Error as _;
 use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 /// `cblas_?gemm`, with integers of 32 or 64 bits.
@@ -44,7 +45,7 @@ const REFERENCE_SYMBOLS: [&str; 2] = ["CBLAS_CallFromC", "RowMajorStrg"];
 
 /// A library in this process, for as long as that runs: libraries that start threads may not be closed.
 pub(super) struct Opened {
-    handle: libloading::Library,
+    handle: ManuallyDrop<libloading::Library>,
     description: Library,
 }
 
@@ -58,7 +59,7 @@ impl Opened {
         let interface = interface(&handle, path).ok_or(WorkerError::NoProduct)?;
         let (name, version) = identity(&handle, path);
         let description = Library { name, version, path: path.to_owned(), interface };
-        Ok(Opened { handle, description })
+        Ok(Opened { handle: ManuallyDrop::new(handle), description })
     }
 
     /// What it is.
@@ -70,12 +71,12 @@ impl Opened {
     ///
     /// # Errors
     /// If it has none.
-    pub(super) fn product<T: Element + 'static>(self) -> Result<Box<dyn Multiply<T>>, WorkerError> {
+    pub(super) fn product<T: Element + 'static>(&self) -> Result<Box<dyn Multiply<T>>, WorkerError> {
         let letter = T::LETTER;
         let routine = match &self.description.interface {
             Interface::Cblas { prefix, suffix, wide } => {
                 let name = |routine: &str| format!("{prefix}cblas_{letter}{routine}{suffix}");
-                // SAFETY: symbols of these names have these types by the interface's header; the handle is leaked below.
+                // SAFETY: symbols of these names have these types by the interface's header; the library is never closed.
                 unsafe {
                     if *wide {
                         LoadedRoutine::Wide(self.cblas(name)?)
@@ -87,7 +88,6 @@ impl Opened {
             // SAFETY: as above.
             Interface::Onednn => LoadedRoutine::Dnnl(unsafe { self.routine(&format!("dnnl_{letter}gemm"))? }),
         };
-        std::mem::forget(self.handle);
         Ok(Box::new(ByLibrary { routine, called: None }))
     }
 
@@ -102,9 +102,14 @@ impl Opened {
         unsafe { Ok(Cblas { gemm: self.routine(&name("gemm"))?, gemv: function(&self.handle, &name("gemv")) }) }
     }
 
+    /// If it is oneDNN, its major version and what its CPU engine was built for, a bit of `DNNL_RUNTIME_…`.
+    pub(super) fn onednn_build(&self) -> Option<(c_int, c_uint)> {
+        onednn_version(&self.handle).map(|version| (version.major, version.cpu_runtime))
+    }
+
     /// # Safety
     /// As [`function`] demands.
-    unsafe fn routine<F: Copy>(&self, symbol: &str) -> Result<F, WorkerError> {
+    pub(super) unsafe fn routine<F: Copy>(&self, symbol: &str) -> Result<F, WorkerError> {
         // SAFETY: promised by the caller.
         unsafe { function(&self.handle, symbol) }.ok_or_else(|| WorkerError::NoRoutine { symbol: symbol.to_owned() })
     }
@@ -176,8 +181,8 @@ fn identity(library: &libloading::Library, path: &Path) -> (String, Option<Strin
     if let Some(text) = mkl_version(library) {
         return ("MKL".to_owned(), version_in(&text));
     }
-    if let Some(version) = onednn_version(library) {
-        return ("oneDNN".to_owned(), Some(version));
+    if let Some(DnnlVersion { major, minor, patch, .. }) = onednn_version(library) {
+        return ("oneDNN".to_owned(), Some(format!("{major}.{minor}.{patch}")));
     }
     if REFERENCE_SYMBOLS.iter().all(|symbol| has_symbol(library, symbol)) {
         return (REFERENCE.to_owned(), None);
@@ -208,12 +213,9 @@ struct DnnlVersion {
     gpu_runtime: c_uint,
 }
 
-fn onednn_version(library: &libloading::Library) -> Option<String> {
-    // SAFETY: `const dnnl_version_t *dnnl_version(void)` returns a constant of the library, or nothing.
-    unsafe {
-        let version = function::<unsafe extern "C" fn() -> *const DnnlVersion>(library, "dnnl_version")?().as_ref()?;
-        Some(format!("{}.{}.{}", version.major, version.minor, version.patch))
-    }
+fn onednn_version(library: &libloading::Library) -> Option<&'static DnnlVersion> {
+    // SAFETY: `const dnnl_version_t *dnnl_version(void)` returns a constant of the library, which is never closed, or nothing.
+    unsafe { function::<unsafe extern "C" fn() -> *const DnnlVersion>(library, "dnnl_version")?().as_ref() }
 }
 
 /// The first word that begins with a digit and has a dot, up to what is not part of a number.
@@ -288,7 +290,7 @@ impl<T: Element> Multiply<T> for ByLibrary<T> {
     }
 
     fn route(&self) -> Route {
-        Route { kernel: self.called, path: None }
+        Route { kernel: self.called.map(str::to_owned), path: None }
     }
 
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {

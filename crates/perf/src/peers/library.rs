@@ -35,7 +35,7 @@ pub enum Interface {
         /// Whether integers have 64 bits.
         wide: bool,
     },
-    /// `dnnl_sgemm`: oneDNN, f32 alone.
+    /// oneDNN: `dnnl_sgemm` for f32, the matmul primitive for bf16 and int8.
     Onednn,
 }
 
@@ -45,7 +45,8 @@ impl Interface {
         match dtype {
             Dtype::F32 => true,
             Dtype::F64 => matches!(self, Interface::Cblas { .. }),
-            Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => false,
+            Dtype::Bf16 | Dtype::Int8 => matches!(self, Interface::Onednn),
+            Dtype::F16 | Dtype::Int4 => false,
         }
     }
 }

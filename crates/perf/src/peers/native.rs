@@ -57,7 +57,10 @@ impl<T: Element> Multiply<T> for Unpacked {
 
     fn route(&self) -> Route {
         let explanation = self.explanation.as_ref();
-        Route { kernel: explanation.map(|found| found.kernel), path: explanation.map(Explanation::to_string) }
+        Route {
+            kernel: explanation.map(|found| found.kernel.to_owned()),
+            path: explanation.map(Explanation::to_string),
+        }
     }
 
     fn repeat(&mut self, operands: &mut Operands<T>, times: usize) -> Result<(), WorkerError> {
@@ -117,7 +120,7 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> Multiply<f32> for Packed<S> {
     }
 
     fn route(&self) -> Route {
-        Route { kernel: self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name()), path: None }
+        Route { kernel: self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name().to_owned()), path: None }
     }
 
     fn repeat(&mut self, operands: &mut Operands<f32>, times: usize) -> Result<(), WorkerError> {

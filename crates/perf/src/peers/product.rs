@@ -77,8 +77,9 @@ impl Dtype {
             Dtype::Bf16 => (2.0f64 / 3.0).sqrt() / 3.0 / 512.0,
             // B by up to its 2⁻¹².
             Dtype::F16 => (1.0f64 / 3.0).sqrt() / 3.0 / 4096.0,
-            // Either operand by up to half a step of 1/127, times the other.
-            Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() / 127.0,
+            // Either operand by up to half a step, times the other. A step is a 127th of the largest of 128 sums and differences, which are
+            // normal more or less: some 2.7 times their deviation.
+            Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() * (2.7 / 3.0f64.sqrt()) / 127.0,
             // B by up to half a step of 1/7.
             Dtype::Int4 => (1.0f64 / 3.0 / 12.0).sqrt() / 7.0,
         }

@@ -5,6 +5,7 @@ use super::attention::{Attention, Head, by_products};
 use super::check::Check;
 use super::foreign::Opened;
 use super::library::{Library, Subject};
+use super::matmul::ByMatmul;
 use super::native::{BatchReduced, Batched, Packed, Unpacked};
 use super::operands::{Element, Operands};
 use super::product::{Dtype, Product};
@@ -50,7 +51,7 @@ pub(super) trait Multiply<T: Element> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Route {
     /// The kernel.
-    pub(super) kernel: Option<&'static str>,
+    pub(super) kernel: Option<String>,
     /// The path of a one-off product to the kernel.
     pub(super) path: Option<String>,
 }
@@ -103,25 +104,31 @@ pub(super) fn open(
     match dtype {
         Dtype::F32 => open_as::<f32>(subject, threads, dtype),
         Dtype::F64 => open_as::<f64>(subject, threads, dtype),
-        Dtype::Bf16 => Ok((open_packed::<Bf16>(&subject, threads, dtype)?, None)),
-        Dtype::F16 => Ok((open_packed::<F16>(&subject, threads, dtype)?, None)),
-        Dtype::Int8 => Ok((open_packed::<Int8>(&subject, threads, dtype)?, None)),
-        Dtype::Int4 => Ok((open_packed::<Int4>(&subject, threads, dtype)?, None)),
+        Dtype::Bf16 => open_packed::<Bf16>(subject, threads, dtype),
+        Dtype::F16 => open_packed::<F16>(subject, threads, dtype),
+        Dtype::Int8 => open_packed::<Int8>(subject, threads, dtype),
+        Dtype::Int4 => open_packed::<Int4>(subject, threads, dtype),
     }
 }
 
 /// A subject of a format of weights.
 fn open_packed<S: Scheme<A = f32, B = f32, C = f32>>(
-    subject: &Subject,
+    subject: Subject,
     threads: usize,
     dtype: Dtype,
-) -> Result<Box<dyn TimedSubject>, WorkerError> {
-    let kernel = match subject {
-        Subject::Plan => None,
-        Subject::Kernel(name) => Some(name.as_str()),
-        _ => return Err(WorkerError::OnlyPacked { dtype }),
+) -> Result<(Box<dyn TimedSubject>, Option<Library>), WorkerError> {
+    let mut library = None;
+    let multiply: Box<dyn Multiply<f32>> = match subject {
+        Subject::Library(path) => {
+            let opened = Opened::open(&path)?;
+            library = Some(opened.description().clone());
+            Box::new(ByMatmul::new(&opened, dtype)?)
+        }
+        Subject::Plan => Box::new(Packed::<S>::new(threads, None)?),
+        Subject::Kernel(name) => Box::new(Packed::<S>::new(threads, Some(&name))?),
+        Subject::Gemm | Subject::Batch | Subject::BatchReduce => return Err(WorkerError::OnlyPacked { dtype }),
     };
-    Ok(Contender::boxed(Box::new(Packed::<S>::new(threads, kernel)?), dtype))
+    Ok((Contender::boxed(multiply, dtype), library))
 }
 
 fn open_as<T: Element>(
@@ -169,7 +176,7 @@ impl<T: Element> TimedSubject for Contender<T> {
         let error = check.error(operands);
         self.calls_per_sample = calls_per_sample(self.multiply.as_mut(), operands)?;
         let Route { kernel, path } = self.multiply.route();
-        Ok(Answer::Prepared(Prepared { error, kernel: kernel.map(str::to_owned), path }))
+        Ok(Answer::Prepared(Prepared { error, kernel, path }))
     }
 
     fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError> {

@@ -23,6 +23,15 @@ pub(super) enum WorkerError {
     NoProduct,
     #[error("it has no {symbol}")]
     NoRoutine { symbol: String },
+    #[error("wanted oneDNN 3, whose matmul has products in bf16 and int8, found {library} for {dtype}")]
+    NotInLibrary { library: String, dtype: Dtype },
+    #[error("wanted oneDNN 3, found version {found}")]
+    OnednnVersion { found: i32 },
+    #[error(
+        "wanted a oneDNN that computes in the calling process (built for OpenMP, TBB or one thread), found one built for SYCL, \
+         which needs an OpenCL driver for the CPU"
+    )]
+    OnednnRuntime,
     #[error("this CPU has no kernel {name}")]
     NoKernel { name: String },
     #[error("wanted any format but f64 for products with B packed ahead")]

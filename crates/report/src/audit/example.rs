@@ -6,11 +6,12 @@ use super::machine::{Machine, Scaling};
 use super::report::{About, Contestant, Measured, OURS, Report};
 use super::rows::{Row, RowEntry};
 use super::suite::{Family, label};
+use super::units::{UnitEntry, UnitRow};
 use cke_perf::arithmetic::{Arithmetic, ArithmeticPeak};
 use cke_perf::cache_bandwidth::{BandwidthCurve, BandwidthPoint, LevelBandwidth};
 use cke_perf::host::Host;
 use cke_perf::latency::{Latency, Pages};
-use cke_perf::peers::{Interface, Library, Product, Verdict};
+use cke_perf::peers::{Dtype, Interface, Library, Product, Verdict};
 use cke_perf::tlb::DataTlb;
 
 /// One thread: 200 GFLOP/s; 400, 200, 100 and 40 GB/s from caches of 32 KiB, 1 MiB and 32 MiB and from memory.
@@ -93,6 +94,18 @@ pub(crate) fn row(family: Family, product: &str, rates: &[(&str, f64)], ceiling:
     }
 }
 
+/// A layer in eight bits with one thread.
+fn unit(rates: &[(&str, f64)], peak_gflops: f64) -> UnitRow {
+    let entry = |&(name, gflops): &(&str, f64)| UnitEntry {
+        name: name.to_owned(),
+        gflops: Some(gflops),
+        share_of_peak: Some(gflops / peak_gflops),
+        verdict: Verdict::Right,
+    };
+    let label = "128×3072×768 nt".to_owned();
+    UnitRow { dtype: Dtype::Int8, threads: 1, label, peak_gflops, entries: rates.iter().map(entry).collect() }
+}
+
 /// A report on the machine and these rows of one thread.
 pub(crate) fn report(rows: Vec<Row>) -> Report {
     let library = |name: &str| Library {
@@ -128,5 +141,6 @@ pub(crate) fn report(rows: Vec<Row>) -> Report {
         unusable_libraries: Vec::new(),
         counters: Counting::Unavailable { reason: "for example".to_owned() },
         products: rows,
+        units: vec![unit(&[(OURS, 720.0), ("oneDNN", 600.0)], 800.0)],
     })
 }

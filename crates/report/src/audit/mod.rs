@@ -3,7 +3,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `suite`, `draw` | the products that are measured, drawn at random from a seed |
-//! | `machine`, `counting`, `rows` | what was measured |
+//! | `machine`, `counting`, `rows`, `units` | what was measured |
 //! | `ceiling` | what the machine allows for a product |
 //! | `cliffs`, `standing`, `findings` | what follows |
 //! | `report` | all of it, as it is written as JSON |
@@ -22,6 +22,7 @@ mod rows;
 mod standing;
 mod suite;
 mod summary;
+mod units;
 
 pub use counting::{CountedProduct, Counting};
 pub use machine::{Machine, Scaling};
@@ -30,3 +31,4 @@ pub use report::{About, Contestant, Measured, OURS, Report, Skipped, UnusableLib
 pub use rows::Row;
 pub use suite::{Case, Family, label, suite};
 pub use summary::text as summary;
+pub use units::{UNITS, UnitRow, unit_layers};

@@ -6,6 +6,7 @@ use super::findings::{Finding, findings};
 use super::machine::Machine;
 use super::rows::Row;
 use super::standing::{Standing, left_out, standings};
+use super::units::UnitRow;
 use cke_perf::peers::Library;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct Report {
     pub(crate) cliffs: Vec<Cliff>,
     /// Number of threads after number of threads, each in the order of the suite.
     pub(crate) products: Vec<Row>,
+    /// Number of threads after number of threads, format by format.
+    pub(crate) units: Vec<UnitRow>,
     pub(crate) counters: Counting,
 }
 
@@ -97,6 +100,8 @@ pub struct Measured {
     pub unusable_libraries: Vec<UnusableLibrary>,
     /// Number of threads after number of threads, each in the order of the suite.
     pub products: Vec<Row>,
+    /// Number of threads after number of threads, format by format.
+    pub units: Vec<UnitRow>,
     /// Hardware counters over CKE's products.
     pub counters: Counting,
 }
@@ -107,7 +112,7 @@ pub const OURS: &str = "CKE";
 impl Report {
     /// Draws the conclusions.
     pub fn new(measured: Measured) -> Report {
-        let Measured { about, machine, contestants, unusable_libraries, products, counters } = measured;
+        let Measured { about, machine, contestants, unusable_libraries, products, units, counters } = measured;
         let cliffs = cliffs(&products);
         let standings = standings(&products, &cliffs);
         let left_out = left_out(&products);
@@ -122,6 +127,7 @@ impl Report {
             left_out,
             cliffs,
             products,
+            units,
             counters,
         };
         report.findings = findings(&report);

@@ -1,6 +1,7 @@
 //! The summary in the terminal.
 
 use super::report::Report;
+use super::units::{UnitEntry, UnitRow};
 use crate::words::{number, percent};
 use cke_perf::report::{Align, Column, Table};
 
@@ -9,11 +10,12 @@ pub fn text(report: &Report) -> String {
     let findings: String =
         report.findings.iter().map(|finding| format!("{:>14}  {}\n", finding.kind.label(), finding.headline)).collect();
     format!(
-        "{}, products drawn with --seed {}\n\n{findings}\n{}\n{}",
+        "{}, products drawn with --seed {}\n\n{findings}\n{}\n{}\n{}",
         report.machine.name(),
         report.about.seed,
         machine_table(report).to_markdown(),
-        standings_table(report).to_markdown()
+        standings_table(report).to_markdown(),
+        units_table(report).to_markdown()
     )
 }
 
@@ -48,6 +50,33 @@ fn standings_table(report: &Report) -> Table {
     table
 }
 
+/// The best share of each unit's peak that a contestant reached on one of the layers.
+fn units_table(report: &Report) -> Table {
+    let mut table = Table::new(vec![
+        Column::new("threads", Align::Right),
+        Column::new("unit", Align::Left),
+        Column::new("peak, GOP/s", Align::Right),
+        Column::new("library", Align::Left),
+        Column::new("of the peak", Align::Right),
+    ]);
+    for (i, row) in report.units.iter().enumerate() {
+        let is_same = |other: &&UnitRow| (other.dtype, other.threads) == (row.dtype, row.threads);
+        if report.units[..i].iter().any(|before| is_same(&before)) {
+            continue;
+        }
+        let layers = || report.units.iter().filter(is_same);
+        let peak = layers().map(|row| row.peak_gflops).fold(0.0, f64::max);
+        for UnitEntry { name, .. } in &row.entries {
+            let shares = layers().filter_map(|row| row.entry(name)?.share_of_peak);
+            if let Some(best) = shares.max_by(f64::total_cmp) {
+                let (threads, unit) = (row.threads.to_string(), row.dtype.name().to_owned());
+                table.push(vec![threads, unit, number(peak), name.clone(), percent(best)]);
+            }
+        }
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::suite::Family;
@@ -63,6 +92,7 @@ mod tests {
             " loss  OpenBLAS reaches 7 GFLOP/s at 1×3072×768 nt",
             "|       1 | 3.12 |",
             "| CKE      |                 98% |  1 of 1 | 0 of 1 |",
+            "| int8 |         800 | CKE     |         90% |",
         ] {
             assert!(text.contains(expected), "no {expected:?} in {text}");
         }

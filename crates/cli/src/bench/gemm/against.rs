@@ -7,7 +7,7 @@ use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::{Form, candidates};
 use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
-use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find};
+use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe};
 use std::str::FromStr;
 
 /// What `--against` names.
@@ -48,7 +48,8 @@ pub(in crate::bench) fn libraries(
     let named = wanted.iter().filter_map(|peer| if let Peer::Library(named) = peer { Some(named) } else { None });
     let mut entrants = named_library::entrants(own.clone(), named)?.split_off(1);
     if wanted.contains(&Peer::Auto) {
-        let found = find(launcher).entrants(dtype);
+        let mut found = find(launcher).entrants(dtype);
+        found.retain(|entrant| has_products(entrant, dtype, launcher));
         if found.is_empty() {
             note("no matrix library found in the usual places");
         }
@@ -57,6 +58,16 @@ pub(in crate::bench) fn libraries(
         entrants.extend(new);
     }
     Ok(entrants)
+}
+
+/// Whether a library that was found has products of this format. Its name may promise those of weights where it was built without.
+fn has_products(Entrant { name, subject }: &Entrant, dtype: Dtype, launcher: &Launcher) -> bool {
+    match subject {
+        Subject::Library(path) if dtype.is_of_weights() => {
+            probe(launcher, path, dtype).inspect_err(|error| note(&format!("{name} is left out: {error}"))).is_ok()
+        }
+        _ => true,
+    }
 }
 
 /// Our kernels for packed B that dispatch chooses from.

@@ -56,7 +56,8 @@ pub(crate) struct GemmBenchArgs {
         value_parser = numbers::threads,
     )]
     threads: Option<Vec<usize>>,
-    /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
+    /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places. For bf16 and int8 only oneDNN:
+    /// its matmul, with A and B in its own numbers and layout before the time that is measured
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Peer>,
     /// Pack B ahead of the time that is measured, as models do with their weights
@@ -82,6 +83,7 @@ Examples:
   cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
   cke bench gemm --shapes layers.txt --packed --kernels
   cke bench gemm --shapes 128x3072x768nt,1x3072x768nt --packed --dtype int8
+  cke bench gemm --shapes 128x3072x768nt --packed --dtype bf16 --against onednn=/opt/onednn/lib/libdnnl.so.3
   cke bench gemm --shapes 8x3072x768nt@1024:768:4096 --against auto
   cke bench gemm --random 40 --seed 7 --class small,skinny,attention --against auto --minutes 30 --resume finished.jsonl
   CKE_ISA=avx2 cke bench gemm --random 20 --against auto

@@ -274,7 +274,7 @@ impl Content {
 }
 
 impl fmt::Display for Content {
-    /// `768 × 2304 as int8 in quads in panels of 16 columns, blocks of 128 in 2176 bytes`
+    /// `768 × 2304 as int8 in quads, spread in panels of 16 columns, blocks of 128 in 2176 bytes`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Content::File => f.write_str("a file"),

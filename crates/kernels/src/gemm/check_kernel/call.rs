@@ -2,13 +2,13 @@
 
 use super::block::{Block, CANARY, Layout, MARGIN};
 use super::fault::{Fault, KernelFault};
-use super::operands::Operands;
+use super::operands::{Operands, Placed, Values};
 use crate::gemm::epilogue::{Epilogue, Scale, TileEpilogue};
-use crate::gemm::microkernel::{Form, Supported, Tile};
+use crate::gemm::microkernel::{Supported, Tile};
 use crate::gemm::side_work::{PrefetchStream, SideWork};
-use crate::gemm::tile_args::{Pair, Store, TileArgs};
+use crate::gemm::tile_args::{Store, TileArgs};
 use crate::ops::activation::Activation;
-use crate::scheme::{Output, Real, Uniform};
+use crate::scheme::{Element, Output, Real, Scheme};
 use crate::view::MatRef;
 
 /// What a call asks for.
@@ -59,9 +59,9 @@ impl ToDo {
 const FACTOR: f32 = 0.5;
 
 /// One call of a kernel.
-pub(super) struct Call<'o, S: Uniform> {
+pub(super) struct Call<'o, S: Scheme> {
     pub(super) kernel: Supported<S>,
-    pub(super) operands: &'o Operands<S>,
+    pub(super) operands: &'o dyn Operands<S::C>,
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) to_do: ToDo,
@@ -69,10 +69,14 @@ pub(super) struct Call<'o, S: Uniform> {
     pub(super) split: Option<usize>,
 }
 
-impl<S: Uniform> Call<'_, S>
+impl<S: Scheme> Call<'_, S>
 where
-    S::E: Into<f64> + From<f32>,
+    S::C: Element + Into<f64> + From<f32>,
 {
+    fn values(&self) -> &Values<S::C> {
+        self.operands.values()
+    }
+
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<S> {
         let cols = self.cols;
         (0..self.rows).flat_map(move |row| (0..cols).map(move |col| (row, col)))
@@ -83,8 +87,8 @@ where
             kernel: self.kernel.record().name(),
             rows: self.rows,
             cols: self.cols,
-            k: self.operands.k,
-            pairs: self.operands.a.len(),
+            k: self.values().k,
+            pairs: self.values().pairs,
             store: self.to_do.name(),
             fault,
         }
@@ -92,16 +96,17 @@ where
 
     /// What an element of C should become.
     pub(super) fn wanted(&self, row: usize, col: usize, sum: f64) -> f64 {
-        let at = row * self.operands.tile.nr + col;
-        let c: f64 = self.operands.c[at].into();
+        let Values { tile, c, bias, residual, .. } = self.values();
+        let at = row * tile.nr + col;
+        let c: f64 = c[at].into();
         match self.to_do {
             ToDo::Overwrite | ToDo::CopyB => sum,
             ToDo::Accumulate => sum + c,
             ToDo::Scale { alpha, beta } => f64::from(alpha) * sum + f64::from(beta) * c,
             ToDo::Epilogue { accumulate } => {
                 let sum = if accumulate { sum + c } else { sum };
-                let linear = f64::from(FACTOR) * sum + f64::from(self.operands.bias[col]);
-                linear.max(0.0) + f64::from(self.operands.residual[at])
+                let linear = f64::from(FACTOR) * sum + f64::from(bias[col]);
+                linear.max(0.0) + f64::from(residual[at])
             }
         }
     }
@@ -119,40 +124,37 @@ where
 
     /// C (rows, cols) after the call, which wrote nothing else but a true copy of B where it was asked for.
     pub(super) fn run(&self) -> Result<Vec<f64>, KernelFault> {
-        let (rows, cols, k, nr) = (self.rows, self.cols, self.operands.k, self.operands.tile.nr);
-        let (a_layout, b_layout) = self.layouts();
-        let a: Vec<_> = self.operands.a.iter().map(|a| Block::new(a, k, a_layout, f32::NAN)).collect();
-        let b: Vec<_> = self.operands.b.iter().map(|b| Block::new(b, nr, b_layout, f32::NAN)).collect();
-        let pairs: Vec<_> = a.iter().zip(&b).map(|(a, b)| Pair { a: a.start().cast(), b: b.start().cast() }).collect();
-        let nothing = vec![S::E::from(f32::NAN); rows.max(k) * nr];
-        let before = if self.to_do.reads_c() { &self.operands.c } else { &nothing };
+        let (rows, cols, k, nr) = (self.rows, self.cols, self.values().k, self.values().tile.nr);
+        let placed = self.operands.place(rows, cols);
+        let Placed { pairs, a_row_stride, a_col_stride, b_stride, panel_stride, .. } = &placed;
+        let nothing = vec![S::C::from(f32::NAN); rows.max(k) * nr];
+        let before = if self.to_do.reads_c() { &self.values().c } else { &nothing };
         let c_layout = Layout { rows, cols, row_stride: cols + MARGIN, col_stride: 1 };
         let mut c = Block::new(before, nr, c_layout, CANARY);
         let mut copy = Block::new(&nothing, nr, Layout { rows: k, ..c_layout }, CANARY);
 
         let whole = self.epilogue();
-        let epilogue = <S::E as Output>::Epilogue::cut(&whole, 0, 0);
-        let is_outer = self.kernel.record().form() == Form::Outer;
+        let epilogue = <S::C as Output>::Epilogue::cut(&whole, 0, 0);
         let steps = k * pairs.len();
-        let bytes = |elements: usize| elements * size_of::<S::E>();
         let args = TileArgs {
-            pairs: &pairs,
+            pairs,
             k,
             offset: 0,
             before: 0,
             steps,
-            a_row_stride: bytes(a_layout.row_stride),
-            a_col_stride: bytes(a_layout.col_stride),
-            b_stride: bytes(if is_outer { b_layout.row_stride } else { b_layout.col_stride }),
-            panel_stride: 0,
+            a_row_stride: *a_row_stride,
+            a_col_stride: *a_col_stride,
+            b_stride: *b_stride,
+            panel_stride: *panel_stride,
             c: c.start_mut(),
             c_row_stride: c_layout.row_stride,
-            side_work: self.side_work(copy.start_mut().cast(), bytes(c_layout.row_stride)),
+            side_work: self.side_work(copy.start_mut().cast(), c_layout.row_stride * size_of::<S::C>()),
             rows,
             cols,
             store: self.store(epilogue.as_ref()),
         };
-        // SAFETY: 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr; all blocks are laid out as the arguments say.
+        let _session = self.kernel.tiles().begin_session();
+        // SAFETY: 1 ≤ rows ≤ mr and 1 ≤ cols ≤ nr; all operands lie as the arguments say.
         unsafe {
             match self.split {
                 None => self.kernel.run(&args),
@@ -167,35 +169,19 @@ where
         self.check_surroundings(&c)?;
         self.check_surroundings(&copy)?;
         if let ToDo::CopyB = self.to_do {
-            self.check_copy(&b[0], &copy)?;
+            self.check_copy(&copy)?;
         }
         Ok(self.places().map(|(row, col)| c.at(row, col)).collect())
     }
 
-    /// The layouts of A and B: in turn, so that tiles of each number of rows and of columns meet all of them.
-    fn layouts(&self) -> (Layout, Layout) {
-        let (rows, cols, k) = (self.rows, self.cols, self.operands.k);
-        let turn = rows + cols + k;
-        let a = Layout { rows, cols: k, row_stride: k + turn % 3, col_stride: 1 };
-        let b = Layout { rows: k, cols, row_stride: 1, col_stride: k + turn % 3 };
-        match self.kernel.record().form() {
-            Form::Dot => (a, b),
-            Form::Outer | Form::Blocks => {
-                let row_stride = [self.operands.tile.nr, cols, cols + 5][turn % 3];
-                let a = if turn.is_multiple_of(2) { Layout { row_stride: 1, col_stride: rows + 2, ..a } } else { a };
-                (a, Layout { row_stride, col_stride: 1, ..b })
-            }
-        }
-    }
-
-    fn check_surroundings(&self, block: &Block<S::E>) -> Result<(), KernelFault> {
+    fn check_surroundings(&self, block: &Block<S::C>) -> Result<(), KernelFault> {
         block.first_written_outside().map_or(Ok(()), |offset| Err(self.fault(Fault::Outside { offset })))
     }
 
-    fn check_copy(&self, b: &Block<S::E>, copy: &Block<S::E>) -> Result<(), KernelFault> {
-        for row in 0..self.operands.k {
+    fn check_copy(&self, copy: &Block<S::C>) -> Result<(), KernelFault> {
+        for row in 0..self.values().k {
             for col in 0..self.cols {
-                let (wanted, found) = (b.at(row, col), copy.at(row, col));
+                let (wanted, found) = (self.operands.first_b(row, col), copy.at(row, col));
                 if wanted != found {
                     return Err(self.fault(Fault::Copy { row, col, wanted, found }));
                 }
@@ -206,7 +192,7 @@ where
 
     /// The epilogue; without effect where none is asked for.
     fn epilogue(&self) -> Epilogue<'_> {
-        let Operands { tile: Tile { mr, nr }, bias, residual, .. } = self.operands;
+        let Values { tile: Tile { mr, nr }, bias, residual, .. } = self.values();
         match self.to_do {
             ToDo::Epilogue { .. } => Epilogue {
                 scale: Scale::All(FACTOR),
@@ -218,7 +204,7 @@ where
         }
     }
 
-    fn store<'e>(&self, epilogue: Option<&'e <S::E as Output>::Epilogue>) -> Store<'e, S::E> {
+    fn store<'e>(&self, epilogue: Option<&'e <S::C as Output>::Epilogue>) -> Store<'e, S::C> {
         match (self.to_do, epilogue) {
             (ToDo::Accumulate, _) => Store::Accumulate,
             (ToDo::Scale { alpha, beta }, _) => Store::Scale { alpha: alpha.into(), beta: beta.into() },
@@ -228,9 +214,9 @@ where
     }
 
     /// What a second call does, which goes on from what the first one stored.
-    fn store_later(&self) -> Store<'static, S::E> {
+    fn store_later(&self) -> Store<'static, S::C> {
         match self.to_do {
-            ToDo::Scale { alpha, .. } => Store::Scale { alpha: alpha.into(), beta: S::E::one() },
+            ToDo::Scale { alpha, .. } => Store::Scale { alpha: alpha.into(), beta: S::C::one() },
             _ => Store::Accumulate,
         }
     }

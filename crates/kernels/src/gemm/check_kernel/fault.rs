@@ -76,6 +76,18 @@ pub enum Fault {
         /// The element of the copy.
         found: f64,
     },
+    /// A column of packed B does not read back as it was.
+    #[error("column {col} of packed B, row {row}: wanted {wanted}, found {found}")]
+    Column {
+        /// Row of B.
+        row: usize,
+        /// Column of B.
+        col: usize,
+        /// What was packed.
+        wanted: f64,
+        /// What is read.
+        found: f64,
+    },
     /// Memory beside the tile, or beside the copy of B, was written.
     #[error("wrote outside its rows and columns, {offset} elements from the first")]
     Outside {

@@ -1,5 +1,6 @@
-//! Panels of B: for every group of K the scales and the sums of the columns, then bricks of [`COLS`] quads.
+//! Panels of B: for every group of K, spread, the scales and the sums of the columns, then bricks of [`COLS`] quads.
 
+use super::spread::spread;
 use super::{COLS, GROUP, QUAD};
 use crate::gemm::format::PanelFormat;
 use crate::gemm::group::group_of;
@@ -15,7 +16,7 @@ pub(super) const BRICK: usize = COLS * QUAD;
 
 /// One layout for every kernel.
 pub(super) const PANEL: PanelFormat = PanelFormat {
-    layout: "int8 in quads",
+    layout: "int8 in quads, spread",
     cols: COLS,
     block_k: GROUP,
     block_bytes: SCALES + SUMS + GROUP / QUAD * BRICK,
@@ -33,7 +34,9 @@ pub(super) unsafe fn pack(block: PanelBlock<'_, f32>) {
     for start in (0..source.rows()).step_by(GROUP) {
         let out = &mut panel[(row + start) / GROUP * PANEL.block_bytes..][..PANEL.block_bytes];
         for j in 0..source.cols() {
-            pack_column(group_of(source.transposed(), j, start, &mut [0.0; GROUP]), col + j, out);
+            let mut group = *group_of(source.transposed(), j, start, &mut [0.0; GROUP]);
+            spread(&mut group, GROUP.min(source.rows() - start));
+            pack_column(&group, col + j, out);
         }
     }
 }
@@ -53,11 +56,14 @@ fn pack_column(group: &[f32; GROUP], j: usize, out: &mut [u8]) {
 
 /// out ← what column `col` of a panel stands for.
 pub(super) fn read(_format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
-    for (group, block) in out.chunks_mut(GROUP).zip(panel.chunks_exact(PANEL.block_bytes)) {
+    for (out, block) in out.chunks_mut(GROUP).zip(panel.chunks_exact(PANEL.block_bytes)) {
+        let mut group = [0.0; GROUP];
         let scale = &block[col * size_of::<f32>()..][..size_of::<f32>()];
         let scale = f32::from_ne_bytes([scale[0], scale[1], scale[2], scale[3]]);
-        for (p, x) in group.iter_mut().enumerate() {
+        for (p, x) in group[..out.len()].iter_mut().enumerate() {
             *x = scale * f32::from(block[place(p, col)] as i8);
         }
+        spread(&mut group, out.len());
+        out.copy_from_slice(&group[..out.len()]);
     }
 }

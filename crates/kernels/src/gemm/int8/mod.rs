@@ -2,16 +2,18 @@
 //! of groups scaled and added in f32, group after group.
 //!
 //! ```text
-//! x ≈ scale · q,  q in −127 … 127,  scale = max |x| / 127
+//! H·x ≈ scale · q,  q in −127 … 127,  scale = max |H·x| / 127
 //! C[i][j] = Σ over groups g of K   (scale_a[i][g] · scale_b[g][j]) · Σ_p q_a[i][p] · q_b[p][j]
 //! ```
 //!
-//! Rows and columns have a scale for every [`GROUP`] elements. A row's bytes depend on that row alone, and
+//! Rows and columns have a scale for every [`GROUP`] elements, which H spreads before: sums and differences in which no number is much larger
+//! than the others, and whose products add up to the same. A row's bytes depend on that row alone, and
 //! the order of summation on K alone: results have the same bits for any number of rows, any tile, any threads and every instruction
 //! set.
 
 mod columns;
 mod rows;
+mod spread;
 pub(super) mod tile;
 
 use super::format::KBlocks;

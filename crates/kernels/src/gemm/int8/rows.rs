@@ -1,6 +1,7 @@
-//! Rows of A: for every group a scale and its numbers, filled up with zeros.
+//! Rows of A: for every group, spread, a scale and its numbers, filled up with zeros.
 
 use super::GROUP;
+use super::spread::spread;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
@@ -94,8 +95,9 @@ fn prepare<V: Quantize, const BYTES: usize>(
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
-            let mut room = [0.0; GROUP];
-            let parts = group_of(source, i, start, &mut room).as_chunks::<PART>().0;
+            let mut group = *group_of(source, i, start, &mut [0.0; GROUP]);
+            spread(&mut group, GROUP.min(source.cols() - start));
+            let parts = group.as_chunks::<PART>().0;
             let largest = parts.iter().fold(0, |largest, part| largest.max(v.largest(part)));
             let (scale, factor) = scale_for(largest);
             let (head, out) = out.split_at_mut(HEAD);

@@ -14,6 +14,7 @@ pub(crate) fn paragraphs(report: &Report) -> Markup {
         unranked(report),
         Some(CEILINGS.to_owned()),
         Some(MACHINE.to_owned()),
+        (!report.units.is_empty()).then(|| UNITS.to_owned()),
         (!report.about.release_build).then(|| DEBUG_BUILD.to_owned()),
         skipped(report),
         left_out(report),
@@ -93,6 +94,10 @@ const CEILINGS: &str = "What the machine allows for a product is the smaller of 
 
 const MACHINE: &str = "The clock is that of a chain of dependent additions. Peaks are those of independent multiply-adds on registers. \
      Bandwidth is that of reading in order, latency that of a chain of loads in random order. One thread is bound to one CPU.";
+
+const UNITS: &str = "Units are held against the peak of their own format, on layers whose weights are read once for 128 rows. CKE has \
+     its weights packed ahead, and rounds rows of f32 in the time that is measured. In bf16 and int8 oneDNN's matmul takes part, \
+     with both operands in its own numbers and layout before that time; in f32 every library, with operands as they are.";
 
 const DEBUG_BUILD: &str =
     "This program was built for debugging: CKE's own rates and the measured limits are lower than they could be.";

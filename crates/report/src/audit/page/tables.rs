@@ -3,6 +3,7 @@
 use super::super::counting::{CountedProduct, Counting};
 use super::super::report::Report;
 use super::super::rows::{Row, RowEntry};
+use super::super::units::UnitRow;
 use crate::page::markup::{Cell, table};
 use crate::words::{counted, number, percent};
 use cke_perf::peers::Verdict;
@@ -15,6 +16,7 @@ pub(crate) fn all(report: &Report) -> Markup {
         (standings(report))
         @for &threads in &report.about.threads { (products(report, threads)) }
         (cliffs(report))
+        (units(report))
         (facts(report))
         (peaks(report))
         (bandwidths(report))
@@ -107,6 +109,32 @@ fn cliffs(report: &Report) -> Markup {
         _ => "Cliffs, GFLOP/s".to_owned(),
     };
     table(&title, &["library", "product", "threads", "reached", "allowed", "share", "fastest other"], &rows)
+}
+
+/// A row for each layer and format, a column for each contestant that has products of one of the formats.
+fn units(report: &Report) -> Markup {
+    let takes_part = |name: &&str| report.units.iter().any(|row| row.entry(name).is_some());
+    let names: Vec<&str> =
+        report.contestants.iter().map(|contestant| contestant.name.as_str()).filter(takes_part).collect();
+    let row = |row: &UnitRow| {
+        let start = [
+            Cell::text(row.dtype.name()),
+            Cell::text(&row.label),
+            Cell::number(row.threads.to_string()),
+            Cell::number(number(row.peak_gflops)),
+        ];
+        let entry = |name: &&str| match row.entry(name).map(|entry| (entry.gflops, entry.share_of_peak, &entry.verdict))
+        {
+            Some((Some(gflops), Some(share), _)) => Cell::number(format!("{} ({})", number(gflops), percent(share))),
+            Some((.., Verdict::Wrong { .. })) => Cell::marked("WRONG", "cliff"),
+            Some(_) => Cell::number("failed"),
+            None => Cell::number(""),
+        };
+        start.into_iter().chain(names.iter().map(entry)).collect()
+    };
+    let heads: Vec<&str> = ["format", "layer", "threads", "peak"].into_iter().chain(names.iter().copied()).collect();
+    let rows: Vec<Vec<Cell>> = report.units.iter().map(row).collect();
+    table("Units: layers in 10⁹ operations/s (share of the unit's peak)", &heads, &rows)
 }
 
 fn facts(report: &Report) -> Markup {

@@ -1,0 +1,99 @@
+//! Sums and differences that spread large numbers over their group, before rows and columns are quantised.
+//!
+//! Inputs of language models have numbers that are many times larger than their neighbours. One of them sets the step of its whole group.
+//! Each group is therefore multiplied by a matrix H of ±1 (of Walsh and Hadamard), which replaces 16 numbers by 16 of their sums and
+//! differences: a large one becomes 16 of a quarter of its magnitude. H is symmetric and H·H = 16·I, so that a product does not change,
+//!
+//! ```text
+//! Σ a·b  =  Σ (H·a / 4) · (H·b / 4)
+//! ```
+//!
+//! and the same again undoes it. The 16 numbers lie [`STRIDE`] apart, so that vectors are added whole. Of the last group of a K that is no
+//! multiple of [`GROUP`], blocks of 32 are multiplied by the matrix of 4, which halves; up to 31 numbers stay as they are.
+//!
+//! Source: S. Ashkboos et al., "QuaRot: Outlier-Free 4-Bit Inference in Rotated LLMs", 2024.
+
+use super::GROUP;
+
+/// Numbers from one of those that are added to the next.
+const STRIDE: usize = 8;
+
+/// Numbers in one multiplication by the matrix of 4.
+const BLOCK: usize = 4 * STRIDE;
+
+/// The first `len` numbers of a group, spread. Not finite if one of them is not, or if a sum of four is beyond f32.
+#[inline(always)]
+pub(super) fn spread(group: &mut [f32; GROUP], len: usize) {
+    const { assert!(GROUP == 4 * BLOCK, "wanted groups of two multiplications by the matrix of 4") };
+    if len == GROUP {
+        for block in group.as_chunks_mut::<BLOCK>().0 {
+            multiply::<STRIDE>(block);
+        }
+        multiply::<BLOCK>(group);
+    } else {
+        for block in group[..len].as_chunks_mut::<BLOCK>().0 {
+            multiply::<STRIDE>(block);
+        }
+    }
+}
+
+/// Half the sums and differences of each four numbers that lie APART apart.
+#[inline(always)]
+fn multiply<const APART: usize>(block: &mut [f32]) {
+    let (low, high) = block.split_at_mut(2 * APART);
+    let ((a, b), (c, d)) = (low.split_at_mut(APART), high.split_at_mut(APART));
+    for i in 0..APART {
+        let (sum, difference) = (a[i] + b[i], a[i] - b[i]);
+        let (other_sum, other_difference) = (c[i] + d[i], c[i] - d[i]);
+        a[i] = 0.5 * (sum + other_sum);
+        b[i] = 0.5 * (difference + other_difference);
+        c[i] = 0.5 * (sum - other_sum);
+        d[i] = 0.5 * (difference - other_difference);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_stay_and_twice_is_nothing() {
+        let numbers = |seed: usize| -> [f32; GROUP] { std::array::from_fn(|p| ((p * seed) % 17) as f32 - 8.0) };
+        for len in [0, 1, 31, 32, 33, 64, 100, 127, 128] {
+            let (mut a, mut b) = (numbers(5), numbers(7));
+            a[len..].fill(0.0);
+            b[len..].fill(0.0);
+            let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            let (before, wanted) = (a, product(&a, &b));
+            spread(&mut a, len);
+            spread(&mut b, len);
+            assert_eq!(product(&a, &b), wanted, "{len}");
+            assert!(a[len..].iter().all(|&x| x == 0.0), "{len}");
+            spread(&mut a, len);
+            assert_eq!(a, before, "{len}");
+        }
+    }
+
+    #[test]
+    fn a_large_number_becomes_sixteen_of_a_quarter() {
+        for place in [0, 37, 127] {
+            let mut group = [0.0; GROUP];
+            group[place] = 64.0;
+            spread(&mut group, GROUP);
+            let large = |p: usize| if p % STRIDE == place % STRIDE { 16.0 } else { 0.0 };
+            assert!(group.iter().enumerate().all(|(p, x)| x.abs() == large(p)), "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_does_not_vanish() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            for len in [GROUP, 70] {
+                let mut group = [1.0; GROUP];
+                group[len - 1] = bad;
+                spread(&mut group, len);
+                assert!(group.iter().any(|x| !x.is_finite()), "{bad} {len}");
+            }
+        }
+    }
+}
