@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 libraries=$(cd "$1" && pwd)
 
 export CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ CKE_TEST_RUNNER=qemu-aarch64-static QEMU_CPU=cortex-a72
-export CKE_BLAS_LIBRARY=$libraries/libcke_blas.so CKE_ISAS="scalar neon" CKE_DEBIAN_ARCH=arm64
+export CKE_BLAS_LIBRARY=$libraries/libcke_blas.so CKE_ISAS=neon CKE_DEBIAN_ARCH=arm64
 
 work=$(mkdir -p "${CARGO_TARGET_DIR:-target}/c-programs" && cd "${CARGO_TARGET_DIR:-target}/c-programs" && pwd)
 # The name that programs ask for is that of an installed library.
