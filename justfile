@@ -20,6 +20,14 @@ sanitize KIND="address":
 arm-test:
     bash tools/arm/test.sh
 
+# What llvm-mca expects of the kernels on cores of ARM.
+arm-model:
+    bash tools/arm/model.sh
+
+# Archives with a static cke, libraries, manual pages: target/dist.
+dist *ARGS:
+    bash tools/dist/build.sh {{ARGS}}
+
 # Formatting and lints.
 lint:
     cargo fmt --all

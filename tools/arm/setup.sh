@@ -5,7 +5,8 @@
 # programs. Your own toolchain stays as it is; `tools/arm/test.sh` names Debian's compiler to cargo. What is there is not installed again.
 set -euo pipefail
 
-packages=(rustc-web libstd-rust-web-dev libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
+packages=(rustc-web libstd-rust-web-dev libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
+    libc6-dev-arm64-cross libgomp1:arm64 qemu-user-static)
 
 is_installed() { [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2> /dev/null)" = installed ]; }
 

@@ -1,32 +1,45 @@
 #!/usr/bin/env bash
 # Builds libraries, command and tests for 64-bit ARM and runs those tests that compute in QEMU's emulation of single programs:
-# bash tools/arm/test.sh. Needs what tools/arm/setup.sh installs, and cargo. Everything is built in target/cross.
+# bash tools/arm/test.sh. Needs what tools/arm/setup.sh installs, cargo, and the network for the BLAS testers. Everything is built in
+# target/cross. The last line sums up: N passed, M failed, K skipped; what is printed is also in target/cross/test.log.
 #
 # QEMU_CPU names a core and so the features that programs see. No test runs on two cores unless these make a difference to it:
 #
-#   max                       has sdot: every kernel there is, each against its oracle
+#   max                       has sdot: every kernel there is, those for plain NEON among them, each against its oracle
 #   cortex-a72                plain NEON: models, commands, BLAS and C interface
 #   cortex-a76                sdot: models with weights of few bits, once more
 #   cortex-a53, neoverse-n1   nothing that the others lack: which core is found
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+export CARGO_TARGET_DIR=target/cross
+if [ "${1:-}" != steps ]; then
+    mkdir -p "$CARGO_TARGET_DIR"
+    trap : INT TERM # the steps end, and are summed up
+    status=0
+    bash tools/arm/test.sh steps 2>&1 | tee "$CARGO_TARGET_DIR/test.log" || status=$?
+    printf '64-bit ARM, in %s s: ' "$SECONDS"
+    awk -v status="$status" -f .ci/sum.awk "$CARGO_TARGET_DIR/test.log"
+    exit "$status"
+fi
+
 emulator=qemu-aarch64-static
 target=aarch64-unknown-linux-gnu
-export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=target/cross CARGO_INCREMENTAL=0
+export RUSTC=/usr/bin/rustc CARGO_INCREMENTAL=0
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$emulator
 export CKE_TEST_RUNNER=$emulator      # what starts the programs that tests start
 export CARGO_PROFILE_DEV_DEBUG=none   # half of the time of building is linking
 
 # Everything is built for the whole workspace at once: for single packages cargo would build parts of it again, with other features.
-cargo_test() { cargo test --workspace --locked --target "$target" "$@"; }
+cargo_test() { cargo test --workspace --locked --no-fail-fast --target "$target" "$@"; }
 
+failures=0
 on() { # on CORE ARGUMENTS: these tests on this core
     local core=$1
     shift
     echo "--- $core ($SECONDS s)"
-    QEMU_CPU=$core cargo_test "$@"
+    QEMU_CPU=$core cargo_test "$@" || failures=$((failures + 1))
 }
 
 # Of the engine those that compute: reading of texts and settings is the same code on every machine.
@@ -50,9 +63,13 @@ echo "skipped: memory_limit, which the emulator would not fit into"
 }
 
 for core in Cortex-A53 Cortex-A72 Cortex-A76 Neoverse-N1; do
-    QEMU_CPU=${core,,} "$emulator" "target/cross/$target/debug/cke" doctor --no-measure | grep -q "^| CPU  *| $core " || {
+    QEMU_CPU=${core,,} "$emulator" "$CARGO_TARGET_DIR/$target/debug/cke" doctor --no-measure | grep -q "^| CPU  *| $core " || {
         echo "arm: cke doctor does not find a $core" >&2
         exit 1
     }
     echo "passed: cke doctor finds a $core"
 done
+
+echo "--- C programs ($SECONDS s)"
+bash tools/arm/libraries.sh "$CARGO_TARGET_DIR/$target/debug/deps"
+[ "$failures" = 0 ]

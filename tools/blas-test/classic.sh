@@ -11,7 +11,9 @@ root=$work/debian
 # The testers are compiled for at most 9 sizes of at most 65.
 sizes='0 1 2 7 15 17 33 63 65'
 
-unpack_debian "$root" libblas-test libblas3 libgfortran5 libquadmath0
+packages=(libblas-test libblas3 libgfortran5)
+[ "$architecture" = arm64 ] || packages+=(libquadmath0)
+unpack_debian "$root" "${packages[@]}"
 blas=$(echo "$root"/usr/lib/*/blas)
 
 # An input that tests nothing but gemm and gemv.
@@ -29,7 +31,7 @@ with_sizes() {
 run() {
     local tester=$1 input=$2 routine=$3 results=$4 report=$work/report verbose=$work/verbose
     rm -f ./*blat?.out
-    LD_LIBRARY_PATH="$blas:${blas%/blas}" LD_PRELOAD=$library CKE_BLAS_VERBOSE=1 "$blas/$tester" < "$input" > "$report" 2> "$verbose"
+    LD_LIBRARY_PATH="$blas:${blas%/blas}" LD_PRELOAD=$library CKE_BLAS_VERBOSE=1 "${runner[@]}" "$blas/$tester" < "$input" > "$report" 2> "$verbose"
     cat ./*blat?.out >> "$report" 2> /dev/null || true # the Fortran testers write to a file
     local passed found
     passed=$(grep -ciE "$routine +PASSED" "$report" || true)
@@ -44,7 +46,7 @@ run() {
 }
 
 cd "$work"
-for isa in scalar avx2 avx512; do
+for isa in "${isas[@]}"; do
     export CKE_ISA=$isa
     for make_input in only_ours with_sizes; do
         for type in s d; do

@@ -5,8 +5,8 @@ source "$(dirname "$0")/library.sh"
 
 # build SOURCE [OPTIONS]: compiles it to $work/program.
 build() {
-    local source=$1 compiler=(cc -std=c11)
-    [ "${source##*.}" = c ] || compiler=(c++ -std=c++17)
+    local source=$1 compiler=("${CC:-cc}" -std=c11)
+    [ "${source##*.}" = c ] || compiler=("${CXX:-c++}" -std=c++17)
     "${compiler[@]}" -O2 -Wall -Wextra -Wpedantic -Werror "${@:2}" -Icrates/blas/include "$tools/$source" -o "$work/program" \
         -L"${library%/*}" -lcke_blas -Wl,-rpath,"${library%/*}" -pthread -lm
 }
@@ -15,7 +15,7 @@ build() {
 for style in PLAIN_STYLE MKL_STYLE; do
     for source in link.c errors.cpp; do
         build "$source" "-D$style"
-        "$work/program"
+        "${runner[@]}" "$work/program"
         echo "passed: $source, $style"
     done
 done
@@ -23,9 +23,9 @@ done
 # On every instruction set, of which a CPU without it takes the next lower one, and with one thread and with two.
 for source in flags.c stack.c; do
     build "$source"
-    for isa in scalar avx2 avx512; do
+    for isa in "${isas[@]}"; do
         for threads in 1 2; do
-            CKE_ISA=$isa CKE_NUM_THREADS=$threads "$work/program"
+            CKE_ISA=$isa CKE_NUM_THREADS=$threads "${runner[@]}" "$work/program"
             echo "passed: $source, $isa, threads: $threads"
         done
     done
@@ -34,13 +34,13 @@ done
 # Without limits in the environment the library looks for the CPUs of the process.
 unset CKE_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS
 build stack.c
-"$work/program"
+"${runner[@]}" "$work/program"
 echo "passed: stack.c, threads: as the process may have"
 
-if cc -fopenmp -x c - -o "$work/program" <<< 'int main(void) { return 0; }' 2> /dev/null; then
+if "${CC:-cc}" -fopenmp -x c - -o "$work/program" <<< 'int main(void) { return 0; }' 2> /dev/null; then
     build openmp.c -fopenmp
-    threads=$(OMP_PROC_BIND=false "$work/program")
-    OMP_PROC_BIND=true "$work/program" "$threads"
+    threads=$(OMP_PROC_BIND=false "${runner[@]}" "$work/program")
+    OMP_PROC_BIND=true "${runner[@]}" "$work/program" "$threads"
     echo "passed: openmp.c, threads: $threads"
 else
     echo "skipped: openmp.c: this compiler has no OpenMP"

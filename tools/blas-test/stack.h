@@ -1,4 +1,4 @@
-/* How much stack a call uses, on a thread with 16 KiB: seen from what it left of a pattern. */
+/* How much stack a call uses, on a thread with a small stack: seen from what it left of a pattern. */
 #ifndef STACK_H
 #define STACK_H
 
@@ -8,7 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STACK_BYTES = 16384, STACK_LIMIT = 8192, STACK_PATTERN = 0xA5 };
+/* The least that glibc gives a thread. */
+#ifdef __aarch64__
+enum { STACK_BYTES = 131072 };
+#else
+enum { STACK_BYTES = 16384 };
+#endif
+enum { STACK_LIMIT = 8192, STACK_PATTERN = 0xA5 };
 
 /* Bytes of stack that a thread used which ran this alone, with all that a thread itself takes. */
 static size_t stack_of_thread(void *(*run)(void *), void *argument) {

@@ -1,4 +1,4 @@
-/* Threads with 16 KiB of stack through cke.h: each call, from pools to products to errors, each on a thread of its own, over shapes that take
+/* Threads with a small stack through cke.h: each call, from pools to products to errors, each on a thread of its own, over shapes that take
  * each way through the library. A call may use 8 KiB. Prints the largest use, and what went wrong, if anything.
  *
  * stack THREADS: with a pool of this many threads, 0 for none. */
@@ -113,6 +113,7 @@ int main(int arguments, char **argument) {
     if (arguments != 2) return fprintf(stderr, "usage: stack THREADS\n"), 2;
     threads = strtoul(argument[1], NULL, 10);
     struct step nothing = {do_nothing, "nothing", CKE_OK};
+    stack_of_thread(run, &nothing); /* The first thread has the loader bind what it calls. */
     const size_t thread_itself = stack_of_thread(run, &nothing);
     size_t largest = 0;
     const char *largest_name = "";

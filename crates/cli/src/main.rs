@@ -21,6 +21,7 @@ mod generate;
 mod input;
 mod inspect;
 mod interrupt;
+mod manual;
 mod model;
 mod named_library;
 mod npy;
@@ -66,6 +67,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Chart(chart::ChartArgs),
     Completions(completions::CompletionsArgs),
+    Manual(manual::ManualArgs),
 }
 
 fn main() -> ExitCode {
@@ -95,5 +97,6 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
         Command::Audit(args) => audit::run(args),
         Command::Chart(args) => chart::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Manual(args) => manual::run(&args),
     }
 }

@@ -1,7 +1,7 @@
 //! Libraries that `--against` names, in every command that compares with libraries.
 
 use crate::error::CliError;
-use cke_perf::peers::{Entrant, Subject};
+use cke_perf::peers::{Entrant, Subject, refuses_libraries};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -18,6 +18,9 @@ impl FromStr for NamedLibrary {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<NamedLibrary, &'static str> {
+        if let Some(reason) = refuses_libraries() {
+            return Err(reason);
+        }
         match text.split_once('=') {
             Some((name, path)) if !name.is_empty() && !path.is_empty() => {
                 Ok(NamedLibrary { name: name.to_owned(), path: path.into() })

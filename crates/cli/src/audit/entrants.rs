@@ -2,7 +2,8 @@
 
 use crate::error::CliError;
 use crate::named_library::{self, NamedLibrary};
-use cke_perf::peers::{Dtype, Entrant, Launcher, Library, Subject, Survey, find, probe};
+use crate::output::note;
+use cke_perf::peers::{Dtype, Entrant, Launcher, Library, Subject, Survey, find, probe, refuses_libraries};
 use cke_report::audit::{OURS, UnusableLibrary};
 
 /// CKE and the libraries it is compared with.
@@ -25,6 +26,9 @@ impl Entrants {
         let mut entrants = named_library::entrants(Entrant::new(OURS, Subject::Gemm), named)?;
         for library in named {
             probe(launcher, &library.path, Dtype::F32)?;
+        }
+        if let Some(reason) = refuses_libraries().filter(|_| has_search) {
+            note(reason);
         }
         let survey = if has_search { find(launcher) } else { Survey::default() };
         for entrant in found_entrants(&survey.libraries) {

@@ -17,6 +17,7 @@ mod eval;
 mod flags;
 mod generate;
 mod inspect;
+mod manual;
 mod memory;
 mod models;
 mod process;

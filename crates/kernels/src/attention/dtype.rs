@@ -1,5 +1,6 @@
 //! What keys and values are kept as, and the kernels that read it.
 
+use super::KV_BLOCK;
 use crate::cpu::Cpu;
 use crate::gemm::microkernel::Ready;
 use crate::gemm::{Form, Shape, Supported, Tile, candidates, cycles};
@@ -47,7 +48,8 @@ impl KvDtype {
     }
 }
 
-/// A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts.
+/// A panel wider than the head would waste memory; then the fastest for a prompt of middling length counts. Kernels whose panels do not fill
+/// a KV block would give results other bits than all others do.
 fn fastest<S: Scheme>(cpu: &Cpu, form: Form, head_dim: usize) -> Supported<S> {
     let rates = cpu.core_family().rates();
     let cost = |kernel: Supported<S>| {
@@ -56,8 +58,9 @@ fn fastest<S: Scheme>(cpu: &Cpu, form: Form, head_dim: usize) -> Supported<S> {
         let width = head_dim.next_multiple_of(kernel.record().panel_format().cols);
         (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
     };
+    let fills_kv_blocks = |kernel: Supported<S>| KV_BLOCK.is_multiple_of(kernel.record().panel_format().cols);
     candidates::<S>(cpu, form)
-        .filter(|kernel| kernel.tile().mr >= Tile::LEAST_ROWS)
+        .filter(|&kernel| kernel.tile().mr >= Tile::LEAST_ROWS && fills_kv_blocks(kernel))
         .min_by_key(|&kernel| cost(kernel))
         .expect("every scheme has a scalar kernel")
 }

@@ -5,7 +5,7 @@
 
 use super::contest::Entrant;
 use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
-use super::library::{Library, Subject};
+use super::library::{Library, Subject, refuses_libraries};
 use super::product::Dtype;
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,9 +65,12 @@ const USUAL_PLACES: [&str; 14] = [
 const PYTHON_PLACES: [&str; 4] =
     ["lib", "lib*/python3*/site-packages/*.libs", "lib*/python3*/*-packages/*/lib", "local/lib"];
 
-/// Every library in the usual places that can be used.
+/// Every library in the usual places that can be used; none if [`refuses_libraries`] says so.
 pub fn find(launcher: &Launcher) -> Survey {
     let mut survey = Survey::default();
+    if refuses_libraries().is_some() {
+        return survey;
+    }
     for path in candidates() {
         match probe(launcher, &path, Dtype::F32) {
             Ok(library) => survey.add(library),

@@ -64,6 +64,17 @@ pub struct Library {
     pub interface: Interface,
 }
 
+/// Why this program opens no library, if it cannot: one that is linked statically has no loader.
+pub const fn refuses_libraries() -> Option<&'static str> {
+    if cfg!(target_feature = "crt-static") {
+        return Some(
+            "this cke is linked statically and cannot load libraries: \
+             build one that can (cargo build --release), and compare with that",
+        );
+    }
+    None
+}
+
 /// The name of netlib's BLAS: a specification in code, without threads or vectors, which no ranking is fair to.
 pub const REFERENCE: &str = "reference BLAS";
 

@@ -61,7 +61,7 @@ pub use contest::{Contest, Entrant, Settings};
 pub use contestant::{Launcher, PeerError};
 pub use draw::{Class, draw};
 pub use find::{Refused, Survey, find, probe};
-pub use library::{Interface, Library, Subject};
+pub use library::{Interface, Library, Subject, refuses_libraries};
 pub use product::{Dtype, Product, ProductError};
 pub use reference::Errors;
 pub use result::{Entry, Rate, ShapeResult, Verdict};

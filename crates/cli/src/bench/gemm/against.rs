@@ -7,7 +7,7 @@ use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::{Form, candidates};
 use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
-use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe};
+use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe, refuses_libraries};
 use std::str::FromStr;
 
 /// What `--against` names.
@@ -23,6 +23,9 @@ impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Peer, String> {
+        if let Some(reason) = refuses_libraries() {
+            return Err(reason.to_owned());
+        }
         if text == "auto" {
             return Ok(Peer::Auto);
         }

@@ -1,0 +1,28 @@
+//! `cke manual`.
+
+use crate::Cli;
+use crate::error::CliError;
+use clap::CommandFactory as _;
+use std::fs;
+use std::path::PathBuf;
+
+/// Writes manual pages, of cke and of each of its commands
+///
+/// The pages are files of the directory, which is made where it is missing: cke.1, cke-generate.1 and so on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ManualArgs {
+    /// The directory
+    directory: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke manual ~/.local/share/man/man1
+  cke manual /tmp && man /tmp/cke.1";
+
+pub(crate) fn run(ManualArgs { directory }: &ManualArgs) -> Result<(), CliError> {
+    fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
+        .map_err(|error| CliError::Failed(format!("{}: {error}", directory.display())))
+}
