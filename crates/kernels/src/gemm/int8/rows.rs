@@ -56,7 +56,12 @@ pub(super) unsafe fn bytes(block: RowBlock<'_, f32>) {
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn offset(block: RowBlock<'_, f32>) {
     // SAFETY: promised by the caller.
-    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| *out = q.map(|q| (q as u8).wrapping_add(128)));
+    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| {
+        // A loop: `map` may become a function for the baseline.
+        for (out, q) in out.iter_mut().zip(q) {
+            *out = (q as u8).wrapping_add(128);
+        }
+    });
 }
 
 /// # Safety
