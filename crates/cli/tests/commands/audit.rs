@@ -48,6 +48,7 @@ fn assert_report(report: &Value) {
         "machine",
         "products",
         "standings",
+        "units",
         "unusable_libraries",
     ];
     assert_eq!(keys(report), sections);
