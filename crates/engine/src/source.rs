@@ -76,6 +76,16 @@ impl<'a> Source<'a> {
         Source::new(Weights::Stored(scope), loading)
     }
 
+    /// The tensors below another scope of the same checkpoint.
+    pub(crate) fn beside(&self, scope: Scope<'a>) -> Source<'a> {
+        Source {
+            weights: Weights::Stored(scope),
+            prefix: String::new(),
+            loading: self.loading,
+            memory: self.memory.clone(),
+        }
+    }
+
     /// The weights of a packed file. Bytes are reported as their checksums are found right.
     ///
     /// # Errors

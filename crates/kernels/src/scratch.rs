@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn buffers_on_huge_pages_lie_side_by_side_and_outlive_them() {
         let pages = HugePages::new();
-        let mut buffers: Vec<_> = [1, 70, 1 << 20].map(|len| AlignedBuf::<f32>::zeroed_in(&pages, len).unwrap()).into();
+        let mut buffers: Vec<_> = [1, 70, 1 << 18].map(|len| AlignedBuf::<f32>::zeroed_in(&pages, len).unwrap()).into();
         assert!(buffers.iter().all(|buffer| is_on_a_line(buffer) && buffer.iter().all(|&x| x == 0.0)));
         let addresses: Vec<_> = buffers.iter().map(|buffer| buffer.as_ptr().addr()).collect();
         assert!(addresses[0].is_multiple_of(HUGE_PAGE));
@@ -296,11 +296,11 @@ mod tests {
     fn chunks_follow_each_other_and_large_buffers_stand_alone() {
         let pages = HugePages::new();
         let take = |len| AlignedBuf::<u8>::zeroed_in(&pages, len).unwrap();
-        let (small, large, empty) = (take(12 << 20), take(17 << 20), take(0));
-        assert!(small.chunk.is_some() && large.chunk.is_none() && empty.chunk.is_none());
-        let more = [take(12 << 20), take(12 << 20)];
-        let chunk = |buffer: &AlignedBuf<u8>| buffer.chunk.as_ref().map(Arc::as_ptr);
-        assert!(chunk(&more[0]) == chunk(&small) && chunk(&more[1]) != chunk(&small));
+        let (large, empty) = (take(2 << 20), take(0));
+        assert!(large.chunk.is_none() && empty.chunk.is_none());
+        let small: Vec<_> = (0..12).map(|_| take(3 << 19)).collect();
+        let chunk = |index: usize| small[index].chunk.as_ref().map(Arc::as_ptr);
+        assert!(chunk(0).is_some() && chunk(9) == chunk(0) && chunk(10) != chunk(0) && chunk(11) == chunk(10));
     }
 
     /// An address that nothing was written to.

@@ -103,10 +103,10 @@ fn load_stored(
     config.tie_word_embeddings = !has_own_head(checkpoint, config.tie_word_embeddings)?;
     let root = Source::stored(checkpoint.root(), loading);
     let model = match checkpoint.scope(&PREFIXES, TOKEN_TABLE) {
-        Ok(scope) => Source::stored(scope, loading),
+        Ok(scope) => root.beside(scope),
         // The output projection stands for both.
         Err(_) if config.tie_word_embeddings && checkpoint.contains(HEAD) => {
-            let model = Source::stored(checkpoint.scope(&PREFIXES, PROBES[1])?, loading);
+            let model = root.beside(checkpoint.scope(&PREFIXES, PROBES[1])?);
             return build(&model, (&root, HEAD), &config, runtime);
         }
         Err(error) => return Err(error.into()),

@@ -39,7 +39,7 @@ pub(super) fn load_from(
     match weights {
         Weights::Stored(checkpoint) => {
             let model = Source::stored(checkpoint.scope(&PREFIXES, TOKEN_TABLE)?, loading);
-            build(&model, &Source::stored(checkpoint.root(), loading), config, runtime)
+            build(&model, &model.beside(checkpoint.root()), config, runtime)
         }
         Weights::Packed(file) => {
             let source = Source::packed(file, runtime, loading)?;

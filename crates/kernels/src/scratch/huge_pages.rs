@@ -6,11 +6,11 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that are asked for at a time. What is not used of them is never touched, and so takes no memory.
-const CHUNK: usize = 32 << 20;
+const CHUNK: usize = 16 << 20;
 
 /// Where buffers come from that live equally long and are too small for huge pages of their own, such as the packed weights of a model's
 /// layers: on pages of 4 KB a layer of one megabyte is read from memory at two thirds of the speed. Clones are the same place. Memory is
-/// given back 32 MB at a time, when the last buffer in it is dropped.
+/// given back 16 MB at a time, when the last buffer in it is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct HugePages {
     open: Arc<Mutex<Option<Open>>>,
@@ -43,7 +43,7 @@ impl HugePages {
     /// So many bytes on a cache line, not yet written to, that nobody else has while the chunk lives; `None` for buffers that are large
     /// enough to have huge pages of their own, and where there is no memory for a chunk.
     pub(super) fn take(&self, bytes: usize) -> Option<(NonNull<u8>, Arc<Chunk>)> {
-        let bytes = bytes.checked_next_multiple_of(LINE).filter(|&bytes| bytes <= CHUNK / 2)?;
+        let bytes = bytes.checked_next_multiple_of(LINE).filter(|&bytes| bytes < HUGE_PAGE)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.as_ref().is_none_or(|open| CHUNK - open.used < bytes) {
             *open = Some(Open { chunk: Arc::new(Chunk::new()?), used: 0 });
