@@ -121,7 +121,7 @@ SUITES = (
 )
 
 
-# Who takes part in each dtype: everyone with its own best way. Those that have no such products, or none for whole models, are left out.
+# The contestants of each dtype, each in its own best way; those without such products, or without them for whole models, are left out.
 IN_DTYPES = {
     "f32": (CKE, *FRAMEWORKS, LLAMA),
     "bf16": (CKE, PYTORCH, OPENVINO),

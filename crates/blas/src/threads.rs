@@ -8,7 +8,6 @@ use crate::messages::say_once;
 use cke_kernels::Error;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial, ThreadPool};
-use std::cell::RefCell;
 use std::ptr::null_mut;
 use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -32,25 +31,7 @@ pub(crate) fn run(work: usize, multiply: impl FnOnce(&dyn Parallel, &mut [Scratc
             return multiply(&workers.pool, &mut workers.scratch);
         }
     }
-    run_alone(multiply);
-}
-
-/// With the memory that this thread keeps from call to call.
-#[inline]
-fn run_alone(multiply: impl FnOnce(&dyn Parallel, &mut [Scratch])) {
-    thread_local! {
-        static KEPT: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
-    }
-    let mut multiply = Some(multiply);
-    let _ = KEPT.try_with(|kept| {
-        if let (Ok(mut scratch), Some(multiply)) = (kept.try_borrow_mut(), multiply.take()) {
-            multiply(&Serial, slice::from_mut(&mut *scratch));
-        }
-    });
-    // While the thread ends its scratch is gone.
-    if let Some(multiply) = multiply {
-        multiply(&Serial, &mut [Scratch::new()]);
-    }
+    Scratch::of_thread(|scratch| multiply(&Serial, slice::from_mut(scratch)));
 }
 
 /// The pool, with a buffer for each of its threads.

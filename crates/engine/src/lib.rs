@@ -30,7 +30,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 //! | [`notice`] | what the files say and is not done |
 //! | [`runtime`], [`profile`] | the CPU and the threads that models run on; what ran on them, and when |
 //! | [`weight_format`] | the numbers that weights are held in |
-//! | [`quantize`] | a model in one packed file |
+//! | [`quantize`], [`packed_beside`] | a model in one packed file, and such a file kept beside the model |
 //! | [`models`] | GPT-2, Llama and its kin, BERT |
 //! | [`memory`] | the memory that a model takes |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |

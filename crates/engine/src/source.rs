@@ -78,12 +78,7 @@ impl<'a> Source<'a> {
 
     /// The tensors below another scope of the same checkpoint.
     pub(crate) fn beside(&self, scope: Scope<'a>) -> Source<'a> {
-        Source {
-            weights: Weights::Stored(scope),
-            prefix: String::new(),
-            loading: self.loading,
-            memory: self.memory.clone(),
-        }
+        Source { memory: self.memory.clone(), ..Source::stored(scope, self.loading) }
     }
 
     /// The weights of a packed file. Bytes are reported as their checksums are found right.

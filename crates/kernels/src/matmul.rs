@@ -7,7 +7,6 @@ use crate::scheme::Element;
 use crate::scratch::Scratch;
 use crate::threads::ThreadPool;
 use crate::view::{AsMatMut, AsMatRef};
-use std::cell::RefCell;
 use std::sync::OnceLock;
 
 /// C (m, n) = A (m, k) · B (k, n), in f32 or f64, with any strides.
@@ -47,7 +46,7 @@ pub fn matmul<E: Element>(a: &impl AsMatRef<E>, b: &impl AsMatRef<E>, c: &mut im
         return Ok(());
     }
     let pool = shared_pool()?;
-    with_scratch(|scratch| product.run(cpu, c, &mut Ctx { pool, scratch }))
+    Scratch::of_thread(|scratch| product.run(cpu, c, &mut Ctx { pool, scratch }))
 }
 
 /// The pool of all calls.
@@ -59,16 +58,4 @@ fn shared_pool() -> Result<&'static ThreadPool, Error> {
     // Not inside `get_or_init`, which cannot fail. Of two threads that come here at once, one drops its pool again.
     let pool = ThreadPool::new(ThreadPool::available())?;
     Ok(POOL.get_or_init(|| pool))
-}
-
-/// Runs `multiply` with the memory that this thread keeps from call to call.
-fn with_scratch<T>(multiply: impl FnOnce(&mut Scratch) -> T) -> T {
-    thread_local! {
-        static KEPT: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
-    }
-    // While the thread ends, its memory is gone already.
-    let mut scratch = KEPT.try_with(RefCell::take).unwrap_or_default();
-    let result = multiply(&mut scratch);
-    let _ = KEPT.try_with(|kept| kept.replace(scratch));
-    result
 }

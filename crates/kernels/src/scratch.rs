@@ -7,6 +7,7 @@ pub use huge_pages::HugePages;
 use crate::error::Error;
 use huge_pages::Chunk;
 use std::alloc::{Layout, alloc, dealloc};
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -167,6 +168,18 @@ impl Scratch {
     /// Scratch that holds nothing yet.
     pub const fn new() -> Self {
         Scratch { list: Arena::new(), rest: Arena::new() }
+    }
+
+    /// Runs `work` with the scratch that the calling thread keeps from call to call.
+    pub fn of_thread<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+        thread_local! {
+            static KEPT: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
+        }
+        // While the thread ends, its memory is gone already.
+        let mut scratch = KEPT.try_with(RefCell::take).unwrap_or_default();
+        let result = work(&mut scratch);
+        let _ = KEPT.try_with(|kept| kept.replace(scratch));
+        result
     }
 
     /// `len` elements with unspecified contents.

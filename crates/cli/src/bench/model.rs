@@ -19,10 +19,10 @@ use cke_perf::report::render;
 /// Measures tokens per second of a model
 ///
 /// Tests are named as by llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one by one; pp128x8
-/// reads 8 sequences of 128 tokens together, and tg64@4096 generates behind 4096 others. They run in turns, after a warm-up that does not count. The machine's
-/// multiply-add peak (and read bandwidth, for tg) is measured before each turn with the same number of threads; shares
-/// set the best repetition against the best measurement. Weights that stay in a cache are read faster than from memory:
-/// more than 100% of the bandwidth. A single thread is bound to one CPU.
+/// reads 8 sequences of 128 tokens together, and tg64@4096 generates behind 4096 others. They run in turns, after a warm-up
+/// that does not count. The machine's multiply-add peak (and read bandwidth, for tg) is measured before each turn with the
+/// same number of threads; shares set the best repetition against the best measurement. Weights that stay in a cache are
+/// read faster than from memory: more than 100% of the bandwidth. A single thread is bound to one CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ModelBenchArgs {

@@ -2,7 +2,7 @@
 
 use super::cache::Panels;
 use super::{KvDtype, KvFormat};
-use crate::numbers::bf16::f32_to_bf16;
+use crate::numbers::bf16::{f32_to_bf16, round_to_bf16};
 use crate::simd::{AllLanes, FirstLanes, Lanes, Op, Simd};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
@@ -113,9 +113,7 @@ impl Append {
                 // SAFETY: dimensions of a row, promised to `new`.
                 let row = unsafe { from_raw_parts(self.keys.data.add(i * self.keys.stride + start), count) };
                 let mut numbers = [0; GROUP];
-                for (number, x) in numbers.iter_mut().zip(row) {
-                    *number = f32_to_bf16(*x);
-                }
+                round_to_bf16(row, &mut numbers);
                 for (pair, numbers) in numbers.as_chunks::<2>().0[..count.div_ceil(2)].iter().enumerate() {
                     // SAFETY: the place of two dimensions of one position, promised to `new`.
                     unsafe { out.wrapping_add((start / 2 + pair) * panel.cols).write(*numbers) };

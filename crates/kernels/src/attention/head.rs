@@ -17,7 +17,7 @@ use super::cache::{HeadPanels, Panels};
 use super::mask::Visible;
 use super::parts::{Divide, Join, OutRows, Part};
 use super::queries::Queries;
-use super::rounded::{RoundRows, row_len as rounded_row_len};
+use super::rounded::{self, RoundRows};
 use super::weights::Weights;
 use super::{AttentionPlan, KvFormat};
 use crate::gemm::chains::chain_start;
@@ -117,7 +117,7 @@ impl KeyHead<'_> {
         let query = |place: *const f32| unsafe { std::slice::from_raw_parts(place, dim) };
         let (data, row_stride) = if self.plan.rounds_rows() {
             dispatch(&self.plan.cpu, RoundRows { rows: places.map(query), k: dim, out: copy });
-            (copy.as_ptr(), rounded_row_len(dim))
+            (copy.as_ptr(), rounded::row_len(dim))
         } else if group == 1 || queries.rows().len() == 1 {
             let first = places.next().unwrap_or(self.queries);
             (first, if group == 1 { self.query_stride } else { dim })

@@ -1,6 +1,6 @@
 //! Rows for kernels of pairs: queries and weights rounded to bf16.
 
-use crate::numbers::bf16::{bf16_to_f32, f32_to_bf16};
+use crate::numbers::bf16::{bf16_to_f32, round_to_bf16};
 use crate::simd::{Op, Simd};
 
 /// Numbers that are rounded at a time: a vector of AVX-512, which is what kernels of pairs need.
@@ -29,10 +29,8 @@ impl<'r, I: Iterator<Item = &'r [f32]>> Op for RoundRows<'_, I> {
             }
             // SAFETY: two numbers of 16 bits in the place of each of f32, of which any bits are a value.
             let halves = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<u16>(), 2 * out.len()) };
-            // A loop over single numbers: from groups of a fixed size the compiler makes no vectors.
-            for (half, &x) in halves.iter_mut().zip(row) {
-                *half = f32_to_bf16(x);
-            }
+            // The whole row at once: from groups of a fixed size the compiler makes no vectors here.
+            round_to_bf16(row, halves);
         }
     }
 }
@@ -44,8 +42,11 @@ pub(super) fn round_in_place<S: Simd<f32>>(s: S, row: &mut [f32]) -> S::Reg {
     let mut sum = s.splat(0.0);
     let groups = row.as_chunks_mut::<GROUP>().0;
     for i in 0..groups.len() {
-        let halves = rounded(&groups[i]);
-        let numbers = halves.map(bf16_to_f32);
+        let (mut halves, mut numbers) = ([0; GROUP], [0.0; GROUP]);
+        round_to_bf16(&groups[i], &mut halves);
+        for (x, &half) in numbers.iter_mut().zip(&halves) {
+            *x = bf16_to_f32(half);
+        }
         for lanes in numbers.chunks(S::LANES) {
             sum = s.add(sum, s.read(lanes));
         }
@@ -53,15 +54,6 @@ pub(super) fn round_in_place<S: Simd<f32>>(s: S, row: &mut [f32]) -> S::Reg {
         groups[i / 2].as_chunks_mut().0[i % 2] = pairs(&halves);
     }
     sum
-}
-
-#[inline(always)]
-fn rounded(numbers: &[f32; GROUP]) -> [u16; GROUP] {
-    let mut halves = [0; GROUP];
-    for (half, &x) in halves.iter_mut().zip(numbers) {
-        *half = f32_to_bf16(x);
-    }
-    halves
 }
 
 /// Pairs as the bits of f32 that take their place in memory, the first number in the lower half.

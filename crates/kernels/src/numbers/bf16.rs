@@ -17,6 +17,14 @@ pub(crate) fn f32_to_bf16(x: f32) -> u16 {
     (if bits & !(1 << 31) > INFINITY { quiet } else { nearest }) as u16
 }
 
+/// Rounds numbers, as many as both slices have: a loop that the compiler makes vectors of.
+#[inline(always)]
+pub(crate) fn round_to_bf16(x: &[f32], out: &mut [u16]) {
+    for (half, &x) in out.iter_mut().zip(x) {
+        *half = f32_to_bf16(x);
+    }
+}
+
 /// The same number as f32.
 #[inline(always)]
 pub(crate) fn bf16_to_f32(x: u16) -> f32 {

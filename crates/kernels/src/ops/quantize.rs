@@ -5,7 +5,7 @@
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
-use crate::numbers::bf16::{bf16_to_f32, f32_to_bf16};
+use crate::numbers::bf16::{bf16_to_f32, round_to_bf16};
 use crate::numbers::int8::{Affine, affine, affine_of, quantized, scale_of};
 use crate::simd::{Op, Simd, dispatch, f16};
 
@@ -30,9 +30,7 @@ impl Op for ToBf16<'_> {
     /// Plain arithmetic on integers, which the compiler turns into vectors of the instruction set.
     #[inline(always)]
     fn run<S: Simd<f32>>(self, _: S) {
-        for (&x, out) in self.0.iter().zip(self.1) {
-            *out = f32_to_bf16(x);
-        }
+        round_to_bf16(self.0, self.1);
     }
 }
 

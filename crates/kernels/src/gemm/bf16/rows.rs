@@ -4,7 +4,7 @@ use super::PAIR;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::RowBlock;
-use crate::numbers::bf16::f32_to_bf16;
+use crate::numbers::bf16::round_to_bf16;
 
 /// Bytes of a pair.
 const PAIR_BYTES: usize = PAIR * size_of::<u16>();
@@ -25,9 +25,7 @@ pub(super) unsafe fn prepare(block: RowBlock<'_, f32>) {
         let row = &mut row[..format.row_bytes(k)];
         for (start, out) in (0..k).step_by(GROUP).zip(row.chunks_mut(GROUP * size_of::<u16>())) {
             let mut halves = [0u16; GROUP];
-            for (half, &x) in halves.iter_mut().zip(group_of(source, i, start, &mut [0.0; GROUP])) {
-                *half = f32_to_bf16(x);
-            }
+            round_to_bf16(group_of(source, i, start, &mut [0.0; GROUP]), &mut halves);
             // SAFETY: bytes of numbers, at most as many as `out` has. Through bytes of single numbers the compiler makes no vectors of it.
             unsafe { halves.as_ptr().cast::<u8>().copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
         }
