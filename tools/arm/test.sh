@@ -29,7 +29,6 @@ export RUSTC=/usr/bin/rustc CARGO_INCREMENTAL=0
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$emulator
 export CKE_TEST_RUNNER=$emulator      # what starts the programs that tests start
-export CARGO_PROFILE_DEV_DEBUG=none   # half of the time of building is linking
 
 # Everything is built for the whole workspace at once: for single packages cargo would build parts of it again, with other features.
 cargo_test() { cargo test --workspace --locked --no-fail-fast --target "$target" "$@"; }

@@ -9,6 +9,7 @@ target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-targe
 runtime_dir=$(rustc --print sysroot)/lib/rustlib/$host/lib
 deps=$target/$host/debug/deps
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=$sanitizer ${RUSTFLAGS:-}" CARGO_INCREMENTAL=0
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only # for the lines of reports
 
 # skip TEST REASON: leaves a test out and says why.
 skips=()
