@@ -117,18 +117,42 @@ impl Uniform for F32 {
     type E = f32;
 }
 
-/// f32 · f32 in eight bits, quantised in groups: [`gemm::int8`](crate::gemm::int8).
+/// f32 · f32 in eight bits: [`gemm::int8`](crate::gemm::int8). GROUP elements of a row, and of a column, have one scale, or all have if
+/// it is WHOLE, and GROUP of them make a block.
 #[derive(Clone, Copy, Debug)]
-pub struct Int8;
+pub struct Int8By<const GROUP: usize, const WHOLE: bool>;
 
-impl Scheme for Int8 {
+/// Eight bits, with a scale for 128 elements: what models are quantised to.
+pub type Int8 = Int8By<128, false>;
+
+/// Eight bits, with a scale for GROUP elements: 32, 64, 128 or 256.
+pub type Int8Groups<const GROUP: usize> = Int8By<GROUP, false>;
+
+/// Eight bits, with one scale for each row of A and each column of B.
+pub type Int8PerChannel = Int8By<128, true>;
+
+/// The kernels of a scheme of eight bits.
+pub trait Int8Kernels: Sized + 'static {
+    /// As [`Scheme::NAME`].
+    const NAME: &'static str;
+
+    /// As [`Scheme::kernels`].
+    fn kernels() -> &'static [&'static [Microkernel<Self>]]
+    where
+        Self: Scheme;
+}
+
+impl<const GROUP: usize, const WHOLE: bool> Scheme for Int8By<GROUP, WHOLE>
+where
+    Self: Int8Kernels,
+{
     type A = f32;
     type B = f32;
     type C = f32;
-    const NAME: &'static str = "int8";
+    const NAME: &'static str = <Self as Int8Kernels>::NAME;
 
-    fn kernels() -> &'static [&'static [Microkernel<Int8>]] {
-        registry::INT8
+    fn kernels() -> &'static [&'static [Microkernel<Self>]] {
+        <Self as Int8Kernels>::kernels()
     }
 }
 

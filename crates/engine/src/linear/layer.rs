@@ -122,7 +122,7 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
         let weights = &mut self.weights;
         // Panels take whole blocks of inputs.
         let unit = match layout {
-            Layout::InOut => weights.format().block_k,
+            Layout::InOut => weights.rows_at_a_time(),
             Layout::OutIn => 1,
         };
         source.slabs(pool, name, rows, cols, unit, |row, slab| {

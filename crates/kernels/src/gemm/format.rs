@@ -88,6 +88,6 @@ pub enum KBlocks {
     Segments,
     /// At multiples of so many products.
     Multiples(usize),
-    /// Nowhere, since C cannot hold the sums: a call takes all of K.
+    /// Nowhere, since C cannot hold the sums: a call takes all of K, and columns of B are packed whole.
     Whole,
 }

@@ -3,7 +3,7 @@
 //!
 //! Kernels with equal formats read the same packed weights.
 
-use super::format::PanelFormat;
+use super::format::{KBlocks, PanelFormat};
 use super::loops::WholeB;
 use super::microkernel::Supported;
 use super::panel::PanelBlock;
@@ -117,6 +117,14 @@ impl<S: Scheme> PackedB<S> {
         self.as_bytes().len()
     }
 
+    /// Of so many rows, or their multiples, parts of B that are packed by themselves must be: of all where one scale serves whole columns.
+    pub fn rows_at_a_time(&self) -> usize {
+        match self.kernel.tiles().kernel().k_blocks {
+            KBlocks::Whole => self.k.max(1),
+            _ => self.format().block_k,
+        }
+    }
+
     /// Packs `block` as the part of B that starts at row `k0` and column `n0`.
     ///
     /// # Errors
@@ -152,11 +160,11 @@ impl<S: Scheme> PackedB<S> {
         if block.rows() == 0 {
             return Ok(());
         }
-        let is_whole = k0.is_multiple_of(format.block_k)
-            && (block.rows() == rows_left || block.rows().is_multiple_of(format.block_k));
+        let unit = self.rows_at_a_time();
+        let is_whole = k0.is_multiple_of(unit) && (block.rows() == rows_left || block.rows().is_multiple_of(unit));
         if !is_whole {
             let what = "rows of B, or their multiples, to be packed at a time";
-            return Err(Error::Size { what, wanted: format.block_k, found: block.rows() });
+            return Err(Error::Size { what, wanted: unit, found: block.rows() });
         }
         let kernel = self.kernel;
         self.for_each_panel(pool, n0..n0 + block.cols(), |panel, columns| {

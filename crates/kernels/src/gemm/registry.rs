@@ -16,7 +16,7 @@ use super::microkernel::{Form, Microkernel, Tile, TileKernel};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{bf16, f16};
 use crate::cpu::{Features, Isa};
-use crate::scheme::{self, Scheme};
+use crate::scheme::{self, Int8By, Int8Kernels, Scheme};
 use crate::simd::{Entry, QuadRows, Scalar};
 
 #[cfg(target_arch = "x86_64")]
@@ -160,57 +160,49 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// `int8!("name", needs, function, rows, [1 2 3], [1 2])`: one record of int8, its functions one for each number of rows and, for a tile
-/// of several panels, of panels.
+/// `int8!(group, whole, "name")`: the kernels of a scheme of eight bits, groups that need the same of the CPU, the most capable first.
 macro_rules! int8 {
-    ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*]) => {
-        int8::record($name, $needs, &[$(&[int8::tile::$function::<$heights>]),*], QuadRows::$rows)
+    ($group:literal, $whole:literal, $name:literal) => {
+        impl Int8Kernels for Int8By<$group, $whole> {
+            const NAME: &'static str = $name;
+
+            fn kernels() -> &'static [&'static [Microkernel<Self>]] {
+                static KERNELS: &[&[Microkernel<Int8By<$group, $whole>>]] = &[
+                    #[cfg(target_arch = "x86_64")]
+                    &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3])],
+                    #[cfg(target_arch = "x86_64")]
+                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, "12x16", [1 2 3 4 5 6 7 8 9 10 11 12])],
+                    #[cfg(target_arch = "x86_64")]
+                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, "8x16", [1 2 3 4 5 6 7 8])],
+                    #[cfg(target_arch = "aarch64")]
+                    &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, "6x16", [1 2 3 4 5 6])],
+                    #[cfg(target_arch = "aarch64")]
+                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, "6x16", [1 2 3 4 5 6])],
+                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, "4x16", [1 2 3 4])],
+                ];
+                KERNELS
+            }
+        }
     };
-    ($name:literal, $needs:expr, $function:ident, $rows:ident, [$($heights:literal)*], $panels:tt) => {
-        int8::record($name, $needs, &[$(int8!(@row $function, $heights, $panels)),*], QuadRows::$rows)
+    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*]) => {
+        int8!(@make $isa, $name, $needs, $rows, $tile, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
     };
-    (@row $function:ident, $height:literal, [$($panels:literal)*]) => {
-        &[$(int8::tile::$function::<$height, $panels>),*]
+    (@wide $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], $panels:tt) => {
+        int8!(@make $isa, $name, $needs, $rows, $tile, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
+    };
+    (@row $group:literal, $whole:literal, $function:ident, $height:literal, [$($panels:literal)*]) => {
+        &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
+    };
+    (@make $isa:literal, $name:literal, $needs:expr, $rows:ident, $tile:literal, $functions:expr) => {
+        int8::record(concat!($isa, "_", $name, "_", $tile), $needs, $functions, QuadRows::$rows)
     };
 }
 
-/// The kernels of int8: groups that need the same of the CPU, the most capable first.
-pub(crate) static INT8: &[&[Microkernel<scheme::Int8>]] = &[
-    #[cfg(target_arch = "x86_64")]
-    INT8_AVX512_VNNI,
-    #[cfg(target_arch = "x86_64")]
-    INT8_AVX_VNNI,
-    #[cfg(target_arch = "x86_64")]
-    INT8_AVX2,
-    #[cfg(target_arch = "aarch64")]
-    aarch64::INT8_NEON_DOTPROD,
-    #[cfg(target_arch = "aarch64")]
-    aarch64::INT8_NEON,
-    INT8_SCALAR,
-];
-
-#[cfg(target_arch = "x86_64")]
-#[rustfmt::skip]
-static INT8_AVX512_VNNI: &[Microkernel<scheme::Int8>] = &[
-    int8!("avx512_vnni_int8_8x48", AVX512_VNNI, avx512_vnni, Offset, [1 2 3 4 5 6 7 8], [1 2 3]),
-];
-
-#[cfg(target_arch = "x86_64")]
-#[rustfmt::skip]
-static INT8_AVX_VNNI: &[Microkernel<scheme::Int8>] = &[
-    int8!("avx_vnni_int8_12x16", Isa::Avx2.needs().union(Features::AVX_VNNI), avx_vnni, Offset, [1 2 3 4 5 6 7 8 9 10 11 12]),
-];
-
-#[cfg(target_arch = "x86_64")]
-#[rustfmt::skip]
-static INT8_AVX2: &[Microkernel<scheme::Int8>] = &[
-    int8!("avx2_int8_8x16", Isa::Avx2.needs(), avx2, Words, [1 2 3 4 5 6 7 8]),
-];
-
-#[rustfmt::skip]
-static INT8_SCALAR: &[Microkernel<scheme::Int8>] = &[
-    int8!("scalar_int8_4x16", Features::NONE, scalar, Bytes, [1 2 3 4]),
-];
+int8!(32, false, "int8_32");
+int8!(64, false, "int8_64");
+int8!(128, false, "int8");
+int8!(256, false, "int8_256");
+int8!(128, true, "int8_channel");
 
 /// `grouped!(Format, name, AVX-VNNI, AVX2, scalar; NEON with `sdot`, NEON)`: the kernels of a format of weights in groups: for each of these
 /// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
@@ -252,6 +244,8 @@ macro_rules! grouped {
 
 #[cfg(target_arch = "x86_64")]
 const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
+#[cfg(target_arch = "x86_64")]
+const AVX_VNNI: Features = Isa::Avx2.needs().union(Features::AVX_VNNI);
 #[cfg(target_arch = "x86_64")]
 const AVX2_F16C: Features = Isa::Avx2.needs().union(Features::F16C);
 #[cfg(target_arch = "x86_64")]
@@ -406,7 +400,7 @@ mod aarch64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::{Bf16, F16, F32, F64, Grouped, Int4, Int8};
+    use crate::scheme::{Bf16, F16, F32, F64, Grouped, Int4, Int8, Int8Groups, Int8PerChannel};
 
     fn check_records<S: Scheme>() {
         for kernel in S::records() {
@@ -430,6 +424,10 @@ mod tests {
         check_records::<F32>();
         check_records::<F64>();
         check_records::<Int8>();
+        check_records::<Int8Groups<32>>();
+        check_records::<Int8Groups<64>>();
+        check_records::<Int8Groups<256>>();
+        check_records::<Int8PerChannel>();
         check_records::<Int4>();
         check_records::<Grouped<grouped::Q2_K>>();
         check_records::<Grouped<grouped::Int4_128>>();

@@ -15,6 +15,8 @@ use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::Data;
 
+mod scales;
+
 /// A group multiplied by the matrix of Walsh and Hadamard over the bits of the index from that of 8 on: both bits of blocks of 32, and
 /// those of 32 and 64 too if the group is whole. By the definition, but with sums of four at a time as the kernel makes them.
 fn spread(group: &[f32]) -> Vec<f32> {

@@ -1,15 +1,21 @@
-//! Products in eight bits: f32 rows and weights are quantised, products summed exactly in 32 bits within a group of weights, and the sums
-//! of groups scaled and added in f32, group after group.
+//! Products in eight bits: f32 rows and weights are quantised, products summed exactly in 32 bits as far as one scale reaches, and these
+//! sums scaled and added in f32, group after group.
 //!
 //! ```text
 //! H·x ≈ scale · q,  q in −127 … 127,  scale = max |H·x| / 127
 //! C[i][j] = Σ over groups g of K   (scale_a[i][g] · scale_b[g][j]) · Σ_p q_a[i][p] · q_b[p][j]
 //! ```
 //!
-//! Rows and columns have a scale for every [`GROUP`] elements, which H spreads before: sums and differences in which no number is much larger
-//! than the others, and whose products add up to the same. A row's bytes depend on that row alone, and
-//! the order of summation on K alone: results have the same bits for any number of rows, any tile, any threads and every instruction
-//! set.
+//! | scheme | elements of a row, and of a column, with one scale |
+//! |---|---|
+//! | [`Int8`](crate::scheme::Int8) | 128: what models are quantised to |
+//! | [`Int8Groups<32>`](crate::scheme::Int8Groups), of 64, of 256 | as many |
+//! | [`Int8PerChannel`](crate::scheme::Int8PerChannel) | all: the least work, and what other libraries mean by int8 |
+//!
+//! H spreads the elements of a group before: sums and differences in which no number is much larger than the others, and whose products
+//! add up to the same. Where one scale serves all elements H is the identity. A row's bytes depend on that row alone, and the order of
+//! summation on K alone: results have the same bits for any number of rows, any tile, any threads and every instruction set. A scale that
+//! serves all of a column must be known before any of it is packed: such columns are packed whole.
 
 mod columns;
 mod rows;
@@ -20,10 +26,10 @@ use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
-use crate::scheme::Int8;
+use crate::scheme::{Int8By, Int8Kernels};
 use crate::simd::QuadRows;
 
-/// Elements of a row, and of a column, with one scale.
+/// Elements of a row, and of a column, that have one scale in [`Int8`](crate::scheme::Int8).
 pub const GROUP: usize = 128;
 
 /// Columns of a panel, whatever the kernel: one packed form serves all.
@@ -33,12 +39,15 @@ pub(super) const COLS: usize = 16;
 const QUAD: usize = 4;
 
 /// A kernel whose tiles have the columns of one panel or of several.
-pub(super) const fn record(
+pub(super) const fn record<const GROUP: usize, const WHOLE: bool>(
     name: &'static str,
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
     rows: QuadRows,
-) -> Microkernel<Int8> {
+) -> Microkernel<Int8By<GROUP, WHOLE>>
+where
+    Int8By<GROUP, WHOLE>: Int8Kernels,
+{
     // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `SumsInMemory`; those of `rows.rs` and
     // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs.
     unsafe {
@@ -47,12 +56,12 @@ pub(super) const fn record(
             needs,
             lanes: COLS,
             functions,
-            rows: rows::format(rows),
-            panel: columns::PANEL,
-            k_blocks: KBlocks::Multiples(GROUP),
-            pack: columns::pack,
-            column: columns::read,
-            prepare: rows::prepare_as(rows),
+            rows: rows::format::<GROUP, WHOLE>(rows),
+            panel: columns::format::<GROUP, WHOLE>(),
+            k_blocks: if WHOLE { KBlocks::Whole } else { KBlocks::Multiples(GROUP) },
+            pack: columns::pack::<GROUP, WHOLE>,
+            column: columns::read::<GROUP, WHOLE>,
+            prepare: rows::prepare_as::<GROUP, WHOLE>(rows),
             session: None,
         })
     }

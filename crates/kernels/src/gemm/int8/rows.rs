@@ -1,13 +1,13 @@
-//! Rows of A: for every group, spread, a scale and its numbers, filled up with zeros.
+//! Rows of A: for every group, spread, a scale and its numbers, filled up with zeros. With one scale for the row, every block has it.
 
-use super::GROUP;
 use super::spread::spread;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
 use crate::numbers::int8::scale_for;
-use crate::scheme::Int8;
+use crate::scheme::{Int8By, Int8Kernels};
 use crate::simd::{PART, QuadRows, Quantize, Scalar};
+use crate::view::MatRef;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx2;
@@ -16,29 +16,39 @@ use crate::simd::Avx2;
 pub(super) const HEAD: usize = size_of::<f32>();
 
 /// The rows of a kernel.
-pub(super) const fn format(rows: QuadRows) -> RowFormat {
-    let layout = match rows {
-        QuadRows::Bytes => "int8 rows",
+pub(super) const fn format<const GROUP: usize, const WHOLE: bool>(rows: QuadRows) -> RowFormat {
+    let layout = match (rows, WHOLE) {
+        (QuadRows::Bytes, false) => "int8 rows",
+        (QuadRows::Bytes, true) => "int8 rows of one scale",
         #[cfg(target_arch = "x86_64")]
-        QuadRows::Offset => "int8 rows + 128",
+        (QuadRows::Offset, false) => "int8 rows + 128",
         #[cfg(target_arch = "x86_64")]
-        QuadRows::Words => "int8 rows in 16 bits",
+        (QuadRows::Offset, true) => "int8 rows of one scale + 128",
+        #[cfg(target_arch = "x86_64")]
+        (QuadRows::Words, false) => "int8 rows in 16 bits",
+        #[cfg(target_arch = "x86_64")]
+        (QuadRows::Words, true) => "int8 rows of one scale in 16 bits",
         #[cfg(target_arch = "aarch64")]
-        QuadRows::Twice => "int8 rows, each quad twice",
+        (QuadRows::Twice, false) => "int8 rows, each quad twice",
+        #[cfg(target_arch = "aarch64")]
+        (QuadRows::Twice, true) => "int8 rows of one scale, each quad twice",
     };
     RowFormat { layout, block_k: GROUP, block_bytes: HEAD + GROUP * rows.number_bytes(), is_in_place: false }
 }
 
 /// What prepares the rows of a kernel.
-pub(super) const fn prepare_as(rows: QuadRows) -> PrepareFn<Int8> {
+pub(super) const fn prepare_as<const GROUP: usize, const WHOLE: bool>(rows: QuadRows) -> PrepareFn<Int8By<GROUP, WHOLE>>
+where
+    Int8By<GROUP, WHOLE>: Int8Kernels,
+{
     match rows {
-        QuadRows::Bytes => bytes,
+        QuadRows::Bytes => bytes::<GROUP, WHOLE>,
         #[cfg(target_arch = "x86_64")]
-        QuadRows::Offset => offset,
+        QuadRows::Offset => offset::<GROUP, WHOLE>,
         #[cfg(target_arch = "x86_64")]
-        QuadRows::Words => words,
+        QuadRows::Words => words::<GROUP, WHOLE>,
         #[cfg(target_arch = "aarch64")]
-        QuadRows::Twice => twice,
+        QuadRows::Twice => twice::<GROUP, WHOLE>,
     }
 }
 
@@ -46,17 +56,17 @@ pub(super) const fn prepare_as(rows: QuadRows) -> PrepareFn<Int8> {
 ///
 /// # Safety
 /// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
-pub(super) unsafe fn bytes(block: RowBlock<'_, f32>) {
-    prepare(Scalar, block, |q, out| *out = q.map(|q| q as u8));
+pub(super) unsafe fn bytes<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
+    prepare::<GROUP, WHOLE, _, _>(Scalar, block, |q, out| *out = q.map(|q| q as u8));
 }
 
 /// # Safety
 /// The CPU has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn offset(block: RowBlock<'_, f32>) {
+pub(super) unsafe fn offset<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
     // SAFETY: promised by the caller.
-    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| {
+    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| {
         // A loop: `map` may become a function for the baseline.
         for (out, q) in out.iter_mut().zip(q) {
             *out = (q as u8).wrapping_add(128);
@@ -68,9 +78,9 @@ pub(super) unsafe fn offset(block: RowBlock<'_, f32>) {
 /// The CPU has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
+pub(super) unsafe fn words<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
     // SAFETY: promised by the caller.
-    prepare(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; 2 * PART]| {
+    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; 2 * PART]| {
         for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
             let words = [quad[0], quad[2], quad[1], quad[3]].map(|q| i16::from(q).to_ne_bytes());
             out.copy_from_slice(words.as_flattened());
@@ -81,8 +91,8 @@ pub(super) unsafe fn words(block: RowBlock<'_, f32>) {
 /// # Safety
 /// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
 #[cfg(target_arch = "aarch64")]
-pub(super) unsafe fn twice(block: RowBlock<'_, f32>) {
-    prepare(Scalar, block, |q, out: &mut [u8; 2 * PART]| {
+pub(super) unsafe fn twice<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
+    prepare::<GROUP, WHOLE, _, _>(Scalar, block, |q, out: &mut [u8; 2 * PART]| {
         for (quad, out) in q.as_chunks::<4>().0.iter().zip(out.as_chunks_mut::<8>().0) {
             let quad = quad.map(|q| q as u8);
             out.copy_from_slice([quad, quad].as_flattened());
@@ -92,24 +102,48 @@ pub(super) unsafe fn twice(block: RowBlock<'_, f32>) {
 
 /// Scales of groups, behind each of which `store` writes the group's numbers, some at a time, as the kernel reads them.
 #[inline(always)]
-fn prepare<V: Quantize, const BYTES: usize>(
+fn prepare<const GROUP: usize, const WHOLE: bool, V: Quantize, const BYTES: usize>(
     v: V,
     block: RowBlock<'_, f32>,
     store: impl Fn([i8; PART], &mut [u8; BYTES]),
 ) {
+    const { assert!(GROUP.is_multiple_of(PART), "wanted groups of whole parts") };
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
+        let of_row = if WHOLE { scale_for(largest_of_row::<GROUP, V>(v, source, i)) } else { (0.0, 0.0) };
         for (start, out) in (0..source.cols()).step_by(GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
             let mut group = *group_of(source, i, start, &mut [0.0; GROUP]);
-            spread(&mut group, GROUP.min(source.cols() - start));
-            let parts = group.as_chunks::<PART>().0;
-            let largest = parts.iter().fold(0, |largest, part| largest.max(v.largest(part)));
-            let (scale, factor) = scale_for(largest);
+            let (scale, factor) = if WHOLE {
+                of_row
+            } else {
+                spread(&mut group, GROUP.min(source.cols() - start));
+                scale_for(largest(v, &group))
+            };
             let (head, out) = out.split_at_mut(HEAD);
             head.copy_from_slice(&scale.to_ne_bytes());
-            for (part, out) in parts.iter().zip(out.as_chunks_mut().0) {
+            for (part, out) in group.as_chunks::<PART>().0.iter().zip(out.as_chunks_mut().0) {
                 store(v.quantized(part, factor), out);
             }
         }
     }
+}
+
+/// The largest magnitude of a row, as bits.
+#[inline(always)]
+fn largest_of_row<const GROUP: usize, V: Quantize>(v: V, source: MatRef<'_, f32>, row: usize) -> u32 {
+    let mut largest_so_far = 0;
+    for start in (0..source.cols()).step_by(GROUP) {
+        largest_so_far = largest_so_far.max(largest(v, group_of(source, row, start, &mut [0.0; GROUP])));
+    }
+    largest_so_far
+}
+
+/// The largest magnitude of a group, as bits.
+#[inline(always)]
+fn largest<const GROUP: usize, V: Quantize>(v: V, group: &[f32; GROUP]) -> u32 {
+    let mut largest = 0;
+    for part in group.as_chunks::<PART>().0 {
+        largest = largest.max(v.largest(part));
+    }
+    largest
 }

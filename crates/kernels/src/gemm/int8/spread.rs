@@ -8,12 +8,10 @@
 //! Σ a·b  =  Σ (H·a / 4) · (H·b / 4)
 //! ```
 //!
-//! and the same again undoes it. The 16 numbers lie [`STRIDE`] apart, so that vectors are added whole. Of the last group of a K that is no
-//! multiple of [`GROUP`], blocks of 32 are multiplied by the matrix of 4, which halves; up to 31 numbers stay as they are.
+//! and the same again undoes it. The 16 numbers lie [`STRIDE`] apart, so that vectors are added whole. Where a group, or what K leaves of its
+//! last one, has fewer than 128 numbers, blocks of 32 are multiplied by the matrix of 4, which halves; up to 31 numbers stay as they are.
 //!
 //! Source: S. Ashkboos et al., "QuaRot: Outlier-Free 4-Bit Inference in Rotated LLMs", 2024.
-
-use super::GROUP;
 
 /// Numbers from one of those that are added to the next.
 const STRIDE: usize = 8;
@@ -21,19 +19,23 @@ const STRIDE: usize = 8;
 /// Numbers in one multiplication by the matrix of 4.
 const BLOCK: usize = 4 * STRIDE;
 
+/// Numbers in one multiplication by the matrix of 16.
+const WIDE_BLOCK: usize = 4 * BLOCK;
+
 /// The first `len` numbers of a group, spread. Not finite if one of them is not, or if a sum of four is beyond f32.
 #[inline(always)]
-pub(super) fn spread(group: &mut [f32; GROUP], len: usize) {
-    const { assert!(GROUP == 4 * BLOCK, "wanted groups of two multiplications by the matrix of 4") };
-    if len == GROUP {
-        for block in group.as_chunks_mut::<BLOCK>().0 {
-            multiply::<STRIDE>(block);
-        }
-        multiply::<BLOCK>(group);
-    } else {
-        for block in group[..len].as_chunks_mut::<BLOCK>().0 {
-            multiply::<STRIDE>(block);
-        }
+pub(super) fn spread<const GROUP: usize>(group: &mut [f32; GROUP], len: usize) {
+    // Twice, so that the compiler knows the length of whole groups.
+    if len == GROUP { spread_all(group) } else { spread_all(&mut group[..len]) }
+}
+
+#[inline(always)]
+fn spread_all(numbers: &mut [f32]) {
+    for block in numbers.as_chunks_mut::<BLOCK>().0 {
+        multiply::<STRIDE>(block);
+    }
+    for block in numbers.as_chunks_mut::<WIDE_BLOCK>().0 {
+        multiply::<BLOCK>(block);
     }
 }
 
@@ -55,6 +57,8 @@ fn multiply<const APART: usize>(block: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GROUP: usize = 128;
 
     #[test]
     fn products_stay_and_twice_is_nothing() {

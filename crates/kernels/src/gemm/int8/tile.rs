@@ -1,8 +1,9 @@
-//! The microkernels: one body, and a function of it for each instruction set.
+//! The microkernels: one body for scales of groups, one for scales of whole rows and columns (`tile/whole.rs`), and a function of them for
+//! each instruction set.
 
 use super::columns::{BRICK, SCALES, SUMS};
 use super::rows::HEAD;
-use super::{COLS, GROUP, QUAD};
+use super::{COLS, QUAD};
 use crate::gemm::micro::in_memory::SumsInMemory;
 use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
@@ -11,6 +12,7 @@ use std::ptr::null;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod whole;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
@@ -19,45 +21,55 @@ pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.
-pub(in crate::gemm) unsafe fn scalar<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn scalar<const GROUP: usize, const WHOLE: bool, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<Scalar, 1, 16, MR>(Scalar, args) }
+    unsafe { tile::<GROUP, WHOLE, Scalar, 1, 16, MR>(Scalar, args) }
 }
 
 /// # Safety
 /// As [`scalar`], on a CPU with AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::gemm) unsafe fn avx2<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn avx2<const GROUP: usize, const WHOLE: bool, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<Avx2, 8, 2, MR>(Avx2::assume(), args) }
+    unsafe { tile::<GROUP, WHOLE, Avx2, 8, 2, MR>(Avx2::assume(), args) }
 }
 
 /// # Safety
 /// As [`scalar`], on a CPU with AVX-VNNI, AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avxvnni,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx_vnni<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn avx_vnni<const GROUP: usize, const WHOLE: bool, const MR: usize>(
+    args: &TileArgs<'_, f32>,
+) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<AvxVnni, 8, 2, MR>(AvxVnni::assume(), args) }
+    unsafe { tile::<GROUP, WHOLE, AvxVnni, 8, 2, MR>(AvxVnni::assume(), args) }
 }
 
 /// # Safety
 /// As [`scalar`], with NV panels' columns, on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-pub(in crate::gemm) unsafe fn avx512_vnni<const MR: usize, const NV: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn avx512_vnni<const GROUP: usize, const WHOLE: bool, const MR: usize, const NV: usize>(
+    args: &TileArgs<'_, f32>,
+) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<Avx512Vnni, 16, NV, MR>(Avx512Vnni::assume(), args) }
+    unsafe { tile::<GROUP, WHOLE, Avx512Vnni, 16, NV, MR>(Avx512Vnni::assume(), args) }
 }
 
 /// # Safety
 /// As [`scalar`], with VECTORS vectors of LANES columns.
 #[inline(always)]
-unsafe fn tile<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(q: Q, args: &TileArgs<'_, f32>)
-where
+unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    q: Q,
+    args: &TileArgs<'_, f32>,
+) where
     Q: Quads<LANES>,
 {
+    if WHOLE {
+        // SAFETY: promised by the caller.
+        return unsafe { whole::tile::<GROUP, Q, LANES, VECTORS, MR>(q, args) };
+    }
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
@@ -140,20 +152,9 @@ impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
         if index < self.added {
             return;
         }
-        // SAFETY: promised by the caller.
-        unsafe {
-            let row_scale = self.group.rows.add(index * self.group.row_stride).cast::<f32>().read_unaligned();
-            for j in 0..VECTORS {
-                let scales =
-                    self.group.columns::<LANES>(j, 0, size_of::<f32>()).cast::<[f32; LANES]>().read_unaligned();
-                let products = q.to_floats(self.sums[row][j]);
-                let place = sums.add(index).cast::<[f32; LANES]>().add(j);
-                let mut sum = place.read();
-                for lane in 0..LANES {
-                    sum[lane] = (row_scale * scales[lane]).mul_add(products[lane], sum[lane]);
-                }
-                place.write(sum);
-            }
+        for j in 0..VECTORS {
+            // SAFETY: promised by the caller.
+            unsafe { self.group.add_scaled(q, index, j, self.sums[row][j], sums) };
         }
     }
 }
@@ -164,6 +165,35 @@ impl Group {
     fn columns<const LANES: usize>(&self, vector: usize, field: usize, bytes: usize) -> *const u8 {
         let (panel, first) = (vector * LANES / COLS, vector * LANES % COLS);
         self.blocks.wrapping_add(panel * self.panel_stride + field + first * bytes)
+    }
+
+    /// sums += (scale of the row · scale of the column) · products, for a row and the columns of a vector.
+    ///
+    /// # Safety
+    /// As [`Group::multiply`], for this group.
+    #[inline(always)]
+    unsafe fn add_scaled<Q, const LANES: usize, const VECTORS: usize>(
+        &self,
+        q: Q,
+        row: usize,
+        vector: usize,
+        products: Q::Sums,
+        sums: *mut [[f32; LANES]; VECTORS],
+    ) where
+        Q: Quads<LANES>,
+    {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let row_scale = self.rows.add(row * self.row_stride).cast::<f32>().read_unaligned();
+            let scales = self.columns::<LANES>(vector, 0, size_of::<f32>()).cast::<[f32; LANES]>().read_unaligned();
+            let products = q.to_floats(products);
+            let place = sums.add(row).cast::<[f32; LANES]>().add(vector);
+            let mut sum = place.read();
+            for lane in 0..LANES {
+                sum[lane] = (row_scale * scales[lane]).mul_add(products[lane], sum[lane]);
+            }
+            place.write(sum);
+        }
     }
 
     /// The products of the rows from `first` on. Those that wait are added meanwhile, a row at a time: all at once, they would keep the

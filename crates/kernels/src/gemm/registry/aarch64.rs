@@ -35,16 +35,6 @@ pub(super) static F64_NEON: &[Microkernel<scheme::F64>] = &[
 ];
 
 #[rustfmt::skip]
-pub(super) static INT8_NEON_DOTPROD: &[Microkernel<scheme::Int8>] = &[
-    int8!("neon_dotprod_int8_6x16", NEON_DOTPROD, neon_dotprod, Bytes, [1 2 3 4 5 6]),
-];
-
-#[rustfmt::skip]
-pub(super) static INT8_NEON: &[Microkernel<scheme::Int8>] = &[
-    int8!("neon_int8_6x16", Isa::Neon.needs(), neon, Twice, [1 2 3 4 5 6]),
-];
-
-#[rustfmt::skip]
 pub(super) static BF16_NEON: &[Microkernel<scheme::Bf16>] = &[
     widen!("neon_bf16_widen_6x16", bf16::neon, Neon, Isa::Neon.needs(), 4, [1 2 3 4 5 6], [1 2 3 4]),
 ];

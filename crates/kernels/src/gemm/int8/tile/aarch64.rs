@@ -7,15 +7,17 @@ use crate::simd::{Neon, NeonDot};
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this scheme, on a CPU with NEON.
 #[target_feature(enable = "neon")]
-pub(in crate::gemm) unsafe fn neon<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn neon<const GROUP: usize, const WHOLE: bool, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<Neon, 4, 4, MR>(Neon::assume(), args) }
+    unsafe { tile::<GROUP, WHOLE, Neon, 4, 4, MR>(Neon::assume(), args) }
 }
 
 /// # Safety
 /// As [`neon`], on a CPU with `sdot`.
 #[target_feature(enable = "neon,dotprod")]
-pub(in crate::gemm) unsafe fn neon_dotprod<const MR: usize>(args: &TileArgs<'_, f32>) {
+pub(in crate::gemm) unsafe fn neon_dotprod<const GROUP: usize, const WHOLE: bool, const MR: usize>(
+    args: &TileArgs<'_, f32>,
+) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<NeonDot, 4, 4, MR>(NeonDot::assume(), args) }
+    unsafe { tile::<GROUP, WHOLE, NeonDot, 4, 4, MR>(NeonDot::assume(), args) }
 }

@@ -1,0 +1,143 @@
+//! Tiles whose rows and columns have one scale each: products stay in registers, in 32 bits, for as many blocks as these can hold.
+
+use super::{Group, rows_at_a_time};
+use crate::gemm::int8::columns::{BRICK, SCALES, SUMS};
+use crate::gemm::int8::rows::HEAD;
+use crate::gemm::int8::{COLS, QUAD};
+use crate::gemm::micro::in_memory::SumsInMemory;
+use crate::gemm::side_work::STREAMED_ROWS;
+use crate::gemm::tile_args::TileArgs;
+use crate::simd::{Quads, Simd};
+
+/// Steps of K whose products fit 32 bits: each is below 255 · 127, of an unsigned row.
+const EXACT_STEPS: usize = 1 << 16;
+
+/// # Safety
+/// As [`tile`](super::tile), for all of K.
+#[inline(always)]
+pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    q: Q,
+    args: &TileArgs<'_, f32>,
+) where
+    Q: Quads<LANES>,
+{
+    // SAFETY: the operands are blocks of these formats, promised by the caller.
+    unsafe {
+        let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
+        total.begin(args);
+        let sums = total.rows();
+        for pair in args.pairs {
+            for offset in (0..args.k).step_by(EXACT_STEPS) {
+                let run = Run {
+                    group: Group {
+                        rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
+                        row_stride: args.a_row_stride,
+                        blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
+                        panel_stride: args.panel_stride,
+                        ahead: args
+                            .stream_ahead(offset / GROUP * args.b_stride, const { (VECTORS * LANES).div_ceil(COLS) }),
+                    },
+                    row_block: args.a_col_stride,
+                    column_block: args.b_stride,
+                    steps: EXACT_STEPS.min(args.k - offset),
+                };
+                let mut done = 0;
+                while done < MR {
+                    // The last rows again rather than fewer: a constant number of sums stays in registers.
+                    let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
+                    run.add::<GROUP, Q, LANES, VECTORS, MR>(q, first, done, sums);
+                    done = first + const { rows_at_a_time::<Q, LANES>(MR) };
+                }
+            }
+        }
+        total.store(q.floats(), args);
+    }
+}
+
+/// Blocks of each row, and of the columns of each panel, one after the other.
+#[derive(Clone, Copy)]
+struct Run {
+    /// The first block.
+    group: Group,
+    /// Bytes from one block of a row, and of a panel, to the next.
+    row_block: usize,
+    column_block: usize,
+    steps: usize,
+}
+
+impl Run {
+    /// sums += scale of the row · scale of the column · products, for the rows from `first` on but those before `added`.
+    ///
+    /// # Safety
+    /// The rows are valid for reads of these blocks, and so are the panels that the vectors lie in; `sums` of MR rows for reads and writes.
+    #[inline(always)]
+    unsafe fn add<const GROUP: usize, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        self,
+        q: Q,
+        first: usize,
+        added: usize,
+        sums: *mut [[f32; LANES]; VECTORS],
+    ) where
+        Q: Quads<LANES>,
+    {
+        let rows = const { rows_at_a_time::<Q, LANES>(MR) };
+        // SAFETY: blocks of these steps, promised by the caller.
+        unsafe {
+            let mut start = [q.no_sums(); VECTORS];
+            for (j, start) in start.iter_mut().enumerate() {
+                *start = q.start(self.column_sums::<GROUP, LANES>(j).as_ptr());
+            }
+            let mut products = [start; MR];
+            let Run { mut group, mut steps, .. } = self;
+            while steps > 0 {
+                let now = GROUP.min(steps);
+                let numbers = group.rows.add(HEAD + first * group.row_stride);
+                for quad in 0..now.div_ceil(QUAD) {
+                    let brick = SCALES + SUMS + quad * BRICK;
+                    let mut columns = [q.columns(group.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
+                    for (j, columns) in columns.iter_mut().enumerate().skip(1) {
+                        *columns = q.columns(group.columns::<LANES>(j, brick, QUAD).cast());
+                    }
+                    if MR <= STREAMED_ROWS && group.ahead > 0 {
+                        for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
+                            let ahead = group.blocks.wrapping_add(panel * group.panel_stride + brick + group.ahead);
+                            q.floats().prefetch(ahead.cast());
+                        }
+                    }
+                    for i in 0..rows {
+                        let row = q.row(numbers.add(i * group.row_stride + quad * QUAD * Q::ROWS.number_bytes()));
+                        for j in 0..VECTORS {
+                            products[i][j] = q.add_products(products[i][j], columns[j], row);
+                        }
+                    }
+                }
+                group.rows = group.rows.wrapping_add(self.row_block);
+                group.blocks = group.blocks.wrapping_add(self.column_block);
+                steps -= now;
+            }
+            for i in (0..rows).filter(|i| first + i >= added) {
+                for j in 0..VECTORS {
+                    self.group.add_scaled(q, first + i, j, products[i][j], sums);
+                }
+            }
+        }
+    }
+
+    /// What the bytes of the columns of a vector add up to over all blocks.
+    ///
+    /// # Safety
+    /// As [`Run::add`].
+    #[inline(always)]
+    unsafe fn column_sums<const GROUP: usize, const LANES: usize>(&self, vector: usize) -> [i32; LANES] {
+        let mut total = [0; LANES];
+        for block in 0..self.steps.div_ceil(GROUP) {
+            let place = self.group.columns::<LANES>(vector, SCALES + block * self.column_block, size_of::<i32>());
+            // SAFETY: the sums of a block, promised by the caller.
+            let sums = unsafe { place.cast::<[i32; LANES]>().read_unaligned() };
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        }
+        total
+    }
+}
