@@ -211,8 +211,8 @@ macro_rules! grouped {
         &[
             #[cfg(target_arch = "x86_64")]
             &[
-                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x48", [1 2 3 4], [1 2 3]),
-                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx2, "4x16", [1 2 3 4], [1]),
+                grouped!(@tall $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, avx512_vnni_tall, Avx512, "8x48", [1 2 3 4], [5 6 7 8], [1 2 3]),
+                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx512, "4x16", [1 2 3 4], [1]),
             ],
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
@@ -232,6 +232,13 @@ macro_rules! grouped {
     (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
             &[$(grouped!(@row $format, $function, $rows, $panels)),*])
+    };
+    (@tall $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $tall:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt) => {
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
+            &[$(grouped!(@row $format, $function, $rows, $panels),)* $(grouped!(@tall_row $format, $tall, $tall_rows, $panels)),*])
+    };
+    (@tall_row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
+        &[$(grouped::tile::$function::<grouped::$format, $panels>),*]
     };
     (@row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
         &[$(grouped::tile::$function::<grouped::$format, $rows, $panels>),*]

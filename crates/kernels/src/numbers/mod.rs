@@ -4,3 +4,4 @@
 pub(crate) mod bf16;
 pub(crate) mod f16;
 pub(crate) mod int8;
+pub(crate) mod spread;

@@ -42,7 +42,7 @@ pub use entry::{Body, Entry};
 pub(crate) use lanes::{AllLanes, FirstLanes, Lanes};
 pub use lanewise::{Four, Lanewise};
 pub(crate) use quads::{NarrowQuads, QuadRows, Quads};
-pub(crate) use quantize::{PART, Quantize};
+pub(crate) use quantize::{PART, PARTS, Quantize};
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]

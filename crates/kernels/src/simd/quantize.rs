@@ -2,33 +2,53 @@
 
 use super::Scalar;
 use crate::numbers::int8::{largest_magnitude, quantized, scale_for};
+use crate::numbers::spread::spread;
 
 /// Numbers that are quantised at a time.
 pub(crate) const PART: usize = 32;
 
-/// The arithmetic of [`numbers::int8`](crate::numbers::int8) on [`PART`] numbers at a time, with the same bits on every instruction set.
+/// Parts whose scales are made at a time.
+pub(crate) const PARTS: usize = 8;
+
+/// The arithmetic of [`numbers::int8`](crate::numbers::int8) on [`PART`] numbers at a time or some of these, with the same bits on every
+/// instruction set.
 pub(crate) trait Quantize: Copy {
-    /// As [`largest_magnitude`].
-    fn largest(self, part: &[f32; PART]) -> u32;
+    /// As [`largest_magnitude`], for N numbers, a multiple of [`PART`].
+    fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32;
+
+    /// The same for each of several parts.
+    fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS];
 
     /// Scales and factors as [`scale_for`] makes them.
-    fn scales(self, largest: &[u32; 8]) -> ([f32; 8], [f32; 8]);
+    fn scales(self, largest: &[u32; PARTS]) -> ([f32; PARTS], [f32; PARTS]);
 
     /// Each number as [`quantized`] makes it.
     fn quantized(self, part: &[f32; PART], factor: f32) -> [i8; PART];
 
-    /// The sums of each half.
-    fn sums(self, part: &[i8; PART]) -> [i32; 2];
+    /// out ← the first `len` numbers of a group, as [`spread`] makes them, and the others.
+    #[inline(always)]
+    fn spread<const N: usize>(self, group: &[f32; N], len: usize, out: &mut [f32; N]) {
+        *out = *group;
+        spread(out, len);
+    }
+
+    /// The sums of both halves of each part.
+    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS];
 }
 
 impl Quantize for Scalar {
     #[inline(always)]
-    fn largest(self, part: &[f32; PART]) -> u32 {
-        largest_magnitude(part)
+    fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32 {
+        largest_magnitude(numbers)
     }
 
     #[inline(always)]
-    fn scales(self, largest: &[u32; 8]) -> ([f32; 8], [f32; 8]) {
+    fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
+        parts.map(|part| largest_magnitude(&part))
+    }
+
+    #[inline(always)]
+    fn scales(self, largest: &[u32; PARTS]) -> ([f32; PARTS], [f32; PARTS]) {
         let both = largest.map(scale_for);
         (both.map(|(scale, _)| scale), both.map(|(_, factor)| factor))
     }
@@ -39,15 +59,15 @@ impl Quantize for Scalar {
     }
 
     #[inline(always)]
-    fn sums(self, part: &[i8; PART]) -> [i32; 2] {
-        let (low, high) = part.split_at(PART / 2);
-        [low, high].map(|half| half.iter().map(|&q| i32::from(q)).sum())
+    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
+        let sum = |half: &[i8]| half.iter().map(|&q| i32::from(q)).sum();
+        parts.map(|part| [sum(&part[..PART / 2]), sum(&part[PART / 2..])])
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{PART, Quantize};
+    use super::{PART, PARTS, Quantize};
     use crate::numbers::int8::{INFINITY, LARGEST, NEGLIGIBLE, ROUNDING};
     use crate::simd::Avx2;
     use std::arch::x86_64::*;
@@ -58,16 +78,14 @@ mod avx2 {
 
     impl Quantize for Avx2 {
         #[inline(always)]
-        fn largest(self, part: &[f32; PART]) -> u32 {
-            // SAFETY: `self` proves AVX2; loads of a part.
+        fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32 {
+            // SAFETY: `self` proves AVX2; loads of the numbers, whole vectors.
             unsafe {
-                let magnitude = |vector: usize| {
-                    let x = _mm256_loadu_si256(part.as_ptr().add(vector * LANES).cast());
-                    _mm256_and_si256(x, _mm256_set1_epi32(i32::MAX))
-                };
-                let (a, b) =
-                    (_mm256_max_epi32(magnitude(0), magnitude(1)), _mm256_max_epi32(magnitude(2), magnitude(3)));
-                let eight = _mm256_max_epi32(a, b);
+                let mut eight = _mm256_setzero_si256();
+                for first in (0..N).step_by(LANES) {
+                    let x = _mm256_loadu_si256(numbers.as_ptr().add(first).cast());
+                    eight = _mm256_max_epi32(eight, _mm256_and_si256(x, _mm256_set1_epi32(i32::MAX)));
+                }
                 let four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
                 let two = _mm_max_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
                 let one = _mm_max_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
@@ -76,7 +94,16 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn scales(self, largest: &[u32; 8]) -> ([f32; 8], [f32; 8]) {
+        fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
+            let mut largest = [0; PARTS];
+            for (largest, part) in largest.iter_mut().zip(parts) {
+                *largest = self.largest(part);
+            }
+            largest
+        }
+
+        #[inline(always)]
+        fn scales(self, largest: &[u32; PARTS]) -> ([f32; PARTS], [f32; PARTS]) {
             // SAFETY: `self` proves AVX2; the arrays are vectors.
             unsafe {
                 let bits = _mm256_loadu_si256(largest.as_ptr().cast());
@@ -117,16 +144,187 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn sums(self, part: &[i8; PART]) -> [i32; 2] {
-            // SAFETY: `self` proves AVX2; a part is a vector of bytes.
-            unsafe {
-                let numbers = _mm256_loadu_si256(part.as_ptr().cast());
-                let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), numbers);
-                let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-                let eights = _mm256_add_epi32(fours, _mm256_shuffle_epi32::<0b01_00_11_10>(fours));
-                let halves = _mm256_add_epi32(eights, _mm256_shuffle_epi32::<0b10_11_00_01>(eights));
-                [_mm256_cvtsi256_si32(halves), _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(halves))]
+        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
+            let mut sums = [[0; 2]; PARTS];
+            for (sums, part) in sums.iter_mut().zip(parts) {
+                // SAFETY: `self` proves AVX2; a part is a vector of bytes.
+                *sums = unsafe {
+                    let numbers = _mm256_loadu_si256(part.as_ptr().cast());
+                    let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), numbers);
+                    let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+                    let eights = _mm256_add_epi32(fours, _mm256_shuffle_epi32::<0b01_00_11_10>(fours));
+                    let halves = _mm256_add_epi32(eights, _mm256_shuffle_epi32::<0b10_11_00_01>(eights));
+                    [_mm256_cvtsi256_si32(halves), _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(halves))]
+                };
             }
+            sums
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use super::{PART, PARTS, Quantize};
+    use crate::numbers::int8::{LARGEST, ROUNDING};
+    use crate::numbers::spread::{WIDE_BLOCK, spread};
+    use crate::simd::{Avx2, Avx512};
+    use std::arch::x86_64::*;
+
+    /// Lanes of a vector.
+    const LANES: usize = 16;
+
+    impl Quantize for Avx512 {
+        #[inline(always)]
+        fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32 {
+            // SAFETY: `self` proves AVX-512.
+            unsafe { _mm512_reduce_max_epu32(largest_of_lanes(numbers)) }
+        }
+
+        /// By a tree of shuffles that ends with the largest of each part in a lane of its own.
+        #[inline(always)]
+        fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
+            // SAFETY: `self` proves AVX-512; eight lanes are an array.
+            unsafe {
+                let [a, b, c, d, e, f, g, h] = parts;
+                let (first, last) = (largest_of_four([a, b, c, d]), largest_of_four([e, f, g, h]));
+                std::mem::transmute::<__m256i, [u32; PARTS]>(_mm256_set_m128i(last, first))
+            }
+        }
+
+        #[inline(always)]
+        fn scales(self, largest: &[u32; PARTS]) -> ([f32; PARTS], [f32; PARTS]) {
+            // SAFETY: a CPU with AVX-512 has AVX2 and FMA.
+            unsafe { Avx2::assume() }.scales(largest)
+        }
+
+        #[inline(always)]
+        fn quantized(self, part: &[f32; PART], factor: f32) -> [i8; PART] {
+            // SAFETY: `self` proves AVX-512; loads of a part; its numbers are two vectors of bytes.
+            unsafe {
+                let factor = _mm512_set1_ps(factor);
+                let has_factor = _mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(factor, _mm512_setzero_ps());
+                let mut halves = [_mm_setzero_si128(); 2];
+                for (half, bytes) in halves.iter_mut().enumerate() {
+                    let x = _mm512_loadu_ps(part.as_ptr().add(half * LANES));
+                    let scaled = _mm512_min_ps(_mm512_maskz_mul_ps(has_factor, x, factor), _mm512_set1_ps(LARGEST));
+                    let scaled = _mm512_max_ps(scaled, _mm512_set1_ps(-LARGEST));
+                    // A whole number is in the lowest bits.
+                    let rounded = _mm512_castps_si512(_mm512_add_ps(scaled, _mm512_set1_ps(ROUNDING)));
+                    *bytes = _mm512_cvtepi32_epi8(rounded);
+                }
+                // One vector, which is stored and loaded whole.
+                std::mem::transmute::<__m256i, [i8; PART]>(_mm256_set_m128i(halves[1], halves[0]))
+            }
+        }
+
+        /// The numbers of a block of 32 that are added lie in the halves of two vectors.
+        #[inline(always)]
+        fn spread<const N: usize>(self, group: &[f32; N], len: usize, out: &mut [f32; N]) {
+            if len < N || !N.is_multiple_of(WIDE_BLOCK) {
+                *out = *group;
+                return spread(out, len);
+            }
+            for (block, out) in group.as_chunks::<WIDE_BLOCK>().0.iter().zip(out.as_chunks_mut::<WIDE_BLOCK>().0) {
+                // SAFETY: `self` proves AVX-512; eight vectors of a block.
+                unsafe {
+                    let (place, out) = (block.as_ptr(), out.as_mut_ptr());
+                    let mut x = [_mm512_setzero_ps(); WIDE_BLOCK / LANES];
+                    for (i, x) in x.iter_mut().enumerate() {
+                        *x = _mm512_loadu_ps(place.add(i * LANES));
+                    }
+                    for i in (0..x.len()).step_by(2) {
+                        let (ab, cd) = (sum_and_difference(x[i]), sum_and_difference(x[i + 1]));
+                        (x[i], x[i + 1]) = (_mm512_add_ps(ab, cd), _mm512_sub_ps(ab, cd));
+                    }
+                    let half = _mm512_set1_ps(0.5);
+                    for x in &mut x {
+                        *x = _mm512_mul_ps(*x, half);
+                    }
+                    for i in 0..2 {
+                        let (a, b, c, d) = (x[i], x[i + 2], x[i + 4], x[i + 6]);
+                        let (sum, difference) = (_mm512_add_ps(a, b), _mm512_sub_ps(a, b));
+                        let (other_sum, other_difference) = (_mm512_add_ps(c, d), _mm512_sub_ps(c, d));
+                        x[i] = _mm512_mul_ps(half, _mm512_add_ps(sum, other_sum));
+                        x[i + 2] = _mm512_mul_ps(half, _mm512_add_ps(difference, other_difference));
+                        x[i + 4] = _mm512_mul_ps(half, _mm512_sub_ps(sum, other_sum));
+                        x[i + 6] = _mm512_mul_ps(half, _mm512_sub_ps(difference, other_difference));
+                    }
+                    for (i, x) in x.into_iter().enumerate() {
+                        _mm512_storeu_ps(out.add(i * LANES), x);
+                    }
+                }
+            }
+        }
+
+        /// Sums of four by `vpmaddubsw` and `vpmaddwd`, then of these the fours of each half.
+        #[inline(always)]
+        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
+            // SAFETY: `self` proves AVX-512; two parts are a vector of bytes, and the sums one of 32 bits.
+            unsafe {
+                let mut fours = [_mm512_setzero_si512(); PARTS / 2];
+                for (pair, fours) in fours.iter_mut().enumerate() {
+                    let numbers = _mm512_loadu_si512(parts.as_ptr().add(2 * pair).cast());
+                    let pairs = _mm512_maddubs_epi16(_mm512_set1_epi8(1), numbers);
+                    *fours = _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+                }
+                let [a, b, c, d] = fours;
+                let low = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+                let high = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+                // In each quarter: of one half of a part of each pair.
+                let sums = _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+                let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+                std::mem::transmute::<__m512i, [[i32; 2]; PARTS]>(_mm512_permutexvar_epi32(order, sums))
+            }
+        }
+    }
+
+    /// The sum of the halves of a vector, and behind it what the first has more than the second.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F.
+    #[inline(always)]
+    unsafe fn sum_and_difference(x: __m512) -> __m512 {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let exchanged = _mm512_shuffle_f32x4::<0b01_00_11_10>(x, x);
+            let sum = _mm512_add_ps(x, exchanged);
+            _mm512_mask_sub_ps(sum, 0xff00, exchanged, x)
+        }
+    }
+
+    /// The largest magnitude of each of four parts, as bits.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F.
+    #[inline(always)]
+    unsafe fn largest_of_four([a, b, c, d]: [&[f32; PART]; 4]) -> __m128i {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let (a, b, c, d) = (largest_of_lanes(a), largest_of_lanes(b), largest_of_lanes(c), largest_of_lanes(d));
+            let low = _mm512_max_epu32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let high = _mm512_max_epu32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            // In each quarter: of a quarter of the lanes of each part.
+            let all = _mm512_max_epu32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+            let half = _mm256_max_epu32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+            _mm_max_epu32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half))
+        }
+    }
+
+    /// The largest magnitudes of the numbers of each lane, as bits.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F.
+    #[inline(always)]
+    unsafe fn largest_of_lanes<const N: usize>(numbers: &[f32; N]) -> __m512i {
+        const { assert!(N.is_multiple_of(LANES), "wanted whole vectors") };
+        // SAFETY: promised by the caller; loads of the numbers, whole vectors.
+        unsafe {
+            let mut largest = _mm512_setzero_si512();
+            for first in (0..N).step_by(LANES) {
+                let x = _mm512_loadu_si512(numbers.as_ptr().add(first).cast());
+                largest = _mm512_max_epu32(largest, _mm512_and_si512(x, _mm512_set1_epi32(i32::MAX)));
+            }
+            largest
         }
     }
 }
@@ -134,33 +332,66 @@ mod avx2 {
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
-    use crate::simd::Avx2;
+    use crate::simd::{Avx2, Avx512};
+
+    fn check<V: Quantize>(v: V) {
+        let specials = [0.0, -0.0, 1e-40, 1e-36, f32::NAN, -f32::NAN, f32::INFINITY, f32::MIN, f32::MAX, 0.5, -126.5];
+        let bits = |(a, b): ([f32; PARTS], [f32; PARTS])| (a.map(f32::to_bits), b.map(f32::to_bits));
+        for seed in 0..200u32 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+            let mut number = |i: usize| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let is_special = seed % 4 == 3 && state >> 26 == 0;
+                if is_special { specials[i % specials.len()] } else { (state >> 8) as f32 / 1e6 - 8.0 }
+            };
+            let parts: [[f32; PART]; PARTS] = std::array::from_fn(|_| std::array::from_fn(&mut number));
+            let largest = v.largest_of_each(&parts);
+            assert_eq!(largest, Scalar.largest_of_each(&parts));
+            let all: &[f32; PART * PARTS] = parts.as_flattened().try_into().unwrap();
+            assert_eq!(v.largest(all), Scalar.largest(all));
+            let odd = [
+                largest[0],
+                0,
+                1,
+                0x7f80_0000,
+                0x7fc0_0000,
+                1e-36f32.to_bits(),
+                1e-34f32.to_bits(),
+                f32::MAX.to_bits(),
+            ];
+            assert_eq!(bits(v.scales(&odd)), bits(Scalar.scales(&odd)));
+            assert_eq!(bits(v.scales(&largest)), bits(Scalar.scales(&largest)));
+            let factors = Scalar.scales(&largest).1;
+            let quantized = |part: usize| Scalar.quantized(&parts[part], factors[part]);
+            let numbers: [[i8; PART]; PARTS] = std::array::from_fn(quantized);
+            for part in 0..PARTS {
+                assert_eq!(v.quantized(&parts[part], factors[part]), numbers[part]);
+            }
+            assert_eq!(v.sums(&numbers), Scalar.sums(&numbers));
+            let spread = |len: usize| {
+                let (mut found, mut wanted) = ([0.0; PART * PARTS], [0.0; PART * PARTS]);
+                v.spread(all, len, &mut found);
+                Scalar.spread(all, len, &mut wanted);
+                (found.map(f32::to_bits), wanted.map(f32::to_bits))
+            };
+            if all.iter().all(|x| x.is_finite()) {
+                for (found, wanted) in [spread(all.len()), spread(100)] {
+                    assert_eq!(found, wanted);
+                }
+            }
+        }
+    }
 
     #[test]
     fn vectors_have_the_bits_of_plain_rust() {
-        if !std::arch::is_x86_feature_detected!("avx2") || !std::arch::is_x86_feature_detected!("fma") {
-            return;
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx2") && has!("fma") {
+            // SAFETY: checked.
+            check(unsafe { Avx2::assume() });
         }
-        // SAFETY: checked.
-        let v = unsafe { Avx2::assume() };
-        let specials = [0.0, -0.0, 1e-40, 1e-36, f32::NAN, f32::INFINITY, f32::MIN, f32::MAX, 0.5, -126.5];
-        for seed in 0..200u32 {
-            let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
-            let part: [f32; PART] = std::array::from_fn(|i| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let is_special = seed % 4 == 3 && state >> 28 == 0;
-                if is_special { specials[i % specials.len()] } else { (state >> 8) as f32 / 1e6 - 8.0 }
-            });
-            let largest = v.largest(&part);
-            assert_eq!(largest, Scalar.largest(&part));
-            let all =
-                [largest, 0, 1, 0x7f80_0000, 0x7fc0_0000, 1e-36f32.to_bits(), 1e-34f32.to_bits(), f32::MAX.to_bits()];
-            let bits = |(a, b): ([f32; 8], [f32; 8])| (a.map(f32::to_bits), b.map(f32::to_bits));
-            assert_eq!(bits(v.scales(&all)), bits(Scalar.scales(&all)));
-            let factor = Scalar.scales(&all).1[0];
-            let numbers = v.quantized(&part, factor);
-            assert_eq!(numbers, Scalar.quantized(&part, factor));
-            assert_eq!(v.sums(&numbers), Scalar.sums(&numbers));
+        if has!("avx512f") && has!("avx512vl") && has!("avx512bw") && has!("avx512dq") {
+            // SAFETY: checked.
+            check(unsafe { Avx512::assume() });
         }
     }
 }

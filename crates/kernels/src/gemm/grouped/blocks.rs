@@ -24,6 +24,8 @@ impl Preparation {
             Preparation::Baseline => (pack::<F>, rows::prepare),
             #[cfg(target_arch = "x86_64")]
             Preparation::Avx2 => (pack_avx2::<F>, rows::prepare_avx2),
+            #[cfg(target_arch = "x86_64")]
+            Preparation::Avx512 => (pack_avx2::<F>, rows::prepare_avx512),
         }
     }
 }

@@ -6,9 +6,9 @@
 //! C[i][j] = Σ over groups g of K   (d[g][j] · scale[i][g]) · Σ_p q[i][p] · (q[p][j] − zero) + m[g][j] · (scale[i][g] · Σ_p q[i][p])
 //! ```
 //!
-//! Sums over p are exact. Sums over g are fused multiply-adds in f32, in the order of K, a group's minimum after its products; those of
-//! every [`ROW_BLOCK`] elements are a sum of their own, and these are added in order. A row's bytes depend on that row alone, and the order of summation on K alone: results have the same bits for any
-//! number of rows, any tile, any threads and every instruction set.
+//! Sums over p are exact. Sums over g are fused multiply-adds in f32, in the order of K, a group's minimum after its products. A row's bytes depend
+//! on that row alone, and the order of summation on K alone: results have the same bits for any number of rows, any tile, any threads and
+//! every instruction set.
 //!
 //! A panel holds for 16 columns the bytes of the blocks in which files have a column's weights, field by field: halves, bytes and words of
 //! four bytes, each of the 16 columns after the other. So weights from a file are packed without loss, and weights packed from f32 are what
@@ -40,13 +40,16 @@ pub(super) enum Preparation {
     /// The same, compiled for AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// Columns as by [`Preparation::Avx2`], rows compiled for AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 /// A kernel whose tiles have the columns of one panel or of several.
 ///
 /// # Safety
 /// `functions` are those of `tile.rs` for the format F, one for each number of rows and of panels, and use no instructions beyond `needs`; these contain
-/// AVX2 if rows are prepared by it.
+/// what rows and columns are prepared by.
 pub(super) const unsafe fn record<F: Decode>(
     name: &'static str,
     needs: Features,

@@ -3,11 +3,11 @@
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::RowBlock;
-use crate::simd::{PART, Quantize, Scalar};
+use crate::simd::{PART, PARTS, Quantize, Scalar};
 use std::mem::offset_of;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::Avx2;
+use crate::simd::{Avx2, Avx512};
 
 /// Elements of a block of a row: those of the largest blocks of weights.
 pub const ROW_BLOCK: usize = 256;
@@ -80,47 +80,44 @@ pub(super) unsafe fn prepare_avx2(block: RowBlock<'_, f32>) {
     prepare_rows(unsafe { Avx2::assume() }, block);
 }
 
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(super) unsafe fn prepare_avx512(block: RowBlock<'_, f32>) {
+    // SAFETY: promised by the caller.
+    prepare_rows(unsafe { Avx512::assume() }, block);
+}
+
 #[inline(always)]
 fn prepare_rows<V: Quantize>(v: V, block: RowBlock<'_, f32>) {
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(ROW_BLOCK).zip(row.chunks_exact_mut(format.block_bytes)) {
-            assert!(out.len() == size_of::<Block>(), "wanted room for a block");
-            let block = quantize(v, group_of(source, i, start, &mut [0.0; ROW_BLOCK]));
-            // SAFETY: room for it, as was checked.
-            unsafe { out.as_mut_ptr().cast::<Block>().write_unaligned(block) };
+            let out = out.as_mut_ptr().cast::<Block>();
+            assert!(format.block_bytes == size_of::<Block>() && out.is_aligned(), "wanted room for a block");
+            // SAFETY: room for a block, of which any bytes are one, aligned as was checked.
+            quantize(v, group_of(source, i, start, &mut [0.0; ROW_BLOCK]), unsafe { &mut *out });
         }
     }
 }
 
 #[inline(always)]
-fn quantize<V: Quantize>(v: V, elements: &[f32; ROW_BLOCK]) -> Block {
-    const { assert!(ROW_GROUP == PART && GROUPS == 8, "wanted groups that are quantised at a time") };
-    let groups = elements.as_chunks::<ROW_GROUP>().0;
-    let mut largest = [0; GROUPS];
-    for (largest, group) in largest.iter_mut().zip(groups) {
-        *largest = v.largest(group);
-    }
-    let (scales, factors) = v.scales(&largest);
-    let mut numbers = [[0; ROW_GROUP]; GROUPS];
-    let (mut of_16, mut of_32, mut scaled_of_16, mut scaled_of_32) =
-        ([0; 2 * GROUPS], [0; GROUPS], [0.0; 2 * GROUPS], [0.0; GROUPS]);
+fn quantize<V: Quantize>(v: V, elements: &[f32; ROW_BLOCK], block: &mut Block) {
+    const { assert!(ROW_GROUP == PART && GROUPS == PARTS, "wanted groups that are quantised at a time") };
+    let groups: &[[f32; PART]; PARTS] = elements.as_chunks().0.try_into().expect("whole groups");
+    let (scales, factors) = v.scales(&v.largest_of_each(groups));
+    block.scales = scales;
     for i in 0..GROUPS {
-        numbers[i] = v.quantized(&groups[i], factors[i]);
-        let [low, high] = v.sums(&numbers[i]);
-        (of_16[2 * i], of_16[2 * i + 1], of_32[i]) = (-low, -high, -(low + high));
+        block.numbers[i] = v.quantized(&groups[i], factors[i]);
     }
-    for i in 0..GROUPS {
-        scaled_of_16[2 * i] = scales[i] * -of_16[2 * i] as f32;
-        scaled_of_16[2 * i + 1] = scales[i] * -of_16[2 * i + 1] as f32;
-        scaled_of_32[i] = scales[i] * -of_32[i] as f32;
-    }
-    Block {
-        scales,
-        negative_sums_of_16: of_16,
-        negative_sums_of_32: of_32,
-        scaled_sums_of_16: scaled_of_16,
-        scaled_sums_of_32: scaled_of_32,
-        numbers,
+    let sums = v.sums(&block.numbers);
+    for (i, [low, high]) in sums.into_iter().enumerate() {
+        block.negative_sums_of_16[2 * i] = -low;
+        block.negative_sums_of_16[2 * i + 1] = -high;
+        block.negative_sums_of_32[i] = -(low + high);
+        block.scaled_sums_of_16[2 * i] = scales[i] * low as f32;
+        block.scaled_sums_of_16[2 * i + 1] = scales[i] * high as f32;
+        block.scaled_sums_of_32[i] = scales[i] * (low + high) as f32;
     }
 }

@@ -31,7 +31,7 @@ pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, with rows and panels of the format F.
 pub(in crate::gemm) unsafe fn scalar<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, Scalar, 1, 16, MR>(Scalar, args) }
+    unsafe { tile::<F, Scalar, 1, 16, MR, MR>(Scalar, args) }
 }
 
 /// # Safety
@@ -40,7 +40,7 @@ pub(in crate::gemm) unsafe fn scalar<F: Decode, const MR: usize>(args: &TileArgs
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in crate::gemm) unsafe fn avx2<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, Avx2F16c, 8, 2, MR>(Avx2F16c::assume(), args) }
+    unsafe { tile::<F, Avx2F16c, 8, 2, MR, MR>(Avx2F16c::assume(), args) }
 }
 
 /// # Safety
@@ -49,7 +49,7 @@ pub(in crate::gemm) unsafe fn avx2<F: Decode, const MR: usize>(args: &TileArgs<'
 #[target_feature(enable = "avxvnni,avx2,fma,f16c")]
 pub(in crate::gemm) unsafe fn avx_vnni<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, AvxVnniF16c, 8, 2, MR>(AvxVnniF16c::assume(), args) }
+    unsafe { tile::<F, AvxVnniF16c, 8, 2, MR, MR>(AvxVnniF16c::assume(), args) }
 }
 
 /// # Safety
@@ -58,26 +58,46 @@ pub(in crate::gemm) unsafe fn avx_vnni<F: Decode, const MR: usize>(args: &TileAr
 #[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize, const NV: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, Avx512Vnni, 16, NV, MR>(Avx512Vnni::assume(), args) }
+    unsafe { tile::<F, Avx512Vnni, 16, NV, MR, MR>(Avx512Vnni::assume(), args) }
 }
 
+/// Rows of the tallest tile, four of which are multiplied at a time: tall tiles read their columns from the first cache level but for the
+/// first four rows, and begin and end less often.
+#[cfg(target_arch = "x86_64")]
+const TALL: usize = 8;
+
+/// # Safety
+/// As [`avx512_vnni`], for more than four rows, up to [`TALL`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512_vnni_tall<F: Decode, const NV: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Avx512Vnni, 16, NV, 4, TALL>(Avx512Vnni::assume(), args) }
+}
+
+/// MR rows are multiplied at a time; a tile has as many, or if MOST is more, up to MOST.
+///
 /// # Safety
 /// As [`scalar`], with VECTORS vectors of LANES columns.
 #[inline(always)]
-unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(q: Q, args: &TileArgs<'_, f32>)
-where
+unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, const MOST: usize>(
+    q: Q,
+    args: &TileArgs<'_, f32>,
+) where
     F: Decode,
     Q: NarrowQuads<LANES>,
 {
+    let rows_of_tile = if MOST == MR { MR } else { args.rows };
     let groups_in_block = const { F::BLOCK / F::GROUP };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
-        let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
-        total.begin(args);
+        let mut total = SumsInMemory::<LANES, VECTORS, MOST>::zeros();
+        total.begin(rows_of_tile, args);
         let sums = total.rows();
         let mut factors = [Factors::<LANES, VECTORS>::ZERO; 2];
         let factors = opaque(factors.as_mut_ptr()).cast_mut();
-        let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
+        // By factors of zero: those that the first group does not overwrite.
+        let mut waiting = Products::<Q::Sums, LANES, VECTORS, MR>::none(q.no_sums(), factors.add(1));
         let mut turn = 0;
         // Calls begin where a block of a row does, and end there or with the whole sum.
         let (mut offset, mut left) = (args.offset, args.steps);
@@ -88,7 +108,7 @@ where
                 let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
                 for group in 0..steps.div_ceil(F::GROUP) {
                     let block = blocks.wrapping_add(group / groups_in_block * args.b_stride);
-                    let group = Group::<F> {
+                    let mut group = Group::<F> {
                         rows,
                         row_stride: args.a_row_stride,
                         start: group * F::GROUP,
@@ -104,22 +124,37 @@ where
                     }
                     let to_wait = factors.add(turn);
                     (*to_wait).read::<F, Q>(q, &group);
-                    let products = group.multiply(q, &waiting, factors.add(1 - turn), sums);
-                    waiting = Products { sums: products, rows: group.rows, start: group.start };
-                    if Q::SUMS_WAIT {
-                        turn = 1 - turn;
-                    } else {
-                        waiting.add_all::<F, Q, LANES>(q, args.a_row_stride, to_wait, sums);
+                    let mut done = 0;
+                    while done < rows_of_tile {
+                        // The last rows again rather than fewer.
+                        let first = done.min(rows_of_tile - MR);
+                        group.rows = rows.wrapping_add(first * args.a_row_stride);
+                        let sums_of_rows = group.multiply(q, &waiting, sums);
+                        let start = group.start;
+                        waiting = Products {
+                            sums: sums_of_rows,
+                            rows: group.rows,
+                            start,
+                            first,
+                            added: done,
+                            factors: to_wait,
+                        };
+                        if !Q::SUMS_WAIT {
+                            waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
+                        }
+                        group.ahead = 0;
+                        done = first + MR;
                     }
+                    turn = 1 - turn;
                 }
                 (offset, left) = (offset + steps, left - steps);
             }
             offset = 0;
         }
         if Q::SUMS_WAIT && !waiting.rows.is_null() {
-            waiting.add_all::<F, Q, LANES>(q, args.a_row_stride, factors.add(1 - turn), sums);
+            waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
         }
-        total.store(q.floats(), args);
+        total.store(q.floats(), rows_of_tile, args);
     }
 }
 
@@ -152,56 +187,52 @@ impl<const LANES: usize, const VECTORS: usize> Factors<LANES, VECTORS> {
     }
 }
 
-/// Exact sums of products of a group, which have not been added yet.
-struct Products<S, const VECTORS: usize, const MR: usize> {
+/// Exact sums of products of a group, for some rows of the tile, which have not been added yet.
+struct Products<S, const LANES: usize, const VECTORS: usize, const MR: usize> {
     sums: [[S; VECTORS]; MR],
     /// The blocks of the rows, and where in them the group begins.
     rows: *const u8,
     start: usize,
+    /// Which row of the tile is the first, and before which one all have been added.
+    first: usize,
+    added: usize,
+    factors: *const Factors<LANES, VECTORS>,
 }
 
-impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
+impl<S: Copy, const LANES: usize, const VECTORS: usize, const MR: usize> Products<S, LANES, VECTORS, MR> {
     /// Zeros, which may be added with any row and factors of zero.
     #[inline(always)]
-    fn none(zeros: S) -> Self {
-        Products { sums: [[zeros; VECTORS]; MR], rows: null(), start: 0 }
+    fn none(zeros: S, factors: *const Factors<LANES, VECTORS>) -> Self {
+        Products { sums: [[zeros; VECTORS]; MR], rows: null(), start: 0, first: 0, added: 0, factors }
     }
 
     /// # Safety
     /// As [`Products::add_row`].
     #[inline(always)]
-    unsafe fn add_all<F, Q, const LANES: usize>(
-        &self,
-        q: Q,
-        row_stride: usize,
-        factors: *const Factors<LANES, VECTORS>,
-        sums: *mut [[f32; LANES]; VECTORS],
-    ) where
+    unsafe fn add_all<F, Q>(&self, q: Q, row_stride: usize, sums: *mut [[f32; LANES]; VECTORS])
+    where
         F: Decode,
         Q: NarrowQuads<LANES, Sums = S>,
     {
         for i in 0..MR {
             // SAFETY: promised by the caller.
-            unsafe { self.add_row::<F, Q, LANES>(q, i, row_stride, factors, sums) };
+            unsafe { self.add_row::<F, Q>(q, i, row_stride, sums) };
         }
     }
 
-    /// sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row)) for row i.
+    /// sums += (scale · scale of the row) · products (+ minimum · (scale of the row · sum of the row)) for row i of these.
     ///
     /// # Safety
-    /// As [`Group::multiply`], for the group that these are the products of; `factors` are its.
+    /// As [`Group::multiply`], for the group that these are the products of, whose factors are valid for reads.
     #[inline(always)]
-    unsafe fn add_row<F, Q, const LANES: usize>(
-        &self,
-        q: Q,
-        i: usize,
-        row_stride: usize,
-        factors: *const Factors<LANES, VECTORS>,
-        sums: *mut [[f32; LANES]; VECTORS],
-    ) where
+    unsafe fn add_row<F, Q>(&self, q: Q, i: usize, row_stride: usize, sums: *mut [[f32; LANES]; VECTORS])
+    where
         F: Decode,
         Q: NarrowQuads<LANES, Sums = S>,
     {
+        if self.first + i < self.added {
+            return;
+        }
         // SAFETY: promised by the caller.
         unsafe {
             let row = self.rows.add(i * row_stride);
@@ -209,14 +240,14 @@ impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
             let row_sum = row.add(scaled_sum(F::GROUP, self.start)).cast::<f32>().read_unaligned();
             for j in 0..VECTORS {
                 let products = q.to_floats(self.sums[i][j]);
-                let place = sums.add(i).cast::<[f32; LANES]>().add(j);
+                let place = sums.add(self.first + i).cast::<[f32; LANES]>().add(j);
                 let mut sum = place.read();
-                let scales = (*factors).scales[j];
+                let scales = (*self.factors).scales[j];
                 for lane in 0..LANES {
                     sum[lane] = (scales[lane] * row_scale).mul_add(products[lane], sum[lane]);
                 }
                 if F::HAS_MINIMUM {
-                    let minimums = (*factors).minimums[j];
+                    let minimums = (*self.factors).minimums[j];
                     for lane in 0..LANES {
                         sum[lane] = minimums[lane].mul_add(row_sum, sum[lane]);
                     }
@@ -255,13 +286,12 @@ impl<F: Decode> Group<F> {
     ///
     /// # Safety
     /// `rows` is valid for reads of a block of each of MR rows, `block` of a block of each panel that the vectors lie in; the same holds for
-    /// the group that waits, whose factors are given; `sums` is valid for reads and writes of MR rows.
+    /// the group that waits and its factors; `sums` is valid for reads and writes of the rows of the tile.
     #[inline(always)]
     unsafe fn multiply<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
         &self,
         q: Q,
-        waiting: &Products<Q::Sums, VECTORS, MR>,
-        factors: *const Factors<LANES, VECTORS>,
+        waiting: &Products<Q::Sums, LANES, VECTORS, MR>,
         sums: *mut [[f32; LANES]; VECTORS],
     ) -> [[Q::Sums; VECTORS]; MR]
     where
@@ -286,15 +316,15 @@ impl<F: Decode> Group<F> {
             }
             // Not a loop: the compiler would keep registers that it counts in memory.
             const { assert!(!Q::SUMS_WAIT || MR <= 4, "wanted a part for each row") };
-            self.part::<Q, LANES, VECTORS, MR, 0>(q, waiting, factors, sums, &mut products);
+            self.part::<Q, LANES, VECTORS, MR, 0>(q, waiting, sums, &mut products);
             if Q::SUMS_WAIT && MR > 1 {
-                self.part::<Q, LANES, VECTORS, MR, 1>(q, waiting, factors, sums, &mut products);
+                self.part::<Q, LANES, VECTORS, MR, 1>(q, waiting, sums, &mut products);
             }
             if Q::SUMS_WAIT && MR > 2 {
-                self.part::<Q, LANES, VECTORS, MR, 2>(q, waiting, factors, sums, &mut products);
+                self.part::<Q, LANES, VECTORS, MR, 2>(q, waiting, sums, &mut products);
             }
             if Q::SUMS_WAIT && MR > 3 {
-                self.part::<Q, LANES, VECTORS, MR, 3>(q, waiting, factors, sums, &mut products);
+                self.part::<Q, LANES, VECTORS, MR, 3>(q, waiting, sums, &mut products);
             }
         }
         products
@@ -308,8 +338,7 @@ impl<F: Decode> Group<F> {
     unsafe fn part<Q, const LANES: usize, const VECTORS: usize, const MR: usize, const PART: usize>(
         &self,
         q: Q,
-        waiting: &Products<Q::Sums, VECTORS, MR>,
-        factors: *const Factors<LANES, VECTORS>,
+        waiting: &Products<Q::Sums, LANES, VECTORS, MR>,
         sums: *mut [[f32; LANES]; VECTORS],
         products: &mut [[Q::Sums; VECTORS]; MR],
     ) where
@@ -326,7 +355,7 @@ impl<F: Decode> Group<F> {
                     }
                 }
                 keep_in_memory();
-                waiting.add_row::<F, Q, LANES>(q, PART, self.row_stride, factors, sums);
+                waiting.add_row::<F, Q>(q, PART, self.row_stride, sums);
                 keep_in_memory();
             }
             for word in words * PART / parts..words * (PART + 1) / parts {

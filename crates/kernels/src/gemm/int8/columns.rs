@@ -1,12 +1,12 @@
 //! Panels of B: for every group of K, spread, the scales and the sums of the columns, then bricks of [`COLS`] quads. With one scale for a
 //! column, every block has it.
 
-use super::spread::spread;
 use super::{COLS, QUAD};
 use crate::gemm::format::PanelFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::PanelBlock;
 use crate::numbers::int8::{largest_magnitude, quantized, scale_for};
+use crate::numbers::spread::spread;
 use crate::view::MatRef;
 
 /// Bytes of the scales, and of the sums.

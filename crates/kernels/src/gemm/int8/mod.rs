@@ -19,7 +19,6 @@
 
 mod columns;
 mod rows;
-mod spread;
 pub(super) mod tile;
 
 use super::format::KBlocks;
@@ -49,7 +48,7 @@ where
     Int8By<GROUP, WHOLE>: Int8Kernels,
 {
     // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `SumsInMemory`; those of `rows.rs` and
-    // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs.
+    // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs, or for AVX-512 where `needs` contain it.
     unsafe {
         Microkernel::from_parts(KernelParts {
             name,
@@ -61,7 +60,7 @@ where
             k_blocks: if WHOLE { KBlocks::Whole } else { KBlocks::Multiples(GROUP) },
             pack: columns::pack::<GROUP, WHOLE>,
             column: columns::read::<GROUP, WHOLE>,
-            prepare: rows::prepare_as::<GROUP, WHOLE>(rows),
+            prepare: rows::prepare_as::<GROUP, WHOLE>(rows, needs),
             session: None,
         })
     }

@@ -1,6 +1,6 @@
 //! Rows of A: for every group, spread, a scale and its numbers, filled up with zeros. With one scale for the row, every block has it.
 
-use super::spread::spread;
+use crate::cpu::Features;
 use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::{PrepareFn, RowBlock};
@@ -10,7 +10,9 @@ use crate::simd::{PART, QuadRows, Quantize, Scalar};
 use crate::view::MatRef;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::Avx2;
+use crate::cpu::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
 
 /// Bytes of a scale.
 pub(super) const HEAD: usize = size_of::<f32>();
@@ -36,13 +38,18 @@ pub(super) const fn format<const GROUP: usize, const WHOLE: bool>(rows: QuadRows
     RowFormat { layout, block_k: GROUP, block_bytes: HEAD + GROUP * rows.number_bytes(), is_in_place: false }
 }
 
-/// What prepares the rows of a kernel.
-pub(super) const fn prepare_as<const GROUP: usize, const WHOLE: bool>(rows: QuadRows) -> PrepareFn<Int8By<GROUP, WHOLE>>
+/// What prepares the rows of a kernel with these needs.
+pub(super) const fn prepare_as<const GROUP: usize, const WHOLE: bool>(
+    rows: QuadRows,
+    needs: Features,
+) -> PrepareFn<Int8By<GROUP, WHOLE>>
 where
     Int8By<GROUP, WHOLE>: Int8Kernels,
 {
     match rows {
         QuadRows::Bytes => bytes::<GROUP, WHOLE>,
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Offset if needs.contains(Isa::Avx512.needs()) => offset_avx512::<GROUP, WHOLE>,
         #[cfg(target_arch = "x86_64")]
         QuadRows::Offset => offset::<GROUP, WHOLE>,
         #[cfg(target_arch = "x86_64")]
@@ -66,12 +73,25 @@ pub(super) unsafe fn bytes<const GROUP: usize, const WHOLE: bool>(block: RowBloc
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn offset<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
     // SAFETY: promised by the caller.
-    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx2::assume() }, block, |q, out: &mut [u8; PART]| {
-        // A loop: `map` may become a function for the baseline.
-        for (out, q) in out.iter_mut().zip(q) {
-            *out = (q as u8).wrapping_add(128);
-        }
-    });
+    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx2::assume() }, block, store_offset);
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(super) unsafe fn offset_avx512<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
+    // SAFETY: promised by the caller.
+    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx512::assume() }, block, store_offset);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn store_offset(q: [i8; PART], out: &mut [u8; PART]) {
+    // A loop: `map` may become a function for the baseline.
+    for (out, q) in out.iter_mut().zip(q) {
+        *out = (q as u8).wrapping_add(128);
+    }
 }
 
 /// # Safety
@@ -110,40 +130,76 @@ fn prepare<const GROUP: usize, const WHOLE: bool, V: Quantize, const BYTES: usiz
     const { assert!(GROUP.is_multiple_of(PART), "wanted groups of whole parts") };
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
-        let of_row = if WHOLE { scale_for(largest_of_row::<GROUP, V>(v, source, i)) } else { (0.0, 0.0) };
-        for (start, out) in (0..source.cols()).step_by(GROUP).zip(row.chunks_exact_mut(format.block_bytes)) {
-            let mut group = *group_of(source, i, start, &mut [0.0; GROUP]);
-            let (scale, factor) = if WHOLE {
-                of_row
-            } else {
-                spread(&mut group, GROUP.min(source.cols() - start));
-                scale_for(largest(v, &group))
-            };
-            let (head, out) = out.split_at_mut(HEAD);
-            head.copy_from_slice(&scale.to_ne_bytes());
-            for (part, out) in group.as_chunks::<PART>().0.iter().zip(out.as_chunks_mut().0) {
-                store(v.quantized(part, factor), out);
-            }
+        let blocks = row.chunks_exact_mut(format.block_bytes).take(source.cols().div_ceil(GROUP));
+        if WHOLE {
+            prepare_whole::<GROUP, V, BYTES>(v, source, i, blocks, &store);
+        } else {
+            prepare_groups::<GROUP, V, BYTES>(v, source, i, blocks, &store);
         }
     }
 }
 
-/// The largest magnitude of a row, as bits.
+/// Groups whose numbers are spread before the first is quantised: from the numbers of a group to their scale it is a long way, which many
+/// can go at the same time.
+const AT_A_TIME: usize = 4;
+
+/// Row i, whose groups have a scale each.
 #[inline(always)]
-fn largest_of_row<const GROUP: usize, V: Quantize>(v: V, source: MatRef<'_, f32>, row: usize) -> u32 {
-    let mut largest_so_far = 0;
-    for start in (0..source.cols()).step_by(GROUP) {
-        largest_so_far = largest_so_far.max(largest(v, group_of(source, row, start, &mut [0.0; GROUP])));
+fn prepare_groups<'o, const GROUP: usize, V: Quantize, const BYTES: usize>(
+    v: V,
+    source: MatRef<'_, f32>,
+    i: usize,
+    mut blocks: impl Iterator<Item = &'o mut [u8]>,
+    store: &impl Fn([i8; PART], &mut [u8; BYTES]),
+) {
+    let mut copied = [0.0; GROUP];
+    let mut groups = [[0.0; GROUP]; AT_A_TIME];
+    let mut largest = [0; AT_A_TIME];
+    for first in (0..source.cols()).step_by(AT_A_TIME * GROUP) {
+        let starts = (first..source.cols()).step_by(GROUP);
+        for ((start, group), largest) in starts.zip(&mut groups).zip(&mut largest) {
+            v.spread(group_of(source, i, start, &mut copied), GROUP.min(source.cols() - start), group);
+            *largest = v.largest(group);
+        }
+        let scales = largest.map(scale_for);
+        for ((group, scale), block) in groups.iter().zip(scales).zip(&mut blocks) {
+            write_block(v, group, scale, block, store);
+        }
     }
-    largest_so_far
 }
 
-/// The largest magnitude of a group, as bits.
+/// Row i with one scale.
 #[inline(always)]
-fn largest<const GROUP: usize, V: Quantize>(v: V, group: &[f32; GROUP]) -> u32 {
+fn prepare_whole<'o, const GROUP: usize, V: Quantize, const BYTES: usize>(
+    v: V,
+    source: MatRef<'_, f32>,
+    i: usize,
+    blocks: impl Iterator<Item = &'o mut [u8]>,
+    store: &impl Fn([i8; PART], &mut [u8; BYTES]),
+) {
+    let mut copied = [0.0; GROUP];
     let mut largest = 0;
-    for part in group.as_chunks::<PART>().0 {
-        largest = largest.max(v.largest(part));
+    for start in (0..source.cols()).step_by(GROUP) {
+        largest = largest.max(v.largest(group_of(source, i, start, &mut copied)));
     }
-    largest
+    let scale = scale_for(largest);
+    for (start, block) in (0..source.cols()).step_by(GROUP).zip(blocks) {
+        write_block(v, group_of(source, i, start, &mut copied), scale, block, store);
+    }
+}
+
+/// A group's scale, and its numbers by the factor beside that.
+#[inline(always)]
+fn write_block<const GROUP: usize, V: Quantize, const BYTES: usize>(
+    v: V,
+    group: &[f32; GROUP],
+    (scale, factor): (f32, f32),
+    block: &mut [u8],
+    store: &impl Fn([i8; PART], &mut [u8; BYTES]),
+) {
+    let (head, numbers) = block.split_at_mut(HEAD);
+    head.copy_from_slice(&scale.to_ne_bytes());
+    for (part, out) in group.as_chunks::<PART>().0.iter().zip(numbers.as_chunks_mut().0) {
+        store(v.quantized(part, factor), out);
+    }
 }

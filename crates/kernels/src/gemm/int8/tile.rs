@@ -73,7 +73,7 @@ unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, con
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
-        total.begin(args);
+        total.begin(MR, args);
         let sums = total.rows();
         let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
         // Calls begin where a group does, and end there or with the whole sum.
@@ -103,7 +103,7 @@ unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, con
         for row in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
             waiting.add_row(q, row, sums);
         }
-        total.store(q.floats(), args);
+        total.store(q.floats(), MR, args);
     }
 }
 

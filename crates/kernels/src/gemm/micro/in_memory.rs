@@ -5,7 +5,7 @@ use super::super::tile_args::{Store, TileArgs};
 use super::operands::opaque;
 use crate::simd::Simd;
 
-/// The sums of a tile of ROWS rows and VECTORS vectors of LANES. Vectors do not cross cache lines.
+/// The sums of a tile of up to ROWS rows and VECTORS vectors of LANES. Vectors do not cross cache lines.
 #[repr(C, align(64))]
 pub(in crate::gemm) struct SumsInMemory<const LANES: usize, const VECTORS: usize, const ROWS: usize>(
     [[[f32; LANES]; VECTORS]; ROWS],
@@ -20,13 +20,13 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     /// sums ← what the store goes on from: zeros, or what C holds. With an α they stay zeros, and [`SumsInMemory::store`] does the rest.
     ///
     /// # Safety
-    /// The arguments satisfy the contract of [`TileFn`](super::super::TileFn) for ROWS rows and VECTORS vectors of LANES.
+    /// The arguments satisfy the contract of [`TileFn`](super::super::TileFn) for `rows` rows, at most ROWS, and VECTORS vectors of LANES.
     #[inline(always)]
-    pub(in crate::gemm) unsafe fn begin(&mut self, args: &TileArgs<'_, f32>) {
+    pub(in crate::gemm) unsafe fn begin(&mut self, rows: usize, args: &TileArgs<'_, f32>) {
         if args.store.reads_c() && !is_scaled(args) {
             let beta = if let Store::Scale { beta, .. } = args.store { beta } else { 1.0 };
             // SAFETY: promised by the caller.
-            unsafe { self.read(args, beta) };
+            unsafe { self.read(rows, args, beta) };
         }
     }
 
@@ -35,8 +35,8 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     /// # Safety
     /// As [`SumsInMemory::begin`], for a store that reads C.
     #[inline(never)]
-    unsafe fn read(&mut self, args: &TileArgs<'_, f32>, beta: f32) {
-        for (i, row) in self.0.iter_mut().enumerate() {
+    unsafe fn read(&mut self, rows: usize, args: &TileArgs<'_, f32>, beta: f32) {
+        for (i, row) in self.0.iter_mut().enumerate().take(rows) {
             for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
                 // SAFETY: row i and column j of the tile, promised by the caller.
                 let c = unsafe { *args.c.wrapping_add(i * args.c_row_stride + j) };
@@ -57,20 +57,20 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     /// # Safety
     /// As [`SumsInMemory::begin`], with the same arguments.
     #[inline(always)]
-    pub(in crate::gemm) unsafe fn store<S: Simd<f32>>(&mut self, s: S, args: &TileArgs<'_, f32>) {
+    pub(in crate::gemm) unsafe fn store<S: Simd<f32>>(&mut self, s: S, rows: usize, args: &TileArgs<'_, f32>) {
         const { assert!(LANES.is_multiple_of(S::LANES), "wanted whole vectors of the instruction set") };
         let TileArgs { c, c_row_stride, cols, store, .. } = *args;
         // SAFETY: the rows of sums are whole vectors; C and the epilogue's operands are promised by the caller.
         unsafe {
             if let Store::Epilogue { epilogue, .. } = store {
                 let sums = self.rows().cast_const().cast();
-                let sums = Sums { sums, sums_row_stride: VECTORS * LANES, rows: ROWS, cols, c, c_row_stride };
+                let sums = Sums { sums, sums_row_stride: VECTORS * LANES, rows, cols, c, c_row_stride };
                 return epilogue.apply(s, sums);
             }
             if is_scaled(args) {
-                self.scale(args);
+                self.scale(rows, args);
             }
-            for (i, row) in self.0.iter().enumerate() {
+            for (i, row) in self.0.iter().enumerate().take(rows) {
                 c.add(i * c_row_stride).copy_from_nonoverlapping(row.as_ptr().cast(), cols);
             }
         }
@@ -81,9 +81,9 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     /// # Safety
     /// As [`SumsInMemory::begin`].
     #[inline(never)]
-    unsafe fn scale(&mut self, args: &TileArgs<'_, f32>) {
+    unsafe fn scale(&mut self, rows: usize, args: &TileArgs<'_, f32>) {
         let Store::Scale { alpha, beta } = args.store else { return };
-        for (i, row) in self.0.iter_mut().enumerate() {
+        for (i, row) in self.0.iter_mut().enumerate().take(rows) {
             for (j, sum) in row.as_flattened_mut()[..args.cols].iter_mut().enumerate() {
                 let c = args.c.wrapping_add(i * args.c_row_stride + j);
                 // SAFETY: row i and column j of the tile, promised by the caller; read only if the store does.

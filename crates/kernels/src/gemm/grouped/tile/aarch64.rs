@@ -10,7 +10,7 @@ use crate::simd::{Neon, NeonDot};
 #[target_feature(enable = "neon")]
 pub(in crate::gemm) unsafe fn neon<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, Neon, 4, 4, MR>(Neon::assume(), args) }
+    unsafe { tile::<F, Neon, 4, 4, MR, MR>(Neon::assume(), args) }
 }
 
 /// # Safety
@@ -18,5 +18,5 @@ pub(in crate::gemm) unsafe fn neon<F: Decode, const MR: usize>(args: &TileArgs<'
 #[target_feature(enable = "neon,dotprod")]
 pub(in crate::gemm) unsafe fn neon_dotprod<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
-    unsafe { tile::<F, NeonDot, 4, 4, MR>(NeonDot::assume(), args) }
+    unsafe { tile::<F, NeonDot, 4, 4, MR, MR>(NeonDot::assume(), args) }
 }

@@ -1,6 +1,6 @@
 //! Tiles whose rows and columns have one scale each: products stay in registers, in 32 bits, for as many blocks as these can hold.
 
-use super::{Group, rows_at_a_time};
+use super::Group;
 use crate::gemm::int8::columns::{BRICK, SCALES, SUMS};
 use crate::gemm::int8::rows::HEAD;
 use crate::gemm::int8::{COLS, QUAD};
@@ -24,7 +24,7 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
-        total.begin(args);
+        total.begin(MR, args);
         let sums = total.rows();
         for pair in args.pairs {
             for offset in (0..args.k).step_by(EXACT_STEPS) {
@@ -41,17 +41,34 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
                     column_block: args.b_stride,
                     steps: EXACT_STEPS.min(args.k - offset),
                 };
+                let mut start = [q.no_sums(); VECTORS];
+                for (j, start) in start.iter_mut().enumerate() {
+                    *start = q.start(run.column_sums::<GROUP, LANES>(j).as_ptr());
+                }
                 let mut done = 0;
                 while done < MR {
                     // The last rows again rather than fewer: a constant number of sums stays in registers.
                     let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
-                    run.add::<GROUP, Q, LANES, VECTORS, MR>(q, first, done, sums);
+                    let products = run.multiply::<GROUP, Q, LANES, VECTORS, MR>(q, first, start);
+                    for i in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
+                        if first + i >= done {
+                            for j in 0..VECTORS {
+                                run.group.add_scaled(q, first + i, j, products[i][j], sums);
+                            }
+                        }
+                    }
                     done = first + const { rows_at_a_time::<Q, LANES>(MR) };
                 }
             }
         }
-        total.store(q.floats(), args);
+        total.store(q.floats(), MR, args);
     }
+}
+
+/// Rows that are multiplied at a time: where registers are left for sums that wait, twice as many, since none do here.
+const fn rows_at_a_time<Q: Quads<LANES>, const LANES: usize>(rows: usize) -> usize {
+    let most = if Q::SUMS_WAIT { 2 * Q::ROWS_AT_A_TIME } else { Q::ROWS_AT_A_TIME };
+    if rows < most { rows } else { most }
 }
 
 /// Blocks of each row, and of the columns of each panel, one after the other.
@@ -66,27 +83,23 @@ struct Run {
 }
 
 impl Run {
-    /// sums += scale of the row · scale of the column · products, for the rows from `first` on but those before `added`.
+    /// start + the products of the rows from `first` on.
     ///
     /// # Safety
-    /// The rows are valid for reads of these blocks, and so are the panels that the vectors lie in; `sums` of MR rows for reads and writes.
+    /// The rows are valid for reads of these blocks, and so are the panels that the vectors lie in.
     #[inline(always)]
-    unsafe fn add<const GROUP: usize, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+    unsafe fn multiply<const GROUP: usize, Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
         self,
         q: Q,
         first: usize,
-        added: usize,
-        sums: *mut [[f32; LANES]; VECTORS],
-    ) where
+        start: [Q::Sums; VECTORS],
+    ) -> [[Q::Sums; VECTORS]; MR]
+    where
         Q: Quads<LANES>,
     {
         let rows = const { rows_at_a_time::<Q, LANES>(MR) };
         // SAFETY: blocks of these steps, promised by the caller.
         unsafe {
-            let mut start = [q.no_sums(); VECTORS];
-            for (j, start) in start.iter_mut().enumerate() {
-                *start = q.start(self.column_sums::<GROUP, LANES>(j).as_ptr());
-            }
             let mut products = [start; MR];
             let Run { mut group, mut steps, .. } = self;
             while steps > 0 {
@@ -115,18 +128,14 @@ impl Run {
                 group.blocks = group.blocks.wrapping_add(self.column_block);
                 steps -= now;
             }
-            for i in (0..rows).filter(|i| first + i >= added) {
-                for j in 0..VECTORS {
-                    self.group.add_scaled(q, first + i, j, products[i][j], sums);
-                }
-            }
+            products
         }
     }
 
     /// What the bytes of the columns of a vector add up to over all blocks.
     ///
     /// # Safety
-    /// As [`Run::add`].
+    /// As [`Run::multiply`].
     #[inline(always)]
     unsafe fn column_sums<const GROUP: usize, const LANES: usize>(&self, vector: usize) -> [i32; LANES] {
         let mut total = [0; LANES];

@@ -1,4 +1,4 @@
-//! Sums and differences that spread large numbers over their group, before rows and columns are quantised.
+//! Sums and differences that spread large numbers over their group, before rows and columns are quantised to int8.
 //!
 //! Inputs of language models have numbers that are many times larger than their neighbours. One of them sets the step of its whole group.
 //! Each group is therefore multiplied by a matrix H of ±1 (of Walsh and Hadamard), which replaces 16 numbers by 16 of their sums and
@@ -19,12 +19,12 @@ const STRIDE: usize = 8;
 /// Numbers in one multiplication by the matrix of 4.
 const BLOCK: usize = 4 * STRIDE;
 
-/// Numbers in one multiplication by the matrix of 16.
-const WIDE_BLOCK: usize = 4 * BLOCK;
+/// Numbers in one multiplication by the matrix of 16, which are so many of blocks.
+pub(crate) const WIDE_BLOCK: usize = 4 * BLOCK;
 
 /// The first `len` numbers of a group, spread. Not finite if one of them is not, or if a sum of four is beyond f32.
 #[inline(always)]
-pub(super) fn spread<const GROUP: usize>(group: &mut [f32; GROUP], len: usize) {
+pub(crate) fn spread<const GROUP: usize>(group: &mut [f32; GROUP], len: usize) {
     // Twice, so that the compiler knows the length of whole groups.
     if len == GROUP { spread_all(group) } else { spread_all(&mut group[..len]) }
 }
