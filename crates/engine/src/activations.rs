@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::qkv_shape::QkvShape;
+use cke_kernels::gemm::RowBuf;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use std::ops::Range;
 
@@ -64,11 +65,19 @@ pub struct Activations {
     pub(crate) inner: AlignedBuf<f32>,
     /// Gates and what they let through, side by side: (rows of a part, 2 · inner).
     pub(crate) gated: AlignedBuf<f32>,
-    pub(crate) scratch: Scratch,
+    pub(crate) workspace: Workspace,
     /// For each row.
     pub(crate) lookups: Vec<Lookup>,
     /// For each way of turning queries and keys, those of each row.
     pub(crate) angles: Vec<Angles>,
+}
+
+/// What one operation needs and the next one may overwrite.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    pub(crate) scratch: Scratch,
+    /// Rows that several parts of a layer multiply by.
+    pub(crate) rows: RowBuf,
 }
 
 /// What a row of the stream begins as: the sum of a row of each table.
@@ -100,13 +109,13 @@ impl Activations {
             middle: empty()?,
             inner: empty()?,
             gated: empty()?,
-            scratch: Scratch::new(),
+            workspace: Workspace::default(),
             lookups: Vec::new(),
             angles: Vec::new(),
         })
     }
 
-    /// Bytes of the buffers for the rows of `cut`, without the scratch.
+    /// Bytes of the buffers for the rows of `cut`, without the workspace.
     pub(crate) fn bytes_for(cut: Cut, widths: Widths) -> usize {
         lengths(cut, widths).iter().sum::<usize>() * size_of::<f32>()
     }

@@ -5,7 +5,8 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use self::layer::{Layer, PackedLayer};
+use self::layer::{Layer, PackedLayer, Rows};
+use crate::activations::Workspace;
 use crate::error::Error;
 use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
@@ -13,9 +14,8 @@ use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Epilogue, Shape};
+use cke_kernels::gemm::{Ctx, Epilogue, RowBuf, Shape};
 use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
-use cke_kernels::scratch::Scratch;
 use cke_kernels::view::{MatMut, MatRef};
 
 /// How a weight matrix is stored.
@@ -188,11 +188,16 @@ impl Linear {
         y: &mut [f32],
         epilogue: Epilogue<'_>,
         runtime: &Runtime,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
     ) -> Result<(), Error> {
         let outputs = self.outputs;
         let rows = y.len() / outputs.max(1);
         let x = MatRef::new(x, rows, self.inputs)?;
+        let x = if self.prepare_once(x, runtime, &mut workspace.rows)? {
+            Rows::Prepared(&workspace.rows)
+        } else {
+            Rows::Floats(x)
+        };
         let mut first = 0;
         for part in &self.parts {
             let cols = first..first + part.outputs();
@@ -203,11 +208,29 @@ impl Linear {
             };
             let start = first.min(y.len());
             let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), outputs, 1)?;
-            let ctx = &mut runtime.ctx(scratch);
+            let ctx = &mut Ctx { pool: runtime.pool(), scratch: &mut workspace.scratch };
             runtime.step(|| self.step(part.as_ref(), rows), || part.run(x, y, &epilogue, ctx))?;
             first = cols.end;
         }
         Ok(())
+    }
+
+    /// Prepares rows if there are several parts and all read them in the same format; whether it did.
+    fn prepare_once(
+        &self,
+        x: MatRef<'_, f32>,
+        runtime: &Runtime,
+        rows: &mut RowBuf,
+    ) -> Result<bool, cke_kernels::Error> {
+        let [first, others @ ..] = &self.parts[..] else { return Ok(false) };
+        let format = first.rows();
+        if others.is_empty() || format.is_in_place || others.iter().any(|part| part.rows() != format) {
+            return Ok(false);
+        }
+        let bytes = x.rows() * (self.inputs * size_of::<f32>() + format.row_bytes(self.inputs));
+        let step = || Step::other("prepare rows", self.layer, bytes);
+        runtime.step(step, || first.prepare(x, rows, runtime.pool()))?;
+        Ok(true)
     }
 
     /// One run of a part over `m` rows.

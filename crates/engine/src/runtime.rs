@@ -1,12 +1,12 @@
 //! What a model runs on: a CPU description, a pool of threads and the numbers of its layers.
 
+use crate::activations::Workspace;
 use crate::error::Error;
 use crate::profile::{Profile, Recorder, Step};
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::attention::KvDtype;
 use cke_kernels::gemm::Ctx;
-use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Observed, Parallel, ThreadPool};
 
 /// The CPU and the threads that models run on; shared by any number of models.
@@ -103,8 +103,8 @@ impl Runtime {
         self.pool().threads()
     }
 
-    pub(crate) fn ctx<'a>(&'a self, scratch: &'a mut Scratch) -> Ctx<'a> {
-        Ctx { pool: self.pool(), scratch }
+    pub(crate) fn ctx<'a>(&'a self, workspace: &'a mut Workspace) -> Ctx<'a> {
+        Ctx { pool: self.pool(), scratch: &mut workspace.scratch }
     }
 
     /// Runs `work` as one operation, described where somebody takes notes.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::runtime::Runtime;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::GroupFormat;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, RowBuf, RowFormat, Shape};
 use cke_kernels::scheme::{Grouped, Scheme};
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
@@ -14,6 +14,14 @@ use std::sync::Arc;
 
 /// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
 const TYPICAL_ROWS: usize = 128;
+
+/// The rows of x (m, inputs).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows<'a> {
+    Floats(MatRef<'a, f32>),
+    /// As [`Layer::rows`] says.
+    Prepared(&'a RowBuf),
+}
 
 /// A weight matrix W (inputs, outputs) and the kernel that multiplies by it. How it holds numbers is its own affair: rows come and go
 /// as f32.
@@ -30,14 +38,23 @@ pub(crate) trait Layer: Send + Sync + Debug {
     /// y = act(scale · x·W + bias) + residual for x (m, inputs) and y (m, outputs).
     ///
     /// # Errors
-    /// Fails if sizes do not match, or an allocation fails.
+    /// Fails if sizes do not match, rows were prepared in another format, or an allocation fails.
     fn run(
         &self,
-        x: MatRef<'_, f32>,
+        x: Rows<'_>,
         y: MatMut<'_, f32>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error>;
+
+    /// How it reads rows.
+    fn rows(&self) -> RowFormat;
+
+    /// rows ← x (m, inputs) as every layer with the same [`Layer::rows`] reads it.
+    ///
+    /// # Errors
+    /// Fails if an allocation fails.
+    fn prepare(&self, x: MatRef<'_, f32>, rows: &mut RowBuf, pool: &dyn Parallel) -> Result<(), cke_kernels::Error>;
 
     /// Copies the weights of one output: (inputs).
     ///
@@ -173,12 +190,23 @@ impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
 
     fn run(
         &self,
-        x: MatRef<'_, f32>,
+        x: Rows<'_>,
         y: MatMut<'_, f32>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error> {
-        self.plan.run(x, &self.weights, y, epilogue, ctx)
+        match x {
+            Rows::Floats(x) => self.plan.run(x, &self.weights, y, epilogue, ctx),
+            Rows::Prepared(x) => self.plan.run_prepared(x, &self.weights, y, epilogue, ctx),
+        }
+    }
+
+    fn rows(&self) -> RowFormat {
+        self.plan.kernel().record().row_format()
+    }
+
+    fn prepare(&self, x: MatRef<'_, f32>, rows: &mut RowBuf, pool: &dyn Parallel) -> Result<(), cke_kernels::Error> {
+        rows.prepare(self.plan.kernel(), x, pool)
     }
 
     fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {

@@ -1,11 +1,13 @@
-use super::layer::{Layer, PackedLayer};
+use super::layer::{Layer, PackedLayer, Rows};
 use super::{Layout, Linear, Part};
+use crate::activations::Workspace;
 use crate::runtime::Runtime;
 use crate::source::Source;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
+use cke_kernels::gemm::grouped::Q8_0;
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, RowBuf, RowFormat, Shape};
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::scheme::F32;
-use cke_kernels::scratch::Scratch;
+use cke_kernels::scheme::{F32, Grouped, Int4};
+use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
 
 /// Weights (outputs, inputs) in bytes, which become f32 each time that they are read.
@@ -30,16 +32,25 @@ impl Layer for ByteLayer {
 
     fn run(
         &self,
-        x: MatRef<'_, f32>,
+        x: Rows<'_>,
         y: MatMut<'_, f32>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error> {
+        let Rows::Floats(x) = x else { unreachable!("rows are read in place") };
         let (n, k) = (self.outputs(), self.inputs);
         let weights: Vec<f32> = self.weights.iter().map(|&w| w.into()).collect();
         let plan = GemmPlan::<F32>::new(cke_kernels::Cpu::host().unwrap(), Shape { m: x.rows(), n, k });
         let packed = plan.pack_b(MatRef::new(&weights, n, k)?.transposed())?;
         plan.run(x, &packed, y, epilogue, ctx)
+    }
+
+    fn rows(&self) -> RowFormat {
+        RowFormat { layout: "floats", block_k: 1, block_bytes: 4, is_in_place: true }
+    }
+
+    fn prepare(&self, _: MatRef<'_, f32>, _: &mut RowBuf, _: &dyn Parallel) -> Result<(), cke_kernels::Error> {
+        unreachable!("rows are read in place")
     }
 
     fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {
@@ -65,7 +76,7 @@ fn parts_of_several_kinds_stand_side_by_side() {
         let residual = Some(MatRef::new(&residual, 2, 2).unwrap());
         let mut y = [0.0; 4];
         let epilogue = Epilogue { residual, ..Epilogue::default() };
-        linear.run(&x, &mut y, epilogue, &runtime, &mut Scratch::new()).unwrap();
+        linear.run(&x, &mut y, epilogue, &runtime, &mut Workspace::default()).unwrap();
         y
     };
     assert_eq!(run(&parts), run(&whole));
@@ -88,7 +99,7 @@ fn a_layer_of_another_kind_runs_through_the_same_call() {
     };
     let runtime = Runtime::new(Some(1)).unwrap().recording();
     let mut y = [0.0; 4];
-    linear.run(&x, &mut y, epilogue, &runtime, &mut Scratch::new()).unwrap();
+    linear.run(&x, &mut y, epilogue, &runtime, &mut Workspace::default()).unwrap();
     // x·W is [6, 1] and [5, −3]; the bias makes it [16, 0] and [15, −4].
     assert_eq!(y, [116.0, 200.0, 315.0, 400.0]);
 
@@ -100,6 +111,25 @@ fn a_layer_of_another_kind_runs_through_the_same_call() {
     let step = runtime.take_profile().operations[0].step;
     assert_eq!((step.name, step.layer, step.kernel), ("bytes", Some(7), Some("bytes")));
     assert_eq!((step.shape, step.flops), (Some(Shape { m: 2, n: 2, k: 3 }), 24));
+}
+
+#[test]
+fn rows_that_are_prepared_once_serve_parts_of_several_formats() {
+    let (source, runtime, inputs) = (Source::random(4), Runtime::new(Some(1)).unwrap(), 64);
+    let part = |name, outputs| Part { source: &source, name, layout: Layout::OutIn, outputs };
+    let few = || Box::new(PackedLayer::<Int4>::load(&runtime, &[part("few", 5)], inputs).unwrap()) as Box<dyn Layer>;
+    let load_eight = || PackedLayer::<Grouped<Q8_0>>::load(&runtime, &[part("eight", 17)], inputs).unwrap();
+    let eight = || Box::new(load_eight()) as Box<dyn Layer>;
+    let x = source.table(runtime.pool(), "x", 3, inputs).unwrap();
+    let run = |parts: Vec<Box<dyn Layer>>| {
+        let linear = Linear::of(parts, inputs, None);
+        let mut y = vec![0.0; 3 * linear.outputs()];
+        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Workspace::default()).unwrap();
+        y.chunks(linear.outputs()).map(<[f32]>::to_vec).collect::<Vec<_>>()
+    };
+    let apart: Vec<Vec<f32>> =
+        run(vec![few()]).into_iter().zip(run(vec![eight()])).map(|(few, eight)| [few, eight].concat()).collect();
+    assert_eq!(run(vec![few(), eight()]), apart);
 }
 
 #[test]
@@ -129,7 +159,7 @@ fn joined_layers_may_differ_in_width() {
     let x = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0];
     let run = |linear: &Linear| {
         let mut y = vec![0.0; linear.outputs()];
-        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Scratch::new()).unwrap();
+        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Workspace::default()).unwrap();
         y
     };
     let apart = parts

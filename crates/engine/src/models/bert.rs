@@ -295,10 +295,10 @@ impl Layer {
         runtime: &Runtime,
     ) -> Result<(), Error> {
         let (shape, width, inner_width) = (self.shape, plan.width(), self.up.outputs());
-        let Activations { stream, normed, attended, qkv, middle, inner, scratch, .. } = state;
+        let Activations { stream, normed, attended, qkv, middle, inner, workspace, .. } = state;
         for part in cut.parts() {
             let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, shape.row_width())]);
-            self.qkv.run(x, qkv, Epilogue::default(), runtime, scratch)?;
+            self.qkv.run(x, qkv, Epilogue::default(), runtime, workspace)?;
         }
         let rows = cut.rows();
         let pairs = || batch.iter().map(|input| input.ids.len() * input.ids.len()).sum();
@@ -308,7 +308,7 @@ impl Layer {
                 let sequences = batch.iter().map(|input| SequenceRows { rows: input.ids.len(), cache: None });
                 let qkv = &qkv[..rows * shape.row_width()];
                 let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, sequences, Mask::Full, qkv, attended, &mut runtime.ctx(scratch))
+                attend(plan, shape, sequences, Mask::Full, qkv, attended, &mut runtime.ctx(workspace))
             },
         )?;
         let activate = Epilogue { activation: self.activation, ..Epilogue::default() };
@@ -316,10 +316,10 @@ impl Layer {
             let (own, len) = (span(&part, width), part.len());
             let (x, normed) = (&mut stream[own.clone()], &mut normed[..len * width]);
             let (sum, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
-            self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, scratch)?;
+            self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, workspace)?;
             self.attention_norm.run(sum, normed, runtime);
-            self.up.run(normed, inner, activate, runtime, scratch)?;
-            self.down.run(inner, sum, plus(normed, width)?, runtime, scratch)?;
+            self.up.run(normed, inner, activate, runtime, workspace)?;
+            self.down.run(inner, sum, plus(normed, width)?, runtime, workspace)?;
             self.output_norm.run(sum, x, runtime);
         }
         Ok(())

@@ -159,7 +159,7 @@ impl CausalModel for Decoder {
     ) -> Result<(), Error> {
         let width = self.widths.stream;
         let hidden = &state.normed[rows.start * width..rows.end * width];
-        self.head.run(hidden, out, Epilogue::default(), runtime, &mut state.scratch)?;
+        self.head.run(hidden, out, Epilogue::default(), runtime, &mut state.workspace)?;
         if let Some(cap) = self.logit_cap {
             let step = Step::other("cap logits", None, 2 * size_of_val(out));
             let cap_rows = |_, row: &mut [f32]| soft_cap(runtime.cpu(), row, cap);

@@ -88,12 +88,12 @@ impl Block {
         runtime: &Runtime,
     ) -> Result<(), Error> {
         let (plan, width, shape) = (&self.attention, self.width, self.shape);
-        let Activations { stream, normed, attended, qkv, scratch, angles, .. } = state;
+        let Activations { stream, normed, attended, qkv, workspace, angles, .. } = state;
         for part in cut.parts() {
             let normed = &mut normed[..part.len() * width];
             self.attention_norm.run(&stream[span(&part, width)], normed, runtime);
             let qkv = &mut qkv[span(&part, shape.row_width())];
-            self.qkv.run(normed, qkv, Epilogue::default(), runtime, scratch)?;
+            self.qkv.run(normed, qkv, Epilogue::default(), runtime, workspace)?;
         }
         let rows = cut.rows();
         let qkv = &mut qkv[..rows * shape.row_width()];
@@ -103,7 +103,7 @@ impl Block {
             || {
                 let sequences = sequences.iter_mut().map(|sequence| sequence.new_rows(self.index));
                 let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, sequences, self.mask, qkv, attended, &mut runtime.ctx(scratch))
+                attend(plan, shape, sequences, self.mask, qkv, attended, &mut runtime.ctx(workspace))
             },
         )
     }
@@ -142,16 +142,16 @@ impl Block {
     pub(super) fn finish(&self, cut: Cut, state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
         let (width, query_width) = (self.width, self.shape.query_width());
         let inner_width = self.down.inputs();
-        let Activations { stream, normed, attended, middle, inner, gated, scratch, .. } = state;
+        let Activations { stream, normed, attended, middle, inner, gated, workspace, .. } = state;
         for part in cut.parts() {
             let len = part.len();
             let (x, normed) = (&mut stream[span(&part, width)], &mut normed[..len * width]);
             let (middle, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
             let attended = &attended[span(&part, query_width)];
             match &self.attention_out_norm {
-                None => self.attention_out.run(attended, middle, plus(x, width)?, runtime, scratch)?,
+                None => self.attention_out.run(attended, middle, plus(x, width)?, runtime, workspace)?,
                 Some(norm) => {
-                    self.attention_out.run(attended, normed, Epilogue::default(), runtime, scratch)?;
+                    self.attention_out.run(attended, normed, Epilogue::default(), runtime, workspace)?;
                     norm.run_adding(normed, x, middle, runtime);
                 }
             }
@@ -159,18 +159,18 @@ impl Block {
             match &self.feed_forward {
                 FeedForward::Plain { up, activation } => {
                     let activate = Epilogue { activation: *activation, ..Epilogue::default() };
-                    up.run(normed, inner, activate, runtime, scratch)?;
+                    up.run(normed, inner, activate, runtime, workspace)?;
                 }
                 FeedForward::Gated { gate_up, activation } => {
                     let gated = &mut gated[..len * 2 * inner_width];
-                    gate_up.run(normed, gated, Epilogue::default(), runtime, scratch)?;
+                    gate_up.run(normed, gated, Epilogue::default(), runtime, workspace)?;
                     self.close_gates(*activation, gated, inner, runtime);
                 }
             }
             match &self.down_norm {
-                None => self.down.run(inner, x, plus(middle, width)?, runtime, scratch)?,
+                None => self.down.run(inner, x, plus(middle, width)?, runtime, workspace)?,
                 Some(norm) => {
-                    self.down.run(inner, normed, Epilogue::default(), runtime, scratch)?;
+                    self.down.run(inner, normed, Epilogue::default(), runtime, workspace)?;
                     norm.run_adding(normed, middle, x, runtime);
                 }
             }
