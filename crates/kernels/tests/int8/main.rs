@@ -247,8 +247,11 @@ fn packed_weights_serve_every_kernel_and_read_back() {
         let mut column = vec![0.0; case.k];
         for j in 0..case.n {
             packed.copy_column(j, &mut column).unwrap();
-            let stored =
-                |(scale, q): &(f32, Vec<i64>)| spread(&q.iter().map(|&q| scale * q as f32).collect::<Vec<_>>());
+            // The exact product of the scale and the sums, rounded once.
+            let stored = |(scale, q): &(f32, Vec<i64>)| {
+                let sums = spread(&q.iter().map(|&q| q as f32).collect::<Vec<_>>());
+                sums.into_iter().map(|sum| (f64::from(*scale) * f64::from(sum)) as f32).collect::<Vec<_>>()
+            };
             assert_eq!(columns[j].iter().flat_map(stored).collect::<Vec<_>>(), column, "column {j}");
         }
     }

@@ -75,7 +75,7 @@ fn pack_column<const GROUP: usize>(group: &[f32; GROUP], (scale, factor): (f32, 
     out[SCALES + j * size_of::<i32>()..][..size_of::<i32>()].copy_from_slice(&sum.to_ne_bytes());
 }
 
-/// out ← what column `col` of a panel stands for.
+/// out ← what column `col` of a panel stands for, rounded once: sums of its whole numbers are exact in f32.
 pub(super) fn read<const GROUP: usize, const WHOLE: bool>(
     format: &PanelFormat,
     panel: &[u8],
@@ -84,14 +84,16 @@ pub(super) fn read<const GROUP: usize, const WHOLE: bool>(
 ) {
     for (out, block) in out.chunks_mut(GROUP).zip(panel.chunks_exact(format.block_bytes)) {
         let mut group = [0.0; GROUP];
-        let scale = &block[col * size_of::<f32>()..][..size_of::<f32>()];
-        let scale = f32::from_ne_bytes([scale[0], scale[1], scale[2], scale[3]]);
-        for (p, x) in group[..out.len()].iter_mut().enumerate() {
-            *x = scale * f32::from(block[place(p, col)] as i8);
+        for (p, q) in group[..out.len()].iter_mut().enumerate() {
+            *q = f32::from(block[place(p, col)] as i8);
         }
         if !WHOLE {
             spread(&mut group, out.len());
         }
-        out.copy_from_slice(&group[..out.len()]);
+        let scale = &block[col * size_of::<f32>()..][..size_of::<f32>()];
+        let scale = f32::from_ne_bytes([scale[0], scale[1], scale[2], scale[3]]);
+        for (out, q) in out.iter_mut().zip(group) {
+            *out = scale * q;
+        }
     }
 }
