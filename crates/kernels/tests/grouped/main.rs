@@ -5,7 +5,10 @@
 mod blocks;
 mod definitions;
 mod int4;
+#[path = "../support/page_borders.rs"]
+mod page_borders;
 mod products;
+mod sweep;
 
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Form, Supported, supported};

@@ -12,14 +12,15 @@ use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::Data;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-/// A (m, k) in f32 and B (k, n) in blocks.
-struct Case<F> {
-    m: usize,
-    n: usize,
-    k: usize,
-    a: Vec<f32>,
-    b: Vec<u8>,
+/// A (m, k) in f32 and B (k, n) in blocks, the last of which may reach beyond k.
+pub(crate) struct Case<F> {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+    pub(crate) a: Vec<f32>,
+    pub(crate) b: Vec<u8>,
     format: PhantomData<F>,
 }
 
@@ -32,15 +33,24 @@ fn quantized(group: &[f32]) -> (f32, Vec<i64>) {
 
 impl<F: Definition> Case<F> {
     fn new(m: usize, n: usize, blocks: usize, seed: u64) -> Case<F> {
-        let (mut data, k) = (Data::new(seed), blocks * F::BLOCK);
+        Case::of_depth(m, n, blocks * F::BLOCK, seed)
+    }
+
+    pub(crate) fn of_depth(m: usize, n: usize, k: usize, seed: u64) -> Case<F> {
+        let (mut data, blocks) = (Data::new(seed), k.div_ceil(F::BLOCK));
         Case { m, n, k, a: data.uniform(m * k), b: F::random_blocks(n * blocks, &mut data), format: PhantomData }
+    }
+
+    /// The first rows of A.
+    pub(crate) fn first_rows(&self, m: usize) -> Case<F> {
+        Case { m, a: self.a[..m * self.k].to_vec(), b: vec![], ..*self }
     }
 
     fn a(&self) -> MatRef<'_, f32> {
         MatRef::new(&self.a, self.m, self.k).unwrap()
     }
 
-    fn plan(&self, kernel: Supported<Grouped<F>>) -> GemmPlan<Grouped<F>> {
+    pub(crate) fn plan(&self, kernel: Supported<Grouped<F>>) -> GemmPlan<Grouped<F>> {
         let Case { m, n, k, .. } = *self;
         GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k })
     }
@@ -54,7 +64,7 @@ impl<F: Definition> Case<F> {
             let mut numbers = &numbers[..];
             while !numbers.is_empty() {
                 let group = groups.next().unwrap();
-                let (now, rest) = numbers.split_at(group.levels.len());
+                let (now, rest) = numbers.split_at(group.levels.len().min(numbers.len()));
                 let products: i64 = now.iter().zip(&group.levels).map(|(a, b)| a * b).sum();
                 sum = (group.scale * scale).mul_add(products as f32, sum);
                 if let Some(minimum) = group.minimum {
@@ -66,14 +76,27 @@ impl<F: Definition> Case<F> {
         sum
     }
 
-    fn wanted(&self) -> Vec<f32> {
-        let column_bytes = self.k / F::BLOCK * F::BLOCK_BYTES;
+    pub(crate) fn wanted(&self) -> Vec<f32> {
+        let column_bytes = self.k.div_ceil(F::BLOCK) * F::BLOCK_BYTES;
         let column = |j: usize| &self.b[j * column_bytes..][..column_bytes];
         let rows = (0..self.m).map(|i| &self.a[i * self.k..][..self.k]);
         rows.flat_map(|row| (0..self.n).map(move |j| self.element(row, column(j)))).collect()
     }
 
-    fn run(&self, plan: &GemmPlan<Grouped<F>>, packed: &PackedB<Grouped<F>>, pool: &dyn Parallel) -> Vec<f32> {
+    /// B packed from its blocks, for a K that may end within one of them.
+    pub(crate) fn pack(&self, plan: &GemmPlan<Grouped<F>>) -> PackedB<Grouped<F>> {
+        let (kernel, n, k) = (plan.kernel(), self.n, self.k.next_multiple_of(F::BLOCK));
+        let whole = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m: 1, n, k });
+        let bytes = whole.pack_blocks(&self.b).unwrap().as_bytes().to_vec();
+        PackedB::from_shared(kernel, self.k, n, Arc::new(bytes)).unwrap()
+    }
+
+    pub(crate) fn run(
+        &self,
+        plan: &GemmPlan<Grouped<F>>,
+        packed: &PackedB<Grouped<F>>,
+        pool: &dyn Parallel,
+    ) -> Vec<f32> {
         let mut c = vec![f32::NAN; self.m * self.n];
         let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
         let place = MatMut::new(&mut c, self.m, self.n).unwrap();

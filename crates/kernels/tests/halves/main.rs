@@ -2,10 +2,12 @@
 //! order of summation that the kernel's arithmetic promises.
 
 mod oracle;
+#[path = "../support/page_borders.rs"]
+mod page_borders;
 
 use cke_kernels::gemm::{
-    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, PackedB,
-    RowBuf, Shape, StableBytes, supported,
+    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, RowBuf, Shape,
+    check_prepared_kernel, supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{Bf16, F16, F32};
@@ -13,10 +15,10 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Isa};
+use cke_testkit::Data;
 use cke_testkit::tolerance::{assert_close, gemm_bound};
-use cke_testkit::{Data, PageGuarded};
 use oracle::{Case, Half, bits, kernels};
-use std::sync::Arc;
+use page_borders::{Border, product_at};
 
 /// Each test for every scheme.
 macro_rules! tests {
@@ -36,6 +38,7 @@ macro_rules! tests {
 tests! { Bf16 bf16, F16 f16; [
     products_have_the_promised_bits_on_any_number_of_threads
     products_of_every_height_stay_within_the_bound_of_the_rounded_operands
+    every_height_at_every_depth_has_the_promised_bits
     widening_has_the_bits_of_f32_products_with_rounded_weights
     blocks_of_any_size_leave_the_bits_alone
     a_row_has_the_same_bits_in_any_company
@@ -48,6 +51,7 @@ tests! { Bf16 bf16, F16 f16; [
     columns_of_c_that_are_not_contiguous_are_written_alone
     batches_are_reduced_as_one_long_sum
     nothing_is_read_or_written_past_the_ends_of_operands
+    kernels_pass_the_test_for_kernels_from_outside
 ] }
 
 /// On both sides of tiles, panels, pairs, chains and of the blocks that a cache would have room for.
@@ -89,6 +93,29 @@ fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands<S: Hal
             let bounds: Vec<f64> = sizes.iter().map(|&size| gemm_bound(case.k, size)).collect();
             let name = format!("{}, {m} rows", kernel.record().name());
             assert_close(&name, &case.run(&case.plan(kernel), &Serial), &exact, &bounds);
+        }
+    }
+}
+
+fn every_height_at_every_depth_has_the_promised_bits<S: Half>() {
+    let kernels = kernels::<S>();
+    for widens in [false, true] {
+        // Kernels of one arithmetic promise the same.
+        let kernels: Vec<_> = kernels.iter().filter(|&&kernel| S::widens(kernel) == widens).collect();
+        let most = kernels.iter().map(|kernel| 3 * kernel.tile().mr).max().unwrap_or(0);
+        for k in (1..=266).take_while(|_| most > 0) {
+            // Columns of one panel to six, which is as many as a tile has.
+            let case = Case::new((most, [5, 37, 84][k % 3], k), k as u64);
+            let wanted = bits(&case.wanted(*kernels[0]));
+            for &&kernel in &kernels {
+                let plan = case.plan(kernel);
+                let packed = plan.pack_b(case.b()).unwrap();
+                for m in 1..=3 * kernel.tile().mr {
+                    let rows = Case { m, a: case.a[..m * k].to_vec(), b: vec![], ..case };
+                    let found = bits(&rows.run_packed(&plan, &packed, &Serial));
+                    assert_eq!(found, wanted[..m * case.n], "{}, {m} rows of {k}", kernel.record().name());
+                }
+            }
         }
     }
 }
@@ -353,29 +380,22 @@ fn joined(cases: &[Case]) -> Case {
     }
 }
 
-/// Packed weights before a page that nobody may touch.
-struct Fenced(PageGuarded<u8>);
-
-// SAFETY: the pages stay where they are, and nobody writes to them.
-unsafe impl StableBytes for Fenced {
-    fn bytes(&self) -> &[u8] {
-        self.0.as_slice()
-    }
-}
-
 fn nothing_is_read_or_written_past_the_ends_of_operands<S: Half>() {
     for kernel in kernels::<S>() {
         for size in [(1, 16, 4), (3, 5, 7), (6, 17, 131), (37, 30, 65)] {
             let case = Case::new(size, 13);
             let (plan, wanted) = (case.plan(kernel), bits(&case.wanted(kernel)));
-            let fenced = Fenced(PageGuarded::at_end(plan.pack_b(case.b()).unwrap().as_bytes()));
-            let packed = PackedB::from_shared(kernel, case.k, case.n, Arc::new(fenced)).unwrap();
-            let (a, mut c) = (PageGuarded::at_end(&case.a), PageGuarded::at_end(&vec![f32::NAN; case.m * case.n]));
-            let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
-            let a = MatRef::new(a.as_slice(), case.m, case.k).unwrap();
-            let place = MatMut::new(c.as_mut_slice(), case.m, case.n).unwrap();
-            plan.run(a, &packed, place, &Epilogue::default(), ctx).unwrap();
-            assert_eq!(bits(c.as_slice()), wanted, "{}, {size:?}", kernel.record().name());
+            let packed = plan.pack_b(case.b()).unwrap();
+            for border in Border::BOTH {
+                let found = bits(&product_at(border, &plan, &case.a, &packed));
+                assert_eq!(found, wanted, "{}, {size:?}, {border:?}", kernel.record().name());
+            }
         }
+    }
+}
+
+fn kernels_pass_the_test_for_kernels_from_outside<S: Half>() {
+    for kernel in kernels::<S>() {
+        check_prepared_kernel(kernel).unwrap_or_else(|fault| panic!("{fault}"));
     }
 }

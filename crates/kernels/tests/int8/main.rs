@@ -2,6 +2,11 @@
 //!
 //! The kernel's definition leaves no freedom: results are compared bit by bit, on every instruction set of this CPU.
 
+#[path = "../support/page_borders.rs"]
+mod page_borders;
+mod scales;
+mod sweep;
+
 use cke_kernels::Cpu;
 use cke_kernels::gemm::int8::GROUP;
 use cke_kernels::gemm::{
@@ -14,8 +19,6 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::Data;
-
-mod scales;
 
 /// A group multiplied by the matrix of Walsh and Hadamard over the bits of the index from that of 8 on: both bits of blocks of 32, and
 /// those of 32 and 64 too if the group is whole. By the definition, but with sums of four at a time as the kernel makes them.

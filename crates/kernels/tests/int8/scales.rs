@@ -45,29 +45,35 @@ fn runs<const GROUP: usize, const WHOLE: bool>(x: &[f32]) -> Vec<(f32, Vec<i64>)
     numbers.chunks(EXACT_STEPS).map(|numbers| (scale, numbers.to_vec())).collect()
 }
 
-struct Case {
-    m: usize,
-    n: usize,
-    k: usize,
-    a: Vec<f32>,
-    b: Vec<f32>,
+/// A (m, k) and B (k, n) of one product.
+pub(crate) struct Case {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+    pub(crate) a: Vec<f32>,
+    pub(crate) b: Vec<f32>,
 }
 
 impl Case {
-    fn new((m, n, k): (usize, usize, usize), seed: u64) -> Case {
+    pub(crate) fn new((m, n, k): (usize, usize, usize), seed: u64) -> Case {
         let mut data = Data::new(seed);
         Case { m, n, k, a: data.uniform(m * k), b: data.uniform(k * n) }
     }
 
-    fn b(&self) -> MatRef<'_, f32> {
+    pub(crate) fn b(&self) -> MatRef<'_, f32> {
         MatRef::new(&self.b, self.k, self.n).unwrap()
+    }
+
+    pub(crate) fn plan<S: Scheme>(&self, kernel: Supported<S>) -> GemmPlan<S> {
+        let Case { m, n, k, .. } = *self;
+        GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k })
     }
 
     fn column(&self, j: usize) -> Vec<f32> {
         (0..self.k).map(|p| self.b[p * self.n + j]).collect()
     }
 
-    fn wanted<const GROUP: usize, const WHOLE: bool>(&self) -> Vec<f32> {
+    pub(crate) fn wanted<const GROUP: usize, const WHOLE: bool>(&self) -> Vec<f32> {
         let runs = runs::<GROUP, WHOLE>;
         let rows: Vec<_> = (0..self.m).map(|i| runs(&self.a[i * self.k..(i + 1) * self.k])).collect();
         let columns: Vec<_> = (0..self.n).map(|j| runs(&self.column(j))).collect();
@@ -80,7 +86,7 @@ impl Case {
         rows.iter().flat_map(|row| columns.iter().map(|column| element(row, column)).collect::<Vec<_>>()).collect()
     }
 
-    fn run<S: Scheme<A = f32, B = f32, C = f32>>(
+    pub(crate) fn run<S: Scheme<A = f32, B = f32, C = f32>>(
         &self,
         plan: &GemmPlan<S>,
         packed: &PackedB<S>,
@@ -107,7 +113,7 @@ const SIZES: [(usize, usize, usize); 9] = [
     (3, 8, 0),
 ];
 
-fn kernels<const GROUP: usize, const WHOLE: bool>() -> impl Iterator<Item = Supported<Int8By<GROUP, WHOLE>>>
+pub(crate) fn kernels<const GROUP: usize, const WHOLE: bool>() -> impl Iterator<Item = Supported<Int8By<GROUP, WHOLE>>>
 where
     Int8By<GROUP, WHOLE>: Int8Kernels,
 {
@@ -121,9 +127,8 @@ where
     for (seed, size) in (0..).zip(SIZES) {
         let case = Case::new(size, seed);
         let wanted = bits(&case.wanted::<GROUP, WHOLE>());
-        let (m, n, k) = size;
         for kernel in kernels::<GROUP, WHOLE>() {
-            let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k });
+            let plan = case.plan(kernel);
             let packed = plan.pack_b(case.b()).unwrap();
             for threads in 1..=2 {
                 let found = bits(&case.run(&plan, &packed, &ThreadPool::new(threads).unwrap()));
@@ -149,7 +154,7 @@ fn sums_longer_than_32_bits_hold_go_on_in_f32() {
         let case = Case { m: 2, n: 17, k, a: vec![x; 2 * k], b: vec![y; 17 * k] };
         let wanted = bits(&case.wanted::<128, true>());
         for kernel in kernels::<128, true>() {
-            let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m: 2, n: 17, k });
+            let plan = case.plan(kernel);
             let packed = plan.pack_b(case.b()).unwrap();
             assert_eq!(bits(&case.run(&plan, &packed, &Serial)), wanted, "{}", kernel.record().name());
         }
@@ -160,7 +165,7 @@ fn sums_longer_than_32_bits_hold_go_on_in_f32() {
 fn columns_of_one_scale_are_packed_whole_and_read_back() {
     let case = Case::new((3, 20, 300), 5);
     for kernel in kernels::<128, true>() {
-        let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m: 3, n: 20, k: 300 });
+        let plan = case.plan(kernel);
         let mut packed = plan.empty_b().unwrap();
         let part = case.b().block(0..128, 0..20);
         let error = packed.write(0, 0, part).unwrap_err();
@@ -177,12 +182,41 @@ fn columns_of_one_scale_are_packed_whole_and_read_back() {
     }
 }
 
+fn check_columns<const GROUP: usize>()
+where
+    Int8By<GROUP, false>: Int8Kernels,
+{
+    let case = Case::new((1, 20, 2 * GROUP + 45), 6);
+    for kernel in kernels::<GROUP, false>() {
+        let packed = case.plan(kernel).pack_b(case.b()).unwrap();
+        let mut column = vec![0.0; case.k];
+        for j in 0..case.n {
+            packed.copy_column(j, &mut column).unwrap();
+            let runs = runs::<GROUP, false>(&case.column(j));
+            // The exact product of the scale and the sums of whole numbers, rounded once.
+            let wanted = runs.iter().flat_map(|(scale, numbers)| {
+                let sums = spread(&numbers.iter().map(|&q| q as f32).collect::<Vec<_>>());
+                sums.into_iter().map(|sum| (f64::from(*scale) * f64::from(sum)) as f32)
+            });
+            assert_eq!(column, wanted.collect::<Vec<_>>(), "column {j} in groups of {GROUP}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_groups_read_back_rounded_once() {
+    check_columns::<32>();
+    check_columns::<64>();
+    check_columns::<128>();
+    check_columns::<256>();
+}
+
 #[test]
 fn numbers_that_are_not_finite_reach_their_row_or_column_and_no_other() {
     for kernel in kernels::<128, true>() {
         let mut case = Case::new((5, 20, 600), 4);
         (case.a[2 * 600 + 300], case.b[500 * 20 + 7]) = (f32::NAN, f32::INFINITY);
-        let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m: 5, n: 20, k: 600 });
+        let plan = case.plan(kernel);
         let found = case.run(&plan, &plan.pack_b(case.b()).unwrap(), &Serial);
         for (at, x) in found.iter().enumerate() {
             assert_eq!(x.is_nan(), at / 20 == 2 || at % 20 == 7, "{at}: {x}");
