@@ -41,11 +41,18 @@ pub(crate) fn scale_for(largest: u32) -> (f32, f32) {
 /// The whole number nearest to factor · x, the even one of two. 0 if the factor is.
 #[inline(always)]
 pub(crate) fn quantized(x: f32, factor: f32) -> i8 {
-    let scaled = if factor == 0.0 { 0.0 } else { x * factor };
+    let scaled = or_zero(x, factor) * factor;
     // Above by less than a rounding at most, which a caller's rounding mode could make a whole one.
     let scaled = if scaled > LARGEST { LARGEST } else { scaled };
     let scaled = if scaled < -LARGEST { -LARGEST } else { scaled };
     (scaled + ROUNDING).to_bits() as i8
+}
+
+/// x, or 0 if the factor is. Chosen before the multiplication, whose product would be invalid if x is infinite: the compiler multiplies
+/// first and chooses then where it may.
+#[inline(always)]
+fn or_zero(x: f32, factor: f32) -> f32 {
+    if factor == 0.0 { 0.0 } else { x }
 }
 
 /// Scale, inverse and zero point of a group whose numbers lie on both sides of zero unevenly.
@@ -93,7 +100,7 @@ fn ordered(bits: u32) -> i32 {
 /// The whole number nearest to factor · x, the even one of two, above `zero`. `zero` if the factor is 0.
 #[inline(always)]
 pub(crate) fn affine(x: f32, factor: f32, zero: i32) -> i8 {
-    let scaled = if factor == 0.0 { 0.0 } else { x * factor };
+    let scaled = or_zero(x, factor) * factor;
     // Neither sum overflows; said so that no check for it stands in the way of vectors.
     nearest(scaled).wrapping_add(zero).clamp(-128, 127) as i8
 }

@@ -1,12 +1,16 @@
 //! The caller's rounding and flushing hold on every thread, and what workers raise reaches the caller.
 
+use crate::cpus;
 use crate::environment::{
     DIVISION_BY_ZERO, DOWNWARD, INEXACT, INVALID, OVERFLOW, TOWARD_ZERO, UNDERFLOW, UPWARD, raised_by,
     with_flush_to_zero, with_rounding, with_traps,
 };
 use crate::routines::Case;
 use cke_kernels::cpu::Cpu;
-use cke_kernels::scheme::{F32, F64, Uniform};
+use cke_kernels::gemm::Epilogue;
+use cke_kernels::gemm::grouped::Q4_K;
+use cke_kernels::ops::quantize::{from_bf16, from_f16, to_bf16, to_f16};
+use cke_kernels::scheme::{F32, F64, Grouped, Int4, Int8, Int8PerChannel, Scheme, Uniform};
 use cke_kernels::threads::{Observed, Parallel, Serial, TaskObserver, ThreadPool, run_tasks};
 use std::ffi::c_int;
 use std::sync::Barrier;
@@ -65,22 +69,53 @@ fn result<S: Uniform<E: From<f32>>>(scale: f32, pool: &dyn Parallel) -> Vec<S::E
     c
 }
 
-fn check_rounding<S: Uniform<E: From<f32>>>(pool: &ThreadPool) {
-    let nearest = result::<S>(1.0, &Serial);
+/// A product in a scheme that quantises, A and B in these magnitudes.
+fn quantized<S: Scheme<A = f32, B = f32, C = f32>>(
+    cpu: &Cpu,
+    (a_scale, b_scale): (f32, f32),
+    pool: &dyn Parallel,
+) -> Vec<f32> {
+    let (a, b) = (thirds(CASE.m * CASE.k, a_scale), thirds(CASE.k * CASE.n, b_scale));
+    CASE.packed::<S>(cpu, (&a, &b), &Epilogue::default(), pool)
+}
+
+fn check_rounding<E: PartialEq>(pool: &ThreadPool, result: impl Fn(&dyn Parallel) -> Vec<E>) {
+    let nearest = result(&Serial);
     for mode in [UPWARD, DOWNWARD, TOWARD_ZERO] {
-        let (alone, together) =
-            with_rounding(mode, || (result::<S>(1.0, &Serial), result::<S>(1.0, &both_threads(pool))));
+        let (alone, together) = with_rounding(mode, || (result(&Serial), result(&both_threads(pool))));
         assert!(alone == together, "mode {mode:#x} on both threads");
         assert!(alone != nearest, "mode {mode:#x} rounds in another way");
     }
-    assert!(result::<S>(1.0, &both_threads(pool)) == nearest, "workers do not keep the mode");
+    assert!(result(&both_threads(pool)) == nearest, "workers do not keep the mode");
 }
 
 #[test]
 fn rounding_mode_of_the_caller_holds_on_every_thread() {
     let pool = ThreadPool::new(2).expect("threads start");
-    check_rounding::<F32>(&pool);
-    check_rounding::<F64>(&pool);
+    check_rounding(&pool, |pool| result::<F32>(1.0, pool));
+    check_rounding(&pool, |pool| result::<F64>(1.0, pool));
+    for cpu in cpus() {
+        check_rounding(&pool, |pool| quantized::<Int8>(&cpu, (1.0, 1.0), pool));
+        check_rounding(&pool, |pool| quantized::<Int8PerChannel>(&cpu, (1.0, 1.0), pool));
+        check_rounding(&pool, |pool| quantized::<Int4>(&cpu, (1.0, 1.0), pool));
+        check_rounding(&pool, |pool| quantized::<Grouped<Q4_K>>(&cpu, (1.0, 1.0), pool));
+    }
+}
+
+fn check_instruction_sets<S: Scheme<A = f32, B = f32, C = f32>>() {
+    for mode in [UPWARD, DOWNWARD, TOWARD_ZERO] {
+        let results: Vec<_> =
+            cpus().iter().map(|cpu| with_rounding(mode, || quantized::<S>(cpu, (1.0, 1.0), &Serial))).collect();
+        assert!(results.iter().all(|c| *c == results[0]), "{}, mode {mode:#x}", S::NAME);
+    }
+}
+
+#[test]
+fn products_that_quantize_have_the_same_bits_on_every_instruction_set_in_every_rounding_mode() {
+    check_instruction_sets::<Int8>();
+    check_instruction_sets::<Int8PerChannel>();
+    check_instruction_sets::<Int4>();
+    check_instruction_sets::<Grouped<Q4_K>>();
 }
 
 #[test]
@@ -93,6 +128,50 @@ fn flushing_to_zero_of_the_caller_holds_on_every_thread() {
     assert!(kept.iter().any(|&x| x != 0.0) && alone.iter().all(|&x| x == 0.0));
     assert_eq!(alone, together);
     assert_eq!(result::<F32>(tiny, &both_threads(&pool)), kept, "workers do not keep the mode");
+}
+
+fn check_flushing<S: Scheme<A = f32, B = f32, C = f32>>(pool: &ThreadPool, tiny: (f32, f32)) {
+    for cpu in cpus() {
+        let result = |pool: &dyn Parallel| quantized::<S>(&cpu, tiny, pool);
+        let kept = result(&both_threads(pool));
+        let (alone, together) = with_flush_to_zero(|| (result(&Serial), result(&both_threads(pool))));
+        let name = format!("{}, {}", S::NAME, cpu.isa());
+        assert!(kept.iter().any(|&x| x != 0.0) && alone.iter().all(|&x| x == 0.0), "{name}");
+        assert_eq!(alone, together, "{name}");
+        assert_eq!(result(&both_threads(pool)), kept, "{name}: workers do not keep the mode");
+    }
+}
+
+#[test]
+fn products_of_tiny_scales_are_flushed_as_the_caller_does() {
+    let pool = ThreadPool::new(2).expect("threads start");
+    check_flushing::<Int8>(&pool, (1e-19, 1e-19));
+    check_flushing::<Int8PerChannel>(&pool, (1e-19, 1e-19));
+    // Scales of such weights are f16.
+    check_flushing::<Int4>(&pool, (1e-34, 1e-5));
+    check_flushing::<Grouped<Q4_K>>(&pool, (4e-36, 1e-5));
+}
+
+#[test]
+fn numbers_of_16_bits_know_no_mode() {
+    let every: Vec<u16> = (0..=u16::MAX).collect();
+    let points: Vec<f32> = (0..=u32::MAX).step_by(99_991).map(f32::from_bits).collect();
+    for cpu in cpus() {
+        let conversions = || {
+            let (mut narrow, mut wide) =
+                ([vec![0; points.len()], vec![0; points.len()]], [vec![0.0; 1 << 16], vec![0.0; 1 << 16]]);
+            to_bf16(&cpu, &points, &mut narrow[0]).expect("as long");
+            to_f16(&cpu, &points, &mut narrow[1]).expect("as long");
+            from_bf16(&cpu, &every, &mut wide[0]).expect("as long");
+            from_f16(&cpu, &every, &mut wide[1]).expect("as long");
+            (narrow, wide.map(|wide| wide.iter().map(|x: &f32| x.to_bits()).collect::<Vec<_>>()))
+        };
+        let wanted = conversions();
+        for mode in [UPWARD, DOWNWARD, TOWARD_ZERO] {
+            assert!(with_rounding(mode, conversions) == wanted, "mode {mode:#x} on {}", cpu.isa());
+        }
+        assert!(with_flush_to_zero(conversions) == wanted, "flushing on {}", cpu.isa());
+    }
 }
 
 /// A task for each of two threads, of which the second raises an exception.

@@ -78,20 +78,21 @@ impl Case {
         plan.run(&operands, MatMut::new(&mut c, m, n).expect("C is as large"), pool).expect("sizes agree");
     }
 
-    /// A·B with packed weights.
+    /// A·B with packed weights: C.
     pub(crate) fn packed<S: Scheme<A = f32, B = f32, C = f32>>(
         &self,
         cpu: &Cpu,
         (a, b): (&[f32], &[f32]),
         epilogue: &Epilogue<'_>,
         pool: &dyn Parallel,
-    ) {
+    ) -> Vec<f32> {
         let Case { m, n, k, transposed } = *self;
         let mut c = vec![0.0; m * n];
         let plan = GemmPlan::<S>::new(cpu, Shape { m, n, k });
         let packed = plan.pack_b(matrix(b, k, n, transposed.1)).expect("little memory");
         let ctx = &mut Ctx { pool, scratch: &mut Scratch::new() };
-        let c = MatMut::new(&mut c, m, n).expect("C is as large");
-        plan.run(matrix(a, m, k, transposed.0), &packed, c, epilogue, ctx).expect("sizes agree");
+        let place = MatMut::new(&mut c, m, n).expect("C is as large");
+        plan.run(matrix(a, m, k, transposed.0), &packed, place, epilogue, ctx).expect("sizes agree");
+        c
     }
 }
