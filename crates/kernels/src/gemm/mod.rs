@@ -17,6 +17,8 @@
 //! [`PanelFormat`] and [`RowFormat`], and is tested by [`check_kernel`]. [`candidates`], [`choose`] and [`cycles`] are the choice between
 //! kernels; everything else here belongs to these.
 
+#[cfg(all(test, target_arch = "x86_64"))]
+mod avx_vnni_in_evex;
 mod batch;
 pub mod bf16;
 mod blocking;

@@ -51,6 +51,8 @@ pub(crate) use halves::Avx512Bf16;
 pub(crate) use halves::{F16Loads, Halves};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use quads::Evex;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use quads::NeonDot;
 #[cfg(target_arch = "x86_64")]

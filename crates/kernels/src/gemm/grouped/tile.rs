@@ -52,6 +52,17 @@ pub(in crate::gemm) unsafe fn avx_vnni<F: Decode, const MR: usize>(args: &TileAr
     unsafe { tile::<F, AvxVnniF16c, 8, 2, MR, MR>(AvxVnniF16c::assume(), args) }
 }
 
+/// [`avx_vnni`] with its instruction in the encoding of AVX512-VNNI.
+///
+/// # Safety
+/// As [`scalar`], on a CPU with AVX512-VNNI and AVX-512 F and VL.
+#[cfg(all(test, target_arch = "x86_64"))]
+#[target_feature(enable = "avx512vnni,avx512vl,avx2,fma,f16c")]
+pub(in crate::gemm) unsafe fn avx_vnni_in_evex<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, AvxVnniF16c<crate::simd::Evex>, 8, 2, MR, MR>(AvxVnniF16c::assume(), args) }
+}
+
 /// # Safety
 /// As [`scalar`], with NV panels' columns, on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
 #[cfg(target_arch = "x86_64")]

@@ -18,6 +18,8 @@ use super::{Scalar, Simd};
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::NeonDot;
 pub(crate) use narrow::NarrowQuads;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use x86_64::Evex;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use {
     narrow_x86_64::{Avx2F16c, AvxVnniF16c},

@@ -1,6 +1,7 @@
 //! Words of few-bit weights on AVX2, AVX-VNNI and AVX512-VNNI.
 
 use super::narrow::NarrowQuads;
+use super::x86_64::{Encoding, Vex};
 use super::{Avx512Vnni, AvxVnni, Quads};
 use crate::simd::{Avx2, Avx512};
 use std::arch::x86_64::*;
@@ -19,15 +20,15 @@ impl Avx2F16c {
     }
 }
 
-/// Proof that the CPU has AVX-VNNI, AVX2, FMA and F16C.
+/// Proof that the CPU has AVX2, FMA, F16C and `vpdpbusd` on 256-bit vectors in an encoding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AvxVnniF16c(AvxVnni, Avx2F16c);
+pub(crate) struct AvxVnniF16c<E = Vex>(AvxVnni<E>, Avx2F16c);
 
-impl AvxVnniF16c {
+impl<E: Encoding> AvxVnniF16c<E> {
     /// # Safety
-    /// The CPU has AVX-VNNI, AVX2, FMA and F16C.
+    /// The CPU has AVX2, FMA, F16C and `vpdpbusd` in the encoding.
     #[inline(always)]
-    pub(crate) unsafe fn assume() -> AvxVnniF16c {
+    pub(crate) unsafe fn assume() -> Self {
         // SAFETY: promised by the caller.
         unsafe { AvxVnniF16c(AvxVnni::assume(), Avx2F16c::assume()) }
     }
@@ -173,8 +174,8 @@ unsafe impl NarrowQuads<8> for Avx2F16c {
     }
 }
 
-// SAFETY: each load is one of 32, 16, eight or four bytes. `self` proves AVX-VNNI, AVX2, FMA and F16C.
-unsafe impl NarrowQuads<8> for AvxVnniF16c {
+// SAFETY: each load is one of 32, 16, eight or four bytes. `self` proves AVX2, FMA, F16C and `vpdpbusd` in the encoding.
+unsafe impl<E: Encoding> NarrowQuads<8> for AvxVnniF16c<E> {
     type Floats = Avx2;
     type Words = __m256i;
     type Row = __m256i;
@@ -273,8 +274,8 @@ unsafe impl NarrowQuads<8> for AvxVnniF16c {
 
     #[inline(always)]
     fn add_products(self, short: __m256i, weights: __m256i, row: __m256i) -> __m256i {
-        // SAFETY: `self` proves AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(short, weights, row) }
+        // SAFETY: `self` proves AVX2 and `vpdpbusd` in the encoding.
+        unsafe { E::add_products(short, weights, row) }
     }
 
     #[inline(always)]

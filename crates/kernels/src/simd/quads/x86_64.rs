@@ -3,18 +3,54 @@
 use super::{QuadRows, Quads};
 use crate::simd::{Avx2, Avx512};
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
-/// Proof that the CPU has AVX-VNNI, AVX2 and FMA.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AvxVnni(Avx2);
-
-impl AvxVnni {
+/// An encoding of `vpdpbusd` on 256-bit vectors.
+pub(crate) trait Encoding: Copy {
+    /// sums + the products of unsigned and signed bytes, four for each lane.
+    ///
     /// # Safety
-    /// The CPU has AVX-VNNI, AVX2 and FMA.
+    /// The CPU has AVX2, and the instruction in this encoding.
+    unsafe fn add_products(sums: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i;
+}
+
+/// That of AVX-VNNI.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vex;
+
+impl Encoding for Vex {
     #[inline(always)]
-    pub(crate) unsafe fn assume() -> AvxVnni {
+    unsafe fn add_products(sums: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
         // SAFETY: promised by the caller.
-        AvxVnni(unsafe { Avx2::assume() })
+        unsafe { _mm256_dpbusd_avx_epi32(sums, unsigned, signed) }
+    }
+}
+
+/// That of AVX512-VNNI and AVX512-VL, by which CPUs without AVX-VNNI run the tests of its kernels.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evex;
+
+#[cfg(test)]
+impl Encoding for Evex {
+    #[inline(always)]
+    unsafe fn add_products(sums: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+        // SAFETY: promised by the caller.
+        unsafe { _mm256_dpbusd_epi32(sums, unsigned, signed) }
+    }
+}
+
+/// Proof that the CPU has AVX2, FMA and `vpdpbusd` on 256-bit vectors in an encoding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AvxVnni<E = Vex>(Avx2, PhantomData<E>);
+
+impl<E: Encoding> AvxVnni<E> {
+    /// # Safety
+    /// The CPU has AVX2, FMA and `vpdpbusd` in the encoding.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        // SAFETY: promised by the caller.
+        AvxVnni(unsafe { Avx2::assume() }, PhantomData)
     }
 }
 
@@ -108,8 +144,8 @@ unsafe impl Quads<8> for Avx2 {
 /// What the bytes of rows have gained where the instruction takes them unsigned.
 const OFFSET: i32 = 128;
 
-// SAFETY: each load is one of 32 or four bytes. `self` proves AVX-VNNI.
-unsafe impl Quads<8> for AvxVnni {
+// SAFETY: each load is one of 32 or four bytes. `self` proves AVX2 and `vpdpbusd` in the encoding.
+unsafe impl<E: Encoding> Quads<8> for AvxVnni<E> {
     type Floats = Avx2;
     type Columns = __m256i;
     type Row = __m256i;
@@ -149,8 +185,8 @@ unsafe impl Quads<8> for AvxVnni {
 
     #[inline(always)]
     fn add_products(self, sums: __m256i, columns: __m256i, row: __m256i) -> __m256i {
-        // SAFETY: `self` proves AVX-VNNI.
-        unsafe { _mm256_dpbusd_avx_epi32(sums, row, columns) }
+        // SAFETY: `self` proves AVX2 and `vpdpbusd` in the encoding.
+        unsafe { E::add_products(sums, row, columns) }
     }
 
     #[inline(always)]
