@@ -1,7 +1,14 @@
 //! Numbers of fewer bits: bf16, f16, and int8 in groups with a scale each.
 //!
-//! All round to nearest, ties to even, and give the same bits on every instruction set. The conversions are those that matrix products
-//! pack weights and prepare rows by.
+//! All round to nearest, ties to even, and give the same bits on every instruction set. If the calling thread rounds in another way, int8
+//! is rounded in that way. The conversions are those that matrix products pack weights and prepare rows by.
+
+mod reference;
+
+pub use reference::{
+    from_bf16_reference, from_f16_reference, to_bf16_reference, to_f16_reference, to_int8_asymmetric_reference,
+    to_int8_symmetric_reference,
+};
 
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
@@ -184,45 +191,4 @@ impl Op for Asymmetric<'_> {
 fn expect_groups(x: &[f32], group: usize, out: &[i8]) -> Result<(), Error> {
     expect_size("elements of a group", group.max(1), group)?;
     expect_size("elements of the int8 output", x.len(), out.len())
-}
-
-/// The naive twin of [`to_int8_symmetric`] for one group: its scale.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn to_int8_symmetric_reference(x: &[f32], out: &mut [i8]) -> f32 {
-    out.fill(0);
-    let largest = x.iter().fold(0f32, |largest, x| largest.max(x.abs()));
-    if x.iter().any(|x| !x.is_finite()) {
-        return f32::NAN;
-    }
-    if largest < 1e-35 {
-        return 0.0;
-    }
-    for j in 0..x.len() {
-        out[j] = (x[j] * (127.0 / largest)).round_ties_even() as i8;
-    }
-    largest / 127.0
-}
-
-/// The naive twin of [`to_int8_asymmetric`] for one group: its scale and zero point.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn to_int8_asymmetric_reference(x: &[f32], out: &mut [i8]) -> (f32, i8) {
-    out.fill(0);
-    let (low, high) = x.iter().fold((0f32, 0f32), |(low, high), &x| (low.min(x), high.max(x)));
-    if x.iter().any(|x| !x.is_finite()) {
-        return (f32::NAN, 0);
-    }
-    if high.max(-low) < 1e-35 {
-        return (0.0, 0);
-    }
-    let scale = high / 255.0 - low / 255.0;
-    let zero = (-128.0 - low * (1.0 / scale)).round_ties_even().clamp(-128.0, 127.0);
-    for j in 0..x.len() {
-        // A float that is out of range becomes the nearest i8.
-        out[j] = ((x[j] * (1.0 / scale)).round_ties_even() + zero) as i8;
-    }
-    (scale, zero as i8)
 }

@@ -2,8 +2,8 @@
 
 use crate::{LENGTHS, each_isa, rows};
 use cke_kernels::ops::quantize::{
-    from_bf16, from_f16, to_bf16, to_f16, to_int8_asymmetric, to_int8_asymmetric_reference, to_int8_symmetric,
-    to_int8_symmetric_reference,
+    from_bf16, from_bf16_reference, from_f16, from_f16_reference, to_bf16, to_bf16_reference, to_f16, to_f16_reference,
+    to_int8_asymmetric, to_int8_asymmetric_reference, to_int8_symmetric, to_int8_symmetric_reference,
 };
 use cke_kernels::{Cpu, Error};
 use cke_testkit::{Data, Guarded};
@@ -42,8 +42,13 @@ fn points(widen: impl Fn(u16) -> f32) -> Vec<f32> {
     points
 }
 
-/// Compares with `oracle`, in one call and number by number.
-fn assert_narrows(narrow: Narrow, points: &[f32], oracle: impl Fn(f32) -> u16) {
+/// Compares with the naive twin and with `oracle`, in one call and number by number.
+fn assert_narrows(narrow: Narrow, twin: fn(&[f32], &mut [u16]), points: &[f32], oracle: impl Fn(f32) -> u16) {
+    let mut by_twin = vec![0; points.len()];
+    twin(points, &mut by_twin);
+    for (x, found) in points.iter().zip(by_twin) {
+        assert_eq!(found, oracle(*x), "{x:e} ({:#x}) by the twin", x.to_bits());
+    }
     each_isa(|cpu| {
         for (x, found) in points.iter().zip(narrowed(cpu, narrow, points)) {
             assert_eq!(found, oracle(*x), "{x:e} ({:#x}) on {}", x.to_bits(), cpu.isa());
@@ -58,13 +63,30 @@ fn assert_narrows(narrow: Narrow, points: &[f32], oracle: impl Fn(f32) -> u16) {
 #[test]
 fn to_bf16_of_every_number_and_tie_is_the_nearest_even() {
     let points = points(|bits| bf16::from_bits(bits).to_f32());
-    assert_narrows(to_bf16, &points, |x| bf16::from_f32(x).to_bits());
+    assert_narrows(to_bf16, to_bf16_reference, &points, |x| bf16::from_f32(x).to_bits());
 }
 
 #[test]
 fn to_f16_of_every_number_and_tie_is_the_nearest_even() {
     let points = points(|bits| f16::from_bits(bits).to_f32());
-    assert_narrows(to_f16, &points, |x| f16::from_f32(x).to_bits());
+    assert_narrows(to_f16, to_f16_reference, &points, |x| f16::from_f32(x).to_bits());
+}
+
+fn assert_widens_every_number_as_its_twin(widen: Widen, twin: fn(&[u16], &mut [f32])) {
+    let every: Vec<u16> = (0..=u16::MAX).collect();
+    let mut wanted = vec![0.0; every.len()];
+    twin(&every, &mut wanted);
+    each_isa(|cpu| {
+        for (bits, (found, wanted)) in every.iter().zip(widened(cpu, widen, &every).iter().zip(&wanted)) {
+            assert_eq!(found.to_bits(), wanted.to_bits(), "{bits:#x} on {}", cpu.isa());
+        }
+    });
+}
+
+#[test]
+fn every_number_of_16_bits_has_the_bits_of_the_twin() {
+    assert_widens_every_number_as_its_twin(from_bf16, from_bf16_reference);
+    assert_widens_every_number_as_its_twin(from_f16, from_f16_reference);
 }
 
 #[test]
