@@ -128,13 +128,13 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let files = EmbedderFiles::of_files(&files, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.format(files.bundle()));
-    let progress = Progress::of_bytes(files.bundle().load_bytes());
+    let (progress, main_format) = (Progress::of_bytes(files.bundle().load_bytes()), files.bundle().main_format());
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
     let load_seconds = started.elapsed().as_secs_f64();
     if !args.quiet {
         print_notices(embedder.notices());
-        note_slow_dtype(&runtime);
+        note_slow_dtype(&runtime, main_format);
     }
     let name = args.model.display().to_string();
     let work = Work { name: &name, embedder: &embedder, texts: &texts, runtime: &runtime };

@@ -110,7 +110,7 @@ pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError>
     let model = LanguageModel::load(&args.model, args.numbers, opening)?;
     if !args.quiet {
         print_notices(&model.notices);
-        note_slow_dtype(&model.runtime);
+        note_slow_dtype(&model.runtime, model.main_format);
     }
     let tokens = match input {
         Input::Text(text) => model.encode(&text, usize::MAX)?.ids,

@@ -216,9 +216,9 @@ pub(crate) fn print_notices<'n>(notices: impl IntoIterator<Item = &'n Notice>) {
     }
 }
 
-/// Says on standard error if this CPU has no instructions for the numbers of the weights.
-pub(crate) fn note_slow_dtype(runtime: &Runtime) {
-    if let Some(text) = runtime.weight_format().notice(runtime.cpu()) {
+/// Says on standard error if this CPU has no instructions for the numbers of the weights, most of which are in the format `main`.
+pub(crate) fn note_slow_dtype(runtime: &Runtime, main: WeightFormat) {
+    if let Some(text) = runtime.weight_format().notice(main, runtime.cpu()) {
         note(&text);
     }
 }
@@ -245,6 +245,8 @@ pub(crate) struct LanguageModel {
     pub(crate) generation: GenerationConfig,
     /// What the files of the model and of its tokenizer say and is not followed.
     pub(crate) notices: Vec<Notice>,
+    /// The format that comes closest to most of the weights in the model's files.
+    pub(crate) main_format: WeightFormat,
     pub(crate) runtime: Runtime,
     /// Seconds that loading took.
     pub(crate) load_seconds: f64,
@@ -289,9 +291,11 @@ impl LanguageModel {
         let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
         let runtime = numbers.runtime(&bundle, opening.threads)?;
+        let main_format = bundle.main_format();
         let causal = load_causal_model(bundle, &runtime)?;
         let load_seconds = started.elapsed().as_secs_f64();
-        Ok((LanguageModel { name, causal, tokenizer, generation, notices, runtime, load_seconds }, checked))
+        let model = LanguageModel { name, causal, tokenizer, generation, notices, main_format, runtime, load_seconds };
+        Ok((model, checked))
     }
 
     /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.

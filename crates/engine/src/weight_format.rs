@@ -1,5 +1,7 @@
 //! In which numbers the weights of linear layers are held, and multiplied.
 
+mod notice;
+
 use crate::dtype::Dtype;
 use cke_kernels::Cpu;
 use cke_kernels::attention::KvDtype;
@@ -95,19 +97,6 @@ impl WeightFormat {
             WeightFormat::Int8 | WeightFormat::Int4 | WeightFormat::Stored => false,
         }
     }
-
-    /// What to expect if `cpu` has no instructions that multiply these numbers, in one line; `None` if it has.
-    pub fn notice(self, cpu: &Cpu) -> Option<String> {
-        let widening = match self {
-            WeightFormat::Bf16 if self.multiplies_in_f32(cpu) => "this CPU widens bf16 to f32",
-            WeightFormat::F16 => "f16 is widened to f32 on every CPU",
-            _ => return None,
-        };
-        let kernel = self.kernel(cpu);
-        Some(format!(
-            "{self} runs on `{kernel}`: {widening}, so prompts are no faster than in f32; generation reads half the bytes"
-        ))
-    }
 }
 
 /// The kernel for a layer of a typical size.
@@ -146,18 +135,5 @@ mod tests {
         let error = "fp4".parse::<WeightFormat>().unwrap_err().to_string();
         assert_eq!(error, "wanted f32, bf16, f16, int8, int4 or auto, found `fp4`");
         assert!(WeightFormat::ALL.iter().all(|format| error.contains(format.name())));
-    }
-
-    #[test]
-    fn formats_that_a_cpu_multiplies_in_f32_say_so_and_name_the_kernel() {
-        let cpu = Cpu::host().unwrap().capped(cke_kernels::Isa::Scalar);
-        let widens = |format| matches!(format, WeightFormat::Bf16 | WeightFormat::F16);
-        for format in WeightFormat::ALL {
-            assert!(format.kernel(&cpu).contains(format.name()));
-            match format.notice(&cpu) {
-                Some(notice) => assert!(widens(format) && notice.contains(format.kernel(&cpu))),
-                None => assert!(!widens(format)),
-            }
-        }
     }
 }

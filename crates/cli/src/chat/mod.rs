@@ -97,7 +97,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
     let tokenizer = model.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.name))?;
     if !args.quiet {
         print_notices(model.notices.iter().chain(&model.generation.notices));
-        note_slow_dtype(&model.runtime);
+        note_slow_dtype(&model.runtime, model.main_format);
     }
     let options = args.options(&model)?;
     if !args.quiet {

@@ -98,7 +98,7 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     }
     if !args.quiet {
         print_notices(model.notices.iter().chain(&model.generation.notices));
-        note_slow_dtype(&model.runtime);
+        note_slow_dtype(&model.runtime, model.main_format);
     }
     let tokens = tokenize(&prompts, &model, &args)?;
     let mut session = GenerateRun { args: &args, model: &model, output: Output::new(), work: GenerateTimes::default() };

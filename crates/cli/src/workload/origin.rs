@@ -43,7 +43,7 @@ impl OriginArgs {
             Origin::Stored(bundle) => self.numbers.runtime(bundle, 1),
             Origin::Random(..) => self.numbers.runtime_of_random(1),
         }?;
-        note_slow_dtype(&runtime);
+        note_slow_dtype(&runtime, origin.main_format(&runtime));
         Ok(runtime)
     }
 

@@ -38,7 +38,7 @@ fn dtype_is_a_flag_of_every_command_that_runs_a_model() {
 }
 
 #[test]
-fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
+fn dtype_that_the_cpu_has_no_instructions_for_is_said_with_its_kernel_unless_quiet() {
     let (model, tokens) = (golden("gpt2-odd"), file(".json", "[1, 2, 3]"));
     let stderr = |flags: &[&str]| {
         let fixed = ["eval", "-m", arg(&model), "--tokens-file", arg(tokens.path())];
@@ -48,12 +48,17 @@ fn dtype_that_the_cpu_widens_is_said_with_its_kernel_unless_quiet() {
         outcome.success();
         outcome.stderr
     };
-    for dtype in ["bf16", "f16"] {
-        let notice = format!("{dtype} runs on `scalar_{dtype}_widen_4x16`");
+    for (dtype, kernel) in [
+        ("bf16", "scalar_bf16_widen_4x16"),
+        ("f16", "scalar_f16_widen_4x16"),
+        ("int8", "scalar_int8_4x16"),
+        ("int4", "scalar_int4_2x16"),
+    ] {
+        let notice = format!("{dtype} runs on `{kernel}`");
         assert!(stderr(&["--dtype", dtype]).contains(&notice));
         assert!(!stderr(&["--dtype", dtype, "--quiet"]).contains(&notice));
     }
-    assert!(!stderr(&[]).contains("widen"));
+    assert!(!stderr(&[]).contains("runs on"));
 }
 
 #[test]
