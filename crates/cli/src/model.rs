@@ -179,7 +179,8 @@ impl NumberArgs {
     }
 }
 
-fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
+/// A choice of types of keys and values.
+pub(crate) fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
     let named = |name: String| KvDtype::ALL.into_iter().find(|kv| kv.name() == name).expect("one of the names");
     PossibleValuesParser::new(KvDtype::ALL.map(KvDtype::name)).map(named)
 }

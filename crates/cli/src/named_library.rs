@@ -30,15 +30,15 @@ impl FromStr for NamedLibrary {
     }
 }
 
-/// Our own product, then the libraries that are named.
+/// Our own products, then the libraries that are named.
 ///
 /// # Errors
 /// If two have the same name.
 pub(crate) fn entrants<'a>(
-    own: Entrant,
+    own: Vec<Entrant>,
     named: impl IntoIterator<Item = &'a NamedLibrary>,
 ) -> Result<Vec<Entrant>, CliError> {
-    let mut entrants = vec![own];
+    let mut entrants = own;
     for NamedLibrary { name, path } in named {
         if entrants.iter().any(|other| other.name == *name) {
             return Err(CliError::Misuse(format!("--against: wanted names that differ, found {name} twice")));
@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn entrants_of_one_name_are_refused() {
         let named = |name: &str| NamedLibrary { name: name.to_owned(), path: "/x.so".into() };
-        let of = |named: &[NamedLibrary]| entrants(Entrant::new("cke", Subject::Gemm), named).map(|all| all.len());
+        let of =
+            |named: &[NamedLibrary]| entrants(vec![Entrant::new("cke", Subject::Gemm)], named).map(|all| all.len());
         assert_eq!(of(&[named("a"), named("b")]).expect("two names"), 3);
         assert!(of(&[named("a"), named("a")]).is_err() && of(&[named("cke")]).is_err());
     }

@@ -42,7 +42,7 @@ impl Random {
     }
 
     /// A multiple of 2⁻⁵² in [−1, 1).
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         2.0 * self.unit() - 1.0
     }
 

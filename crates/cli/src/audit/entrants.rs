@@ -23,7 +23,7 @@ impl Entrants {
     /// # Errors
     /// If two have the same name, or a named one cannot be used.
     pub(super) fn find(named: &[NamedLibrary], has_search: bool, launcher: &Launcher) -> Result<Entrants, CliError> {
-        let mut entrants = named_library::entrants(Entrant::new(OURS, Subject::Gemm), named)?;
+        let mut entrants = named_library::entrants(vec![Entrant::new(OURS, Subject::Gemm)], named)?;
         for library in named {
             probe(launcher, &library.path, Dtype::F32)?;
         }

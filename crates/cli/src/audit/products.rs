@@ -43,7 +43,13 @@ impl AuditRun<'_> {
     /// # Errors
     /// If a process cannot be started or the machine's peak cannot be measured.
     pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<MeasuredRows, CliError> {
-        let settings = Settings { dtype: Dtype::F32, threads, rounds: self.rounds, seconds: self.turn_seconds() };
+        let settings = Settings {
+            dtype: Dtype::F32,
+            threads,
+            rounds: self.rounds,
+            seconds: self.turn_seconds(),
+            ..Settings::default()
+        };
         let mut contest = Contest::start(self.launcher, self.entrants, settings)?;
         let libraries: Vec<Option<Library>> = contest.libraries().map(Option::<&Library>::cloned).collect();
         let is_ranked = |name: &str| self.is_ranked(&libraries, name);

@@ -22,7 +22,7 @@ impl AuditRun<'_> {
                 continue;
             }
             progress.show(&format!("layers in {dtype} with {}", counted(threads, "thread")));
-            let settings = Settings { dtype, threads, rounds: self.rounds, seconds: TURN };
+            let settings = Settings { dtype, threads, rounds: self.rounds, seconds: TURN, ..Settings::default() };
             let mut contest = Contest::start(self.launcher, &self.with_products_of(dtype), settings)?;
             for &layer in self.unit_layers {
                 rows.push(UnitRow::new(contest.measure(layer)?));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Compares two results of the same measurement: by which factor the new one is faster
 ///
-/// OLD.json and NEW.json are what cke bench model --json or cke bench gemm --json wrote, or tools/peers/peers.py. The factor is the median of
+/// OLD.json and NEW.json are what cke bench model, gemm or attention wrote with --json, or tools/peers/peers.py. The factor is the median of
 /// the ratios of all pairs of repetitions; "between" is where it lies with 95% confidence if there are enough of them (-r 5 or more).
 /// An interval without 1 is "faster" or "slower", any other is "within noise". "machine" is by which factor the peak or the limit that
 /// was measured beside each differs: if it is not near 1, the machine has changed and not only the program.

@@ -1,6 +1,7 @@
 //! `cke bench`: speed, as shares of what the machine can do, accuracy, and results compared.
 
 mod accuracy;
+mod attention;
 mod compare;
 mod format;
 pub(crate) mod gemm;
@@ -26,6 +27,7 @@ pub(crate) struct BenchArgs {
 enum BenchCommand {
     Model(model::ModelBenchArgs),
     Gemm(gemm::GemmBenchArgs),
+    Attention(attention::AttentionBenchArgs),
     Accuracy(accuracy::AccuracyArgs),
     Compare(compare::CompareArgs),
     /// Computes matrix products for another process of this program
@@ -40,10 +42,20 @@ pub(crate) fn run(args: BenchArgs, interrupt: &Interrupt) -> Result<(), CliError
     match args.subject {
         BenchCommand::Model(args) => model::run(args, interrupt),
         BenchCommand::Gemm(args) => gemm::run(args),
+        BenchCommand::Attention(args) => attention::run(args),
         BenchCommand::Accuracy(args) => accuracy::run(args),
         BenchCommand::Compare(args) => compare::run(args),
         BenchCommand::GemmWorker => gemm::run_worker(),
     }
+}
+
+/// Longest turn, seconds.
+const MAX_SECONDS: f64 = 60.0;
+
+/// Parses the length of a turn.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= MAX_SECONDS);
+    seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
 }
 
 /// Says on standard error if other programs disturbed a measurement.

@@ -131,7 +131,7 @@ fn bench_gemm_kernels_are_timed_and_the_chosen_one_is_marked() {
 
 #[test]
 fn bench_gemm_in_formats_of_weights_is_right_and_wants_them_packed() {
-    for dtype in ["bf16", "f16", "int8", "int4"] {
+    for dtype in ["bf16", "f16", "int8", "int4", "q8_0", "q4_k", "iq4_nl", "int4_128"] {
         let flags = ["--shapes", "12x50x300nt,1x64x500", "--packed", "--kernels", "-o", "json", "--dtype", dtype];
         let report = bench(&flags).json();
         for row in rows(&report) {
@@ -141,6 +141,41 @@ fn bench_gemm_in_formats_of_weights_is_right_and_wants_them_packed() {
         }
         bench(&["--dtype", dtype]).failure(2, &["--dtype", dtype, "--packed"]);
     }
+    let report = bench(&["--shapes", "2x16x32", "--packed", "--json", "--dtype", "q4_0"]).json();
+    assert_eq!(report["dtype"], "int4", "what files call it");
+}
+
+#[test]
+fn bench_gemm_tells_what_preparing_rows_takes() {
+    let flags = ["--shapes", "12x50x300nt", "--packed", "--dtype", "int8"];
+    let report = bench(&[&flags[..], &["--json"]].concat()).json();
+    let contestant = &report["contestants"][1];
+    assert_eq!((&contestant["name"], &contestant["role"]), (&"cke-prepared".into(), &"prepared".into()));
+    let row = &rows(&report)[0];
+    assert!(row["entries"][0]["rows_seconds"].is_null() && row["entries"][1]["rows_seconds"].is_f64(), "{row}");
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let flops = 2.0 * 12.0 * 50.0 * 300.0;
+    let seconds = flops / number(&row["entries"][0]["rate"]["best"]) / 1e9;
+    let share = number(&row["entries"][1]["rows_seconds"]) / seconds;
+    assert!((number(&row["share_of_rows"]) - share).abs() < 1e-9 * share, "{row}");
+    assert!(row["prepared_share_of_peak"].is_f64() && row["prepared_ratio"].is_null(), "nobody else is there: {row}");
+    let table = bench(&flags).success().to_owned();
+    assert!(table.contains("| cke-prepared") && table.contains(" rows |"), "{table}");
+    let report = bench(&["--shapes", "12x50x300nt", "--packed", "--json"]).json();
+    assert_eq!(report["contestants"].as_array().map(Vec::len), Some(1), "rows of f32 are read in place");
+}
+
+#[test]
+fn bench_gemm_weights_from_memory_are_held_against_peak_and_bandwidth() {
+    let flags = ["--shapes", "2x512x700nt", "--packed", "--dtype", "int8", "--cold"];
+    let report = bench(&[&flags[..], &["--json"]].concat()).json();
+    assert_eq!(report["weights"], "from_memory");
+    let row = &rows(&report)[0];
+    assert!(row["read_gb_per_s"].is_f64() && row["share_of_limit"].is_f64(), "{row}");
+    assert!(row["entries"].as_array().expect("a list").iter().all(|entry| entry["verdict"]["is"] == "right"), "{row}");
+    assert!(bench(&flags).success().contains("| of limit"));
+    bench(&["--cold"]).failure(2, &["--packed"]);
+    bench(&["--cold", "--packed", "--against", "auto"]).failure(2, &["--cold", "--against"]);
 }
 
 #[test]
@@ -149,8 +184,19 @@ fn bench_gemm_csv_has_a_line_for_each_contestant() {
     let lines: Vec<Vec<&str>> = outcome.success().lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 1 + 2 * 2);
     assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{outcome:?}");
-    for column in ["threads", "m", "n", "k", "ldc", "contestant", "verdict", "best_gflops", "share_of_peak", "gb_per_s"]
-    {
+    for column in [
+        "threads",
+        "m",
+        "n",
+        "k",
+        "ldc",
+        "weights",
+        "contestant",
+        "verdict",
+        "best_gflops",
+        "share_of_peak",
+        "gb_per_s",
+    ] {
         assert!(lines[0].contains(&column), "no {column}: {outcome:?}");
     }
 }

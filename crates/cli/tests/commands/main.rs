@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod bench_accuracy;
+mod bench_attention;
 mod bench_compare;
 mod bench_gemm;
 mod bench_gemm_random;

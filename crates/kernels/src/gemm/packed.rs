@@ -77,6 +77,16 @@ impl<S: Scheme> PackedB<S> {
         Ok(PackedB { bytes, kernel, k, n })
     }
 
+    /// The same panels once more, in memory beside that of other weights.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the allocation fails.
+    pub fn copy_in(&self, pages: &HugePages) -> Result<Self, Error> {
+        let mut bytes = AlignedBuf::zeroed_in(pages, self.bytes())?;
+        bytes.copy_from_slice(self.as_bytes());
+        Ok(PackedB { bytes: Bytes::Owned(bytes), ..*self })
+    }
+
     /// Panels that were packed before, as [`PackedB::as_bytes`] gave them, in memory that is shared with their owner.
     ///
     /// # Errors

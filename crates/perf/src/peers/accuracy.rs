@@ -1,13 +1,14 @@
 //! Errors of long sums against exact ones: this project's kernels and peer libraries on the same numbers.
 
-use super::Entrant;
 use super::attention::{Attention, Head};
 use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
+use super::dtype::Dtype;
 use super::library::{Library, Subject};
 use super::operands::{Element, Operands};
-use super::product::{Dtype, Product};
+use super::product::Product;
 use super::reference::{Errors, Reference};
 use super::sample::Data;
+use super::{Entrant, Settings};
 use serde::{Deserialize, Serialize};
 
 /// What a sum of K products is part of.
@@ -139,7 +140,8 @@ impl Study {
     /// If a process cannot be started, or a library cannot be opened or does not know the dtype.
     pub fn start(launcher: &Launcher, libraries: &[Entrant], extent: Extent) -> Result<Study, PeerError> {
         let Extent { dtype, threads, .. } = extent;
-        let open = |entrant: &Entrant| ContestantProcess::open(launcher, entrant, dtype, threads, None, Chatter::Shown);
+        let settings = Settings { dtype, threads, ..Settings::default() };
+        let open = |entrant: &Entrant| ContestantProcess::open(launcher, entrant, settings, None, Chatter::Shown);
         let ways = Sums::ALL.iter().filter(|sums| sums.knows(dtype)).flat_map(|sums| sums.own(dtype));
         let own = ways.map(|(name, subject)| Ok((*name, open(&Entrant::new(*name, subject.clone()))?.0)));
         let library =
@@ -183,7 +185,7 @@ impl Study {
         let Extent { dtype, threads, .. } = self.extent;
         let reference = match dtype {
             Dtype::F64 => exact::<f64>(sample, threads),
-            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => exact::<f32>(sample, threads),
+            _ => exact::<f32>(sample, threads),
         };
         let reference = reference
             .map_err(|error| PeerError::Refused { name: "the exact sums".to_owned(), reason: error.to_string() })?;

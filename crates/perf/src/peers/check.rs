@@ -14,7 +14,7 @@ pub(super) struct Check {
     probe: Vec<f64>,
     /// op(A)·(op(B)·s), (m).
     expected: Vec<f64>,
-    /// As [`Dtype::rounding`](super::product::Dtype::rounding).
+    /// As [`Dtype::rounding`](super::dtype::Dtype::rounding).
     rounding: f64,
 }
 

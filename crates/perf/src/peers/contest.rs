@@ -4,11 +4,13 @@
 //! still. Rates of one contest may be compared with each other, and with its peak; rates of two contests may not.
 
 use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
+use super::dtype::Dtype;
 use super::library::{Library, Subject};
-use super::product::{Dtype, Product};
-use super::protocol::Prepared;
+use super::product::Product;
+use super::protocol::{Prepared, Timed};
 use super::result::{Entry, Rate, ShapeResult, Verdict};
 use super::roofs::{self, Roofs};
+use super::weights::Weights;
 use crate::affinity;
 use crate::roofline::{Roofline, Work};
 use crate::stats::Summary;
@@ -46,11 +48,13 @@ pub struct Settings {
     pub rounds: usize,
     /// How long a contestant runs in a round, seconds; it finishes at least one product.
     pub seconds: f64,
+    /// From where B is read.
+    pub weights: Weights,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { dtype: Dtype::F32, threads: 1, rounds: 5, seconds: 0.03 }
+        Settings { dtype: Dtype::F32, threads: 1, rounds: 5, seconds: 0.03, weights: Weights::AsLeft }
     }
 }
 
@@ -78,14 +82,13 @@ impl Contest {
     /// # Errors
     /// If a process cannot be started, or an entrant cannot be opened or does not know the dtype.
     pub fn start(launcher: &Launcher, entrants: &[Entrant], settings: Settings) -> Result<Contest, PeerError> {
-        let Settings { dtype, threads, .. } = settings;
+        let Settings { threads, .. } = settings;
         // The last one: interrupts mostly go to the first.
         let cpu = affinity::allowed_cpus().and_then(|cpus| cpus.last().copied()).filter(|_| threads == 1);
         let mut machine = ContestantProcess::spawn(launcher, "the machine", threads, None, Chatter::Shown)?;
         machine.bind(cpu)?;
         let seat = |entrant| {
-            let (contestant, library) =
-                ContestantProcess::open(launcher, entrant, dtype, threads, cpu, Chatter::Shown)?;
+            let (contestant, library) = ContestantProcess::open(launcher, entrant, settings, cpu, Chatter::Shown)?;
             Ok(Seat { contestant, library, failure: None })
         };
         let seats = entrants.iter().map(seat).collect::<Result<_, PeerError>>()?;
@@ -145,7 +148,7 @@ impl Contest {
         rounds: usize,
         mut each_round: impl FnMut(&mut ContestantProcess, f64) -> Result<(), PeerError>,
     ) -> Result<ShapeResult, PeerError> {
-        let Settings { dtype, threads, seconds, .. } = self.settings;
+        let Settings { dtype, threads, seconds, weights, .. } = self.settings;
         let mut turns: Vec<Turns> = self.seats.iter_mut().map(|seat| Turns::prepare(seat, product)).collect();
         let mut peak_gflops: f64 = 0.0;
         for round in 0..rounds {
@@ -158,8 +161,8 @@ impl Contest {
                 turns[i].run(&mut self.seats[i], seconds);
             }
         }
-        let has_vector = product.has_vector();
-        let read_gb_per_s = has_vector.then(|| self.machine.bandwidth(threads)).transpose()?;
+        let reads_memory = product.has_vector() || weights == Weights::FromMemory;
+        let read_gb_per_s = reads_memory.then(|| self.machine.bandwidth(threads)).transpose()?;
         let flops = product.work(dtype).flops as f64;
         let entries = self.seats.iter_mut().zip(turns).map(|(seat, turns)| turns.entry(seat, flops)).collect();
         Ok(ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, entries })
@@ -194,8 +197,8 @@ impl Seat {
 struct Turns {
     /// What the first call showed.
     first: Prepared,
-    /// Seconds of the best and of the median call of each round.
-    rounds: Vec<(f64, f64)>,
+    /// What calls took in each round.
+    rounds: Vec<Timed>,
 }
 
 impl Turns {
@@ -214,12 +217,14 @@ impl Turns {
         let name = seat.contestant.name().to_owned();
         let Prepared { error: first_error, kernel, path } = self.first;
         if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {
-            return Entry { name, kernel, path, rate: None, rounds: Vec::new(), verdict: Verdict::Failed { reason } };
+            let verdict = Verdict::Failed { reason };
+            return Entry { name, kernel, path, rate: None, rounds: Vec::new(), rows_seconds: None, verdict };
         }
         let error = first_error.zip(last_error).map(|(first, last)| first.max(last));
         let verdict = if error.is_some_and(|error| error <= 1.0) { Verdict::Right } else { Verdict::Wrong { error } };
-        let rounds = self.rounds.iter().map(|&(_, median)| gflops(flops, median)).collect();
-        Entry { name, kernel, path, rate: rate(&self.rounds, flops), rounds, verdict }
+        let rounds = self.rounds.iter().map(|timed| gflops(flops, timed.median)).collect();
+        let rows_seconds = self.rounds.iter().filter_map(|timed| timed.rows).reduce(f64::min);
+        Entry { name, kernel, path, rate: rate(&self.rounds, flops), rounds, rows_seconds, verdict }
     }
 }
 
@@ -227,10 +232,10 @@ fn gflops(flops: f64, seconds: f64) -> f64 {
     flops / seconds / 1e9
 }
 
-fn rate(rounds: &[(f64, f64)], flops: f64) -> Option<Rate> {
-    let medians: Vec<f64> = rounds.iter().map(|&(_, median)| gflops(flops, median)).collect();
+fn rate(rounds: &[Timed], flops: f64) -> Option<Rate> {
+    let medians: Vec<f64> = rounds.iter().map(|timed| gflops(flops, timed.median)).collect();
     let summary = Summary::from_samples(&medians)?;
-    let best = rounds.iter().map(|&(best, _)| gflops(flops, best)).fold(0.0, f64::max);
+    let best = rounds.iter().map(|timed| gflops(flops, timed.best)).fold(0.0, f64::max);
     Some(Rate { best, median: summary.median, spread: (summary.max - summary.min) / summary.median })
 }
 
@@ -240,7 +245,7 @@ mod tests {
 
     #[test]
     fn rate_takes_the_best_call_and_the_median_round() {
-        let rounds = [(1.0, 2.0), (0.5, 1.0), (1.0, 4.0)];
+        let rounds = [(1.0, 2.0), (0.5, 1.0), (1.0, 4.0)].map(|(best, median)| Timed { best, median, rows: None });
         let rate = rate(&rounds, 2e9).expect("three rounds");
         assert_eq!(rate, Rate { best: 4.0, median: 1.0, spread: 1.5 });
         assert_eq!(super::rate(&[], 2e9), None);

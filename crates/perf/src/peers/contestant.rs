@@ -1,11 +1,12 @@
 //! A contestant's process, seen from outside.
 
 use super::accuracy::Sample;
+use super::dtype::Dtype;
 use super::library::Library;
-use super::product::{Dtype, Product};
-use super::protocol::{Answer, Prepared, Request};
+use super::product::Product;
+use super::protocol::{Answer, Prepared, Request, Timed};
 use super::turn;
-use super::{Entrant, Subject};
+use super::{Entrant, Settings, Subject};
 use cke_kernels::cores::THREAD_VARIABLES;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -141,15 +142,15 @@ impl ContestantProcess {
     pub(super) fn open(
         launcher: &Launcher,
         entrant: &Entrant,
-        dtype: Dtype,
-        threads: usize,
+        settings: Settings,
         cpu: Option<usize>,
         chatter: Chatter,
     ) -> Result<(ContestantProcess, Option<Library>), PeerError> {
         let Entrant { name, subject } = entrant;
+        let Settings { dtype, threads, weights, .. } = settings;
         let mut contestant = ContestantProcess::spawn(launcher, name, threads, Some(subject), chatter)?;
         contestant.bind(cpu)?;
-        match contestant.ask(&Request::Open { subject: subject.clone(), dtype, threads })? {
+        match contestant.ask(&Request::Open { subject: subject.clone(), dtype, threads, weights })? {
             Answer::Opened(library) => Ok((contestant, library)),
             other => Err(contestant.unexpected(&other)),
         }
@@ -192,10 +193,10 @@ impl ContestantProcess {
         }
     }
 
-    /// Seconds of the best and of the median call.
-    pub(super) fn time(&mut self, seconds: f64) -> Result<(f64, f64), PeerError> {
+    /// What calls take.
+    pub(super) fn time(&mut self, seconds: f64) -> Result<Timed, PeerError> {
         match self.ask(&Request::Time { seconds })? {
-            Answer::Timed { best, median } => Ok((best, median)),
+            Answer::Timed(timed) => Ok(timed),
             other => Err(self.unexpected(&other)),
         }
     }

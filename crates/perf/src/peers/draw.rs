@@ -2,7 +2,8 @@
 //!
 //! The same seed draws the same products of a class, whatever else is drawn; more of them begin with the same ones.
 
-use super::product::{Dtype, Product};
+use super::dtype::Dtype;
+use super::product::Product;
 use super::stored::{Leading, Stored};
 use crate::random::Random;
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,10 @@
 //! Looked for by file name in the loader's cache, `LD_LIBRARY_PATH`, the system's directories, those of vendors, the conda
 //! environment, and the packages of the `python3` on the path; then opened, each in a process of its own.
 
-use super::contest::Entrant;
+use super::contest::{Entrant, Settings};
 use super::contestant::{Chatter, ContestantProcess, Launcher, PeerError};
+use super::dtype::Dtype;
 use super::library::{Library, Subject, refuses_libraries};
-use super::product::Dtype;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,8 @@ pub fn find(launcher: &Launcher) -> Survey {
 /// If it cannot be loaded, or has no such product that we know.
 pub fn probe(launcher: &Launcher, path: &Path, dtype: Dtype) -> Result<Library, PeerError> {
     let entrant = Entrant::new(path.to_string_lossy(), Subject::Library(path.to_owned()));
-    let (_, library) = ContestantProcess::open(launcher, &entrant, dtype, 1, None, Chatter::Hidden)?;
+    let settings = Settings { dtype, ..Settings::default() };
+    let (_, library) = ContestantProcess::open(launcher, &entrant, settings, None, Chatter::Hidden)?;
     library.ok_or_else(|| PeerError::Answer { name: entrant.name, found: "no description of the library".to_owned() })
 }
 

@@ -1,6 +1,6 @@
 //! What takes part in a contest.
 
-use super::product::Dtype;
+use super::dtype::Dtype;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ pub enum Subject {
     Gemm,
     /// `cke_kernels::gemm::GemmPlan` with B packed ahead, by the kernel that dispatch chooses.
     Plan,
+    /// The same with the rows of A prepared ahead too, once for all products that read them.
+    Prepared,
     /// `cke_kernels::gemm::GemmBatch`: blocks of rows, each a product of the batch.
     Batch,
     /// `cke_kernels::gemm::BrgemmPlan`: blocks along k, nothing packed ahead.
@@ -46,7 +48,7 @@ impl Interface {
             Dtype::F32 => true,
             Dtype::F64 => matches!(self, Interface::Cblas { .. }),
             Dtype::Bf16 | Dtype::Int8 => matches!(self, Interface::Onednn),
-            Dtype::F16 | Dtype::Int4 => false,
+            Dtype::F16 | Dtype::Grouped(_) => false,
         }
     }
 }

@@ -4,10 +4,11 @@
 //! bits are the cheapest that it has, u8 · s8: A has one scale and 128 added, B one scale for each column, and what the 128 add too much
 //! is a bias.
 
+use super::dtype::Dtype;
 use super::foreign::Opened;
 use super::onednn::{Description, Engine, Matmul, Memory, Number, Role};
 use super::operands::Operands;
-use super::product::{Dtype, Product};
+use super::product::Product;
 use super::session::{Multiply, Route};
 use super::stored::Stored;
 use super::worker::WorkerError;

@@ -2,7 +2,9 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`product`] | what is computed: sizes, transposes, number format |
+//! | [`product`] | what is computed: sizes, transposes |
+//! | [`dtype`] | the numbers that it is computed in |
+//! | [`weights`] | from where packed weights are read |
 //! | [`stored`] | how operands lie in memory: leading dimensions |
 //! | [`draw`](mod@draw) | random products, class by class |
 //! | [`library`] | how a peer library is described and called |
@@ -37,6 +39,7 @@ mod check;
 pub mod contest;
 mod contestant;
 pub mod draw;
+pub mod dtype;
 pub mod find;
 mod foreign;
 mod gemv;
@@ -45,6 +48,7 @@ mod matmul;
 mod native;
 mod onednn;
 mod operands;
+mod packed;
 pub mod product;
 mod protocol;
 mod reference;
@@ -54,17 +58,20 @@ mod sample;
 mod session;
 pub mod stored;
 mod turn;
+pub mod weights;
 pub mod worker;
 
 pub use accuracy::{Extent, Study, SumErrors, Sums};
 pub use contest::{Contest, Entrant, Settings};
 pub use contestant::{Launcher, PeerError};
 pub use draw::{Class, draw};
+pub use dtype::Dtype;
 pub use find::{Refused, Survey, find, probe};
 pub use library::{Interface, Library, Subject, refuses_libraries};
-pub use product::{Dtype, Product, ProductError};
+pub use product::{Product, ProductError};
 pub use reference::Errors;
 pub use result::{Entry, Rate, ShapeResult, Verdict};
 pub use roofs::Roofs;
 pub use sample::Data;
 pub use stored::{Leading, Stored};
+pub use weights::Weights;

@@ -8,10 +8,9 @@ use super::stored::{Leading, Stored};
 use super::worker::WorkerError;
 use cke_kernels::attention::{self, AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::{
-    BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Explanation, Form, Gemm, GemmBatch, GemmPlan,
-    Layout, Matrices, MatricesMut, PackedB, Shape, Supported, supported,
+    BatchCtx, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Explanation, Gemm, GemmBatch, Layout, Matrices,
+    MatricesMut, Shape,
 };
-use cke_kernels::scheme::Scheme;
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use cke_kernels::threads::{Parallel as _, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
@@ -19,13 +18,13 @@ use cke_kernels::{Cpu, Error};
 
 /// What every call works with.
 pub(super) struct Workplace {
-    cpu: &'static Cpu,
-    pool: ThreadPool,
-    scratch: Scratch,
+    pub(super) cpu: &'static Cpu,
+    pub(super) pool: ThreadPool,
+    pub(super) scratch: Scratch,
 }
 
 impl Workplace {
-    fn new(threads: usize) -> Result<Workplace, WorkerError> {
+    pub(super) fn new(threads: usize) -> Result<Workplace, WorkerError> {
         Ok(Workplace { cpu: Cpu::host()?, pool: ThreadPool::new(threads)?, scratch: Scratch::new() })
     }
 }
@@ -76,62 +75,6 @@ impl<T: Element> Multiply<T> for Unpacked {
 
     fn attend(&mut self, operands: &Attention<T>) -> Result<AlignedBuf<T>, WorkerError> {
         T::attend(&mut self.workplace, operands)
-    }
-}
-
-/// `GemmPlan`: B packed ahead.
-pub(super) struct Packed<S: Scheme> {
-    workplace: Workplace,
-    /// `None` leaves the choice to dispatch.
-    kernel: Option<Supported<S>>,
-    ready: Option<(GemmPlan<S>, PackedB<S>)>,
-}
-
-impl<S: Scheme> Packed<S> {
-    /// With `threads` threads, by the kernel that dispatch chooses or by the one of this name.
-    ///
-    /// # Errors
-    /// If the threads cannot be started, or this CPU cannot run such a kernel.
-    pub(super) fn new(threads: usize, kernel: Option<&str>) -> Result<Packed<S>, WorkerError> {
-        let workplace = Workplace::new(threads)?;
-        let named = |name: &str| {
-            let forms = [Form::Outer, Form::Blocks].into_iter();
-            let mut kernels = forms.flat_map(|form| supported(workplace.cpu, form));
-            let kernel = kernels.find(|kernel| kernel.record().name() == name);
-            kernel.ok_or_else(|| WorkerError::NoKernel { name: name.to_owned() })
-        };
-        let kernel = kernel.map(named).transpose()?;
-        Ok(Packed { workplace, kernel, ready: None })
-    }
-}
-
-impl<S: Scheme<A = f32, B = f32, C = f32>> Multiply<f32> for Packed<S> {
-    fn prepare(&mut self, operands: &mut Operands<f32>) -> Result<(), WorkerError> {
-        let Product { m, n, k, .. } = operands.product();
-        let (cpu, shape) = (self.workplace.cpu, Shape { m, n, k });
-        // The weights of the product before go first: both together may not fit.
-        self.ready = None;
-        let plan = match self.kernel {
-            Some(kernel) => GemmPlan::with_kernel(cpu, kernel, shape),
-            None => GemmPlan::new(cpu, shape),
-        };
-        self.ready = Some((plan, plan.pack_b(Views::new(operands)?.b)?));
-        Ok(())
-    }
-
-    fn route(&self) -> Route {
-        Route { kernel: self.ready.as_ref().map(|(plan, _)| plan.kernel().record().name().to_owned()), path: None }
-    }
-
-    fn repeat(&mut self, operands: &mut Operands<f32>, times: usize) -> Result<(), WorkerError> {
-        let (plan, packed) = self.ready.as_ref().ok_or(WorkerError::NotPrepared)?;
-        let Views { a, mut c, .. } = Views::new(operands)?;
-        let Workplace { pool, scratch, .. } = &mut self.workplace;
-        let (mut ctx, epilogue) = (Ctx { pool, scratch }, Epilogue::default());
-        for _ in 0..times {
-            plan.run(a, packed, c.reborrow(), &epilogue, &mut ctx)?;
-        }
-        Ok(())
     }
 }
 
@@ -260,17 +203,17 @@ pub(super) fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Re
 }
 
 /// The operands as the kernels see them.
-struct Views<'a, T> {
+pub(super) struct Views<'a, T> {
     /// op(A) (m, k).
-    a: MatRef<'a, T>,
+    pub(super) a: MatRef<'a, T>,
     /// op(B) (k, n).
-    b: MatRef<'a, T>,
+    pub(super) b: MatRef<'a, T>,
     /// (m, n).
-    c: MatMut<'a, T>,
+    pub(super) c: MatMut<'a, T>,
 }
 
 impl<'a, T: Element> Views<'a, T> {
-    fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
+    pub(super) fn new(operands: &'a mut Operands<T>) -> Result<Views<'a, T>, Error> {
         let product = operands.product();
         let operands::Matrices { a, b, c } = operands.matrices();
         let Stored { rows, cols, leading } = product.stored_c();

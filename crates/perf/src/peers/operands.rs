@@ -1,11 +1,13 @@
 //! The numbers of products, and the operands of one.
 
 use super::attention::Attention;
-use super::native::{Packed, Workplace, attend};
+use super::native::{Workplace, attend};
+use super::packed::Packed;
 use super::product::Product;
 use super::sample::{Data, Numbers};
 use super::session::Multiply;
 use super::stored::Stored;
+use super::weights::Weights;
 use super::worker::WorkerError;
 use cke_kernels::Error;
 use cke_kernels::scheme::{self, F32};
@@ -27,7 +29,7 @@ pub(super) trait Element: scheme::Element + From<f32> + Into<f64> {
     ///
     /// # Errors
     /// As there, or if the kernels do not have them in this format.
-    fn packed(threads: usize, kernel: Option<&str>) -> Result<Box<dyn Multiply<Self>>, WorkerError>;
+    fn packed(threads: usize, kernel: Option<&str>, weights: Weights) -> Result<Box<dyn Multiply<Self>>, WorkerError>;
 
     /// Its attention by this project's own kernels, (queries, head size).
     ///
@@ -45,8 +47,8 @@ impl Element for f32 {
         x as f32
     }
 
-    fn packed(threads: usize, kernel: Option<&str>) -> Result<Box<dyn Multiply<f32>>, WorkerError> {
-        Ok(Box::new(Packed::<F32>::new(threads, kernel)?))
+    fn packed(threads: usize, kernel: Option<&str>, weights: Weights) -> Result<Box<dyn Multiply<f32>>, WorkerError> {
+        Ok(Box::new(Packed::<F32>::new(threads, kernel, weights)?))
     }
 
     fn attend(workplace: &mut Workplace, operands: &Attention<f32>) -> Result<AlignedBuf<f32>, WorkerError> {
@@ -63,7 +65,11 @@ impl Element for f64 {
         x
     }
 
-    fn packed(_threads: usize, _kernel: Option<&str>) -> Result<Box<dyn Multiply<f64>>, WorkerError> {
+    fn packed(
+        _threads: usize,
+        _kernel: Option<&str>,
+        _weights: Weights,
+    ) -> Result<Box<dyn Multiply<f64>>, WorkerError> {
         Err(WorkerError::NotPacked)
     }
 

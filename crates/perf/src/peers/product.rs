@@ -1,96 +1,11 @@
 //! What is computed: C (m, n) = op(A) (m, k) · op(B) (k, n), all row-major.
 
+use super::dtype::Dtype;
 use super::stored::{Leading, Stored};
 use crate::roofline::Work;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-
-/// The numbers that a product is computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Dtype {
-    /// IEEE binary32.
-    #[default]
-    F32,
-    /// IEEE binary64.
-    F64,
-    /// Weights rounded to bf16, packed ahead; A, B and C are f32, here and in what follows.
-    Bf16,
-    /// Weights rounded to f16, packed ahead.
-    F16,
-    /// Weights in eight bits with scales, packed ahead, and rows rounded to eight bits as they come.
-    Int8,
-    /// Weights in four bits with scales, packed ahead, and rows rounded to eight bits as they come.
-    Int4,
-}
-
-impl Dtype {
-    /// Every format.
-    pub const ALL: [Dtype; 6] = [Dtype::F32, Dtype::F64, Dtype::Bf16, Dtype::F16, Dtype::Int8, Dtype::Int4];
-
-    /// Those that matrices themselves are in.
-    pub const OF_MATRICES: [Dtype; 2] = [Dtype::F32, Dtype::F64];
-
-    /// Whether it is one of weights alone, which are packed ahead.
-    pub const fn is_of_weights(self) -> bool {
-        matches!(self, Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4)
-    }
-
-    /// The name used in flags and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Dtype::F32 => "f32",
-            Dtype::F64 => "f64",
-            Dtype::Bf16 => "bf16",
-            Dtype::F16 => "f16",
-            Dtype::Int8 => "int8",
-            Dtype::Int4 => "int4",
-        }
-    }
-
-    /// Bytes of a number of A, B and C.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Dtype::F64 => 8,
-            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int4 => 4,
-        }
-    }
-
-    /// Bytes of `numbers` numbers of B as the product reads them. Saturates.
-    const fn bytes_of_b(self, numbers: u64) -> u64 {
-        match self {
-            Dtype::F32 | Dtype::F64 => numbers.saturating_mul(self.bytes() as u64),
-            Dtype::Bf16 | Dtype::F16 => numbers.saturating_mul(2),
-            // A byte each, and four of scale and four of sum for each 128.
-            Dtype::Int8 => numbers.saturating_add(numbers / 16),
-            // Half a byte each, and two of scale for each 32.
-            Dtype::Int4 => (numbers / 2).saturating_add(numbers / 16),
-        }
-    }
-
-    /// How far the rounding of A and B alone moves the product of two numbers from [−1, 1): the standard deviation.
-    pub(super) fn rounding(self) -> f64 {
-        match self {
-            Dtype::F32 | Dtype::F64 => 0.0,
-            // Either operand by up to its 2⁻⁹.
-            Dtype::Bf16 => (2.0f64 / 3.0).sqrt() / 3.0 / 512.0,
-            // B by up to its 2⁻¹².
-            Dtype::F16 => (1.0f64 / 3.0).sqrt() / 3.0 / 4096.0,
-            // Either operand by up to half a step, times the other. A step is a 127th of the largest of 128 sums and differences, which are
-            // normal more or less: some 2.7 times their deviation.
-            Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() * (2.7 / 3.0f64.sqrt()) / 127.0,
-            // B by up to half a step of 1/7.
-            Dtype::Int4 => (1.0f64 / 3.0 / 12.0).sqrt() / 7.0,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// C (m, n) = op(A) (m, k) · op(B) (k, n), where op is nothing or the transpose of what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! What a contest and its processes say to each other: one line of JSON each way.
 
 use super::accuracy::Sample;
+use super::dtype::Dtype;
 use super::library::{Library, Subject};
-use super::product::{Dtype, Product};
+use super::product::Product;
+use super::weights::Weights;
 use serde::{Deserialize, Serialize};
 
 /// To the process.
@@ -12,7 +14,7 @@ pub(super) enum Request {
     /// Stay on one CPU from now on.
     Bind { cpu: usize },
     /// Become a contestant. Answer: [`Answer::Opened`].
-    Open { subject: Subject, dtype: Dtype, threads: usize },
+    Open { subject: Subject, dtype: Dtype, threads: usize, weights: Weights },
     /// Make operands and compute the product. Answer: [`Answer::Prepared`].
     Prepare(Product),
     /// Compute the product again and again for about this time. Answer: [`Answer::Timed`].
@@ -41,8 +43,8 @@ pub(super) enum Answer {
     Prepared(Prepared),
     /// As [`super::operands::Operands::error`] says.
     Checked { error: Option<f64> },
-    /// Seconds of the fastest call, and of the median one.
-    Timed { best: f64, median: f64 },
+    /// What calls took.
+    Timed(Timed),
     /// The elements of C, as the bits of f64, which holds every number of every format; JSON's own numbers have no NaN.
     Computed { bits: Vec<u64> },
     /// GFLOP/s.
@@ -51,6 +53,17 @@ pub(super) enum Answer {
     Bandwidth { gb_per_s: f64 },
     /// The request cannot be carried out.
     Failed { reason: String },
+}
+
+/// Seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Timed {
+    /// The fastest call.
+    pub(super) best: f64,
+    /// The median one.
+    pub(super) median: f64,
+    /// To prepare the rows of A, if calls read such ones.
+    pub(super) rows: Option<f64>,
 }
 
 /// What the first call of a product showed.

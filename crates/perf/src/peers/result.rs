@@ -1,6 +1,8 @@
 //! What a contest gave.
 
-use super::product::{Dtype, Product};
+use super::dtype::Dtype;
+use super::product::Product;
+use crate::roofline::Roofline;
 use serde::{Deserialize, Serialize};
 
 /// Rates of one contestant over all rounds, GFLOP/s; a multiply-add counts as two.
@@ -47,6 +49,9 @@ pub struct Entry {
     /// The median call of each round, GFLOP/s; none in results of older versions.
     #[serde(default)]
     pub rounds: Vec<f64>,
+    /// Seconds in which the rows of A are prepared, at best; only of a product that reads rows which were prepared ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_seconds: Option<f64>,
     /// Whether the product was right.
     pub verdict: Verdict,
 }
@@ -62,7 +67,8 @@ pub struct ShapeResult {
     pub threads: usize,
     /// The machine's multiply-add peak with as many threads, GFLOP/s: the best of the same rounds.
     pub peak_gflops: f64,
-    /// The machine's read bandwidth from memory with as many threads, GB/s; only for products with a vector.
+    /// The machine's read bandwidth from memory with as many threads, GB/s; only for products with a vector, and for those whose weights
+    /// come from memory.
     pub read_gb_per_s: Option<f64>,
     /// In the order of the entrants.
     pub entries: Vec<Entry>,
@@ -96,6 +102,12 @@ impl ShapeResult {
     pub fn gb_per_s(&self, rate: f64) -> f64 {
         let work = self.product.work(self.dtype);
         rate * work.bytes as f64 / work.flops as f64
+    }
+
+    /// The share of what peak and read bandwidth allow that `rate` (GFLOP/s) is, whichever allows less; `None` if the bandwidth is not known.
+    pub fn share_of_limit(&self, rate: f64) -> Option<f64> {
+        let roofline = Roofline { peak_gflops: self.peak_gflops, bandwidth_gb_s: self.read_gb_per_s? };
+        Some(rate / roofline.attainable_gflops(self.product.work(self.dtype)))
     }
 
     /// Whether a contestant computed something wrong.

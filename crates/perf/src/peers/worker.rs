@@ -1,6 +1,6 @@
 //! The life of a contestant's process: requests in, answers out.
 
-use super::product::Dtype;
+use super::dtype::{Dtype, bits};
 use super::protocol::{Answer, Request};
 use super::session::{TimedSubject, open};
 use super::turn;
@@ -38,6 +38,10 @@ pub(super) enum WorkerError {
     NotPacked,
     #[error("wanted a product with B packed ahead, the only one in {dtype}")]
     OnlyPacked { dtype: Dtype },
+    #[error("wanted a format of packed weights, for which rows are prepared, found {dtype}")]
+    NotPreparedAhead { dtype: Dtype },
+    #[error("wanted a product of ours with B packed ahead, the only one with copies of it in memory")]
+    OnlyPackedFromMemory,
     #[error("wanted f32, the only format of attention")]
     NoAttention,
     #[error("wanted at most as many queries as positions")]
@@ -101,8 +105,8 @@ fn answer(request: Request, session: &mut Option<Box<dyn TimedSubject>>) -> Resu
             affinity::pin_to(cpu);
             Ok(Answer::Done)
         }
-        Request::Open { subject, dtype, threads } => {
-            let (made, library) = open(subject, dtype, threads)?;
+        Request::Open { subject, dtype, threads, weights } => {
+            let (made, library) = open(subject, dtype, threads, weights)?;
             *session = Some(made);
             Ok(Answer::Opened(library))
         }
@@ -122,7 +126,9 @@ fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
         Dtype::F64 => Arithmetic::F64,
         Dtype::Bf16 => Arithmetic::Bf16,
         Dtype::Int8 => Arithmetic::Int8,
-        Dtype::Int4 => Arithmetic::Int4,
+        // Bytes with a sign do not fit the narrow sums of AVX2.
+        Dtype::Grouped(format) if bits(format) == 8 => Arithmetic::Int8,
+        Dtype::Grouped(_) => Arithmetic::Int4,
     };
     let peak = match arithmetic.measure_peak(threads) {
         // Kernels widen what the CPU does not multiply.
@@ -147,7 +153,8 @@ fn working_set(threads: usize, bytes_per_thread: usize) -> Result<Answer, Worker
 #[cfg(test)]
 mod tests {
     use super::super::Subject;
-    use super::super::protocol::Prepared;
+    use super::super::protocol::{Prepared, Timed};
+    use super::super::weights::Weights;
     use super::*;
 
     /// The answers to these requests.
@@ -159,7 +166,7 @@ mod tests {
     }
 
     fn opening(subject: Subject, dtype: Dtype) -> Request {
-        Request::Open { subject, dtype, threads: 1 }
+        Request::Open { subject, dtype, threads: 1, weights: Weights::AsLeft }
     }
 
     #[test]
@@ -167,7 +174,8 @@ mod tests {
         let subjects = || [Subject::Gemm, Subject::Plan, Subject::Batch, Subject::BatchReduce].into_iter();
         let all = Dtype::OF_MATRICES.into_iter().flat_map(|dtype| subjects().map(move |subject| (subject, dtype)));
         let all = all.filter(|case| *case != (Subject::Plan, Dtype::F64));
-        let of_weights = [Dtype::Bf16, Dtype::F16, Dtype::Int8, Dtype::Int4].map(|dtype| (Subject::Plan, dtype));
+        let of_weights = Dtype::ALL.into_iter().filter(|dtype| dtype.is_of_weights());
+        let of_weights = of_weights.flat_map(|dtype| [(Subject::Plan, dtype), (Subject::Prepared, dtype)]);
         for (subject, dtype) in all.chain(of_weights) {
             let product = if subject == Subject::BatchReduce { "9x8x130@131:9:1024" } else { "9x8x7tn@9:10:512" };
             let product = product.parse().expect("a product");
@@ -181,7 +189,7 @@ mod tests {
             let [
                 Answer::Opened(None),
                 Answer::Prepared(Prepared { error: first, .. }),
-                Answer::Timed { best, median },
+                Answer::Timed(Timed { best, median, rows }),
                 last,
             ] = &found[..]
             else {
@@ -189,6 +197,7 @@ mod tests {
             };
             assert!(first.is_some_and(|error| error < 1.0), "{subject:?} {dtype}: {found:?}");
             assert!(*best > 0.0 && median >= best, "{found:?}");
+            assert_eq!(rows.is_some_and(|seconds| seconds > 0.0), subject == Subject::Prepared, "{found:?}");
             assert!(matches!(last, Answer::Checked { error: Some(error) } if *error < 1.0), "{found:?}");
         }
     }
@@ -217,6 +226,7 @@ mod tests {
             (library("/no/such/libblas.so"), "cannot be loaded"),
             (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
             (opening(Subject::Plan, Dtype::F64), "wanted any format but f64"),
+            (opening(Subject::Prepared, Dtype::F32), "wanted a format of packed weights"),
             (opening(Subject::Gemm, Dtype::Int8), "wanted a product with B packed ahead, the only one in int8"),
         ] {
             let found = answers(std::slice::from_ref(&request));

@@ -26,6 +26,7 @@ struct Contestant {
 #[serde(rename_all = "snake_case")]
 enum Role {
     Own,
+    Prepared,
     Library,
     Kernel,
 }
@@ -113,6 +114,7 @@ fn title(name: &str) -> &str {
     match name {
         "cke" => "CKE",
         "cke-packed" => "CKE, B packed ahead",
+        "cke-prepared" => "CKE, rows of A prepared and B packed ahead",
         library => library,
     }
 }

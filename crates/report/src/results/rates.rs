@@ -24,7 +24,7 @@ pub(super) struct RateRow {
     pub(super) limit: Option<f64>,
 }
 
-const WANTED: &str = "results of cke bench model or cke bench gemm with --json, or of tools/peers/peers.py";
+const WANTED: &str = "results of cke bench model, gemm or attention with --json, or of tools/peers/peers.py";
 
 /// Reads results of any kind.
 ///
@@ -36,7 +36,9 @@ pub(super) fn rates(text: &str) -> Result<Rates, ResultsError> {
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     let (is_gemm, is_peers) = (has("rows") && has("contestants"), has("tests"));
     let typed = |error: serde_json::Error| unfit(WANTED, error);
-    let rates = if json.is_array() {
+    let rates = if json.get(0).is_some_and(|row| row.get("attention").is_some()) {
+        of_attention(&serde_json::from_value::<Vec<AttentionRow>>(json).map_err(typed)?)
+    } else if json.is_array() {
         of_models(&serde_json::from_value::<Vec<ModelRow>>(json).map_err(typed)?)
     } else if is_gemm {
         of_products(serde_json::from_value(json).map_err(typed)?)
@@ -92,6 +94,41 @@ fn of_models(rows: &[ModelRow]) -> Rates {
             ("instruction set".to_owned(), of_all(|row| &row.isa)),
             ("dtype".to_owned(), of_all(|row| &row.dtype)),
         ],
+    }
+}
+
+/// A row of `cke bench attention`.
+#[derive(Debug, Deserialize)]
+struct AttentionRow {
+    attention: String,
+    positions: usize,
+    heads: usize,
+    key_heads: usize,
+    head_size: usize,
+    kv: String,
+    threads: usize,
+    cpu: String,
+    isa: String,
+    rates: Vec<f64>,
+}
+
+fn of_attention(rows: &[AttentionRow]) -> Rates {
+    let row = |row: &AttentionRow| {
+        let AttentionRow { attention, positions, heads, key_heads, head_size, kv, threads, .. } = row;
+        RateRow {
+            name: format!(
+                "{attention}, {positions} positions, {heads}/{key_heads}×{head_size}, {kv}, {}",
+                counted(*threads, "thread")
+            ),
+            unit: "calls/s".to_owned(),
+            samples: row.rates.clone(),
+            limit: None,
+        }
+    };
+    let conditions = rows.first().map(|row| [("CPU", &row.cpu), ("instruction set", &row.isa)]);
+    Rates {
+        rows: rows.iter().map(row).collect(),
+        conditions: conditions.into_iter().flatten().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
     }
 }
 

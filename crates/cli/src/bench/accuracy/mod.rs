@@ -83,7 +83,7 @@ pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     check_memory(&args, &Host::detect(cpu))?;
     let launcher = launcher()?;
-    let libraries = against::libraries(&args.against, &Entrant::new("cke", Subject::Gemm), args.dtype, &launcher)?;
+    let libraries = against::libraries(&args.against, &[Entrant::new("cke", Subject::Gemm)], args.dtype, &launcher)?;
     let mut study = Study::start(&launcher, &libraries, extent)?;
     let mut report = Report::new(cpu, extent, &libraries, study.libraries());
 

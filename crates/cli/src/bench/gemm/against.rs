@@ -5,8 +5,9 @@ use crate::named_library::{self, NamedLibrary};
 use crate::output::note;
 use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
-use cke_kernels::gemm::{Form, candidates};
-use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
+use cke_kernels::gemm::grouped::{FormatVisitor, GroupFormat};
+use cke_kernels::gemm::{Form, Supported, candidates};
+use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Scheme};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe, refuses_libraries};
 use std::str::FromStr;
 
@@ -44,12 +45,12 @@ pub(super) fn own(is_packed: bool) -> Entrant {
 /// If two have the same name.
 pub(in crate::bench) fn libraries(
     wanted: &[Peer],
-    own: &Entrant,
+    own: &[Entrant],
     dtype: Dtype,
     launcher: &Launcher,
 ) -> Result<Vec<Entrant>, CliError> {
     let named = wanted.iter().filter_map(|peer| if let Peer::Library(named) = peer { Some(named) } else { None });
-    let mut entrants = named_library::entrants(own.clone(), named)?.split_off(1);
+    let mut entrants = named_library::entrants(own.to_vec(), named)?.split_off(own.len());
     if wanted.contains(&Peer::Auto) {
         let mut found = find(launcher).entrants(dtype);
         found.retain(|entrant| has_products(entrant, dtype, launcher));
@@ -73,20 +74,52 @@ fn has_products(Entrant { name, subject }: &Entrant, dtype: Dtype, launcher: &La
     }
 }
 
+/// A kernel that dispatch chooses from.
+struct Candidate {
+    name: &'static str,
+    /// Whether it reads rows of A in a format of its own.
+    prepares_rows: bool,
+}
+
 /// Our kernels for packed B that dispatch chooses from.
 pub(super) fn kernels(cpu: &Cpu, dtype: Dtype) -> Vec<Entrant> {
+    let names = candidates_of(cpu, dtype).into_iter().map(|kernel| kernel.name);
+    names.map(|name| Entrant::new(name, Subject::Kernel(name.to_owned()))).collect()
+}
+
+/// Our product with rows prepared ahead too, if kernels of this format read rows of their own.
+pub(super) fn prepared(cpu: &Cpu, dtype: Dtype) -> Option<Entrant> {
+    let prepares_rows = dtype.is_of_weights() && candidates_of(cpu, dtype).iter().any(|kernel| kernel.prepares_rows);
+    prepares_rows.then(|| Entrant::new("cke-prepared", Subject::Prepared))
+}
+
+fn candidates_of(cpu: &Cpu, dtype: Dtype) -> Vec<Candidate> {
     match dtype {
-        Dtype::F32 | Dtype::F64 => kernels_of::<F32>(cpu, Form::Outer),
-        Dtype::Bf16 => kernels_of::<Bf16>(cpu, Form::Blocks),
-        Dtype::F16 => kernels_of::<F16>(cpu, Form::Blocks),
-        Dtype::Int8 => kernels_of::<Int8>(cpu, Form::Blocks),
-        Dtype::Int4 => kernels_of::<Int4>(cpu, Form::Blocks),
+        Dtype::F32 | Dtype::F64 => candidates_of_scheme::<F32>(cpu, Form::Outer),
+        Dtype::Bf16 => candidates_of_scheme::<Bf16>(cpu, Form::Blocks),
+        Dtype::F16 => candidates_of_scheme::<F16>(cpu, Form::Blocks),
+        Dtype::Int8 => candidates_of_scheme::<Int8>(cpu, Form::Blocks),
+        Dtype::Grouped(format) => format.visit(CandidatesOfFormat(cpu)),
     }
 }
 
-fn kernels_of<S: Scheme>(cpu: &Cpu, form: Form) -> Vec<Entrant> {
-    let names = candidates::<S>(cpu, form).map(|kernel| kernel.record().name());
-    names.map(|name| Entrant::new(name, Subject::Kernel(name.to_owned()))).collect()
+/// [`candidates_of`] weights in groups.
+struct CandidatesOfFormat<'a>(&'a Cpu);
+
+impl FormatVisitor for CandidatesOfFormat<'_> {
+    type Output = Vec<Candidate>;
+
+    fn visit<F: GroupFormat>(self) -> Vec<Candidate> {
+        candidates_of_scheme::<Grouped<F>>(self.0, Form::Blocks)
+    }
+}
+
+fn candidates_of_scheme<S: Scheme>(cpu: &Cpu, form: Form) -> Vec<Candidate> {
+    let candidate = |kernel: Supported<S>| {
+        let record = kernel.record();
+        Candidate { name: record.name(), prepares_rows: !record.row_format().is_in_place }
+    };
+    candidates(cpu, form).map(candidate).collect()
 }
 
 /// What holds the known libraries to AVX2.
@@ -142,7 +175,7 @@ mod tests {
     fn libraries_of_one_name_are_refused() {
         let launcher = Launcher::new("no-such-program", [""; 0]);
         let peer = |name: &str| Peer::Library(NamedLibrary { name: name.to_owned(), path: "/x.so".into() });
-        let of = |peers: &[Peer]| libraries(peers, &own(false), Dtype::F32, &launcher);
+        let of = |peers: &[Peer]| libraries(peers, &[own(false)], Dtype::F32, &launcher);
         assert_eq!(of(&[peer("a"), peer("b")]).expect("two names").len(), 2);
         assert!(of(&[peer("a"), peer("a")]).is_err());
         assert!(of(&[peer("cke")]).is_err());

@@ -16,11 +16,12 @@ use crate::threads::counts_or;
 use against::Peer;
 use cke_kernels::Cpu;
 use cke_perf::host::Host;
+use cke_perf::peers::dtype::INT4_IN_FILES;
 use cke_perf::peers::worker::serve_process;
-use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings};
+use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings, Weights};
 use cke_perf::report::format_bytes;
 use cke_report::words::counted;
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::GemmRun;
 use random::RandomArgs;
 
@@ -33,6 +34,8 @@ use random::RandomArgs;
 /// is avx2 on a machine that has AVX-512, they are held to AVX2 too, by OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2,
 /// BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one CPU. Products
 /// with a vector are compared with the read bandwidth from memory too: operands that stay in a cache reach more than 100% of it.
+/// With packed weights of few bits, cke-packed prepares (rounds) the rows of A inside the time and cke-prepared before it, as the libraries
+/// do: "rows" is the time of preparing them as a share of cke-packed's time, "like" the rate of cke-prepared over the best library's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
@@ -42,8 +45,8 @@ pub(crate) struct GemmBenchArgs {
     shapes: Option<String>,
     #[command(flatten)]
     random: RandomArgs,
-    /// Format of the numbers; with --packed that of the weights too: bf16 or f16, or int8 or int4 with scales, for which rows are
-    /// rounded to eight bits
+    /// Format of the numbers; with --packed that of the weights too: bf16 or f16, or one of few bits with scales (int8, int4, those of GGUF
+    /// files; q4_0 is int4), for which rows are rounded to eight bits
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
     /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
@@ -63,6 +66,10 @@ pub(crate) struct GemmBenchArgs {
     /// Pack B ahead of the time that is measured, as models do with their weights
     #[arg(long)]
     packed: bool,
+    /// Read packed weights from memory, as a model that generates does: copies of B are taken in turns, together four times what the caches
+    /// hold. Rates are compared with what peak and read bandwidth allow, and with no library
+    #[arg(long, requires = "packed", conflicts_with = "against")]
+    cold: bool,
     /// Time every kernel that dispatch chooses from too, with B packed ahead
     #[arg(long)]
     kernels: bool,
@@ -70,7 +77,7 @@ pub(crate) struct GemmBenchArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "5", value_parser = rounds())]
     rounds: usize,
     /// Seconds that a contestant runs in each round, up to 60; it finishes at least one product
-    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = seconds)]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = super::seconds)]
     secs: f64,
     #[command(flatten)]
     format: FormatArgs,
@@ -83,35 +90,24 @@ Examples:
   cke bench gemm --against openblas=/usr/lib/libopenblas.so.0 mkl=/opt/mkl/lib/libmkl_rt.so -o csv > gemm.csv
   cke bench gemm --shapes layers.txt --packed --kernels
   cke bench gemm --shapes 128x3072x768nt,1x3072x768nt --packed --dtype int8
+  cke bench gemm --shapes 128x3072x768nt,1x3072x768nt --packed --dtype q4_k
+  cke bench gemm --shapes 1x3072x768nt,4x3072x768nt --packed --dtype int8 --cold
   cke bench gemm --shapes 128x3072x768nt --packed --dtype bf16 --against onednn=/opt/onednn/lib/libdnnl.so.3
   cke bench gemm --shapes 8x3072x768nt@1024:768:4096 --against auto
   cke bench gemm --random 40 --seed 7 --class small,skinny,attention --against auto --minutes 30 --resume finished.jsonl
   CKE_ISA=avx2 cke bench gemm --random 20 --against auto
   cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o json > gemm.json";
 
-/// Longest turn, seconds.
-const MAX_SECONDS: f64 = 60.0;
-
 pub(super) fn dtype<const N: usize>(known: [Dtype; N]) -> impl TypedValueParser<Value = Dtype> {
-    named(known, Dtype::name)
+    let possible = |dtype: Dtype| match dtype {
+        Dtype::INT4 => PossibleValue::new(dtype.name()).alias(INT4_IN_FILES),
+        _ => PossibleValue::new(dtype.name()),
+    };
+    PossibleValuesParser::new(known.map(possible)).try_map(|name| name.parse::<Dtype>())
 }
 
 fn rounds() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1000)
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= MAX_SECONDS);
-    seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
-}
-
-/// A choice by name.
-fn named<T: Copy + Send + Sync + 'static, const N: usize>(
-    all: [T; N],
-    name: fn(T) -> &'static str,
-) -> impl TypedValueParser<Value = T> {
-    let is_named = move |text: String| all.into_iter().find(|&choice| name(choice) == text).ok_or("unknown");
-    PossibleValuesParser::new(all.map(name)).try_map(is_named)
 }
 
 /// How this program starts the processes of a contest: as the hidden subcommand [`run_worker`].
@@ -144,19 +140,23 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     let launcher = launcher()?.with_library_variables(against::library_variables(cpu));
     let own = against::own(args.packed);
-    let libraries = against::libraries(&args.against, &own, args.dtype, &launcher)?;
+    let prepared = if args.packed { against::prepared(cpu, args.dtype) } else { None };
+    let ours: Vec<Entrant> = [own.clone()].into_iter().chain(prepared).collect();
+    let libraries = against::libraries(&args.against, &ours, args.dtype, &launcher)?;
     if !libraries.is_empty() {
         against::note_instruction_sets(cpu);
     }
-    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs };
+    let weights = if args.cold { Weights::FromMemory } else { Weights::AsLeft };
+    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs, weights };
     if let Some(wanted) = args.random.wanted() {
         let contest = random::RandomBench { launcher: &launcher, cpu, own, libraries, settings };
         return contest.run(wanted, &thread_counts, args.format.format());
     }
     let kernels = if args.kernels { against::kernels(cpu, args.dtype) } else { Vec::new() };
     let products = shapes::products(args.shapes.as_deref())?;
-    let entrants: Vec<Entrant> = [own].into_iter().chain(libraries).chain(kernels).collect();
-    check_memory(&products, args.dtype, entrants.len(), &Host::detect(cpu))?;
+    let entrants: Vec<Entrant> = ours.into_iter().chain(libraries).chain(kernels).collect();
+    let copies = weights.memory(cpu);
+    check_memory(&products, args.dtype, entrants.len(), copies, &Host::detect(cpu))?;
 
     let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
@@ -174,12 +174,14 @@ fn finish(report: &str, failures: impl Iterator<Item = String>) -> Result<(), Cl
     }
 }
 
-/// Refuses products that would drive the machine out of memory: systems promise more of it than they have.
-fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, host: &Host) -> Result<(), CliError> {
+/// Refuses products that would drive the machine out of memory: systems promise more of it than they have. `copies` are the bytes that
+/// each contestant needs besides.
+fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, copies: u64, host: &Host) -> Result<(), CliError> {
     let Some(available) = host.memory_available_bytes else { return Ok(()) };
     for product in products {
         // B may be there twice, the second time packed.
-        let wanted = product.memory(dtype).saturating_mul(2 * entrants as u64);
+        let each = product.memory(dtype).saturating_mul(2).saturating_add(copies);
+        let wanted = each.saturating_mul(entrants as u64);
         if wanted > available {
             let (wanted, available) = (format_bytes(wanted), format_bytes(available));
             return Err(CliError::Failed(format!(

@@ -5,7 +5,7 @@ use crate::date;
 use crate::error::CliError;
 use cke_kernels::Cpu;
 use cke_perf::peers::result::geometric_mean;
-use cke_perf::peers::{Dtype, Entrant, Entry, Library, Product, Settings, ShapeResult, Subject, Verdict};
+use cke_perf::peers::{Dtype, Entrant, Entry, Library, Product, Settings, ShapeResult, Subject, Verdict, Weights};
 use cke_perf::report::{Format, csv};
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ pub(super) struct Report {
     /// Instruction set that our own kernels use.
     isa: &'static str,
     pub(super) dtype: Dtype,
+    /// From where they are read.
+    pub(super) weights: Weights,
     rounds: usize,
     seconds_per_round: f64,
     pub(super) contestants: Vec<Contestant>,
@@ -42,6 +44,8 @@ pub(super) struct Contestant {
 pub(super) enum Role {
     /// Our own product, with the kernel that dispatch chooses.
     Own,
+    /// The same with rows prepared ahead.
+    Prepared,
     Library,
     /// One of our kernels.
     Kernel,
@@ -60,6 +64,13 @@ pub(super) struct ProductRow {
     /// A, B and C moved once in our best time, GB/s, and over the measured read bandwidth.
     pub(super) gb_per_s: Option<f64>,
     pub(super) share_of_bandwidth: Option<f64>,
+    /// Our best rate over what peak and read bandwidth allow, whichever allows less.
+    pub(super) share_of_limit: Option<f64>,
+    /// Preparing the rows of A as a share of our best time.
+    pub(super) share_of_rows: Option<f64>,
+    /// With rows prepared ahead: our best rate over the measured peak, and over that of the best library.
+    pub(super) prepared_share_of_peak: Option<f64>,
+    pub(super) prepared_ratio: Option<f64>,
 }
 
 /// All products with one number of threads.
@@ -96,6 +107,7 @@ pub(super) struct GemmLine<'a> {
     ldb: usize,
     ldc: usize,
     dtype: Dtype,
+    weights: Weights,
     contestant: &'a str,
     role: Role,
     version: Option<&'a str>,
@@ -109,6 +121,7 @@ pub(super) struct GemmLine<'a> {
     share_of_peak: Option<f64>,
     gb_per_s: Option<f64>,
     read_gb_per_s: Option<f64>,
+    rows_seconds: Option<f64>,
 }
 
 impl Contestant {
@@ -116,6 +129,7 @@ impl Contestant {
     pub(super) fn new(entrant: &Entrant) -> Contestant {
         let role = match entrant.subject {
             Subject::Gemm | Subject::Plan | Subject::Batch | Subject::BatchReduce => Role::Own,
+            Subject::Prepared => Role::Prepared,
             Subject::Library(_) => Role::Library,
             Subject::Kernel(_) => Role::Kernel,
         };
@@ -132,6 +146,9 @@ impl ProductRow {
             entries.filter_map(|(_, entry)| Some((entry.name.as_str(), entry.valid_rate()?)))
         };
         let own = result.entries.first().and_then(Entry::valid_rate);
+        let prepared = rates(Role::Prepared).next().map(|(_, rate)| rate);
+        let rows = result.entries.iter().find_map(|entry| entry.rows_seconds);
+        let flops = result.product.work(result.dtype).flops as f64;
         let library = rates(Role::Library).max_by(|x, y| x.1.total_cmp(&y.1));
         let bandwidth = result.read_gb_per_s;
         let gb_per_s = own.filter(|_| bandwidth.is_some()).map(|rate| result.gb_per_s(rate));
@@ -141,6 +158,10 @@ impl ProductRow {
             ratio: own.zip(library).map(|(own, (_, library))| own / library),
             gb_per_s,
             share_of_bandwidth: gb_per_s.zip(bandwidth).map(|(rate, most)| rate / most),
+            share_of_limit: own.and_then(|rate| result.share_of_limit(rate)),
+            share_of_rows: own.zip(rows).map(|(rate, seconds)| seconds / (flops / rate / 1e9)),
+            prepared_share_of_peak: prepared.map(|rate| result.share_of_peak(rate)),
+            prepared_ratio: prepared.zip(library).map(|(rate, (_, library))| rate / library),
             result,
         }
     }
@@ -151,8 +172,12 @@ impl ProductRow {
     }
 
     /// A line of the CSV file for each contestant.
-    pub(super) fn lines<'a>(&'a self, contestants: &'a [Contestant]) -> impl Iterator<Item = GemmLine<'a>> {
-        contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, self, i))
+    pub(super) fn lines<'a>(
+        &'a self,
+        contestants: &'a [Contestant],
+        weights: Weights,
+    ) -> impl Iterator<Item = GemmLine<'a>> {
+        contestants.iter().enumerate().map(move |(i, contestant)| line(contestant, weights, self, i))
     }
 }
 
@@ -164,6 +189,7 @@ impl Report {
             cpu: cpu.brand().to_owned(),
             isa: cpu.isa().name(),
             dtype: settings.dtype,
+            weights: settings.weights,
             rounds: settings.rounds,
             seconds_per_round: settings.seconds,
             contestants: entrants.iter().map(Contestant::new).collect(),
@@ -219,13 +245,13 @@ impl Report {
     }
 
     fn lines(&self) -> Vec<GemmLine<'_>> {
-        self.rows.iter().flat_map(|row| row.lines(&self.contestants)).collect()
+        self.rows.iter().flat_map(|row| row.lines(&self.contestants, self.weights)).collect()
     }
 }
 
-fn line<'a>(contestant: &'a Contestant, row: &'a ProductRow, i: usize) -> GemmLine<'a> {
+fn line<'a>(contestant: &'a Contestant, weights: Weights, row: &'a ProductRow, i: usize) -> GemmLine<'a> {
     let ShapeResult { product, dtype, threads, peak_gflops, read_gb_per_s, ref entries } = row.result;
-    let Entry { ref name, ref kernel, ref path, rate, ref verdict, .. } = entries[i];
+    let Entry { ref name, ref kernel, ref path, rate, rows_seconds, ref verdict, .. } = entries[i];
     let (Product { m, n, k, transpose_a, transpose_b, .. }, leading) = (product, product.leading_dimensions());
     GemmLine {
         threads,
@@ -238,6 +264,7 @@ fn line<'a>(contestant: &'a Contestant, row: &'a ProductRow, i: usize) -> GemmLi
         ldb: leading.b,
         ldc: leading.c,
         dtype,
+        weights,
         contestant: name,
         role: contestant.role,
         version: contestant.library.as_ref().and_then(|library| library.version.as_deref()),
@@ -255,6 +282,7 @@ fn line<'a>(contestant: &'a Contestant, row: &'a ProductRow, i: usize) -> GemmLi
         share_of_peak: rate.map(|rate| row.result.share_of_peak(rate.best)),
         gb_per_s: rate.filter(|_| read_gb_per_s.is_some()).map(|rate| row.result.gb_per_s(rate.best)),
         read_gb_per_s,
+        rows_seconds,
     }
 }
 

@@ -1,13 +1,15 @@
 //! The report as Markdown.
 
 use super::report::{Contestant, ProductRow, Report, Role, ThreadsSummary};
-use cke_perf::peers::{Entry, Verdict};
+use cke_perf::peers::{Entry, Verdict, Weights};
 use cke_perf::report::{Align, Column, Table};
 
 /// A table of the products, then one of the libraries, if any.
 pub(super) fn markdown(report: &Report) -> String {
     let columns = Columns {
         has_libraries: report.contestants.iter().any(|contestant| contestant.role == Role::Library),
+        has_prepared: report.contestants.iter().any(|contestant| contestant.role == Role::Prepared),
+        has_limits: report.weights == Weights::FromMemory,
         has_kernels: report.contestants.iter().any(|contestant| contestant.role == Role::Kernel),
         has_choices: report.rows.iter().any(|row| row.result.entries[0].kernel.is_some()),
         has_vectors: report.rows.iter().any(|row| row.result.read_gb_per_s.is_some()),
@@ -44,6 +46,10 @@ pub(super) fn libraries(contestants: &[Contestant]) -> Option<Table> {
 struct Columns<'a> {
     contestants: &'a [Contestant],
     has_libraries: bool,
+    /// Whether our own product is there with rows prepared ahead too.
+    has_prepared: bool,
+    /// Whether products read memory, so that peak or bandwidth limits them.
+    has_limits: bool,
     has_kernels: bool,
     /// Whether our own product tells its kernel.
     has_choices: bool,
@@ -57,7 +63,10 @@ impl Columns<'_> {
         heads.extend(self.rated().map(|(_, contestant)| right(&contestant.name)));
         heads.extend([right("peak"), right("of peak")]);
         heads.extend(self.has_libraries.then(|| right("ratio")));
+        heads.extend(self.has_prepared.then(|| right("rows")));
+        heads.extend((self.has_prepared && self.has_libraries).then(|| right("like")));
         heads.extend(self.has_vectors.then(|| [right("GB/s"), right("of bandwidth")]).into_iter().flatten());
+        heads.extend(self.has_limits.then(|| right("of limit")));
         heads.extend(self.has_choices.then(|| left("kernel")));
         heads.extend(self.has_kernels.then(|| left("kernels")));
         heads
@@ -74,9 +83,12 @@ impl Columns<'_> {
         cells.extend(self.rated().map(|(i, _)| rate_cell(&entries[i])));
         cells.extend([format!("{:.1}", row.result.peak_gflops), percent(row.share_of_peak)]);
         cells.extend(self.has_libraries.then(|| ratio_cell(row.ratio)));
+        cells.extend(self.has_prepared.then(|| percent(row.share_of_rows)));
+        cells.extend((self.has_prepared && self.has_libraries).then(|| ratio_cell(row.prepared_ratio)));
         let vectors =
             || [row.gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(), percent(row.share_of_bandwidth)];
         cells.extend(self.has_vectors.then(vectors).into_iter().flatten());
+        cells.extend(self.has_limits.then(|| percent(row.share_of_limit)));
         cells.extend(self.has_choices.then(|| entries[0].kernel.clone().unwrap_or_default()));
         cells.extend(self.has_kernels.then(|| self.kernels(entries)));
         cells

@@ -38,6 +38,15 @@ pub trait GroupFormat: Copy + Debug + Send + Sync + 'static {
     fn quantize(weights: &[f32], column: &mut [u8]);
 }
 
+/// Work that is the same for every format.
+pub trait FormatVisitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it for one.
+    fn visit<F: GroupFormat>(self) -> Self::Output;
+}
+
 /// Fields of a block of a column in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fields {

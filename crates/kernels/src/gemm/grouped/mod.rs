@@ -21,8 +21,8 @@ mod quantize;
 mod rows;
 pub(super) mod tile;
 
-pub use format::{Fields, GroupFormat};
-pub use formats::{Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+pub use format::{Fields, FormatVisitor, GroupFormat};
+pub use formats::{AnyFormat, Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 pub use rows::{ROW_BLOCK, ROW_GROUP};
 
 use self::format::{COLS, Decode, panel};

@@ -156,7 +156,7 @@ impl RandomBench<'_> {
         let entrants: Vec<Entrant> = [own, again].into_iter().chain(libraries).collect();
         let drawn = wanted.draw(settings.dtype);
         let products: Vec<Product> = drawn.iter().map(|drawn| drawn.product).collect();
-        check_memory(&products, settings.dtype, entrants.len(), &Host::detect(cpu))?;
+        check_memory(&products, settings.dtype, entrants.len(), 0, &Host::detect(cpu))?;
 
         let header = Header::new(cpu, wanted.seed, settings, &entrants);
         let mut finished = Finished::open(wanted.resume.as_deref(), &header)?;

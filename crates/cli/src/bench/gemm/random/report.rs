@@ -8,7 +8,7 @@ use crate::bench::gemm::report::{Contestant, GemmLine, ProductRow};
 use crate::date;
 use crate::error::CliError;
 use cke_perf::peers::result::geometric_mean;
-use cke_perf::peers::{Class, Entry};
+use cke_perf::peers::{Class, Entry, Weights};
 use cke_perf::report::{Format, csv};
 use cke_perf::stats::quantile;
 use serde::Serialize;
@@ -166,7 +166,7 @@ impl Report {
     fn lines(&self) -> Vec<RandomLine<'_>> {
         let of_point = |point| {
             let &RandomPoint { class, timed_again, ref row, .. } = point;
-            row.lines(&self.contestants).map(move |line| RandomLine { class, timed_again, line })
+            row.lines(&self.contestants, Weights::AsLeft).map(move |line| RandomLine { class, timed_again, line })
         };
         self.points.iter().flat_map(of_point).collect()
     }

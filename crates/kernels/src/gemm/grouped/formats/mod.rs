@@ -1,4 +1,4 @@
-//! The formats, one file each, and what those of 32 weights share.
+//! The formats, one file each, their list, and what those of 32 weights share.
 
 mod int4_128;
 mod iq4_nl;
@@ -30,9 +30,43 @@ pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
-use super::format::{Columns, GroupFormat};
+use super::format::{Columns, FormatVisitor, GroupFormat};
 use crate::numbers::f16::f32_to_f16;
 use crate::simd::NarrowQuads;
+
+/// `list!(Format, …)`: the list of formats, for programs that choose one at run time.
+macro_rules! list {
+    ($($format:ident),* $(,)?) => {
+        /// A format that is chosen at run time.
+        #[allow(non_camel_case_types, reason = "the names that files use")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum AnyFormat {
+            $(#[doc = concat!("[`struct@", stringify!($format), "`]")] $format),*
+        }
+
+        impl AnyFormat {
+            /// All of them, by the bits of a weight.
+            pub const ALL: &'static [AnyFormat] = &[$(AnyFormat::$format),*];
+
+            /// The name of its scheme.
+            pub const fn name(self) -> &'static str {
+                match self { $(AnyFormat::$format => $format::NAME),* }
+            }
+
+            /// Weights of a block, and bytes of a block of a column in memory.
+            pub const fn block(self) -> (usize, usize) {
+                match self { $(AnyFormat::$format => ($format::BLOCK, $format::FIELDS.size())),* }
+            }
+
+            /// What `visitor` makes of the format.
+            pub fn visit<V: FormatVisitor>(self, visitor: V) -> V::Output {
+                match self { $(AnyFormat::$format => visitor.visit::<$format>()),* }
+            }
+        }
+    };
+}
+
+list!(Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Iq4Nl, Iq4Xs, Int4_128, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0);
 
 /// Word `quad` of eight that lie in four words from `first` on: quads 4 to 7 above quads 0 to 3.
 ///

@@ -1,0 +1,137 @@
+//! `cke bench attention`.
+
+mod measure;
+mod report;
+mod task;
+
+use super::format::FormatArgs;
+use super::note_busy;
+use crate::environment::command_help;
+use crate::error::CliError;
+use crate::model::kv_dtype;
+use crate::numbers;
+use crate::output::Output;
+use crate::threads::counts_or;
+use cke_kernels::Cpu;
+use cke_kernels::attention::{AttentionPlan, KvDtype};
+use cke_perf::host::Host;
+use cke_perf::report::{format_bytes, render};
+use measure::AttentionRun;
+use report::rows;
+use task::{Case, Heads, Rows};
+
+/// Measures attention with keys and values kept in f32 and in bf16
+///
+/// A prompt has as many queries as positions, each of which sees those up to its own; their keys and values are packed inside the time. A
+/// single query sees all positions, as in generation; keys and values stay in a cache that is large enough for them. All run in turns, after
+/// a warm-up that does not count. A round gives the median call; the time is the median over the rounds, the spread the distance between the
+/// fastest and the slowest round over it. "of f32" is the rate over that with keys and values in f32. A single thread is bound to one CPU.
+#[derive(Debug, clap::Args)]
+#[command(after_help = command_help(EXAMPLES))]
+pub(crate) struct AttentionBenchArgs {
+    /// Numbers of positions
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        default_value = "512,2048",
+        value_parser = numbers::tokens,
+    )]
+    positions: Vec<usize>,
+    /// Query heads
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "12", value_parser = numbers::dimensions)]
+    heads: usize,
+    /// Key heads, which query heads share: a divisor of their number [default: one for each query head]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::dimensions)]
+    key_heads: Option<usize>,
+    /// Elements of a head
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "64", value_parser = numbers::dimensions)]
+    head_size: usize,
+    /// What keys and values are kept as
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16", value_parser = kv_dtype())]
+    kv: Vec<KvDtype>,
+    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
+    #[arg(
+        short,
+        long,
+        value_name = "N,…",
+        allow_negative_numbers = true,
+        value_delimiter = ',',
+        value_parser = numbers::threads,
+    )]
+    threads: Option<Vec<usize>>,
+    /// Rounds, 1 to 10000
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        default_value = "5",
+        value_parser = numbers::repetitions,
+    )]
+    rounds: usize,
+    /// Seconds of each turn, up to 60; it finishes at least one call
+    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.1", value_parser = super::seconds)]
+    secs: f64,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cke bench attention
+  cke bench attention -p 512,2048 --heads 32 --key-heads 8 --head-size 128 -t 1,2
+  cke bench attention -p 4096 --kv bf16 --json > attention.json";
+
+pub(super) fn run(args: AttentionBenchArgs) -> Result<(), CliError> {
+    let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
+    let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
+    let heads = Heads { queries: args.heads, keys: args.key_heads.unwrap_or(args.heads), size: args.head_size };
+    // Refuses sizes that do not match before anything is measured.
+    let plan = heads.plan(cpu).map_err(|error| CliError::Misuse(error.to_string()))?;
+    let cases = cases(&args, heads);
+    check_memory(&plan, &cases, &Host::detect(cpu))?;
+
+    let session = AttentionRun { cpu, cases: &cases, rounds: args.rounds, seconds: args.secs };
+    let mut all = Vec::new();
+    for threads in thread_counts {
+        let measured = session.measure(threads)?;
+        note_busy(measured.others);
+        all.extend(rows(cpu, threads, &measured));
+    }
+    let text = render(&all, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;
+    let mut output = Output::new();
+    output.write(&text)?;
+    output.flush()
+}
+
+/// Prompts and single queries for each number of positions; types of keys and values take turns.
+fn cases(args: &AttentionBenchArgs, heads: Heads) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for rows in [Rows::Prompt, Rows::Query] {
+        for &positions in &args.positions {
+            cases.extend(args.kv.iter().map(|&kv| Case { rows, positions, heads, kv }));
+        }
+    }
+    cases
+}
+
+/// Refuses what would drive the machine out of memory: systems promise more of it than they have.
+fn check_memory(plan: &AttentionPlan, cases: &[Case], host: &Host) -> Result<(), CliError> {
+    let Some(available) = host.memory_available_bytes else { return Ok(()) };
+    let bytes = |case: &Case| {
+        let operands = case.rows.count(case.positions).max(1).saturating_mul(2 * (plan.width() + plan.kv_width()));
+        let operands = operands.saturating_mul(size_of::<f32>());
+        plan.with_kv(case.kv).cache_bytes(case.positions).saturating_add(operands) as u64
+    };
+    let wanted = cases.iter().fold(0u64, |sum, case| sum.saturating_add(bytes(case)));
+    if wanted <= available {
+        return Ok(());
+    }
+    Err(CliError::Failed(format!(
+        "attention over these positions wants about {} of memory, found {} available: give fewer or smaller --positions",
+        format_bytes(wanted),
+        format_bytes(available)
+    )))
+}
