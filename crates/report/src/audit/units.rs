@@ -6,8 +6,13 @@ use cke_perf::peers::{Dtype, Entry, Product, ShapeResult, Verdict};
 use serde::Serialize;
 
 /// Formats whose units an audit looks at, each with what its operations are.
-pub const UNITS: [(Dtype, Arithmetic); 3] =
-    [(Dtype::F32, Arithmetic::F32), (Dtype::Bf16, Arithmetic::Bf16), (Dtype::Int8, Arithmetic::Int8)];
+pub const UNITS: [(Dtype, Arithmetic); 5] = [
+    (Dtype::F32, Arithmetic::F32),
+    (Dtype::F16, Arithmetic::F32),
+    (Dtype::Bf16, Arithmetic::Bf16),
+    (Dtype::Int8, Arithmetic::Int8),
+    (Dtype::INT4, Arithmetic::Int4),
+];
 
 /// A layer in one format with one number of threads.
 #[derive(Clone, Debug, Serialize)]
