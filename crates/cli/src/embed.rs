@@ -4,6 +4,7 @@ use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
+use crate::kernel_names::ModelKernels;
 use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices};
 use crate::npy;
 use crate::numbers;
@@ -111,6 +112,8 @@ impl From<PoolingArg> for Pooling {
 #[derive(Debug, Serialize)]
 struct Embedding<'a> {
     text: &'a str,
+    #[serde(flatten)]
+    kernels: &'a ModelKernels,
     embedding: &'a [f32],
 }
 
@@ -194,11 +197,12 @@ impl Work<'_> {
     /// Prints the vector of each text.
     fn print(&self, as_json: bool) -> Result<Done, CliError> {
         let mut output = Output::new();
+        let kernels = ModelKernels::from(self.embedder.model().kernels());
         let done = self.embed(|first, vectors| {
             for (i, vector) in (first..).zip(vectors) {
                 if as_json {
                     output.write(if i == 0 { "[" } else { ",\n" })?;
-                    output.json_part(&Embedding { text: &self.texts[i], embedding: vector })?;
+                    output.json_part(&Embedding { text: &self.texts[i], kernels: &kernels, embedding: vector })?;
                 } else {
                     let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
                     output.line(&numbers.join(" "))?;

@@ -4,6 +4,7 @@ use crate::environment::command_help;
 use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
+use crate::kernel_names::ModelKernels;
 use crate::model::{
     LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices, refuse_model_as_text,
 };
@@ -78,15 +79,17 @@ struct Evaluation {
     perplexity: f64,
     /// Sum of `per_token`.
     nll_total: f64,
+    #[serde(flatten)]
+    kernels: ModelKernels,
     /// −ln p(token t + 1 given those before it).
     per_token: Vec<f64>,
 }
 
 impl Evaluation {
-    fn new(tokens: usize, per_token: Vec<f64>) -> Evaluation {
+    fn new(tokens: usize, kernels: ModelKernels, per_token: Vec<f64>) -> Evaluation {
         let nll_total = per_token.iter().sum::<f64>();
         let nll = nll_total / per_token.len() as f64;
-        Evaluation { tokens, nll, perplexity: nll.exp(), nll_total, per_token }
+        Evaluation { tokens, nll, perplexity: nll.exp(), nll_total, kernels, per_token }
     }
 
     fn print(&self, as_json: bool) -> Result<(), CliError> {
@@ -124,7 +127,7 @@ pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError>
     };
     let per_token = per_token.map_err(|error| error.naming(&model.name))?;
     let seconds = started.elapsed().as_secs_f64();
-    Evaluation::new(tokens.len(), per_token).print(args.json)?;
+    Evaluation::new(tokens.len(), model.causal.kernels().into(), per_token).print(args.json)?;
     if !args.quiet {
         let rate = tokens.len() as f64 / seconds;
         let windows = if tokens.len() > window { format!(", in windows of {window}") } else { String::new() };

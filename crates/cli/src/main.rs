@@ -21,6 +21,7 @@ mod generate;
 mod input;
 mod inspect;
 mod interrupt;
+mod kernel_names;
 mod manual;
 mod model;
 mod named_library;

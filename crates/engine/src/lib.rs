@@ -55,6 +55,7 @@ mod fallible;
 pub mod formats;
 pub mod generate;
 pub mod generation_config;
+pub mod kernel_names;
 pub mod kv_cache;
 mod linear;
 pub mod load_error;

@@ -150,6 +150,11 @@ impl Linear {
         self.inputs * self.outputs
     }
 
+    /// The names of its kernels.
+    pub(crate) fn kernels(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().map(|part| part.kernel())
+    }
+
     /// Bytes of the weights and the bias.
     pub(crate) fn bytes(&self) -> usize {
         self.parts.iter().map(|part| part.bytes()).sum::<usize>() + self.bias.as_deref().map_or(0, size_of_val)

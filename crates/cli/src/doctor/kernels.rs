@@ -1,9 +1,11 @@
 //! Which microkernel each number scheme runs on this CPU.
 
 use super::{left, right};
-use cke_kernels::Cpu;
+use cke_kernels::attention::{AttentionPlan, KvDtype};
+use cke_kernels::gemm::grouped::{AnyFormat, FormatVisitor, GroupFormat};
 use cke_kernels::gemm::{Form, Shape, Supported, candidates, choose, cycles};
-use cke_kernels::scheme::Scheme;
+use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int4, Int8, Scheme};
+use cke_kernels::{Cpu, Error};
 use cke_perf::report::Table;
 use serde::Serialize;
 
@@ -57,10 +59,90 @@ pub(super) fn choices<S: Scheme>(cpu: &Cpu) -> Vec<KernelChoice> {
     SHAPES.into_iter().map(choice).collect()
 }
 
+/// What computes one kind of numbers for a layer of a typical size, or attention.
+#[derive(Debug, Serialize)]
+pub(super) struct Family {
+    numbers: String,
+    /// Instruction set and arithmetic.
+    family: String,
+    kernel: &'static str,
+    /// Where results have the same bits.
+    equal_bits_on: &'static str,
+}
+
+impl Family {
+    fn of_layers<S: Scheme>(cpu: &Cpu) -> Family {
+        Family::new(S::NAME.to_owned(), S::NAME, choose::<S>(cpu, TYPICAL).record().name())
+    }
+
+    /// Of heads as most models have them.
+    fn of_attention(cpu: &Cpu, kv: KvDtype) -> Result<Family, Error> {
+        let kernel = AttentionPlan::new(cpu, 1, 1, HEAD_SIZE, 1.0)?.with_kv(kv).kernel_name();
+        Ok(Family::new(format!("attention with keys and values in {kv}"), kv.name(), kernel))
+    }
+
+    fn new(numbers: String, scheme: &str, kernel: &'static str) -> Family {
+        Family { numbers, family: family(scheme, kernel), kernel, equal_bits_on: equal_bits_on(scheme, kernel) }
+    }
+}
+
+/// What a kernel's name says besides the scheme and the tile.
+fn family(scheme: &str, kernel: &str) -> String {
+    let without_tile = kernel.rsplit_once('_').map_or(kernel, |(name, _)| name);
+    without_tile.replacen(&format!("_{scheme}"), "", 1).replace('_', " ")
+}
+
+/// A layer of a typical size.
+const TYPICAL: Shape = SHAPES[1];
+/// Elements of a head.
+const HEAD_SIZE: usize = 64;
+
+/// The family of each format of weights in groups.
+struct OfFormat<'a>(&'a Cpu);
+
+impl FormatVisitor for OfFormat<'_> {
+    type Output = Family;
+
+    fn visit<F: GroupFormat>(self) -> Family {
+        Family::of_layers::<Grouped<F>>(self.0)
+    }
+}
+
+/// What computes layers in each kind of numbers, and attention.
+///
+/// # Errors
+/// Those of the plan of an attention.
+pub(super) fn families(cpu: &Cpu) -> Result<Vec<Family>, Error> {
+    let mut families = vec![
+        Family::of_layers::<F32>(cpu),
+        Family::of_layers::<Bf16>(cpu),
+        Family::of_layers::<F16>(cpu),
+        Family::of_layers::<Int8>(cpu),
+        Family::of_layers::<Int4>(cpu),
+    ];
+    let others = AnyFormat::ALL.iter().filter(|format| format.name() != Int4::NAME);
+    families.extend(others.map(|format| format.visit(OfFormat(cpu))));
+    for kv in KvDtype::ALL {
+        families.push(Family::of_attention(cpu, kv)?);
+    }
+    Ok(families)
+}
+
+/// The families; numbers of one family that follow each other are in one row.
+pub(super) fn family_table(families: &[Family]) -> Table {
+    let mut table = Table::new(vec![left("numbers"), left("computed by"), left("equal bits on")]);
+    for alike in families.chunk_by(|x, y| (&x.family, x.equal_bits_on) == (&y.family, y.equal_bits_on)) {
+        let numbers: Vec<&str> = alike.iter().map(|family| family.numbers.as_str()).collect();
+        table.push(vec![numbers.join(", "), alike[0].family.clone(), alike[0].equal_bits_on.to_owned()]);
+    }
+    table
+}
+
 /// Where products of a scheme have the bits of this kernel; a name says which arithmetic it computes by if its scheme has several.
 fn equal_bits_on(scheme: &str, kernel: &str) -> &'static str {
     match scheme {
-        "f16" | "int8" | "int4" => "every instruction set",
+        "f16" | "int8" => "every instruction set",
+        _ if AnyFormat::ALL.iter().any(|format| format.name() == scheme) => "every instruction set",
         "bf16" if kernel.contains("_widen_") => "every instruction set",
         "bf16" => "CPUs with vdpbf16ps",
         _ if kernel.starts_with("scalar_") => "scalar",
@@ -99,7 +181,21 @@ pub(super) fn table(choices: &[KernelChoice]) -> Table {
 mod tests {
     use super::*;
     use cke_kernels::Isa;
-    use cke_kernels::scheme::F32;
+
+    #[test]
+    fn families_name_every_kind_of_numbers_and_tables_put_formats_together() {
+        let cpu = Cpu::host().expect("CKE_ISA is valid");
+        let all = families(cpu).expect("one head");
+        for name in ["f32", "bf16", "f16", "int8", "int4", "q8_0", "q6_k", "iq4_nl"] {
+            let family = all.iter().find(|family| family.numbers == name).expect(name);
+            assert!(family.kernel.contains(&format!("_{name}_")), "{family:?}");
+        }
+        assert_eq!(all.iter().filter(|family| family.numbers.starts_with("attention")).count(), 2);
+        let table = family_table(&all).to_markdown();
+        assert!(table.lines().count() < all.len() && table.contains("q5_0, q5_1"), "{table}");
+        assert_eq!(family("q4_k", "avx512_vnni_q4_k_4x48"), "avx512 vnni");
+        assert_eq!(family("bf16", "avx512_bf16_vdpbf16ps_4x96"), "avx512 vdpbf16ps");
+    }
 
     #[test]
     fn choices_every_isa_names_a_kernel_among_the_candidates() {

@@ -4,7 +4,7 @@ mod advice;
 mod kernels;
 
 use self::advice::advice;
-use self::kernels::{KernelChoice, choices};
+use self::kernels::{Family, KernelChoice, choices, families};
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::output::Output;
@@ -74,6 +74,7 @@ struct Report {
     threads: DefaultThreads,
     machine: Host,
     kernels: Vec<KernelChoice>,
+    families: Vec<Family>,
     /// `None` if it was not wanted.
     measured: Option<Vec<Measurement>>,
     advice: Vec<String>,
@@ -139,6 +140,7 @@ impl Report {
             .into_iter()
             .flatten()
             .collect(),
+            families: families(cpu).map_err(Error::from)?,
             measured: has_measurements.then(|| measure(cpu, &machine, threads.count)).transpose()?,
             advice: advice(&machine, &threads, release_build),
             threads,
@@ -170,8 +172,9 @@ impl Report {
         let mut table = Table::new(vec![left("this machine"), left("")]);
         facts.into_iter().for_each(|(name, value)| table.push(vec![name.to_owned(), value]));
         format!(
-            "{}\n{}More about the machine and its kernels: cke doctor --all\n",
+            "{}\n{}\n{}More about the machine and its kernels: cke doctor --all\n",
             table.to_markdown(),
+            kernels::family_table(&self.families).to_markdown(),
             self.advice_text()
         )
     }
@@ -192,6 +195,7 @@ impl Report {
             rows.for_each(|row| table.push(row));
             tables.push(table);
         }
+        tables.push(kernels::family_table(&self.families));
         tables.push(kernels::table(&self.kernels));
         tables.extend(self.measured.as_deref().map(measurement_table));
         let sections: String = tables.iter().map(|table| table.to_markdown() + "\n").collect();

@@ -176,6 +176,7 @@ impl GenerateRun<'_> {
                     prompt_tokens: tokens[i].len(),
                     finish: finish.map_or("interrupted", Finish::name),
                     seed: self.seed(first + i),
+                    kernels: model.causal.kernels().into(),
                     timings: Timings::new(model, &work),
                 };
                 self.output.json(&report)?;

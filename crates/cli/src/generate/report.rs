@@ -1,5 +1,6 @@
 //! What `cke generate` says of its results.
 
+use crate::kernel_names::ModelKernels;
 use crate::speed::Timings;
 use serde::Serialize;
 
@@ -17,5 +18,7 @@ pub(super) struct Report<'a> {
     /// Why it ended: `end`, `stop`, `length`, `context` or `interrupted`.
     pub(super) finish: &'static str,
     pub(super) seed: u64,
+    #[serde(flatten)]
+    pub(super) kernels: ModelKernels,
     pub(super) timings: Timings,
 }

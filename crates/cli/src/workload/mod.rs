@@ -16,6 +16,7 @@ use crate::model::{load_bert, load_causal_model};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::error::Error;
+use cke_engine::kernel_names::KernelNames;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::causal::CausalModel;
 use cke_engine::models::random_causal_model;
@@ -86,6 +87,14 @@ impl Model {
         match self {
             Model::Causal(model) => model.weight_bytes(),
             Model::Bert(model) => model.weight_bytes(),
+        }
+    }
+
+    /// The kernels that compute it.
+    pub(crate) fn kernels(&self) -> KernelNames {
+        match self {
+            Model::Causal(model) => model.kernels(),
+            Model::Bert(model) => model.kernels(),
         }
     }
 

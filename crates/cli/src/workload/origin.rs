@@ -7,6 +7,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{ModelArgs, NumberArgs, Opening, model_of_environment, note_slow_dtype, print_notices};
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
+use cke_engine::kernel_names::KernelNames;
 use cke_engine::memory::MemoryEstimate;
 use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
@@ -104,7 +105,19 @@ impl Origin {
         };
         let (weight_bytes, isa) = (model.weight_bytes(), runtime.cpu().isa().name());
         let dtype = runtime.weight_format().name();
-        Ok((model, Subject { model: name, architecture, weights, weight_bytes, dtype, isa, kernel }))
+        let KernelNames { layers: layer_kernels, attention: attention_kernels } = model.kernels();
+        let subject = Subject {
+            model: name,
+            architecture,
+            weights,
+            weight_bytes,
+            dtype,
+            isa,
+            kernel,
+            layer_kernels,
+            attention_kernels,
+        };
+        Ok((model, subject))
     }
 
     /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.

@@ -67,7 +67,19 @@ fn generate_json_has_its_keys_and_the_text_of_its_tokens() {
     let model = byte_gpt2();
     let args = ["generate", "--model", arg(model.path()), "-n", "5", "--seed", "7", "--ignore-eos", "--json", "Hi"];
     let report = cke(&args).json();
-    assert_eq!(keys(&report), ["finish", "prompt", "prompt_tokens", "seed", "text", "timings", "tokens"]);
+    let wanted = [
+        "attention_kernels",
+        "finish",
+        "layer_kernels",
+        "prompt",
+        "prompt_tokens",
+        "seed",
+        "text",
+        "timings",
+        "tokens",
+    ];
+    assert_eq!(keys(&report), wanted);
+    assert!(report["layer_kernels"][0].as_str().is_some_and(|kernel| kernel.contains("_f32_")), "{report}");
     assert_eq!((&report["prompt"], &report["finish"]), (&"Hi".into(), &"length".into()));
     assert_eq!((&report["prompt_tokens"], &report["seed"]), (&2.into(), &7.into()));
     assert!(report["timings"]["generation_tokens_per_second"].as_f64().unwrap() > 0.0);

@@ -16,6 +16,7 @@ use crate::activations::{Activations, Cut, Lookup, span};
 use crate::bundle::Weights;
 use crate::config::BertConfig;
 use crate::error::Error;
+use crate::kernel_names::KernelNames;
 use crate::linear::{Layout, Linear};
 use crate::norm::Norm;
 use crate::qkv_shape::QkvShape;
@@ -158,6 +159,12 @@ impl Bert {
         tables.iter().sum::<usize>() + self.layers.iter().map(Layer::bytes).sum::<usize>()
     }
 
+    /// The kernels that compute it.
+    pub fn kernels(&self) -> KernelNames {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        KernelNames::new(linears.flat_map(Linear::kernels), [&self.attention].into_iter())
+    }
+
     /// Multiply-adds counted as two operations for one forward pass over sequences of the given lengths.
     pub fn flops(&self, lengths: &[usize]) -> u64 {
         let BertConfig { hidden_size: width, intermediate_size: inner, num_hidden_layers: layers, .. } = self.config;
@@ -282,8 +289,12 @@ impl Layer {
         })
     }
 
+    fn linears(&self) -> [&Linear; 4] {
+        [&self.qkv, &self.attention_out, &self.up, &self.down]
+    }
+
     fn bytes(&self) -> usize {
-        [&self.qkv, &self.attention_out, &self.up, &self.down].map(Linear::bytes).iter().sum()
+        self.linears().map(Linear::bytes).iter().sum()
     }
 
     fn run(

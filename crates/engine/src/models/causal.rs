@@ -3,6 +3,7 @@
 use crate::activations::Activations;
 use crate::error::Error;
 use crate::fallible::{check_available, with_capacity};
+use crate::kernel_names::KernelNames;
 use crate::kv_cache::KvCache;
 use crate::runtime::Runtime;
 use cke_kernels::attention::{KvPool, SequenceRows};
@@ -33,6 +34,9 @@ pub trait CausalModel: Send + Sync + Debug {
 
     /// Bytes of all weights as they are held.
     fn weight_bytes(&self) -> usize;
+
+    /// The kernels that compute it.
+    fn kernels(&self) -> KernelNames;
 
     /// Bytes of the weights that one token is multiplied with.
     fn bytes_per_token(&self) -> usize;

@@ -24,6 +24,7 @@ use super::AttentionWork;
 use super::causal::{CausalModel, MAX_ROWS, Results, Sequence};
 use crate::activations::{Activations, Cut, Widths};
 use crate::error::Error;
+use crate::kernel_names::KernelNames;
 use crate::kv_cache::KvCache;
 use crate::linear::Linear;
 use crate::norm::Norm;
@@ -91,6 +92,11 @@ impl CausalModel for Decoder {
 
     fn weight_bytes(&self) -> usize {
         self.embedding.bytes() + self.bytes_per_token()
+    }
+
+    fn kernels(&self) -> KernelNames {
+        let linears = self.blocks.iter().flat_map(Block::linears).chain([&self.head]);
+        KernelNames::new(linears.flat_map(Linear::kernels), self.blocks.iter().map(Block::attention))
     }
 
     fn bytes_per_token(&self) -> usize {

@@ -95,6 +95,8 @@ pub(crate) fn report() -> Report {
         dtype: "f32",
         isa: "avx512",
         kernel: "avx512_f32_6x64",
+        layer_kernels: vec!["avx512_f32_6x64"],
+        attention_kernels: vec!["avx512_f32_6x64"],
     };
     let about = About {
         cke_version: "0.0.0",

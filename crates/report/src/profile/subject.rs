@@ -19,6 +19,10 @@ pub struct Subject {
     pub isa: &'static str,
     /// Kernel of a linear layer of a typical size.
     pub kernel: &'static str,
+    /// Kernels of all linear layers, and those of attention, each once.
+    pub layer_kernels: Vec<&'static str>,
+    /// See `layer_kernels`.
+    pub attention_kernels: Vec<&'static str>,
 }
 
 impl Subject {

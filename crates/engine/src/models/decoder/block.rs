@@ -63,7 +63,7 @@ impl Block {
         &self.attention
     }
 
-    fn linears(&self) -> [&Linear; 4] {
+    pub(super) fn linears(&self) -> [&Linear; 4] {
         let (FeedForward::Plain { up: first, .. } | FeedForward::Gated { gate_up: first, .. }) = &self.feed_forward;
         [&self.qkv, &self.attention_out, first, &self.down]
     }
