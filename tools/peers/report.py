@@ -10,6 +10,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+import lowp_tables
 import workloads
 
 # Rounds that differ by more than this share of their median are shown.
@@ -78,7 +79,12 @@ def print_tables(results):
 
 
 def tables(results):
-    """A Markdown table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
+    """All tables of a file of results, in Markdown."""
+    return lowp_tables.tables(results) if results["kind"] == "low-precision" else tables_of_models(results)
+
+
+def tables_of_models(results):
+    """A table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
     lines = []
     for suite in dict.fromkeys(test["suite"] for test in results["tests"]):
         tests = [test for test in results["tests"] if test["suite"] == suite]
