@@ -245,6 +245,11 @@ impl ModelFiles {
         if self.has(name) { self.read(name, limit).map(Some) } else { Ok(None) }
     }
 
+    /// The content of an entry that this library adds to the files of a packed model.
+    pub(crate) fn read_own_entry(&self, name: &str, limit: u64) -> Result<Option<Cow<'static, [u8]>>, LoadError> {
+        if self.packed().is_some() { self.read_if_present(name, limit) } else { Ok(None) }
+    }
+
     fn absent(&self, name: &str) -> LoadError {
         LoadError::io(&self.path(name), std::io::ErrorKind::NotFound.into())
     }

@@ -14,7 +14,9 @@ use crate::notice::Notice;
 use crate::packed_beside::{self, Origin};
 use crate::runtime::Runtime;
 use crate::source::Loading;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::packed::{self, Parts};
+use crate::tokenizer::{TOKENIZER_JSON, Tokenizer};
+use std::io;
 
 /// A model that is going to be written as a packed file; its weights have not been read yet.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Quantizer {
     pub fn write(self, runtime: &Runtime, out: &mut dyn Output, loaded: &dyn Fn(u64)) -> Result<(), Error> {
         let writer = PackedWriter::new(out, runtime.weight_format())?;
         for (name, content) in self.files.take_kept() {
-            writer.add_file(&name, &content)?;
+            add_file(&writer, &name, &content)?;
         }
         if let Some(origin) = &self.origin {
             writer.add_file(packed_beside::ENTRY, &origin.to_json()?)?;
@@ -85,4 +87,12 @@ impl Quantizer {
         }
         Ok(writer.finish()?)
     }
+}
+
+/// Adds a file; one that is a tokenizer with its vocabulary beside it.
+fn add_file(writer: &PackedWriter<'_>, name: &str, content: &[u8]) -> io::Result<()> {
+    let parts = name.strip_suffix(TOKENIZER_JSON).and_then(|folder| Some((folder, packed::divide(content)?)));
+    let Some((folder, Parts { json, vocabulary })) = parts else { return writer.add_file(name, content) };
+    writer.add_file(name, &json)?;
+    writer.add_file(&format!("{folder}{}", packed::ENTRY), &vocabulary)
 }

@@ -57,7 +57,7 @@ pub struct Source<'a> {
 #[derive(Clone)]
 enum Weights<'a> {
     Stored(Scope<'a>),
-    Packed(&'a PackedFile),
+    Packed(&'a PackedFile, &'a dyn Parallel),
     Random { seed: u64 },
 }
 
@@ -87,14 +87,14 @@ impl<'a> Source<'a> {
     /// Fails if the file has not the runtime's format.
     pub(crate) fn packed(
         file: &'a PackedFile,
-        runtime: &Runtime,
+        runtime: &'a Runtime,
         loading: Loading<'a>,
     ) -> Result<Source<'a>, LoadError> {
         let (wanted, found) = (runtime.weight_format(), file.weight_format());
         if wanted != found {
             return Err(LoadError::PackedAs { file: file.path().to_owned(), wanted, found });
         }
-        Ok(Source::new(Weights::Packed(file), loading))
+        Ok(Source::new(Weights::Packed(file, runtime.pool()), loading))
     }
 
     /// Numbers evenly spread over ±0.05 under any name, the same for the same seed.
@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
         let prefix = self.full_name(format_args!("{name}."));
         let weights = match &self.weights {
             Weights::Stored(scope) => Weights::Stored(scope.child(name)),
-            Weights::Packed(file) => Weights::Packed(file),
+            Weights::Packed(file, pool) => Weights::Packed(file, *pool),
             Weights::Random { seed } => Weights::Random { seed: hash(*seed, &name.to_string()) },
         };
         Source { weights, prefix, loading: self.loading, memory: self.memory.clone() }
@@ -120,8 +120,8 @@ impl<'a> Source<'a> {
 
     /// A vector of `len` elements under the first of `names` that exists; packed files have it under the last one.
     pub(crate) fn vector(&self, names: &[&str], len: usize) -> Result<Vec<f32>, Error> {
-        if let Weights::Packed(file) = &self.weights {
-            return Ok(self.packed_table(file, names, 1, len)?.as_f32().to_vec());
+        if let Weights::Packed(file, pool) = &self.weights {
+            return Ok(self.packed_table((file, *pool), names, 1, len)?.as_f32().to_vec());
         }
         let array = self.array(names, &[len])?;
         let mut out = zeros(len)?;
@@ -137,8 +137,8 @@ impl<'a> Source<'a> {
 
     /// All of a (rows, cols) matrix.
     pub(crate) fn table(&self, pool: &dyn Parallel, name: &str, rows: usize, cols: usize) -> Result<Table, Error> {
-        if let Weights::Packed(file) = &self.weights {
-            return Ok(Table::Shared(self.packed_table(file, &[name], rows, cols)?));
+        if let Weights::Packed(file, pool) = &self.weights {
+            return Ok(Table::Shared(self.packed_table((file, *pool), &[name], rows, cols)?));
         }
         let array = self.array(&[name], &[rows, cols])?;
         let mut out = AlignedBuf::zeroed(rows * cols)?;
@@ -152,13 +152,14 @@ impl<'a> Source<'a> {
 
     fn packed_table(
         &self,
-        file: &PackedFile,
+        (file, pool): (&PackedFile, &dyn Parallel),
         names: &[&str],
         rows: usize,
         cols: usize,
     ) -> Result<FileRange, LoadError> {
         let names: Vec<String> = names.iter().map(|name| self.full_name(name)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        file.check_ahead(&names, pool);
         let range = file.f32(&names, rows, cols)?;
         (self.loading.loaded)((rows * cols * size_of::<f32>()) as u64);
         Ok(range)
@@ -178,7 +179,8 @@ impl<'a> Source<'a> {
         format: PanelFormat,
         size: (usize, usize),
     ) -> Result<Option<FileRange>, LoadError> {
-        let Weights::Packed(file) = &self.weights else { return Ok(None) };
+        let Weights::Packed(file, pool) = &self.weights else { return Ok(None) };
+        file.check_ahead(&[name], *pool);
         let range = file.panels(name, format, size)?;
         (self.loading.loaded)(range.len() as u64);
         Ok(Some(range))
@@ -186,12 +188,12 @@ impl<'a> Source<'a> {
 
     /// Whether its weights are packed already.
     pub(crate) fn is_packed(&self) -> bool {
-        matches!(self.weights, Weights::Packed(_))
+        matches!(self.weights, Weights::Packed(..))
     }
 
     /// The layout of packed weights under their whole name, if there are any.
     pub(crate) fn panel_layout(&self, name: &str) -> Option<&'a str> {
-        let Weights::Packed(file) = &self.weights else { return None };
+        let Weights::Packed(file, _) = &self.weights else { return None };
         file.panel_layout(name)
     }
 
@@ -203,7 +205,7 @@ impl<'a> Source<'a> {
                 let is_cut = tensor.dtype().is_blocks() && !tensor.has_whole_blocks();
                 Ok(if is_cut { Dtype::F32 } else { tensor.dtype() })
             }
-            Weights::Packed(file) => Err(file.only_packed(&self.full_name(name))),
+            Weights::Packed(file, _) => Err(file.only_packed(&self.full_name(name))),
             Weights::Random { .. } => Ok(Dtype::F32),
         }
     }
@@ -211,7 +213,7 @@ impl<'a> Source<'a> {
     /// Whether a matrix is a table of f32.
     pub(crate) fn has_floats(&self, name: &str) -> Result<bool, LoadError> {
         match &self.weights {
-            Weights::Packed(file) => Ok(file.is_panels(&self.full_name(name)) != Some(true)),
+            Weights::Packed(file, _) => Ok(file.is_panels(&self.full_name(name)) != Some(true)),
             _ => Ok(self.stored_type(name)? == Dtype::F32),
         }
     }
@@ -295,7 +297,7 @@ impl<'a> Source<'a> {
                 let tensor = scope.any(names)?.expect_shape(shape)?;
                 Ok(Array::Stored(tensor))
             }
-            Weights::Packed(file) => Err(file.only_packed(&self.full_name(names[0]))),
+            Weights::Packed(file, _) => Err(file.only_packed(&self.full_name(names[0]))),
             Weights::Random { seed } => Ok(Array::Random(hash(*seed, names[0]))),
         }
     }

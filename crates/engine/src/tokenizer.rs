@@ -1,5 +1,6 @@
 //! Text to token ids and back.
 
+mod bpe;
 mod bpe_parts;
 mod chat_template;
 mod class;
@@ -9,7 +10,9 @@ mod extra_tokens;
 mod frame;
 pub mod gguf;
 mod json;
+mod model;
 mod overruled;
+pub(crate) mod packed;
 mod patterns;
 mod pieces;
 pub(crate) mod settings;
@@ -18,10 +21,11 @@ mod token_bytes;
 mod vocabulary;
 mod vocabulary_files;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use tokenizers::normalizers::{Lowercase, Sequence};
-use tokenizers::{NormalizerWrapper, PostProcessorWrapper};
+use tokenizers::{Model, NormalizerWrapper, PostProcessorWrapper};
 
 pub use self::error::{TokenizeError, TokenizerFileError};
 pub use self::special_tokens::{SpecialTexts, SpecialTokens};
@@ -31,6 +35,7 @@ use self::chat_template::ChatTemplates;
 use self::class::Source;
 use self::class_name::Class;
 use self::frame::Frame;
+use self::model::{ModelTokenizer, TextModel};
 use self::pieces::Cuts;
 use self::settings::Settings;
 use self::special_tokens::SpecialNames;
@@ -55,7 +60,7 @@ use crate::notice::Notice;
 /// such as Mistral's and Phi-3, it has everything.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: ModelTokenizer,
     frame: Frame,
     spelling: Spelling,
     token_bytes: TokenBytes,
@@ -79,7 +84,7 @@ pub struct Tokenizer {
 /// A tokenizer of the crate with what it does not know.
 #[derive(Debug)]
 struct Built {
-    inner: tokenizers::Tokenizer,
+    inner: ModelTokenizer,
     frame: Frame,
     special: SpecialNames,
     spelling: Spelling,
@@ -124,8 +129,9 @@ impl Tokenizer {
         let file = files.path(TOKENIZER_JSON);
         let built = if files.has_or_links(TOKENIZER_JSON) {
             let json = files.read(TOKENIZER_JSON, TOKENIZER_LIMIT)?;
-            check_memory(&file, json.len())?;
-            json::read(&json, &file, &settings, model_vocab)?
+            let packed = files.read_own_entry(packed::ENTRY, TOKENIZER_LIMIT)?;
+            check_memory(&file, json.len() + packed.as_ref().map_or(0, |packed| packed.len()))?;
+            json::read(&json, packed, &file, &settings, model_vocab)?
         } else if files.has(vocabulary_files::BPE_VOCABULARY) && files.has(vocabulary_files::BPE_MERGES) {
             Self::from_vocabulary_and_merges(files, &settings, model_vocab)?
         } else if files.has(vocabulary_files::WORD_PIECES) {
@@ -147,7 +153,7 @@ impl Tokenizer {
     pub fn from_bytes(tokenizer_json: &[u8], name: &str, model_vocab: usize) -> Result<Self, LoadError> {
         let (file, settings) = (Path::new(name), Settings::none()?);
         check_memory(file, tokenizer_json.len())?;
-        let built = json::read(tokenizer_json, file, &settings, model_vocab)?;
+        let built = json::read(tokenizer_json, None, file, &settings, model_vocab)?;
         Self::new(built, &settings, file, model_vocab)
     }
 
@@ -163,7 +169,7 @@ impl Tokenizer {
         let vocabulary = vocabulary_files::read_vocabulary(files, model_vocab)?;
         let merges = vocabulary_files::read_merges(files, &vocabulary)?;
         let source = Source { file: &file, vocabulary, added_tokens: &[] };
-        let built = class::bpe(Class::Gpt2, source, merges, None, settings, model_vocab)?;
+        let built = class::bpe(Class::Gpt2, source, &merges, None, settings, model_vocab)?;
         Ok(Built { notices: [settings.unknown_keys(), built.notices].concat(), ..built })
     }
 
@@ -191,9 +197,13 @@ impl Tokenizer {
         // The frame takes its place.
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let added = inner.get_added_tokens_decoder();
+        let token = |id: u32| match (added.get(&id), inner.get_model()) {
+            (Some(added), _) => Some(Cow::Borrowed(added.content.as_str())),
+            (None, TextModel::Bpe(bpe)) => bpe.tokens().get(id).map(Cow::Borrowed),
+            (None, TextModel::WordPiece(pieces)) => pieces.id_to_token(id).map(Cow::Owned),
+        };
         let vocab_size = added.keys().max().map_or(0, |&id| id as usize + 1).max(vocabulary_end);
-        let tokens = (0..vocab_size as u32).map(|id| inner.id_to_token(id));
-        let token_bytes = TokenBytes::new(tokens, spelling);
+        let token_bytes = TokenBytes::new((0..vocab_size as u32).map(token), spelling);
         let mut special_ids: Vec<u32> =
             added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
         special_ids.sort_unstable();

@@ -1,9 +1,12 @@
-//! `cke` in a limited address space.
+//! `cke` in a limited address space, and what it takes of memory.
 #![cfg(all(target_os = "linux", feature = "demo-model"))]
 
-use crate::support::{arg, byte_gpt2, file, forget_settings, golden, run};
+use crate::support::{arg, byte_gpt2, cke, command, file, forget_settings, golden, run};
 use cke_testkit::program::words;
-use std::process::Command;
+use cke_testkit::tiny_models::Gpt2;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 #[test]
 fn memory_limit_of_any_size_gives_an_answer_or_a_clean_error() {
@@ -55,4 +58,42 @@ fn code_within(megabytes: usize, args: &[&str]) -> i32 {
         }
         _ => panic!("{megabytes} MB, {args:?}: {outcome:?}"),
     }
+}
+
+/// Most bytes of keys, values and buffers of a pass, of the models below.
+const RUN_STATE: usize = 4 << 20;
+
+#[test]
+fn packed_model_runs_in_the_memory_of_its_file() {
+    let shape = Gpt2 { vocabulary: 260, context: 64, width: 64, heads: 2, layers: 2, ..Gpt2::default() };
+    // The program, its threads and a model that is almost nothing.
+    let program = file_and_peak(&shape).1;
+    let (file, peak) = file_and_peak(&Gpt2 { width: 640, heads: 10, layers: 8, ..shape });
+    assert!(file > 40 << 20, "{file} bytes");
+    let most = file + file / 50 + RUN_STATE + program;
+    assert!(peak <= most, "a file of {file} bytes takes {peak}, wanted at most {most}, {program} of them without it");
+    assert!(peak > file, "the file is mapped");
+}
+
+/// Bytes of a model packed as int8, and the most that a run of it had in memory.
+fn file_and_peak(shape: &Gpt2) -> (usize, usize) {
+    let (model, dir) = (shape.write().unwrap(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("model.cke");
+    assert_eq!(cke(&["quantize", arg(model.path()), "-o", arg(&path)]).success(), "");
+    (std::fs::metadata(&path).unwrap().len() as usize, peak_of_run(&path))
+}
+
+/// The most bytes that a run of a model has in memory, those of its mapped file among them.
+fn peak_of_run(model: &Path) -> usize {
+    // It ends when it is killed, so that there is a process to be asked.
+    let args = ["generate", "-m", arg(model), "-t", "1", "-n", "4294967295", "--sliding-window", "--ignore-eos", "x"];
+    let mut child = command(&args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("cke starts");
+    let text = child.stdout.as_mut().expect("a pipe").read_exact(&mut [0; 100]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    child.kill().and_then(|()| child.wait()).expect("a child that runs");
+    text.expect("text");
+    let status = status.expect("a process of Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kilobytes: usize = peak.trim().strip_suffix(" kB").expect("in kB").trim().parse().expect("a number");
+    kilobytes << 10
 }

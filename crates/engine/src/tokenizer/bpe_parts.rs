@@ -6,12 +6,13 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::{Value, json};
-use tokenizers::models::bpe::BPE;
-use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
 
+use super::bpe::{Bpe, ResolvedMerge};
 use super::class::rejected;
 use super::class_name::Class;
 use super::error::TokenizerFileError;
+use super::model::{ModelTokenizer, TextModel};
 use super::patterns;
 use super::settings::Settings;
 use super::special_tokens::SpecialNames;
@@ -55,7 +56,7 @@ impl Spelling {
 pub(super) struct ModelSettings {
     pub(super) unk_token: Option<String>,
     pub(super) continuing_subword_prefix: Option<String>,
-    end_of_word_suffix: Option<String>,
+    pub(super) end_of_word_suffix: Option<String>,
     #[serde(default, deserialize_with = "flag")]
     pub(super) fuse_unk: bool,
     /// Whether what the vocabulary lacks becomes tokens of its bytes.
@@ -123,25 +124,10 @@ impl BpeParts {
     pub(super) fn build(
         self,
         vocabulary: Vocabulary,
-        merges: Vec<(String, String)>,
+        merges: &[ResolvedMerge],
         file: &Path,
-    ) -> Result<Tokenizer, LoadError> {
-        let model = self.model;
-        let mut builder = BPE::builder()
-            .vocab_and_merges(vocabulary.ids, merges)
-            .fuse_unk(model.fuse_unk)
-            .byte_fallback(model.byte_fallback)
-            .ignore_merges(model.ignore_merges);
-        if let Some(token) = model.unk_token {
-            builder = builder.unk_token(token);
-        }
-        if let Some(prefix) = model.continuing_subword_prefix {
-            builder = builder.continuing_subword_prefix(prefix);
-        }
-        if let Some(suffix) = model.end_of_word_suffix {
-            builder = builder.end_of_word_suffix(suffix);
-        }
-        let mut inner = Tokenizer::new(builder.build().map_err(|error| rejected(file, &error))?);
+    ) -> Result<ModelTokenizer, LoadError> {
+        let mut inner = ModelTokenizer::new(TextModel::Bpe(Bpe::new(vocabulary.tokens, merges, self.model)));
         inner
             .with_normalizer(part::<NormalizerWrapper>(self.normalizer, file)?)
             .map_err(|error| rejected(file, &error))?

@@ -3,17 +3,19 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use tokenizers::AddedToken;
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{AddedToken, Tokenizer};
 
 use super::Built;
+use super::bpe::ResolvedMerge;
 use super::bpe_parts::{BpeParts, Spelling};
 use super::class_name::Class;
 use super::error::TokenizerFileError;
 use super::frame::Frame;
+use super::model::{ModelTokenizer, TextModel};
 use super::settings::{AddedTokenJson, Settings};
 use super::special_tokens::SpecialNames;
 use super::vocabulary::Vocabulary;
@@ -43,7 +45,7 @@ pub(super) struct Source<'a> {
 pub(super) fn bpe(
     class: Class,
     source: Source<'_>,
-    merges: Vec<(String, String)>,
+    merges: &[ResolvedMerge],
     frame: Option<Frame>,
     settings: &Settings,
     model_vocab: usize,
@@ -72,16 +74,16 @@ pub(super) fn bert(source: Source<'_>, settings: &Settings, model_vocab: usize) 
     let vocabulary_end = vocabulary.end();
     let special = SpecialNames::read(settings, Class::Bert)?;
     let unknown = special.name("unk_token");
-    if !vocabulary.ids.contains_key(unknown) {
+    if vocabulary.tokens.id(unknown).is_none() {
         return Err(missing(file, unknown, "what the vocabulary lacks"));
     }
     let model = WordPiece::builder()
-        .vocab(vocabulary.ids)
+        .vocab(vocabulary.to_map())
         .unk_token(unknown.to_owned())
         .continuing_subword_prefix(CONTINUATION.to_owned())
         .build()
         .map_err(|error| rejected(file, &error))?;
-    let mut inner = Tokenizer::new(model);
+    let mut inner = ModelTokenizer::new(TextModel::WordPiece(model));
     inner
         .with_normalizer(Some(bert_normalizer(settings)?))
         .map_err(|error| rejected(file, &error))?
@@ -120,7 +122,7 @@ pub(super) fn bert_normalizer(settings: &Settings) -> Result<BertNormalizer, Loa
 /// Adds the tokens that are found whole in a text and that the files declare with an id. One whose id the model does not have
 /// can occur in a text, which is an error then; the first few of them are named.
 pub(super) fn add_declared_tokens(
-    inner: &mut Tokenizer,
+    inner: &mut ModelTokenizer,
     tokenizer_json: (&Path, &[AddedTokenJson]),
     settings: &Settings,
     model_vocab: usize,
@@ -154,7 +156,7 @@ pub(super) fn outside_vocabulary(file: &Path, token: String, id: u32, vocabulary
 /// Adds the special tokens that the settings name; those of the vocabulary keep their ids, and those that were added before
 /// stay as they are.
 pub(super) fn add_special_tokens(
-    inner: &mut Tokenizer,
+    inner: &mut ModelTokenizer,
     file: &Path,
     settings: &Settings,
     special: &SpecialNames,
@@ -181,7 +183,7 @@ fn identity(token: &AddedToken) -> (String, [bool; 5]) {
 fn settings_frame(
     settings: &Settings,
     special: &SpecialNames,
-    inner: &Tokenizer,
+    inner: &ModelTokenizer,
     file: &Path,
     model_vocab: usize,
 ) -> Result<Frame, LoadError> {
@@ -204,7 +206,7 @@ pub(super) fn overruled_frame(
     frame: &Frame,
     settings: &Settings,
     special: &SpecialNames,
-    inner: &Tokenizer,
+    inner: &ModelTokenizer,
 ) -> Result<Vec<Notice>, LoadError> {
     let mut notices = Vec::new();
     let sides =

@@ -43,6 +43,8 @@ pub enum TokenizerFileError {
     Gguf { key: &'static str, wanted: String, found: String },
     #[error("cannot allocate the {bytes} bytes that a tokenizer of this size takes")]
     OutOfMemory { bytes: usize },
+    #[error("the packed vocabulary is malformed: {reason}")]
+    PackedVocabulary { reason: String },
     #[error("not a tokenizer: {reason}")]
     Rejected { reason: String },
 }

@@ -1,12 +1,14 @@
 //! `tokenizer.json`: checked here, then handed to the `tokenizers` crate, whole or in parts.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::{AddedToken, DecoderWrapper};
+use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper, TokenizerBuilder};
 
 use super::Built;
+use super::bpe::ResolvedMerge;
 use super::bpe_parts::{BpeParts, ModelSettings, Spelling};
 use super::class::{
     self, Source, add_declared_tokens, add_special_tokens, outside_vocabulary, overruled_frame, rejected,
@@ -14,7 +16,9 @@ use super::class::{
 use super::class_name::{Class, Content};
 use super::error::TokenizerFileError;
 use super::frame::Frame;
+use super::model::{ModelTokenizer, TextModel};
 use super::overruled;
+use super::packed;
 use super::settings::{AddedTokenJson, Settings};
 use super::special_tokens::SpecialNames;
 use super::vocabulary::{Vocabulary, WrittenMerge, WrittenVocabulary};
@@ -80,6 +84,9 @@ pub(super) struct ModelJson {
     kind: Option<String>,
     vocab: WrittenVocabulary,
     merges: Option<Vec<WrittenMerge>>,
+    /// Both of them, if a packed file has them by themselves.
+    #[serde(skip)]
+    packed: Option<Cow<'static, [u8]>>,
     #[serde(flatten)]
     pub(super) settings: ModelSettings,
     max_input_chars_per_word: Option<u64>,
@@ -94,17 +101,29 @@ impl ModelJson {
         let guess = if self.merges.is_some() { "BPE" } else { "WordPiece" };
         self.kind.as_deref().unwrap_or(guess)
     }
+
+    pub(super) fn is_bpe(&self) -> bool {
+        self.kind() == "BPE"
+    }
 }
 
 /// Builds the tokenizer that `json` and the settings beside it describe, for a model with `model_vocab` embedding rows; `file`
-/// is for messages.
-pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: usize) -> Result<Built, LoadError> {
+/// is for messages. `packed` has vocabulary and merges in place of those of the JSON.
+pub(super) fn read(
+    json: &[u8],
+    packed: Option<Cow<'static, [u8]>>,
+    file: &Path,
+    settings: &Settings,
+    model_vocab: usize,
+) -> Result<Built, LoadError> {
     // The crate panics on a malformed string in some places, so the text is checked first, and its parts parsed here.
     let text = utf8(json, file).map_err(|error| match recognise(json) {
         Some(found) => LoadError::OtherFormat { file: file.to_owned(), wanted: "JSON", found },
         None => error,
     })?;
-    let written: TokenizerJson = serde_json::from_str(text).map_err(|source| LoadError::json(file, json, source))?;
+    let mut written: TokenizerJson =
+        serde_json::from_str(text).map_err(|source| LoadError::json(file, json, source))?;
+    written.model.packed = packed;
     let problem = |problem| LoadError::tokenizer(file, problem);
     if let Some(version) = written.version.as_ref().filter(|version| *version != VERSION) {
         let reason = format!("wanted version \"{VERSION}\", found {version:?}");
@@ -121,7 +140,7 @@ pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: u
     let direction = written.truncation.as_ref().and_then(|truncation| truncation.get("direction"));
     let cuts_beginning = direction.and_then(Value::as_str) == Some("Left");
     let mut notices = settings.unknown_keys();
-    let content = Content { is_bpe, has_byte_level: text.contains("\"ByteLevel\"") };
+    let content = Content { is_bpe, has_byte_level: has_byte_level(text) };
     let mut built = match Class::choose(settings, content, &mut notices) {
         Class::General => general(json, file, written, settings, model_vocab)?,
         Class::Bert => bert(file, written, settings, model_vocab)?,
@@ -129,6 +148,11 @@ pub(super) fn read(json: &[u8], file: &Path, settings: &Settings, model_vocab: u
     };
     notices.append(&mut built.notices);
     Ok(Built { notices, cuts_beginning, ..built })
+}
+
+/// Whether a `tokenizer.json` has a part `ByteLevel`, by its text.
+pub(super) fn has_byte_level(json: &str) -> bool {
+    json.contains("\"ByteLevel\"")
 }
 
 /// The tokenizer as the file has it.
@@ -143,7 +167,7 @@ fn general(
     if written.model.dropout.is_some_and(|dropout| dropout != 0.0) {
         return Err(problem(TokenizerFileError::Dropout));
     }
-    let is_bpe = written.model.kind() == "BPE";
+    let is_bpe = written.model.is_bpe();
     let mut notices = overruled::settings(settings, &written)?;
     let parts = BpeParts {
         normalizer: written.normalizer,
@@ -151,18 +175,19 @@ fn general(
         decoder: written.decoder,
         model: written.model.settings.clone(),
     };
-    let (vocabulary, merges) = check_model(written.model, model_vocab).map_err(problem)?;
+    let prefix = parts.model.continuing_subword_prefix.as_deref().unwrap_or_default();
+    let (vocabulary, merges) = check_model(&written.model, prefix, model_vocab).map_err(problem)?;
     let vocabulary_end = vocabulary.end();
     let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let (mut inner, spelling) = if is_bpe {
         let spelling = Spelling::of_bpe(parts.decoder.as_ref()).map_err(problem)?;
-        let mut inner = parts.build(vocabulary, merges, file)?;
+        let mut inner = parts.build(vocabulary, &merges, file)?;
         let added: Vec<AddedToken> = written.added_tokens.iter().map(|added| added.token.clone().into()).collect();
         inner.add_tokens(added).map_err(|error| rejected(file, &error))?;
         (inner, spelling)
     } else {
         drop((parts, vocabulary));
-        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| rejected(file, &error))?;
+        let inner = word_pieces(json).map_err(|error| rejected(file, &error))?;
         let is_byte_level = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         (inner, if is_byte_level { Spelling::ByteLevel } else { Spelling::WordPiece })
     };
@@ -197,10 +222,11 @@ fn bpe(
     };
     notices.extend(overruled_model(file, &written.model, ""));
     notices.extend(overruled::model(file, class, &own.model, &written.model.settings));
-    let (vocabulary, merges) = check_model(written.model, model_vocab).map_err(problem)?;
+    let prefix = own.model.continuing_subword_prefix.as_deref().unwrap_or_default();
+    let (vocabulary, merges) = check_model(&written.model, prefix, model_vocab).map_err(problem)?;
     let frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
-    let mut built = class::bpe(class, source, merges, Some(frame), settings, model_vocab)?;
+    let mut built = class::bpe(class, source, &merges, Some(frame), settings, model_vocab)?;
     notices.append(&mut built.notices);
     Ok(Built { notices, ..built })
 }
@@ -211,7 +237,7 @@ fn bert(file: &Path, written: TokenizerJson, settings: &Settings, model_vocab: u
     let mut notices = overruled::bert(file, settings, &written)?;
     notices.extend(overruled_model(file, &written.model, class::CONTINUATION));
     let unknown = written.model.settings.unk_token.clone();
-    let (vocabulary, _) = check_model(written.model, model_vocab).map_err(problem)?;
+    let (vocabulary, _) = check_model(&written.model, class::CONTINUATION, model_vocab).map_err(problem)?;
     let written_frame = Frame::read(written.post_processor, model_vocab).map_err(problem)?;
     let source = Source { file, vocabulary, added_tokens: &written.added_tokens };
     let mut built = class::bert(source, settings, model_vocab)?;
@@ -263,25 +289,39 @@ fn check_part(
     }
 }
 
-fn check_model(
-    model: ModelJson,
+/// Vocabulary and merges. `prefix` is what begins each token that continues a word in the tokenizer that is built of them.
+pub(super) fn check_model(
+    model: &ModelJson,
+    prefix: &str,
     model_vocab: usize,
-) -> Result<(Vocabulary, Vec<(String, String)>), TokenizerFileError> {
-    let vocabulary = Vocabulary::new(model.vocab.0, model_vocab)?;
-    let prefix = model.settings.continuing_subword_prefix.unwrap_or_default();
-    let mut merges = Vec::new();
-    for (index, merge) in model.merges.unwrap_or_default().into_iter().enumerate() {
-        let merge = merge.parse(index + 1)?;
-        vocabulary.check_merge(index + 1, &merge, &prefix)?;
-        merges.push((merge.left, merge.right));
+) -> Result<(Vocabulary, Vec<ResolvedMerge>), TokenizerFileError> {
+    if let Some(packed) = &model.packed {
+        return packed::read(packed, prefix, model_vocab);
     }
-    Ok((vocabulary, merges))
+    let vocabulary = Vocabulary::new(&model.vocab.0, model_vocab)?;
+    let merges = model.merges.iter().flatten().zip(1..);
+    let merges: Result<Vec<_>, _> =
+        merges.map(|(merge, number)| vocabulary.resolve(number, merge.parts(number)?, prefix)).collect();
+    Ok((vocabulary, merges?))
+}
+
+/// The crate's reading of a tokenizer of word pieces.
+fn word_pieces(json: &[u8]) -> tokenizers::Result<ModelTokenizer> {
+    let read = tokenizers::Tokenizer::from_bytes(json)?;
+    let ModelWrapper::WordPiece(model) = read.get_model() else { return Err("no model of word pieces".into()) };
+    TokenizerBuilder::new()
+        .with_model(TextModel::WordPiece(model.clone()))
+        .with_normalizer(read.get_normalizer().cloned())
+        .with_pre_tokenizer(read.get_pre_tokenizer().cloned())
+        .with_decoder(read.get_decoder().cloned())
+        .with_added_vocabulary(read.get_added_vocabulary().clone())
+        .build()
 }
 
 /// The crate numbers added tokens by their order and only warns where the file says otherwise. Gives the notices of tokens
 /// that the model has no embedding for.
 fn check_added_tokens(
-    tokenizer: &tokenizers::Tokenizer,
+    tokenizer: &ModelTokenizer,
     written: &[AddedTokenJson],
     file: &Path,
     model_vocab: usize,

@@ -4,10 +4,9 @@
 //! nothing beyond: then the tokens of the pieces are those of the text. A tokenizer that puts a space before each text that does
 //! not begin with one would add it to each piece: there a piece must begin with a space.
 
-use serde_json::Value;
-use tokenizers::Tokenizer;
-
+use super::model::ModelTokenizer;
 use super::patterns;
+use serde_json::Value;
 
 /// Least length of a piece in bytes, unless it is the last.
 const PIECE: usize = 1 << 16;
@@ -34,7 +33,7 @@ pub(super) enum Cuts {
 
 impl Cuts {
     /// What the parts of a tokenizer allow.
-    pub(super) fn of(tokenizer: &Tokenizer) -> Self {
+    pub(super) fn of(tokenizer: &ModelTokenizer) -> Self {
         let pre_tokenizer = tokenizer.get_pre_tokenizer().map(|part| serde_json::to_value(part).unwrap_or(Value::Null));
         let adds_space = |part: &Value| part.get("add_prefix_space").and_then(Value::as_bool) == Some(true);
         match pre_tokenizer {
@@ -50,7 +49,7 @@ impl Cuts {
 }
 
 /// Whether the tokens of a text are those of its pieces.
-fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
+fn splits_at_spaces(tokenizer: &ModelTokenizer) -> bool {
     let json = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::Null);
     let normalizer = tokenizer.get_normalizer().map(|part| json(serde_json::to_value(part)));
     let pre_tokenizer = tokenizer.get_pre_tokenizer().map(|part| json(serde_json::to_value(part)));

@@ -1,5 +1,7 @@
 //! The bytes that each token stands for.
 
+use std::borrow::Cow;
+
 use super::bpe_parts::{SPACE, Spelling};
 
 /// For each id, the exact bytes that the token adds to a text.
@@ -17,7 +19,7 @@ pub(super) struct TokenBytes {
 
 impl TokenBytes {
     /// The bytes of `tokens`, an iterator over all ids from 0; an id without a token stands for nothing.
-    pub(super) fn new(tokens: impl Iterator<Item = Option<String>>, spelling: Spelling) -> Self {
+    pub(super) fn new<'a>(tokens: impl Iterator<Item = Option<Cow<'a, str>>>, spelling: Spelling) -> Self {
         let alphabet = byte_alphabet();
         let byte_of = |c: char| alphabet.iter().position(|&letter| letter == c).map(|byte| byte as u8);
         let of_char: Vec<Option<u8>> = (0..LAST_LETTER + 1).map(|c| char::from_u32(c).and_then(byte_of)).collect();
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn token_of_part_of_a_character_gives_its_bytes() {
-        let tokens = [Some("Ġa".to_owned()), None, Some("Ã".to_owned()), Some("<a b>".to_owned())];
+        let tokens = [Some("Ġa".into()), None, Some("Ã".into()), Some("<a b>".into())];
         let bytes = TokenBytes::new(tokens.into_iter(), Spelling::ByteLevel);
         assert_eq!(bytes.get(0), b" a");
         assert_eq!(bytes.get(1), b"");
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn pieces_give_spaces_and_the_bytes_of_byte_tokens() {
-        let tokens = ["▁▁a▁b", "<0xE4>", "<0x0a>", "<0x+a>", "<0xABC>", "▁", "<s>"].map(|token| Some(token.to_owned()));
+        let tokens = ["▁▁a▁b", "<0xE4>", "<0x0a>", "<0x+a>", "<0xABC>", "▁", "<s>"].map(|token| Some(token.into()));
         let bytes = TokenBytes::new(tokens.into_iter(), Spelling::SentencePiece { strips_first_space: true });
         let wanted: [&[u8]; 7] = [b"  a b", b"\xE4", b"\n", b"<0x+a>", b"<0xABC>", b" ", b"<s>"];
         for (id, wanted) in (0..).zip(wanted) {

@@ -6,90 +6,118 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokenizers::models::bpe::Vocab;
 
+use super::bpe::{ResolvedMerge, Taken, Tokens};
 use super::error::TokenizerFileError;
 use crate::config::MAX_VOCABULARY;
 
 /// Tokens and their ids, each once, all ids below the model's vocabulary.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    pub(super) ids: Vocab,
+    pub(super) tokens: Tokens,
 }
 
 impl Vocabulary {
     /// Checks `pairs` against a model with `model_vocab` embedding rows.
-    pub(super) fn new(pairs: Vec<(String, u64)>, model_vocab: usize) -> Result<Self, TokenizerFileError> {
+    pub(super) fn new(pairs: &[(impl AsRef<str>, u64)], model_vocab: usize) -> Result<Self, TokenizerFileError> {
         let vocabulary = model_vocab.min(MAX_VOCABULARY);
-        let mut is_taken = vec![false; vocabulary];
-        let mut ids = Vocab::with_capacity(pairs.len());
-        for (token, id) in pairs {
-            let Some(is_taken) = usize::try_from(id).ok().and_then(|id| is_taken.get_mut(id)) else {
-                return Err(TokenizerFileError::IdOutsideVocabulary { token, id, vocabulary });
-            };
-            if ids.contains_key(&token) {
-                return Err(TokenizerFileError::DuplicateToken { token });
-            }
-            // Fits: `is_taken` has at most 2²⁰ slots.
-            let id = id as u32;
-            if std::mem::replace(is_taken, true) {
-                let first = ids.into_iter().find(|(_, other)| *other == id).map(|(token, _)| token);
-                return Err(TokenizerFileError::DuplicateId { id, first: first.unwrap_or_default(), second: token });
-            }
-            ids.insert(token, id);
+        let bytes = pairs.iter().map(|(token, _)| token.as_ref().len()).sum();
+        if u32::try_from(bytes).is_err() {
+            return Err(TokenizerFileError::OutOfMemory { bytes });
         }
-        Ok(Self { ids })
+        let mut tokens = Tokens::with_capacity(pairs.len(), bytes);
+        for (token, id) in pairs {
+            let owned = || token.as_ref().to_owned();
+            // Fits: a vocabulary has at most 2²⁰ ids.
+            let Some(known) = usize::try_from(*id).ok().filter(|&id| id < vocabulary).map(|id| id as u32) else {
+                return Err(TokenizerFileError::IdOutsideVocabulary { token: owned(), id: *id, vocabulary });
+            };
+            match tokens.insert(token.as_ref(), known) {
+                Ok(()) => {}
+                Err(Taken::Text) => return Err(TokenizerFileError::DuplicateToken { token: owned() }),
+                Err(Taken::Id) => {
+                    let first = tokens.get(known).unwrap_or_default().to_owned();
+                    return Err(TokenizerFileError::DuplicateId { id: known, first, second: owned() });
+                }
+            }
+        }
+        Ok(Self { tokens })
+    }
+
+    /// As the crate's word pieces take it.
+    pub(super) fn to_map(&self) -> Vocab {
+        self.tokens.iter().map(|(token, id)| (token.to_owned(), id)).collect()
     }
 
     /// Largest id plus one.
     pub(super) fn end(&self) -> usize {
-        self.ids.values().max().map_or(0, |&id| id as usize + 1)
+        self.tokens.end()
     }
 
-    /// Checks that a merge's two parts and their union are tokens; `number` counts merges from 1. `prefix` is what
+    /// The ids of a merge's two parts and of their union, which must be tokens; `number` counts merges from 1. `prefix` is what
     /// begins each token that continues a word, and falls away in the union.
-    ///
-    /// The builder of the BPE model relies on this: it copies the union into a buffer as long as the longest token.
-    pub(super) fn check_merge(&self, number: usize, merge: &Merge, prefix: &str) -> Result<(), TokenizerFileError> {
-        let Merge { left, right } = merge;
+    pub(super) fn resolve(
+        &self,
+        number: usize,
+        (left, right): (&str, &str),
+        prefix: &str,
+    ) -> Result<ResolvedMerge, TokenizerFileError> {
         let Some(rest) = right.strip_prefix(prefix) else {
-            let (right, prefix) = (right.clone(), prefix.to_owned());
+            let (right, prefix) = (right.to_owned(), prefix.to_owned());
             return Err(TokenizerFileError::MergeWithoutPrefix { number, right, prefix });
         };
-        let union = [left, rest].concat();
-        match [left, right, &union].into_iter().find(|&part| !self.ids.contains_key(part)) {
-            None => Ok(()),
-            Some(missing) => Err(TokenizerFileError::UnknownMerge {
+        let id = |part: &str| {
+            self.tokens.id(part).ok_or_else(|| TokenizerFileError::UnknownMerge {
                 number,
-                left: left.clone(),
-                right: right.clone(),
-                missing: missing.clone(),
-            }),
-        }
+                left: left.to_owned(),
+                right: right.to_owned(),
+                missing: part.to_owned(),
+            })
+        };
+        Ok(ResolvedMerge { left: id(left)?, right: id(right)?, union: id(&[left, rest].concat())? })
+    }
+
+    /// A merge of ids, if they are those of its parts; looks nothing up if they are.
+    pub(super) fn check(
+        &self,
+        number: usize,
+        merge: ResolvedMerge,
+        prefix: &str,
+    ) -> Result<ResolvedMerge, TokenizerFileError> {
+        let part = |id: u32| {
+            self.tokens.get(id).ok_or_else(|| {
+                let reason = format!("merge {number} is of token {id}, which there is not");
+                TokenizerFileError::PackedVocabulary { reason }
+            })
+        };
+        let (left, right, union) = (part(merge.left)?, part(merge.right)?, part(merge.union)?);
+        let rest = right.strip_prefix(prefix);
+        let is_union = rest.is_some_and(|rest| union.strip_prefix(left) == Some(rest));
+        if is_union { Ok(merge) } else { self.resolve(number, (left, right), prefix) }
     }
 }
 
-/// A rule of byte-pair encoding: two adjacent parts become one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Merge {
-    pub(super) left: String,
-    pub(super) right: String,
-}
-
-impl Merge {
-    /// Two tokens with one space between them.
-    pub(super) fn parse(line: &str) -> Option<Self> {
-        let (left, right) = line.split_once(' ')?;
-        let valid = !left.is_empty() && !right.is_empty() && !right.contains(' ');
-        valid.then(|| Self { left: left.to_owned(), right: right.to_owned() })
-    }
+/// The two parts of a merge that is written as a line: tokens with one space between them.
+pub(super) fn parts_of_merge(line: &str) -> Option<(&str, &str)> {
+    let (left, right) = line.split_once(' ')?;
+    (!left.is_empty() && !right.is_empty() && !right.contains(' ')).then_some((left, right))
 }
 
 /// A merge as `tokenizer.json` writes it, `"a b"` or `["a", "b"]`, or a line that is none.
 #[derive(Debug)]
-pub(super) struct WrittenMerge(Result<Merge, String>);
+pub(super) enum WrittenMerge {
+    Line(String),
+    Pair(String, String),
+}
 
 impl WrittenMerge {
-    pub(super) fn parse(self, number: usize) -> Result<Merge, TokenizerFileError> {
-        self.0.map_err(|found| TokenizerFileError::MalformedMerge { number, found })
+    /// Its parts; `number` counts merges from 1.
+    pub(super) fn parts(&self, number: usize) -> Result<(&str, &str), TokenizerFileError> {
+        match self {
+            WrittenMerge::Pair(left, right) => Ok((left, right)),
+            WrittenMerge::Line(line) => {
+                parts_of_merge(line).ok_or_else(|| TokenizerFileError::MalformedMerge { number, found: line.clone() })
+            }
+        }
     }
 }
 
@@ -105,13 +133,13 @@ impl<'de> Deserialize<'de> for WrittenMerge {
             }
 
             fn visit_str<E: Error>(self, line: &str) -> Result<WrittenMerge, E> {
-                Ok(WrittenMerge(Merge::parse(line).ok_or_else(|| line.to_owned())))
+                Ok(WrittenMerge::Line(line.to_owned()))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<WrittenMerge, A::Error> {
                 let (left, right) = (list.next_element()?, list.next_element()?);
                 match (left, right, list.next_element::<IgnoredAny>()?) {
-                    (Some(left), Some(right), None) => Ok(WrittenMerge(Ok(Merge { left, right }))),
+                    (Some(left), Some(right), None) => Ok(WrittenMerge::Pair(left, right)),
                     _ => Err(A::Error::custom("a merge: wanted a list of two tokens")),
                 }
             }

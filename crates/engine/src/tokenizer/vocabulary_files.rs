@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::bpe::ResolvedMerge;
 use super::error::TokenizerFileError;
-use super::vocabulary::{Merge, Vocabulary, WrittenVocabulary};
+use super::vocabulary::{Vocabulary, WrittenVocabulary, parts_of_merge};
 use crate::formats::bounded_file::{TOKENIZER_LIMIT, utf8};
 use crate::formats::disguise::recognise_other;
 use crate::load_error::LoadError;
@@ -18,11 +19,11 @@ pub(super) fn read_vocabulary(files: &ModelFiles, model_vocab: usize) -> Result<
     let (file, json) = (&files.path(BPE_VOCABULARY), files.read(BPE_VOCABULARY, TOKENIZER_LIMIT)?);
     let written: WrittenVocabulary =
         serde_json::from_slice(&json).map_err(|source| LoadError::json(file, &json, source))?;
-    Vocabulary::new(written.0, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
+    Vocabulary::new(&written.0, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
 }
 
 /// `merges.txt`: a version line, then one merge a line, the most important first.
-pub(super) fn read_merges(files: &ModelFiles, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>, LoadError> {
+pub(super) fn read_merges(files: &ModelFiles, vocabulary: &Vocabulary) -> Result<Vec<ResolvedMerge>, LoadError> {
     let (file, bytes) = (&files.path(BPE_MERGES), files.read(BPE_MERGES, TOKENIZER_LIMIT)?);
     let problem = |problem| LoadError::tokenizer(file, problem);
     let lines = text_of(&bytes, file, "merges, one a line")?.lines().enumerate();
@@ -31,9 +32,8 @@ pub(super) fn read_merges(files: &ModelFiles, vocabulary: &Vocabulary) -> Result
     let mut merges = Vec::new();
     for (number, line) in lines.map(|(index, line)| (index + 1, line)) {
         let malformed = || TokenizerFileError::MalformedMerge { number, found: line.to_owned() };
-        let merge = Merge::parse(line).ok_or_else(malformed).map_err(problem)?;
-        vocabulary.check_merge(number, &merge, "").map_err(problem)?;
-        merges.push((merge.left, merge.right));
+        let parts = parts_of_merge(line).ok_or_else(malformed).map_err(problem)?;
+        merges.push(vocabulary.resolve(number, parts, "").map_err(problem)?);
     }
     Ok(merges)
 }
@@ -42,8 +42,8 @@ pub(super) fn read_merges(files: &ModelFiles, vocabulary: &Vocabulary) -> Result
 pub(super) fn read_word_pieces(files: &ModelFiles, model_vocab: usize) -> Result<Vocabulary, LoadError> {
     let (file, bytes) = (&files.path(WORD_PIECES), files.read(WORD_PIECES, TOKENIZER_LIMIT)?);
     let lines = text_of(&bytes, file, "tokens, one a line")?.lines();
-    let pairs = lines.zip(0..).map(|(token, id)| (token.to_owned(), id)).take(model_vocab.saturating_add(1)).collect();
-    Vocabulary::new(pairs, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
+    let pairs: Vec<(&str, u64)> = lines.zip(0..).take(model_vocab.saturating_add(1)).collect();
+    Vocabulary::new(&pairs, model_vocab).map_err(|problem| LoadError::tokenizer(file, problem))
 }
 
 /// The text of a file, if it is not something that stands in its place: any lines would do as tokens.

@@ -2,7 +2,7 @@
 
 use super::{int8, open, pack, use_all};
 use cke_engine::error::Error;
-use cke_engine::formats::packed_file::{MAGIC, PackedFileError};
+use cke_engine::formats::packed_file::{MAGIC, PackedFileError, VERSION};
 use cke_engine::load_error::LoadError;
 use cke_engine::runtime::Runtime;
 use cke_testkit::tiny_models::Gpt2;
@@ -116,9 +116,11 @@ fn foreign_translated_and_newer_files_are_told_apart() {
     let mut text = FILE.clone();
     text.remove(5); // the line break of one system is not that of another
     assert!(matches!(problem(&text), PackedFileError::ChangedMagic));
-    let mut newer = FILE.clone();
-    newer[8] = 3;
-    assert!(matches!(problem(&newer), PackedFileError::Version { found: 3 }));
+    for version in [VERSION - 1, VERSION + 1] {
+        let mut other = FILE.clone();
+        other[8..16].copy_from_slice(&version.to_le_bytes());
+        assert!(matches!(problem(&other), PackedFileError::Version { found } if found == version));
+    }
     let unknown = with_table(|table| table["dtype"] = json!("int3"));
     assert!(matches!(problem(&unknown), PackedFileError::UnknownDtype { found } if found == "int3"));
     assert!(matches!(problem(&MAGIC), PackedFileError::TooShort { found: 8, .. }));

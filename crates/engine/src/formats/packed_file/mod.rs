@@ -13,16 +13,18 @@ mod error;
 mod header;
 mod writer;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cke_kernels::gemm::PanelFormat;
 use cke_kernels::scratch::AlignedBuf;
+use cke_kernels::threads::{Parallel, run_tasks};
 
 pub use self::error::PackedFileError;
 pub use self::header::Content;
@@ -39,7 +41,7 @@ use crate::weight_format::WeightFormat;
 pub const MAGIC: [u8; 8] = *b"\x89CKE\r\n\x1a\n";
 
 /// The version of the format that is written and read.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// Entries and the table begin at multiples of this many bytes.
 pub const ALIGNMENT: usize = 128;
@@ -49,6 +51,9 @@ pub const TABLE_LIMIT: usize = 64 << 20;
 
 /// Largest number of entries.
 pub const MAX_ENTRIES: usize = 1 << 17;
+
+/// Bytes whose checksums are taken together, by all threads. Between them progress is reported.
+const AHEAD: usize = 256 << 20;
 
 /// Bytes of the magic that make a packed file of a file, however damaged the rest is.
 const RECOGNISED: usize = 4;
@@ -65,6 +70,8 @@ pub struct PackedFile {
     file: Arc<FileBytes>,
     format: WeightFormat,
     entries: Vec<Entry>,
+    /// Whether each entry's checksum was found right.
+    is_right: Vec<AtomicBool>,
     /// Indices into `entries`.
     by_name: HashMap<String, usize>,
 }
@@ -126,7 +133,8 @@ impl PackedFile {
                 return Err(failed(PackedFileError::DuplicateName { entry: entry.name.clone() }));
             }
         }
-        Ok(Self { path: path.to_owned(), file: Arc::new(file), format, entries, by_name })
+        let is_right = entries.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), format, entries, is_right, by_name })
     }
 
     /// The file's path.
@@ -159,7 +167,28 @@ impl PackedFile {
     ///
     /// It is wrong, there is no such entry, or the file was written to since it was opened.
     pub fn verify(&self, name: &str) -> Result<(), LoadError> {
-        self.verified(self.entry(&[name])?).map(drop)
+        self.verified(self.index(&[name])?).map(drop)
+    }
+
+    /// Checks the checksums of the first of `names` that exists and of the entries after it, [`AHEAD`] bytes in all, by all threads of
+    /// a pool: weights are used in the order of the file. A wrong one is an error where that entry is used.
+    pub(crate) fn check_ahead(&self, names: &[&str], pool: &dyn Parallel) {
+        let Ok(first) = self.index(names) else { return };
+        if self.is_right[first].load(Relaxed) {
+            return;
+        }
+        let mut bytes = 0;
+        let is_near = |entry: &&Entry| {
+            bytes += entry.range().len();
+            bytes <= AHEAD
+        };
+        let count = self.entries[first..].iter().take_while(is_near).count().max(1);
+        // The largest first, so that threads end together.
+        let mut order: Vec<usize> = (first..first + count).collect();
+        order.sort_by_key(|&index| Reverse(self.entries[index].bytes));
+        run_tasks(pool, order.len(), &|task, _worker| {
+            self.check(order[task]);
+        });
     }
 
     /// The size of one of the model's own files; `None` if there is none of that name.
@@ -184,31 +213,31 @@ impl PackedFile {
 
     /// The bytes of one of the model's own files.
     pub(crate) fn file(&self, name: &str) -> Result<FileRange, LoadError> {
-        let entry = self.entry(&[name])?;
+        let index = self.index(&[name])?;
+        let entry = &self.entries[index];
         if entry.holds != Content::File {
             return Err(self.other_content(entry, "a file"));
         }
-        self.verified(entry)
+        self.verified(index)
     }
 
     /// The numbers of the first of `names` that exists: a (rows, cols) table.
     pub(crate) fn f32(&self, names: &[&str], rows: usize, cols: usize) -> Result<FileRange, LoadError> {
-        let entry = self.entry(names)?;
-        let wanted = Content::F32 { rows: rows as u64, cols: cols as u64 };
-        if entry.holds != wanted {
-            return Err(self.other_content(entry, wanted));
-        }
-        self.verified(entry)
+        self.weights(names, &Content::F32 { rows: rows as u64, cols: cols as u64 })
     }
 
     /// The panels of weights (k, n), if they are in the format of the kernel that is going to read them.
     pub(crate) fn panels(&self, name: &str, format: PanelFormat, size: (usize, usize)) -> Result<FileRange, LoadError> {
-        let entry = self.entry(&[name])?;
-        let wanted = Content::panels(format, size);
-        if entry.holds != wanted {
+        self.weights(&[name], &Content::panels(format, size))
+    }
+
+    fn weights(&self, names: &[&str], wanted: &Content) -> Result<FileRange, LoadError> {
+        let index = self.index(names)?;
+        let entry = &self.entries[index];
+        if entry.holds != *wanted {
             return Err(self.other_content(entry, wanted));
         }
-        self.verified(entry)
+        self.verified(index)
     }
 
     /// The error that weights are wanted as rows of numbers.
@@ -218,15 +247,16 @@ impl PackedFile {
             wanted: "a matrix row by row".to_owned(),
             found,
         };
-        match self.entry(&[name]) {
-            Ok(entry) => LoadError::packed(&self.path, problem(entry.holds.to_string())),
+        match self.index(&[name]) {
+            Ok(index) => LoadError::packed(&self.path, problem(self.entries[index].holds.to_string())),
             Err(error) => error,
         }
     }
 
-    fn entry(&self, names: &[&str]) -> Result<&Entry, LoadError> {
+    /// The place of the first of `names` that exists.
+    fn index(&self, names: &[&str]) -> Result<usize, LoadError> {
         match names.iter().find_map(|name| self.by_name.get(*name)) {
-            Some(&index) => Ok(&self.entries[index]),
+            Some(&index) => Ok(index),
             None => {
                 let wanted = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
                 Err(LoadError::packed(
@@ -238,14 +268,24 @@ impl PackedFile {
     }
 
     /// The bytes of an entry whose checksum is right.
-    fn verified(&self, entry: &Entry) -> Result<FileRange, LoadError> {
+    fn verified(&self, index: usize) -> Result<FileRange, LoadError> {
         self.file.check_unchanged(&self.path)?;
-        let Range { start, end } = entry.padded_range();
-        if checksum(&self.file.bytes()[start..end]) != entry.xxh3 {
+        let entry = &self.entries[index];
+        if !self.check(index) {
             let problem = PackedFileError::Checksum { entry: entry.name.clone() };
             return Err(LoadError::packed(&self.path, problem));
         }
         Ok(FileRange::new(Arc::clone(&self.file), entry.range()))
+    }
+
+    /// Whether an entry's checksum is right; computed until it once was.
+    fn check(&self, index: usize) -> bool {
+        let is_right = &self.is_right[index];
+        if !is_right.load(Relaxed) {
+            let entry = &self.entries[index];
+            is_right.store(checksum(&self.file.bytes()[entry.padded_range()]) == entry.xxh3, Relaxed);
+        }
+        is_right.load(Relaxed)
     }
 
     fn other_content(&self, entry: &Entry, wanted: impl fmt::Display) -> LoadError {
