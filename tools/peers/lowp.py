@@ -21,11 +21,11 @@ LAYERS = ((768, 768), (3072, 768), (768, 3072), (2304, 768))
 # Rows of a prompt, where units are the limit, and of generation, where memory is.
 MANY_ROWS = (64, 128, 512)
 FEW_ROWS = (1, 2, 4, 8)
-DTYPES = ("bf16", "int8", "q8_0", "int4", "q4_k", "q6_k")
+DTYPES = ("bf16", "int8_channel", "int8", "q8_0", "int4", "q4_k", "q6_k")
 # In f32 as well, which the others are held against.
 COLD_DTYPES = ("f32", *DTYPES)
 # Those that oneDNN's matmul multiplies.
-OF_ONEDNN = ("bf16", "int8")
+OF_ONEDNN = ("bf16", "int8_channel", "int8")
 # Query heads, key heads, elements of a head, of GPT-2 and BERT-base and of a Llama of 1B.
 HEADS = ((12, 12, 64), (32, 8, 64))
 POSITIONS = "512,2048"

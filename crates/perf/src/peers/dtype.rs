@@ -19,12 +19,14 @@ pub enum Dtype {
     F16,
     /// Weights in eight bits with scales, packed ahead, and rows rounded to eight bits as they come.
     Int8,
+    /// The same with one scale for each row and column.
+    Int8PerChannel,
     /// Weights of few bits in groups, packed ahead, and rows rounded to eight bits as they come.
     Grouped(AnyFormat),
 }
 
 /// Those that are not of weights in groups.
-const PLAIN: [Dtype; 5] = [Dtype::F32, Dtype::F64, Dtype::Bf16, Dtype::F16, Dtype::Int8];
+const PLAIN: [Dtype; 6] = [Dtype::F32, Dtype::F64, Dtype::Bf16, Dtype::F16, Dtype::Int8, Dtype::Int8PerChannel];
 
 /// What files call the format of [`Dtype::INT4`].
 pub const INT4_IN_FILES: &str = "q4_0";
@@ -60,6 +62,7 @@ impl Dtype {
             Dtype::Bf16 => "bf16",
             Dtype::F16 => "f16",
             Dtype::Int8 => "int8",
+            Dtype::Int8PerChannel => "int8_channel",
             Dtype::Grouped(format) => format.name(),
         }
     }
@@ -68,7 +71,7 @@ impl Dtype {
     pub const fn bytes(self) -> usize {
         match self {
             Dtype::F64 => 8,
-            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Grouped(_) => 4,
+            Dtype::F32 | Dtype::Bf16 | Dtype::F16 | Dtype::Int8 | Dtype::Int8PerChannel | Dtype::Grouped(_) => 4,
         }
     }
 
@@ -78,7 +81,7 @@ impl Dtype {
             Dtype::F32 | Dtype::F64 => numbers.saturating_mul(self.bytes() as u64),
             Dtype::Bf16 | Dtype::F16 => numbers.saturating_mul(2),
             // A byte each, and four of scale and four of sum for each 128.
-            Dtype::Int8 => numbers.saturating_add(numbers / 16),
+            Dtype::Int8 | Dtype::Int8PerChannel => numbers.saturating_add(numbers / 16),
             Dtype::Grouped(format) => {
                 let (weights, bytes) = format.block();
                 (numbers as u128 * bytes as u128 / weights as u128) as u64
@@ -97,6 +100,8 @@ impl Dtype {
             // Either operand by up to half a step, times the other. A step is a 127th of the largest of 128 sums and differences, which are
             // normal more or less: some 2.7 times their deviation.
             Dtype::Int8 => (2.0f64 / 3.0 / 12.0).sqrt() * (2.7 / 3.0f64.sqrt()) / 127.0,
+            // A 127th of the largest number.
+            Dtype::Int8PerChannel => (2.0f64 / 3.0 / 12.0).sqrt() / 127.0,
             // Either operand by up to half a step; that of B is a part of the distance from −1 to 1, but its scale may be rounded too.
             Dtype::Grouped(format) => {
                 let step = |bits: u32| 2.0 / (f64::from(1u32 << bits) - 2.0);

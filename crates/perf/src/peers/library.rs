@@ -47,7 +47,7 @@ impl Interface {
         match dtype {
             Dtype::F32 => true,
             Dtype::F64 => matches!(self, Interface::Cblas { .. }),
-            Dtype::Bf16 | Dtype::Int8 => matches!(self, Interface::Onednn),
+            Dtype::Bf16 | Dtype::Int8 | Dtype::Int8PerChannel => matches!(self, Interface::Onednn),
             Dtype::F16 | Dtype::Grouped(_) => false,
         }
     }

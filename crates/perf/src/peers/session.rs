@@ -17,7 +17,7 @@ use super::weights::Weights;
 use super::worker::WorkerError;
 use crate::stats::Summary;
 use cke_kernels::gemm::grouped::{FormatVisitor, GroupFormat};
-use cke_kernels::scheme::{Bf16, F16, Grouped, Int8, Scheme};
+use cke_kernels::scheme::{Bf16, F16, Grouped, Int8, Int8PerChannel, Scheme};
 use cke_kernels::scratch::AlignedBuf;
 use std::time::{Duration, Instant};
 
@@ -123,6 +123,7 @@ pub(super) fn open(
         Dtype::Bf16 => open_packed::<Bf16>(opening),
         Dtype::F16 => open_packed::<F16>(opening),
         Dtype::Int8 => open_packed::<Int8>(opening),
+        Dtype::Int8PerChannel => open_packed::<Int8PerChannel>(opening),
         Dtype::Grouped(format) => format.visit(opening),
     }
 }

@@ -125,7 +125,7 @@ fn peak(dtype: Dtype, threads: usize) -> Result<Answer, WorkerError> {
         Dtype::F32 | Dtype::F16 => Arithmetic::F32,
         Dtype::F64 => Arithmetic::F64,
         Dtype::Bf16 => Arithmetic::Bf16,
-        Dtype::Int8 => Arithmetic::Int8,
+        Dtype::Int8 | Dtype::Int8PerChannel => Arithmetic::Int8,
         // Bytes with a sign do not fit the narrow sums of AVX2.
         Dtype::Grouped(format) if bits(format) == 8 => Arithmetic::Int8,
         Dtype::Grouped(_) => Arithmetic::Int4,

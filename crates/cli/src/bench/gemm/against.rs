@@ -7,7 +7,7 @@ use cke_kernels::Cpu;
 use cke_kernels::cpu::Isa;
 use cke_kernels::gemm::grouped::{FormatVisitor, GroupFormat};
 use cke_kernels::gemm::{Form, Supported, candidates};
-use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Scheme};
+use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Int8PerChannel, Scheme};
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe, refuses_libraries};
 use std::str::FromStr;
 
@@ -99,6 +99,7 @@ fn candidates_of(cpu: &Cpu, dtype: Dtype) -> Vec<Candidate> {
         Dtype::Bf16 => candidates_of_scheme::<Bf16>(cpu, Form::Blocks),
         Dtype::F16 => candidates_of_scheme::<F16>(cpu, Form::Blocks),
         Dtype::Int8 => candidates_of_scheme::<Int8>(cpu, Form::Blocks),
+        Dtype::Int8PerChannel => candidates_of_scheme::<Int8PerChannel>(cpu, Form::Blocks),
         Dtype::Grouped(format) => format.visit(CandidatesOfFormat(cpu)),
     }
 }
