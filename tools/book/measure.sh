@@ -12,6 +12,8 @@ steps=$target/release/cke-steps
 
 table steps 'cargo run --release -p cke-steps' "$steps"
 table steps-2048 'cargo run --release -p cke-steps -- 2048 --step 4,5,6,8,9' "$steps" 2048 --step 4,5,6,8,9
+table low-precision 'cargo run --release -p cke-steps -- --low-precision' \
+  taskset -c "$cpu" "$steps" --low-precision
 table tiles 'cargo run --release -p cke-steps -- --tiles' taskset -c "$cpu" "$steps" --tiles
 table tiles-avx2 'CKE_ISA=avx2 cargo run --release -p cke-steps -- --tiles' \
   env CKE_ISA=avx2 taskset -c "$cpu" "$steps" --tiles

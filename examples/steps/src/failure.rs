@@ -13,4 +13,6 @@ pub(crate) enum Failure {
     Measure(#[from] MeasureError),
     #[error("step {step} computes a wrong product: {source}")]
     Wrong { step: u8, source: Mismatch },
+    #[error("wanted steps 1 to {last} in low precision, found {found}")]
+    NoSuchStep { found: u8, last: u8 },
 }

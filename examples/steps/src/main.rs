@@ -4,9 +4,11 @@
 //! cargo run --release -p cke-steps                all steps, 1152×1152×1152
 //! cargo run --release -p cke-steps -- 256         another size
 //! cargo run --release -p cke-steps -- --step 3    one step
+//! cargo run --release -p cke-steps -- --low-precision  eight and four bits, in six steps of their own
 //! cargo run --release -p cke-steps -- --tiles     why the register tile has the size it has
 
 mod failure;
+mod low_precision;
 mod product;
 mod race;
 mod step1_naive;
@@ -41,19 +43,30 @@ struct Arguments {
     /// Threads of the steps that use several; by default as many as this process may use
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Multiply in eight and four bits instead, in six steps of their own, on one thread
+    #[arg(long, conflicts_with = "threads")]
+    low_precision: bool,
     /// Compare register tiles, and blocks of 64×64, on operands in the first cache level
-    #[arg(long, conflicts_with_all = ["size", "step", "threads"])]
+    #[arg(long, conflicts_with_all = ["size", "step", "threads", "low_precision"])]
     tiles: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match if arguments.tiles { compare_tiles() } else { run_steps(&arguments) } {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match arguments {
+        Arguments { tiles: true, .. } => compare_tiles(),
+        Arguments { low_precision: true, size, step, .. } => low_precision::run(Cpu::host()?, *size as usize, step),
+        _ => run_steps(arguments),
     }
 }
 

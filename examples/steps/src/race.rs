@@ -27,29 +27,43 @@ pub(crate) fn race(product: &Product<'_>, steps: &mut [Step<'_>], threads: usize
     let reference = Reference::of(product);
     let mut c = AlignedBuf::zeroed(product.n * product.n)?;
     let mut outcome = Outcome { seconds: Vec::new(), peaks: [0.0; 2] };
-    let mut spent = Vec::new();
     for step in &mut *steps {
         c.fill(f32::NAN);
         let seconds = time(step, &mut c)?;
         reference.check(&c).map_err(|source| Failure::Wrong { step: step.number, source })?;
         outcome.seconds.push(seconds);
-        spent.push(seconds);
     }
-    for _ in 0..ROUNDS {
+    let measure_peaks = || {
         for (best, threads) in outcome.peaks.iter_mut().zip([1, threads]) {
             *best = best.max(measure_peak(product.cpu.isa(), threads)?.gflops);
         }
-        for (index, step) in steps.iter_mut().enumerate() {
-            let mut left = if spent[index] < LIMIT { WINDOW } else { 0.0 };
+        Ok(())
+    };
+    in_turns(steps, &mut outcome.seconds, measure_peaks, |step| time(step, &mut c))?;
+    Ok(outcome)
+}
+
+/// Times all steps in turns; `seconds` has the first time of each, and gets the best of all rounds.
+pub(crate) fn in_turns<S>(
+    steps: &mut [S],
+    seconds: &mut [f64],
+    mut measure_peaks: impl FnMut() -> Result<(), Failure>,
+    mut time: impl FnMut(&mut S) -> Result<f64, Failure>,
+) -> Result<(), Failure> {
+    let mut spent = seconds.to_vec();
+    for _ in 0..ROUNDS {
+        measure_peaks()?;
+        for ((step, best), spent) in steps.iter_mut().zip(&mut *seconds).zip(&mut spent) {
+            let mut left = if *spent < LIMIT { WINDOW } else { 0.0 };
             while left > 0.0 {
-                let seconds = time(step, &mut c)?;
-                outcome.seconds[index] = outcome.seconds[index].min(seconds);
-                spent[index] += seconds;
+                let seconds = time(step)?;
+                *best = best.min(seconds);
+                *spent += seconds;
                 left -= seconds;
             }
         }
     }
-    Ok(outcome)
+    Ok(())
 }
 
 fn time(step: &mut Step<'_>, c: &mut [f32]) -> Result<f64, Failure> {
