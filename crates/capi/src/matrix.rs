@@ -14,10 +14,11 @@ pub enum cke_dtype {
     CKE_F32 = 0,
     /// double
     CKE_F64 = 1,
-    /// Of plans alone: weights in eight bits with a scale for each 128 of a column, rows rounded to eight bits as they come. All matrices
-    /// are float.
+    /// Of plans alone: weights and rows in eight bits with a scale for each 128 of K. Each such group is multiplied by a matrix of ±1
+    /// before it is rounded, so that large numbers cost less precision; products stay the same. All matrices are float.
     CKE_INT8 = 2,
-    /// Of plans alone: weights in four bits with a scale for each 32 of a column, rows as for CKE_INT8. All matrices are float.
+    /// Of plans alone: weights in four bits and rows in eight, with a scale for each 32 of K; not multiplied before. All matrices are
+    /// float.
     CKE_INT4 = 3,
     /// Of plans alone: weights rounded to bf16. All matrices are float.
     CKE_BF16 = 4,

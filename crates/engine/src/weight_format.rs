@@ -10,7 +10,8 @@ use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Scheme};
 use std::fmt;
 use std::str::FromStr;
 
-/// The numbers of linear layers; embedding tables, norms and attention stay in f32.
+/// The number format of the weights of linear layers, and of an embedding that is the output projection too. Other embedding tables and
+/// norms stay in f32; the format of keys and values is [`KvDtype`], bf16 by default unless the weights are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WeightFormat {
     /// 32 bits, as the checkpoint's numbers widen to.
