@@ -106,6 +106,9 @@ enum cke_dtype
     CKE_BF16 = 4,
     /// Of plans alone: weights rounded to IEEE binary16, infinite from 65520 on. All matrices are float.
     CKE_F16 = 5,
+    /// Of plans alone: as CKE_INT8, with one scale for each row and each column of weights, and nothing multiplied before: what other
+    /// libraries mean by int8. All matrices are float.
+    CKE_INT8_CHANNEL = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -321,8 +324,8 @@ void cke_context_destroy(struct cke_context *context);
 
 /// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
-/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32; or CKE_BF16 or CKE_F16, CKE_INT8, or
-/// CKE_INT4 for weights in about a half, a quarter or an eighth of the memory.
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32; or CKE_BF16 or CKE_F16, CKE_INT8 or
+/// CKE_INT8_CHANNEL, or CKE_INT4 for weights in about a half, a quarter or an eighth of the memory.
 cke_status cke_plan_create(cke_dtype dtype,
                            size_t m,
                            size_t n,

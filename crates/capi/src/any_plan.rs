@@ -3,7 +3,7 @@
 use crate::matrix::cke_dtype;
 use crate::status::Failure;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, PanelFormat, Shape};
-use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
+use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Int8PerChannel};
 use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Error};
 
@@ -72,4 +72,6 @@ macro_rules! any_plan {
     };
 }
 
-any_plan!(F32 CKE_F32, Bf16 CKE_BF16, F16 CKE_F16, Int8 CKE_INT8, Int4 CKE_INT4);
+any_plan!(
+    F32 CKE_F32, Bf16 CKE_BF16, F16 CKE_F16, Int8 CKE_INT8, Int8PerChannel CKE_INT8_CHANNEL, Int4 CKE_INT4
+);

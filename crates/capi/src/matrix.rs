@@ -24,6 +24,9 @@ pub enum cke_dtype {
     CKE_BF16 = 4,
     /// Of plans alone: weights rounded to IEEE binary16, infinite from 65520 on. All matrices are float.
     CKE_F16 = 5,
+    /// Of plans alone: as CKE_INT8, with one scale for each row and each column of weights, and nothing multiplied before: what other
+    /// libraries mean by int8. All matrices are float.
+    CKE_INT8_CHANNEL = 6,
 }
 
 /// A matrix to read: element (i, j) stands i · row_stride + j · col_stride elements after data.
@@ -124,8 +127,8 @@ impl cke_dtype {
     pub(crate) fn known(dtype: MaybeUninit<cke_dtype>) -> Result<cke_dtype, Failure> {
         // SAFETY: an argument from C is an initialised int32_t, of which cke_dtype has the layout.
         let found = unsafe { dtype.as_ptr().cast::<i32>().read() };
-        use cke_dtype::{CKE_BF16, CKE_F16, CKE_F32, CKE_F64, CKE_INT4, CKE_INT8};
-        let all = [CKE_F32, CKE_F64, CKE_INT8, CKE_INT4, CKE_BF16, CKE_F16];
+        use cke_dtype::{CKE_BF16, CKE_F16, CKE_F32, CKE_F64, CKE_INT4, CKE_INT8, CKE_INT8_CHANNEL};
+        let all = [CKE_F32, CKE_F64, CKE_INT8, CKE_INT4, CKE_BF16, CKE_F16, CKE_INT8_CHANNEL];
         all.into_iter().find(|&dtype| dtype as i32 == found).ok_or(Failure::Unsupported { what: "dtype", found })
     }
 }

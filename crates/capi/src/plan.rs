@@ -23,8 +23,8 @@ pub struct cke_packed {
 
 /// Makes a plan for C (m, n) = activation(scale · A (m, k) · B (k, n) + bias) + residual.
 ///
-/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32; or CKE_BF16 or CKE_F16, CKE_INT8, or
-/// CKE_INT4 for weights in about a half, a quarter or an eighth of the memory.
+/// m is about the most rows that a call will have; calls may have any number. dtype is CKE_F32; or CKE_BF16 or CKE_F16, CKE_INT8 or
+/// CKE_INT8_CHANNEL, or CKE_INT4 for weights in about a half, a quarter or an eighth of the memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cke_plan_create(
     dtype: MaybeUninit<cke_dtype>,

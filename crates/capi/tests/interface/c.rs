@@ -13,6 +13,8 @@ pub(crate) const F64: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_F
 /// A dtype as an argument from C.
 pub(crate) const INT8: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT8);
 /// A dtype as an argument from C.
+pub(crate) const INT8_CHANNEL: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT8_CHANNEL);
+/// A dtype as an argument from C.
 pub(crate) const INT4: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_INT4);
 /// A dtype as an argument from C.
 pub(crate) const BF16: MaybeUninit<cke_dtype> = MaybeUninit::new(cke_dtype::CKE_BF16);

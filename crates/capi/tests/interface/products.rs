@@ -4,7 +4,7 @@ use crate::c::*;
 use cke::*;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-use cke_kernels::scheme::{self, Bf16, Int4, Int8, Scheme};
+use cke_kernels::scheme::{self, Bf16, Int4, Int8, Int8PerChannel, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
 use cke_kernels::view::{MatMut, MatRef};
@@ -70,6 +70,7 @@ fn plans_of_every_dtype_have_the_bits_of_the_rust_interface() {
     check_plan_of::<Bf16>(BF16, 0.5);
     check_plan_of::<scheme::F16>(F16, 0.5);
     check_plan_of::<Int8>(INT8, 0.27);
+    check_plan_of::<Int8PerChannel>(INT8_CHANNEL, 0.27);
     check_plan_of::<Int4>(INT4, 0.15);
 }
 
