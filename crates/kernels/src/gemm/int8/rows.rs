@@ -39,6 +39,7 @@ pub(super) const fn format<const GROUP: usize, const WHOLE: bool>(rows: QuadRows
 }
 
 /// What prepares the rows of a kernel with these needs.
+#[cfg_attr(target_arch = "aarch64", expect(unused_variables, reason = "one way for all kernels of 64-bit ARM"))]
 pub(super) const fn prepare_as<const GROUP: usize, const WHOLE: bool>(
     rows: QuadRows,
     needs: Features,

@@ -1,8 +1,8 @@
 //! The kernels of 64-bit ARM, for the lists of the file above. 32 registers hold 24 sums beside their operands.
 
 use super::{
-    CopyBlock, Dot, DotElement, Entry, Form, Isa, KBlocks, Microkernel, NEON_DOTPROD, Outer, PanelFormat, QuadRows,
-    RowFormat, RowSteps, Scheme, Sweep, Tile, TileKernel, bf16, f16, halves, int8, scheme,
+    CopyBlock, Dot, DotElement, Entry, Form, Isa, KBlocks, Microkernel, Outer, PanelFormat, RowFormat, RowSteps,
+    Scheme, Sweep, Tile, TileKernel, bf16, f16, halves, scheme,
 };
 use crate::simd::Neon;
 
