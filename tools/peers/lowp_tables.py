@@ -76,7 +76,7 @@ def library_share(row):
 
 
 def times(rows, more, one):
-    """For each layer the time of so many rows over that of others."""
+    """For each layer the time of `rows` rows over that of others."""
     rates = {(row["n"], row["k"], row["m"]): row["entries"][0]["rate"]["best"] for row in rows if "rate" in row["entries"][0]}
     seconds = {key: key[2] / rate for key, rate in rates.items()}
     layers_of_both = [(n, k) for n, k, m in seconds if m == one and (n, k, more) in seconds]

@@ -127,7 +127,7 @@ impl<S: Scheme> PackedB<S> {
         self.as_bytes().len()
     }
 
-    /// Of so many rows, or their multiples, parts of B that are packed by themselves must be: of all where one scale serves whole columns.
+    /// Rows of which a part of B must have a multiple, unless it ends with B: all of them where one scale serves whole columns.
     pub fn rows_at_a_time(&self) -> usize {
         match self.kernel.tiles().kernel().k_blocks {
             KBlocks::Whole => self.k.max(1),

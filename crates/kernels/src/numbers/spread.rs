@@ -19,7 +19,7 @@ const STRIDE: usize = 8;
 /// Numbers in one multiplication by the matrix of 4.
 const BLOCK: usize = 4 * STRIDE;
 
-/// Numbers in one multiplication by the matrix of 16, which are so many of blocks.
+/// Numbers that are multiplied by the matrix of 16, 16 of them at a time: four blocks.
 pub(crate) const WIDE_BLOCK: usize = 4 * BLOCK;
 
 /// The first `len` numbers of a group, spread. Not finite if one of them is not, or if a sum of four is beyond f32.

@@ -17,7 +17,14 @@ pub(crate) trait Quantize: Copy {
     fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32;
 
     /// The same for each of several parts.
-    fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS];
+    #[inline(always)]
+    fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
+        let mut largest = [0; PARTS];
+        for (largest, part) in largest.iter_mut().zip(parts) {
+            *largest = self.largest(part);
+        }
+        largest
+    }
 
     /// Scales and factors as [`scale_for`] makes them.
     fn scales(self, largest: &[u32; PARTS]) -> ([f32; PARTS], [f32; PARTS]);
@@ -40,11 +47,6 @@ impl Quantize for Scalar {
     #[inline(always)]
     fn largest<const N: usize>(self, numbers: &[f32; N]) -> u32 {
         largest_magnitude(numbers)
-    }
-
-    #[inline(always)]
-    fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
-        parts.map(|part| largest_magnitude(&part))
     }
 
     #[inline(always)]
@@ -91,15 +93,6 @@ mod avx2 {
                 let one = _mm_max_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
                 _mm_cvtsi128_si32(one) as u32
             }
-        }
-
-        #[inline(always)]
-        fn largest_of_each(self, parts: &[[f32; PART]; PARTS]) -> [u32; PARTS] {
-            let mut largest = [0; PARTS];
-            for (largest, part) in largest.iter_mut().zip(parts) {
-                *largest = self.largest(part);
-            }
-            largest
         }
 
         #[inline(always)]

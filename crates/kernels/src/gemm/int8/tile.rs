@@ -8,6 +8,7 @@ use crate::gemm::micro::in_memory::SumsInMemory;
 use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
+use std::ops::Range;
 use std::ptr::null;
 
 #[cfg(target_arch = "aarch64")]
@@ -209,6 +210,43 @@ impl Group {
         }
     }
 
+    /// sums += the products of a quad, for some rows.
+    ///
+    /// # Safety
+    /// The rows are valid for reads of a block, and so are the panels that the vectors lie in; the quad lies inside of it.
+    #[inline(always)]
+    unsafe fn add_quad<Q, const LANES: usize, const VECTORS: usize, const MR: usize>(
+        &self,
+        q: Q,
+        rows: Range<usize>,
+        quad: usize,
+        sums: &mut [[Q::Sums; VECTORS]; MR],
+    ) where
+        Q: Quads<LANES>,
+    {
+        let brick = SCALES + SUMS + quad * BRICK;
+        // SAFETY: promised by the caller.
+        unsafe {
+            let numbers = self.rows.add(HEAD + rows.start * self.row_stride + quad * QUAD * Q::ROWS.number_bytes());
+            let mut columns = [q.columns(self.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
+            for (j, columns) in columns.iter_mut().enumerate().skip(1) {
+                *columns = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
+            }
+            if MR <= STREAMED_ROWS && self.ahead > 0 {
+                for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
+                    let ahead = self.blocks.wrapping_add(panel * self.panel_stride + brick + self.ahead);
+                    q.floats().prefetch(ahead.cast());
+                }
+            }
+            for i in 0..rows.len() {
+                let row = q.row(numbers.add(i * self.row_stride));
+                for j in 0..VECTORS {
+                    sums[i][j] = q.add_products(sums[i][j], columns[j], row);
+                }
+            }
+        }
+    }
+
     /// The products of the rows from `first` on. Those that wait are added meanwhile, a row at a time: all at once, they would keep the
     /// units from multiplying. On instruction sets with few registers none wait.
     ///
@@ -237,30 +275,13 @@ impl Group {
                 *start = q.start(self.columns::<LANES>(j, SCALES, size_of::<i32>()).cast());
             }
             let mut products = Products { sums: [start; MR], group: self, first, added };
-            let numbers = self.rows.add(HEAD + first * self.row_stride);
             let mut quad = 0;
             for part in 0..parts {
                 if Q::SUMS_WAIT {
                     waiting.add_row(q, part, sums);
                 }
                 while quad < quads * (part + 1) / parts {
-                    let brick = SCALES + SUMS + quad * BRICK;
-                    let mut columns = [q.columns(self.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
-                    for (j, columns) in columns.iter_mut().enumerate().skip(1) {
-                        *columns = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
-                    }
-                    if MR <= STREAMED_ROWS && self.ahead > 0 {
-                        for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
-                            let ahead = self.blocks.wrapping_add(panel * self.panel_stride + brick + self.ahead);
-                            q.floats().prefetch(ahead.cast());
-                        }
-                    }
-                    for i in 0..rows {
-                        let row = q.row(numbers.add(i * self.row_stride + quad * QUAD * Q::ROWS.number_bytes()));
-                        for j in 0..VECTORS {
-                            products.sums[i][j] = q.add_products(products.sums[i][j], columns[j], row);
-                        }
-                    }
+                    self.add_quad(q, first..first + rows, quad, &mut products.sums);
                     quad += 1;
                 }
             }

@@ -1,13 +1,11 @@
 //! Tiles whose rows and columns have one scale each: products stay in registers, in 32 bits, for as many blocks as these can hold.
 
 use super::Group;
-use crate::gemm::int8::columns::{BRICK, SCALES, SUMS};
-use crate::gemm::int8::rows::HEAD;
+use crate::gemm::int8::columns::SCALES;
 use crate::gemm::int8::{COLS, QUAD};
 use crate::gemm::micro::in_memory::SumsInMemory;
-use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
-use crate::simd::{Quads, Simd};
+use crate::simd::Quads;
 
 /// Steps of K whose products fit 32 bits: each is below 255 · 127, of an unsigned row.
 const EXACT_STEPS: usize = 1 << 16;
@@ -21,6 +19,7 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
 ) where
     Q: Quads<LANES>,
 {
+    const { assert!(EXACT_STEPS.is_multiple_of(GROUP), "wanted sums of whole blocks") };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
@@ -104,25 +103,8 @@ impl Run {
             let Run { mut group, mut steps, .. } = self;
             while steps > 0 {
                 let now = GROUP.min(steps);
-                let numbers = group.rows.add(HEAD + first * group.row_stride);
                 for quad in 0..now.div_ceil(QUAD) {
-                    let brick = SCALES + SUMS + quad * BRICK;
-                    let mut columns = [q.columns(group.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
-                    for (j, columns) in columns.iter_mut().enumerate().skip(1) {
-                        *columns = q.columns(group.columns::<LANES>(j, brick, QUAD).cast());
-                    }
-                    if MR <= STREAMED_ROWS && group.ahead > 0 {
-                        for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
-                            let ahead = group.blocks.wrapping_add(panel * group.panel_stride + brick + group.ahead);
-                            q.floats().prefetch(ahead.cast());
-                        }
-                    }
-                    for i in 0..rows {
-                        let row = q.row(numbers.add(i * group.row_stride + quad * QUAD * Q::ROWS.number_bytes()));
-                        for j in 0..VECTORS {
-                            products[i][j] = q.add_products(products[i][j], columns[j], row);
-                        }
-                    }
+                    group.add_quad(q, first..first + rows, quad, &mut products);
                 }
                 group.rows = group.rows.wrapping_add(self.row_block);
                 group.blocks = group.blocks.wrapping_add(self.column_block);
