@@ -12,10 +12,10 @@ use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
 use crate::runtime::Runtime;
 use crate::source::Source;
-use crate::weight_format::WeightFormat;
+use crate::weight_format::{Int4, WeightFormat};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, RowBuf, Shape};
-use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
+use cke_kernels::scheme::{Bf16, F16, F32, Int8};
 use cke_kernels::view::{MatMut, MatRef};
 
 /// How a weight matrix is stored.

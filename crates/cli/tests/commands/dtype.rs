@@ -52,7 +52,7 @@ fn dtype_that_the_cpu_has_no_instructions_for_is_said_with_its_kernel_unless_qui
         ("bf16", "scalar_bf16_widen_4x16"),
         ("f16", "scalar_f16_widen_4x16"),
         ("int8", "scalar_int8_4x16"),
-        ("int4", "scalar_int4_2x16"),
+        ("int4", "scalar_q4_1_2x16"),
     ] {
         let notice = format!("{dtype} runs on `{kernel}`");
         assert!(stderr(&["--dtype", dtype]).contains(&notice));

@@ -17,6 +17,10 @@ const LANES: usize = 8;
 /// Candidates for a scale: the number of largest magnitude comes to LOW times 1.25 − 1/32 · c.
 const CANDIDATES: usize = 16;
 
+/// Candidates for either end of a range of levels, all pairs of which are [`CANDIDATES`]; each cuts this part of the range more off.
+const END_CANDIDATES: usize = 4;
+const END_STEP: f32 = 1.0 / 24.0;
+
 /// Levels from LOW to HIGH for weights, and their scale, which is an f16: that of the candidates which leaves the least squared error,
 /// its scale being the best for its levels.
 ///
@@ -48,8 +52,15 @@ pub(super) fn symmetric<const LOW: i32, const HIGH: i32>(weights: &[f32], levels
     scale
 }
 
-/// Levels from 0 to HIGH above a minimum for weights, with the scale and the minimum, both of which are f16. The scale is NaN if a weight is
-/// not finite, and all else zero then.
+/// Levels from 0 to HIGH above a minimum for weights, with the scale and the minimum, both of which are f16: of the candidates for the ends
+/// those which leave the least squared error, scale and minimum being the best for their levels.
+///
+/// ```text
+/// error of levels q, scale d and minimum m:  Σ (w − d · q − m)²,  least for  d = cov(w, q) / var(q),  m = mean(w) − d · mean(q),
+/// where it is smaller the larger  cov(w, q)² / var(q)  is
+/// ```
+///
+/// The scale is NaN if a weight is not finite, and all else zero then.
 #[inline(always)]
 pub(super) fn above_minimum<const HIGH: i32>(weights: &[f32], levels: &mut [u8]) -> (f32, f32) {
     levels.fill(0);
@@ -57,11 +68,52 @@ pub(super) fn above_minimum<const HIGH: i32>(weights: &[f32], levels: &mut [u8])
         return (f32::NAN, 0.0);
     }
     let (lowest, highest) = weights.iter().fold((f32::MAX, f32::MIN), |(low, high), &w| (low.min(w), high.max(w)));
-    let (scale, minimum) = (as_half((highest - lowest) / HIGH as f32), as_half(lowest));
+    let range = highest - lowest;
+    if range < NEGLIGIBLE || range == f32::INFINITY {
+        return (0.0, as_half(lowest));
+    }
+    let count = weights.len() as f32;
+    let sum = weights.iter().map(|w| w - lowest).sum::<f32>();
+    let (mut best, mut scale, mut minimum) = (0.0, 0.0, lowest);
+    for candidate in 0..CANDIDATES {
+        let [below, above] = [candidate / END_CANDIDATES, candidate % END_CANDIDATES].map(|cut| cut as f32 * END_STEP);
+        let (low, inverse) = (lowest + below * range, HIGH as f32 / (range * (1.0 - below - above)));
+        let Moments { levels, squares, products } = moments::<HIGH>(weights, lowest, (low, inverse));
+        let (variance, covariance) = (squares - levels * levels / count, products - levels * sum / count);
+        let explained = covariance * covariance / variance;
+        if explained > best {
+            (best, scale) = (explained, covariance / variance);
+            minimum = lowest + (sum - scale * levels) / count;
+        }
+    }
+    let (scale, minimum) = (as_half(scale), as_half(minimum));
     for (level, &w) in levels.iter_mut().zip(weights) {
         *level = nearest::<0, HIGH>(w - minimum, scale) as u8;
     }
     (scale, minimum)
+}
+
+/// Sums over the levels of weights.
+struct Moments {
+    levels: f32,
+    squares: f32,
+    products: f32,
+}
+
+/// Σ q, Σ q·q and Σ (w − origin)·q with q the level nearest to (w − low) · inverse.
+#[inline(always)]
+fn moments<const HIGH: i32>(weights: &[f32], origin: f32, (low, inverse): (f32, f32)) -> Moments {
+    let (mut levels, mut squares, mut products) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    for weights in weights.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            let q = rounded::<0, HIGH>((weights[lane] - low) * inverse);
+            levels[lane] += q;
+            squares[lane] += q * q;
+            products[lane] += (weights[lane] - origin) * q;
+        }
+    }
+    let total = |lanes: [f32; LANES]| lanes.iter().sum();
+    Moments { levels: total(levels), squares: total(squares), products: total(products) }
 }
 
 /// For each weight the index of the nearest level of a table, and the scale, which is an f16: the best for the levels that come of bringing
