@@ -112,7 +112,7 @@ impl Opening<'_> {
 /// In which numbers a model is held, and whether they are kept.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32; bf16 and f16 take half of the memory, int8 a bit more than a quarter, int4 less than a sixth, and all
+    /// Numbers of the weights: f32; bf16 and f16 take half of the memory, int8 a bit more than a quarter, int4 about a fifth, and all
     /// four change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,

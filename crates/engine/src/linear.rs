@@ -1,6 +1,8 @@
 //! Linear layers: weights packed once for the kernel that reads them.
 
 mod layer;
+mod mixed;
+mod qkv;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -12,11 +14,12 @@ use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
 use crate::runtime::Runtime;
 use crate::source::Source;
-use crate::weight_format::{Int4, WeightFormat};
+use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, RowBuf, Shape};
 use cke_kernels::scheme::{Bf16, F16, F32, Int8};
 use cke_kernels::view::{MatMut, MatRef};
+use std::ops::Range;
 
 /// How a weight matrix is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +40,52 @@ impl Layout {
     }
 }
 
+/// How much a model's results depend on how well weights are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sensitivity {
+    Usual,
+    /// Those of the head, an embedding with it, and of the values of attention.
+    High,
+}
+
 /// Outputs of a layer, as a source has them.
 struct Part<'s> {
     source: &'s Source<'s>,
     name: &'s str,
     layout: Layout,
-    outputs: usize,
+    /// Outputs of the stored matrix.
+    stored: usize,
+    /// Those of them that are part of the layer.
+    range: Range<usize>,
+    sensitivity: Sensitivity,
+}
+
+impl<'s> Part<'s> {
+    /// All outputs of a matrix.
+    fn whole(source: &'s Source<'s>, name: &'s str, layout: Layout, outputs: usize) -> Part<'s> {
+        Part { source, name, layout, stored: outputs, range: 0..outputs, sensitivity: Sensitivity::Usual }
+    }
+
+    /// The same part, rounded with more care if the format makes a difference.
+    fn sensitive(self) -> Part<'s> {
+        Part { sensitivity: Sensitivity::High, ..self }
+    }
+
+    fn outputs(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Rows and columns of the stored matrix.
+    fn stored_shape(&self, inputs: usize) -> (usize, usize) {
+        self.layout.shape(inputs, self.stored)
+    }
+
+    /// What its weights are called in a packed file.
+    fn full_name(&self) -> String {
+        let name = self.source.full_name(self.name);
+        let Range { start, end } = self.range;
+        if self.outputs() == self.stored { name } else { format!("{name}[{start}..{end}]") }
+    }
 }
 
 /// The weights of all parts side by side, in the runtime's format.
@@ -52,7 +95,7 @@ fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<
         WeightFormat::Bf16 => Box::new(PackedLayer::<Bf16>::load(runtime, parts, inputs)?),
         WeightFormat::F16 => Box::new(PackedLayer::<F16>::load(runtime, parts, inputs)?),
         WeightFormat::Int8 => Box::new(PackedLayer::<Int8>::load(runtime, parts, inputs)?),
-        WeightFormat::Int4 => Box::new(PackedLayer::<Int4>::load(runtime, parts, inputs)?),
+        WeightFormat::Int4 => return mixed::load(runtime, parts, inputs),
         WeightFormat::Stored => return stored::load(runtime, parts, inputs),
     };
     Ok(vec![layer])
@@ -94,8 +137,20 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let parts = load_weights(runtime, &[Part { source, name, layout, outputs }], inputs)?;
+        let parts = load_weights(runtime, &[Part::whole(source, name, layout, outputs)], inputs)?;
         Ok(Linear::of(parts, inputs, None))
+    }
+
+    /// A layer from the (outputs, inputs) matrix `name` of a source, whose outputs are those of the model.
+    pub(crate) fn head(
+        runtime: &Runtime,
+        source: &Source<'_>,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Linear, Error> {
+        let part = Part::whole(source, name, Layout::OutIn, outputs).sensitive();
+        Ok(Linear::of(load_weights(runtime, &[part], inputs)?, inputs, None).named("logits", None))
     }
 
     /// Parts side by side.
@@ -112,7 +167,7 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let part = Part { source, name, layout: Layout::OutIn, outputs };
+        let part = Part::whole(source, name, Layout::OutIn, outputs);
         Ok(Linear::of(stored::load(runtime, &[part], inputs)?, inputs, None))
     }
 
@@ -123,11 +178,13 @@ impl Linear {
         inputs: usize,
         has_bias: bool,
     ) -> Result<Linear, Error> {
-        let part = |(source, outputs)| Part { source, name: "weight", layout: Layout::OutIn, outputs };
-        let weights = parts.iter().map(|(source, outputs)| part((source, *outputs))).collect::<Vec<_>>();
+        let weights = parts
+            .iter()
+            .map(|(source, outputs)| Part::whole(source, "weight", Layout::OutIn, *outputs))
+            .collect::<Vec<_>>();
         let weights = load_weights(runtime, &weights, inputs)?;
-        let bias = if has_bias { Some(joined_bias(parts)?) } else { None };
-        Ok(Linear::of(weights, inputs, bias))
+        let bias = has_bias.then(|| joined_bias(parts.iter().map(|(source, outputs)| (source, *outputs))));
+        Ok(Linear::of(weights, inputs, bias.transpose()?))
     }
 
     /// The same layer under a name, as part of a layer of the model.
@@ -161,7 +218,13 @@ impl Linear {
     }
 
     /// What [`Linear::bytes`] would be for a layer of this size; no memory is allocated for the answer.
-    pub(crate) fn bytes_for(cpu: &Cpu, format: WeightFormat, inputs: usize, outputs: usize, has_bias: bool) -> usize {
+    pub(crate) fn bytes_for(
+        cpu: &Cpu,
+        format: WeightFormat,
+        (inputs, outputs): (usize, usize),
+        sensitivity: Sensitivity,
+        has_bias: bool,
+    ) -> usize {
         let bias = if has_bias { outputs * size_of::<f32>() } else { 0 };
         let weights = match format {
             // At most.
@@ -169,7 +232,7 @@ impl Linear {
             WeightFormat::Bf16 => PackedLayer::<Bf16>::bytes_for(cpu, inputs, outputs),
             WeightFormat::F16 => PackedLayer::<F16>::bytes_for(cpu, inputs, outputs),
             WeightFormat::Int8 => PackedLayer::<Int8>::bytes_for(cpu, inputs, outputs),
-            WeightFormat::Int4 => PackedLayer::<Int4>::bytes_for(cpu, inputs, outputs),
+            WeightFormat::Int4 => mixed::bytes_for(cpu, inputs, outputs, sensitivity),
         };
         weights + bias
     }
@@ -254,10 +317,10 @@ impl Linear {
 }
 
 /// The biases of all parts, one after the other.
-fn joined_bias(parts: &[(Source<'_>, usize)]) -> Result<Vec<f32>, Error> {
-    let mut bias = with_capacity(parts.iter().map(|(_, outputs)| outputs).sum())?;
+fn joined_bias<'s>(parts: impl Iterator<Item = (&'s Source<'s>, usize)> + Clone) -> Result<Vec<f32>, Error> {
+    let mut bias = with_capacity(parts.clone().map(|(_, outputs)| outputs).sum())?;
     for (source, outputs) in parts {
-        bias.extend(source.vector(&["bias"], *outputs)?);
+        bias.extend(source.vector(&["bias"], outputs)?);
     }
     Ok(bias)
 }

@@ -3,7 +3,7 @@
 use crate::activations::{Activations, Cut, Widths};
 use crate::config::{BertConfig, DecoderConfig, Gpt2Config, ModelConfig};
 use crate::error::Error;
-use crate::linear::Linear;
+use crate::linear::{Linear, Sensitivity};
 use crate::models::causal::MAX_ROWS;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
@@ -47,7 +47,7 @@ fn table(rows: usize, cols: usize) -> usize {
 
 fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let Gpt2Config { vocab_size, n_positions, n_embd: width, n_layer, .. } = *config;
-    let head = Linear::bytes_for(cpu, format, width, vocab_size, false);
+    let head = Linear::bytes_for(cpu, format, (width, vocab_size), Sensitivity::High, false);
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
     let tables = token_table + table(n_positions, width);
     Ok(MemoryEstimate {
@@ -58,7 +58,7 @@ fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) ->
 
 fn decoder(config: &DecoderConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let DecoderConfig { vocab_size, hidden_size: width, max_position_embeddings: positions, .. } = *config;
-    let head = Linear::bytes_for(cpu, format, width, vocab_size, false);
+    let head = Linear::bytes_for(cpu, format, (width, vocab_size), Sensitivity::High, false);
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
     let biases = [config.has_qkv_bias, config.has_output_bias, config.has_mlp_bias, config.has_mlp_bias];
     let layers = config.layers.len();
@@ -105,10 +105,8 @@ fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) ->
 fn block(cpu: &Cpu, format: WeightFormat, widths: Widths, has_bias: &[bool; 4]) -> usize {
     let Widths { stream, inner, gated, qkv } = widths;
     let up = if gated > 0 { gated } else { inner };
-    let layers = [(stream, qkv.row_width()), (qkv.query_width(), stream), (stream, up), (inner, stream)];
-    let bytes = layers
-        .iter()
-        .zip(has_bias)
-        .map(|(&(inputs, outputs), &has_bias)| Linear::bytes_for(cpu, format, inputs, outputs, has_bias));
-    bytes.sum()
+    let [qkv_bias, others @ ..] = *has_bias;
+    let layers = [(qkv.query_width(), stream), (stream, up), (inner, stream)];
+    let bytes = |(size, has_bias)| Linear::bytes_for(cpu, format, size, Sensitivity::Usual, has_bias);
+    Linear::qkv_bytes_for(cpu, format, stream, qkv, qkv_bias) + layers.into_iter().zip(others).map(bytes).sum::<usize>()
 }

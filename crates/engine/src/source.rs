@@ -13,6 +13,7 @@ use crate::weights::{Scope, Tensor};
 use cke_kernels::gemm::PanelFormat;
 use cke_kernels::scratch::{AlignedBuf, HugePages};
 use cke_kernels::threads::{Parallel, Serial};
+use cke_kernels::view::MatRef;
 use std::fmt::Display;
 use std::ops::Range;
 
@@ -247,31 +248,46 @@ impl<'a> Source<'a> {
         self.loading.sink
     }
 
-    /// Calls `take(first_row, slab)` for each run of rows of a (rows, cols) matrix, in order, with memory for one slab only. Runs begin
-    /// at multiples of `unit` rows.
+    /// Calls `take(row, slab)` for each run of rows of a block of a (rows, cols) matrix, in order and from 0 on, with memory for one slab
+    /// only. Runs begin at multiples of `unit` rows.
     pub(crate) fn slabs(
         &self,
         pool: &dyn Parallel,
         name: &str,
-        rows: usize,
-        cols: usize,
+        (rows, cols): (usize, usize),
+        block: (Range<usize>, Range<usize>),
         unit: usize,
-        mut take: impl FnMut(usize, &[f32]) -> Result<(), Error>,
+        mut take: impl FnMut(usize, MatRef<'_, f32>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let array = self.array(&[name], &[rows, cols])?;
-        let mut ranges = slab_ranges(rows, cols, unit).peekable();
+        let (of_rows, of_cols) = block;
+        let mut ranges = slab_ranges(of_rows.len(), cols, unit).peekable();
         let mut slab = zeros(ranges.peek().map_or(0, Range::len) * cols)?;
-        for range in ranges {
-            let (first, part) = (range.start, &mut slab[..range.len() * cols]);
-            self.read(pool, &array, range, part)?;
-            take(first, part)?;
+        for Range { start, end } in ranges {
+            let slab = &mut slab[..(end - start) * cols];
+            self.convert(pool, &array, of_rows.start + start..of_rows.start + end, slab)?;
+            take(start, MatRef::new(slab, end - start, cols)?.block(0..end - start, of_cols.clone()))?;
+            (self.loading.loaded)(((end - start) * of_cols.len() * size_of::<f32>()) as u64);
         }
+        Ok(())
+    }
+
+    /// All rows that are wanted of an array, as [`Source::convert`] does, and reports them.
+    fn read(
+        &self,
+        pool: &dyn Parallel,
+        array: &Array<'_>,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<(), LoadError> {
+        self.convert(pool, array, rows, out)?;
+        (self.loading.loaded)(size_of_val(out) as u64);
         Ok(())
     }
 
     /// Rows of an array as f32, by the threads of a pool; the file's pages behind them are given back, so that a load never holds the
     /// weights twice.
-    fn read(
+    fn convert(
         &self,
         pool: &dyn Parallel,
         array: &Array<'_>,
@@ -287,7 +303,6 @@ impl<'a> Source<'a> {
         if let Array::Stored(tensor) = array {
             tensor.release_rows(rows);
         }
-        (self.loading.loaded)(size_of_val(out) as u64);
         Ok(())
     }
 
@@ -353,11 +368,12 @@ mod tests {
         let (rows, cols) = (7, SLAB_BYTES / size_of::<f32>() / 4);
         let slabs = |unit: usize| {
             let mut slabs = Vec::new();
-            let take = |first, slab: &[f32]| {
-                slabs.push((first, slab.len() / cols));
+            let take = |first, slab: MatRef<'_, f32>| {
+                slabs.push((first, slab.rows()));
                 Ok(())
             };
-            Source::random(1).slabs(&Serial, "weight", rows, cols, unit, take).unwrap();
+            let all = (0..rows, 0..cols);
+            Source::random(1).slabs(&Serial, "weight", (rows, cols), all, unit, take).unwrap();
             slabs
         };
         assert_eq!(slabs(1), [(0, 4), (4, 3)]);

@@ -11,9 +11,6 @@ use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Scheme};
 use std::fmt;
 use std::str::FromStr;
 
-/// The scheme of [`WeightFormat::Int4`]: without minimums SmolLM2's perplexity is a quarter larger.
-pub(crate) type Int4 = Grouped<Q4_1>;
-
 /// The number format of the weights of linear layers, and of an embedding that is the output projection too. Other embedding tables and
 /// norms stay in f32; the format of keys and values is [`KvDtype`], bf16 by default unless the weights are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,7 +26,8 @@ pub enum WeightFormat {
     /// Eight bits with a scale for every 128 inputs of an output: a bit more than a quarter of the memory. Activations are quantised on
     /// the way; see [`cke_kernels::gemm::int8`].
     Int8,
-    /// Four bits with a scale and a minimum for every 32 inputs of an output: less than a sixth of the memory. Activations are quantised on the
+    /// Four bits with a scale and a minimum for every 32 inputs of an output: five bits a weight. The head, an embedding with it, and the
+    /// values of attention, on which results depend most, have eight bits with a scale for every 32 inputs. Activations are quantised on the
     /// way; see [`cke_kernels::gemm::grouped`].
     Int4,
     /// What the file holds, without loss: bf16, f16, blocks of the formats of GGUF, int4 in groups of 128; f32 for all others.
@@ -90,7 +88,7 @@ impl WeightFormat {
             WeightFormat::Bf16 => typical::<Bf16>(cpu).record().name(),
             WeightFormat::F16 => typical::<F16>(cpu).record().name(),
             WeightFormat::Int8 => typical::<Int8>(cpu).record().name(),
-            WeightFormat::Int4 => typical::<Int4>(cpu).record().name(),
+            WeightFormat::Int4 => typical::<Grouped<Q4_1>>(cpu).record().name(),
         }
     }
 

@@ -1,11 +1,16 @@
 """Prints how results of each dtype differ from those of f32: perplexities of a text, and vectors of its sentences.
 
-Usage: python3 tools/book/quality/table.py CKE TEXT MINILM SMOLLM2
+Usage: python3 tools/book/quality/table.py CKE TEXT BOOK MINILM SMOLLM2
+
+SmolLM2 reads the pages of the directory BOOK, the demo model TEXT, whose sentences become vectors of MiniLM. A change of perplexity stands
+with its standard error: that of the mean of the differences, token by token.
 """
 
 import json
 import math
+import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,11 +23,21 @@ def run(command):
 
 
 def perplexities(cke, text, model):
-    """The perplexity of a text for each dtype, beside that of f32."""
-    command = [cke, "eval", "--quiet", "--json", *model, text]
-    found = [json.loads(run([*command, "--dtype", dtype]))["perplexity"] for dtype in DTYPES]
-    changes = [f" ({100 * (value / found[0] - 1):+.2f}%)".replace("-", "\u2212") for value in found[1:]]
-    return [f"{value:.3f}{change}" for value, change in zip(found, ["", *changes])]
+    """The perplexity of a text for each dtype, beside that of f32, and the number of tokens."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        command = [cke, "eval", "--quiet", "--json", *model, file.name]
+        found = [json.loads(run([*command, "--dtype", dtype])) for dtype in DTYPES]
+    return [found[0]["tokens"], f"{found[0]['perplexity']:.3f}", *(compared(one, found[0]) for one in found[1:])]
+
+
+def compared(one, other):
+    """A perplexity, and by how much it is above another one of the same text."""
+    differences = [a - b for a, b in zip(one["per_token"], other["per_token"], strict=True)]
+    change = 100 * math.expm1(statistics.fmean(differences))
+    error = 100 * statistics.stdev(differences) / math.sqrt(len(differences))
+    return f"{one['perplexity']:.3f} ({change:+.2f} ± {error:.2f}%)".replace("-", "\u2212")
 
 
 def sentences(text):
@@ -58,13 +73,16 @@ def cosines(cke, model, lines):
 
 
 def main():
-    cke, text, minilm, smollm2 = sys.argv[1:]
-    with open(text, encoding="utf-8") as file:
-        lines = sentences(file.read())
+    cke, text, book, minilm, smollm2 = sys.argv[1:]
+    text = pathlib.Path(text).read_text(encoding="utf-8")
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in sorted(pathlib.Path(book).glob("*.md")))
+    lines = sentences(text)
     mean, least = cosines(cke, minilm, lines)
+    tokens, *smollm2 = perplexities(cke, pages, ["--model", smollm2])
+    few_tokens, *demo = perplexities(cke, text, [])
     rows = [
-        ("SmolLM2-135M of F16, perplexity", perplexities(cke, text, ["--model", smollm2])),
-        ("demo model, perplexity", perplexities(cke, text, [])),
+        (f"SmolLM2-135M of F16, perplexity of {tokens:,} tokens", smollm2),
+        (f"demo model, perplexity of {few_tokens:,} tokens", demo),
         (f"MiniLM-L6, cosine to f32 of the vectors of {len(lines)} sentences: mean", mean),
         ("the same: least", least),
     ]

@@ -65,7 +65,7 @@ pub(crate) trait Layer: Send + Sync + Debug {
 
 /// What the weights of all parts together are called in a packed file.
 pub(super) fn joined_name(parts: &[Part<'_>]) -> String {
-    parts.iter().map(|part| part.source.full_name(part.name)).collect::<Vec<_>>().join("+")
+    parts.iter().map(Part::full_name).collect::<Vec<_>>().join("+")
 }
 
 /// Checks that weights that are to be written down are packed in the same form for every CPU.
@@ -97,21 +97,21 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
         inputs: usize,
         pack: impl Fn(&mut Self, &Part<'_>, usize) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let plan = Self::plan(cpu, inputs, parts.iter().map(|part| part.outputs).sum());
+        let plan = Self::plan(cpu, inputs, parts.iter().map(Part::outputs).sum());
         if let Some(layer) = Self::load_packed(plan, parts)? {
             return Ok(layer);
         }
         // Before memory is asked for.
-        for Part { source, name, layout, outputs } in parts {
-            let (rows, cols) = layout.shape(inputs, *outputs);
-            source.expect_matrix(name, rows, cols)?;
+        for part in parts {
+            let (rows, cols) = part.stored_shape(inputs);
+            part.source.expect_matrix(part.name, rows, cols)?;
         }
         check_portable::<S>(parts)?;
         let mut layer = PackedLayer { weights: plan.empty_b_in(parts[0].source.memory())?, plan };
         let mut first = 0;
         for part in parts {
             pack(&mut layer, part, first)?;
-            first += part.outputs;
+            first += part.outputs();
         }
         layer.write_down(parts)?;
         Ok(layer)
@@ -134,16 +134,15 @@ impl<S: Scheme<A = f32, B = f32, C = f32>> PackedLayer<S> {
 
     /// Packs a part as the outputs from `first` on.
     fn pack(&mut self, pool: &dyn Parallel, part: &Part<'_>, first: usize) -> Result<(), Error> {
-        let Part { source, name, layout, outputs } = *part;
-        let (rows, cols) = layout.shape(self.plan.k(), outputs);
+        let Part { source, name, layout, .. } = *part;
+        let (rows, cols) = part.stored_shape(self.plan.k());
         let weights = &mut self.weights;
         // Panels take whole blocks of inputs.
-        let unit = match layout {
-            Layout::InOut => weights.rows_at_a_time(),
-            Layout::OutIn => 1,
+        let (block, unit) = match layout {
+            Layout::InOut => ((0..rows, part.range.clone()), weights.rows_at_a_time()),
+            Layout::OutIn => ((part.range.clone(), 0..cols), 1),
         };
-        source.slabs(pool, name, rows, cols, unit, |row, slab| {
-            let slab = MatRef::new(slab, slab.len() / cols.max(1), cols)?;
+        source.slabs(pool, name, (rows, cols), block, unit, |row, slab| {
             match layout {
                 Layout::InOut => weights.write_by(pool, row, first, slab)?,
                 Layout::OutIn => weights.write_by(pool, 0, first + row, slab.transposed())?,
@@ -167,8 +166,7 @@ impl<F: GroupFormat> PackedLayer<Grouped<F>> {
     pub(super) fn load_blocks(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<Self, Error> {
         let pool = runtime.pool();
         Self::load_by(runtime.cpu(), parts, inputs, |layer, part, first| {
-            let Part { source, name, outputs, .. } = *part;
-            source.blocks(pool, name, outputs, inputs, |row, blocks| {
+            part.source.blocks(pool, part.name, part.outputs(), inputs, |row, blocks| {
                 Ok(layer.weights.write_blocks_by(pool, first + row, blocks)?)
             })
         })

@@ -116,7 +116,7 @@ fn a_layer_of_another_kind_runs_through_the_same_call() {
 #[test]
 fn rows_that_are_prepared_once_serve_parts_of_several_formats() {
     let (source, runtime, inputs) = (Source::random(4), Runtime::new(Some(1)).unwrap(), 64);
-    let part = |name, outputs| Part { source: &source, name, layout: Layout::OutIn, outputs };
+    let part = |name, outputs| Part::whole(&source, name, Layout::OutIn, outputs);
     let few = || Box::new(PackedLayer::<Int4>::load(&runtime, &[part("few", 5)], inputs).unwrap()) as Box<dyn Layer>;
     let load_eight = || PackedLayer::<Grouped<Q8_0>>::load(&runtime, &[part("eight", 17)], inputs).unwrap();
     let eight = || Box::new(load_eight()) as Box<dyn Layer>;
@@ -137,7 +137,7 @@ fn a_packed_layer_gives_its_weights_back() {
     let (source, runtime) = (Source::random(3), Runtime::new(Some(1)).unwrap());
     let (cpu, inputs, outputs) = (runtime.cpu(), 19, 37);
     let stored = source.table(runtime.pool(), "weight", outputs, inputs).unwrap();
-    let part = Part { source: &source, name: "weight", layout: Layout::OutIn, outputs };
+    let part = Part::whole(&source, "weight", Layout::OutIn, outputs);
     let layer = PackedLayer::<F32>::load(&runtime, &[part], inputs).unwrap();
     let mut row = vec![0.0; inputs];
     for (output, stored) in stored.chunks_exact(inputs).enumerate() {

@@ -273,14 +273,12 @@ impl Layer {
             Norm::legacy_layer(&source.child(name), width, config.layer_norm_eps).map(|norm| norm.in_layer(index))
         };
         let shape = config.qkv_shape();
-        let (attention, queries, keys) = (source.child("attention.self"), shape.query_width(), shape.key_width());
-        let projections = [("query", queries), ("key", keys), ("value", keys)]
-            .map(|(name, outputs)| (attention.child(name), outputs));
+        let projections = ["query", "key", "value"].map(|name| source.child("attention.self").child(name));
         Ok(Layer {
             index,
             shape,
-            qkv: Linear::load_joined(runtime, &projections, width, true)?.named("qkv", index),
-            attention_out: linear("attention.output.dense", queries, width)?.named("attention out", index),
+            qkv: Linear::qkv(runtime, &projections, width, shape, true)?.named("qkv", index),
+            attention_out: linear("attention.output.dense", shape.query_width(), width)?.named("attention out", index),
             attention_norm: norm("attention.output.LayerNorm")?,
             up: linear("intermediate.dense", width, inner)?.named("up", index),
             down: linear("output.dense", inner, width)?.named("down", index),

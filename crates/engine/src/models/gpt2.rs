@@ -123,7 +123,7 @@ fn build(
     runtime: &Runtime,
 ) -> Result<Decoder, Error> {
     let (width, vocabulary) = (config.n_embd, config.vocab_size);
-    let head = Linear::without_bias(runtime, head, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
+    let head = Linear::head(runtime, head, name, width, vocabulary)?;
     let is_tied = config.tie_word_embeddings;
     let tokens = if is_tied {
         TokenTable::Head
@@ -159,7 +159,8 @@ fn block(source: &Source<'_>, layer: usize, config: &Gpt2Config, runtime: &Runti
         width,
         shape,
         attention_norm: Norm::layer(&source.child("ln_1"), width, epsilon)?.in_layer(layer),
-        qkv: linear("attn.c_attn", width, shape.row_width())?.named("qkv", layer),
+        qkv: Linear::joined_qkv(runtime, &source.child("attn.c_attn"), Layout::InOut, width, shape, true)?
+            .named("qkv", layer),
         head_norms: None,
         rotary: None,
         attention: shape.attention(runtime.cpu(), attention_scale(config, layer), runtime.kv_dtype())?,

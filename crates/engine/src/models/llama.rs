@@ -62,7 +62,7 @@ fn build(model: &Source<'_>, root: &Source<'_>, config: &DecoderConfig, runtime:
     let (width, vocabulary) = (config.hidden_size, config.vocab_size);
     let is_tied = config.tie_word_embeddings;
     let (source, name) = if is_tied { (model, TOKEN_TABLE) } else { (root, HEAD) };
-    let head = Linear::without_bias(runtime, source, name, Layout::OutIn, width, vocabulary)?.named("logits", None);
+    let head = Linear::head(runtime, source, name, width, vocabulary)?;
     let tokens =
         if is_tied { TokenTable::Head } else { TokenTable::load(runtime, model, TOKEN_TABLE, width, vocabulary)? };
     let blocks = config
@@ -145,13 +145,11 @@ fn block(
 fn qkv(source: &Source<'_>, config: &DecoderConfig, runtime: &Runtime) -> Result<Linear, Error> {
     let (shape, width) = (config.qkv_shape(), config.hidden_size);
     if config.family == Family::Phi3 {
-        let joined = [(source.child("qkv_proj"), shape.row_width())];
-        return Linear::load_joined(runtime, &joined, width, config.has_qkv_bias);
+        let joined = source.child("qkv_proj");
+        return Linear::joined_qkv(runtime, &joined, Layout::OutIn, width, shape, config.has_qkv_bias);
     }
-    let (queries, keys) = (shape.query_width(), shape.key_width());
-    let parts = [("q_proj", queries), ("k_proj", keys), ("v_proj", keys)];
-    let parts = parts.map(|(name, outputs)| (source.child(name), outputs));
-    Linear::load_joined(runtime, &parts, width, config.has_qkv_bias)
+    let parts = ["q_proj", "k_proj", "v_proj"].map(|name| source.child(name));
+    Linear::qkv(runtime, &parts, width, shape, config.has_qkv_bias)
 }
 
 /// Gates and what they let through, side by side.

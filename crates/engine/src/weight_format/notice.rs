@@ -27,7 +27,7 @@ impl WeightFormat {
         };
         let bytes = match held {
             WeightFormat::Int8 => "about a quarter of the bytes",
-            WeightFormat::Int4 => "less than a sixth of the bytes",
+            WeightFormat::Int4 => "about a fifth of the bytes",
             _ => "half the bytes",
         };
         Some(format!("{place}: {cause}, so prompts {prompts}; generation reads {bytes}"))
