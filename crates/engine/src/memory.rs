@@ -7,7 +7,6 @@ use crate::linear::{Linear, Sensitivity};
 use crate::models::causal::MAX_ROWS;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
-use cke_kernels::attention::KvDtype;
 
 /// What a model takes to run one sequence as long as its context, in bytes. Layer norms and what a tokenizer takes are
 /// left out.
@@ -90,7 +89,7 @@ fn causal(
 
 fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
     let (width, widths) = (config.hidden_size, config.widths());
-    let attention = widths.qkv.attention(cpu, 1.0, KvDtype::F32)?;
+    let attention = widths.qkv.attention(cpu, 1.0, format.kv_dtype())?;
     let rows = config.max_position_embeddings;
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);

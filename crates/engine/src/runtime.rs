@@ -74,13 +74,13 @@ impl Runtime {
         self.weight_format
     }
 
-    /// The same runtime, from now on loading models that keep keys and values in these numbers.
+    /// The same runtime, from now on loading models whose attention takes keys and values in these numbers.
     #[must_use]
     pub fn with_kv(self, kv_dtype: KvDtype) -> Runtime {
         Runtime { kv_dtype: Some(kv_dtype), ..self }
     }
 
-    /// In which numbers models keep keys and values.
+    /// In which numbers attention takes keys and values.
     pub fn kv_dtype(&self) -> KvDtype {
         self.kv_dtype.unwrap_or_else(|| self.weight_format.kv_dtype())
     }

@@ -56,7 +56,7 @@ impl WeightFormat {
         }
     }
 
-    /// The numbers of keys and values beside such weights, unless somebody asks for others: as precise as the weights.
+    /// The numbers of keys and values, cached or not, beside such weights, unless somebody asks for others: as precise as the weights.
     pub fn kv_dtype(self) -> KvDtype {
         match self {
             WeightFormat::F32 => KvDtype::F32,

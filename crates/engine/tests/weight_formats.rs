@@ -36,7 +36,7 @@ const NARROW: [Narrow; 4] = [
     Narrow { format: WeightFormat::Bf16, likelihood: 0.001, least_cosine: 0.9999, memory: [0.5, 0.52] },
     Narrow { format: WeightFormat::F16, likelihood: 0.0001, least_cosine: 0.99999, memory: [0.5, 0.52] },
     Narrow { format: WeightFormat::Int8, likelihood: 0.01, least_cosine: 0.999, memory: [0.25, 0.28] },
-    Narrow { format: WeightFormat::Int4, likelihood: 0.03, least_cosine: 0.98, memory: [0.15, 0.17] },
+    Narrow { format: WeightFormat::Int4, likelihood: 0.03, least_cosine: 0.98, memory: [0.17, 0.18] },
 ];
 
 /// Every ISA with one and with three threads, in f32 and in each of the other formats.

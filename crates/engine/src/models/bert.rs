@@ -24,7 +24,7 @@ use crate::runtime::Runtime;
 use crate::source::{Loading, Source};
 use crate::table::Table;
 use crate::weights::Checkpoint;
-use cke_kernels::attention::{AttentionPlan, KvDtype, Mask, SequenceRows};
+use cke_kernels::attention::{AttentionPlan, Mask, SequenceRows};
 use cke_kernels::gemm::Epilogue;
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::embedding::{add_rows, gather_rows};
@@ -143,7 +143,7 @@ impl Bert {
             .map(|layer| Layer::load(&source.child(format_args!("encoder.layer.{layer}")), layer, config, runtime))
             .collect::<Result<_, _>>()?;
         let scale = 1.0 / (config.head_dim() as f32).sqrt();
-        let attention = config.qkv_shape().attention(runtime.cpu(), scale, KvDtype::F32)?;
+        let attention = config.qkv_shape().attention(runtime.cpu(), scale, runtime.kv_dtype())?;
         let config = config.clone();
         Ok(Bert { config, word_table, position_table, type_table, embedding_norm, layers, attention })
     }
