@@ -26,10 +26,12 @@ FORMATS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0"
 TITLES = {gguf_files.SMOLLM2: "SmolLM2 135M"} | {name: sizes.title for name, sizes in synthetic_gguf.MODELS.items()}
 # Tokens before those that are generated.
 DEPTHS = (4096, 16384)
+# Sequences that run together.
+CHATS = 8
 
 
 def suites(model, formats):
-    """Prompts and generation of several lengths; their tests are the formats."""
+    """Prompts and generation of several lengths, and sequences together; their tests are the formats."""
 
     def suite(name, what, kind, tokens, logits=None, depth=0):
         tests = [
@@ -37,10 +39,23 @@ def suites(model, formats):
         ]
         return Suite(f"{model}-{name}", f"{TITLES[model]} {what}, formats of GGUF", model, "tokens/s", tuple(tests))
 
+    def chats():
+        """Sequences together beside one by itself."""
+        tests = []
+        for format in formats:
+            together = f"{format}, {CHATS} sequences together"
+            tests.append(Test(format, format, "generation", (workloads.CKE,), 64, file=f"{format}.gguf"))
+            tests.append(Test(f"{format}x{CHATS}", together, "generation", (workloads.CKE,), 64, CHATS, file=f"{format}.gguf"))
+        title = f"{TITLES[model]} generates 64 tokens of one and of several sequences, formats of GGUF"
+        return Suite(f"{model}-chats", title, model, "tokens/s", tuple(tests))
+
     return (
         suite("short-prompt", "reads a prompt of 128 tokens", "prompt", 128, "last"),
         suite("prompt", "reads a prompt of 512 tokens", "prompt", 512, "last"),
+        suite("long-prompt", "reads a prompt of 4096 tokens", "prompt", 4096, "last"),
         suite("generation", "generates 64 tokens", "generation", 64),
+        suite("generation-128", "generates 128 tokens", "generation", 128),
+        chats(),
         *(suite(f"generation-{depth}", f"generates 64 tokens behind {depth}", "generation", 64, depth=depth) for depth in DEPTHS),
     )
 
@@ -48,7 +63,7 @@ def suites(model, formats):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = ["short-prompt", "prompt", "generation"]
-    names = usual + [f"generation-{depth}" for depth in DEPTHS]
+    names = [*usual, "long-prompt", "generation-128", "chats", *(f"generation-{depth}" for depth in DEPTHS)]
     add = parser.add_argument
     made = "holds MODEL/FORMAT.gguf, made where it is missing (default: %(default)s)"
     add("--model", choices=TITLES, default=gguf_files.SMOLLM2, help="default: %(default)s")
