@@ -1,16 +1,37 @@
 #!/usr/bin/env bash
-# What llvm-mca expects of the kernels' inner loops on cores of ARM: bash tools/arm/model.sh
-# Modelled, not measured: a loop by itself, its operands in the first cache level. Needs what tools/arm/setup.sh installs, and llvm-mca of
-# LLVM 16 or later (Debian: llvm-19), whose models of cores are older or newer in other versions.
+# What llvm-mca and a replay of the caches expect of the kernels on ARM boards: bash tools/arm/model.sh [validate]
+#
+# Modelled, not measured. Writes docs/results/arm-model.json, and with `validate` also docs/results/arm-model-validation.json: the same method
+# for this machine's kernels, beside what they do (a Zen 4 that does nothing else; `cke` is built first). Then makes the tables of the book.
+# Needs what tools/arm/setup.sh installs, and llvm-mca and llvm-cxxfilt of LLVM 19 (Debian: llvm-19): other versions have other models of cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 mca=${LLVM_MCA:-llvm-mca-19}
-command -v "$mca" > /dev/null || { echo "model: wanted $mca: install llvm-19, or name another in LLVM_MCA" >&2; exit 1; }
+for tool in "$mca" llvm-cxxfilt-19; do
+    command -v "$tool" > /dev/null || { echo "model: wanted $tool: install llvm-19, or name another llvm-mca in LLVM_MCA" >&2; exit 1; }
+done
+model=tools/arm/model
+python3 "$model/tests.py"
 
-# One code generation unit and names with their parameters, so that each kernel is found.
-export RUSTC=/usr/bin/rustc CARGO_TARGET_DIR=target/arm-model CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-cargo rustc --package cke-kernels --release --lib --locked --target aarch64-unknown-linux-gnu -- \
-    --emit asm -C codegen-units=1 -C symbol-mangling-version=v0
-assembly=$(ls -t target/arm-model/aarch64-unknown-linux-gnu/release/deps/cke_kernels-*.s | head -n 1)
-python3 tools/arm/model.py "$mca" "$assembly"
+# assembly TARGET: builds the kernels, and prints where their machine code is. One code generation unit and names with their parameters, so
+# that each kernel is found; no link-time optimisation, which would leave the last passes to the linker.
+assembly() {
+    CARGO_TARGET_DIR=target/arm-model CARGO_PROFILE_RELEASE_LTO=off \
+        cargo rustc --package cke-kernels --release --lib --locked --target "$1" -- \
+        --emit asm -C codegen-units=1 -C symbol-mangling-version=v0 >&2
+    ls -t "target/arm-model/$1/release/deps/"cke_kernels-*.s | head -n 1
+}
+
+results=docs/results
+path=$(RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc assembly aarch64-unknown-linux-gnu)
+python3 "$model/predict.py" "$mca" "$path" > "$results/arm-model.json.new"
+mv "$results/arm-model.json.new" "$results/arm-model.json"
+
+if [ "${1:-}" = validate ]; then
+    path=$(assembly x86_64-unknown-linux-gnu)
+    cargo build --release --locked
+    python3 "$model/validate.py" "$mca" "$path" target/release/cke > "$results/arm-model-validation.json.new"
+    mv "$results/arm-model-validation.json.new" "$results/arm-model-validation.json"
+fi
+python3 "$model/tables.py" "$results" docs/src/tables

@@ -94,6 +94,8 @@ for architecture in "${architectures[@]}"; do
         --mtime="@$SOURCE_DATE_EPOCH" "$name" | gzip -9n > "$dist/$name.tar.gz"
     rm -r "${dist:?}/$name"
     bash tools/dist/check.sh "$dist/$name.tar.gz" "$architecture"
+    here=$CARGO_TARGET_DIR/$(uname -m)-unknown-linux-musl/dist/cke
+    [ ! -x "$here" ] || bash tools/dist/loopback.sh "$here" "$dist/$name.tar.gz" "$architecture"
 done
 rm -r "$dist/share"
 (cd "$dist" && sha256sum -- *.tar.gz > SHA256SUMS && cat SHA256SUMS)

@@ -12,6 +12,7 @@ mod chart;
 mod chat;
 mod completions;
 mod date;
+mod deploy;
 mod doctor;
 mod embed;
 mod environment;
@@ -66,6 +67,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Profile(profile::ProfileArgs),
     Audit(audit::AuditArgs),
+    Deploy(deploy::DeployArgs),
     Chart(chart::ChartArgs),
     Completions(completions::CompletionsArgs),
     Manual(manual::ManualArgs),
@@ -96,6 +98,7 @@ fn run(command: Command, interrupt: &Interrupt) -> Result<(), CliError> {
         Command::Bench(args) => bench::run(args, interrupt),
         Command::Profile(args) => profile::run(args, interrupt),
         Command::Audit(args) => audit::run(args),
+        Command::Deploy(args) => deploy::run(args),
         Command::Chart(args) => chart::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Manual(args) => manual::run(&args),

@@ -25,6 +25,11 @@ impl Progress {
         Progress::new("loading [{bar:40}] {bytes}/{total_bytes}, {eta} left", total)
     }
 
+    /// The progress of copying this number of bytes to another machine.
+    pub(crate) fn of_copy(total: u64) -> Progress {
+        Progress::new("copying [{bar:40}] {bytes}/{total_bytes}, {eta} left", total)
+    }
+
     /// The progress of reading this number of tokens.
     pub(crate) fn of_tokens(total: usize) -> Progress {
         Progress::new("reading [{bar:40}] {pos}/{len} tokens, {eta} left", total as u64)

@@ -271,3 +271,41 @@ fn bench_gemm_auto_takes_part_with_what_is_there() {
     assert_eq!(contestants[0]["name"], "cke");
     assert!(contestants[1..].iter().all(|contestant| contestant["library"]["path"].is_string()), "{report}");
 }
+
+/// Predictions of a board of two cores.
+const MODEL: &str = r#"{"kind": "arm-model", "boards": {"toy": {"title": "Toy", "cores": 2, "products": [
+    {"scheme": "f32", "m": 8, "n": 12, "k": 16, "gflops": 2.0},
+    {"scheme": "int8", "m": 8, "n": 16, "k": 128, "gflops": 4.0}]}}}"#;
+
+#[test]
+fn bench_gemm_prints_measured_beside_predicted() {
+    let model = file(".json", MODEL);
+    let model = arg(model.path());
+    let rows = bench(&["--compare-model", model, "--board", "toy", "--dtype", "int8", "--json"]).json();
+    let row = &rows.as_array().expect("a list of rows")[0];
+    assert_eq!((&row["board"], &row["m"], &row["threads"]), (&"Toy".into(), &8.into(), &2.into()), "{row}");
+    let (measured, share) = (row["measured_gflops"].as_f64().unwrap(), row["share"].as_f64().unwrap());
+    assert!((share - measured / 4.0).abs() < 1e-12, "{row}");
+    let table = bench(&["--compare-model", model, "--board", "toy"]);
+    assert!(
+        table.success().contains("| f32 8×12×16 |") && table.stderr.contains("modelled, not measured"),
+        "{table:?}"
+    );
+}
+
+#[test]
+fn bench_gemm_refuses_what_predicts_nothing() {
+    let on = |text: &str, board: &str, dtype: &str| {
+        let model = file(".json", text);
+        bench(&["--compare-model", arg(model.path()), "--board", board, "--dtype", dtype])
+    };
+    on(MODEL, "pi9", "f32").failure(1, &["wanted the board pi9, found toy"]);
+    on(MODEL, "toy", "q4_k").failure(1, &["wanted products in q4_k, found none"]);
+    on("{}", "toy", "f32").failure(1, &["predictions of tools/arm/model.sh"]);
+    on(&MODEL.replace("arm-model", "models"), "toy", "f32").failure(1, &["wanted the kind \"arm-model\""]);
+    on(&MODEL.replace("2.0", "-1"), "toy", "f32").failure(1, &["rates above 0"]);
+    on(&MODEL.replace("\"m\": 8", "\"m\": 0"), "toy", "f32").failure(1, &["sizes of products"]);
+    on(&MODEL.replace("\"cores\": 2", "\"cores\": 0"), "toy", "f32").failure(1, &["1 to 1024 cores"]);
+    bench(&["--compare-model", "x"]).failure(2, &["--board"]);
+    bench(&["--board", "pi5"]).failure(2, &["--compare-model"]);
+}

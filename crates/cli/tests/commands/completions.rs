@@ -7,7 +7,7 @@ use std::process::Stdio;
 fn completions_every_shell_names_every_subcommand() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = cke(&["completions", shell]).success().to_owned();
-        for subcommand in ["generate", "chat", "embed", "eval", "inspect", "doctor", "bench", "completions"] {
+        for subcommand in ["generate", "chat", "embed", "eval", "inspect", "deploy", "doctor", "bench", "completions"] {
             assert!(script.contains(subcommand), "{shell} knows no {subcommand}");
         }
     }

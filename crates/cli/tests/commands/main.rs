@@ -11,6 +11,7 @@ mod cache;
 mod chart;
 mod chat;
 mod completions;
+mod deploy;
 mod doctor;
 mod dtype;
 mod embed;

@@ -2,6 +2,7 @@
 
 pub(super) mod against;
 mod measure;
+mod prediction;
 mod random;
 mod report;
 mod shapes;
@@ -23,6 +24,7 @@ use cke_perf::report::format_bytes;
 use cke_report::words::counted;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use measure::GemmRun;
+use prediction::PredictionArgs;
 use random::RandomArgs;
 
 /// Measures matrix products, beside other libraries and what the machine can do
@@ -80,6 +82,8 @@ pub(crate) struct GemmBenchArgs {
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = super::seconds)]
     secs: f64,
     #[command(flatten)]
+    prediction: PredictionArgs,
+    #[command(flatten)]
     format: FormatArgs,
 }
 
@@ -95,6 +99,7 @@ Examples:
   cke bench gemm --shapes 128x3072x768nt --packed --dtype bf16 --against onednn=/opt/onednn/lib/libdnnl.so.3
   cke bench gemm --shapes 8x3072x768nt@1024:768:4096 --against auto
   cke bench gemm --random 40 --seed 7 --class small,skinny,attention --against auto --minutes 30 --resume finished.jsonl
+  cke bench gemm --compare-model docs/results/arm-model.json --board pi5 --dtype int8
   CKE_ISA=avx2 cke bench gemm --random 20 --against auto
   cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o json > gemm.json";
 
@@ -125,22 +130,25 @@ pub(crate) fn run_worker() -> Result<(), CliError> {
 }
 
 pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
-    for (flag, is_set) in [("--packed", args.packed), ("--kernels", args.kernels)] {
+    let prediction = args.prediction.read(args.dtype)?;
+    let packed = args.packed || prediction.is_some();
+    for (flag, is_set) in [("--packed", packed), ("--kernels", args.kernels)] {
         if is_set && args.dtype == Dtype::F64 {
             return Err(CliError::Misuse(format!("{flag}: wanted another --dtype than f64")));
         }
     }
-    if args.dtype.is_of_weights() && !args.packed {
+    if args.dtype.is_of_weights() && !packed {
         return Err(CliError::Misuse(format!(
             "--dtype {0}: wanted --packed, since only packed weights are in {0}",
             args.dtype
         )));
     }
-    let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
+    let thread_counts =
+        counts_or(args.threads.as_deref(), || vec![prediction.as_ref().map_or(1, |prediction| prediction.threads)])?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     let launcher = launcher()?.with_library_variables(against::library_variables(cpu));
-    let own = against::own(args.packed);
-    let prepared = if args.packed { against::prepared(cpu, args.dtype) } else { None };
+    let own = against::own(packed);
+    let prepared = if packed { against::prepared(cpu, args.dtype) } else { None };
     let ours: Vec<Entrant> = [own.clone()].into_iter().chain(prepared).collect();
     let libraries = against::libraries(&args.against, &ours, args.dtype, &launcher)?;
     if !libraries.is_empty() {
@@ -153,14 +161,22 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
         return contest.run(wanted, &thread_counts, args.format.format());
     }
     let kernels = if args.kernels { against::kernels(cpu, args.dtype) } else { Vec::new() };
-    let products = shapes::products(args.shapes.as_deref())?;
+    let products = match &prediction {
+        Some(prediction) => prediction.products(),
+        None => shapes::products(args.shapes.as_deref())?,
+    };
     let entrants: Vec<Entrant> = ours.into_iter().chain(libraries).chain(kernels).collect();
     let copies = weights.memory(cpu);
     check_memory(&products, args.dtype, entrants.len(), copies, &Host::detect(cpu))?;
 
     let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
-    finish(&report.render(args.format.format())?, report.failures())
+    let format = args.format.format();
+    let text = match &prediction {
+        Some(prediction) => prediction.render(&report, format)?,
+        None => report.render(format)?,
+    };
+    finish(&text, report.failures())
 }
 
 /// Writes a report, and fails if a product was wrong or not computed.

@@ -10,7 +10,7 @@
 
 use super::format::{COLS, Columns, Decode, WORD, panel};
 use super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
-use crate::gemm::micro::in_memory::SumsInMemory;
+use crate::gemm::micro::in_memory::{SumsInMemory, add_scaled, multiply_add};
 use crate::gemm::micro::operands::{keep_in_memory, opaque};
 use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
@@ -151,6 +151,8 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
                             factors: to_wait,
                         };
                         if !Q::SUMS_WAIT {
+                            // Sums that it still knows from the group before would have to be kept somewhere else.
+                            keep_in_memory();
                             waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
                         }
                         group.ahead = 0;
@@ -254,14 +256,9 @@ impl<S: Copy, const LANES: usize, const VECTORS: usize, const MR: usize> Product
                 let place = sums.add(self.first + i).cast::<[f32; LANES]>().add(j);
                 let mut sum = place.read();
                 let scales = (*self.factors).scales[j];
-                for lane in 0..LANES {
-                    sum[lane] = (scales[lane] * row_scale).mul_add(products[lane], sum[lane]);
-                }
+                sum = add_scaled(q.floats(), sum, row_scale, scales, products);
                 if F::HAS_MINIMUM {
-                    let minimums = (*self.factors).minimums[j];
-                    for lane in 0..LANES {
-                        sum[lane] = minimums[lane].mul_add(row_sum, sum[lane]);
-                    }
+                    sum = multiply_add(q.floats(), sum, (*self.factors).minimums[j], [row_sum; LANES]);
                 }
                 place.write(sum);
             }

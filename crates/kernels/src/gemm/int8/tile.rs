@@ -4,7 +4,7 @@
 use super::columns::{BRICK, SCALES, SUMS};
 use super::rows::HEAD;
 use super::{COLS, QUAD};
-use crate::gemm::micro::in_memory::SumsInMemory;
+use crate::gemm::micro::in_memory::{SumsInMemory, add_scaled};
 use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{Quads, Scalar, Simd};
@@ -114,8 +114,10 @@ unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, con
             }
             offset = 0;
         }
-        for row in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
-            waiting.add_row(q, row, sums);
+        if Q::SUMS_WAIT {
+            for row in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
+                waiting.add_row(q, row, sums);
+            }
         }
         total.store(q.floats(), MR, args);
     }
@@ -202,11 +204,7 @@ impl Group {
             let scales = self.columns::<LANES>(vector, 0, size_of::<f32>()).cast::<[f32; LANES]>().read_unaligned();
             let products = q.to_floats(products);
             let place = sums.add(row).cast::<[f32; LANES]>().add(vector);
-            let mut sum = place.read();
-            for lane in 0..LANES {
-                sum[lane] = (row_scale * scales[lane]).mul_add(products[lane], sum[lane]);
-            }
-            place.write(sum);
+            place.write(add_scaled(q.floats(), place.read(), row_scale, scales, products));
         }
     }
 
@@ -229,8 +227,8 @@ impl Group {
         unsafe {
             let numbers = self.rows.add(HEAD + rows.start * self.row_stride + quad * QUAD * Q::ROWS.number_bytes());
             let mut columns = [q.columns(self.columns::<LANES>(0, brick, QUAD).cast()); VECTORS];
-            for (j, columns) in columns.iter_mut().enumerate().skip(1) {
-                *columns = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
+            for j in 1..VECTORS {
+                columns[j] = q.columns(self.columns::<LANES>(j, brick, QUAD).cast());
             }
             if MR <= STREAMED_ROWS && self.ahead > 0 {
                 for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
@@ -271,8 +269,8 @@ impl Group {
         // SAFETY: sums and quads inside the blocks, which the caller vouches for.
         unsafe {
             let mut start = [q.start(self.columns::<LANES>(0, SCALES, size_of::<i32>()).cast()); VECTORS];
-            for (j, start) in start.iter_mut().enumerate().skip(1) {
-                *start = q.start(self.columns::<LANES>(j, SCALES, size_of::<i32>()).cast());
+            for j in 1..VECTORS {
+                start[j] = q.start(self.columns::<LANES>(j, SCALES, size_of::<i32>()).cast());
             }
             let mut products = Products { sums: [start; MR], group: self, first, added };
             let mut quad = 0;
@@ -289,7 +287,6 @@ impl Group {
                 for row in 0..rows {
                     products.add_row(q, row, sums);
                 }
-                products.added = usize::MAX;
             }
             products
         }

@@ -93,6 +93,57 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     }
 }
 
+/// sum + factor · scales · products in each lane, the last two rounded as one.
+#[inline(always)]
+pub(in crate::gemm) fn add_scaled<S: Simd<f32>, const LANES: usize>(
+    s: S,
+    sum: [f32; LANES],
+    factor: f32,
+    scales: [f32; LANES],
+    products: [f32; LANES],
+) -> [f32; LANES] {
+    let scales = if const { S::LANES == 1 } {
+        [factor * scales[0]; LANES]
+    } else {
+        of_register(s, s.mul(s.splat(factor), to_register(s, scales)))
+    };
+    multiply_add(s, sum, scales, products)
+}
+
+/// sum + a · b in each lane, rounded once. By vectors: the compiler does not see one in a loop over four lanes.
+#[inline(always)]
+pub(in crate::gemm) fn multiply_add<S: Simd<f32>, const LANES: usize>(
+    s: S,
+    mut sum: [f32; LANES],
+    a: [f32; LANES],
+    b: [f32; LANES],
+) -> [f32; LANES] {
+    if const { S::LANES > 1 } {
+        return of_register(s, s.mul_add(to_register(s, a), to_register(s, b), to_register(s, sum)));
+    }
+    // The vector of one lane rounds twice.
+    for lane in 0..LANES {
+        sum[lane] = a[lane].mul_add(b[lane], sum[lane]);
+    }
+    sum
+}
+
+#[inline(always)]
+fn to_register<S: Simd<f32>, const LANES: usize>(s: S, x: [f32; LANES]) -> S::Reg {
+    const { assert!(LANES == S::LANES, "wanted a vector of the instruction set") };
+    // SAFETY: LANES elements.
+    unsafe { s.load(x.as_ptr()) }
+}
+
+#[inline(always)]
+fn of_register<S: Simd<f32>, const LANES: usize>(s: S, v: S::Reg) -> [f32; LANES] {
+    const { assert!(LANES == S::LANES, "wanted a vector of the instruction set") };
+    let mut x = [0.0; LANES];
+    // SAFETY: LANES elements.
+    unsafe { s.store(x.as_mut_ptr(), v) };
+    x
+}
+
 /// Whether the sums of this call take a factor, so that they must not be mixed with what C holds before it.
 #[inline(always)]
 fn is_scaled(args: &TileArgs<'_, f32>) -> bool {

@@ -41,8 +41,8 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
                     steps: EXACT_STEPS.min(args.k - offset),
                 };
                 let mut start = [q.no_sums(); VECTORS];
-                for (j, start) in start.iter_mut().enumerate() {
-                    *start = q.start(run.column_sums::<GROUP, LANES>(j).as_ptr());
+                for j in 0..VECTORS {
+                    start[j] = q.start(run.column_sums::<GROUP, LANES>(j).as_ptr());
                 }
                 let mut done = 0;
                 while done < MR {
