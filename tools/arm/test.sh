@@ -29,6 +29,7 @@ export RUSTC=/usr/bin/rustc CARGO_INCREMENTAL=0
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$emulator
 export CKE_TEST_RUNNER=$emulator      # what starts the programs that tests start
+unset CKE_MINILM_DIR CKE_REQUIRE_MINILM # a model of real size is for a real CPU
 
 # Everything is built for the whole workspace at once: for single packages cargo would build parts of it again, with other features.
 cargo_test() { cargo test --workspace --locked --no-fail-fast --target "$target" "$@"; }
@@ -43,7 +44,7 @@ on() { # on CORE ARGUMENTS: these tests on this core
 
 # Of the engine those that compute: reading of texts and settings is the same code on every machine.
 kernels=(gemm grouped halves int8 operations toys)
-models=(bert_golden decoder_golden embed_golden gguf_formats gguf_golden gpt2_golden chat_session generate memory packed_file weight_formats)
+models=(bert_golden decoder_golden embed_golden gguf_formats gguf_golden gpt2_golden chat_session generate kv_cache memory packed_file weight_formats)
 interfaces=(threads blas process interface)
 commands=(doctor:: generate:: embed:: eval:: quantize:: process::)
 

@@ -26,13 +26,14 @@ impl Recorded {
         Recorded { file: file.to_owned(), before: text.lines().filter_map(line).collect(), found: BTreeMap::new() }
     }
 
-    /// Adds a result, given by the bits of its elements.
+    /// Adds a result, given by the bits of its elements. What is promised to be equal has one name.
     ///
     /// # Panics
-    /// If there is one of that name.
+    /// If there is one of that name with other bits.
     pub fn result(&mut self, name: &str, bits: impl IntoIterator<Item = u64>) {
-        let earlier = self.found.insert(name.to_owned(), format!("{:016x}", hash(bits)));
-        assert!(earlier.is_none(), "two results are called {name}");
+        let hash = format!("{:016x}", hash(bits));
+        let earlier = self.found.entry(name.to_owned()).or_insert_with(|| hash.clone());
+        assert_eq!(*earlier, hash, "two results are called {name}, and differ");
     }
 
     /// Compares all results with the file.

@@ -4,6 +4,8 @@
 
 mod batch;
 mod brgemm;
+#[path = "../support/depends_on.rs"]
+mod depends_on;
 mod determinism;
 mod epilogue;
 mod errors;

@@ -4,7 +4,7 @@ use crate::kernels::cpu;
 use crate::numbers::Number;
 use cke_kernels::Error;
 use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, Shape, Supported};
-use cke_kernels::scheme::F32;
+use cke_kernels::scheme::{F32, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial};
 use cke_kernels::view::{MatMut, MatRef};
@@ -114,10 +114,10 @@ impl Operands {
 }
 
 /// C ← the product of A and a packed B.
-pub(crate) fn run_packed(
-    plan: &GemmPlan<F32>,
+pub(crate) fn run_packed<S: Scheme<A = f32, C = f32>>(
+    plan: &GemmPlan<S>,
     a: &Matrix<f32>,
-    packed: &PackedB<F32>,
+    packed: &PackedB<S>,
     c: &mut Matrix<f32>,
     epilogue: &Epilogue<'_>,
     pool: &dyn Parallel,

@@ -6,7 +6,7 @@ mod soft_cap;
 mod window;
 
 use crate::each_isa;
-use cke_kernels::attention::{AttentionPlan, KvCache, Mask, Operands, SequenceRows, attention_reference};
+use cke_kernels::attention::{AttentionPlan, KvCache, KvDtype, Mask, Operands, SequenceRows, attention_reference};
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
@@ -141,6 +141,10 @@ fn attention_has_the_recorded_bits() {
                 for mask in [Mask::Full, Mask::Causal] {
                     let name = format!("{} {size:?} {len} positions {mask:?}", cpu.isa());
                     recorded.result(&name, layer.whole(mask, 1).into_iter().map(|x| u64::from(x.to_bits())));
+                    let in_bf16 = Layer { plan: layer.plan.with_kv(KvDtype::Bf16), ..layer.clone() };
+                    let multiplied = if bf16::rounds_all(&in_bf16) { "vdpbf16ps" } else { "widened" };
+                    let name = format!("{}-{multiplied} {size:?} {len} positions {mask:?} in bf16", cpu.isa());
+                    recorded.result(&name, in_bf16.whole(mask, 1).into_iter().map(|x| u64::from(x.to_bits())));
                 }
             }
         }

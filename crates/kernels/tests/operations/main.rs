@@ -2,6 +2,8 @@
 
 mod activation;
 mod attention;
+#[path = "../support/depends_on.rs"]
+mod depends_on;
 mod element;
 mod embedding;
 mod gate;
@@ -10,6 +12,7 @@ mod math;
 mod norm;
 mod pooling;
 mod quantize;
+mod recorded_bits;
 mod rms_norm;
 mod rope;
 mod rope_frequencies;

@@ -16,7 +16,7 @@ fn rounding(cpu: &Cpu, size: (usize, usize, usize), len: usize) -> Layer {
 }
 
 /// Whether queries and weights are rounded, too.
-fn rounds_all(layer: &Layer) -> bool {
+pub(super) fn rounds_all(layer: &Layer) -> bool {
     layer.plan.kernel_name().contains("vdpbf16ps")
 }
 
