@@ -269,39 +269,47 @@ impl Linear {
         let ctx = &mut Ctx { pool: runtime.pool(), scratch };
         if is_gate && let [gate, up] = &self.parts[..] {
             let gates = gates.take(rows * width)?;
-            let closing = Epilogue { multiplier: Multiplier::One, residual: None, ..epilogue };
-            self.run_part(gate.as_ref(), 0, x, MatMut::new(gates, rows, width)?, closing, ctx, runtime)?;
+            let bias = self.bias_of(0..width);
+            let closing = Epilogue { bias, multiplier: Multiplier::One, residual: None, ..epilogue };
+            self.run_part(gate.as_ref(), x, MatMut::new(gates, rows, width)?, &closing, ctx, runtime)?;
             let multiplier = Multiplier::Matrix(MatRef::new(gates, rows, width)?);
-            let gated = Epilogue { activation: Activation::None, multiplier, ..epilogue };
-            return self.run_part(up.as_ref(), width, x, MatMut::new(y, rows, width)?, gated, ctx, runtime);
+            let bias = self.bias_of(width..self.outputs);
+            let gated = Epilogue { bias, activation: Activation::None, multiplier, ..epilogue };
+            return self.run_part(up.as_ref(), x, MatMut::new(y, rows, width)?, &gated, ctx, runtime);
         }
         let mut first = 0;
         for part in &self.parts {
             let cols = first..first + part.outputs().min(width);
-            let residual = epilogue.residual.map(|residual| residual.block(0..rows, cols.clone()));
+            let epilogue = Epilogue {
+                bias: self.bias_of(first..first + part.outputs()),
+                residual: epilogue.residual.map(|residual| residual.block(0..rows, cols.clone())),
+                ..epilogue
+            };
             let start = first.min(y.len());
             let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), width, 1)?;
-            self.run_part(part.as_ref(), first, x, y, Epilogue { residual, ..epilogue }, ctx, runtime)?;
+            self.run_part(part.as_ref(), x, y, &epilogue, ctx, runtime)?;
             first = cols.end;
         }
         Ok(())
     }
 
-    /// y from x for one part, whose outputs begin at `first`.
+    /// The bias of some outputs.
+    fn bias_of(&self, outputs: Range<usize>) -> Option<&[f32]> {
+        self.bias.as_deref().map(|bias| &bias[outputs])
+    }
+
+    /// y from x for one part.
     fn run_part(
         &self,
         part: &dyn Layer,
-        first: usize,
         x: Rows<'_>,
         y: MatMut<'_, f32>,
-        epilogue: Epilogue<'_>,
+        epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let bias = self.bias.as_deref().map(|bias| &bias[first..first + part.outputs()]);
         let (rows, cols) = (y.rows(), y.cols());
-        let epilogue = Epilogue { bias, ..epilogue };
-        Ok(runtime.step(|| self.step(part, rows, cols), || part.run(x, y, &epilogue, ctx))?)
+        Ok(runtime.step(|| self.step(part, rows, cols), || part.run(x, y, epilogue, ctx))?)
     }
 
     /// Prepares rows if there are several parts and all read them in the same format; whether it did.
