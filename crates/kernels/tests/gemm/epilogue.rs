@@ -34,12 +34,12 @@ impl EpilogueKind {
         multiplier: false,
         residual: false,
     };
-    /// Something of everything.
+    /// Something of everything but a multiplier.
     pub(crate) const FULL: Self = EpilogueKind {
         scale: ScaleKind::PerColumn,
         bias: true,
         activation: Activation::Gelu,
-        multiplier: true,
+        multiplier: false,
         residual: true,
     };
 
@@ -67,6 +67,7 @@ impl EpilogueKind {
             EpilogueKind { multiplier: true, ..Self::NONE },
             EpilogueKind { residual: true, ..Self::NONE },
             Self::FULL,
+            EpilogueKind { multiplier: true, ..Self::FULL },
         ]
     }
 }
@@ -90,8 +91,9 @@ impl EpilogueOperands {
             factor: -1.75,
             column_scale: Guarded::new(&data.uniform_in(n, -2.0, 2.0)),
             bias: Guarded::new(&data.uniform(n)),
-            multiplier: uniform(Layout::padded(m, n, 2), &mut data),
             residual: uniform(Layout::padded(m, n, 3), &mut data),
+            // After what recorded results were made of.
+            multiplier: uniform(Layout::padded(m, n, 2), &mut data),
         }
     }
 
