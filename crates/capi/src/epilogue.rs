@@ -69,6 +69,7 @@ impl cke_epilogue {
                 bias: row(self.bias, n, "epilogue.bias")?,
                 activation: known(self.activation)?,
                 residual: if data.is_null() { None } else { Some(residual.view("epilogue.residual")?) },
+                ..Epilogue::default()
             })
         }
     }

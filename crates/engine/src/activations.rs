@@ -42,8 +42,6 @@ pub(crate) struct Widths {
     pub(crate) stream: usize,
     /// Inside the feed-forward layer.
     pub(crate) inner: usize,
-    /// Before the gates of the feed-forward layer; 0 if it has none.
-    pub(crate) gated: usize,
     /// Of queries, keys and values.
     pub(crate) qkv: QkvShape,
 }
@@ -63,8 +61,6 @@ pub struct Activations {
     pub(crate) middle: AlignedBuf<f32>,
     /// Inside the feed-forward layer: (rows of a part, inner).
     pub(crate) inner: AlignedBuf<f32>,
-    /// Gates and what they let through, side by side: (rows of a part, 2 · inner).
-    pub(crate) gated: AlignedBuf<f32>,
     pub(crate) workspace: Workspace,
     /// For each row.
     pub(crate) lookups: Vec<Lookup>,
@@ -78,6 +74,8 @@ pub(crate) struct Workspace {
     pub(crate) scratch: Scratch,
     /// Rows that several parts of a layer multiply by.
     pub(crate) rows: RowBuf,
+    /// Gates that wait for what they let through, where the weights of both have different formats.
+    pub(crate) gates: Scratch,
 }
 
 /// What a row of the stream begins as: the sum of a row of each table.
@@ -108,7 +106,6 @@ impl Activations {
             qkv: empty()?,
             middle: empty()?,
             inner: empty()?,
-            gated: empty()?,
             workspace: Workspace::default(),
             lookups: Vec::new(),
             angles: Vec::new(),
@@ -122,8 +119,8 @@ impl Activations {
 
     /// Room for the rows of `cut`; what the buffers held is lost where they grow.
     pub(crate) fn reserve(&mut self, cut: Cut, widths: Widths) -> Result<(), Error> {
-        let Activations { stream, normed, attended, qkv, middle, inner, gated, .. } = self;
-        let buffers = [stream, normed, attended, qkv, middle, inner, gated];
+        let Activations { stream, normed, attended, qkv, middle, inner, .. } = self;
+        let buffers = [stream, normed, attended, qkv, middle, inner];
         for (buffer, len) in buffers.into_iter().zip(lengths(cut, widths)) {
             if buffer.len() < len {
                 *buffer = AlignedBuf::zeroed(len)?;
@@ -134,10 +131,10 @@ impl Activations {
 }
 
 /// Elements of each buffer, in the order of the fields.
-fn lengths(Cut { rows, part }: Cut, widths: Widths) -> [usize; 7] {
-    let Widths { stream, inner, gated, qkv } = widths;
+fn lengths(Cut { rows, part }: Cut, widths: Widths) -> [usize; 6] {
+    let Widths { stream, inner, qkv } = widths;
     let (attended, qkv) = (rows * qkv.query_width(), rows * qkv.row_width());
-    [rows * stream, rows * stream, attended, qkv, part * stream, part * inner, part * gated]
+    [rows * stream, rows * stream, attended, qkv, part * stream, part * inner]
 }
 
 /// The elements of some rows in a buffer of rows of `width`.

@@ -16,7 +16,8 @@ use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Epilogue, RowBuf, Shape};
+use cke_kernels::gemm::{Ctx, Epilogue, Multiplier, RowBuf, Shape};
+use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{Bf16, F16, F32, Int8};
 use cke_kernels::view::{MatMut, MatRef};
 use std::ops::Range;
@@ -101,7 +102,7 @@ fn load_weights(runtime: &Runtime, parts: &[Part<'_>], inputs: usize) -> Result<
     Ok(vec![layer])
 }
 
-/// y = act(x·W + bias) + residual with W (inputs, outputs) in the form of its [`Layer`]s.
+/// y = act(x·W + bias) · multiplier + residual with W (inputs, outputs) in the form of its [`Layer`]s.
 #[derive(Debug)]
 pub(crate) struct Linear {
     /// Runs of outputs side by side.
@@ -249,7 +250,8 @@ impl Linear {
         Err(cke_kernels::Error::Size { what: "output of a layer, below", wanted: self.outputs, found: output })
     }
 
-    /// y (m, outputs) from x (m, inputs). `epilogue` must leave the bias to the layer.
+    /// y (m, outputs) from x (m, inputs), or y (m, outputs / 2) where the second half of the outputs multiplies the first. `epilogue` must
+    /// leave the bias to the layer.
     pub(crate) fn run(
         &self,
         x: &[f32],
@@ -258,29 +260,56 @@ impl Linear {
         runtime: &Runtime,
         workspace: &mut Workspace,
     ) -> Result<(), Error> {
-        let outputs = self.outputs;
-        let rows = y.len() / outputs.max(1);
+        let is_gate = matches!(epilogue.multiplier, Multiplier::SecondHalf);
+        let width = if is_gate { self.outputs / 2 } else { self.outputs };
+        let rows = y.len() / width.max(1);
         let x = MatRef::new(x, rows, self.inputs)?;
-        let x = if self.prepare_once(x, runtime, &mut workspace.rows)? {
-            Rows::Prepared(&workspace.rows)
-        } else {
-            Rows::Floats(x)
-        };
+        let Workspace { scratch, rows: prepared, gates } = workspace;
+        let x = if self.prepare_once(x, runtime, prepared)? { Rows::Prepared(prepared) } else { Rows::Floats(x) };
+        let ctx = &mut Ctx { pool: runtime.pool(), scratch };
+        if is_gate && let [gate, up] = &self.parts[..] {
+            let gates = gates.take(rows * width)?;
+            let bias = self.bias_of(0..width);
+            let closing = Epilogue { bias, multiplier: Multiplier::One, residual: None, ..epilogue };
+            self.run_part(gate.as_ref(), x, MatMut::new(gates, rows, width)?, &closing, ctx, runtime)?;
+            let multiplier = Multiplier::Matrix(MatRef::new(gates, rows, width)?);
+            let bias = self.bias_of(width..self.outputs);
+            let gated = Epilogue { bias, activation: Activation::None, multiplier, ..epilogue };
+            return self.run_part(up.as_ref(), x, MatMut::new(y, rows, width)?, &gated, ctx, runtime);
+        }
         let mut first = 0;
         for part in &self.parts {
-            let cols = first..first + part.outputs();
+            let cols = first..first + part.outputs().min(width);
             let epilogue = Epilogue {
-                bias: self.bias.as_deref().map(|bias| &bias[cols.clone()]),
+                bias: self.bias_of(first..first + part.outputs()),
                 residual: epilogue.residual.map(|residual| residual.block(0..rows, cols.clone())),
                 ..epilogue
             };
             let start = first.min(y.len());
-            let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), outputs, 1)?;
-            let ctx = &mut Ctx { pool: runtime.pool(), scratch: &mut workspace.scratch };
-            runtime.step(|| self.step(part.as_ref(), rows), || part.run(x, y, &epilogue, ctx))?;
+            let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), width, 1)?;
+            self.run_part(part.as_ref(), x, y, &epilogue, ctx, runtime)?;
             first = cols.end;
         }
         Ok(())
+    }
+
+    /// The bias of some outputs.
+    fn bias_of(&self, outputs: Range<usize>) -> Option<&[f32]> {
+        self.bias.as_deref().map(|bias| &bias[outputs])
+    }
+
+    /// y from x for one part.
+    fn run_part(
+        &self,
+        part: &dyn Layer,
+        x: Rows<'_>,
+        y: MatMut<'_, f32>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+        runtime: &Runtime,
+    ) -> Result<(), Error> {
+        let (rows, cols) = (y.rows(), y.cols());
+        Ok(runtime.step(|| self.step(part, rows, cols), || part.run(x, y, epilogue, ctx))?)
     }
 
     /// Prepares rows if there are several parts and all read them in the same format; whether it did.
@@ -301,8 +330,8 @@ impl Linear {
         Ok(true)
     }
 
-    /// One run of a part over `m` rows.
-    fn step(&self, part: &dyn Layer, m: usize) -> Step {
+    /// One run of a part over `m` rows, which become `cols` columns.
+    fn step(&self, part: &dyn Layer, m: usize, cols: usize) -> Step {
         let (n, k) = (part.outputs(), self.inputs);
         Step {
             name: self.name,
@@ -311,7 +340,7 @@ impl Linear {
             shape: Some(Shape { m, n, k }),
             kernel: Some(part.kernel()),
             flops: 2 * (m * n * k) as u64,
-            bytes: (part.bytes() + m * (n + k) * size_of::<f32>()) as u64,
+            bytes: (part.bytes() + m * (cols + k) * size_of::<f32>()) as u64,
         }
     }
 }

@@ -50,7 +50,7 @@ fn gpt2(config: &Gpt2Config, format: WeightFormat, cpu: &Cpu, threads: usize) ->
     let token_table = if config.tie_word_embeddings { 0 } else { table(vocab_size, width) };
     let tables = token_table + table(n_positions, width);
     Ok(MemoryEstimate {
-        weights: head + tables + n_layer * block(cpu, format, config.widths(), &[true; 4]),
+        weights: head + tables + n_layer * block(cpu, format, config.widths(), 1, &[true; 4]),
         ..causal(config.widths(), n_layer, vocab_size, n_positions, format, cpu, threads)?
     })
 }
@@ -62,7 +62,7 @@ fn decoder(config: &DecoderConfig, format: WeightFormat, cpu: &Cpu, threads: usi
     let biases = [config.has_qkv_bias, config.has_output_bias, config.has_mlp_bias, config.has_mlp_bias];
     let layers = config.layers.len();
     Ok(MemoryEstimate {
-        weights: head + token_table + layers * block(cpu, format, config.widths(), &biases),
+        weights: head + token_table + layers * block(cpu, format, config.widths(), 2, &biases),
         ..causal(config.widths(), layers, vocab_size, positions, format, cpu, threads)?
     })
 }
@@ -94,18 +94,18 @@ fn bert(config: &BertConfig, format: WeightFormat, cpu: &Cpu, threads: usize) ->
     let scratch = attention.scratch_bytes(threads, rows, rows, false);
     let tables = table(config.vocab_size + rows + config.type_vocab_size, width);
     Ok(MemoryEstimate {
-        weights: tables + config.num_hidden_layers * block(cpu, format, widths, &[true; 4]),
+        weights: tables + config.num_hidden_layers * block(cpu, format, widths, 1, &[true; 4]),
         kv_cache: 0,
         activations: Activations::bytes_for(Cut::new(rows, threads), widths) + scratch,
     })
 }
 
-/// Weights of a transformer block: attention in and out, feed-forward up and down, each with a bias or without.
-fn block(cpu: &Cpu, format: WeightFormat, widths: Widths, has_bias: &[bool; 4]) -> usize {
-    let Widths { stream, inner, gated, qkv } = widths;
-    let up = if gated > 0 { gated } else { inner };
+/// Weights of a transformer block: attention in and out, feed-forward up (`ups` of them: two where there are gates) and down, each with a
+/// bias or without.
+fn block(cpu: &Cpu, format: WeightFormat, widths: Widths, ups: usize, has_bias: &[bool; 4]) -> usize {
+    let Widths { stream, inner, qkv } = widths;
     let [qkv_bias, others @ ..] = *has_bias;
-    let layers = [(qkv.query_width(), stream), (stream, up), (inner, stream)];
+    let layers = [(qkv.query_width(), stream), (stream, ups * inner), (inner, stream)];
     let bytes = |(size, has_bias)| Linear::bytes_for(cpu, format, size, Sensitivity::Usual, has_bias);
     Linear::qkv_bytes_for(cpu, format, stream, qkv, qkv_bias) + layers.into_iter().zip(others).map(bytes).sum::<usize>()
 }

@@ -91,6 +91,11 @@ pub enum Error {
         /// The layout of the rows.
         found: &'static str,
     },
+    /// A sum of products whose halves are to be multiplied with each other.
+    #[error(
+        "the columns of a sum of products have no halves that are multiplied with each other; multiply by a matrix, or run a plan of one product"
+    )]
+    HalvesOfASum,
     /// A cache of keys and values that was made for another attention plan.
     #[error(
         "the attention plan reads caches of {wanted}, found a cache of {found}; make the cache with the plan that runs it"

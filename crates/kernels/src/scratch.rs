@@ -160,14 +160,14 @@ impl<T: Zeroable> DerefMut for AlignedBuf<T> {
 /// Working memory that grows to the largest demand and is then reused: no allocation in the steady state.
 #[derive(Debug)]
 pub struct Scratch {
-    list: Arena,
+    small: Arena,
     rest: Arena,
 }
 
 impl Scratch {
     /// Scratch that holds nothing yet.
     pub const fn new() -> Self {
-        Scratch { list: Arena::new(), rest: Arena::new() }
+        Scratch { small: Arena::new(), rest: Arena::new() }
     }
 
     /// Runs `work` with the scratch that the calling thread keeps from call to call.
@@ -198,9 +198,9 @@ impl Scratch {
         self.rest.take_per_worker(workers, len)
     }
 
-    /// Two parts: one for a list of what is to be done, which says how much the other has to hold.
-    pub(crate) fn list_and_rest(&mut self) -> (&mut Arena, &mut Arena) {
-        (&mut self.list, &mut self.rest)
+    /// Two parts, for calls that need memory of two kinds; the first is for the smaller one.
+    pub(crate) fn two_parts(&mut self) -> (&mut Arena, &mut Arena) {
+        (&mut self.small, &mut self.rest)
     }
 }
 

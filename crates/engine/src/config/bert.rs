@@ -68,6 +68,6 @@ impl BertConfig {
 
     /// Columns of the model's buffers.
     pub(crate) fn widths(&self) -> Widths {
-        Widths { stream: self.hidden_size, inner: self.intermediate_size, gated: 0, qkv: self.qkv_shape() }
+        Widths { stream: self.hidden_size, inner: self.intermediate_size, qkv: self.qkv_shape() }
     }
 }

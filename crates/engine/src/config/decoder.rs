@@ -176,8 +176,7 @@ impl DecoderConfig {
 
     /// Columns of the model's buffers.
     pub(crate) fn widths(&self) -> Widths {
-        let inner = self.intermediate_size;
-        Widths { stream: self.hidden_size, inner, gated: 2 * inner, qkv: self.qkv_shape() }
+        Widths { stream: self.hidden_size, inner: self.intermediate_size, qkv: self.qkv_shape() }
     }
 }
 

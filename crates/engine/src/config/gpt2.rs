@@ -82,7 +82,7 @@ impl Gpt2Config {
 
     /// Columns of the model's buffers.
     pub(crate) fn widths(&self) -> Widths {
-        Widths { stream: self.n_embd, inner: self.n_inner, gated: 0, qkv: self.qkv_shape() }
+        Widths { stream: self.n_embd, inner: self.n_inner, qkv: self.qkv_shape() }
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) trait Layer: Send + Sync + Debug {
     /// The name of the kernel.
     fn kernel(&self) -> &'static str;
 
-    /// y = act(scale · x·W + bias) + residual for x (m, inputs) and y (m, outputs).
+    /// y = act(scale · x·W + bias) · multiplier + residual for x (m, inputs) and y (m, outputs).
     ///
     /// # Errors
     /// Fails if sizes do not match, rows were prepared in another format, or an allocation fails.

@@ -1,11 +1,13 @@
 use super::layer::{Layer, PackedLayer, Rows};
 use super::{Layout, Linear, Part};
 use crate::activations::Workspace;
+use crate::profile::Kind;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::gemm::grouped::Q8_0;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, RowBuf, RowFormat, Shape};
+use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Multiplier, RowBuf, RowFormat, Shape};
 use cke_kernels::ops::activation::Activation;
+use cke_kernels::ops::gate::gate_joined;
 use cke_kernels::scheme::{F32, Grouped, Int4};
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
@@ -130,6 +132,48 @@ fn rows_that_are_prepared_once_serve_parts_of_several_formats() {
     let apart: Vec<Vec<f32>> =
         run(vec![few()]).into_iter().zip(run(vec![eight()])).map(|(few, eight)| [few, eight].concat()).collect();
     assert_eq!(run(vec![few(), eight()]), apart);
+}
+
+#[test]
+fn gates_of_one_format_and_of_two_have_the_bits_of_a_pass_of_their_own() {
+    let (source, runtime) = (Source::random(6), Runtime::new(Some(2)).unwrap().recording());
+    let (inputs, inner) = (64, 21);
+    let part = |name, outputs| Part::whole(&source, name, Layout::OutIn, outputs);
+    let few = |outputs| Box::new(PackedLayer::<Int4>::load(&runtime, &[part("few", outputs)], inputs).unwrap());
+    let eight = || Box::new(PackedLayer::<Grouped<Q8_0>>::load(&runtime, &[part("eight", inner)], inputs).unwrap());
+    for rows in [1, 7] {
+        let x = source.table(runtime.pool(), "x", rows, inputs).unwrap();
+        let bias = source.table(runtime.pool(), "bias", 1, 2 * inner).unwrap();
+        let added = source.table(runtime.pool(), "residual", rows, inner).unwrap();
+        let residual = Some(MatRef::new(&added, rows, inner).unwrap());
+        let parts: [Vec<Box<dyn Layer>>; 2] = [vec![few(2 * inner)], vec![few(inner), eight()]];
+        for (parts, bias) in parts.into_iter().zip([None, Some(bias.to_vec())]) {
+            let (linear, kernels) = (Linear::of(parts, inputs, bias), ["one format", "two formats"]);
+            let (mut joined, mut wanted) = (vec![0.0; rows * 2 * inner], vec![0.0; rows * inner]);
+            let workspace = &mut Workspace::default();
+            linear.run(&x, &mut joined, Epilogue::default(), &runtime, workspace).unwrap();
+            gate_joined(runtime.cpu(), Activation::Silu, &joined, inner, &mut wanted).unwrap();
+            runtime.take_profile();
+
+            let mut y = vec![f32::NAN; rows * inner];
+            let epilogue =
+                Epilogue { activation: Activation::Silu, multiplier: Multiplier::SecondHalf, ..Epilogue::default() };
+            linear.run(&x, &mut y, epilogue, &runtime, workspace).unwrap();
+            let name = kernels[linear.parts.len() - 1];
+            assert_eq!(y, wanted, "{name}");
+
+            // The gate is a part of its product.
+            let steps: Vec<_> = runtime.take_profile().operations.iter().map(|operation| operation.step).collect();
+            let products = steps.iter().filter(|step| step.kind == Kind::Product);
+            let multiply_adds: usize = products.map(|step| step.flops as usize / 2).sum();
+            assert_eq!(multiply_adds, rows * inputs * 2 * inner, "{name}");
+            assert!(steps.iter().all(|step| step.kind == Kind::Product || step.name == "prepare rows"), "{steps:?}");
+
+            linear.run(&x, &mut y, Epilogue { residual, ..epilogue }, &runtime, workspace).unwrap();
+            let wanted: Vec<f32> = wanted.iter().zip(added.iter()).map(|(gated, added)| gated + added).collect();
+            assert_eq!(y, wanted, "{name}, with a residual");
+        }
+    }
 }
 
 #[test]

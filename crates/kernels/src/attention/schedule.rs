@@ -101,7 +101,7 @@ impl AttentionPlan {
     ) -> Result<(), Error> {
         self.check(&operands)?;
         mask.check()?;
-        let (list, memory) = ctx.scratch.list_and_rest();
+        let (list, memory) = ctx.scratch.two_parts();
         let jobs = list.take::<Job>(sequences.len())?;
         let (mut rows, mut count) = (0usize, 0);
         // The length is the iterator's word; what lies in the list beyond the sequences that came is of an earlier call.

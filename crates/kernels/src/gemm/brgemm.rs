@@ -236,10 +236,10 @@ impl<S: Scheme> BrgemmPlan<S> {
 }
 
 impl<S: Scheme<C = f32>> BrgemmPlan<S> {
-    /// C ← act(scale · (β · C + Σ Aᵢ · Bᵢ) + bias) + residual, otherwise as [`BrgemmPlan::run`].
+    /// C ← act(scale · (β · C + Σ Aᵢ · Bᵢ) + bias) · multiplier + residual, otherwise as [`BrgemmPlan::run`].
     ///
     /// # Errors
-    /// As [`BrgemmPlan::run`], and where the sizes of the epilogue are not those of C.
+    /// As [`BrgemmPlan::run`], where the sizes of the epilogue are not those of C, and for [`Multiplier::SecondHalf`](super::Multiplier).
     pub fn run_with_epilogue(
         &self,
         operands: &Brgemm<'_, S>,
@@ -247,6 +247,9 @@ impl<S: Scheme<C = f32>> BrgemmPlan<S> {
         c: MatMut<'_, S::C>,
         pool: &dyn Parallel,
     ) -> Result<(), Error> {
+        if epilogue.is_gate() {
+            return Err(Error::HalvesOfASum);
+        }
         epilogue.check(self.shape.m, self.shape.n)?;
         self.run_all(operands, Some(epilogue), c, pool)
     }

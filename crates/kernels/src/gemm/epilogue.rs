@@ -1,4 +1,4 @@
-//! What happens to a tile of sums before it is stored, as data: C = act(scale · sums + bias) + residual.
+//! What happens to a tile of sums before it is stored, as data: C = act(scale · sums + bias) · multiplier + residual.
 
 use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
@@ -7,6 +7,7 @@ use crate::scratch::LINE;
 use crate::simd::{AllLanes, FirstLanes, Four, Lanes, Op, Simd};
 use crate::view::MatRef;
 use std::fmt;
+use std::ops::Range;
 
 /// A factor on the sums.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,7 +21,26 @@ pub enum Scale<'a> {
     PerColumn(&'a [f32]),
 }
 
-/// C = act(scale · (A·B) + bias) + residual, applied while the tile is hot and before C is written.
+/// What the activated sums are multiplied by: gates, whose other operand is a matrix or a part of the same product.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Multiplier<'a> {
+    /// Nothing.
+    #[default]
+    One,
+    /// A matrix: (m, n), columns contiguous.
+    Matrix(MatRef<'a, f32>),
+    /// The second half of the columns, which stays as scale and bias leave it: for B (k, 2n) = \[gate | up\],
+    ///
+    /// C (m, n) = act(gate) · up + residual with \[gate | up\] = scale · (A·B) + bias
+    ///
+    /// SwiGLU with SiLU, GeGLU with GELU, ReGLU with ReLU (Shazeer, "GLU Variants Improve Transformer", 2020). Scale and bias have 2n
+    /// elements, the residual is (m, n). The bits are those of the product into a matrix (m, 2n) and
+    /// [`gate_joined`](crate::ops::gate::gate_joined) of its rows, but that matrix is never in memory: both halves are computed some
+    /// columns at a time. Of [`GemmPlan`](super::GemmPlan) only.
+    SecondHalf,
+}
+
+/// C = act(scale · (A·B) + bias) · multiplier + residual, applied while the tile is hot and before C is written.
 ///
 /// The default leaves the sums as they are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,29 +51,58 @@ pub struct Epilogue<'a> {
     pub bias: Option<&'a [f32]>,
     /// Applied elementwise.
     pub activation: Activation,
+    /// What the result is multiplied by.
+    pub multiplier: Multiplier<'a>,
     /// Added last: (m, n), columns contiguous.
     pub residual: Option<MatRef<'a, f32>>,
 }
 
-impl Epilogue<'_> {
-    /// Checks the sizes against an (m, n) product.
-    pub(super) fn check(&self, m: usize, n: usize) -> Result<(), Error> {
+impl<'a> Epilogue<'a> {
+    /// Checks the sizes against a product of an A with m rows and a B with n columns. Returns the columns of C.
+    pub(super) fn check(&self, m: usize, n: usize) -> Result<usize, Error> {
         if let Scale::PerColumn(scale) = self.scale {
             expect_size("elements of the epilogue's scale", n, scale.len())?;
         }
         if let Some(bias) = self.bias {
             expect_size("elements of the epilogue's bias", n, bias.len())?;
         }
+        let c_cols = match self.multiplier {
+            Multiplier::One => n,
+            Multiplier::Matrix(multiplier) => {
+                expect_size("rows of the epilogue's multiplier", m, multiplier.rows())?;
+                expect_size("columns of the epilogue's multiplier", n, multiplier.cols())?;
+                expect_size("column stride of the epilogue's multiplier", 1, multiplier.col_stride())?;
+                n
+            }
+            Multiplier::SecondHalf => {
+                expect_size("columns of B that are left over from two halves", 0, n % 2)?;
+                n / 2
+            }
+        };
         if let Some(residual) = &self.residual {
             expect_size("rows of the epilogue's residual", m, residual.rows())?;
-            expect_size("columns of the epilogue's residual", n, residual.cols())?;
+            expect_size("columns of the epilogue's residual", c_cols, residual.cols())?;
             expect_size("column stride of the epilogue's residual", 1, residual.col_stride())?;
         }
-        Ok(())
+        Ok(c_cols)
     }
 
-    pub(super) fn is_identity(&self) -> bool {
-        matches!(self.scale, Scale::One)
+    /// Whether C is made of the two halves of the columns.
+    pub(super) fn is_gate(&self) -> bool {
+        matches!(self.multiplier, Multiplier::SecondHalf)
+    }
+
+    /// Scale and bias alone, of these columns.
+    pub(super) fn linear_part(&self, columns: Range<usize>) -> Epilogue<'a> {
+        let scale = match self.scale {
+            Scale::PerColumn(scale) => Scale::PerColumn(&scale[columns.clone()]),
+            other => other,
+        };
+        Epilogue { scale, bias: self.bias.map(|bias| &bias[columns]), ..Epilogue::default() }
+    }
+
+    fn is_identity(&self) -> bool {
+        matches!((self.scale, self.multiplier), (Scale::One, Multiplier::One))
             && self.bias.is_none()
             && self.activation == Activation::None
             && self.residual.is_none()
@@ -72,8 +121,19 @@ impl Epilogue<'_> {
             Scale::All(factor) => (factor, None),
             Scale::PerColumn(scale) => (1.0, Some(columns_from(scale))),
         };
-        let residual = self.residual.map(|r| (r.as_ptr().wrapping_add(row * r.row_stride() + col), r.row_stride()));
-        Some(F32Epilogue { factor, scale, bias: self.bias.map(columns_from), activation: self.activation, residual })
+        let part = |x: MatRef<'_, f32>| (x.as_ptr().wrapping_add(row * x.row_stride() + col), x.row_stride());
+        let multiplier = match self.multiplier {
+            Multiplier::Matrix(multiplier) => Some(part(multiplier)),
+            Multiplier::One | Multiplier::SecondHalf => None,
+        };
+        Some(F32Epilogue {
+            factor,
+            scale,
+            bias: self.bias.map(columns_from),
+            activation: self.activation,
+            multiplier,
+            residual: self.residual.map(part),
+        })
     }
 }
 
@@ -85,7 +145,20 @@ pub struct F32Epilogue {
     bias: Option<*const f32>,
     activation: Activation,
     /// First element and row stride.
+    multiplier: Option<(*const f32, usize)>,
+    /// The same.
     residual: Option<(*const f32, usize)>,
+}
+
+impl F32Epilogue {
+    /// The epilogue act(sums) · multiplier + residual.
+    pub(super) fn gate(
+        activation: Activation,
+        multiplier: (*const f32, usize),
+        residual: Option<(*const f32, usize)>,
+    ) -> F32Epilogue {
+        F32Epilogue { factor: 1.0, scale: None, bias: None, activation, multiplier: Some(multiplier), residual }
+    }
 }
 
 /// Where a microkernel left its sums, and where they go.
@@ -154,10 +227,10 @@ unsafe impl TileEpilogue<f32> for F32Epilogue {
 
     #[inline(always)]
     fn prefetch<S: Simd<f32>>(&self, s: S, rows: usize, cols: usize) {
-        if let Some((residual, row_stride)) = self.residual {
+        for (matrix, row_stride) in [self.multiplier, self.residual].into_iter().flatten() {
             for i in 0..rows {
                 for j in (0..cols).step_by(LINE / size_of::<f32>()) {
-                    s.prefetch(residual.wrapping_add(i * row_stride + j));
+                    s.prefetch(matrix.wrapping_add(i * row_stride + j));
                 }
             }
         }
@@ -171,9 +244,9 @@ unsafe impl TileEpilogue<f32> for F32Epilogue {
 }
 
 /// The epilogue on one tile of sums; made only under the contract of [`TileEpilogue::apply`].
-struct ApplyEpilogue<'a> {
-    sums: Sums<f32>,
-    epilogue: &'a F32Epilogue,
+pub(super) struct ApplyEpilogue<'a> {
+    pub(super) sums: Sums<f32>,
+    pub(super) epilogue: &'a F32Epilogue,
 }
 
 impl Op for ApplyEpilogue<'_> {
@@ -240,7 +313,7 @@ impl ApplyEpilogue<'_> {
         }
     }
 
-    /// scale · sum + bias
+    /// scale · sum + bias; the sum as it is, down to the sign of a zero, where there is neither.
     ///
     /// # Safety
     /// As [`ApplyEpilogue::apply`].
@@ -250,20 +323,23 @@ impl ApplyEpilogue<'_> {
         // SAFETY: the epilogue was cut for a tile with these columns, and the sums are whole vectors, promised by the caller.
         unsafe {
             let scale = scale.map_or(s.splat(factor), |scale| lanes.load(s, scale.add(j)));
-            let bias = bias.map_or(s.splat(0.0), |bias| lanes.load(s, bias.add(j)));
+            let bias = bias.map_or(s.splat(-0.0), |bias| lanes.load(s, bias.add(j)));
             let sum = s.load(self.sums.sums.add(i * self.sums.sums_row_stride + j));
             s.mul_add(sum, scale, bias)
         }
     }
 
-    /// C ← x + residual
+    /// C ← x · multiplier + residual
     ///
     /// # Safety
     /// As [`ApplyEpilogue::apply`].
     #[inline(always)]
     unsafe fn store<S: Simd<f32>>(&self, s: S, i: usize, j: usize, mut x: S::Reg, lanes: impl Lanes<f32, S>) {
-        // SAFETY: row i and these columns of the residual and of C, promised by the caller.
+        // SAFETY: row i and these columns of multiplier, residual and C, promised by the caller.
         unsafe {
+            if let Some((multiplier, row_stride)) = self.epilogue.multiplier {
+                x = s.mul(x, lanes.load(s, multiplier.add(i * row_stride + j)));
+            }
             if let Some((residual, row_stride)) = self.epilogue.residual {
                 x = s.add(x, lanes.load(s, residual.add(i * row_stride + j)));
             }

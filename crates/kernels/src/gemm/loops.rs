@@ -129,22 +129,13 @@ impl<E: Output> Product<'_, E> {
     /// # Safety
     /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
     pub(crate) unsafe fn run(&self, a: Strided<u8>, b: WholeB, blocking: Blocking, pool: &dyn Parallel) {
-        let Blocking { mc, nc, .. } = blocking;
         let kc = self.block_of_k(blocking.kc);
-        if self.m == 0 || self.n == 0 {
-            return;
-        }
-        let Tile { mr, nr } = self.kernel.tile();
-        let (panels, panels_per_block) = (self.n.div_ceil(nr), nc / nr);
-        let column_blocks = panels.div_ceil(panels_per_block);
-        let row_blocks = self.m.div_ceil(mc);
-
         // The time of a shallow product is that of writing C: tile by tile from left to right, not column of tiles by column.
-        let rows_at_a_time = if self.k <= SHALLOW { mr } else { self.m };
+        let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
         let is_plain = self.c_col_stride == 1 && self.epilogue.is_none();
         let sweeps = is_plain && (1..=SHALLOW).contains(&self.k) && Sweep::fits(self.kernel, self.k);
         let is_lean_dot = is_plain && self.kernel.kernel().form == Form::Dot;
-        let compute = |rows: Range<usize>, panels: Range<usize>| {
+        self.for_each_block(blocking, pool, |rows, panels, _worker| {
             let _session = self.kernel.begin_session();
             if sweeps {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
@@ -169,16 +160,32 @@ impl<E: Output> Product<'_, E> {
                     unsafe { self.run_block(&Block { rows: part, ..block.clone() }, a, b) };
                 }
             }
-        };
+        });
+    }
+
+    /// Calls `compute(rows, panels, worker)` for blocks that make up C, spread over the pool.
+    pub(super) fn for_each_block(
+        &self,
+        Blocking { mc, nc, .. }: Blocking,
+        pool: &dyn Parallel,
+        compute: impl Fn(Range<usize>, Range<usize>, usize) + Sync,
+    ) {
+        if self.m == 0 || self.n == 0 {
+            return;
+        }
+        let Tile { mr, nr } = self.kernel.tile();
+        let (panels, panels_per_block) = (self.n.div_ceil(nr), nc / nr);
         if self.m <= mr {
             let streams = Streams::new(panels, pool.threads());
-            return run_tasks(pool, streams.count(), &|task, _worker| compute(0..self.m, streams.get(task)));
+            return run_tasks(pool, streams.count(), &|task, worker| compute(0..self.m, streams.get(task), worker));
         }
+        let (row_blocks, column_blocks) = (self.m.div_ceil(mc), panels.div_ceil(panels_per_block));
         // Loops 3 and 5: neighbouring tasks share their rows of A.
-        run_tasks(pool, row_blocks * column_blocks, &|task, _worker| {
+        run_tasks(pool, row_blocks * column_blocks, &|task, worker| {
             let (row_block, column_block) = (task / column_blocks, task % column_blocks);
             let rows = row_block * mc..self.m.min((row_block + 1) * mc);
-            compute(rows, column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block));
+            let panels = column_block * panels_per_block..panels.min((column_block + 1) * panels_per_block);
+            compute(rows, panels, worker);
         });
     }
 }

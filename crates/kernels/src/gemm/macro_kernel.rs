@@ -153,19 +153,11 @@ impl<E: Output> Product<'_, E> {
         let stream_a = !is_dot
             && a.col_stride == row_format.block_bytes
             && height.saturating_mul(row_format.row_bytes(k)) > STREAM;
-        let blocks = k.div_ceil(panel_format.block_k);
-        let panels_of_tile = self.kernel.kernel().panels_of_tile();
-        let panel_stride = b.panel_stride / panels_of_tile;
+        let panel_stride = b.panel_stride / self.kernel.kernel().panels_of_tile();
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
-            let ahead = if has_next && panels_of_tile > 1 {
-                Ahead::panels(b_data.wrapping_add(b.panel_stride), panels_of_tile, panel_stride, b.stride)
-            } else if has_next {
-                Ahead::panel(b_data.wrapping_add(b.panel_stride), panel_format.block_bytes, blocks, b.stride)
-            } else {
-                b.ahead
-            };
+            let ahead = if has_next { self.ahead(b_data.wrapping_add(b.panel_stride), &b, k) } else { b.ahead };
             // A panel that is read once is a stream that the hardware sees by itself.
             let ahead = if height > tile.mr && !is_dot && asks_by_lines { ahead } else { Ahead::NONE };
             let is_copied = !b.copy.is_null() && height > tile.mr;
@@ -231,6 +223,16 @@ impl<E: Output> Product<'_, E> {
                     }
                 }
             }
+        }
+    }
+
+    /// The panels of one tile, which begin at `data` and lie as those of `b`, of `k` elements of K.
+    #[inline(always)]
+    pub(super) fn ahead(&self, data: *const u8, b: &BBlock, k: usize) -> Ahead {
+        let (kernel, format) = (self.kernel.kernel(), self.kernel.panel_format());
+        match kernel.panels_of_tile() {
+            1 => Ahead::panel(data, format.block_bytes, k.div_ceil(format.block_k), b.stride),
+            panels => Ahead::panels(data, panels, b.panel_stride / panels, b.stride),
         }
     }
 

@@ -1,11 +1,12 @@
-//! Matrix products: C = act(scale · A·B + bias) + residual.
+//! Matrix products: C = act(scale · A·B + bias) · multiplier + residual.
 //!
 //! What most programs need:
 //!
 //! | | |
 //! |---|---|
 //! | [`matmul`](crate::matmul()) | a product in one call |
-//! | [`GemmPlan`], [`Shape`], [`PackedB`], [`Epilogue`] | B packed once and multiplied often, with bias, activation and residual |
+//! | [`GemmPlan`], [`Shape`], [`PackedB`], [`Epilogue`] | B packed once and multiplied often, with bias, activation, gate and residual |
+//! | [`Scale`], [`Multiplier`] | two of an epilogue's parts |
 //! | [`Gemm`] | a product with nothing prepared, with α and β |
 //! | [`GemmBatch`], [`Matrices`], [`MatricesMut`] | many products in one call |
 //! | [`Ctx`], [`BatchCtx`] | the threads and memory of a call |
@@ -28,6 +29,7 @@ mod check_kernel;
 mod epilogue;
 pub mod f16;
 mod format;
+mod gated;
 mod group;
 pub mod grouped;
 mod halves;
@@ -56,7 +58,7 @@ pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
 pub use brgemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel, check_prepared_kernel};
-pub use epilogue::{Epilogue, F32Epilogue, NoEpilogue, Scale, Sums, TileEpilogue};
+pub use epilogue::{Epilogue, F32Epilogue, Multiplier, NoEpilogue, Scale, Sums, TileEpilogue};
 
 pub use format::{KBlocks, PanelFormat, RowFormat};
 pub use matrices::{Layout, Matrices, MatricesMut};

@@ -2,16 +2,17 @@
 
 use super::blocking::Blocking;
 use super::epilogue::Epilogue;
+use super::gated::{self, Gated, Portion};
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
 use super::rows::{self, RowBuf};
 use super::select::{FEW_ROWS, Shape, choose};
 use super::strided::Strided;
-use crate::cpu::{Caches, Cpu};
+use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
-use crate::scratch::{HugePages, Scratch};
+use crate::scratch::{HugePages, PerWorker, Scratch};
 use crate::threads::Parallel;
 use crate::view::{MatMut, MatRef};
 
@@ -27,7 +28,7 @@ pub struct Ctx<'a> {
 /// Bytes of A up to which it is copied.
 const LARGEST_COPY: usize = 64 << 20;
 
-/// The kernel for products with one B: C (m, n) = act(scale · A (m, k) · B (k, n) + bias) + residual.
+/// The kernel for products with one B: C (m, n) = act(scale · A (m, k) · B (k, n) + bias) · multiplier + residual.
 ///
 /// One plan and one packed B serve every m. The order of summation depends on k alone: a row of C has the same bits whatever
 /// the other rows are, and whatever the number of threads.
@@ -36,7 +37,7 @@ pub struct GemmPlan<S: Scheme> {
     kernel: Supported<S>,
     /// Reads the same rows and panels.
     kernel_for_few_rows: Supported<S>,
-    caches: Caches,
+    cpu: Cpu,
     blocking: Option<Blocking>,
     n: usize,
     k: usize,
@@ -57,7 +58,7 @@ impl<S: Scheme> GemmPlan<S> {
     /// If it is a kernel of [`Form::Dot`].
     pub fn with_kernel(cpu: &Cpu, kernel: Supported<S>, shape: Shape) -> Self {
         assert_ne!(kernel.record().form(), Form::Dot, "{} reads B along k", kernel.record().name());
-        GemmPlan { kernel, kernel_for_few_rows: kernel, caches: cpu.caches(), blocking: None, n: shape.n, k: shape.k }
+        GemmPlan { kernel, kernel_for_few_rows: kernel, cpu: *cpu, blocking: None, n: shape.n, k: shape.k }
     }
 
     /// The same plan with blocks of the caller's choice: mc and kc at least 1, nc a multiple of the kernel's nr.
@@ -124,13 +125,15 @@ impl<S: Scheme> GemmPlan<S> {
 }
 
 impl<S: Scheme<C = f32>> GemmPlan<S> {
-    /// C = act(scale · A·B + bias) + residual. A (m, k) and C (m, n) may have any strides; C is not read.
+    /// C = act(scale · A·B + bias) · multiplier + residual. A (m, k) and C (m, n) may have any strides; C is not read. With
+    /// [`Multiplier::SecondHalf`](super::Multiplier) C is (m, n / 2).
     ///
     /// A kernel that reads rows in a format of its own has them prepared first; products that share an A prepare it once with
     /// [`RowBuf::prepare`] and call [`GemmPlan::run_prepared`].
     ///
     /// # Errors
-    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows cannot be allocated. C is then untouched.
+    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows or for the halves of a gate cannot be
+    /// allocated. C is then untouched.
     pub fn run(
         &self,
         a: MatRef<'_, S::A>,
@@ -140,13 +143,16 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
         self.check((a.rows(), a.cols()), b, &c, epilogue)?;
+        let (for_halves, for_rows) = ctx.scratch.two_parts();
+        let call = self.call(c.rows(), epilogue, ctx.pool);
+        let rooms = for_halves.take_per_worker(ctx.pool.threads(), call.room())?;
         let is_in_place = self.kernel.record().row_format().is_in_place;
         if !is_in_place || self.copying_pays(&a) {
-            match ctx.scratch.take(rows::prepared_bytes(self.kernel, a.rows(), a.cols())) {
+            match for_rows.take(rows::prepared_bytes(self.kernel, a.rows(), a.cols())) {
                 Ok(room) => {
                     let a = rows::prepare(self.kernel, a, room, ctx.pool);
                     // SAFETY: the room holds A in the kernel's format, and all sizes were checked.
-                    unsafe { self.run_checked(a, b, c, epilogue, ctx.pool) };
+                    unsafe { self.run_checked(&call, a, b, c, &rooms) };
                     return Ok(());
                 }
                 Err(error) if !is_in_place => return Err(error),
@@ -154,7 +160,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             }
         }
         // SAFETY: the view vouches for A, and all sizes were checked.
-        unsafe { self.run_checked(Strided::of(&a).bytes(), b, c, epilogue, ctx.pool) };
+        unsafe { self.run_checked(&call, Strided::of(&a).bytes(), b, c, &rooms) };
         Ok(())
     }
 
@@ -178,8 +184,10 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
     ) -> Result<(), Error> {
         self.check((a.rows(), a.k()), b, &c, epilogue)?;
         a.check_format(self.kernel)?;
+        let call = self.call(c.rows(), epilogue, ctx.pool);
+        let rooms = ctx.scratch.take_per_worker(ctx.pool.threads(), call.room())?;
         // SAFETY: the buffer vouches for A, and its format and all sizes were checked.
-        unsafe { self.run_checked(a.operand(), b, c, epilogue, ctx.pool) };
+        unsafe { self.run_checked(&call, a.operand(), b, c, &rooms) };
         Ok(())
     }
 
@@ -194,24 +202,37 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         expect_size("rows of packed B", self.k, b.k())?;
         expect_size("columns of packed B", self.n, b.n())?;
         expect_size("rows of C", m, c.rows())?;
-        expect_size("columns of C", self.n, c.cols())?;
-        epilogue.check(m, self.n)?;
+        expect_size("columns of C", epilogue.check(m, self.n)?, c.cols())?;
         b.check_format(self.kernel)
     }
 
+    /// The kernel for this many rows and its blocks.
+    fn call<'a>(&self, m: usize, epilogue: &'a Epilogue<'a>, pool: &'a dyn Parallel) -> Call<'a, S> {
+        let has_few_rows = m <= FEW_ROWS && self.blocking.is_none();
+        let kernel = if has_few_rows { self.kernel_for_few_rows } else { self.kernel };
+        let record = kernel.record();
+        let n = if epilogue.is_gate() { self.n / 2 } else { self.n };
+        let shape = Shape { m, n, k: self.k };
+        let blocking = self.blocking.unwrap_or_else(|| {
+            let bytes = (record.row_format().element_bytes(), record.panel_format().element_bytes());
+            Blocking::choose(record.tile(), bytes, self.cpu.caches(), pool.threads(), shape)
+        });
+        let portion = epilogue.is_gate().then(|| Portion::new(kernel.tiles(), blocking, shape));
+        Call { kernel, blocking, shape, portion, epilogue, pool }
+    }
+
     /// # Safety
-    /// The sizes were checked, and A is valid for reads in the kernel's format with as many rows as C.
+    /// The sizes were checked, A is valid for reads in the kernel's format with as many rows as C, and each worker has the room that
+    /// `call` asks for.
     unsafe fn run_checked(
         &self,
+        call: &Call<'_, S>,
         a: Strided<u8>,
         b: &PackedB<S>,
         mut c: MatMut<'_, f32>,
-        epilogue: &Epilogue<'_>,
-        pool: &dyn Parallel,
+        rooms: &PerWorker<'_, f32>,
     ) {
-        let (m, n, k) = (c.rows(), self.n, self.k);
-        let has_few_rows = m <= FEW_ROWS && self.blocking.is_none();
-        let kernel = if has_few_rows { self.kernel_for_few_rows } else { self.kernel };
+        let Call { kernel, blocking, shape: Shape { m, n, k }, portion, epilogue, pool } = *call;
         let product = Product {
             kernel: kernel.tiles(),
             m,
@@ -224,12 +245,35 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             beta: 0.0,
             epilogue: Some(epilogue),
         };
-        let record = kernel.record();
-        let blocking = self.blocking.unwrap_or_else(|| {
-            let bytes = (record.row_format().element_bytes(), record.panel_format().element_bytes());
-            Blocking::choose(record.tile(), bytes, self.caches, pool.threads(), Shape { m, n, k })
-        });
-        // SAFETY: A by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
-        unsafe { product.run(a, b.whole(kernel), blocking, pool) };
+        let b = b.whole(kernel);
+        // SAFETY: A and rooms by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
+        unsafe {
+            match portion {
+                None => product.run(a, b, blocking, pool),
+                Some(portion) => {
+                    let linear = gated::epilogues(epilogue, product.kernel, n);
+                    Gated::new(&self.cpu, product, b, &linear, portion, blocking).run(a, blocking, rooms, pool);
+                }
+            }
+        }
+    }
+}
+
+/// What a call runs with.
+struct Call<'a, S: Scheme> {
+    kernel: Supported<S>,
+    blocking: Blocking,
+    /// With the columns of C.
+    shape: Shape,
+    /// What each worker holds of the halves of a gate.
+    portion: Option<Portion>,
+    epilogue: &'a Epilogue<'a>,
+    pool: &'a dyn Parallel,
+}
+
+impl<S: Scheme> Call<'_, S> {
+    /// Elements of room that each worker needs.
+    fn room(&self) -> usize {
+        self.portion.map_or(0, Portion::elements)
     }
 }

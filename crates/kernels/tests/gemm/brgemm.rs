@@ -4,7 +4,8 @@ use crate::kernels::{cpu, kernels};
 use crate::operands::{uniform, view, view_mut};
 use cke_kernels::Error;
 use cke_kernels::gemm::{
-    BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, Scale, Shape, Supported,
+    BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, Multiplier, Scale,
+    Shape, Supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::F32;
@@ -185,11 +186,12 @@ fn epilogue_is_applied_once_after_the_last_block() {
             let (m, n) = (kernel.tile().mr + 1, kernel.tile().nr + 2);
             let blocks = Blocks::new((m, n, 3), count, 73);
             let mut data = Data::new(74);
-            let (bias, residual) = (data.uniform(n), data.uniform(m * n));
+            let (bias, multiplier, residual) = (data.uniform(n), data.uniform(m * n), data.uniform(m * n));
             let epilogue = Epilogue {
                 scale: Scale::All(0.5),
                 bias: Some(&bias),
                 activation: Activation::Gelu,
+                multiplier: Multiplier::Matrix(MatRef::new(&multiplier, m, n).expect("m · n elements")),
                 residual: Some(MatRef::new(&residual, m, n).expect("m · n elements")),
             };
             let found = blocks.run_finished(&plan(kernel, &blocks), &blocks.operands(0.0), &epilogue, &Serial);

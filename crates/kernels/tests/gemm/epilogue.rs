@@ -1,8 +1,8 @@
-//! Every combination of scale, bias, activation and residual, against the formula in `f64`.
+//! Every combination of scale, bias, activation, multiplier and residual, against the formula in `f64`.
 
 use crate::kernels::kernels;
 use crate::operands::{Operands, plan, tiny_blockings, uniform, view};
-use cke_kernels::gemm::{Blocking, Epilogue, Scale};
+use cke_kernels::gemm::{Blocking, Epilogue, Multiplier, Scale};
 use cke_kernels::ops::activation::Activation;
 use cke_testkit::shapes::{GemmCase, Storage};
 use cke_testkit::{Data, Guarded, Layout, Matrix, oracle, tolerance};
@@ -21,24 +21,36 @@ pub(crate) struct EpilogueKind {
     pub(crate) scale: ScaleKind,
     pub(crate) bias: bool,
     pub(crate) activation: Activation,
+    pub(crate) multiplier: bool,
     pub(crate) residual: bool,
 }
 
 impl EpilogueKind {
     /// Nothing to be done.
-    pub(crate) const NONE: Self =
-        EpilogueKind { scale: ScaleKind::One, bias: false, activation: Activation::None, residual: false };
-    /// Something of everything.
-    pub(crate) const FULL: Self =
-        EpilogueKind { scale: ScaleKind::PerColumn, bias: true, activation: Activation::Gelu, residual: true };
+    pub(crate) const NONE: Self = EpilogueKind {
+        scale: ScaleKind::One,
+        bias: false,
+        activation: Activation::None,
+        multiplier: false,
+        residual: false,
+    };
+    /// Something of everything but a multiplier.
+    pub(crate) const FULL: Self = EpilogueKind {
+        scale: ScaleKind::PerColumn,
+        bias: true,
+        activation: Activation::Gelu,
+        multiplier: false,
+        residual: true,
+    };
 
     /// Every combination.
     pub(crate) fn all() -> Vec<Self> {
         let mut kinds = Vec::new();
         for scale in [ScaleKind::One, ScaleKind::All, ScaleKind::PerColumn] {
             for activation in Activation::ALL {
-                for (bias, residual) in [(false, false), (true, false), (false, true), (true, true)] {
-                    kinds.push(EpilogueKind { scale, bias, activation, residual });
+                for parts in 0..8 {
+                    let [bias, multiplier, residual] = [1, 2, 4].map(|part| parts & part != 0);
+                    kinds.push(EpilogueKind { scale, bias, activation, multiplier, residual });
                 }
             }
         }
@@ -52,8 +64,10 @@ impl EpilogueKind {
             EpilogueKind { scale: ScaleKind::PerColumn, ..Self::NONE },
             EpilogueKind { bias: true, ..Self::NONE },
             EpilogueKind { activation: Activation::Relu, ..Self::NONE },
+            EpilogueKind { multiplier: true, ..Self::NONE },
             EpilogueKind { residual: true, ..Self::NONE },
             Self::FULL,
+            EpilogueKind { multiplier: true, ..Self::FULL },
         ]
     }
 }
@@ -64,11 +78,12 @@ pub(crate) struct EpilogueOperands {
     factor: f32,
     column_scale: Guarded<f32>,
     bias: Guarded<f32>,
+    multiplier: Matrix<f32>,
     residual: Matrix<f32>,
 }
 
 impl EpilogueOperands {
-    /// Seeded operands; the rows of the residual have gaps.
+    /// Seeded operands; the rows of multiplier and residual have gaps.
     pub(crate) fn new(kind: EpilogueKind, m: usize, n: usize, seed: u64) -> Self {
         let mut data = Data::new(seed);
         EpilogueOperands {
@@ -77,6 +92,8 @@ impl EpilogueOperands {
             column_scale: Guarded::new(&data.uniform_in(n, -2.0, 2.0)),
             bias: Guarded::new(&data.uniform(n)),
             residual: uniform(Layout::padded(m, n, 3), &mut data),
+            // After what recorded results were made of.
+            multiplier: uniform(Layout::padded(m, n, 2), &mut data),
         }
     }
 
@@ -90,6 +107,7 @@ impl EpilogueOperands {
             },
             bias: self.kind.bias.then(|| self.bias.as_slice()),
             activation: self.kind.activation,
+            multiplier: if self.kind.multiplier { Multiplier::Matrix(view(&self.multiplier)) } else { Multiplier::One },
             residual: self.kind.residual.then(|| view(&self.residual)),
         }
     }
@@ -113,10 +131,10 @@ impl EpilogueOperands {
         c.check();
     }
 
-    /// act(scale · sum + bias) + residual, and how far off it may be.
+    /// act(scale · sum + bias) · multiplier + residual, and how far off it may be.
     ///
     /// The sum and the affine step make k + 2 roundings; no activation is steeper than 1.13, and none of the library's is
-    /// further than 1e-5 of its value from the function; the residual's addition rounds once more.
+    /// further than 1e-5 of its value from the function; the multiplication and the residual's addition round once more each.
     pub(crate) fn element(&self, i: usize, j: usize, k: usize, sum: f64, magnitude: f64) -> (f64, f64) {
         let scale = match self.kind.scale {
             ScaleKind::One => 1.0,
@@ -124,6 +142,7 @@ impl EpilogueOperands {
             ScaleKind::PerColumn => f64::from(self.column_scale.as_slice()[j]),
         };
         let bias = if self.kind.bias { f64::from(self.bias.as_slice()[j]) } else { 0.0 };
+        let multiplier = if self.kind.multiplier { f64::from(self.multiplier.view().at(i, j)) } else { 1.0 };
         let residual = if self.kind.residual { f64::from(self.residual.view().at(i, j)) } else { 0.0 };
         let affine = scale * sum + bias;
         let affine_error = tolerance::gemm_bound(k, scale.abs() * magnitude + bias.abs());
@@ -135,8 +154,9 @@ impl EpilogueOperands {
                 (exact, 1.13 * (affine_error + rounded_argument) + 1e-5 * exact.abs())
             }
         };
-        let last_rounding = tolerance::gamma(2, tolerance::F32_ROUNDOFF) * (activated.abs() + residual.abs());
-        (activated + residual, error + last_rounding)
+        let product = activated * multiplier;
+        let last_roundings = tolerance::gamma(3, tolerance::F32_ROUNDOFF) * (product.abs() + residual.abs());
+        (product + residual, error * multiplier.abs() + last_roundings)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::kernels::{cpu, kernels};
 use crate::operands::{plan, unwritten, view, view_mut};
 use cke_kernels::Error;
-use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, PackedB, Scale, Shape, Supported};
+use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, Multiplier, PackedB, Scale, Shape, Supported};
 use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
@@ -69,6 +69,9 @@ fn run_with_an_epilogue_of_other_sizes_is_refused() {
     let residual = |rows, cols, row_stride, col_stride| {
         Some(MatRef::with_strides(&ones, rows, cols, row_stride, col_stride).expect("inside"))
     };
+    let multiplier = |rows, cols, row_stride, col_stride| {
+        Multiplier::Matrix(residual(rows, cols, row_stride, col_stride).expect("made above"))
+    };
     let epilogues = [
         (Epilogue { bias: Some(&ones[..N + 1]), ..none() }, (N, N + 1)),
         (Epilogue { bias: Some(&[]), ..none() }, (N, 0)),
@@ -76,6 +79,9 @@ fn run_with_an_epilogue_of_other_sizes_is_refused() {
         (Epilogue { residual: residual(M - 1, N, N, 1), ..none() }, (M, M - 1)),
         (Epilogue { residual: residual(M, N - 1, N, 1), ..none() }, (N, N - 1)),
         (Epilogue { residual: residual(M, N, 1, M), ..none() }, (1, M)),
+        (Epilogue { multiplier: multiplier(M - 1, N, N, 1), ..none() }, (M, M - 1)),
+        (Epilogue { multiplier: multiplier(M, N - 1, N, 1), ..none() }, (N, N - 1)),
+        (Epilogue { multiplier: multiplier(M, N, 1, M), ..none() }, (1, M)),
     ];
     for kernel in kernels() {
         for (epilogue, wanted) in &epilogues {

@@ -300,6 +300,7 @@ fn epilogues_are_applied_to_the_sums<S: Half>() {
                 bias: Some(&bias),
                 activation: Activation::Relu,
                 residual: Some(MatRef::new(&residual, m, n).unwrap()),
+                ..Epilogue::default()
             };
             let wanted = with_epilogue(&case.wanted(kernel), n, &bias, &residual);
             let close =

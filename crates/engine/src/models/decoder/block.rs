@@ -11,9 +11,8 @@ use crate::profile::Step;
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
 use cke_kernels::attention::{AttentionPlan, Mask};
-use cke_kernels::gemm::Epilogue;
+use cke_kernels::gemm::{Epilogue, Multiplier};
 use cke_kernels::ops::activation::Activation;
-use cke_kernels::ops::gate::gate_joined;
 use cke_kernels::ops::norm::rms_norm_in_place;
 use cke_kernels::threads::for_each_chunk;
 
@@ -142,7 +141,7 @@ impl Block {
     pub(super) fn finish(&self, cut: Cut, state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
         let (width, query_width) = (self.width, self.shape.query_width());
         let inner_width = self.down.inputs();
-        let Activations { stream, normed, attended, middle, inner, gated, workspace, .. } = state;
+        let Activations { stream, normed, attended, middle, inner, workspace, .. } = state;
         for part in cut.parts() {
             let len = part.len();
             let (x, normed) = (&mut stream[span(&part, width)], &mut normed[..len * width]);
@@ -156,17 +155,12 @@ impl Block {
                 }
             }
             self.feed_forward_norm.run(middle, normed, runtime);
-            match &self.feed_forward {
-                FeedForward::Plain { up, activation } => {
-                    let activate = Epilogue { activation: *activation, ..Epilogue::default() };
-                    up.run(normed, inner, activate, runtime, workspace)?;
-                }
-                FeedForward::Gated { gate_up, activation } => {
-                    let gated = &mut gated[..len * 2 * inner_width];
-                    gate_up.run(normed, gated, Epilogue::default(), runtime, workspace)?;
-                    self.close_gates(*activation, gated, inner, runtime);
-                }
-            }
+            let (into, activation, multiplier) = match &self.feed_forward {
+                FeedForward::Plain { up, activation } => (up, *activation, Multiplier::One),
+                FeedForward::Gated { gate_up, activation } => (gate_up, *activation, Multiplier::SecondHalf),
+            };
+            let activate = Epilogue { activation, multiplier, ..Epilogue::default() };
+            into.run(normed, inner, activate, runtime, workspace)?;
             match &self.down_norm {
                 None => self.down.run(inner, x, plus(middle, width)?, runtime, workspace)?,
                 Some(norm) => {
@@ -176,20 +170,5 @@ impl Block {
             }
         }
         Ok(())
-    }
-
-    /// inner (rows, inner) ← act(left half) · right half of gated (rows, 2 · inner).
-    fn close_gates(&self, activation: Activation, gated: &[f32], inner: &mut [f32], runtime: &Runtime) {
-        let (cpu, width) = (runtime.cpu(), self.down.inputs());
-        let bytes = size_of_val(gated) + size_of_val(inner);
-        runtime.step(
-            || Step::other("gate", Some(self.index), bytes),
-            || {
-                for_each_chunk(runtime.pool(), inner, ROWS_PER_TASK * width, |index, out| {
-                    let gated = &gated[2 * index * ROWS_PER_TASK * width..][..2 * out.len()];
-                    gate_joined(cpu, activation, gated, width, out).expect("whole rows");
-                });
-            },
-        );
     }
 }

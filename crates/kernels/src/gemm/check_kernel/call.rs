@@ -199,6 +199,7 @@ where
                 bias: Some(bias),
                 activation: Activation::Relu,
                 residual: MatRef::new(residual, *mr, *nr).ok(),
+                ..Epilogue::default()
             },
             _ => Epilogue::default(),
         }
