@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::progress::Progress;
 use std::fmt;
 use std::fs;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;

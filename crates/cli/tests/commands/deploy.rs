@@ -75,20 +75,8 @@ impl Board {
     }
 }
 
-/// Tests of a foreign program run in an emulator, which the machine here does not know of.
-fn is_emulated() -> bool {
-    let is_emulated = std::env::var_os(cke_testkit::program::RUNNER).is_some_and(|runner| !runner.is_empty());
-    if is_emulated {
-        println!("skipped: the program cannot be started without its emulator");
-    }
-    is_emulated
-}
-
 #[test]
 fn deploy_copies_the_program_and_tries_it() {
-    if is_emulated() {
-        return;
-    }
     let board = Board::new();
     let report = board.deploy_this(&["--json"]).json();
     assert_eq!((&report["host"], &report["model"]), (&"me@board".into(), &serde_json::Value::Null));
@@ -101,9 +89,6 @@ fn deploy_copies_the_program_and_tries_it() {
 
 #[test]
 fn deploy_copies_models() {
-    if is_emulated() {
-        return;
-    }
     let board = Board::new();
     let model = byte_gpt2();
     fs::write(model.path().join("pytorch_model.bin"), "left behind").expect("a file can be written");
