@@ -52,8 +52,7 @@ pub(crate) struct ChatArgs {
     /// Instructions that come before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
-    /// Most tokens of the conversation with its answers; they take memory from the start [default: the model's context, but at most
-    /// 4096]
+    /// Most tokens of the conversation with its answers, whose memory grows as they come [default: the model's context, but at most 4096]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
     /// Most tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
