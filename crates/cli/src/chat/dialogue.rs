@@ -42,12 +42,13 @@ impl<'a> Dialogue<'a> {
     /// A dialogue that has not begun.
     pub(super) fn new(
         model: &'a LanguageModel,
-        session: ChatSession<'a>,
+        mut session: ChatSession<'a>,
         interrupt: &'a Interrupt,
         style: Style,
         is_quiet: bool,
         seed: u64,
     ) -> Dialogue<'a> {
+        session.cancel_by(interrupt.cancellation());
         let (output, work) = (Output::new(), GenerateTimes::default());
         Dialogue { model, session, interrupt, style, is_quiet, seed, output, work }
     }
