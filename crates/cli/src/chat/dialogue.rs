@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::report::{Record, print_notes, print_state, times};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::LanguageModel;
+use crate::language_model::LanguageModel;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
@@ -193,6 +193,6 @@ impl<'a> Dialogue<'a> {
         if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {
             display.end(output)?;
         }
-        outcome.map_err(|error| CliError::from(error).naming(&self.model.name))
+        outcome.map_err(|error| CliError::from(error).naming(&self.model.info.name))
     }
 }
