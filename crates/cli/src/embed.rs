@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::kernel_names::ModelKernels;
+use crate::memory::{Memory, Texts};
 use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices};
 use crate::npy;
 use crate::numbers;
@@ -18,7 +19,7 @@ use cke_engine::runtime::Runtime;
 use cke_engine::sentence::Pooling;
 use cke_report::words::counted;
 use serde::Serialize;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::slice::ChunksExact;
 use std::time::Instant;
@@ -131,6 +132,12 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let files = EmbedderFiles::of_files(&files, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.format(files.bundle()));
+    let texts_at_once = Texts { lengths: files.lengths(), logits: 0, is_shown: false, remedy: None };
+    let memory = Memory::new(files.bundle(), &runtime, &texts_at_once)?;
+    memory.check(&args.model.display().to_string(), None)?;
+    if io::stderr().is_terminal() {
+        opening.note(&memory.line());
+    }
     let (progress, main_format) = (Progress::of_bytes(files.bundle().load_bytes()), files.bundle().main_format());
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);

@@ -5,15 +5,16 @@ use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::kernel_names::ModelKernels;
-use crate::model::{
-    LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices, refuse_model_as_text,
-};
+use crate::language_model::{LanguageModel, OpenedModel};
+use crate::memory::Texts;
+use crate::model::{ModelArgs, NumberArgs, Opening, refuse_model_as_text};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
 use crate::threads::ThreadArgs;
 use cke_engine::error::Error;
 use cke_engine::evaluate::negative_log_likelihoods;
+use cke_engine::models::causal::LOGIT_ROWS;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -110,22 +111,29 @@ impl Evaluation {
 pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let input = read_input(&args)?;
     let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
-    let model = LanguageModel::load(&args.model, args.numbers, opening)?;
-    if !args.quiet {
-        print_notices(&model.notices);
-        note_slow_dtype(&model.runtime, model.main_format);
-    }
+    let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
     let tokens = match input {
-        Input::Text(text) => model.encode(&text, usize::MAX)?.ids,
+        Input::Text(text) => opened.info.encode(&text, usize::MAX)?.ids,
         Input::Tokens(tokens) => tokens,
     };
-    let window = window(&model, args.window)?;
+    let window = window(opened.info.context, args.window)?;
+    let length = window.min(tokens.len());
+    let texts = Texts {
+        lengths: vec![length],
+        logits: LOGIT_ROWS.min(length),
+        is_shown: false,
+        remedy: Some("a smaller --window"),
+    };
+    let model = opened.load(&texts)?;
+    if !args.quiet {
+        model.info.print_notices(false);
+    }
     let started = Instant::now();
     let per_token = match args.unscored {
         0 => evaluate(&model, &tokens, window),
         unscored => evaluate_ends(&model, &tokens, window, unscored),
     };
-    let per_token = per_token.map_err(|error| error.naming(&model.name))?;
+    let per_token = per_token.map_err(|error| error.naming(&model.info.name))?;
     let seconds = started.elapsed().as_secs_f64();
     Evaluation::new(tokens.len(), model.causal.kernels().into(), per_token).print(args.json)?;
     if !args.quiet {
@@ -153,8 +161,7 @@ fn read_input(args: &EvalArgs) -> Result<Input, CliError> {
 }
 
 /// How many tokens the model sees at a time.
-fn window(model: &LanguageModel, asked: Option<usize>) -> Result<usize, CliError> {
-    let context = model.context();
+fn window(context: usize, asked: Option<usize>) -> Result<usize, CliError> {
     match asked {
         Some(window) if window > context => Err(CliError::Misuse(format!(
             "--window: wanted at most the {context} positions of the model's context, found {window}"
@@ -181,7 +188,7 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
         let evaluated = &mut |count| progress.add(count as u64);
         per_token.extend(negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?);
     }
-    all_finite(&model.name, per_token)
+    all_finite(&model.info.name, per_token)
 }
 
 /// The negative log-likelihoods of the tokens that the last ones of each whole window predict, from its token `unscored` on.
@@ -200,7 +207,7 @@ fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored:
         let all = negative_log_likelihoods(&*model.causal, &model.runtime, piece, evaluated)?;
         per_token.extend_from_slice(&all[unscored..]);
     }
-    all_finite(&model.name, per_token)
+    all_finite(&model.info.name, per_token)
 }
 
 /// An empty list with room for `count` numbers.

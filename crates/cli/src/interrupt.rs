@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, INTERRUPTED};
 use crate::terminal::Terminal;
+use cke_engine::cancel::Cancellation;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -48,6 +49,12 @@ impl Interrupt {
             // The first one is how it was before any line was edited.
             let _ = self.state.terminal.set(terminal);
         }
+    }
+
+    /// Cancels forward passes once there was a signal while somebody watched.
+    pub(crate) fn cancellation(&self) -> Cancellation {
+        let state = Arc::clone(&self.state);
+        Cancellation::when(move || state.is_requested.load(Ordering::Relaxed))
     }
 
     /// Begins to watch: as long as the result lives, the caller looks at [`Watch::is_requested`] often.

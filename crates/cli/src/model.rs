@@ -9,14 +9,11 @@ use cke_engine::bundle::Bundle;
 use cke_engine::error::Error;
 use cke_engine::formats::gguf::GgufFile;
 use cke_engine::formats::packed_file::PackedFile;
-use cke_engine::generation_config::GenerationConfig;
-use cke_engine::load_error::LoadError;
 use cke_engine::model_files::ModelFiles;
 use cke_engine::models::bert::Bert;
 use cke_engine::models::causal::CausalModel;
 use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
-use cke_engine::tokenizer::{Encoded, Tokenizer};
 use cke_engine::weight_format::WeightFormat;
 use cke_kernels::attention::KvDtype;
 use cke_report::words::counted;
@@ -24,7 +21,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
@@ -233,92 +229,6 @@ fn demo() -> Result<ModelFiles, CliError> {
 fn demo() -> Result<ModelFiles, CliError> {
     let message = "wanted --model MODEL or CKE_MODEL, found neither, and this program was built without the demo model";
     Err(CliError::Misuse(message.to_owned()))
-}
-
-/// A model that continues texts, with all that it takes to run it.
-#[derive(Debug)]
-pub(crate) struct LanguageModel {
-    pub(crate) name: String,
-    pub(crate) causal: Arc<dyn CausalModel>,
-    /// `None` if the model has none.
-    pub(crate) tokenizer: Option<Tokenizer>,
-    /// The model's own wishes for generation.
-    pub(crate) generation: GenerationConfig,
-    /// What the files of the model and of its tokenizer say and is not followed.
-    pub(crate) notices: Vec<Notice>,
-    /// The format that comes closest to most of the weights in the model's files.
-    pub(crate) main_format: WeightFormat,
-    pub(crate) runtime: Runtime,
-    /// Seconds that loading took.
-    pub(crate) load_seconds: f64,
-}
-
-impl LanguageModel {
-    /// Loads the model that was named, with a progress bar if that takes long.
-    ///
-    /// # Errors
-    /// If its files cannot be used, it does not continue texts, or memory cannot be allocated or threads cannot be started.
-    pub(crate) fn load(
-        model: &ModelArgs,
-        numbers: NumberArgs,
-        opening: Opening<'_>,
-    ) -> Result<LanguageModel, CliError> {
-        LanguageModel::load_if(model, numbers, opening, |_, _| Ok(())).map(|(model, ())| model)
-    }
-
-    /// As [`LanguageModel::load`], if `check` likes its name and its tokenizer, which is found out before the weights are loaded. Gives
-    /// what `check` makes of them, too.
-    ///
-    /// # Errors
-    /// As [`LanguageModel::load`], and if `check` fails.
-    pub(crate) fn load_if<T>(
-        model: &ModelArgs,
-        numbers: NumberArgs,
-        opening: Opening<'_>,
-        check: impl FnOnce(&str, Option<&Tokenizer>) -> Result<T, CliError>,
-    ) -> Result<(LanguageModel, T), CliError> {
-        let started = Instant::now();
-        let bundle = model.open(numbers.dtype, opening)?;
-        let (name, mut generation) = (bundle.name(), bundle.generation().clone());
-        let tokenizer = match bundle.tokenizer() {
-            Ok(tokenizer) => Some(tokenizer),
-            Err(LoadError::NoTokenizer { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let checked = check(&name, tokenizer.as_ref())?;
-        generation.notices.extend(tokenizer.as_ref().and_then(|tokenizer| bundle.end_token_notice(tokenizer)));
-        generation.notices.extend(bundle.stop_strings_notice().filter(|_| tokenizer.is_none()));
-        let of_tokenizer = tokenizer.iter().flat_map(Tokenizer::notices);
-        let notices = bundle.notices().iter().chain(of_tokenizer).cloned().collect();
-        // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
-        let runtime = numbers.runtime(&bundle, opening.threads)?;
-        let main_format = bundle.main_format();
-        let causal = load_causal_model(bundle, &runtime)?;
-        let load_seconds = started.elapsed().as_secs_f64();
-        let model = LanguageModel { name, causal, tokenizer, generation, notices, main_format, runtime, load_seconds };
-        Ok((model, checked))
-    }
-
-    /// The ids of a text, with the tokens round it that the tokenizer puts there, at most `max_len`.
-    ///
-    /// # Errors
-    /// Fails if the model has no tokenizer, or it fails on the text.
-    pub(crate) fn encode(&self, text: &str, max_len: usize) -> Result<Encoded, CliError> {
-        match &self.tokenizer {
-            Some(tokenizer) => Ok(tokenizer.encode_limited(text, true, max_len)?),
-            None => Err(CliError::NoTokenizer { model: self.name.clone(), hint: "pass token ids with --tokens-file" }),
-        }
-    }
-
-    /// Positions that the model has.
-    pub(crate) fn context(&self) -> usize {
-        self.causal.context()
-    }
-
-    /// What [`load_summary`] says of it.
-    pub(crate) fn summary(&self) -> String {
-        load_summary(&self.name, self.load_seconds, &self.runtime)
-    }
 }
 
 /// Model, load time, threads, ISA and the numbers of the weights in one line.

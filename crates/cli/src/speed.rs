@@ -1,6 +1,6 @@
 //! How fast texts were read and generated.
 
-use crate::model::LanguageModel;
+use crate::language_model::LanguageModel;
 use crate::output::note;
 use cke_report::words::counted;
 use serde::Serialize;

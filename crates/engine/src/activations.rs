@@ -1,5 +1,6 @@
 //! The run state of a forward pass: activations that are allocated once and reused.
 
+use crate::cancel::Cancellation;
 use crate::error::Error;
 use crate::qkv_shape::QkvShape;
 use cke_kernels::gemm::RowBuf;
@@ -66,6 +67,7 @@ pub struct Activations {
     pub(crate) lookups: Vec<Lookup>,
     /// For each way of turning queries and keys, those of each row.
     pub(crate) angles: Vec<Angles>,
+    cancellation: Option<Cancellation>,
 }
 
 /// What one operation needs and the next one may overwrite.
@@ -109,7 +111,21 @@ impl Activations {
             workspace: Workspace::default(),
             lookups: Vec::new(),
             angles: Vec::new(),
+            cancellation: None,
         })
+    }
+
+    /// Ends forward passes with [`Error::Cancelled`] from when on that is wanted.
+    pub fn cancel_by(&mut self, cancellation: Cancellation) {
+        self.cancellation = Some(cancellation);
+    }
+
+    /// Fails if the pass is to end.
+    pub(crate) fn check_cancelled(&self) -> Result<(), Error> {
+        match &self.cancellation {
+            Some(cancellation) if cancellation.is_wanted() => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of the buffers for the rows of `cut`, without the workspace.

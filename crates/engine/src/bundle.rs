@@ -2,18 +2,18 @@
 //! the demo model inside this library.
 
 use crate::config::quantization::Quantization;
-use crate::config::{self, BertConfig, ModelConfig};
+use crate::config::{self, BertConfig, DecoderConfig, ModelConfig};
 use crate::error::Error;
 use crate::formats::json_object::{JsonObject, excerpt};
 use crate::formats::packed_file::{Content, PackedFile};
 use crate::generation_config::{self, GenerationConfig};
 use crate::load_error::LoadError;
-use crate::memory::MemoryEstimate;
+use crate::memory::{MemoryEstimate, Run};
 use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
 use crate::models::causal::CausalModel;
-use crate::models::load_decoder;
 use crate::models::tensor_use::{has_own_head, has_packed_own_head, own_head_notice, unused_tensors};
+use crate::models::{llama, load_decoder, not_causal};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
 use crate::sentence::SentenceConfig;
@@ -21,7 +21,6 @@ use crate::source::Loading;
 use crate::tokenizer::Tokenizer;
 use crate::weight_format::WeightFormat;
 use crate::weights::{Checkpoint, Dtype, SINGLE_FILE, TensorInfo};
-use cke_kernels::Cpu;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
@@ -196,30 +195,42 @@ impl Bundle {
         }
     }
 
-    /// The memory that the model takes in a format of its weights; see [`MemoryEstimate`].
+    /// Checks that it is a model that continues texts.
+    ///
+    /// # Errors
+    /// Fails if it is none.
+    pub fn check_causal(&self) -> Result<(), Error> {
+        if self.config.is_causal() { Ok(()) } else { Err(not_causal(&self.name(), &self.config)) }
+    }
+
+    /// The memory that the model takes to run; see [`MemoryEstimate`].
     ///
     /// # Errors
     /// Fails if no attention layer has the configuration's sizes.
-    pub fn memory(&self, format: WeightFormat, cpu: &Cpu, threads: usize) -> Result<MemoryEstimate, Error> {
-        let estimate = MemoryEstimate::new(&self.config, format, cpu, threads)?;
-        if format != WeightFormat::Stored {
-            return Ok(estimate);
-        }
+    pub fn memory(&self, run: Run<'_>) -> Result<MemoryEstimate, Error> {
+        let estimate = MemoryEstimate::new(&self.config, run)?;
         let weights = match &self.weights {
-            Weights::Stored(checkpoint) => checkpoint.infos().map(held_bytes).sum(),
             Weights::Packed(file) => file.weight_bytes(),
+            Weights::Stored(checkpoint) if run.weights == WeightFormat::Stored => {
+                checkpoint.infos().map(held_bytes).sum()
+            }
+            Weights::Stored(checkpoint) => estimate.weights - self.saved_by_token_table(checkpoint),
         };
         Ok(MemoryEstimate { weights, ..estimate })
+    }
+
+    /// Bytes by which a table of tokens that is held in the numbers of its file is smaller than in f32.
+    fn saved_by_token_table(&self, checkpoint: &Checkpoint) -> usize {
+        let ModelConfig::Decoder(DecoderConfig { tie_word_embeddings: false, .. }) = self.config else { return 0 };
+        let table = checkpoint.infos().find(|info| info.name.ends_with(llama::TOKEN_TABLE));
+        table.map_or(0, |info| in_f32(&info).saturating_sub(held_bytes(info)))
     }
 
     /// The sum of what loading the weights reports.
     pub fn load_bytes(&self) -> u64 {
         match &self.weights {
             Weights::Packed(file) => file.weight_bytes() as u64,
-            Weights::Stored(checkpoint) => {
-                let elements = checkpoint.infos().map(|tensor| tensor.shape.iter().product::<usize>());
-                elements.map(|count| (count * size_of::<f32>()) as u64).sum()
-            }
+            Weights::Stored(checkpoint) => checkpoint.infos().map(|tensor| in_f32(&tensor) as u64).sum(),
         }
     }
 
@@ -304,9 +315,14 @@ impl Weights {
 fn held_bytes(tensor: TensorInfo<'_>) -> usize {
     match tensor.dtype {
         // These become f32.
-        Dtype::F8_E4M3 | Dtype::INT4 => tensor.shape.iter().product::<usize>() * size_of::<f32>(),
+        Dtype::F8_E4M3 | Dtype::INT4 => in_f32(&tensor),
         _ => tensor.bytes,
     }
+}
+
+/// Bytes of a tensor in f32.
+fn in_f32(tensor: &TensorInfo<'_>) -> usize {
+    tensor.shape.iter().product::<usize>() * size_of::<f32>()
 }
 
 /// The tensors beside a model's files.

@@ -133,6 +133,11 @@ impl EmbedderFiles {
         &self.bundle
     }
 
+    /// Tokens of each text of a forward pass that takes the most memory.
+    pub fn lengths(&self) -> Vec<usize> {
+        vec![self.limit.tokens; MAX_ROWS.div_ceil(self.limit.tokens)]
+    }
+
     /// Reads the weights. Calls `loaded` with the number of bytes that were converted.
     ///
     /// # Errors

@@ -110,6 +110,9 @@ pub enum Error {
         /// Their format.
         format: &'static str,
     },
+    /// A forward pass that was ended before it was done.
+    #[error("cancelled")]
+    Cancelled,
     /// Nothing to work on.
     #[error("wanted at least {wanted} tokens, found {found}")]
     TooFewTokens {

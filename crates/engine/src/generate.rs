@@ -3,6 +3,7 @@
 //! [`GenerateOptions`] says how long a text may become, how tokens are picked ([`sampler`](crate::sampler)) and what ends it.
 
 use crate::activations::Activations;
+use crate::cancel::Cancellation;
 use crate::error::Error;
 use crate::fallible::{reserve, with_capacity, zeros};
 use crate::generation_config::GenerationConfig;
@@ -103,6 +104,8 @@ pub struct Batch<'m> {
     tracks: Vec<Track>,
     /// (sequences, vocabulary)
     logits: Vec<f32>,
+    /// Rows of the logits of sequences that run together.
+    together: usize,
     started: Instant,
 }
 
@@ -111,12 +114,16 @@ pub struct Batch<'m> {
 struct Track {
     /// The prompt and what was generated.
     context: Vec<u32>,
+    /// Where the cache begins in it.
+    start: usize,
     prompt_len: usize,
     /// Length of the context at which it ends.
     max_len: usize,
     sampler: Sampler,
     /// Where its logits stand.
     row: usize,
+    /// Whether they are those after the last token.
+    has_logits: bool,
     finish: Option<Finish>,
 }
 
@@ -149,7 +156,9 @@ impl Track {
         let seed = options.sampler.seed.wrapping_add(i as u64);
         let sampler = Sampler::new(SamplerConfig { seed, ..options.sampler.clone() }, vocabulary)?;
         let finish = (options.max_tokens == 0).then_some(Finish::Length);
-        Ok(Track { context, prompt_len, max_len, sampler, row: i, finish })
+        // A prompt beyond the context keeps its end, and room to go on.
+        let start = if prompt_len < limit { 0 } else { prompt_len - limit / 2 };
+        Ok(Track { context, start, prompt_len, max_len, sampler, row: i, has_logits: false, finish })
     }
 
     /// Picks the next token.
@@ -180,7 +189,12 @@ impl<'m> Batch<'m> {
         }
         let logits = zeros(sequences.len() * model.vocabulary())?;
         let (state, started) = (model.activations()?, Instant::now());
-        Ok(Batch { model, runtime, options, state, sequences, tracks, logits, started })
+        Ok(Batch { model, runtime, options, state, sequences, tracks, logits, together: 0, started })
+    }
+
+    /// Ends forward passes with [`Error::Cancelled`] from when on that is wanted. What was called goes on from there if it is called again.
+    pub fn cancel_by(&mut self, cancellation: Cancellation) {
+        self.state.cancel_by(cancellation);
     }
 
     /// Reads every prompt; `read` hears of each number of tokens that was. The next [`Batch::step`] picks the first new tokens.
@@ -188,35 +202,44 @@ impl<'m> Batch<'m> {
     /// # Errors
     /// If the model fails.
     pub fn prefill(&mut self, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
-        for i in 0..self.sequences.len() {
-            let limit = self.model.context();
-            // A prompt beyond the context keeps its end, and room to go on.
-            let start = if self.tracks[i].prompt_len < limit { 0 } else { self.tracks[i].prompt_len - limit / 2 };
-            self.reread(i, start, read)?;
-        }
-        Ok(())
+        (0..self.sequences.len()).try_for_each(|i| self.catch_up(i, read))
     }
 
-    /// Makes the cache of a sequence hold its context from `start` on, and its logits those after the last token.
-    fn reread(&mut self, i: usize, start: usize, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
-        let sequence = &mut self.sequences[i];
-        sequence.cache.truncate(0);
-        for piece in self.tracks[i].context[start..].chunks(MAX_ROWS) {
+    /// Makes the cache of a sequence hold its context, and its logits those after the last token.
+    fn catch_up(&mut self, i: usize, read: &mut dyn FnMut(usize)) -> Result<(), Error> {
+        let (sequence, track) = (&mut self.sequences[i], &mut self.tracks[i]);
+        if track.has_logits {
+            return Ok(());
+        }
+        for piece in track.context[track.start + sequence.cache.len()..].chunks(MAX_ROWS) {
+            sequence.pending.clear();
             sequence.pending.extend_from_slice(piece);
             self.model.forward(std::slice::from_mut(sequence), Results::Last, &mut self.state, self.runtime)?;
             read(piece.len());
         }
         let vocabulary = self.model.vocabulary();
-        let logits = &mut self.logits[self.tracks[i].row * vocabulary..][..vocabulary];
-        self.model.logits(0..1, logits, &mut self.state, self.runtime)
+        let logits = &mut self.logits[track.row * vocabulary..][..vocabulary];
+        self.model.logits(0..1, logits, &mut self.state, self.runtime)?;
+        track.has_logits = true;
+        Ok(())
     }
 
     /// Picks one more token for each unfinished sequence, calls `each(sequence, token)` for it, and runs the model on all of them.
-    /// Returns whether any sequence goes on.
+    /// Returns whether any sequence goes on. After a call that was cancelled it picks nothing and runs what is missing.
     ///
     /// # Errors
     /// If the model or the sampler fails.
     pub fn step(&mut self, each: &mut dyn FnMut(usize, u32)) -> Result<bool, Error> {
+        if self.tracks.iter().all(|track| track.has_logits || track.finish.is_some()) {
+            self.pick(each)?;
+            self.place();
+        }
+        self.advance()?;
+        Ok(self.tracks.iter().any(|track| track.finish.is_none()))
+    }
+
+    /// Picks the next token of each unfinished sequence.
+    fn pick(&mut self, each: &mut dyn FnMut(usize, u32)) -> Result<(), Error> {
         let vocabulary = self.model.vocabulary();
         for (i, track) in self.tracks.iter_mut().enumerate().filter(|(_, track)| track.finish.is_none()) {
             let logits = &mut self.logits[track.row * vocabulary..][..vocabulary];
@@ -226,6 +249,7 @@ impl<'m> Batch<'m> {
                 continue;
             }
             track.context.push(token);
+            track.has_logits = false;
             each(i, token);
             if track.context.len() >= track.max_len {
                 track.finish = Some(Finish::Length);
@@ -233,53 +257,65 @@ impl<'m> Batch<'m> {
                 track.finish = Some(Finish::Time);
             }
         }
-        self.advance()?;
-        Ok(self.tracks.iter().any(|track| track.finish.is_none()))
+        Ok(())
     }
 
-    /// Runs the model on the newest token of each unfinished sequence.
-    fn advance(&mut self) -> Result<(), Error> {
+    /// Where the next logits go: those of sequences that run together stand side by side from the front, those of sequences that are read
+    /// again at the back.
+    fn place(&mut self) {
         let limit = self.model.context();
-        // Those that run together have their logits side by side from the front, those read again stand at the back.
-        let (mut front, mut back) = (0, self.sequences.len());
-        for i in 0..self.sequences.len() {
-            let (track, sequence) = (&mut self.tracks[i], &mut self.sequences[i]);
+        let mut back = self.sequences.len();
+        self.together = 0;
+        for (track, sequence) in self.tracks.iter_mut().zip(&mut self.sequences) {
             if track.finish.is_some() {
                 continue;
             }
             if sequence.cache.len() < limit {
-                sequence.pending.extend(track.context.last());
-                track.row = front;
-                front += 1;
+                track.row = self.together;
+                self.together += 1;
             } else if self.options.overflow == Overflow::Stop {
                 track.finish = Some(Finish::Context);
             } else {
                 back -= 1;
                 track.row = back;
-                let start = track.context.len() - limit / 2;
-                self.reread(i, start, &mut |_| ())?;
+                track.start = track.context.len() - limit / 2;
+                sequence.cache.truncate(0);
             }
         }
-        let mut row = 0;
+    }
+
+    /// Runs the model on what it has not seen of each unfinished sequence.
+    fn advance(&mut self) -> Result<(), Error> {
+        for i in 0..self.sequences.len() {
+            if self.tracks[i].finish.is_none() && self.tracks[i].row >= self.together {
+                self.catch_up(i, &mut |_| ())?;
+            }
+        }
         for first in (0..self.sequences.len()).step_by(MAX_ROWS) {
-            let piece = first..self.sequences.len().min(first + MAX_ROWS);
-            row += self.run_pending(piece, row)?;
+            self.run_together(first..self.sequences.len().min(first + MAX_ROWS))?;
         }
         Ok(())
     }
 
-    /// One forward pass over the pending tokens of some sequences, at most one each; their logits go to rows from `first_row` on.
-    /// Returns how many there were.
-    fn run_pending(&mut self, piece: Range<usize>, first_row: usize) -> Result<usize, Error> {
-        let sequences = &mut self.sequences[piece];
-        let count = sequences.iter().map(|sequence| sequence.pending.len()).sum();
-        if count > 0 {
-            let vocabulary = self.model.vocabulary();
-            self.model.forward(sequences, Results::Last, &mut self.state, self.runtime)?;
-            let logits = &mut self.logits[first_row * vocabulary..][..count * vocabulary];
-            self.model.logits(0..count, logits, &mut self.state, self.runtime)?;
+    /// One forward pass over the newest tokens of those among some sequences that run together.
+    fn run_together(&mut self, piece: Range<usize>) -> Result<(), Error> {
+        let (sequences, tracks) = (&mut self.sequences[piece.clone()], &mut self.tracks[piece]);
+        let is_in = |track: &Track| track.finish.is_none() && !track.has_logits && track.row < self.together;
+        let Some(first_row) = tracks.iter().find(|track| is_in(track)).map(|track| track.row) else { return Ok(()) };
+        let mut count = 0;
+        for (track, sequence) in tracks.iter().zip(&mut *sequences) {
+            sequence.pending.clear();
+            if is_in(track) {
+                sequence.pending.extend(track.context.last());
+                count += 1;
+            }
         }
-        Ok(count)
+        let vocabulary = self.model.vocabulary();
+        self.model.forward(sequences, Results::Last, &mut self.state, self.runtime)?;
+        let logits = &mut self.logits[first_row * vocabulary..][..count * vocabulary];
+        self.model.logits(0..count, logits, &mut self.state, self.runtime)?;
+        tracks.iter_mut().filter(|track| is_in(track)).for_each(|track| track.has_logits = true);
+        Ok(())
     }
 
     /// Ends a sequence that the caller has had enough of.

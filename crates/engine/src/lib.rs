@@ -33,6 +33,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 //! | [`quantize`], [`packed_beside`] | a model in one packed file, and such a file kept beside the model |
 //! | [`models`] | GPT-2, Llama and its kin, BERT |
 //! | [`memory`] | the memory that a model takes |
+//! | [`cancel`] | ending a forward pass between two layers |
 //! | [`generate`], [`sampler`], [`text_stream`] | from a prompt to text |
 //! | [`chat`] | conversations: chat templates, history, what a turn reuses |
 //! | [`embed`] | from texts to vectors |
@@ -45,6 +46,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 
 pub mod activations;
 pub mod bundle;
+pub mod cancel;
 pub mod chat;
 pub mod config;
 mod dtype;

@@ -161,7 +161,7 @@ impl ModelFiles {
     }
 
     /// The GGUF file, if they lie in one.
-    pub(crate) fn gguf(&self) -> Option<&GgufFile> {
+    pub fn gguf(&self) -> Option<&GgufFile> {
         match &self.place {
             Place::Gguf(model) => Some(model.file()),
             _ => None,

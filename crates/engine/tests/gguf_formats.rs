@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cke_engine::bundle::Bundle;
 use cke_engine::formats::packed_file::PackedFile;
+use cke_engine::memory::Run;
 use cke_engine::model_files::ModelFiles;
 use cke_engine::models::causal::{Results, Sequence};
 use cke_engine::quantize::Quantizer;
@@ -25,6 +26,12 @@ fn written(file: &Gguf) -> (tempfile::TempDir, PathBuf) {
     let path = dir.path().join("m.gguf");
     std::fs::write(&path, file.bytes()).unwrap();
     (dir, path)
+}
+
+/// What the weights are estimated at.
+fn weight_bytes(bundle: &Bundle, runtime: &Runtime) -> usize {
+    let (weights, kv) = (runtime.weight_format(), runtime.kv_dtype());
+    bundle.memory(Run { cpu: runtime.cpu(), threads: 1, weights, kv, lengths: &[], logits: 0 }).unwrap().weights
 }
 
 /// A model whose table of tokens, of numbers that f16 has, is of a type.
@@ -47,7 +54,7 @@ fn token_table_in_f16_is_held_as_it_is() {
     let [(wide, wide_bytes), (narrow, narrow_bytes)] = [0, 1].map(|type_id| {
         let (_dir, path) = written(&with_token_table(type_id));
         let bundle = Bundle::open(&path).unwrap();
-        let estimate = bundle.memory(WeightFormat::Stored, runtime.cpu(), 1).unwrap().weights;
+        let estimate = weight_bytes(&bundle, &runtime);
         let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
         let mut sequence = [Sequence { pending: vec![5, 0, 39], cache: model.cache(3).unwrap() }];
         let mut state = model.activations().unwrap();
@@ -58,6 +65,16 @@ fn token_table_in_f16_is_held_as_it_is() {
     let (elements, padded) = (40 * 64, 48 * 64);
     assert_eq!(wide_bytes.0 - narrow_bytes.0, 2 * elements, "estimate");
     assert_eq!(wide_bytes.1 - narrow_bytes.1, 4 * elements - 2 * padded, "in memory");
+}
+
+#[test]
+fn estimate_holds_the_token_table_in_the_numbers_of_the_file() {
+    let runtime = Runtime::new(Some(1)).unwrap().with_weights(WeightFormat::Int8);
+    let [wide, narrow] = [0, 1].map(|type_id| {
+        let (_dir, path) = written(&with_token_table(type_id));
+        weight_bytes(&Bundle::open(&path).unwrap(), &runtime)
+    });
+    assert_eq!(wide - narrow, 2 * 40 * 64);
 }
 
 /// Each format that is held as it is stored, with the number of its type.

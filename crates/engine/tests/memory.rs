@@ -1,12 +1,13 @@
 //! The estimate of a model's memory against what the loaded model holds.
 
 use cke_engine::config::{Activation, BertConfig, Gpt2Config, ModelConfig};
-use cke_engine::memory::MemoryEstimate;
+use cke_engine::memory::{MemoryEstimate, Run};
 use cke_engine::models::bert::Bert;
 use cke_engine::models::causal::CausalModel;
 use cke_engine::models::gpt2;
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
+use cke_kernels::attention::KvDtype;
 use cke_kernels::{Cpu, Isa};
 
 fn gpt2_config(tie_word_embeddings: bool) -> Gpt2Config {
@@ -50,14 +51,19 @@ fn runtimes() -> impl Iterator<Item = Runtime> {
     isas.flat_map(move |isa| WeightFormat::ALL.map(|format| runtime(isa).with_weights(format)))
 }
 
+/// The memory of a model that holds sequences of these lengths.
+fn estimate(config: &ModelConfig, runtime: &Runtime, lengths: &[usize]) -> MemoryEstimate {
+    let (weights, kv) = (runtime.weight_format(), runtime.kv_dtype());
+    let run = Run { cpu: runtime.cpu(), threads: runtime.threads(), weights, kv, lengths, logits: 1 };
+    MemoryEstimate::new(config, run).expect("valid sizes")
+}
+
 #[test]
 fn estimate_gpt2_equals_what_the_model_holds() {
     for runtime in runtimes() {
         for is_tied in [true, false] {
             let config = gpt2_config(is_tied);
-            let estimate =
-                MemoryEstimate::new(&ModelConfig::Gpt2(config.clone()), runtime.weight_format(), runtime.cpu(), 1)
-                    .expect("valid sizes");
+            let estimate = estimate(&ModelConfig::Gpt2(config.clone()), &runtime, &[config.n_positions]);
             let model = gpt2::random(&config, 1, &runtime).expect("a tiny model");
             assert_eq!(estimate.weights, model.weight_bytes(), "tied: {is_tied}");
             let mut cache = model.cache(config.n_positions).expect("the context");
@@ -73,12 +79,23 @@ fn estimate_gpt2_equals_what_the_model_holds() {
 fn estimate_bert_equals_what_the_model_holds() {
     for runtime in runtimes() {
         let config = bert_config();
-        let estimate =
-            MemoryEstimate::new(&ModelConfig::Bert(config.clone()), runtime.weight_format(), runtime.cpu(), 1)
-                .expect("valid sizes");
+        let estimate = estimate(&ModelConfig::Bert(config.clone()), &runtime, &[config.max_position_embeddings]);
         let model = Bert::random(&config, 1, &runtime).expect("a tiny model");
         assert_eq!(estimate.weights, model.weight_bytes());
         assert_eq!(estimate.kv_cache, 0);
         assert!(estimate.activations > 0);
     }
+}
+
+#[test]
+fn estimate_counts_every_sequence_and_the_numbers_of_keys_and_values() {
+    let runtime = Runtime::new(Some(1)).expect("one thread");
+    let config = ModelConfig::Gpt2(gpt2_config(true));
+    let model = gpt2::random(&gpt2_config(true), 1, &runtime).expect("a tiny model");
+    let of = |lengths: &[usize]| estimate(&config, &runtime, lengths);
+    assert_eq!(of(&[7, 40, 3]).kv_cache, [7, 40, 3].map(|length| model.cache_bytes(length)).iter().sum::<usize>());
+    assert_eq!(of(&[7, 40, 3]).weights, of(&[40]).weights);
+    let narrow = Runtime::new(Some(1)).expect("one thread").with_kv(KvDtype::Bf16);
+    assert!(estimate(&config, &narrow, &[40]).kv_cache < of(&[40]).kv_cache);
+    assert_eq!(of(&[usize::MAX; 3]).total(), usize::MAX);
 }

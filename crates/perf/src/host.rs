@@ -12,6 +12,7 @@ use cke_kernels::Cpu;
 use cke_kernels::cores::{cpu_quota, usable_cores};
 use serde::Serialize;
 
+use crate::memory::FreeMemory;
 use crate::report::{Align, Column, Table, format_bytes};
 
 /// A description of the machine and of what this process may use of it.
@@ -49,7 +50,7 @@ pub struct Host {
     pub frequency_mhz: Option<f64>,
     /// Physical memory, bytes.
     pub memory_total_bytes: Option<u64>,
-    /// Memory that can be allocated without swapping, bytes.
+    /// Memory that this process can allocate without swapping, bytes.
     pub memory_available_bytes: Option<u64>,
     /// Mode of transparent huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
@@ -84,7 +85,7 @@ impl Host {
             usable_threads: usable_cores(),
             frequency_mhz: files.frequency_mhz(),
             memory_total_bytes: files.kib_field("proc/meminfo", "MemTotal"),
-            memory_available_bytes: files.kib_field("proc/meminfo", "MemAvailable"),
+            memory_available_bytes: FreeMemory::read(files).map(|free| free.available),
             huge_pages: files.huge_page_mode(),
             os: files.os_name(),
             kernel: files.kernel(),
@@ -141,12 +142,12 @@ pub fn resident_bytes() -> Option<u64> {
 }
 
 /// The system's files below a root, which tests replace.
-struct SystemFiles {
-    root: PathBuf,
+pub(crate) struct SystemFiles {
+    pub(crate) root: PathBuf,
 }
 
 impl SystemFiles {
-    fn new(root: impl AsRef<Path>) -> Self {
+    pub(crate) fn new(root: impl AsRef<Path>) -> Self {
         Self { root: root.as_ref().to_owned() }
     }
 
@@ -166,7 +167,7 @@ impl SystemFiles {
     }
 
     /// A field `name: number kB`, in bytes.
-    fn kib_field(&self, path: &str, name: &str) -> Option<u64> {
+    pub(crate) fn kib_field(&self, path: &str, name: &str) -> Option<u64> {
         let value = self.field(path, name, ':')?;
         value.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
@@ -248,4 +249,4 @@ fn cpu_list_length(list: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -19,6 +19,7 @@
 //! | [`roofline`] | work (flops and bytes) compared with peak and bandwidth |
 //! | [`random`] | random numbers and sizes from a seed |
 //! | [`host`] | the machine's description for reports |
+//! | [`memory`] | the memory that this process may still take |
 //! | [`report`] | rows as Markdown, CSV or JSON |
 //!
 //! Rates of a shared machine change from minute to minute, so a share of the peak means something only if peak and
@@ -52,6 +53,7 @@ pub mod core_clock;
 pub mod counters;
 pub mod host;
 pub mod latency;
+pub mod memory;
 pub mod peak;
 pub mod peers;
 pub mod random;

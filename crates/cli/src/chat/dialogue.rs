@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::report::{Record, print_notes, print_state, times};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::LanguageModel;
+use crate::language_model::LanguageModel;
 use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
@@ -42,12 +42,13 @@ impl<'a> Dialogue<'a> {
     /// A dialogue that has not begun.
     pub(super) fn new(
         model: &'a LanguageModel,
-        session: ChatSession<'a>,
+        mut session: ChatSession<'a>,
         interrupt: &'a Interrupt,
         style: Style,
         is_quiet: bool,
         seed: u64,
     ) -> Dialogue<'a> {
+        session.cancel_by(interrupt.cancellation());
         let (output, work) = (Output::new(), GenerateTimes::default());
         Dialogue { model, session, interrupt, style, is_quiet, seed, output, work }
     }
@@ -192,6 +193,6 @@ impl<'a> Dialogue<'a> {
         if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {
             display.end(output)?;
         }
-        outcome.map_err(|error| CliError::from(error).naming(&self.model.name))
+        outcome.map_err(|error| CliError::from(error).naming(&self.model.info.name))
     }
 }

@@ -12,7 +12,10 @@ use self::lines::Lines;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
+use crate::language_model::{ModelInfo, OpenedModel};
+use crate::limits::{self, Limits};
+use crate::memory::Texts;
+use crate::model::{ModelArgs, NumberArgs, Opening};
 use crate::numbers;
 use crate::output::note;
 use crate::sampling::SamplingArgs;
@@ -21,7 +24,6 @@ use cke_engine::chat::conversation::Conversation;
 use cke_engine::chat::session::{ChatModel, ChatOptions, ChatSession};
 use cke_engine::chat::template::ChatTemplate;
 use cke_engine::error::Error;
-use cke_engine::tokenizer::Tokenizer;
 use cke_perf::report::format_bytes;
 use std::io::{self, IsTerminal as _};
 
@@ -52,8 +54,7 @@ pub(crate) struct ChatArgs {
     /// Instructions that come before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
-    /// Most tokens of the conversation with its answers; they take memory from the start [default: the model's context, but at most
-    /// 4096]
+    /// Most tokens of the conversation with its answers, whose memory grows as they come [default: the model's context, but at most 4096]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
     /// Most tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
@@ -93,15 +94,18 @@ Examples:
 
 pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
-    let (model, template) = LanguageModel::load_if(&args.model, args.numbers, opening, chat_template)?;
-    let tokenizer = model.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.name))?;
+    let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
+    let template = chat_template(&opened.info)?;
+    let options = args.options(&opened.info)?;
+    let model = opened.load(&Texts {
+        lengths: vec![options.context],
+        logits: 1,
+        is_shown: true,
+        remedy: Some("a smaller --ctx"),
+    })?;
+    let tokenizer = model.info.tokenizer.as_ref().ok_or_else(|| no_tokenizer(&model.info.name))?;
     if !args.quiet {
-        print_notices(model.notices.iter().chain(&model.generation.notices));
-        note_slow_dtype(&model.runtime, model.main_format);
-    }
-    let options = args.options(&model)?;
-    if !args.quiet {
-        note(&memory(&model, options.context));
+        model.info.print_notices(true);
     }
     let parts = ChatModel { model: &*model.causal, runtime: &model.runtime, tokenizer, template: &template };
     let session = session(parts, options, Conversation::new(args.system.clone()))?;
@@ -129,19 +133,13 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
 
 impl ChatArgs {
     /// How to chat: the flags, then what the model wishes, then a default.
-    fn options(&self, model: &LanguageModel) -> Result<ChatOptions, CliError> {
-        let (limit, generation) = (model.context(), &model.generation);
-        let context = self.ctx.unwrap_or_else(|| limit.min(CONTEXT));
-        if context > limit {
-            return Err(CliError::Misuse(format!("--ctx {context}: the context of {} has {limit} tokens", model.name)));
-        }
-        // As in transformers: a number of new tokens comes before a length of the whole.
-        let max_tokens = self.max_tokens.or(generation.max_new_tokens);
-        let max_length = generation.max_length.filter(|_| max_tokens.is_none());
-        let usual = if max_length.is_some() { usize::MAX } else { MAX_TOKENS };
+    fn options(&self, model: &ModelInfo) -> Result<ChatOptions, CliError> {
+        let generation = &model.generation;
+        let context = limits::context(self.ctx, CONTEXT, &model.name, model.context)?;
+        let Limits { max_tokens, max_length } = Limits::new(self.max_tokens, generation, MAX_TOKENS);
         Ok(ChatOptions {
             context,
-            max_tokens: max_tokens.unwrap_or(usual),
+            max_tokens,
             max_length,
             max_time: generation.max_time,
             sampler: self.sampling.config(generation),
@@ -158,8 +156,9 @@ impl ChatArgs {
 ///
 /// # Errors
 /// If there is none, or it cannot be compiled.
-fn chat_template(model: &str, tokenizer: Option<&Tokenizer>) -> Result<ChatTemplate, CliError> {
-    let tokenizer = tokenizer.ok_or_else(|| no_tokenizer(model))?;
+fn chat_template(model: &ModelInfo) -> Result<ChatTemplate, CliError> {
+    let ModelInfo { name: model, tokenizer, .. } = model;
+    let tokenizer = tokenizer.as_ref().ok_or_else(|| no_tokenizer(model))?;
     let template = ChatTemplate::of(tokenizer).map_err(Error::from)?;
     template.ok_or_else(|| {
         CliError::Misuse(format!(
@@ -171,18 +170,6 @@ fn chat_template(model: &str, tokenizer: Option<&Tokenizer>) -> Result<ChatTempl
 
 fn no_tokenizer(model: &str) -> CliError {
     CliError::NoTokenizer { model: model.to_owned(), hint: "a chat needs text" }
-}
-
-/// The memory that a chat takes.
-fn memory(model: &LanguageModel, context: usize) -> String {
-    let [weights, cache] = [model.causal.weight_bytes(), model.causal.cache_bytes(context)];
-    let text = |bytes: usize| format_bytes(bytes as u64);
-    format!(
-        "memory: weights {}, cache of {context} tokens {}, together {}",
-        text(weights),
-        text(cache),
-        text(weights.saturating_add(cache))
-    )
 }
 
 /// Begins a chat, and says what to do if there is no memory for it.

@@ -1,6 +1,6 @@
 //! What `cke chat` says of its answers.
 
-use crate::model::LanguageModel;
+use crate::language_model::LanguageModel;
 use crate::output::note;
 use crate::speed::{GenerateTimes, Timings};
 use cke_engine::chat::ASSISTANT;

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::speed::GenerateTimes;
+use cke_engine::error::Error;
 use cke_engine::generate::Batch;
 use std::time::Instant;
 
@@ -21,19 +22,20 @@ pub(super) fn decode(
     show: &mut dyn FnMut(&str) -> Result<(), CliError>,
 ) -> Result<GenerateTimes, CliError> {
     let mut work = GenerateTimes::default();
+    let watch = interrupt.watch();
+    batch.cancel_by(interrupt.cancellation());
     let started = Instant::now();
-    batch.prefill(&mut |tokens| {
+    or_cancelled(batch.prefill(&mut |tokens| {
         work.prompt_tokens += tokens;
         reading.iter().for_each(|bar| bar.add(tokens as u64));
-    })?;
+    }))?;
     work.prompt_time = started.elapsed();
     drop(reading);
 
-    let watch = interrupt.watch();
     let mut picked = Vec::with_capacity(continuations.len());
     while unfinished(batch, continuations.len()) > 0 && !watch.is_requested() {
         let started = Instant::now();
-        batch.step(&mut |sequence, token| picked.push((sequence, token)))?;
+        or_cancelled(batch.step(&mut |sequence, token| picked.push((sequence, token))).map(drop))?;
         work.decode_time += started.elapsed();
         work.generated += picked.len();
         work.decoded += unfinished(batch, continuations.len());
@@ -48,6 +50,14 @@ pub(super) fn decode(
     continuations.iter_mut().for_each(Continuation::finish);
     show(continuations[0].news())?;
     Ok(work)
+}
+
+/// The outcome of a pass that the user may have cancelled, which is no error.
+fn or_cancelled(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(Error::Cancelled) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn unfinished(batch: &Batch<'_>, sequences: usize) -> usize {

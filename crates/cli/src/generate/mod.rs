@@ -12,7 +12,10 @@ use self::report::Report;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::model::{LanguageModel, ModelArgs, NumberArgs, Opening, note_slow_dtype, print_notices};
+use crate::language_model::{LanguageModel, ModelInfo, OpenedModel};
+use crate::limits::Limits;
+use crate::memory::Texts;
+use crate::model::{ModelArgs, NumberArgs, Opening};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
@@ -92,15 +95,16 @@ Examples:
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
     let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
-    let model = LanguageModel::load(&args.model, args.numbers, opening)?;
-    if model.tokenizer.is_none() && !args.stop.is_empty() {
-        return Err(CliError::NoTokenizer { model: model.name, hint: "--stop needs text" });
+    let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
+    if opened.info.tokenizer.is_none() && !args.stop.is_empty() {
+        return Err(CliError::NoTokenizer { model: opened.info.name, hint: "--stop needs text" });
     }
+    let tokens = tokenize(&prompts, &opened.info, &args)?;
+    let texts = args.texts(&tokens, &opened.info);
+    let model = opened.load(&texts)?;
     if !args.quiet {
-        print_notices(model.notices.iter().chain(&model.generation.notices));
-        note_slow_dtype(&model.runtime, model.main_format);
+        model.info.print_notices(true);
     }
-    let tokens = tokenize(&prompts, &model, &args)?;
     let mut session = GenerateRun { args: &args, model: &model, output: Output::new(), work: GenerateTimes::default() };
     let mut outcome = Ok(());
     for (first, prompts) in (0..).step_by(args.batch_size).zip(prompts.chunks(args.batch_size)) {
@@ -113,12 +117,27 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
         print_summary(&model, &session.work, args.sampling.seed);
     }
-    outcome.map_err(|error| error.naming(&model.name))
+    outcome.map_err(|error| error.naming(&model.info.name))
+}
+
+impl GenerateArgs {
+    /// What is held of prompts and continuations: those of one group at a time.
+    fn texts(&self, prompts: &[Vec<u32>], model: &ModelInfo) -> Texts {
+        let limits = Limits::new(self.max_tokens, &model.generation, MAX_TOKENS);
+        let lengths = |prompts: &[Vec<u32>]| -> Vec<usize> {
+            prompts.iter().map(|prompt| limits.length(prompt.len()).min(model.context)).collect()
+        };
+        let groups = prompts.chunks(self.batch_size).map(lengths);
+        let largest = groups.max_by_key(|lengths| lengths.iter().sum::<usize>()).unwrap_or_default();
+        let remedy =
+            if self.prompt.is_list() { "a smaller --batch-size or --max-tokens" } else { "a smaller --max-tokens" };
+        Texts { logits: largest.len(), lengths: largest, is_shown: false, remedy: Some(remedy) }
+    }
 }
 
 /// The tokens of each prompt, checked against the context.
-fn tokenize(prompts: &[Prompt], model: &LanguageModel, args: &GenerateArgs) -> Result<Vec<Vec<u32>>, CliError> {
-    let (context, new) = (model.context(), usize::from(args.max_tokens != Some(0)));
+fn tokenize(prompts: &[Prompt], model: &ModelInfo, args: &GenerateArgs) -> Result<Vec<Vec<u32>>, CliError> {
+    let (context, new) = (model.context, usize::from(args.max_tokens != Some(0)));
     // A window that slides wants the end of a text, and an error its length as far as that is soon known.
     let most = if args.sliding_window { usize::MAX } else { context.max(COUNTED_TOKENS) };
     let tokenize_one = |(index, prompt): (usize, &Prompt)| {
@@ -153,7 +172,7 @@ impl GenerateRun<'_> {
         let (model, args) = (self.model, self.args);
         let mut batch = Batch::new(&*model.causal, &model.runtime, tokens.to_vec(), self.options(first))?;
         let stops = self.stops();
-        let new = |_| Continuation::new(model.tokenizer.as_ref(), &stops);
+        let new = |_| Continuation::new(model.info.tokenizer.as_ref(), &stops);
         let mut continuations = prompts.iter().map(new).collect::<Result<Vec<_>, _>>()?;
 
         let is_streaming = !args.json && !args.prompt.is_list();
@@ -171,7 +190,7 @@ impl GenerateRun<'_> {
             if args.json {
                 let report = Report {
                     prompt: prompt.text(),
-                    text: model.tokenizer.is_some().then_some(continuation.text()),
+                    text: model.info.tokenizer.is_some().then_some(continuation.text()),
                     tokens: batch.generated(i),
                     prompt_tokens: tokens[i].len(),
                     finish: finish.map_or("interrupted", Finish::name),
@@ -185,7 +204,7 @@ impl GenerateRun<'_> {
             }
             self.output.flush()?;
             if finish == Some(Finish::Context) && !args.quiet {
-                note(&format!("the context of {} tokens is full; --sliding-window would go on", model.context()));
+                note(&format!("the context of {} tokens is full; --sliding-window would go on", model.info.context));
             }
         }
         let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());
@@ -195,19 +214,16 @@ impl GenerateRun<'_> {
     /// How to generate, for a group of prompts whose first is number `first`.
     fn options(&self, first: usize) -> GenerateOptions {
         let GenerateArgs { sampling, max_tokens, ignore_eos, sliding_window, .. } = self.args;
-        let generation = &self.model.generation;
+        let generation = &self.model.info.generation;
         let mut sampler = SamplerConfig { seed: self.seed(first), ..sampling.config(generation) };
         let mut end_tokens = generation.eos_token_ids.clone();
         if *ignore_eos {
             end_tokens.clear();
             sampler.rules.end_tokens.clear();
         }
-        // As in transformers: a number of new tokens comes before a length of the whole.
-        let max_tokens = max_tokens.or(generation.max_new_tokens);
-        let max_length = generation.max_length.filter(|_| max_tokens.is_none());
-        let usual = if max_length.is_some() { usize::MAX } else { MAX_TOKENS };
+        let Limits { max_tokens, max_length } = Limits::new(*max_tokens, generation, MAX_TOKENS);
         GenerateOptions {
-            max_tokens: max_tokens.unwrap_or(usual),
+            max_tokens,
             max_length,
             max_time: generation.max_time,
             sampler,
@@ -218,7 +234,7 @@ impl GenerateRun<'_> {
 
     /// The texts that end a continuation: those of the flags, else the model's, which mean nothing without a tokenizer.
     fn stops(&self) -> Vec<String> {
-        let LanguageModel { generation, tokenizer, .. } = self.model;
+        let ModelInfo { generation, tokenizer, .. } = &self.model.info;
         match (&self.args.stop[..], tokenizer) {
             ([], Some(_)) => generation.stop_strings.clone(),
             (stops, _) => stops.to_vec(),
@@ -232,7 +248,7 @@ impl GenerateRun<'_> {
 
     /// What is printed before a continuation.
     fn opening(&self, prompt: &Prompt) -> Result<String, CliError> {
-        if self.args.echo { prompt.display(self.model) } else { Ok(String::new()) }
+        if self.args.echo { prompt.display(&self.model.info) } else { Ok(String::new()) }
     }
 
     /// Prints a continuation as far as it has not been, and ends its line.

@@ -2,7 +2,8 @@
 
 use crate::error::CliError;
 use crate::input::Source;
-use crate::model::{LanguageModel, refuse_model_as_text};
+use crate::language_model::ModelInfo;
+use crate::model::refuse_model_as_text;
 use cke_engine::tokenizer::Encoded;
 use std::path::PathBuf;
 
@@ -78,7 +79,7 @@ impl Prompt {
     ///
     /// # Errors
     /// If the tokenizer fails on the tokens.
-    pub(super) fn display(&self, model: &LanguageModel) -> Result<String, CliError> {
+    pub(super) fn display(&self, model: &ModelInfo) -> Result<String, CliError> {
         match (self, &model.tokenizer) {
             (Prompt::Text(text), _) => Ok(text.clone()),
             (Prompt::Tokens(tokens), Some(tokenizer)) => Ok(tokenizer.decode(tokens, true)?),
@@ -90,7 +91,7 @@ impl Prompt {
     ///
     /// # Errors
     /// Fails if the model has no tokenizer, or no token to begin an empty text with.
-    pub(super) fn tokens(&self, model: &LanguageModel, max_len: usize) -> Result<Encoded, CliError> {
+    pub(super) fn tokens(&self, model: &ModelInfo, max_len: usize) -> Result<Encoded, CliError> {
         let encoded = match self {
             Prompt::Text(text) => model.encode(text, max_len)?,
             Prompt::Tokens(tokens) => Encoded { ids: tokens.clone(), is_cut: false },

@@ -1,25 +1,30 @@
 //! `cke inspect`.
 
+mod decoder;
+mod gguf;
+mod memory;
 mod packed;
 mod tensors;
 mod tokenizer;
 
+use self::decoder::DecoderReport;
+use self::gguf::GgufReport;
+use self::memory::MemoryReport;
 use self::packed::PackedReport;
 use self::tensors::{TensorGroup, TensorRow, groups, is_buffer};
-use self::tokenizer::TokenizerReport;
+use self::tokenizer::{ChatTemplateReport, TokenizerReport};
 use crate::error::CliError;
-use crate::model::{ModelArgs, ModelOperand, format_of, weight_format};
+use crate::model::{ModelArgs, ModelOperand, kv_dtype, weight_format};
+use crate::numbers;
 use crate::output::Output;
 use crate::threads::ThreadArgs;
 use cke_engine::bundle::{Bundle, Weights};
 use cke_engine::config::ModelConfig;
-use cke_engine::memory::MemoryEstimate;
 use cke_engine::notice::Notice;
 use cke_engine::sentence::{InputLimit, SentenceConfig, TextSettings};
 use cke_engine::weight_format::WeightFormat;
-use cke_kernels::Cpu;
+use cke_kernels::attention::KvDtype;
 use cke_perf::report::{Align, Column, Table, format_bytes};
-use cke_report::words::counted;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,7 +34,7 @@ use std::path::{Path, PathBuf};
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
 /// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line. The memory is that of
-/// one text as long as the context; --dtype shows what other numbers of the weights take.
+/// one text as long as the context; --ctx, --dtype and --kv show what a shorter one and other numbers take.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
@@ -38,12 +43,21 @@ pub(crate) struct InspectArgs {
     /// Numbers of the weights whose memory is shown [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
+    /// Numbers of keys and values whose memory is shown [default: f32 for weights in f32, else bf16]
+    #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
+    kv: Option<KvDtype>,
+    /// Tokens of the text whose memory is shown [default: the model's context]
+    #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
+    ctx: Option<usize>,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Give each tensor a line of its own
     #[arg(long)]
     tensors: bool,
-    /// Write one JSON object, with every tensor
+    /// Print the chat template, and nothing else
+    #[arg(long, conflicts_with_all = ["tensors", "json"])]
+    chat_template: bool,
+    /// Write one JSON object, with every tensor and the whole chat template
     #[arg(long)]
     json: bool,
 }
@@ -53,18 +67,36 @@ Examples:
   cke inspect
   cke inspect ./all-MiniLM-L6-v2 --tensors
   cke inspect ./my-model --dtype int8
+  cke inspect model.gguf --ctx 8192
   cke inspect ./my-model --json | jq .memory";
 
 pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
-    let (dtype, threads) = (args.dtype, args.threads.count()?);
+    let threads = args.threads.count()?;
     let (bundle, layout) = Bundle::open_layout(&ModelArgs::from(args.model).files()?)?;
-    let memory = MemoryReport::new(&bundle, dtype, threads)?;
+    if args.chat_template {
+        return print_chat_template(&bundle);
+    }
+    let memory = MemoryReport::new(&bundle, (args.dtype, args.kv), args.ctx, threads)?;
     let report = Report::new(&bundle, layout, memory)?;
     let mut output = Output::new();
     if args.json {
         output.json(&report)?;
     } else {
         output.write(&report.to_text(args.tensors))?;
+    }
+    output.flush()
+}
+
+/// Prints the chat template as it is.
+fn print_chat_template(bundle: &Bundle) -> Result<(), CliError> {
+    let tokenizer = bundle.tokenizer()?;
+    let Some(text) = tokenizer.chat_template() else {
+        return Err(CliError::Failed(format!("{}: wanted a chat template, found none", bundle.name())));
+    };
+    let mut output = Output::new();
+    output.write(text)?;
+    if !text.ends_with('\n') {
+        output.write("\n")?;
     }
     output.flush()
 }
@@ -78,16 +110,22 @@ struct Report<'a> {
     /// Elements of all tensors that are learned.
     parameters: u64,
     config: ConfigReport,
+    /// `None` for GPT-2 and encoders.
+    decoder: Option<DecoderReport>,
     sentence: Option<SentenceReport>,
     /// Tokens of a text that an encoder embeds; `None` for other models.
     input_limit: Option<LimitReport>,
     tokenizer: TokenizerReport,
+    /// `None` if the model has none.
+    chat_template: Option<ChatTemplateReport>,
     /// What the files say and is not followed.
     notices: Vec<NoticeReport>,
     dtypes: BTreeMap<String, Tally>,
     files: Vec<FileReport<'a>>,
     /// `None` for a directory and for the demo model.
     packed: Option<PackedReport<'a>>,
+    /// `None` for other files.
+    gguf: Option<GgufReport<'a>>,
     memory: MemoryReport,
     tensors: Vec<TensorRow<'a>>,
 }
@@ -153,24 +191,10 @@ struct FileReport<'a> {
     bytes: Option<u64>,
 }
 
-/// Bytes that the model will take on this machine.
-#[derive(Debug, Serialize)]
-struct MemoryReport {
-    /// The numbers of the weights.
-    dtype: &'static str,
-    weights: usize,
-    kv_cache: usize,
-    activations: usize,
-    total: usize,
-    /// What this holds for.
-    context: usize,
-    threads: usize,
-}
-
 impl<'a> Report<'a> {
     fn new(bundle: &'a Bundle, layout: Option<SentenceConfig>, memory: MemoryReport) -> Result<Report<'a>, CliError> {
         let config = bundle.config();
-        let (tokenizer, of_tokenizer) = TokenizerReport::new(bundle);
+        let (mut tokenizer, of_tokenizer) = TokenizerReport::new(bundle);
         let (limit, of_layout) = limit_of(bundle, layout.as_ref())?;
         let of_model = bundle.notices().iter().chain(&bundle.generation().notices).cloned();
         let notices = of_model.chain(of_tokenizer).chain(of_layout).map(NoticeReport::from).collect();
@@ -196,13 +220,16 @@ impl<'a> Report<'a> {
             architecture: config.architecture(),
             parameters: tensors.iter().filter(|tensor| !is_buffer(tensor.name)).map(TensorRow::elements).sum(),
             config: ConfigReport::new(config),
+            decoder: DecoderReport::new(config),
             sentence,
             input_limit: limit.map(LimitReport::from),
+            chat_template: tokenizer.chat_template.take(),
             tokenizer,
             notices,
             dtypes,
             files: files.into_iter().map(file).collect(),
             packed: PackedReport::new(bundle.weights()),
+            gguf: bundle.files().gguf().map(GgufReport::new),
             memory,
             tensors,
         })
@@ -220,6 +247,7 @@ impl<'a> Report<'a> {
             self.notices.iter().for_each(|notice| notices.push(vec![notice.message.clone()]));
             sections.insert(1, notices);
         }
+        sections.extend(self.gguf.as_ref().map(GgufReport::table));
         let tables = sections.iter().map(Table::to_markdown).collect::<Vec<_>>().join("\n");
         format!("{tables}\n{}\n", self.next_command())
     }
@@ -262,6 +290,7 @@ impl<'a> Report<'a> {
         if let Some(tied) = tied_embeddings {
             facts.push(("output projection", if tied { "the token embedding" } else { "of its own" }.to_owned()));
         }
+        facts.extend(self.decoder.iter().flat_map(DecoderReport::facts));
         if let Some(sentence) = &self.sentence {
             facts.extend(sentence.facts());
         }
@@ -269,6 +298,7 @@ impl<'a> Report<'a> {
             facts.push(("longest input", format!("{tokens} tokens, by `{key}` of {file}")));
         }
         facts.push(("tokenizer", self.tokenizer.to_string()));
+        facts.extend(self.chat_template.as_ref().map(|template| ("chat template", template.to_string())));
         let dtypes = self.dtypes.iter().map(|(dtype, Tally { tensors, bytes })| {
             let plural = if *tensors == 1 { "" } else { "s" };
             format!("{dtype}: {tensors} tensor{plural}, {}", format_bytes(*bytes as u64))
@@ -324,41 +354,6 @@ impl ConfigReport {
             activation: activation.name(),
             tied_embeddings,
         }
-    }
-}
-
-impl MemoryReport {
-    fn new(bundle: &Bundle, dtype: Option<WeightFormat>, threads: usize) -> Result<MemoryReport, CliError> {
-        let (config, format) = (bundle.config(), format_of(dtype, bundle));
-        let cpu = Cpu::host().map_err(cke_engine::error::Error::from)?;
-        let estimate = bundle.memory(format, cpu, threads)?;
-        let MemoryEstimate { weights, kv_cache, activations } = estimate;
-        Ok(MemoryReport {
-            dtype: format.name(),
-            weights,
-            kv_cache,
-            activations,
-            total: estimate.total(),
-            context: config.max_positions(),
-            threads,
-        })
-    }
-
-    fn table(&self) -> Table {
-        let threads = counted(self.threads, "thread");
-        let title = format!("one sequence of {} tokens, {threads}", self.context);
-        let mut table =
-            Table::new(vec![Column::new("memory when it runs", Align::Left), Column::new(title, Align::Right)]);
-        let parts = [
-            (format!("weights, packed, {}", self.dtype), self.weights),
-            ("keys and values".to_owned(), self.kv_cache),
-            ("activations".to_owned(), self.activations),
-            ("together".to_owned(), self.total),
-        ];
-        for (name, bytes) in parts {
-            table.push(vec![name, format_bytes(bytes as u64)]);
-        }
-        table
     }
 }
 
@@ -431,6 +426,13 @@ fn meaning(name: &str) -> &'static str {
         "heads" => "ways in which a token looks at others, and numbers of each",
         "feed-forward" => "width inside a layer, and its activation",
         "output projection" => "what turns the last layer into tokens",
+        "norms" => "what keeps numbers in range between layers",
+        "rope" => "how positions turn queries and keys",
+        "no positions" => "layers that do not know the order of tokens",
+        "window" => "how far back some layers look",
+        "soft caps" => "bounds that scores and logits are bent to",
+        "biases" => "what adds a constant to its products",
+        "chat template" => "how a conversation becomes a text; --chat-template prints it",
         "sentence vector" => "how the vectors of tokens become one",
         "longest input" => "the rest of a longer text is cut off",
         "tokenizer" => "how texts become tokens",

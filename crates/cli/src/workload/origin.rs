@@ -8,7 +8,7 @@ use crate::model::{ModelArgs, NumberArgs, Opening, model_of_environment, note_sl
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::kernel_names::KernelNames;
-use cke_engine::memory::MemoryEstimate;
+use cke_engine::memory::{MemoryEstimate, Run};
 use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
 use cke_engine::weight_format::WeightFormat;
@@ -16,6 +16,7 @@ use cke_perf::host::Host;
 use cke_perf::report::format_bytes;
 use cke_report::profile::Subject;
 use clap::builder::PossibleValuesParser;
+use std::iter::repeat_n;
 use std::path::PathBuf;
 
 /// The flags that name a model to measure.
@@ -122,16 +123,16 @@ impl Origin {
 
     /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.
     pub(crate) fn check_memory(&self, tests: &[Test], runtime: &Runtime, host: &Host) -> Result<(), CliError> {
-        let config = self.config();
         let Some(available) = host.memory_available_bytes else { return Ok(()) };
-        let (format, cpu, threads) = (runtime.weight_format(), runtime.cpu(), runtime.threads());
+        let texts = tests.iter().flat_map(|test| repeat_n(test.positions(), test.batch));
+        let (lengths, weights): (Vec<usize>, _) = (texts.collect(), runtime.weight_format());
+        let (cpu, threads, kv) = (runtime.cpu(), runtime.threads(), runtime.kv_dtype());
+        let run = Run { cpu, threads, weights, kv, lengths: &lengths, logits: lengths.len() };
         let estimate = match self {
-            Origin::Stored(bundle) => bundle.memory(format, cpu, threads),
-            Origin::Random(..) => MemoryEstimate::new(config, format, cpu, threads),
+            Origin::Stored(bundle) => bundle.memory(run),
+            Origin::Random(_, config) => MemoryEstimate::new(config, run),
         }?;
-        let per_position = (estimate.kv_cache + estimate.activations) / config.max_positions();
-        let positions = tests.iter().map(|test| test.positions() * test.batch).fold(0, usize::saturating_add);
-        let wanted = per_position.saturating_mul(positions).saturating_add(estimate.weights) as u64;
+        let wanted = estimate.total() as u64;
         if wanted <= available {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! `cke inspect`.
 
-use crate::support::{Outcome, arg, cke, keys};
-use cke_testkit::tiny_models::{Bert, Dtype, Gpt2, ModelDir};
+use crate::support::{Outcome, arg, cke, file, keys};
+use cke_testkit::GgufLlama;
+use cke_testkit::tiny_models::{Bert, Dtype, Gpt2, Llama, ModelDir};
 use serde_json::{Value, json};
 
 fn inspect(model: &ModelDir, flags: &[&str]) -> Outcome {
@@ -21,9 +22,12 @@ fn inspect_gpt2_json_has_every_fact() {
         keys(&report),
         [
             "architecture",
+            "chat_template",
             "config",
+            "decoder",
             "dtypes",
             "files",
+            "gguf",
             "input_limit",
             "memory",
             "model",
@@ -69,12 +73,28 @@ fn inspect_memory_holds_the_weights_in_f32() {
     let model = Gpt2::default().write().expect("a directory");
     let memory = &inspect(&model, &["--json"]).json()["memory"];
     let size = |key: &str| memory[key].as_u64().expect("a size");
-    assert_eq!(keys(memory), ["activations", "context", "dtype", "kv_cache", "threads", "total", "weights"]);
+    let wanted =
+        ["activations", "available", "context", "dtype", "kv_cache", "kv_dtype", "threads", "total", "weights"];
+    assert_eq!(keys(memory), wanted);
     // Two layers of keys and values of 40 positions, at least.
     assert!(size("kv_cache") >= 2 * 2 * 40 * 39 * 4);
     // All but layer norms and their like.
     assert!(size("weights") >= 211 * 39 * 4 + 2 * 12 * 39 * 39 * 4);
     assert_eq!(size("total"), size("weights") + size("kv_cache") + size("activations"));
+}
+
+#[test]
+fn inspect_memory_follows_the_flags() {
+    let model = Gpt2::default().write().expect("a directory");
+    let memory = |flags: &[&str]| inspect(&model, &[&["--json"], flags].concat()).json()["memory"].clone();
+    let (whole, short, narrow) = (memory(&[]), memory(&["--ctx", "20"]), memory(&["--kv", "bf16"]));
+    assert_eq!((&whole["context"], &short["context"]), (&json!(40), &json!(20)));
+    assert_eq!((&whole["kv_dtype"], &narrow["kv_dtype"]), (&json!("f32"), &json!("bf16")));
+    let bytes = |memory: &Value| memory["kv_cache"].as_u64().expect("a size");
+    assert!(bytes(&short) < bytes(&whole) && bytes(&narrow) < bytes(&whole));
+    inspect(&model, &["--ctx", "41"]).failure(2, &["--ctx 41", "40 tokens"]);
+    let text = inspect(&model, &["--kv", "bf16"]).success().to_owned();
+    assert!(text.contains("| keys and values, bf16"), "{text}");
 }
 
 #[test]
@@ -101,6 +121,70 @@ fn inspect_malformed_tokenizer_says_why() {
     let report = inspect(&model, &["--json"]).json();
     let error = report["tokenizer"]["error"].as_str().expect("a reason");
     assert!(error.contains("tokenizer.json"), "{error}");
+}
+
+#[test]
+fn inspect_decoder_shows_its_parts_and_the_chat_template() {
+    let model = Llama::default().write().expect("a directory");
+    let report = inspect(&model, &["--json"]).json();
+    let decoder = &report["decoder"];
+    let norms = json!({ "kind": "RMS", "epsilon": 1e-6, "of_heads": false, "behind_layers": false });
+    assert_eq!((&decoder["norms"], &decoder["biases"]), (&norms, &json!([])));
+    let rope = json!({ "theta": 1e4, "columns": 6, "scaling": "none", "factor": null, "original_positions": null });
+    assert_eq!(decoder["ropes"], json!([rope]));
+    assert_eq!(decoder["layers"], json!([{ "count": 2, "window": null, "rope": 0 }]));
+    assert_eq!(report["chat_template"]["text"], Llama::CHAT_ML);
+    let text = inspect(&model, &[]).success().to_owned();
+    for part in
+        ["6 of 6, 2 key heads", "theta 10000, 6 columns of a head, all layers", "tokenizer_config.json, 8 lines"]
+    {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert_eq!(inspect(&model, &["--chat-template"]).success(), format!("{}\n", Llama::CHAT_ML));
+    let without = Llama { template: "", ..Llama::default() }.write().expect("a directory");
+    inspect(&without, &["--chat-template"]).failure(1, &["wanted a chat template, found none"]);
+}
+
+/// What is shown of a tiny Llama with other keys in its configuration.
+fn inspected(changes: &[(&str, &str)]) -> String {
+    let model = Llama::default().write().expect("a directory");
+    let changed = changes.iter().fold(Llama::default().config(), |config, (from, to)| {
+        assert!(config.contains(from), "no {from} in {config}");
+        config.replace(from, to)
+    });
+    model.replace("config.json", changed).expect("a file");
+    inspect(&model, &[]).success().to_owned()
+}
+
+#[test]
+fn inspect_decoder_shows_scalings_windows_caps_and_norms() {
+    let llama3 = r#""rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+        "original_max_position_embeddings":50},"attention_bias":true"#;
+    let text = inspected(&[(r#""attention_bias":false"#, llama3)]);
+    for part in ["llama3 × 8 beyond 50 positions, all layers", "queries, keys and values; attention's output"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let text = inspected(&[
+        (r#""model_type":"llama""#, r#""model_type":"gemma2","sliding_window":30"#),
+        ("LlamaFor", "Gemma2For"),
+        (r#""num_hidden_layers":2"#, r#""num_hidden_layers":3"#),
+    ]);
+    for part in ["; behind each layer", "30 tokens, 2 of 3 layers", "scores 50, logits 30"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn inspect_gguf_shows_its_keys() {
+    let path = file(".gguf", GgufLlama::default().gguf().key("general.name", "A | B").bytes());
+    let text = cke(&["inspect", arg(path.path())]).success().to_owned();
+    for part in ["| GGUF, version 3", "| general.architecture", "STRING \"llama\"", "A \\| B"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let report = cke(&["inspect", arg(path.path()), "--json"]).json();
+    assert_eq!(report["gguf"]["version"], 3);
+    assert_eq!(report["gguf"]["metadata"]["general.architecture"], "llama");
+    assert!(report["gguf"]["metadata"]["llama.block_count"].is_u64(), "{report}");
 }
 
 #[test]

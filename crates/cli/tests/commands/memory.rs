@@ -3,7 +3,7 @@
 
 use crate::support::{arg, byte_gpt2, cke, command, file, forget_settings, golden, run};
 use cke_testkit::program::words;
-use cke_testkit::tiny_models::Gpt2;
+use cke_testkit::tiny_models::{Gpt2, Llama, ModelDir};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -96,4 +96,43 @@ fn peak_of_run(model: &Path) -> usize {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     let kilobytes: usize = peak.trim().strip_suffix(" kB").expect("in kB").trim().parse().expect("a number");
     kilobytes << 10
+}
+
+/// The settings of a model whose weights and context no machine has the memory for.
+fn too_large() -> ModelDir {
+    let model = Llama::default().write().unwrap();
+    let config = Llama { context: 1 << 24, ..Llama::default() }.config();
+    let width = config.replace("\"hidden_size\":36", "\"hidden_size\":131072");
+    let heads = width.replace("\"num_attention_heads\":6", "\"num_attention_heads\":512");
+    let layers = heads.replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1024");
+    model.replace("config.json", layers.replace("\"intermediate_size\":44", "\"intermediate_size\":524288")).unwrap();
+    model
+}
+
+#[test]
+fn model_that_does_not_fit_is_refused_before_its_weights_are_read() {
+    let model = too_large();
+    let text = file(".txt", "The iterator reads the words of the file.");
+    let path = arg(model.path());
+    // The tensors would be refused, too: they have other shapes.
+    for (args, remedy) in [
+        (&["chat", "-m", path, "--prompt", "Hi"][..], "--ctx"),
+        (&["generate", "-m", path, "Hi"], "--max-tokens"),
+        (&["eval", "-m", path, arg(text.path())], "--window"),
+    ] {
+        cke(args).failure(1, &["of memory (weights as f32 ", "run state", " available: try", remedy, "--dtype int4"]);
+    }
+    let report = cke(&["inspect", path, "--json"]).json();
+    assert!(report["memory"]["total"].as_u64() > report["memory"]["available"].as_u64(), "{report}");
+}
+
+#[test]
+fn text_that_does_not_fit_is_refused_with_the_flag_that_shortens_it() {
+    let model = Llama { context: 1 << 24, ..Llama::default() }.write().unwrap();
+    let config = Llama { context: 1 << 24, ..Llama::default() }.config();
+    model.replace("config.json", config.replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1024")).unwrap();
+    let long = ["chat", "-m", arg(model.path()), "--ctx", "16777216", "--prompt", "Hi"];
+    cke(&long).failure(1, &["cache of 16777216 tokens in f32", "--ctx", "--kv bf16"]);
+    // A short one fits, so that the missing layers are found.
+    cke(&["chat", "-m", arg(model.path()), "--ctx", "500", "--prompt", "Hi"]).failure(1, &["layers.2."]);
 }

@@ -17,6 +17,7 @@ use super::thinking::{Piece, prompt_opens_thinking};
 use super::turn_end::TurnEnd;
 use super::{ASSISTANT, Message, USER};
 use crate::activations::Activations;
+use crate::cancel::Cancellation;
 use crate::error::Error;
 use crate::fallible::{reserve, with_capacity, zeros};
 use crate::generate::Finish;
@@ -146,6 +147,11 @@ impl<'m> ChatSession<'m> {
         })
     }
 
+    /// Stops answers from when on that is wanted, between two layers of a forward pass, as if the listener did.
+    pub fn cancel_by(&mut self, cancellation: Cancellation) {
+        self.state.cancel_by(cancellation);
+    }
+
     /// Answers a question. `listen` may stop the answer.
     ///
     /// # Errors
@@ -266,20 +272,25 @@ impl<'m> ChatSession<'m> {
             if listen(progress).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            self.forward(piece)?;
+            if self.forward(piece)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
         self.compute_logits()?;
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Appends tokens to the cache.
-    fn forward(&mut self, tokens: &[u32]) -> Result<(), Error> {
+    /// Appends tokens to the cache, all of them or, if it is cancelled, none.
+    fn forward(&mut self, tokens: &[u32]) -> Result<ControlFlow<()>, Error> {
         self.sequence.pending.clear();
         self.sequence.pending.extend_from_slice(tokens);
         let sequences = std::slice::from_mut(&mut self.sequence);
-        self.parts.model.forward(sequences, Results::Last, &mut self.state, self.parts.runtime)?;
+        match self.parts.model.forward(sequences, Results::Last, &mut self.state, self.parts.runtime) {
+            Err(Error::Cancelled) => return Ok(ControlFlow::Break(())),
+            outcome => outcome?,
+        }
         self.cached.extend_from_slice(tokens);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn compute_logits(&mut self) -> Result<(), Error> {
@@ -324,7 +335,9 @@ impl<'m> ChatSession<'m> {
                 break;
             }
             let step = Instant::now();
-            self.forward(&[token])?;
+            if self.forward(&[token])?.is_break() {
+                break;
+            }
             self.compute_logits()?;
             answer.decoded_tokens += 1;
             answer.decode_time += step.elapsed();

@@ -51,12 +51,12 @@ impl Family {
     }
 
     /// Whether it normalises what each layer adds to the stream, counts the gains of its norms from 1, and scales its embeddings.
-    pub(crate) fn is_gemma(self) -> bool {
+    pub fn is_gemma(self) -> bool {
         matches!(self, Family::Gemma2 | Family::Gemma3)
     }
 
     /// Whether each head of queries and keys is normalised.
-    pub(crate) fn has_head_norms(self) -> bool {
+    pub fn has_head_norms(self) -> bool {
         matches!(self, Family::Qwen3 | Family::Gemma3)
     }
 

@@ -78,7 +78,8 @@ pub trait CausalModel: Send + Sync + Debug {
     ///
     /// # Errors
     /// Fails if a token is unknown, a sequence outgrows its cache or the pool of its cache ([`cke_kernels::Error::CacheFull`]), there is no
-    /// token or too many. Nothing has changed then.
+    /// token or too many, or with [`Error::Cancelled`] if `state` has a [`Cancellation`](crate::cancel::Cancellation) that wants it. Sequences
+    /// are as before then, and the same call may follow.
     fn forward(
         &self,
         sequences: &mut [Sequence],

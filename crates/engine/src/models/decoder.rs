@@ -59,6 +59,27 @@ impl Decoder {
         if wanted <= limit { Ok(()) } else { Err(Error::Context { wanted, limit, hint: "" }) }
     }
 
+    /// Runs every block over the pending tokens. Returns how many rows the stream has then.
+    fn run_blocks(
+        &self,
+        sequences: &mut [Sequence],
+        results: Results,
+        mut cut: Cut,
+        state: &mut Activations,
+        runtime: &Runtime,
+    ) -> Result<usize, Error> {
+        let work = AttentionWork::of(sequences);
+        for (index, block) in self.blocks.iter().enumerate() {
+            state.check_cancelled()?;
+            block.attend(work, sequences, cut, state, runtime)?;
+            if results == Results::Last && index + 1 == self.blocks.len() {
+                cut = Cut::new(keep_last_rows(sequences, self.widths, state), runtime.threads());
+            }
+            block.finish(cut, state, runtime)?;
+        }
+        Ok(cut.rows())
+    }
+
     fn check_sequence(&self, sequence: &Sequence) -> Result<(), Error> {
         let (first, vocabulary) = (sequence.cache.len(), self.vocabulary);
         let wanted = first + sequence.pending.len();
@@ -138,20 +159,19 @@ impl CausalModel for Decoder {
         }
         sequences.iter().try_for_each(|sequence| self.check_sequence(sequence))?;
         reserve_caches(sequences)?;
-        let mut cut = Cut::new(rows, runtime.threads());
+        let cut = Cut::new(rows, runtime.threads());
         state.reserve(cut, self.widths)?;
         self.embedding.run(&self.head, sequences, state, runtime)?;
         rotary::angles(&self.rotaries, sequences, state)?;
-        let work = AttentionWork::of(sequences);
-        for (index, block) in self.blocks.iter().enumerate() {
-            block.attend(work, sequences, cut, state, runtime)?;
-            if results == Results::Last && index + 1 == self.blocks.len() {
-                cut = Cut::new(keep_last_rows(sequences, self.widths, state), runtime.threads());
+        let rows = match self.run_blocks(sequences, results, cut, state, runtime) {
+            Ok(rows) => rows,
+            Err(error) => {
+                forget_pending(sequences, state);
+                return Err(error);
             }
-            block.finish(cut, state, runtime)?;
-        }
+        };
         sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
-        let len = cut.rows() * self.widths.stream;
+        let len = rows * self.widths.stream;
         self.final_norm.run(&state.stream[..len], &mut state.normed[..len], runtime);
         Ok(())
     }
@@ -182,6 +202,15 @@ fn reserve_caches(sequences: &mut [Sequence]) -> Result<(), Error> {
         sequences.iter_mut().for_each(|sequence| sequence.cache.shrink());
     }
     reserved
+}
+
+/// Takes out of the caches what layers have put there of the pending tokens.
+fn forget_pending(sequences: &mut [Sequence], state: &Activations) {
+    let mut row = 0;
+    for sequence in sequences.iter_mut().filter(|sequence| !sequence.pending.is_empty()) {
+        sequence.cache.truncate(state.lookups[row].position as usize);
+        row += sequence.pending.len();
+    }
 }
 
 /// Moves the row of each sequence's last pending token, and its attention, to the front; returns how many there are.

@@ -24,7 +24,7 @@ use cke_kernels::attention::Mask;
 pub(super) const PREFIXES: [&str; 2] = ["model.", ""];
 
 /// The token embedding.
-pub(super) const TOKEN_TABLE: &str = "embed_tokens.weight";
+pub(crate) const TOKEN_TABLE: &str = "embed_tokens.weight";
 
 /// The output projection; it has no prefix.
 pub(super) const HEAD: &str = "lm_head.weight";

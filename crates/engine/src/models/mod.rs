@@ -64,7 +64,7 @@ pub(crate) fn load_decoder(
     }
 }
 
-fn not_causal(name: &str, found: &ModelConfig) -> Error {
+pub(crate) fn not_causal(name: &str, found: &ModelConfig) -> Error {
     let (file, found) = (name.to_owned(), found.architecture());
     Error::WrongArchitecture { file, wanted: "GPT-2, Llama or similar", found }
 }

@@ -3,10 +3,12 @@
 //! Each thread has a set of CPUs of its own. What the process may use is the union over its threads, the library's own workers aside: a
 //! thread that was bound to one CPU, by OpenMP for example, does not speak for the others.
 
+mod control_group;
 mod cpu_set;
 mod limit;
 mod quota;
 
+pub use control_group::ControlGroup;
 pub(crate) use cpu_set::CpuSet;
 pub use limit::{THREAD_VARIABLES, ThreadLimit, threads_from_environment};
 pub use quota::cpu_quota;

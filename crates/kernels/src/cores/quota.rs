@@ -1,58 +1,26 @@
 //! The share of CPU time that the control group of this process allows. Source: cgroups(7) and the kernel's admin-guide
 //! pages on cgroup v1 and v2.
 
-use std::path::{Component, Path, PathBuf};
+use super::ControlGroup;
+use std::path::Path;
 
 /// CPUs' worth of time, the smallest of the limits of the process's group and all groups above it; `None` without a
 /// limit. `root` is the directory that the system's files lie in: `/`.
 pub fn cpu_quota(root: &Path) -> Option<f64> {
-    let memberships = text(&root.join("proc/self/cgroup"))?;
-    let limits = memberships.lines().filter_map(|line| line_quota(root, line));
-    limits.reduce(f64::min)
-}
-
-/// The text of a file without the white space around it; `None` if it is missing, unreadable or empty.
-fn text(path: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The limit behind one line `id:controllers:/path` of `/proc/self/cgroup`; version 2 has no controllers there.
-fn line_quota(root: &Path, line: &str) -> Option<f64> {
-    let mut parts = line.splitn(3, ':');
-    let (_, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
-    let limit_of: fn(&Path) -> Option<f64> = if controllers.is_empty() {
-        v2_limit
-    } else if controllers.split(',').any(|name| name == "cpu") {
-        v1_limit
-    } else {
-        return None;
-    };
-    let mounts = if controllers.is_empty() { ["", "unified"] } else { [controllers, "cpu"] };
-    let group = named_parts(group);
-    let groups = mounts.iter().flat_map(|mount| {
-        let mount = root.join("sys/fs/cgroup").join(mount);
-        group.ancestors().map(move |group| mount.join(group)).collect::<Vec<_>>()
-    });
-    groups.filter_map(|group| limit_of(&group)).reduce(f64::min)
-}
-
-/// The group's path relative to the mount. `..`, which a group outside the namespace shows, is left out: the groups
-/// that can be seen from here start at the mount.
-fn named_parts(group: &str) -> PathBuf {
-    Path::new(group).components().filter(|part| matches!(part, Component::Normal(_))).collect()
+    let limit_of = |group: ControlGroup| if group.is_v2 { v2_limit(&group) } else { v1_limit(&group) };
+    ControlGroup::all(root, "cpu").into_iter().filter_map(limit_of).reduce(f64::min)
 }
 
 /// `cpu.max`: quota (or `max`) and period, in microseconds.
-fn v2_limit(group: &Path) -> Option<f64> {
-    let text = text(&group.join("cpu.max"))?;
+fn v2_limit(group: &ControlGroup) -> Option<f64> {
+    let text = group.text("cpu.max")?;
     let (quota, period) = text.split_once(' ')?;
     ratio(quota, period)
 }
 
 /// `cpu.cfs_quota_us` (−1: no limit) and `cpu.cfs_period_us`.
-fn v1_limit(group: &Path) -> Option<f64> {
-    ratio(&text(&group.join("cpu.cfs_quota_us"))?, &text(&group.join("cpu.cfs_period_us"))?)
+fn v1_limit(group: &ControlGroup) -> Option<f64> {
+    ratio(&group.text("cpu.cfs_quota_us")?, &group.text("cpu.cfs_period_us")?)
 }
 
 fn ratio(quota: &str, period: &str) -> Option<f64> {

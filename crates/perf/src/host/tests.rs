@@ -2,7 +2,7 @@ use super::*;
 use tempfile::TempDir;
 
 /// A root directory with these files.
-fn system(files: &[(&str, &str)]) -> (TempDir, SystemFiles) {
+pub(crate) fn system(files: &[(&str, &str)]) -> (TempDir, SystemFiles) {
     let root = tempfile::tempdir().expect("a temporary directory");
     for (path, text) in files {
         let path = root.path().join(path);
