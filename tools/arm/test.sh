@@ -51,13 +51,15 @@ commands=(doctor:: generate:: embed:: eval:: quantize:: process::)
 tests() { printf -- '--test=%s ' "$@"; }
 
 # What limits the address space limits the emulator, too, which takes more.
-echo "skipped: memory_limit, which the emulator would not fit into"
+for test in memory_limit product_without_memory; do
+    echo "skipped: $test, which the emulator would not fit into"
+done
 
 # shellcheck disable=SC2046 # words
 {
     cargo_test --lib $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
     on max $(tests "${kernels[@]}")
-    on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit
+    on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
     on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit
     on cortex-a76 $(tests weight_formats gguf_formats)
 }
