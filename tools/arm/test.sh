@@ -54,13 +54,18 @@ tests() { printf -- '--test=%s ' "$@"; }
 for test in memory_limit product_without_memory; do
     echo "skipped: $test, which the emulator would not fit into"
 done
+# Texts of many kilobytes, for which tests wait as long as a CPU takes that is not emulated.
+slow=(embed_text_of_10_megabytes eval_first_example_of_its_own_help)
+for test in "${slow[@]}"; do
+    echo "skipped: $test, which takes longer in emulation than it waits"
+done
 
 # shellcheck disable=SC2046 # words
 {
     cargo_test --lib $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
     on max $(tests "${kernels[@]}")
     on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
-    on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit
+    on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit $(printf -- '--skip %s ' "${slow[@]}")
     on cortex-a76 $(tests weight_formats gguf_formats)
 }
 
