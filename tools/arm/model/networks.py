@@ -1,6 +1,6 @@
 """The products of a pass through models, and what a pass takes on a board.
 
-What is no product is taken from what `cke profile` measured on x86-64: attention reaches 37% of the peak in f32, the rest takes 2% of the
+Everything that is not a product is taken from what `cke profile` measured on x86-64: attention reaches 37% of the peak in f32, the rest takes 2% of the
 time of the products in f32. Rows are quantised beside; that is in neither.
 """
 

@@ -63,7 +63,7 @@ impl Remote {
     /// Connects. ssh asks on the terminal for what it does not know.
     ///
     /// # Errors
-    /// If there is no ssh, or it cannot connect.
+    /// Fails if ssh is not installed or cannot connect.
     pub(super) fn connect(host: &str, options: &[String]) -> Result<Remote, CliError> {
         let place = private_directory()?;
         let options: Vec<String> = options.iter().cloned().chain(OPTIONS.map(str::to_owned)).collect();

@@ -52,7 +52,7 @@ pub(super) fn decode(
     Ok(work)
 }
 
-/// The outcome of a pass that the user may have cancelled, which is no error.
+/// The outcome of a pass; cancellation by the user is not an error.
 fn or_cancelled(outcome: Result<(), Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Cancelled) => Ok(()),
