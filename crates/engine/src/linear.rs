@@ -124,22 +124,7 @@ impl Linear {
         inputs: usize,
         outputs: usize,
     ) -> Result<Linear, Error> {
-        let linear = Linear::without_bias(runtime, source, "weight", layout, inputs, outputs)?;
-        let bias = source.vector(&["bias"], outputs)?;
-        Ok(Linear { bias: Some(bias), ..linear })
-    }
-
-    /// A layer from the matrix `name` of a source.
-    pub(crate) fn without_bias(
-        runtime: &Runtime,
-        source: &Source<'_>,
-        name: &str,
-        layout: Layout,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Linear, Error> {
-        let parts = load_weights(runtime, &[Part::whole(source, name, layout, outputs)], inputs)?;
-        Ok(Linear::of(parts, inputs, None))
+        Linear::of_all(runtime, &[Part::whole(source, "weight", layout, outputs)], inputs, true)
     }
 
     /// A layer from the (outputs, inputs) matrix `name` of a source, whose outputs are those of the model.
@@ -173,18 +158,20 @@ impl Linear {
     }
 
     /// Several (out, in) layers side by side, each with its number of outputs, as one with the outputs of all.
-    pub(crate) fn load_joined(
+    pub(crate) fn load_joined<'s>(
         runtime: &Runtime,
-        parts: &[(Source<'_>, usize)],
+        parts: &'s [(Source<'s>, usize)],
         inputs: usize,
         has_bias: bool,
     ) -> Result<Linear, Error> {
-        let weights = parts
-            .iter()
-            .map(|(source, outputs)| Part::whole(source, "weight", Layout::OutIn, *outputs))
-            .collect::<Vec<_>>();
-        let weights = load_weights(runtime, &weights, inputs)?;
-        let bias = has_bias.then(|| joined_bias(parts.iter().map(|(source, outputs)| (source, *outputs))));
+        let whole = |(source, outputs): &'s (Source<'s>, usize)| Part::whole(source, "weight", Layout::OutIn, *outputs);
+        Linear::of_all(runtime, &parts.iter().map(whole).collect::<Vec<_>>(), inputs, has_bias)
+    }
+
+    /// The parts side by side in the runtime's format, with the biases of all if they have some.
+    fn of_all(runtime: &Runtime, parts: &[Part<'_>], inputs: usize, has_bias: bool) -> Result<Linear, Error> {
+        let weights = load_weights(runtime, parts, inputs)?;
+        let bias = has_bias.then(|| joined_bias(parts));
         Ok(Linear::of(weights, inputs, bias.transpose()?))
     }
 
@@ -346,10 +333,10 @@ impl Linear {
 }
 
 /// The biases of all parts, one after the other.
-fn joined_bias<'s>(parts: impl Iterator<Item = (&'s Source<'s>, usize)> + Clone) -> Result<Vec<f32>, Error> {
-    let mut bias = with_capacity(parts.clone().map(|(_, outputs)| outputs).sum())?;
-    for (source, outputs) in parts {
-        bias.extend(source.vector(&["bias"], outputs)?);
+fn joined_bias(parts: &[Part<'_>]) -> Result<Vec<f32>, Error> {
+    let mut bias = with_capacity(parts.iter().map(Part::outputs).sum())?;
+    for part in parts {
+        bias.extend(part.source.vector(&["bias"], part.outputs())?);
     }
     Ok(bias)
 }

@@ -1,8 +1,8 @@
 """Caches that hold pieces of memory, the least recently used of which leaves first.
 
-A piece is a run of bytes that is always read as a whole, such as a part of a panel: what programs that block do to their caches is told
-by such pieces as well as by lines, at a hundredth of the work. Caches are taken to be fully associative, and writing back what has been
-written costs as much as reading it.
+A piece is a run of bytes that is always read as a whole, such as a part of a panel: replaying pieces shows what blocked programs do to
+their caches as well as replaying lines, at a hundredth of the work. Caches are taken to be fully associative, and writing back what has
+been written costs as much as reading it.
 """
 
 from collections import OrderedDict

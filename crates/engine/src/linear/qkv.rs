@@ -1,6 +1,6 @@
 //! Queries, keys and values as one layer.
 
-use super::{Layout, Linear, Part, Sensitivity, joined_bias, load_weights};
+use super::{Layout, Linear, Part, Sensitivity, load_weights};
 use crate::error::Error;
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
@@ -20,8 +20,7 @@ impl Linear {
         let part = |source, outputs| Part::whole(source, "weight", Layout::OutIn, outputs);
         let (query_width, key_width) = (shape.query_width(), shape.key_width());
         let parts = [part(queries, query_width), part(keys, key_width), part(values, key_width).sensitive()];
-        let bias = has_bias.then(|| joined_bias(parts.iter().map(|part| (part.source, part.outputs()))));
-        Ok(Linear::of(load_weights(runtime, &parts, inputs)?, inputs, bias.transpose()?))
+        Linear::of_all(runtime, &parts, inputs, has_bias)
     }
 
     /// From one matrix of all.
