@@ -31,8 +31,13 @@ mod format {
     pub const SCALE: usize = size_of::<f32>();
 
     /// A scale, then the numbers.
-    pub const ROWS: RowFormat =
-        RowFormat { layout: "own int8 rows", block_k: GROUP, block_bytes: SCALE + GROUP, is_in_place: false };
+    pub const ROWS: RowFormat = RowFormat {
+        layout: "own int8 rows",
+        block_k: GROUP,
+        block_bytes: SCALE + GROUP,
+        is_in_place: false,
+        needs_whole_rows: false,
+    };
     /// The scales of the columns; then for every four steps of K the four numbers of each column.
     pub const PANEL: PanelFormat =
         PanelFormat { layout: "own int8 quads", cols: COLS, block_k: GROUP, block_bytes: COLS * (SCALE + GROUP) };

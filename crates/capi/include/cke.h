@@ -360,6 +360,16 @@ cke_status cke_plan_run(const struct cke_context *context,
                         const struct cke_epilogue *epilogue,
                         const struct cke_matrix_mut *c);
 
+/// As cke_plan_run, with C as elements of a type: of CKE_F32, or of CKE_BF16 (uint16_t), to which each result is rounded as it leaves
+/// the caches: to nearest, ties to even.
+cke_status cke_plan_run_as(const struct cke_context *context,
+                           const struct cke_plan *plan,
+                           const struct cke_matrix *a,
+                           const struct cke_packed *b,
+                           const struct cke_epilogue *epilogue,
+                           cke_dtype c_dtype,
+                           const struct cke_matrix_mut *c);
+
 /// C (m, n) = alpha · A (m, k) · B (k, n) + beta · C, with any strides; all matrices are of dtype, CKE_F32 or CKE_F64, in which alpha
 /// and beta are rounded first.
 ///

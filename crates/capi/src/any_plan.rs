@@ -2,9 +2,9 @@
 
 use crate::matrix::cke_dtype;
 use crate::status::Failure;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, PanelFormat, Shape};
+use cke_kernels::gemm::{Ctx, Destination, Epilogue, GemmPlan, Input, PackedB, PanelFormat, Shape};
 use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8, Int8PerChannel};
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::view::MatRef;
 use cke_kernels::{Cpu, Error};
 
 /// `any_plan!(F32 CKE_F32, …)`: the two types, with a variant for each scheme, named after it and chosen by its dtype.
@@ -36,12 +36,12 @@ macro_rules! any_plan {
                 &self,
                 a: MatRef<'_, f32>,
                 b: &AnyPacked,
-                c: MatMut<'_, f32>,
+                c: Destination<'_>,
                 epilogue: &Epilogue<'_>,
                 ctx: &mut Ctx<'_>,
             ) -> Result<(), Error> {
                 match (self, b) {
-                    $((AnyPlan::$scheme(plan), AnyPacked::$scheme(b)) => plan.run(a, b, c, epilogue, ctx),)*
+                    $((AnyPlan::$scheme(plan), AnyPacked::$scheme(b)) => plan.run_into(Input::Matrix(a), b, c, epilogue, ctx),)*
                     _ => {
                         let (kernel, wanted) = self.kernel();
                         Err(Error::PackedForAnotherKernel { kernel, wanted, found: b.format() })

@@ -39,7 +39,7 @@ pub use gemm::{cke_gemm, cke_gemm_batch};
 pub use matrix::{cke_dtype, cke_matrices, cke_matrices_mut, cke_matrix, cke_matrix_mut};
 pub use plan::{
     cke_pack_b, cke_packed, cke_packed_bytes, cke_packed_destroy, cke_plan, cke_plan_create, cke_plan_destroy,
-    cke_plan_run,
+    cke_plan_run, cke_plan_run_as,
 };
 pub use pool::{cke_own_pool, cke_pool, cke_pool_create, cke_pool_destroy, cke_pool_threads, cke_pool_wrap, cke_work};
 pub use status::{cke_error_text, cke_last_error, cke_status};

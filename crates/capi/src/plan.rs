@@ -5,9 +5,9 @@ use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
 use crate::matrix::{cke_dtype, cke_matrix, cke_matrix_mut};
-use crate::status::{cke_status, ffi_boundary};
+use crate::status::{Failure, cke_status, ffi_boundary};
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Shape};
+use cke_kernels::gemm::{Ctx, Destination, Shape};
 use std::mem::MaybeUninit;
 
 /// The kernel for products with one B (k, n), chosen once. Constant: any number of threads may use it at once.
@@ -90,22 +90,59 @@ pub unsafe extern "C" fn cke_plan_run(
     epilogue: *const cke_epilogue,
     c: *const cke_matrix_mut,
 ) -> cke_status {
-    ffi_boundary(|| {
-        // SAFETY: promised by the caller.
-        let (context, plan, a, b, c) = unsafe {
-            (
-                borrow(context, "context")?,
-                &borrow(plan, "plan")?.plan,
-                borrow(a, "a")?.view("a")?,
-                &borrow(b, "b")?.packed,
-                borrow(c, "c")?.view("c")?,
-            )
-        };
-        // SAFETY: promised by the caller.
-        let epilogue = unsafe { epilogue::view(epilogue, a.rows(), plan.n()) }?;
-        context.with(|pool, scratch| {
-            let ctx = &mut Ctx { pool, scratch: &mut scratch[0] };
-            Ok(plan.run(a, b, c, &epilogue, ctx)?)
-        })
+    // SAFETY: promised by the caller.
+    ffi_boundary(|| unsafe { run(context, plan, a, b, epilogue, cke_dtype::CKE_F32, c) })
+}
+
+/// As cke_plan_run, with C as elements of a type: of CKE_F32, or of CKE_BF16 (uint16_t), to which each result is rounded as it leaves
+/// the caches: to nearest, ties to even.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cke_plan_run_as(
+    context: *const cke_context,
+    plan: *const cke_plan,
+    a: *const cke_matrix,
+    b: *const cke_packed,
+    epilogue: *const cke_epilogue,
+    c_dtype: MaybeUninit<cke_dtype>,
+    c: *const cke_matrix_mut,
+) -> cke_status {
+    // SAFETY: promised by the caller.
+    ffi_boundary(|| unsafe { run(context, plan, a, b, epilogue, cke_dtype::known(c_dtype)?, c) })
+}
+
+/// # Safety
+/// As [`cke_plan_run_as`].
+unsafe fn run(
+    context: *const cke_context,
+    plan: *const cke_plan,
+    a: *const cke_matrix,
+    b: *const cke_packed,
+    epilogue: *const cke_epilogue,
+    c_dtype: cke_dtype,
+    c: *const cke_matrix_mut,
+) -> Result<(), Failure> {
+    // SAFETY: promised by the caller.
+    let (context, plan, a, b, c) = unsafe {
+        (
+            borrow(context, "context")?,
+            &borrow(plan, "plan")?.plan,
+            borrow(a, "a")?.view("a")?,
+            &borrow(b, "b")?.packed,
+            borrow(c, "c")?,
+        )
+    };
+    // SAFETY: promised by the caller.
+    let c = unsafe {
+        match c_dtype {
+            cke_dtype::CKE_F32 => Destination::F32(c.view("c")?),
+            cke_dtype::CKE_BF16 => Destination::Bf16(c.view("c")?),
+            other => return Err(other.unsupported()),
+        }
+    };
+    // SAFETY: promised by the caller.
+    let epilogue = unsafe { epilogue::view(epilogue, a.rows(), plan.n()) }?;
+    context.with(|pool, scratch| {
+        let ctx = &mut Ctx { pool, scratch: &mut scratch[0] };
+        Ok(plan.run(a, b, c, &epilogue, ctx)?)
     })
 }

@@ -62,6 +62,8 @@ pub struct Activations {
     pub(crate) middle: AlignedBuf<f32>,
     /// Inside the feed-forward layer: (rows of a part, inner).
     pub(crate) inner: AlignedBuf<f32>,
+    /// The same as the second layer's kernel reads it.
+    pub(crate) inner_rows: RowBuf,
     pub(crate) workspace: Workspace,
     /// For each row.
     pub(crate) lookups: Vec<Lookup>,
@@ -108,6 +110,7 @@ impl Activations {
             qkv: empty()?,
             middle: empty()?,
             inner: empty()?,
+            inner_rows: RowBuf::new(),
             workspace: Workspace::default(),
             lookups: Vec::new(),
             angles: Vec::new(),

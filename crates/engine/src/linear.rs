@@ -7,7 +7,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use self::layer::{Layer, PackedLayer, Rows};
+use self::layer::{Layer, PackedLayer};
 use crate::activations::Workspace;
 use crate::error::Error;
 use crate::fallible::with_capacity;
@@ -16,7 +16,7 @@ use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Epilogue, Multiplier, RowBuf, Shape};
+use cke_kernels::gemm::{Ctx, Destination, Epilogue, Input, Multiplier, RowBuf, Shape};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{Bf16, F16, F32, Int8};
 use cke_kernels::view::{MatMut, MatRef};
@@ -247,37 +247,109 @@ impl Linear {
         runtime: &Runtime,
         workspace: &mut Workspace,
     ) -> Result<(), Error> {
-        let is_gate = matches!(epilogue.multiplier, Multiplier::SecondHalf);
-        let width = if is_gate { self.outputs / 2 } else { self.outputs };
+        let x = MatRef::new(x, y.len() / self.width(&epilogue).max(1), self.inputs)?;
+        self.run_from(Input::Matrix(x), y, epilogue, runtime, workspace)
+    }
+
+    /// The same from rows that may be prepared.
+    pub(crate) fn run_from(
+        &self,
+        x: Input<'_, f32>,
+        y: &mut [f32],
+        epilogue: Epilogue<'_>,
+        runtime: &Runtime,
+        workspace: &mut Workspace,
+    ) -> Result<(), Error> {
+        let width = self.width(&epilogue);
         let rows = y.len() / width.max(1);
-        let x = MatRef::new(x, rows, self.inputs)?;
-        let Workspace { scratch, rows: prepared, gates } = workspace;
-        let x = if self.prepare_once(x, runtime, prepared)? { Rows::Prepared(prepared) } else { Rows::Floats(x) };
-        let ctx = &mut Ctx { pool: runtime.pool(), scratch };
-        if is_gate && let [gate, up] = &self.parts[..] {
-            let gates = gates.take(rows * width)?;
-            let bias = self.bias_of(0..width);
-            let closing = Epilogue { bias, multiplier: Multiplier::One, residual: None, ..epilogue };
-            self.run_part(gate.as_ref(), x, MatMut::new(gates, rows, width)?, &closing, ctx, runtime)?;
-            let multiplier = Multiplier::Matrix(MatRef::new(gates, rows, width)?);
-            let bias = self.bias_of(width..self.outputs);
-            let gated = Epilogue { bias, activation: Activation::None, multiplier, ..epilogue };
-            return self.run_part(up.as_ref(), x, MatMut::new(y, rows, width)?, &gated, ctx, runtime);
+        if self.is_made_at_once(&epilogue) {
+            let y = Destination::F32(MatMut::new(y, rows, width)?);
+            return self.run_at_once(x, rows, y, epilogue, runtime, workspace);
         }
+        let Workspace { scratch, rows: prepared, .. } = workspace;
+        let x = self.prepare_once(x, runtime, prepared)?;
+        let ctx = &mut Ctx { pool: runtime.pool(), scratch };
         let mut first = 0;
         for part in &self.parts {
-            let cols = first..first + part.outputs().min(width);
+            let cols = first..first + part.outputs();
             let epilogue = Epilogue {
-                bias: self.bias_of(first..first + part.outputs()),
+                bias: self.bias_of(cols.clone()),
                 residual: epilogue.residual.map(|residual| residual.block(0..rows, cols.clone())),
                 ..epilogue
             };
             let start = first.min(y.len());
             let y = MatMut::with_strides(&mut y[start..], rows, cols.len(), width, 1)?;
-            self.run_part(part.as_ref(), x, y, &epilogue, ctx, runtime)?;
+            self.run_part(part.as_ref(), x, (rows, cols.len()), Destination::F32(y), &epilogue, ctx, runtime)?;
             first = cols.end;
         }
         Ok(())
+    }
+
+    /// As [`Linear::run`], with results for `next` alone: in the format in which it reads rows, if it reads all in one and this layer can
+    /// make it, and else in `inner`.
+    pub(crate) fn run_for<'i>(
+        &self,
+        next: &Linear,
+        x: &[f32],
+        inner: Inner<'i>,
+        epilogue: Epilogue<'_>,
+        runtime: &Runtime,
+        workspace: &mut Workspace,
+    ) -> Result<Input<'i, f32>, Error> {
+        let Inner { floats, rows } = inner;
+        let m = floats.len() / next.inputs.max(1);
+        match next.reader_of_rows() {
+            Some(reader) if self.is_made_at_once(&epilogue) => {
+                let x = Input::Matrix(MatRef::new(x, m, self.inputs)?);
+                self.run_at_once(x, m, Destination::Rows(reader.rows_for(rows)), epilogue, runtime, workspace)?;
+                Ok(Input::Prepared(rows))
+            }
+            _ => {
+                self.run(x, floats, epilogue, runtime, workspace)?;
+                Ok(Input::Matrix(MatRef::new(floats, m, next.inputs)?))
+            }
+        }
+    }
+
+    /// Columns of y.
+    fn width(&self, epilogue: &Epilogue<'_>) -> usize {
+        if is_gate(epilogue) { self.outputs / 2 } else { self.outputs }
+    }
+
+    /// Whether one part makes all of y: of a gate, whose halves may be two, what multiplies.
+    fn is_made_at_once(&self, epilogue: &Epilogue<'_>) -> bool {
+        let most = if is_gate(epilogue) { 2 } else { 1 };
+        (1..=most).contains(&self.parts.len())
+    }
+
+    /// y (rows, width) of a layer of which one part makes it.
+    fn run_at_once(
+        &self,
+        x: Input<'_, f32>,
+        rows: usize,
+        y: Destination<'_>,
+        epilogue: Epilogue<'_>,
+        runtime: &Runtime,
+        workspace: &mut Workspace,
+    ) -> Result<(), Error> {
+        let size = (rows, self.width(&epilogue));
+        let Workspace { scratch, rows: prepared, gates } = workspace;
+        let x = self.prepare_once(x, runtime, prepared)?;
+        let ctx = &mut Ctx { pool: runtime.pool(), scratch };
+        let [gate, up] = &self.parts[..] else {
+            let epilogue = Epilogue { bias: self.bias.as_deref(), ..epilogue };
+            return self.run_part(self.parts[0].as_ref(), x, size, y, &epilogue, ctx, runtime);
+        };
+        let (rows, width) = size;
+        let gates = gates.take(rows * width)?;
+        let closing =
+            Epilogue { bias: self.bias_of(0..width), multiplier: Multiplier::One, residual: None, ..epilogue };
+        let place = Destination::F32(MatMut::new(gates, rows, width)?);
+        self.run_part(gate.as_ref(), x, size, place, &closing, ctx, runtime)?;
+        let multiplier = Multiplier::Matrix(MatRef::new(gates, rows, width)?);
+        let bias = self.bias_of(width..self.outputs);
+        let gated = Epilogue { bias, activation: Activation::None, multiplier, ..epilogue };
+        self.run_part(up.as_ref(), x, size, y, &gated, ctx, runtime)
     }
 
     /// The bias of some outputs.
@@ -285,36 +357,43 @@ impl Linear {
         self.bias.as_deref().map(|bias| &bias[outputs])
     }
 
-    /// y from x for one part.
+    /// y (rows, cols) from x for one part.
+    #[expect(clippy::too_many_arguments, reason = "what a part needs beside the operands is the same for all parts")]
     fn run_part(
         &self,
         part: &dyn Layer,
-        x: Rows<'_>,
-        y: MatMut<'_, f32>,
+        x: Input<'_, f32>,
+        (rows, cols): (usize, usize),
+        y: Destination<'_>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let (rows, cols) = (y.rows(), y.cols());
         Ok(runtime.step(|| self.step(part, rows, cols), || part.run(x, y, epilogue, ctx))?)
     }
 
-    /// Prepares rows if there are several parts and all read them in the same format; whether it did.
-    fn prepare_once(
-        &self,
-        x: MatRef<'_, f32>,
-        runtime: &Runtime,
-        rows: &mut RowBuf,
-    ) -> Result<bool, cke_kernels::Error> {
-        let [first, others @ ..] = &self.parts[..] else { return Ok(false) };
+    /// A part in whose format all parts read rows, if that is one which they have to be prepared in.
+    fn reader_of_rows(&self) -> Option<&dyn Layer> {
+        let [first, others @ ..] = &self.parts[..] else { return None };
         let format = first.rows();
-        if others.is_empty() || format.is_in_place || others.iter().any(|part| part.rows() != format) {
-            return Ok(false);
-        }
-        let bytes = x.rows() * (self.inputs * size_of::<f32>() + format.row_bytes(self.inputs));
+        let is_shared = !format.is_in_place && others.iter().all(|part| part.rows() == format);
+        is_shared.then_some(first.as_ref())
+    }
+
+    /// Prepares rows if there are several parts and all read them in the same format.
+    fn prepare_once<'r>(
+        &self,
+        x: Input<'r, f32>,
+        runtime: &Runtime,
+        rows: &'r mut RowBuf,
+    ) -> Result<Input<'r, f32>, cke_kernels::Error> {
+        let (Input::Matrix(floats), Some(reader), true) = (x, self.reader_of_rows(), self.parts.len() > 1) else {
+            return Ok(x);
+        };
+        let bytes = floats.rows() * (self.inputs * size_of::<f32>() + reader.rows().row_bytes(self.inputs));
         let step = || Step::other("prepare rows", self.layer, bytes);
-        runtime.step(step, || first.prepare(x, rows, runtime.pool()))?;
-        Ok(true)
+        runtime.step(step, || reader.prepare(floats, rows, runtime.pool()))?;
+        Ok(Input::Prepared(rows))
     }
 
     /// One run of a part over `m` rows, which become `cols` columns.
@@ -330,6 +409,17 @@ impl Linear {
             bytes: (part.bytes() + m * (cols + k) * size_of::<f32>()) as u64,
         }
     }
+}
+
+/// Room for what one layer leaves for the next, (m, inputs of that), of which one is used.
+#[derive(Debug)]
+pub(crate) struct Inner<'a> {
+    pub(crate) floats: &'a mut [f32],
+    pub(crate) rows: &'a mut RowBuf,
+}
+
+fn is_gate(epilogue: &Epilogue<'_>) -> bool {
+    matches!(epilogue.multiplier, Multiplier::SecondHalf)
 }
 
 /// The biases of all parts, one after the other.

@@ -125,7 +125,7 @@ pub struct Int8By<const GROUP: usize, const WHOLE: bool>;
 /// Eight bits, with a scale for 128 elements: what models are quantised to.
 pub type Int8 = Int8By<128, false>;
 
-/// Eight bits, with a scale for GROUP elements: 32, 64, 128 or 256.
+/// Eight bits, with a scale for GROUP elements: 16, 32, 64, 128 or 256.
 pub type Int8Groups<const GROUP: usize> = Int8By<GROUP, false>;
 
 /// Eight bits, with one scale for each row of A and each column of B.

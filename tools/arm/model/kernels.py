@@ -24,7 +24,7 @@ GROUPED = {
 }
 # Bytes of a number of a row with its share of scales and sums: a block of 256 numbers has 56 of these.
 GROUPED_ROW_BYTES = (256 + 56 * 4) / 256
-INT8 = {"int8_32": 32, "int8_64": 64, "int8": 128, "int8_256": 256, "int8_channel": 128}
+INT8 = {"int8_16": 16, "int8_32": 32, "int8_64": 64, "int8": 128, "int8_256": 256, "int8_channel": 128}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ use crate::c::*;
 use cke::*;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
+use cke_kernels::ops::quantize::to_bf16_reference;
 use cke_kernels::scheme::{self, Bf16, Int4, Int8, Int8PerChannel, Scheme};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
@@ -72,6 +73,27 @@ fn plans_of_every_dtype_have_the_bits_of_the_rust_interface() {
     check_plan_of::<Int8>(INT8, 0.27);
     check_plan_of::<Int8PerChannel>(INT8_CHANNEL, 0.27);
     check_plan_of::<Int4>(INT4, 0.15);
+}
+
+#[test]
+fn results_can_be_bf16() {
+    let (m, n, k) = (7, 48, 64);
+    let mut data = Data::new(3);
+    let (a, b) = (uniform(Layout::row_major(m, k), &mut data), uniform(Layout::row_major(k, n), &mut data));
+    let (plan, context) = (plan(m, n, k), context(None));
+    let packed = pack(&plan, &matrix(&b)).expect("sizes agree");
+    let (mut floats, mut halves) = (vec![0f32; m * n], vec![0u16; m * n]);
+    let place = |data| cke_matrix_mut { data, rows: m, cols: n, row_stride: n, col_stride: 1 };
+    let run = |dtype, c: &cke_matrix_mut| {
+        // SAFETY: handles and matrices that live on, of as many elements of the type as C has.
+        unsafe { cke_plan_run_as(context.get(), plan.get(), &matrix(&a), packed.get(), null(), dtype, c) }
+    };
+    assert_eq!(run(F32, &place(floats.as_mut_ptr().cast())), cke_status::CKE_OK);
+    assert_eq!(run(BF16, &place(halves.as_mut_ptr().cast())), cke_status::CKE_OK);
+    let mut wanted = vec![0; m * n];
+    to_bf16_reference(&floats, &mut wanted);
+    assert_eq!(halves, wanted);
+    assert_eq!(run(INT8, &place(floats.as_mut_ptr().cast())), cke_status::CKE_ERROR_UNSUPPORTED);
 }
 
 #[test]

@@ -5,23 +5,15 @@ use crate::error::Error;
 use crate::runtime::Runtime;
 use cke_kernels::Cpu;
 use cke_kernels::gemm::grouped::GroupFormat;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, RowBuf, RowFormat, Shape};
+use cke_kernels::gemm::{Ctx, Destination, Epilogue, GemmPlan, Input, PackedB, RowBuf, RowFormat, RowsFor, Shape};
 use cke_kernels::scheme::{Grouped, Scheme};
 use cke_kernels::threads::Parallel;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::view::MatRef;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Rows of activations that a plan is made for. Any number may be run; this one decides between kernels.
 const TYPICAL_ROWS: usize = 128;
-
-/// The rows of x (m, inputs).
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a> {
-    Floats(MatRef<'a, f32>),
-    /// As [`Layer::rows`] says.
-    Prepared(&'a RowBuf),
-}
 
 /// A weight matrix W (inputs, outputs) and the kernel that multiplies by it. How it holds numbers is its own affair: rows come and go
 /// as f32.
@@ -41,8 +33,8 @@ pub(crate) trait Layer: Send + Sync + Debug {
     /// Fails if sizes do not match, rows were prepared in another format, or an allocation fails.
     fn run(
         &self,
-        x: Rows<'_>,
-        y: MatMut<'_, f32>,
+        x: Input<'_, f32>,
+        y: Destination<'_>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error>;
@@ -55,6 +47,9 @@ pub(crate) trait Layer: Send + Sync + Debug {
     /// # Errors
     /// Fails if an allocation fails.
     fn prepare(&self, x: MatRef<'_, f32>, rows: &mut RowBuf, pool: &dyn Parallel) -> Result<(), cke_kernels::Error>;
+
+    /// The buffer as what another layer is to fill with rows for this one, and for every other with the same [`Layer::rows`].
+    fn rows_for<'b>(&self, rows: &'b mut RowBuf) -> RowsFor<'b>;
 
     /// Copies the weights of one output: (inputs).
     ///
@@ -188,15 +183,12 @@ impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
 
     fn run(
         &self,
-        x: Rows<'_>,
-        y: MatMut<'_, f32>,
+        x: Input<'_, f32>,
+        y: Destination<'_>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error> {
-        match x {
-            Rows::Floats(x) => self.plan.run(x, &self.weights, y, epilogue, ctx),
-            Rows::Prepared(x) => self.plan.run_prepared(x, &self.weights, y, epilogue, ctx),
-        }
+        self.plan.run_into(x, &self.weights, y, epilogue, ctx)
     }
 
     fn rows(&self) -> RowFormat {
@@ -205,6 +197,10 @@ impl<S: Scheme<A = f32, B = f32, C = f32> + Debug> Layer for PackedLayer<S> {
 
     fn prepare(&self, x: MatRef<'_, f32>, rows: &mut RowBuf, pool: &dyn Parallel) -> Result<(), cke_kernels::Error> {
         rows.prepare(self.plan.kernel(), x, pool)
+    }
+
+    fn rows_for<'b>(&self, rows: &'b mut RowBuf) -> RowsFor<'b> {
+        rows.rows_for(self.plan.kernel())
     }
 
     fn row(&self, output: usize, out: &mut [f32]) -> Result<(), cke_kernels::Error> {

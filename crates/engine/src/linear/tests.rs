@@ -1,16 +1,16 @@
-use super::layer::{Layer, PackedLayer, Rows};
-use super::{Layout, Linear, Part};
+use super::layer::{Layer, PackedLayer};
+use super::{Inner, Layout, Linear, Part};
 use crate::activations::Workspace;
 use crate::profile::Kind;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use cke_kernels::gemm::grouped::Q8_0;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Multiplier, RowBuf, RowFormat, Shape};
+use cke_kernels::gemm::{Ctx, Destination, Epilogue, GemmPlan, Input, Multiplier, RowBuf, RowFormat, RowsFor, Shape};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::gate::gate_joined;
 use cke_kernels::scheme::{F32, Grouped, Int4};
 use cke_kernels::threads::Parallel;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::view::MatRef;
 
 /// Weights (outputs, inputs) in bytes, which become f32 each time that they are read.
 #[derive(Debug)]
@@ -34,24 +34,28 @@ impl Layer for ByteLayer {
 
     fn run(
         &self,
-        x: Rows<'_>,
-        y: MatMut<'_, f32>,
+        x: Input<'_, f32>,
+        y: Destination<'_>,
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), cke_kernels::Error> {
-        let Rows::Floats(x) = x else { unreachable!("rows are read in place") };
+        let Input::Matrix(rows) = x else { unreachable!("rows are read in place") };
         let (n, k) = (self.outputs(), self.inputs);
         let weights: Vec<f32> = self.weights.iter().map(|&w| w.into()).collect();
-        let plan = GemmPlan::<F32>::new(cke_kernels::Cpu::host().unwrap(), Shape { m: x.rows(), n, k });
+        let plan = GemmPlan::<F32>::new(cke_kernels::Cpu::host().unwrap(), Shape { m: rows.rows(), n, k });
         let packed = plan.pack_b(MatRef::new(&weights, n, k)?.transposed())?;
-        plan.run(x, &packed, y, epilogue, ctx)
+        plan.run_into(x, &packed, y, epilogue, ctx)
     }
 
     fn rows(&self) -> RowFormat {
-        RowFormat { layout: "floats", block_k: 1, block_bytes: 4, is_in_place: true }
+        RowFormat { layout: "floats", block_k: 1, block_bytes: 4, is_in_place: true, needs_whole_rows: false }
     }
 
     fn prepare(&self, _: MatRef<'_, f32>, _: &mut RowBuf, _: &dyn Parallel) -> Result<(), cke_kernels::Error> {
+        unreachable!("rows are read in place")
+    }
+
+    fn rows_for<'b>(&self, _: &'b mut RowBuf) -> RowsFor<'b> {
         unreachable!("rows are read in place")
     }
 
@@ -172,6 +176,52 @@ fn gates_of_one_format_and_of_two_have_the_bits_of_a_pass_of_their_own() {
             linear.run(&x, &mut y, Epilogue { residual, ..epilogue }, &runtime, workspace).unwrap();
             let wanted: Vec<f32> = wanted.iter().zip(added.iter()).map(|(gated, added)| gated + added).collect();
             assert_eq!(y, wanted, "{name}, with a residual");
+        }
+    }
+}
+
+#[test]
+fn rows_that_a_layer_leaves_for_the_next_give_the_bits_of_floats() {
+    let (source, runtime, inputs, inner, outputs) = (Source::random(8), Runtime::new(Some(2)).unwrap(), 64, 160, 9);
+    let few = |name, size: (usize, usize)| {
+        let part = Part::whole(&source, name, Layout::OutIn, size.1);
+        Box::new(PackedLayer::<Int4>::load(&runtime, &[part], size.0).unwrap()) as Box<dyn Layer>
+    };
+    let floats = |name, size: (usize, usize)| {
+        let part = Part::whole(&source, name, Layout::OutIn, size.1);
+        Box::new(PackedLayer::<F32>::load(&runtime, &[part], size.0).unwrap()) as Box<dyn Layer>
+    };
+    let eight = || {
+        let part = Part::whole(&source, "eight", Layout::OutIn, inner);
+        Box::new(PackedLayer::<Grouped<Q8_0>>::load(&runtime, &[part], inputs).unwrap()) as Box<dyn Layer>
+    };
+    let gate = Epilogue { activation: Activation::Silu, multiplier: Multiplier::SecondHalf, ..Epilogue::default() };
+    let plain = Epilogue { activation: Activation::GeluTanh, ..Epilogue::default() };
+    let (half, whole, last) = ((inputs, inner), (inputs, 2 * inner), (inner, outputs));
+    // The layer before, what becomes of its results, the layer behind, and whether that gets rows.
+    let cases = [
+        (vec![few("up", half)], plain, vec![few("down", last)], true),
+        (vec![few("both", whole)], gate, vec![few("down", last)], true),
+        (vec![few("gate", half), eight()], gate, vec![few("down", last), few("more", last)], true),
+        (vec![floats("up", half)], plain, vec![few("down", last)], true),
+        (vec![few("up", half)], plain, vec![floats("down", last)], false),
+        (vec![few("up", half)], plain, vec![few("down", last), floats("more", last)], false),
+        (vec![few("a", (inputs, inner / 2)), few("b", (inputs, inner / 2))], plain, vec![few("down", last)], false),
+    ];
+    for (index, (before, epilogue, behind, gets_rows)) in cases.into_iter().enumerate() {
+        let (before, behind) = (Linear::of(before, inputs, None), Linear::of(behind, inner, None));
+        for rows in [1, 7, 40] {
+            let x = source.table(runtime.pool(), "x", rows, inputs).unwrap();
+            let (workspace, size) = (&mut Workspace::default(), rows * behind.outputs());
+            let (mut between, mut found, mut wanted) = (vec![0.0; rows * inner], vec![0.0; size], vec![0.0; size]);
+            before.run(&x, &mut between, epilogue, &runtime, workspace).unwrap();
+            behind.run(&between, &mut wanted, Epilogue::default(), &runtime, workspace).unwrap();
+            let mut buffer = RowBuf::new();
+            let room = Inner { floats: &mut between, rows: &mut buffer };
+            let left = before.run_for(&behind, &x, room, epilogue, &runtime, workspace).unwrap();
+            assert_eq!(matches!(left, Input::Prepared(_)), gets_rows, "case {index}");
+            behind.run_from(left, &mut found, Epilogue::default(), &runtime, workspace).unwrap();
+            assert_eq!(found, wanted, "case {index}, {rows} rows");
         }
     }
 }

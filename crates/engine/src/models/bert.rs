@@ -17,7 +17,7 @@ use crate::bundle::Weights;
 use crate::config::BertConfig;
 use crate::error::Error;
 use crate::kernel_names::KernelNames;
-use crate::linear::{Layout, Linear};
+use crate::linear::{Inner, Layout, Linear};
 use crate::norm::Norm;
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
@@ -304,7 +304,7 @@ impl Layer {
         runtime: &Runtime,
     ) -> Result<(), Error> {
         let (shape, width, inner_width) = (self.shape, plan.width(), self.up.outputs());
-        let Activations { stream, normed, attended, qkv, middle, inner, workspace, .. } = state;
+        let Activations { stream, normed, attended, qkv, middle, inner, inner_rows, workspace, .. } = state;
         for part in cut.parts() {
             let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, shape.row_width())]);
             self.qkv.run(x, qkv, Epilogue::default(), runtime, workspace)?;
@@ -327,8 +327,9 @@ impl Layer {
             let (sum, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
             self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, workspace)?;
             self.attention_norm.run(sum, normed, runtime);
-            self.up.run(normed, inner, activate, runtime, workspace)?;
-            self.down.run(inner, sum, plus(normed, width)?, runtime, workspace)?;
+            let inner = Inner { floats: inner, rows: inner_rows };
+            let inner = self.up.run_for(&self.down, normed, inner, activate, runtime, workspace)?;
+            self.down.run_from(inner, sum, plus(normed, width)?, runtime, workspace)?;
             self.output_norm.run(sum, x, runtime);
         }
         Ok(())

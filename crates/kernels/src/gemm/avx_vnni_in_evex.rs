@@ -60,6 +60,7 @@ macro_rules! check_int8 {
 
 #[test]
 fn int8_of_every_height_has_the_bits_of_plain_rust() {
+    check_int8!(16, false, [1 2 3 4 5 6 7 8 9 10 11 12]);
     check_int8!(32, false, [1 2 3 4 5 6 7 8 9 10 11 12]);
     check_int8!(128, false, [1 2 3 4 5 6 7 8 9 10 11 12]);
     check_int8!(256, false, [1 2 3 4 5 6 7 8 9 10 11 12]);

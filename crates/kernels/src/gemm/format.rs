@@ -14,12 +14,14 @@ pub struct RowFormat {
     /// Whether the kernel reads rows where they are, with any strides, so that nothing needs to be prepared. The blocks are then the
     /// elements of a matrix.
     pub is_in_place: bool,
+    /// Whether a block depends on all of its row, as on the scale of a row, and not on its own products alone.
+    pub needs_whole_rows: bool,
 }
 
 impl RowFormat {
     /// Elements where they lie.
     pub(super) const fn of_elements<E>(layout: &'static str) -> RowFormat {
-        RowFormat { layout, block_k: 1, block_bytes: size_of::<E>(), is_in_place: true }
+        RowFormat { layout, block_k: 1, block_bytes: size_of::<E>(), is_in_place: true, needs_whole_rows: false }
     }
 
     /// Bytes of a product but for side data, at least 1.

@@ -135,7 +135,7 @@ impl<E: Output> Product<'_, E> {
         let is_plain = self.c_col_stride == 1 && self.epilogue.is_none();
         let sweeps = is_plain && (1..=SHALLOW).contains(&self.k) && Sweep::fits(self.kernel, self.k);
         let is_lean_dot = is_plain && self.kernel.kernel().form == Form::Dot;
-        self.for_each_block(blocking, pool, |rows, panels, _worker| {
+        self.for_each_block(blocking, 1, pool, |rows, panels, _worker| {
             let _session = self.kernel.begin_session();
             if sweeps {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
@@ -163,10 +163,11 @@ impl<E: Output> Product<'_, E> {
         });
     }
 
-    /// Calls `compute(rows, panels, worker)` for blocks that make up C, spread over the pool.
+    /// Calls `compute(rows, panels, worker)` for blocks that make up C, spread over the pool. Each begins at a multiple of `unit` panels.
     pub(super) fn for_each_block(
         &self,
         Blocking { mc, nc, .. }: Blocking,
+        unit: usize,
         pool: &dyn Parallel,
         compute: impl Fn(Range<usize>, Range<usize>, usize) + Sync,
     ) {
@@ -174,11 +175,15 @@ impl<E: Output> Product<'_, E> {
             return;
         }
         let Tile { mr, nr } = self.kernel.tile();
-        let (panels, panels_per_block) = (self.n.div_ceil(nr), nc / nr);
+        let panels = self.n.div_ceil(nr);
         if self.m <= mr {
-            let streams = Streams::new(panels, pool.threads());
-            return run_tasks(pool, streams.count(), &|task, worker| compute(0..self.m, streams.get(task), worker));
+            let streams = Streams::new(panels.div_ceil(unit), pool.threads());
+            return run_tasks(pool, streams.count(), &|task, worker| {
+                let units = streams.get(task);
+                compute(0..self.m, units.start * unit..panels.min(units.end * unit), worker);
+            });
         }
+        let panels_per_block = (nc / nr).checked_next_multiple_of(unit).unwrap_or(panels);
         let (row_blocks, column_blocks) = (self.m.div_ceil(mc), panels.div_ceil(panels_per_block));
         // Loops 3 and 5: neighbouring tasks share their rows of A.
         run_tasks(pool, row_blocks * column_blocks, &|task, worker| {

@@ -336,6 +336,11 @@ impl<S: Scheme> Supported<S> {
         unsafe { (self.0.prepare)(block) }
     }
 
+    /// What prepares rows of A; the CPU has what it needs.
+    pub(super) fn prepare_fn(self) -> PrepareFn<S> {
+        self.0.prepare
+    }
+
     /// Packs a block of B.
     pub(super) fn pack(self, block: PanelBlock<'_, S::B>) {
         // SAFETY: what the CPU has by our constructor.

@@ -11,7 +11,8 @@
 //! | [`GemmBatch`], [`Matrices`], [`MatricesMut`] | many products in one call |
 //! | [`Ctx`], [`BatchCtx`] | the threads and memory of a call |
 //!
-//! For special cases: [`BrgemmPlan`] sums products into one C; [`RowBuf`] prepares rows of A once for several plans; [`Explanation`] says how a product is going to be
+//! For special cases: [`BrgemmPlan`] sums products into one C; [`RowBuf`] prepares rows of A once for several plans;
+//! [`GemmPlan::run_into`] leaves results as bf16, or as rows for the next product ([`Destination`]); [`Explanation`] says how a product is going to be
 //! computed; the modules [`int8`], [`bf16`], [`f16`](mod@f16) and [`grouped`] describe products with fewer bits.
 //!
 //! For authors of microkernels: a kernel is a [`Microkernel`] of [`KernelParts`], is called with [`TileArgs`], reads the formats
@@ -26,10 +27,10 @@ mod blocking;
 mod brgemm;
 pub(crate) mod chains;
 mod check_kernel;
+mod destination;
 mod epilogue;
 pub mod f16;
 mod format;
-mod gated;
 mod group;
 pub mod grouped;
 mod halves;
@@ -42,6 +43,7 @@ pub(crate) mod microkernel;
 mod packed;
 mod panel;
 mod plan;
+mod portions;
 pub(crate) mod registry;
 mod room;
 mod rows;
@@ -58,6 +60,7 @@ pub use batch::{BatchCtx, GemmBatch};
 pub use blocking::Blocking;
 pub use brgemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan};
 pub use check_kernel::{Fault, KernelFault, check_kernel, check_prepared_kernel};
+pub use destination::{Destination, Input, RowsFor};
 pub use epilogue::{Epilogue, F32Epilogue, Multiplier, NoEpilogue, Scale, Sums, TileEpilogue};
 
 pub use format::{KBlocks, PanelFormat, RowFormat};

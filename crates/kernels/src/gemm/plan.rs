@@ -1,20 +1,22 @@
 //! Choose once, pack once, run often.
 
 use super::blocking::Blocking;
+use super::destination::{Destination, Input, Place};
 use super::epilogue::Epilogue;
-use super::gated::{self, Gated, Portion};
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
+use super::portions::{self, InPortions, Portion};
 use super::rows::{self, RowBuf};
 use super::select::{FEW_ROWS, Shape, choose};
 use super::strided::Strided;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::scheme::Scheme;
-use crate::scratch::{HugePages, PerWorker, Scratch};
+use crate::scratch::{Arena, HugePages, PerWorker, Scratch};
 use crate::threads::Parallel;
 use crate::view::{MatMut, MatRef};
+use std::ptr::null_mut;
 
 /// What a call works with: the threads, and memory that is reused from call to call.
 #[allow(missing_debug_implementations, reason = "a caller's pool need not implement Debug")]
@@ -132,8 +134,8 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
     /// [`RowBuf::prepare`] and call [`GemmPlan::run_prepared`].
     ///
     /// # Errors
-    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows or for the halves of a gate cannot be
-    /// allocated. C is then untouched.
+    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows or for what threads hold of the results
+    /// cannot be allocated. C is then untouched.
     pub fn run(
         &self,
         a: MatRef<'_, S::A>,
@@ -142,32 +144,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
-        self.check((a.rows(), a.cols()), b, &c, epilogue)?;
-        let (for_halves, for_rows) = ctx.scratch.two_parts();
-        let call = self.call(c.rows(), epilogue, ctx.pool);
-        let rooms = for_halves.take_per_worker(ctx.pool.threads(), call.room())?;
-        let is_in_place = self.kernel.record().row_format().is_in_place;
-        if !is_in_place || self.copying_pays(&a) {
-            match for_rows.take(rows::prepared_bytes(self.kernel, a.rows(), a.cols())) {
-                Ok(room) => {
-                    let a = rows::prepare(self.kernel, a, room, ctx.pool);
-                    // SAFETY: the room holds A in the kernel's format, and all sizes were checked.
-                    unsafe { self.run_checked(&call, a, b, c, &rooms) };
-                    return Ok(());
-                }
-                Err(error) if !is_in_place => return Err(error),
-                Err(_) => {}
-            }
-        }
-        // SAFETY: the view vouches for A, and all sizes were checked.
-        unsafe { self.run_checked(&call, Strided::of(&a).bytes(), b, c, &rooms) };
-        Ok(())
-    }
-
-    /// Whether to copy an A that the kernel could read in place.
-    fn copying_pays(&self, a: &MatRef<'_, S::A>) -> bool {
-        let is_small = a.rows().saturating_mul(a.cols()) <= LARGEST_COPY / size_of::<S::A>();
-        is_small && Strided::of(a).copy_saves_sets(a.rows(), self.n, self.kernel.tile().mr)
+        self.run_into(Input::Matrix(a), b, Destination::F32(c), epilogue, ctx)
     }
 
     /// As [`GemmPlan::run`], with rows of A that were prepared for a kernel which reads the same format.
@@ -182,78 +159,125 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         epilogue: &Epilogue<'_>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Error> {
-        self.check((a.rows(), a.k()), b, &c, epilogue)?;
-        a.check_format(self.kernel)?;
-        let call = self.call(c.rows(), epilogue, ctx.pool);
-        let rooms = ctx.scratch.take_per_worker(ctx.pool.threads(), call.room())?;
-        // SAFETY: the buffer vouches for A, and its format and all sizes were checked.
-        unsafe { self.run_checked(&call, a.operand(), b, c, &rooms) };
+        self.run_into(Input::Prepared(a), b, Destination::F32(c), epilogue, ctx)
+    }
+
+    /// As [`GemmPlan::run`] and [`GemmPlan::run_prepared`], with results in other numbers than f32, or as rows for the next product.
+    ///
+    /// # Errors
+    /// As both; rows that were to be filled are then none.
+    pub fn run_into(
+        &self,
+        a: Input<'_, S::A>,
+        b: &PackedB<S>,
+        mut destination: Destination<'_>,
+        epilogue: &Epilogue<'_>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Error> {
+        let m = self.check(a, b)?;
+        let n = epilogue.check(m, self.n)?;
+        let place = destination.open(m, n)?;
+        let call = self.call(m, place, epilogue, ctx.pool);
+        let (for_results, for_rows) = ctx.scratch.two_parts();
+        let rooms = for_results.take_per_worker(ctx.pool.threads(), call.room())?;
+        let rows = match a {
+            Input::Prepared(rows) => rows.operand(),
+            Input::Matrix(a) => self.rows_of(a, for_rows, ctx.pool)?,
+        };
+        // SAFETY: A is borrowed, or in the scratch, in the kernel's format; the destination is borrowed exclusively and vouches for C's
+        // place; all sizes were checked.
+        unsafe { self.run_checked(&call, rows, b, &rooms) };
+        destination.close(m, n);
         Ok(())
     }
 
-    fn check(
-        &self,
-        (m, k): (usize, usize),
-        b: &PackedB<S>,
-        c: &MatMut<'_, f32>,
-        epilogue: &Epilogue<'_>,
-    ) -> Result<(), Error> {
+    /// A as the kernel reads it: where it lies, or prepared in `room`.
+    fn rows_of(&self, a: MatRef<'_, S::A>, room: &mut Arena, pool: &dyn Parallel) -> Result<Strided<u8>, Error> {
+        let is_in_place = self.kernel.record().row_format().is_in_place;
+        if is_in_place && !self.copying_pays(&a) {
+            return Ok(Strided::of(&a).bytes());
+        }
+        match room.take(rows::prepared_bytes(self.kernel, a.rows(), a.cols())) {
+            Ok(room) => Ok(rows::prepare(self.kernel, a, room, pool)),
+            Err(_) if is_in_place => Ok(Strided::of(&a).bytes()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether to copy an A that the kernel could read in place.
+    fn copying_pays(&self, a: &MatRef<'_, S::A>) -> bool {
+        let is_small = a.rows().saturating_mul(a.cols()) <= LARGEST_COPY / size_of::<S::A>();
+        is_small && Strided::of(a).copy_saves_sets(a.rows(), self.n, self.kernel.tile().mr)
+    }
+
+    /// Checks the operands; returns the rows of A.
+    fn check(&self, a: Input<'_, S::A>, b: &PackedB<S>) -> Result<usize, Error> {
+        let (m, k) = match a {
+            Input::Matrix(a) => (a.rows(), a.cols()),
+            Input::Prepared(rows) => (rows.rows(), rows.k()),
+        };
         expect_size("columns of A", self.k, k)?;
         expect_size("rows of packed B", self.k, b.k())?;
         expect_size("columns of packed B", self.n, b.n())?;
-        expect_size("rows of C", m, c.rows())?;
-        expect_size("columns of C", epilogue.check(m, self.n)?, c.cols())?;
-        b.check_format(self.kernel)
+        b.check_format(self.kernel)?;
+        if let Input::Prepared(rows) = a {
+            rows.check_format(self.kernel)?;
+        }
+        Ok(m)
     }
 
     /// The kernel for this many rows and its blocks.
-    fn call<'a>(&self, m: usize, epilogue: &'a Epilogue<'a>, pool: &'a dyn Parallel) -> Call<'a, S> {
+    fn call<'a>(&self, m: usize, place: Place, epilogue: &'a Epilogue<'a>, pool: &'a dyn Parallel) -> Call<'a, S> {
         let has_few_rows = m <= FEW_ROWS && self.blocking.is_none();
         let kernel = if has_few_rows { self.kernel_for_few_rows } else { self.kernel };
         let record = kernel.record();
-        let n = if epilogue.is_gate() { self.n / 2 } else { self.n };
+        let is_gate = epilogue.is_gate();
+        let n = if is_gate { self.n / 2 } else { self.n };
         let shape = Shape { m, n, k: self.k };
         let blocking = self.blocking.unwrap_or_else(|| {
             let bytes = (record.row_format().element_bytes(), record.panel_format().element_bytes());
             Blocking::choose(record.tile(), bytes, self.cpu.caches(), pool.threads(), shape)
         });
-        let portion = epilogue.is_gate().then(|| Portion::new(kernel.tiles(), blocking, shape));
-        Call { kernel, blocking, shape, portion, epilogue, pool }
+        let is_direct = matches!(place, Place::F32 { .. }) && !is_gate;
+        let portion =
+            (!is_direct).then(|| Portion::new(kernel.tiles(), blocking, shape, place.columns_together(), is_gate));
+        Call { kernel, blocking, shape, portion, place, epilogue, pool }
     }
 
     /// # Safety
-    /// The sizes were checked, A is valid for reads in the kernel's format with as many rows as C, and each worker has the room that
-    /// `call` asks for.
-    unsafe fn run_checked(
-        &self,
-        call: &Call<'_, S>,
-        a: Strided<u8>,
-        b: &PackedB<S>,
-        mut c: MatMut<'_, f32>,
-        rooms: &PerWorker<'_, f32>,
-    ) {
-        let Call { kernel, blocking, shape: Shape { m, n, k }, portion, epilogue, pool } = *call;
+    /// The sizes were checked, A is valid for reads in the kernel's format with as many rows as C, the place for writes of C, and each
+    /// worker has the room that `call` asks for.
+    unsafe fn run_checked(&self, call: &Call<'_, S>, a: Strided<u8>, b: &PackedB<S>, rooms: &PerWorker<'_, f32>) {
+        let Call { kernel, blocking, shape: Shape { m, n, k }, portion, place, epilogue, pool } = *call;
+        let (c, c_row_stride, c_col_stride) = match place {
+            Place::F32 { c, row_stride, col_stride } => (c, row_stride, col_stride),
+            Place::Bf16 { .. } | Place::Rows { .. } => (null_mut(), 0, 1),
+        };
         let product = Product {
             kernel: kernel.tiles(),
             m,
             n,
             k,
-            c: c.as_mut_ptr(),
-            c_row_stride: c.row_stride(),
-            c_col_stride: c.col_stride(),
+            c,
+            c_row_stride,
+            c_col_stride,
             alpha: 1.0,
             beta: 0.0,
             epilogue: Some(epilogue),
         };
         let b = b.whole(kernel);
-        // SAFETY: A and rooms by the caller's promise, PackedB vouches for the panels, and C is borrowed exclusively.
+        let Some(portion) = portion else {
+            // SAFETY: A and C by the caller's promise, PackedB vouches for the panels.
+            return unsafe { product.run(a, b, blocking, pool) };
+        };
+        let product = InPortions::new(&self.cpu, product, b, place, portion, blocking);
+        // SAFETY: as above, and rooms by the caller's promise.
         unsafe {
-            match portion {
-                None => product.run(a, b, blocking, pool),
-                Some(portion) => {
-                    let linear = gated::epilogues(epilogue, product.kernel, n);
-                    Gated::new(&self.cpu, product, b, &linear, portion, blocking).run(a, blocking, rooms, pool);
-                }
+            if epilogue.is_gate() {
+                let linear = portions::epilogues(epilogue, kernel.tiles(), n);
+                product.gated(&linear).run(a, blocking, rooms, pool);
+            } else {
+                product.run(a, blocking, rooms, pool);
             }
         }
     }
@@ -265,8 +289,9 @@ struct Call<'a, S: Scheme> {
     blocking: Blocking,
     /// With the columns of C.
     shape: Shape,
-    /// What each worker holds of the halves of a gate.
+    /// What each worker holds of results that kernels do not leave in C.
     portion: Option<Portion>,
+    place: Place,
     epilogue: &'a Epilogue<'a>,
     pool: &'a dyn Parallel,
 }

@@ -198,6 +198,7 @@ macro_rules! int8 {
     };
 }
 
+int8!(16, false, "int8_16");
 int8!(32, false, "int8_32");
 int8!(64, false, "int8_64");
 int8!(128, false, "int8");
@@ -431,6 +432,7 @@ mod tests {
         check_records::<F32>();
         check_records::<F64>();
         check_records::<Int8>();
+        check_records::<Int8Groups<16>>();
         check_records::<Int8Groups<32>>();
         check_records::<Int8Groups<64>>();
         check_records::<Int8Groups<256>>();

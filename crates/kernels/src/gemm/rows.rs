@@ -1,5 +1,6 @@
 //! Rows of A prepared once, for every product that reads them in the same format.
 
+use super::destination::RowsFor;
 use super::format::RowFormat;
 use super::microkernel::Supported;
 use super::panel::RowBlock;
@@ -53,15 +54,35 @@ impl RowBuf {
         a: MatRef<'_, S::A>,
         pool: &dyn Parallel,
     ) -> Result<(), Error> {
-        self.format = None;
+        let format = kernel.record().row_format();
+        self.reserve(&format, a.rows(), a.cols())?;
         let bytes = prepared_bytes(kernel, a.rows(), a.cols());
+        prepare(kernel, a, &mut self.bytes[..bytes], pool);
+        self.is_filled(format, a.rows(), a.cols());
+        Ok(())
+    }
+
+    /// The buffer as the [`Destination`](super::Destination) of a product whose results are rows for `kernel`, and for all others with the
+    /// same format.
+    pub fn rows_for<S: Scheme<A = f32>>(&mut self, kernel: Supported<S>) -> RowsFor<'_> {
+        RowsFor { buf: self, format: kernel.record().row_format(), prepare: kernel.prepare_fn() }
+    }
+
+    /// Room for rows of `k` elements: its first byte and the bytes from a row to the next. The buffer holds no rows until it
+    /// [is filled](RowBuf::is_filled).
+    pub(super) fn reserve(&mut self, format: &RowFormat, rows: usize, k: usize) -> Result<(*mut u8, usize), Error> {
+        self.format = None;
+        let stride = row_stride(format, k);
+        let bytes = rows.saturating_mul(stride);
         if self.bytes.len() < bytes {
             self.bytes = AlignedBuf::zeroed(bytes)?;
         }
-        prepare(kernel, a, &mut self.bytes[..bytes], pool);
-        let format = kernel.record().row_format();
-        (self.format, self.rows, self.k) = (Some(format), a.rows(), a.cols());
-        Ok(())
+        Ok((self.bytes.as_mut_ptr(), stride))
+    }
+
+    /// The room that was reserved holds rows of this format now.
+    pub(super) fn is_filled(&mut self, format: RowFormat, rows: usize, k: usize) {
+        (self.format, self.rows, self.k) = (Some(format), rows, k);
     }
 
     /// Whether `kernel` reads these rows.

@@ -1,65 +1,22 @@
 //! A gate in the epilogue against the product of all columns followed by the gate of its rows: equal bits in every scheme, on every kernel
 //! and instruction set of this CPU, for every number of rows, any threads and any blocks.
 
-use cke_kernels::gemm::grouped::{AnyFormat, FormatVisitor, GroupFormat};
+#[path = "../support/schemes.rs"]
+mod schemes;
+
 use cke_kernels::gemm::{
-    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, Multiplier,
-    PackedB, RowBuf, Scale, Shape, Supported,
+    Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, GemmPlan, Layout, Matrices, Multiplier, PackedB,
+    RowBuf, Scale, Shape,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::ops::gate::gate_joined;
-use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Int8Groups, Int8PerChannel, Scheme};
+use cke_kernels::scheme::F32;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Parallel, Serial, ThreadPool};
 use cke_kernels::view::{MatMut, MatRef};
-use cke_kernels::{Cpu, Error, Isa};
+use cke_kernels::{Cpu, Error};
 use cke_testkit::Data;
-
-/// Schemes whose matrices are f32.
-trait Floats: Scheme<A = f32, B = f32, C = f32> {}
-impl<S: Scheme<A = f32, B = f32, C = f32>> Floats for S {}
-
-/// What is tested of each scheme.
-trait Test {
-    fn run<S: Floats>(&self);
-}
-
-fn for_each_scheme(test: &impl Test) {
-    struct OfFormat<'t, T>(&'t T);
-    impl<T: Test> FormatVisitor for OfFormat<'_, T> {
-        type Output = ();
-
-        fn visit<F: GroupFormat>(self) {
-            self.0.run::<Grouped<F>>();
-        }
-    }
-    test.run::<F32>();
-    test.run::<Bf16>();
-    test.run::<F16>();
-    test.run::<Int8>();
-    test.run::<Int8Groups<32>>();
-    test.run::<Int8Groups<64>>();
-    test.run::<Int8Groups<256>>();
-    test.run::<Int8PerChannel>();
-    for format in AnyFormat::ALL {
-        format.visit(OfFormat(test));
-    }
-}
-
-/// The CPU with each ISA that it has.
-fn cpus() -> impl Iterator<Item = Cpu> {
-    let cpu = Cpu::host().unwrap();
-    Isa::ALL.into_iter().filter(|&isa| cpu.has(isa.needs())).map(|isa| cpu.capped(isa))
-}
-
-fn kernels<S: Floats>() -> impl Iterator<Item = Supported<S>> {
-    let cpu = Cpu::host().unwrap();
-    S::records().filter(|record| record.form() != Form::Dot).filter_map(|record| record.on(cpu))
-}
-
-fn bits(c: &[f32]) -> Vec<u32> {
-    c.iter().map(|x| x.to_bits()).collect()
-}
+use schemes::{Floats, Test, bits, cpus, for_each_scheme, kernels};
 
 /// A (m, k), B (k, 2n) and what the epilogue has.
 struct Case {
@@ -227,12 +184,27 @@ fn blocks_of_any_size_leave_the_bits_alone() {
 
 #[test]
 fn long_products_are_made_portion_by_portion() {
-    // So many columns and rows that a task has several portions, with K whole and cut.
+    // So many columns and rows that a task has several portions, with K whole and cut, and halves that end anywhere in a panel.
     for (m, n, k) in [(1, 20_000, 8), (150, 1500, 40), (70, 700, 3000)] {
         let (case, cpu) = (Case::new((m, n, k)), Cpu::host().unwrap());
         let plan = GemmPlan::<F32>::new(cpu, case.shape());
         case.check(cpu, &plan, &plan.pack_b(case.b()).unwrap(), &ThreadPool::new(2).unwrap());
     }
+    struct AnyEnd;
+    impl Test for AnyEnd {
+        fn run<S: Floats>(&self) {
+            let cpu = Cpu::host().unwrap();
+            for kernel in kernels::<S>() {
+                let cols = kernel.record().panel_format().cols;
+                for behind in [1, cols / 2, cols - 1] {
+                    let case = Case::new((100, 10 * kernel.tile().nr + behind, 20));
+                    let plan = GemmPlan::with_kernel(cpu, kernel, case.shape());
+                    case.check(cpu, &plan, &plan.pack_b(case.b()).unwrap(), &Serial);
+                }
+            }
+        }
+    }
+    for_each_scheme(&AnyEnd);
 }
 
 #[test]

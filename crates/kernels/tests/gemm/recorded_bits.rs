@@ -102,6 +102,7 @@ fn results_have_the_recorded_bits() {
         packed::<Bf16>(&cpu, FEWER, bf16_depends_on, &mut recorded);
         packed::<F16>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);
         packed::<Int8>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);
+        packed::<Int8Groups<16>>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);
         packed::<Int8Groups<32>>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);
         packed::<Int8Groups<64>>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);
         packed::<Int8Groups<256>>(&cpu, FEWER, |_| ANYWHERE, &mut recorded);

@@ -140,6 +140,7 @@ where
 
 #[test]
 fn products_have_the_bits_of_plain_loops_whatever_one_scale_is_of() {
+    check::<16, false>();
     check::<32, false>();
     check::<64, false>();
     check::<128, false>();
@@ -205,6 +206,7 @@ where
 
 #[test]
 fn columns_of_groups_read_back_rounded_once() {
+    check_columns::<16>();
     check_columns::<32>();
     check_columns::<64>();
     check_columns::<128>();

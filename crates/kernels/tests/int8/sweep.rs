@@ -41,6 +41,7 @@ fn every_height_at_every_depth_has_the_bits_of_plain_loops_with_one_scale() {
 
 #[test]
 fn every_height_at_every_depth_has_the_bits_of_plain_loops_in_other_groups() {
+    check_sweep::<16, false>();
     check_sweep::<32, false>();
     check_sweep::<64, false>();
     check_sweep::<256, false>();
@@ -65,6 +66,7 @@ where
 
 #[test]
 fn nothing_is_read_or_written_past_the_ends_of_operands() {
+    check_borders::<16, false>();
     check_borders::<32, false>();
     check_borders::<64, false>();
     check_borders::<128, false>();

@@ -42,8 +42,13 @@ const COLS: usize = 8;
 const QUAD: usize = 4;
 const SCALE: usize = size_of::<f32>();
 
-const ROWS: RowFormat =
-    RowFormat { layout: "toy int8 rows", block_k: GROUP, block_bytes: SCALE + GROUP, is_in_place: false };
+const ROWS: RowFormat = RowFormat {
+    layout: "toy int8 rows",
+    block_k: GROUP,
+    block_bytes: SCALE + GROUP,
+    is_in_place: false,
+    needs_whole_rows: false,
+};
 const PANEL: PanelFormat =
     PanelFormat { layout: "toy int8 quads", cols: COLS, block_k: GROUP, block_bytes: COLS * (SCALE + GROUP) };
 

@@ -3,7 +3,7 @@
 use super::rotary::Rotary;
 use crate::activations::{Activations, Angles, Cut, span};
 use crate::error::Error;
-use crate::linear::Linear;
+use crate::linear::{Inner, Linear};
 use crate::models::causal::Sequence;
 use crate::models::{AttentionWork, ROWS_PER_TASK, attend, attention_step, plus};
 use crate::norm::Norm;
@@ -141,7 +141,7 @@ impl Block {
     pub(super) fn finish(&self, cut: Cut, state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
         let (width, query_width) = (self.width, self.shape.query_width());
         let inner_width = self.down.inputs();
-        let Activations { stream, normed, attended, middle, inner, workspace, .. } = state;
+        let Activations { stream, normed, attended, middle, inner, inner_rows, workspace, .. } = state;
         for part in cut.parts() {
             let len = part.len();
             let (x, normed) = (&mut stream[span(&part, width)], &mut normed[..len * width]);
@@ -160,11 +160,12 @@ impl Block {
                 FeedForward::Gated { gate_up, activation } => (gate_up, *activation, Multiplier::SecondHalf),
             };
             let activate = Epilogue { activation, multiplier, ..Epilogue::default() };
-            into.run(normed, inner, activate, runtime, workspace)?;
+            let inner = Inner { floats: inner, rows: inner_rows };
+            let inner = into.run_for(&self.down, normed, inner, activate, runtime, workspace)?;
             match &self.down_norm {
-                None => self.down.run(inner, x, plus(middle, width)?, runtime, workspace)?,
+                None => self.down.run_from(inner, x, plus(middle, width)?, runtime, workspace)?,
                 Some(norm) => {
-                    self.down.run(inner, normed, Epilogue::default(), runtime, workspace)?;
+                    self.down.run_from(inner, normed, Epilogue::default(), runtime, workspace)?;
                     norm.run_adding(normed, middle, x, runtime);
                 }
             }

@@ -9,8 +9,13 @@ use crate::numbers::bf16::round_to_bf16;
 /// Bytes of a pair.
 const PAIR_BYTES: usize = PAIR * size_of::<u16>();
 
-pub(super) const FORMAT: RowFormat =
-    RowFormat { layout: "bf16 rows in pairs", block_k: PAIR, block_bytes: PAIR_BYTES, is_in_place: false };
+pub(super) const FORMAT: RowFormat = RowFormat {
+    layout: "bf16 rows in pairs",
+    block_k: PAIR,
+    block_bytes: PAIR_BYTES,
+    is_in_place: false,
+    needs_whole_rows: false,
+};
 
 /// Numbers that are rounded at a time.
 const GROUP: usize = 64;

@@ -61,6 +61,7 @@ pub(super) const FORMAT: RowFormat = RowFormat {
     block_k: ROW_BLOCK,
     block_bytes: size_of::<Block>(),
     is_in_place: false,
+    needs_whole_rows: false,
 };
 
 /// Prepares rows by plain Rust.

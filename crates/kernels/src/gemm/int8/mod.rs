@@ -9,7 +9,7 @@
 //! | scheme | elements of a row, and of a column, with one scale |
 //! |---|---|
 //! | [`Int8`](crate::scheme::Int8) | 128: what models are quantised to |
-//! | [`Int8Groups<32>`](crate::scheme::Int8Groups), of 64, of 256 | as many |
+//! | [`Int8Groups<16>`](crate::scheme::Int8Groups), of 32, of 64, of 256 | as many; 16 are too few to be spread |
 //! | [`Int8PerChannel`](crate::scheme::Int8PerChannel) | all: the least work, and what other libraries mean by int8 |
 //!
 //! H spreads the elements of a group before: sums and differences in which no number is much larger than the others, and whose products

@@ -35,7 +35,8 @@ pub(super) const fn format<const GROUP: usize, const WHOLE: bool>(rows: QuadRows
         #[cfg(target_arch = "aarch64")]
         (QuadRows::Twice, true) => "int8 rows of one scale, each quad twice",
     };
-    RowFormat { layout, block_k: GROUP, block_bytes: HEAD + GROUP * rows.number_bytes(), is_in_place: false }
+    let block_bytes = HEAD + GROUP * rows.number_bytes();
+    RowFormat { layout, block_k: GROUP, block_bytes, is_in_place: false, needs_whole_rows: WHOLE }
 }
 
 /// What prepares the rows of a kernel with these needs.
@@ -128,7 +129,7 @@ fn prepare<const GROUP: usize, const WHOLE: bool, V: Quantize, const BYTES: usiz
     block: RowBlock<'_, f32>,
     store: impl Fn([i8; PART], &mut [u8; BYTES]),
 ) {
-    const { assert!(GROUP.is_multiple_of(PART), "wanted groups of whole parts") };
+    const { assert!(GROUP.is_multiple_of(PART) || GROUP < PART, "wanted groups of whole parts, or less than one") };
     let RowBlock { format, source, rows, row_stride } = block;
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         let blocks = row.chunks_exact_mut(format.block_bytes).take(source.cols().div_ceil(GROUP));
@@ -189,7 +190,7 @@ fn prepare_whole<'o, const GROUP: usize, V: Quantize, const BYTES: usize>(
     }
 }
 
-/// A group's scale, and its numbers by the factor beside that.
+/// A group's scale, and its numbers by the factor beside that. A group of less than a part is filled up to one.
 #[inline(always)]
 fn write_block<const GROUP: usize, V: Quantize, const BYTES: usize>(
     v: V,
@@ -200,6 +201,12 @@ fn write_block<const GROUP: usize, V: Quantize, const BYTES: usize>(
 ) {
     let (head, numbers) = block.split_at_mut(HEAD);
     head.copy_from_slice(&scale.to_ne_bytes());
+    if GROUP < PART {
+        let (mut part, mut bytes) = ([0.0; PART], [0; BYTES]);
+        part[..GROUP].copy_from_slice(group);
+        store(v.quantized(&part, factor), &mut bytes);
+        numbers.copy_from_slice(&bytes[..GROUP * (BYTES / PART)]);
+    }
     for (part, out) in group.as_chunks::<PART>().0.iter().zip(numbers.as_chunks_mut().0) {
         store(v.quantized(part, factor), out);
     }
