@@ -131,7 +131,8 @@ impl Activations {
         }
     }
 
-    /// Bytes of the buffers for the rows of `cut`, without the workspace.
+    /// Bytes of the buffers for the rows of `cut`, without the workspace. What feed-forward layers hand on is floats, or rows, which take
+    /// less: the memory of the other is not touched.
     pub(crate) fn bytes_for(cut: Cut, widths: Widths) -> usize {
         lengths(cut, widths).iter().sum::<usize>() * size_of::<f32>()
     }

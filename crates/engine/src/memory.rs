@@ -79,6 +79,15 @@ impl Run<'_> {
     }
 }
 
+/// What a thread holds at most of results that become rows of the next product, or of both halves of a gate.
+const ROOM_OF_A_THREAD: usize = 512 << 10;
+
+/// Run state for the rows of `cut`.
+fn activations(cut: Cut, widths: Widths, run: Run<'_>) -> usize {
+    let rooms = run.threads.saturating_mul(ROOM_OF_A_THREAD);
+    Activations::bytes_for(cut, widths).saturating_add(rooms)
+}
+
 /// Bytes of a (rows, cols) table.
 fn table(rows: usize, cols: usize) -> usize {
     rows.saturating_mul(cols).saturating_mul(size_of::<f32>())
@@ -117,7 +126,7 @@ fn causal(widths: Widths, layers: usize, vocabulary: usize, run: Run<'_>) -> Res
     Ok(MemoryEstimate {
         weights: 0,
         kv_cache: caches.fold(0, usize::saturating_add).saturating_mul(layers),
-        activations: Activations::bytes_for(Cut::new(rows, run.threads), widths)
+        activations: activations(Cut::new(rows, run.threads), widths, run)
             .saturating_add(scratch)
             .saturating_add(table(run.logits, vocabulary)),
     })
@@ -133,6 +142,6 @@ fn bert(config: &BertConfig, run: Run<'_>) -> Result<MemoryEstimate, Error> {
     Ok(MemoryEstimate {
         weights: tables + config.num_hidden_layers * run.block(widths, 1, &[true; 4]),
         kv_cache: 0,
-        activations: Activations::bytes_for(Cut::new(rows, run.threads), widths).saturating_add(scratch),
+        activations: activations(Cut::new(rows, run.threads), widths, run).saturating_add(scratch),
     })
 }
