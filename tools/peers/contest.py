@@ -66,12 +66,12 @@ class Contest:
     def measure(self, rounds, seconds):
         """A rehearsal that does not count, then the rounds: every test, every contestant in turn.
 
-        Sentences need no rehearsal: the choice of the batch size was one.
+        Sentences need no rehearsal, since the choice of the batch size was one, nor does what comes behind thousands of tokens.
         """
         suite, threads = self.setting.suite, self.setting.threads
         for number in range(rounds + 1):
             print(f"{suite.name}, threads: {threads}, round {number}/{rounds}", file=sys.stderr, flush=True)
-            for test in [test for test in suite.tests if number or test.kind != "sentences"]:
+            for test in [test for test in suite.tests if number or not (test.kind == "sentences" or test.depth)]:
                 for contestant in [entered for entered in self.entered if entered.name in test.contestants]:
                     self._take_turn(contestant, test, seconds if number else 0.0, counts=number > 0)
 

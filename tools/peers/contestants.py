@@ -15,6 +15,7 @@ import sample
 import workloads
 
 WORKER = Path(__file__).with_name("worker.py")
+MISTRAL_RS = Path(__file__).with_name("mistralrs_worker.py")
 PACKAGES = {
     workloads.PYTORCH: ("torch", "transformers"),
     workloads.ONNXRUNTIME: ("onnxruntime",),
@@ -153,6 +154,34 @@ class Llama:
         """Nothing is left running."""
 
 
+class MistralRs:
+    """mistral.rs, a process for each turn; its own first run does not count."""
+
+    name = workloads.MISTRAL_RS
+    settings = {"kv_cache": "f16"}
+
+    def __init__(self, python, setting):
+        self.python, self.setting, self.version = python, setting, ""
+        if python is None:
+            raise Failed("not installed: Python with mistralrs")
+
+    def sample(self, _dtype):
+        return None
+
+    def turn(self, test, _seconds):
+        lengths = (test.tokens, 1) if test.kind == "prompt" else (test.depth, test.tokens)
+        output, _ = self.setting.output([self.python, MISTRAL_RS, self.setting.directory / test.file, *lengths, 1])
+        report = json.loads(output.splitlines()[-1])
+        self.version = report["version"]
+        prompt_rate, generation_rate, _, generated = report["rates"][0]
+        if test.kind == "generation" and generated < test.tokens:
+            raise Failed(f"mistral.rs: ended after {generated} of {test.tokens} tokens")
+        return Turn([test.units / (prompt_rate if test.kind == "prompt" else generation_rate)])
+
+    def close(self):
+        """Nothing is left running."""
+
+
 class Cke:
     """`cke`, started for each turn; the first run of `cke bench model` does not count."""
 
@@ -232,4 +261,6 @@ def enter(name, programs, setting):
         return Cke(programs[workloads.CKE], setting)
     if name in (workloads.LLAMA, workloads.IK_LLAMA):
         return Llama(name, programs.get(name), setting)
+    if name == workloads.MISTRAL_RS:
+        return MistralRs(programs.get(name), setting)
     return Framework(name, setting)

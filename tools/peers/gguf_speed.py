@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times a model in several formats of GGUF on CKE, llama.cpp and ik_llama.cpp, in turns.
+"""Times a model in several formats of GGUF on CKE, llama.cpp, ik_llama.cpp and mistral.rs, in turns.
 
     cargo build --release
     tools/peers/gguf_speed.py --llama-bench "$(bash tools/peers/llama.sh target/llama)"
@@ -21,7 +21,7 @@ from contestants import Failed, Setting
 from peers import ROOT, names_among
 from workloads import Suite, Test
 
-CONTESTANTS = (workloads.CKE, workloads.LLAMA, workloads.IK_LLAMA)
+CONTESTANTS = (workloads.CKE, workloads.LLAMA, workloads.IK_LLAMA, workloads.MISTRAL_RS)
 FORMATS = "F16,Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0"
 TITLES = {gguf_files.SMOLLM2: "SmolLM2 135M"} | {name: sizes.title for name, sizes in synthetic_gguf.MODELS.items()}
 # Tokens before those that are generated.
@@ -77,6 +77,7 @@ def parse_arguments():
     add("--cke", type=Path, default=ROOT / "target/release/cke", help="default: %(default)s")
     add("--llama-bench", type=Path, default=shutil.which("llama-bench"), help="default: the one in PATH")
     add("--ik-llama-bench", type=Path, help="llama-bench of ik_llama.cpp (default: it takes no part)")
+    add("--mistralrs", type=Path, metavar="PYTHON", help="a Python that has the package mistralrs (default: it takes no part)")
     arguments = parser.parse_args()
     if min(arguments.threads) < 1 or arguments.rounds < 1:
         parser.error("wanted at least 1 thread and 1 round")
@@ -92,6 +93,7 @@ def measure(arguments):
         workloads.CKE: arguments.cke,
         workloads.LLAMA: arguments.llama_bench,
         workloads.IK_LLAMA: arguments.ik_llama_bench,
+        workloads.MISTRAL_RS: arguments.mistralrs,
     }
     lists = {"--model": [arguments.model], "--only": arguments.only, "--formats": arguments.formats, "--threads": arguments.threads}
     results = report.header("gguf_speed.py", lists, arguments.rounds, arguments.seconds) | {"contestants": [], "tests": []}

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-CKE, PYTORCH, ONNXRUNTIME, OPENVINO, LLAMA, IK_LLAMA = "cke", "pytorch", "onnxruntime", "openvino", "llama.cpp", "ik_llama.cpp"
+CKE, PYTORCH, ONNXRUNTIME, OPENVINO = "cke", "pytorch", "onnxruntime", "openvino"
+LLAMA, IK_LLAMA, MISTRAL_RS = "llama.cpp", "ik_llama.cpp", "mistral.rs"
 TITLES = {
     CKE: "CKE",
     PYTORCH: "PyTorch",
@@ -10,6 +11,7 @@ TITLES = {
     OPENVINO: "OpenVINO",
     LLAMA: "llama.cpp",
     IK_LLAMA: "ik_llama.cpp",
+    MISTRAL_RS: "mistral.rs",
 }
 ALL = tuple(TITLES)
 FRAMEWORKS = (PYTORCH, ONNXRUNTIME, OPENVINO)
