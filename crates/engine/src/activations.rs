@@ -3,7 +3,8 @@
 use crate::cancel::Cancellation;
 use crate::error::Error;
 use crate::qkv_shape::QkvShape;
-use cke_kernels::gemm::RowBuf;
+use crate::runtime::Runtime;
+use cke_kernels::gemm::{Ctx, RowBuf};
 use cke_kernels::scratch::{AlignedBuf, Scratch};
 use std::ops::Range;
 
@@ -47,21 +48,59 @@ pub(crate) struct Widths {
     pub(crate) qkv: QkvShape,
 }
 
-/// Buffers of a transformer's forward pass; they grow to the largest number of rows seen and stay.
+/// A buffer of rows of one width. It grows to the largest number of rows seen and stays.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    data: AlignedBuf<f32>,
+    width: usize,
+}
+
+impl Rows {
+    /// No rows yet.
+    fn none() -> Result<Rows, Error> {
+        Ok(Rows { data: AlignedBuf::zeroed(0)?, width: 0 })
+    }
+
+    /// Room for `rows` rows; what the buffer held is lost where it grows.
+    fn reserve(&mut self, rows: usize, width: usize) -> Result<(), Error> {
+        self.width = width;
+        if self.data.len() < rows * width {
+            self.data = AlignedBuf::zeroed(rows * width)?;
+        }
+        Ok(())
+    }
+
+    /// Some rows, one after the other.
+    pub(crate) fn of(&self, rows: Range<usize>) -> &[f32] {
+        &self.data[rows.start * self.width..rows.end * self.width]
+    }
+
+    /// The same, to be written.
+    pub(crate) fn of_mut(&mut self, rows: Range<usize>) -> &mut [f32] {
+        &mut self.data[rows.start * self.width..rows.end * self.width]
+    }
+
+    /// Overwrites row `to` with row `from`.
+    pub(crate) fn copy_row(&mut self, from: usize, to: usize) {
+        self.data.copy_within(from * self.width..(from + 1) * self.width, to * self.width);
+    }
+}
+
+/// Buffers of a transformer's forward pass.
 #[derive(Debug)]
 pub struct Activations {
-    /// The residual stream: (rows, width).
-    pub(crate) stream: AlignedBuf<f32>,
-    /// Normalised stream: (rows, width).
-    pub(crate) normed: AlignedBuf<f32>,
-    /// Attention's output: (rows, width of the queries).
-    pub(crate) attended: AlignedBuf<f32>,
-    /// Queries, keys and values side by side: (rows, width of a [`QkvShape`]'s row).
-    pub(crate) qkv: AlignedBuf<f32>,
-    /// The stream between attention and feed-forward layer: (rows of a part, width).
-    pub(crate) middle: AlignedBuf<f32>,
-    /// Inside the feed-forward layer: (rows of a part, inner).
-    pub(crate) inner: AlignedBuf<f32>,
+    /// The residual stream.
+    pub(crate) stream: Rows,
+    /// Normalised stream.
+    pub(crate) normed: Rows,
+    /// Attention's output, as wide as the queries.
+    pub(crate) attended: Rows,
+    /// Queries, keys and values side by side, as a [`QkvShape`] says.
+    pub(crate) qkv: Rows,
+    /// The stream between attention and feed-forward layer, of the rows of a part.
+    pub(crate) middle: Rows,
+    /// Inside the feed-forward layer, of the rows of a part.
+    pub(crate) inner: Rows,
     /// The same as the second layer's kernel reads it.
     pub(crate) inner_rows: RowBuf,
     pub(crate) workspace: Workspace,
@@ -80,6 +119,20 @@ pub(crate) struct Workspace {
     pub(crate) rows: RowBuf,
     /// Gates that wait for what they let through, where the weights of both have different formats.
     pub(crate) gates: Scratch,
+}
+
+/// What the operations of a pass run with.
+#[derive(Debug)]
+pub(crate) struct OpContext<'a> {
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) workspace: &'a mut Workspace,
+}
+
+impl OpContext<'_> {
+    /// What kernels take of it.
+    pub(crate) fn of_kernels(&mut self) -> Ctx<'_> {
+        Ctx { pool: self.runtime.pool(), scratch: &mut self.workspace.scratch }
+    }
 }
 
 /// What a row of the stream begins as: the sum of a row of each table.
@@ -102,14 +155,13 @@ pub(crate) struct Angles {
 impl Activations {
     /// Buffers for no rows yet.
     pub(crate) fn new() -> Result<Activations, Error> {
-        let empty = || AlignedBuf::zeroed(0);
         Ok(Activations {
-            stream: empty()?,
-            normed: empty()?,
-            attended: empty()?,
-            qkv: empty()?,
-            middle: empty()?,
-            inner: empty()?,
+            stream: Rows::none()?,
+            normed: Rows::none()?,
+            attended: Rows::none()?,
+            qkv: Rows::none()?,
+            middle: Rows::none()?,
+            inner: Rows::none()?,
             inner_rows: RowBuf::new(),
             workspace: Workspace::default(),
             lookups: Vec::new(),
@@ -134,30 +186,20 @@ impl Activations {
     /// Bytes of the buffers for the rows of `cut`, without the workspace. What feed-forward layers hand on is floats, or rows, which take
     /// less: the memory of the other is not touched.
     pub(crate) fn bytes_for(cut: Cut, widths: Widths) -> usize {
-        lengths(cut, widths).iter().sum::<usize>() * size_of::<f32>()
+        sizes(cut, widths).iter().map(|(rows, width)| rows * width).sum::<usize>() * size_of::<f32>()
     }
 
     /// Room for the rows of `cut`; what the buffers held is lost where they grow.
     pub(crate) fn reserve(&mut self, cut: Cut, widths: Widths) -> Result<(), Error> {
         let Activations { stream, normed, attended, qkv, middle, inner, .. } = self;
         let buffers = [stream, normed, attended, qkv, middle, inner];
-        for (buffer, len) in buffers.into_iter().zip(lengths(cut, widths)) {
-            if buffer.len() < len {
-                *buffer = AlignedBuf::zeroed(len)?;
-            }
-        }
-        Ok(())
+        buffers.into_iter().zip(sizes(cut, widths)).try_for_each(|(buffer, (rows, width))| buffer.reserve(rows, width))
     }
 }
 
-/// Elements of each buffer, in the order of the fields.
-fn lengths(Cut { rows, part }: Cut, widths: Widths) -> [usize; 6] {
+/// Rows and width of each buffer for the rows of `cut`.
+fn sizes(Cut { rows, part }: Cut, widths: Widths) -> [(usize, usize); 6] {
     let Widths { stream, inner, qkv } = widths;
-    let (attended, qkv) = (rows * qkv.query_width(), rows * qkv.row_width());
-    [rows * stream, rows * stream, attended, qkv, part * stream, part * inner]
-}
-
-/// The elements of some rows in a buffer of rows of `width`.
-pub(crate) fn span(rows: &Range<usize>, width: usize) -> Range<usize> {
-    rows.start * width..rows.end * width
+    let (attended, qkv) = ((rows, qkv.query_width()), (rows, qkv.row_width()));
+    [(rows, stream), (rows, stream), attended, qkv, (part, stream), (part, inner)]
 }

@@ -8,7 +8,7 @@ mod stored;
 mod tests;
 
 use self::layer::{Layer, PackedLayer};
-use crate::activations::Workspace;
+use crate::activations::{OpContext, Workspace};
 use crate::error::Error;
 use crate::fallible::with_capacity;
 use crate::profile::{Kind, Step};
@@ -180,16 +180,6 @@ impl Linear {
         Linear { name, layer: layer.into(), ..self }
     }
 
-    /// Number of inputs.
-    pub(crate) fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Number of outputs.
-    pub(crate) fn outputs(&self) -> usize {
-        self.outputs
-    }
-
     /// Number of weights.
     pub(crate) fn elements(&self) -> usize {
         self.inputs * self.outputs
@@ -244,11 +234,10 @@ impl Linear {
         x: &[f32],
         y: &mut [f32],
         epilogue: Epilogue<'_>,
-        runtime: &Runtime,
-        workspace: &mut Workspace,
+        on: &mut OpContext<'_>,
     ) -> Result<(), Error> {
         let x = MatRef::new(x, y.len() / self.width(&epilogue).max(1), self.inputs)?;
-        self.run_from(Input::Matrix(x), y, epilogue, runtime, workspace)
+        self.run_from(Input::Matrix(x), y, epilogue, on)
     }
 
     /// The same from rows that may be prepared.
@@ -257,16 +246,15 @@ impl Linear {
         x: Input<'_, f32>,
         y: &mut [f32],
         epilogue: Epilogue<'_>,
-        runtime: &Runtime,
-        workspace: &mut Workspace,
+        on: &mut OpContext<'_>,
     ) -> Result<(), Error> {
         let width = self.width(&epilogue);
         let rows = y.len() / width.max(1);
         if self.is_made_at_once(&epilogue) {
             let y = Destination::F32(MatMut::new(y, rows, width)?);
-            return self.run_at_once(x, rows, y, epilogue, runtime, workspace);
+            return self.run_at_once(x, rows, y, epilogue, on);
         }
-        let Workspace { scratch, rows: prepared, .. } = workspace;
+        let OpContext { runtime, workspace: Workspace { scratch, rows: prepared, .. } } = on;
         let x = self.prepare_once(x, runtime, prepared)?;
         let ctx = &mut Ctx { pool: runtime.pool(), scratch };
         let mut first = 0;
@@ -293,19 +281,18 @@ impl Linear {
         x: &[f32],
         inner: Inner<'i>,
         epilogue: Epilogue<'_>,
-        runtime: &Runtime,
-        workspace: &mut Workspace,
+        on: &mut OpContext<'_>,
     ) -> Result<Input<'i, f32>, Error> {
         let Inner { floats, rows } = inner;
         let m = floats.len() / next.inputs.max(1);
         match next.reader_of_rows() {
             Some(reader) if self.is_made_at_once(&epilogue) => {
                 let x = Input::Matrix(MatRef::new(x, m, self.inputs)?);
-                self.run_at_once(x, m, Destination::Rows(reader.rows_for(rows)), epilogue, runtime, workspace)?;
+                self.run_at_once(x, m, Destination::Rows(reader.rows_for(rows)), epilogue, on)?;
                 Ok(Input::Prepared(rows))
             }
             _ => {
-                self.run(x, floats, epilogue, runtime, workspace)?;
+                self.run(x, floats, epilogue, on)?;
                 Ok(Input::Matrix(MatRef::new(floats, m, next.inputs)?))
             }
         }
@@ -329,11 +316,10 @@ impl Linear {
         rows: usize,
         y: Destination<'_>,
         epilogue: Epilogue<'_>,
-        runtime: &Runtime,
-        workspace: &mut Workspace,
+        on: &mut OpContext<'_>,
     ) -> Result<(), Error> {
         let size = (rows, self.width(&epilogue));
-        let Workspace { scratch, rows: prepared, gates } = workspace;
+        let OpContext { runtime, workspace: Workspace { scratch, rows: prepared, gates } } = on;
         let x = self.prepare_once(x, runtime, prepared)?;
         let ctx = &mut Ctx { pool: runtime.pool(), scratch };
         let [gate, up] = &self.parts[..] else {

@@ -1,12 +1,10 @@
 //! What a model runs on: a CPU description, a pool of threads and the numbers of its layers.
 
-use crate::activations::Workspace;
 use crate::error::Error;
 use crate::profile::{Profile, Recorder, Step};
 use crate::weight_format::WeightFormat;
 use cke_kernels::Cpu;
 use cke_kernels::attention::KvDtype;
-use cke_kernels::gemm::Ctx;
 use cke_kernels::threads::{Observed, Parallel, ThreadPool};
 
 /// The CPU and the threads that models run on; shared by any number of models.
@@ -101,10 +99,6 @@ impl Runtime {
     /// How many threads work at once.
     pub fn threads(&self) -> usize {
         self.pool().threads()
-    }
-
-    pub(crate) fn ctx<'a>(&'a self, workspace: &'a mut Workspace) -> Ctx<'a> {
-        Ctx { pool: self.pool(), scratch: &mut workspace.scratch }
     }
 
     /// Runs `work` as one operation, described where somebody takes notes.

@@ -1,6 +1,6 @@
 use super::layer::{Layer, PackedLayer};
 use super::{Inner, Layout, Linear, Part};
-use crate::activations::Workspace;
+use crate::activations::{OpContext, Workspace};
 use crate::profile::Kind;
 use crate::runtime::Runtime;
 use crate::source::Source;
@@ -11,6 +11,10 @@ use cke_kernels::ops::gate::gate_joined;
 use cke_kernels::scheme::{F32, Grouped, Int4};
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::MatRef;
+
+fn on<'a>(runtime: &'a Runtime, workspace: &'a mut Workspace) -> OpContext<'a> {
+    OpContext { runtime, workspace }
+}
 
 /// Weights (outputs, inputs) in bytes, which become f32 each time that they are read.
 #[derive(Debug)]
@@ -82,7 +86,7 @@ fn parts_of_several_kinds_stand_side_by_side() {
         let residual = Some(MatRef::new(&residual, 2, 2).unwrap());
         let mut y = [0.0; 4];
         let epilogue = Epilogue { residual, ..Epilogue::default() };
-        linear.run(&x, &mut y, epilogue, &runtime, &mut Workspace::default()).unwrap();
+        linear.run(&x, &mut y, epilogue, &mut on(&runtime, &mut Workspace::default())).unwrap();
         y
     };
     assert_eq!(run(&parts), run(&whole));
@@ -105,14 +109,14 @@ fn a_layer_of_another_kind_runs_through_the_same_call() {
     };
     let runtime = Runtime::new(Some(1)).unwrap().recording();
     let mut y = [0.0; 4];
-    linear.run(&x, &mut y, epilogue, &runtime, &mut Workspace::default()).unwrap();
+    linear.run(&x, &mut y, epilogue, &mut on(&runtime, &mut Workspace::default())).unwrap();
     // x·W is [6, 1] and [5, −3]; the bias makes it [16, 0] and [15, −4].
     assert_eq!(y, [116.0, 200.0, 315.0, 400.0]);
 
     let mut row = [0.0; 3];
     linear.copy_output(1, &mut row).unwrap();
     assert_eq!(row, [-4.0, 0.0, 5.0]);
-    assert_eq!((linear.outputs(), linear.bytes()), (2, 6 + 8));
+    assert_eq!((linear.outputs, linear.bytes()), (2, 6 + 8));
 
     let step = runtime.take_profile().operations[0].step;
     assert_eq!((step.name, step.layer, step.kernel), ("bytes", Some(7), Some("bytes")));
@@ -129,9 +133,9 @@ fn rows_that_are_prepared_once_serve_parts_of_several_formats() {
     let x = source.table(runtime.pool(), "x", 3, inputs).unwrap();
     let run = |parts: Vec<Box<dyn Layer>>| {
         let linear = Linear::of(parts, inputs, None);
-        let mut y = vec![0.0; 3 * linear.outputs()];
-        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Workspace::default()).unwrap();
-        y.chunks(linear.outputs()).map(<[f32]>::to_vec).collect::<Vec<_>>()
+        let mut y = vec![0.0; 3 * linear.outputs];
+        linear.run(&x, &mut y, Epilogue::default(), &mut on(&runtime, &mut Workspace::default())).unwrap();
+        y.chunks(linear.outputs).map(<[f32]>::to_vec).collect::<Vec<_>>()
     };
     let apart: Vec<Vec<f32>> =
         run(vec![few()]).into_iter().zip(run(vec![eight()])).map(|(few, eight)| [few, eight].concat()).collect();
@@ -155,14 +159,14 @@ fn gates_of_one_format_and_of_two_have_the_bits_of_a_pass_of_their_own() {
             let (linear, kernels) = (Linear::of(parts, inputs, bias), ["one format", "two formats"]);
             let (mut joined, mut wanted) = (vec![0.0; rows * 2 * inner], vec![0.0; rows * inner]);
             let workspace = &mut Workspace::default();
-            linear.run(&x, &mut joined, Epilogue::default(), &runtime, workspace).unwrap();
+            linear.run(&x, &mut joined, Epilogue::default(), &mut on(&runtime, workspace)).unwrap();
             gate_joined(runtime.cpu(), Activation::Silu, &joined, inner, &mut wanted).unwrap();
             runtime.take_profile();
 
             let mut y = vec![f32::NAN; rows * inner];
             let epilogue =
                 Epilogue { activation: Activation::Silu, multiplier: Multiplier::SecondHalf, ..Epilogue::default() };
-            linear.run(&x, &mut y, epilogue, &runtime, workspace).unwrap();
+            linear.run(&x, &mut y, epilogue, &mut on(&runtime, workspace)).unwrap();
             let name = kernels[linear.parts.len() - 1];
             assert_eq!(y, wanted, "{name}");
 
@@ -173,7 +177,7 @@ fn gates_of_one_format_and_of_two_have_the_bits_of_a_pass_of_their_own() {
             assert_eq!(multiply_adds, rows * inputs * 2 * inner, "{name}");
             assert!(steps.iter().all(|step| step.kind == Kind::Product || step.name == "prepare rows"), "{steps:?}");
 
-            linear.run(&x, &mut y, Epilogue { residual, ..epilogue }, &runtime, workspace).unwrap();
+            linear.run(&x, &mut y, Epilogue { residual, ..epilogue }, &mut on(&runtime, workspace)).unwrap();
             let wanted: Vec<f32> = wanted.iter().zip(added.iter()).map(|(gated, added)| gated + added).collect();
             assert_eq!(y, wanted, "{name}, with a residual");
         }
@@ -212,15 +216,15 @@ fn rows_that_a_layer_leaves_for_the_next_give_the_bits_of_floats() {
         let (before, behind) = (Linear::of(before, inputs, None), Linear::of(behind, inner, None));
         for rows in [1, 7, 40] {
             let x = source.table(runtime.pool(), "x", rows, inputs).unwrap();
-            let (workspace, size) = (&mut Workspace::default(), rows * behind.outputs());
+            let (workspace, size) = (&mut Workspace::default(), rows * behind.outputs);
             let (mut between, mut found, mut wanted) = (vec![0.0; rows * inner], vec![0.0; size], vec![0.0; size]);
-            before.run(&x, &mut between, epilogue, &runtime, workspace).unwrap();
-            behind.run(&between, &mut wanted, Epilogue::default(), &runtime, workspace).unwrap();
+            before.run(&x, &mut between, epilogue, &mut on(&runtime, workspace)).unwrap();
+            behind.run(&between, &mut wanted, Epilogue::default(), &mut on(&runtime, workspace)).unwrap();
             let mut buffer = RowBuf::new();
             let room = Inner { floats: &mut between, rows: &mut buffer };
-            let left = before.run_for(&behind, &x, room, epilogue, &runtime, workspace).unwrap();
+            let left = before.run_for(&behind, &x, room, epilogue, &mut on(&runtime, workspace)).unwrap();
             assert_eq!(matches!(left, Input::Prepared(_)), gets_rows, "case {index}");
-            behind.run_from(left, &mut found, Epilogue::default(), &runtime, workspace).unwrap();
+            behind.run_from(left, &mut found, Epilogue::default(), &mut on(&runtime, workspace)).unwrap();
             assert_eq!(found, wanted, "case {index}, {rows} rows");
         }
     }
@@ -249,11 +253,11 @@ fn joined_layers_may_differ_in_width() {
     let inputs = 6;
     let parts = [("query", 20), ("key", 4), ("value", 4)].map(|(name, outputs)| (source.child(name), outputs));
     let joined = Linear::load_joined(&runtime, &parts, inputs, true).unwrap();
-    assert_eq!(joined.outputs(), 28);
+    assert_eq!(joined.outputs, 28);
     let x = [1.0, -2.0, 3.0, -4.0, 5.0, -6.0];
     let run = |linear: &Linear| {
-        let mut y = vec![0.0; linear.outputs()];
-        linear.run(&x, &mut y, Epilogue::default(), &runtime, &mut Workspace::default()).unwrap();
+        let mut y = vec![0.0; linear.outputs];
+        linear.run(&x, &mut y, Epilogue::default(), &mut on(&runtime, &mut Workspace::default())).unwrap();
         y
     };
     let apart = parts

@@ -12,7 +12,7 @@
 //! one sequence at a time.
 
 use super::{AttentionWork, attend, attention_step, embed_step, for_each_row, plus};
-use crate::activations::{Activations, Cut, Lookup, span};
+use crate::activations::{Activations, Cut, Lookup, OpContext};
 use crate::bundle::Weights;
 use crate::config::BertConfig;
 use crate::error::Error;
@@ -211,7 +211,7 @@ impl Bert {
     /// The hidden states after the last layer (rows, width) of the last forward pass: a row for each token, the sequences one
     /// after the other.
     pub fn hidden<'s>(&self, state: &'s BertActivations) -> &'s [f32] {
-        &state.activations.stream[..state.rows * self.config.hidden_size]
+        state.activations.stream.of(0..state.rows)
     }
 
     /// Whether the model can read a sequence.
@@ -247,7 +247,7 @@ impl Bert {
             state.lookups.extend((0..).zip(ids.iter()).map(lookup));
         }
         let (lookups, rows) = (&state.lookups, state.lookups.len());
-        let sum = &mut state.normed[..rows * width];
+        let sum = state.normed.of_mut(0..rows);
         runtime.step(
             || embed_step(rows, width),
             || {
@@ -259,7 +259,7 @@ impl Bert {
                 })
             },
         )?;
-        self.embedding_norm.run(sum, &mut state.stream[..rows * width], runtime);
+        self.embedding_norm.run(sum, state.stream.of_mut(0..rows), runtime);
         Ok(())
     }
 }
@@ -303,11 +303,11 @@ impl Layer {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let (shape, width, inner_width) = (self.shape, plan.width(), self.up.outputs());
+        let (shape, width) = (self.shape, plan.width());
         let Activations { stream, normed, attended, qkv, middle, inner, inner_rows, workspace, .. } = state;
+        let on = &mut OpContext { runtime, workspace };
         for part in cut.parts() {
-            let (x, qkv) = (&stream[span(&part, width)], &mut qkv[span(&part, shape.row_width())]);
-            self.qkv.run(x, qkv, Epilogue::default(), runtime, workspace)?;
+            self.qkv.run(stream.of(part.clone()), qkv.of_mut(part), Epilogue::default(), on)?;
         }
         let rows = cut.rows();
         let pairs = || batch.iter().map(|input| input.ids.len() * input.ids.len()).sum();
@@ -315,21 +315,20 @@ impl Layer {
             || attention_step(plan, self.index, rows, AttentionWork { pairs: pairs(), kept: 0 }),
             || {
                 let sequences = batch.iter().map(|input| SequenceRows { rows: input.ids.len(), cache: None });
-                let qkv = &qkv[..rows * shape.row_width()];
-                let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, sequences, Mask::Full, qkv, attended, &mut runtime.ctx(workspace))
+                let (qkv, attended) = (qkv.of(0..rows), attended.of_mut(0..rows));
+                attend(plan, shape, sequences, Mask::Full, qkv, attended, &mut on.of_kernels())
             },
         )?;
         let activate = Epilogue { activation: self.activation, ..Epilogue::default() };
         for part in cut.parts() {
-            let (own, len) = (span(&part, width), part.len());
-            let (x, normed) = (&mut stream[own.clone()], &mut normed[..len * width]);
-            let (sum, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
-            self.attention_out.run(&attended[own], sum, plus(x, width)?, runtime, workspace)?;
+            let own = 0..part.len();
+            let (x, attended) = (stream.of_mut(part.clone()), attended.of(part));
+            let (normed, sum) = (normed.of_mut(own.clone()), middle.of_mut(own.clone()));
+            self.attention_out.run(attended, sum, plus(x, width)?, on)?;
             self.attention_norm.run(sum, normed, runtime);
-            let inner = Inner { floats: inner, rows: inner_rows };
-            let inner = self.up.run_for(&self.down, normed, inner, activate, runtime, workspace)?;
-            self.down.run_from(inner, sum, plus(normed, width)?, runtime, workspace)?;
+            let inner = Inner { floats: inner.of_mut(own), rows: inner_rows };
+            let inner = self.up.run_for(&self.down, normed, inner, activate, on)?;
+            self.down.run_from(inner, sum, plus(normed, width)?, on)?;
             self.output_norm.run(sum, x, runtime);
         }
         Ok(())

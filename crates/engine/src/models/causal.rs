@@ -90,7 +90,7 @@ pub trait CausalModel: Send + Sync + Debug {
 
     /// The final hidden states (rows, width) of the last forward pass.
     fn hidden<'s>(&self, rows: usize, state: &'s Activations) -> &'s [f32] {
-        &state.normed[..rows * self.width()]
+        state.normed.of(0..rows)
     }
 
     /// Logits (rows.len(), vocabulary) of the given rows of the last forward pass, into `out`.

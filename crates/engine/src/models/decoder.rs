@@ -22,7 +22,7 @@ pub(super) use self::rotary::Rotary;
 
 use super::AttentionWork;
 use super::causal::{CausalModel, MAX_ROWS, Results, Sequence};
-use crate::activations::{Activations, Cut, Widths};
+use crate::activations::{Activations, Cut, OpContext, Widths};
 use crate::error::Error;
 use crate::kernel_names::KernelNames;
 use crate::kv_cache::KvCache;
@@ -73,7 +73,7 @@ impl Decoder {
             state.check_cancelled()?;
             block.attend(work, sequences, cut, state, runtime)?;
             if results == Results::Last && index + 1 == self.blocks.len() {
-                cut = Cut::new(keep_last_rows(sequences, self.widths, state), runtime.threads());
+                cut = Cut::new(keep_last_rows(sequences, state), runtime.threads());
             }
             block.finish(cut, state, runtime)?;
         }
@@ -171,8 +171,7 @@ impl CausalModel for Decoder {
             }
         };
         sequences.iter_mut().for_each(|sequence| sequence.pending.clear());
-        let len = rows * self.widths.stream;
-        self.final_norm.run(&state.stream[..len], &mut state.normed[..len], runtime);
+        self.final_norm.run(state.stream.of(0..rows), state.normed.of_mut(0..rows), runtime);
         Ok(())
     }
 
@@ -183,9 +182,8 @@ impl CausalModel for Decoder {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let width = self.widths.stream;
-        let hidden = &state.normed[rows.start * width..rows.end * width];
-        self.head.run(hidden, out, Epilogue::default(), runtime, &mut state.workspace)?;
+        let Activations { normed, workspace, .. } = state;
+        self.head.run(normed.of(rows), out, Epilogue::default(), &mut OpContext { runtime, workspace })?;
         if let Some(cap) = self.logit_cap {
             let step = Step::other("cap logits", None, 2 * size_of_val(out));
             let cap_rows = |_, row: &mut [f32]| soft_cap(runtime.cpu(), row, cap);
@@ -214,13 +212,12 @@ fn forget_pending(sequences: &mut [Sequence], state: &Activations) {
 }
 
 /// Moves the row of each sequence's last pending token, and its attention, to the front; returns how many there are.
-fn keep_last_rows(sequences: &[Sequence], widths: Widths, state: &mut Activations) -> usize {
+fn keep_last_rows(sequences: &[Sequence], state: &mut Activations) -> usize {
     let (mut end, mut kept) = (0, 0);
     for sequence in sequences.iter().filter(|sequence| !sequence.pending.is_empty()) {
         end += sequence.pending.len();
-        for (rows, width) in [(&mut state.stream, widths.stream), (&mut state.attended, widths.qkv.query_width())] {
-            rows.copy_within((end - 1) * width..end * width, kept * width);
-        }
+        state.stream.copy_row(end - 1, kept);
+        state.attended.copy_row(end - 1, kept);
         kept += 1;
     }
     kept

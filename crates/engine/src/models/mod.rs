@@ -145,7 +145,7 @@ fn attention_step(plan: &AttentionPlan, layer: usize, rows: usize, work: Attenti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activations::Workspace;
+    use crate::activations::{OpContext, Workspace};
     use crate::runtime::Runtime;
     use crate::source::Source;
     use cke_kernels::attention::KvDtype;
@@ -156,8 +156,9 @@ mod tests {
         let plan = shape.attention(runtime.cpu(), 3.0, KvDtype::F32).unwrap();
         let sequences = [SequenceRows { rows: ROWS, cache: None }].into_iter();
         let mut out = vec![0.0; ROWS * shape.query_width()];
-        let mut workspace = Workspace::default();
-        attend(&plan, shape, sequences, Mask::Causal, qkv, &mut out, &mut runtime.ctx(&mut workspace)).unwrap();
+        let workspace = &mut Workspace::default();
+        let mut on = OpContext { runtime, workspace };
+        attend(&plan, shape, sequences, Mask::Causal, qkv, &mut out, &mut on.of_kernels()).unwrap();
         out
     }
 

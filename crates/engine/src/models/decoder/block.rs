@@ -1,7 +1,7 @@
 //! One block: attention, then the feed-forward layer.
 
 use super::rotary::Rotary;
-use crate::activations::{Activations, Angles, Cut, span};
+use crate::activations::{Activations, Angles, Cut, OpContext};
 use crate::error::Error;
 use crate::linear::{Inner, Linear};
 use crate::models::causal::Sequence;
@@ -86,23 +86,22 @@ impl Block {
         state: &mut Activations,
         runtime: &Runtime,
     ) -> Result<(), Error> {
-        let (plan, width, shape) = (&self.attention, self.width, self.shape);
+        let (plan, shape) = (&self.attention, self.shape);
         let Activations { stream, normed, attended, qkv, workspace, angles, .. } = state;
+        let on = &mut OpContext { runtime, workspace };
         for part in cut.parts() {
-            let normed = &mut normed[..part.len() * width];
-            self.attention_norm.run(&stream[span(&part, width)], normed, runtime);
-            let qkv = &mut qkv[span(&part, shape.row_width())];
-            self.qkv.run(normed, qkv, Epilogue::default(), runtime, workspace)?;
+            let normed = normed.of_mut(0..part.len());
+            self.attention_norm.run(stream.of(part.clone()), normed, runtime);
+            self.qkv.run(normed, qkv.of_mut(part), Epilogue::default(), on)?;
         }
         let rows = cut.rows();
-        let qkv = &mut qkv[..rows * shape.row_width()];
+        let qkv = qkv.of_mut(0..rows);
         self.turn(qkv, angles, runtime);
         runtime.step(
             || attention_step(plan, self.index, rows, work),
             || {
                 let sequences = sequences.iter_mut().map(|sequence| sequence.new_rows(self.index));
-                let attended = &mut attended[..rows * shape.query_width()];
-                attend(plan, shape, sequences, self.mask, qkv, attended, &mut runtime.ctx(workspace))
+                attend(plan, shape, sequences, self.mask, qkv, attended.of_mut(0..rows), &mut on.of_kernels())
             },
         )
     }
@@ -139,18 +138,16 @@ impl Block {
 
     /// What comes after the attention, for the rows of `cut`.
     pub(super) fn finish(&self, cut: Cut, state: &mut Activations, runtime: &Runtime) -> Result<(), Error> {
-        let (width, query_width) = (self.width, self.shape.query_width());
-        let inner_width = self.down.inputs();
         let Activations { stream, normed, attended, middle, inner, inner_rows, workspace, .. } = state;
+        let on = &mut OpContext { runtime, workspace };
         for part in cut.parts() {
-            let len = part.len();
-            let (x, normed) = (&mut stream[span(&part, width)], &mut normed[..len * width]);
-            let (middle, inner) = (&mut middle[..len * width], &mut inner[..len * inner_width]);
-            let attended = &attended[span(&part, query_width)];
+            let own = 0..part.len();
+            let (x, attended) = (stream.of_mut(part.clone()), attended.of(part));
+            let (normed, middle) = (normed.of_mut(own.clone()), middle.of_mut(own.clone()));
             match &self.attention_out_norm {
-                None => self.attention_out.run(attended, middle, plus(x, width)?, runtime, workspace)?,
+                None => self.attention_out.run(attended, middle, plus(x, self.width)?, on)?,
                 Some(norm) => {
-                    self.attention_out.run(attended, normed, Epilogue::default(), runtime, workspace)?;
+                    self.attention_out.run(attended, normed, Epilogue::default(), on)?;
                     norm.run_adding(normed, x, middle, runtime);
                 }
             }
@@ -160,12 +157,12 @@ impl Block {
                 FeedForward::Gated { gate_up, activation } => (gate_up, *activation, Multiplier::SecondHalf),
             };
             let activate = Epilogue { activation, multiplier, ..Epilogue::default() };
-            let inner = Inner { floats: inner, rows: inner_rows };
-            let inner = into.run_for(&self.down, normed, inner, activate, runtime, workspace)?;
+            let inner = Inner { floats: inner.of_mut(own), rows: inner_rows };
+            let inner = into.run_for(&self.down, normed, inner, activate, on)?;
             match &self.down_norm {
-                None => self.down.run_from(inner, x, plus(middle, width)?, runtime, workspace)?,
+                None => self.down.run_from(inner, x, plus(middle, self.width)?, on)?,
                 Some(norm) => {
-                    self.down.run_from(inner, normed, Epilogue::default(), runtime, workspace)?;
+                    self.down.run_from(inner, normed, Epilogue::default(), on)?;
                     norm.run_adding(normed, middle, x, runtime);
                 }
             }

@@ -77,7 +77,7 @@ impl Embedding {
         runtime.step(
             || embed_step(rows, width),
             || {
-                for_each_row(runtime.pool(), &mut state.stream[..rows * width], width, |row, x| {
+                for_each_row(runtime.pool(), state.stream.of_mut(0..rows), width, |row, x| {
                     let Lookup { token, position, .. } = lookups[row];
                     match &self.tokens {
                         TokenTable::Head => head.copy_output(token as usize, x)?,
