@@ -26,6 +26,7 @@ fn llama_with_stretched_positions_matches() {
 #[test]
 fn mistral_with_a_window_matches() {
     check_case("mistral", &[7, 33, 48]);
+    check_case("gguf-mistral", &[7, 33]);
 }
 
 #[test]
@@ -46,6 +47,7 @@ fn qwen3_with_norms_of_heads_matches() {
 #[test]
 fn smollm3_with_a_layer_that_knows_no_positions_matches() {
     check_case("smollm3", &[7, 33, 48]);
+    check_case("gguf-smollm3", &[33]);
 }
 
 #[test]
