@@ -51,27 +51,31 @@ LONG_ROPE = dict(
 )
 
 
+def logits(seed: int, model: torch.nn.Module, lengths: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """Logits of every position for each length, and the hidden state after the last norm for length 33."""
+    golden = {}
+    for length in lengths:
+        ids = random_ids(seed + length, 1, length)
+
+        def forward(model: torch.nn.Module, ids: torch.Tensor = ids, name: str = f"len{length}"):
+            outputs = {f"{name}.logits": model(ids).logits[0]}
+            if ids.shape[1] == 33:
+                outputs[f"{name}.hidden"] = model.model(ids).last_hidden_state[0]
+            return outputs
+
+        golden[f"len{length}.ids"] = ids[0]
+        golden |= checked_forward(model, forward)
+    return golden
+
+
 def case(seed: int, config: PreTrainedConfig, lengths: tuple[int, ...] = (7, 33, POSITIONS), dtype: torch.dtype = torch.bfloat16):
-    """A case with logits of every position for each length, and the hidden state after the last norm for length 33."""
+    """A directory with weights of `dtype`, and logits for some lengths."""
 
     def make(directory: Path) -> None:
         model = AutoModelForCausalLM.from_config(config)
         randomise(model, seed=seed)
         model.to(dtype).save_pretrained(directory)
-        model = load(type(model), directory)
-        golden = {}
-        for length in lengths:
-            ids = random_ids(seed + length, 1, length)
-
-            def forward(model: torch.nn.Module, ids: torch.Tensor = ids, name: str = f"len{length}"):
-                outputs = {f"{name}.logits": model(ids).logits[0]}
-                if ids.shape[1] == 33:
-                    outputs[f"{name}.hidden"] = model.model(ids).last_hidden_state[0]
-                return outputs
-
-            golden[f"len{length}.ids"] = ids[0]
-            golden |= checked_forward(model, forward)
-        write_golden(directory, golden)
+        write_golden(directory, logits(seed, load(type(model), directory), lengths))
 
     return make
 

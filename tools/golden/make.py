@@ -17,6 +17,7 @@ import transformers
 import bert_cases
 import decoder_cases
 import gguf_cases
+import gguf_model_cases
 import chat_cases
 import gpt2_cases
 import language_tokenizer_cases
@@ -41,6 +42,7 @@ def main() -> int:
         **tokenizer_cases.CASES,
         **settings_cases.CASES,
         **gguf_cases.CASES,
+        **gguf_model_cases.CASES,
         **language_tokenizer_cases.CASES,
         **chat_cases.CASES,
         **quantized_cases.CASES,

@@ -102,7 +102,7 @@ def measure(arguments):
     if "attention" in arguments.only:
         for heads, key_heads, size in HEADS:
             sizes = ("--heads", str(heads), "--key-heads", str(key_heads), "--head-size", str(size))
-            results["attention"] += bench(arguments, "attention", "-p", POSITIONS, *sizes)
+            results["attention"] += bench(arguments, "attention", "--kv", "f32,bf16", "-p", POSITIONS, *sizes)
     return results
 
 

@@ -77,7 +77,12 @@ impl Memory {
         let MemoryEstimate { weights, kv_cache, .. } = self.estimate;
         let has_smaller = !self.is_mapped && self.weights != WeightFormat::Int4 && weights > kv_cache / 8;
         let dtype = has_smaller.then_some("--dtype int4");
-        let kv = (self.kv == KvDtype::F32 && kv_cache > 0).then_some("--kv bf16");
+        let kv = match self.kv {
+            KvDtype::F32 => Some("--kv bf16"),
+            KvDtype::Bf16 => Some("--kv int8"),
+            _ => None,
+        };
+        let kv = kv.filter(|_| kv_cache > 0);
         let all: Vec<&str> = [remedy, dtype, kv].into_iter().flatten().collect();
         if all.is_empty() { "end other programs".to_owned() } else { format!("try {}", all.join(" or ")) }
     }

@@ -4,6 +4,7 @@ mod support;
 
 use cke_engine::models::causal::{CausalModel, Results, Sequence};
 use cke_engine::runtime::Runtime;
+use cke_kernels::attention::KvDtype;
 use support::causal::{check_case, load, run, run_last};
 use support::{Golden, bits, runtimes};
 
@@ -26,6 +27,7 @@ fn llama_with_stretched_positions_matches() {
 #[test]
 fn mistral_with_a_window_matches() {
     check_case("mistral", &[7, 33, 48]);
+    check_case("gguf-mistral", &[7, 33]);
 }
 
 #[test]
@@ -46,6 +48,7 @@ fn qwen3_with_norms_of_heads_matches() {
 #[test]
 fn smollm3_with_a_layer_that_knows_no_positions_matches() {
     check_case("smollm3", &[7, 33, 48]);
+    check_case("gguf-smollm3", &[33]);
 }
 
 #[test]
@@ -67,16 +70,26 @@ fn phi3_with_joined_projections_matches() {
 /// Each family, with the features that could break this.
 const FAMILIES: [&str; 7] = ["llama-rope3", "mistral", "qwen2", "qwen3", "smollm3", "gemma2", "phi3"];
 
+/// Every runtime, with keys and values kept in each way.
+fn runtimes_of_every_cache() -> impl Iterator<Item = Runtime> {
+    KvDtype::ALL.into_iter().flat_map(|kv| runtimes().into_iter().map(move |runtime| runtime.with_kv(kv)))
+}
+
 #[test]
 fn prompts_in_pieces_and_single_tokens_agree_bit_for_bit() {
     for case in FAMILIES {
         let ids = Golden::open(case).ids("len33.ids");
-        for runtime in runtimes() {
+        for runtime in runtimes_of_every_cache() {
             let model = load(case, &runtime);
             let (logits, hidden) = run(&*model, &runtime, &ids, &[33]);
             for pieces in [&[1; 33][..], &[7, 1, 1, 20, 4], &[32, 1]] {
                 let (own, _) = run(&*model, &runtime, &ids, pieces);
-                assert!(bits(&own) == bits(&logits), "{case} in {pieces:?} on {}", runtime.cpu().isa());
+                assert!(
+                    bits(&own) == bits(&logits),
+                    "{case} in {pieces:?}, {}, on {}",
+                    runtime.kv_dtype(),
+                    runtime.cpu().isa()
+                );
                 let last = run_last(&*model, &runtime, &ids, pieces);
                 assert!(bits(&last) == bits(&hidden[hidden.len() - last.len()..]), "{case}: the last of {pieces:?}");
             }
@@ -88,11 +101,11 @@ fn prompts_in_pieces_and_single_tokens_agree_bit_for_bit() {
 fn sequences_beside_each_other_change_nothing() {
     for case in FAMILIES {
         let ids = Golden::open(case).ids("len33.ids");
-        for runtime in runtimes() {
+        for runtime in runtimes_of_every_cache() {
             let model = load(case, &runtime);
             let alone = run_last(&*model, &runtime, &ids[..20], &[20]);
             let together = in_company(&*model, &runtime, &ids);
-            assert!(bits(&alone) == bits(&together), "{case} on {}", runtime.cpu().isa());
+            assert!(bits(&alone) == bits(&together), "{case}, {}, on {}", runtime.kv_dtype(), runtime.cpu().isa());
         }
     }
 }

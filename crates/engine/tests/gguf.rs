@@ -364,6 +364,19 @@ fn as_architecture(name: &str) -> Gguf {
 }
 
 #[test]
+fn llama_with_a_window_is_a_mistral() {
+    const WINDOW: &str = "llama.attention.sliding_window";
+    let file = GgufLlama::default().gguf();
+    for (file, window) in
+        [(file.clone(), None), (file.clone().key(WINDOW, 0u32), None), (file.key(WINDOW, 9u32), Some(9))]
+    {
+        let (found, kind) = (config(&file), if window.is_some() { "mistral" } else { "llama" });
+        assert_eq!((&found["model_type"], found["sliding_window"].as_u64()), (&json!(kind), window));
+        assert_eq!(notices(&file), [""; 0]);
+    }
+}
+
+#[test]
 fn gemma_3_has_its_windows_and_what_scores_are_divided_by() {
     let file = as_architecture("gemma3").key("gemma3.attention.sliding_window", 512u32);
     let found = config(&file);

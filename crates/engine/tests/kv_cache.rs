@@ -42,7 +42,7 @@ fn read(model: &dyn CausalModel, runtime: &Runtime, sequences: &mut [Sequence], 
 
 #[test]
 fn sequences_that_share_a_beginning_have_the_bits_of_sequences_alone() {
-    for (threads, kv) in [(1, KvDtype::F32), (3, KvDtype::Bf16)] {
+    for (threads, kv) in [(1, KvDtype::F32), (3, KvDtype::Bf16), (2, KvDtype::Int8)] {
         let runtime = Runtime::new(Some(threads)).unwrap().with_kv(kv);
         let (model, pool) = (model(&runtime), KvPool::of_bytes(1 << 30));
         let prefix: Vec<u32> = (0..700).map(token).collect();

@@ -95,7 +95,13 @@ fn estimate_counts_every_sequence_and_the_numbers_of_keys_and_values() {
     let of = |lengths: &[usize]| estimate(&config, &runtime, lengths);
     assert_eq!(of(&[7, 40, 3]).kv_cache, [7, 40, 3].map(|length| model.cache_bytes(length)).iter().sum::<usize>());
     assert_eq!(of(&[7, 40, 3]).weights, of(&[40]).weights);
-    let narrow = Runtime::new(Some(1)).expect("one thread").with_kv(KvDtype::Bf16);
-    assert!(estimate(&config, &narrow, &[40]).kv_cache < of(&[40]).kv_cache);
+    let [wide, narrow, narrowest] = KvDtype::ALL.map(|kv| {
+        let runtime = Runtime::new(Some(1)).expect("one thread").with_kv(kv);
+        let model = gpt2::random(&gpt2_config(true), 1, &runtime).expect("a tiny model");
+        let kv_cache = estimate(&config, &runtime, &[40]).kv_cache;
+        assert_eq!(kv_cache, model.cache_bytes(40), "{kv}");
+        kv_cache
+    });
+    assert!(narrowest < narrow && narrow < wide && wide == of(&[40]).kv_cache);
     assert_eq!(of(&[usize::MAX; 3]).total(), usize::MAX);
 }

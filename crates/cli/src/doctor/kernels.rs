@@ -78,7 +78,9 @@ impl Family {
     /// Of heads as most models have them.
     fn of_attention(cpu: &Cpu, kv: KvDtype) -> Result<Family, Error> {
         let kernel = AttentionPlan::new(cpu, 1, 1, HEAD_SIZE, 1.0)?.with_kv(kv).kernel_name();
-        Ok(Family::new(format!("attention with keys and values in {kv}"), kv.name(), kernel))
+        // Numbers in eight bits are widened before.
+        let multiplied = if kv == KvDtype::Int8 { KvDtype::F32 } else { kv };
+        Ok(Family::new(format!("attention with keys and values in {kv}"), multiplied.name(), kernel))
     }
 
     fn new(numbers: String, scheme: &str, kernel: &'static str) -> Family {

@@ -35,7 +35,8 @@ fn bench_attention_json_has_a_row_for_each_kind_length_and_type() {
     let report = bench(&["-p", "5,37", "--key-heads", "2", "-t", "1,2", "--json"]).json();
     let rows = report.as_array().expect("a list");
     let kinds = ["prompt", "one query"].into_iter().flat_map(|kind| [5, 37].map(|positions| (kind, positions)));
-    let wanted: Vec<_> = kinds.flat_map(|(kind, positions)| ["f32", "bf16"].map(|kv| (kind, positions, kv))).collect();
+    let wanted: Vec<_> =
+        kinds.flat_map(|(kind, positions)| ["f32", "bf16", "int8"].map(|kv| (kind, positions, kv))).collect();
     assert_eq!(rows.len(), 2 * wanted.len());
     for (i, row) in rows.iter().enumerate() {
         assert_eq!(keys(row), KEYS);
@@ -76,7 +77,7 @@ fn bench_attention_results_are_compared() {
 fn bench_attention_sizes_that_do_not_match_are_misuse() {
     bench(&["--key-heads", "3"]).failure(2, &["key heads"]);
     bench(&["-p", "0"]).failure(2, &["--positions"]);
-    bench(&["--kv", "int8"]).failure(2, &["--kv"]);
+    bench(&["--kv", "int4"]).failure(2, &["--kv"]);
     let endless = ["--heads", "4000000000", "--head-size", "4000000000"];
     cke(&[&["bench", "attention"][..], &endless].concat()).failure(2, &["head dimension"]);
     bench(&["-p", "4000000000"]).failure(1, &["memory", "--positions"]);

@@ -87,11 +87,12 @@ fn inspect_memory_holds_the_weights_in_f32() {
 fn inspect_memory_follows_the_flags() {
     let model = Gpt2::default().write().expect("a directory");
     let memory = |flags: &[&str]| inspect(&model, &[&["--json"], flags].concat()).json()["memory"].clone();
-    let (whole, short, narrow) = (memory(&[]), memory(&["--ctx", "20"]), memory(&["--kv", "bf16"]));
+    let (whole, short) = (memory(&[]), memory(&["--ctx", "20"]));
+    let (narrow, narrowest) = (memory(&["--kv", "bf16"]), memory(&["--kv", "int8"]));
     assert_eq!((&whole["context"], &short["context"]), (&json!(40), &json!(20)));
     assert_eq!((&whole["kv_dtype"], &narrow["kv_dtype"]), (&json!("f32"), &json!("bf16")));
     let bytes = |memory: &Value| memory["kv_cache"].as_u64().expect("a size");
-    assert!(bytes(&short) < bytes(&whole) && bytes(&narrow) < bytes(&whole));
+    assert!(bytes(&short) < bytes(&whole) && bytes(&narrow) < bytes(&whole) && bytes(&narrowest) < bytes(&narrow));
     inspect(&model, &["--ctx", "41"]).failure(2, &["--ctx 41", "40 tokens"]);
     let text = inspect(&model, &["--kv", "bf16"]).success().to_owned();
     assert!(text.contains("| keys and values, bf16"), "{text}");

@@ -132,7 +132,10 @@ fn text_that_does_not_fit_is_refused_with_the_flag_that_shortens_it() {
     let config = Llama { context: 1 << 24, ..Llama::default() }.config();
     model.replace("config.json", config.replace("\"num_hidden_layers\":2", "\"num_hidden_layers\":1024")).unwrap();
     let long = ["chat", "-m", arg(model.path()), "--ctx", "16777216", "--prompt", "Hi"];
-    cke(&long).failure(1, &["cache of 16777216 tokens in f32", "--ctx", "--kv bf16"]);
+    for (kv, remedy) in [("f32", "--kv bf16"), ("bf16", "--kv int8")] {
+        let cache = format!("cache of 16777216 tokens in {kv}");
+        cke(&[&long[..], &["--kv", kv]].concat()).failure(1, &[&cache, "--ctx", remedy]);
+    }
     // A short one fits, so that the missing layers are found.
     cke(&["chat", "-m", arg(model.path()), "--ctx", "500", "-q", "--prompt", "Hi"]).failure(1, &["layers.2."]);
 }

@@ -8,7 +8,9 @@ use cke_engine::runtime::Runtime;
 use std::sync::Arc;
 
 pub(crate) fn load(case: &str, runtime: &Runtime) -> Arc<dyn CausalModel> {
-    Bundle::open(&golden_dir(case)).unwrap().into_causal_model(runtime, &|_| ()).unwrap()
+    let dir = golden_dir(case);
+    let gguf = dir.join("model.gguf");
+    Bundle::open(if gguf.exists() { &gguf } else { &dir }).unwrap().into_causal_model(runtime, &|_| ()).unwrap()
 }
 
 /// Runs the model over tokens in pieces of the given lengths; `each` gets the state behind each piece, and its length. Returns the last.

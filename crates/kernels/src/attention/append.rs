@@ -3,6 +3,7 @@
 use super::cache::Panels;
 use super::{KvDtype, KvFormat};
 use crate::numbers::bf16::{f32_to_bf16, round_to_bf16};
+use crate::numbers::int8::{quantized, scale_of};
 use crate::simd::{AllLanes, FirstLanes, Lanes, Op, Simd};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
@@ -148,6 +149,50 @@ impl Append {
     }
 }
 
+impl Append {
+    /// panel[d · nr + lane] ← the quantised keys[position][d], and the scale of the position
+    #[inline(always)]
+    fn quantized_keys(&self) {
+        let KvFormat { head_dim: dim, panel, .. } = self.format;
+        for i in 0..self.count {
+            let position = self.first + i;
+            let (index, lane) = (position / panel.cols, position % panel.cols);
+            let out = self.panels.keys.cast::<i8>().wrapping_add(index * dim * panel.cols + lane);
+            // SAFETY: a row, promised to `new`.
+            let row = unsafe { from_raw_parts(self.keys.data.add(i * self.keys.stride), dim) };
+            let (scale, factor) = scale_of(row);
+            // SAFETY: the scale and the numbers of one position, whose places are promised to `new`.
+            unsafe {
+                self.panels.key_scales.wrapping_add(position).write(scale);
+                for (d, x) in row.iter().enumerate() {
+                    out.wrapping_add(d * panel.cols).write(quantized(*x, factor));
+                }
+            }
+        }
+    }
+
+    /// panel[position · nr + lane] ← the quantised values[position][d], and the scale of the position
+    #[inline(always)]
+    fn quantized_values(&self) {
+        let KvFormat { head_dim: dim, panel, .. } = self.format;
+        for i in 0..self.count {
+            let position = self.first + i;
+            // SAFETY: a row, promised to `new`.
+            let row = unsafe { from_raw_parts(self.values.data.add(i * self.values.stride), dim) };
+            let (scale, factor) = scale_of(row);
+            // SAFETY: the scale of one position, whose place is promised to `new`.
+            unsafe { self.panels.value_scales.wrapping_add(position).write(scale) };
+            for (index, row) in row.chunks(panel.cols).enumerate() {
+                let place = (index * self.panels.capacity + position) * panel.cols;
+                let out = self.panels.values.cast::<i8>().wrapping_add(place);
+                // SAFETY: some dimensions of one position in their panel, promised to `new`.
+                let out = unsafe { from_raw_parts_mut(out, row.len()) };
+                out.iter_mut().zip(row).for_each(|(out, x)| *out = quantized(*x, factor));
+            }
+        }
+    }
+}
+
 impl Op for Append {
     type Output = ();
 
@@ -161,6 +206,10 @@ impl Op for Append {
             KvDtype::Bf16 => {
                 self.rounded_keys();
                 self.rounded_values();
+            }
+            KvDtype::Int8 => {
+                self.quantized_keys();
+                self.quantized_values();
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A cache is a list of pages, one for each KV block of positions, which it takes from a pool as it grows. In a page lie, per key head, keys as
 //! panels of nr positions, each (head_dim, nr), and values as panels of nr dimensions, each (positions, nr). In bf16 two steps of a
-//! panel, dimensions of keys or positions of values, are a block of nr pairs; a last step alone has zeros beside it.
+//! panel, dimensions of keys or positions of values, are a block of nr pairs; a last step alone has zeros beside it. In int8 panels are those
+//! of f32 with a byte for each number, and behind them lie the scales of keys and those of values, one for each position.
 //!
 //! Caches that begin with the same text share its pages: [`KvCache::fork`] counts references, and what is written to is copied before if
 //! others have it too. Which pages are shared changes no bit, since attention goes from KV block to KV block anyway.
@@ -27,7 +28,8 @@ pub struct KvFormat {
 impl fmt::Display for KvFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let KvFormat { key_heads, head_dim, panel, .. } = self;
-        write!(f, "{key_heads} key heads of {head_dim} as {panel}")
+        write!(f, "{key_heads} key heads of {head_dim} as {panel}")?;
+        if self.is_quantized() { f.write_str(" in int8") } else { Ok(()) }
     }
 }
 
@@ -37,25 +39,60 @@ impl KvFormat {
         self.dtype
     }
 
+    /// Whether panels hold numbers of eight bits, which are widened to what the kernel reads.
+    pub(super) fn is_quantized(self) -> bool {
+        self.dtype == KvDtype::Int8
+    }
+
+    /// Bytes that what has this many bytes in the kernel's panels has in a cache.
+    pub(super) fn stored(self, bytes: usize) -> usize {
+        if self.is_quantized() { bytes / size_of::<f32>() } else { bytes }
+    }
+
+    /// The same with room for what stands behind to begin at a cache line. Saturates.
+    fn room(self, bytes: usize) -> usize {
+        if self.is_quantized() { whole_lines(self.stored(bytes)) } else { bytes }
+    }
+
     /// Bytes of the keys of one head. Saturates.
-    pub(super) fn keys_bytes(self, capacity: usize) -> usize {
-        self.panel.bytes(self.head_dim, capacity)
+    fn keys_bytes(self, capacity: usize) -> usize {
+        self.room(self.panel.bytes(self.head_dim, capacity))
     }
 
     /// Bytes of the values of one head. Saturates.
-    pub(super) fn values_bytes(self, capacity: usize) -> usize {
-        self.panel.bytes(capacity, self.head_dim)
+    fn values_bytes(self, capacity: usize) -> usize {
+        self.room(self.panel.bytes(capacity, self.head_dim))
+    }
+
+    /// Bytes of the scales of one head's keys, and of its values. Saturates.
+    fn scales_bytes(self, capacity: usize) -> usize {
+        if self.is_quantized() { whole_lines(capacity.saturating_mul(size_of::<f32>())) } else { 0 }
     }
 
     /// Bytes of the keys and values of one head. Saturates.
     pub(super) fn head_bytes(self, capacity: usize) -> usize {
-        self.keys_bytes(capacity).saturating_add(self.values_bytes(capacity))
+        let panels = self.keys_bytes(capacity).saturating_add(self.values_bytes(capacity));
+        panels.saturating_add(self.scales_bytes(capacity).saturating_mul(2))
+    }
+
+    /// What lies where in [`KvFormat::head_bytes`] from an address on.
+    pub(super) fn panels(self, start: *mut u8, capacity: usize) -> Panels {
+        let values = start.wrapping_add(self.keys_bytes(capacity));
+        let scales = values.wrapping_add(self.values_bytes(capacity));
+        let value_scales = scales.wrapping_add(self.scales_bytes(capacity)).cast();
+        Panels { keys: start, values, key_scales: scales.cast(), value_scales, capacity }
     }
 
     /// Bytes of the keys and values of all heads. Saturates.
     pub(super) fn bytes(self, capacity: usize) -> usize {
         self.head_bytes(capacity).saturating_mul(self.key_heads)
     }
+}
+
+/// Bytes rounded up to whole cache lines. Saturates.
+fn whole_lines(bytes: usize) -> usize {
+    const LINE: usize = 64;
+    bytes.checked_next_multiple_of(LINE).unwrap_or(usize::MAX)
 }
 
 /// Keys and values of one sequence in one layer, for a number of positions at most.
@@ -174,6 +211,10 @@ fn page_list(format: KvFormat, capacity: usize) -> Result<Vec<Arc<Page>>, Error>
 pub(super) struct Panels {
     pub(super) keys: *mut u8,
     pub(super) values: *mut u8,
+    /// Of the keys in eight bits, one for each position.
+    pub(super) key_scales: *mut f32,
+    /// Of the values likewise.
+    pub(super) value_scales: *mut f32,
     pub(super) capacity: usize,
 }
 
@@ -192,12 +233,15 @@ impl HeadPanels<'_> {
     pub(super) fn of_block(self, format: KvFormat, block: usize) -> Panels {
         match self {
             HeadPanels::Paged { cache, kv_head } => cache.panels(kv_head, block),
-            HeadPanels::Whole(Panels { keys, values, capacity }) => {
+            HeadPanels::Whole(Panels { keys, values, key_scales, value_scales, capacity }) => {
                 let (start, panel) = (block * kv_block(format), format.panel);
                 // KV blocks are whole panels, and whole blocks of panels.
+                let keys_before = format.stored(start / panel.cols * panel.panel_bytes(format.head_dim));
                 Panels {
-                    keys: keys.wrapping_add(start / panel.cols * panel.panel_bytes(format.head_dim)),
-                    values: values.wrapping_add(start / panel.block_k * panel.block_bytes),
+                    keys: keys.wrapping_add(keys_before),
+                    values: values.wrapping_add(format.stored(start / panel.block_k * panel.block_bytes)),
+                    key_scales: key_scales.wrapping_add(start),
+                    value_scales: value_scales.wrapping_add(start),
                     capacity,
                 }
             }

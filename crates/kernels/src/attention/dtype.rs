@@ -19,6 +19,10 @@ pub enum KvDtype {
     /// and values, in the same bits where kernels of f32 fuse multiply-adds; with `vdpbf16ps`, queries and the weights of values
     /// are rounded as well, and the rounded weights are those that add up to the divisor.
     Bf16,
+    /// Rounded to eight bits with a scale for each key and each value of a head, a bit more than a quarter of the memory of f32. A KV block is
+    /// widened before it is multiplied: results are those of attention in f32 over the rounded keys and values, in the same bits. A key
+    /// or value with a number that is not finite is NaN as a whole.
+    Int8,
 }
 
 impl fmt::Display for KvDtype {
@@ -29,20 +33,21 @@ impl fmt::Display for KvDtype {
 
 impl KvDtype {
     /// All of them.
-    pub const ALL: [KvDtype; 2] = [KvDtype::F32, KvDtype::Bf16];
+    pub const ALL: [KvDtype; 3] = [KvDtype::F32, KvDtype::Bf16, KvDtype::Int8];
 
     /// The name that users type.
     pub const fn name(self) -> &'static str {
         match self {
             KvDtype::F32 => "f32",
             KvDtype::Bf16 => "bf16",
+            KvDtype::Int8 => "int8",
         }
     }
 
     /// The kernel of both products for heads of this dimension: panels of this type, rows of f32 or of pairs in bf16.
     pub(super) fn kernel(self, cpu: &Cpu, head_dim: usize) -> Ready<f32> {
         match self {
-            KvDtype::F32 => fastest::<F32>(cpu, Form::Outer, head_dim).tiles(),
+            KvDtype::F32 | KvDtype::Int8 => fastest::<F32>(cpu, Form::Outer, head_dim).tiles(),
             KvDtype::Bf16 => fastest::<Bf16>(cpu, Form::Blocks, head_dim).tiles(),
         }
     }

@@ -19,6 +19,7 @@ use super::parts::{Divide, Join, OutRows, Part};
 use super::queries::Queries;
 use super::rounded::{self, RoundRows};
 use super::weights::Weights;
+use super::widened::{WidenKeys, WidenValues};
 use super::{AttentionPlan, KvFormat};
 use crate::gemm::chains::chain_start;
 use crate::gemm::loops::WholeB;
@@ -53,6 +54,8 @@ pub(super) struct Work<'a> {
     pub(super) copy: &'a mut [f32],
     /// (queries, keys of a KV block)
     pub(super) scores: &'a mut [f32],
+    /// The keys of a KV block, then its values, if they are widened.
+    pub(super) widened: &'a mut [f32],
     /// Of the KV blocks joined so far.
     pub(super) joined: Part<'a>,
     /// What the block at hand gives.
@@ -71,15 +74,15 @@ impl KeyHead<'_> {
     /// The queries exist, their results are valid for writes and used by nobody else, the panels hold every key that they see, and `work` has
     /// room for them.
     pub(super) unsafe fn run(&self, queries: &Queries, work: &mut Work<'_>) {
-        let Work { copy, scores, joined, own } = work;
+        let Work { copy, scores, widened, joined, own } = work;
         // SAFETY: promised by the caller.
         unsafe {
             let rows = self.rows(queries, copy);
             for (index, block) in self.kv_blocks(queries).enumerate() {
                 if index == 0 {
-                    self.kv_block(queries, rows, block, scores, joined);
+                    self.kv_block(queries, rows, block, (scores, widened), joined);
                 } else {
-                    self.kv_block(queries, rows, block, scores, own);
+                    self.kv_block(queries, rows, block, (scores, widened), own);
                     self.join(queries, joined, own);
                 }
             }
@@ -134,21 +137,23 @@ impl KeyHead<'_> {
     /// part ← Σ e^(scale · (score − max)) · value over what the queries see of one of their KV blocks, with max and Σ e^… of each.
     ///
     /// # Safety
-    /// As [`KeyHead::run`], with the queries' rows and room for them in `scores` and `part`.
+    /// As [`KeyHead::run`], with the queries' rows and room for them in `scores` and `part`, and for the block in `widened`.
     pub(super) unsafe fn kv_block(
         &self,
         queries: &Queries,
         rows: Strided<u8>,
         block: usize,
-        scores: &mut [f32],
+        (scores, widened): (&mut [f32], &mut [f32]),
         part: &mut Part<'_>,
     ) {
         let (plan, m) = (self.plan, queries.len());
         let (keys, panels) = (self.keys_of(queries, block), self.panels.of_block(plan.format, block));
+        // SAFETY: the keys exist by the caller's promise.
+        let of_keys = unsafe { self.widened_keys(&keys, panels, widened) };
         let row_len = keys.scored().len().next_multiple_of(plan.kernel.lanes());
         let scores = &mut scores[..m * row_len];
         // SAFETY: the queries and the keys exist by the caller's promise; the scores have room for m rows.
-        unsafe { self.scores(m, rows, &keys, panels, scores, row_len) };
+        unsafe { self.scores(m, rows, &keys, of_keys, scores, row_len) };
         let scored = keys.scored();
         let within = |key: usize| key.clamp(scored.start, scored.end) - scored.start;
         let visible =
@@ -156,7 +161,41 @@ impl KeyHead<'_> {
         let (scaling, rounds, stats) = (plan.scaling, plan.rounds_rows(), &mut part.stats);
         dispatch(&plan.cpu, Weights { scores, row_len, visible, scaling, rounds, stats });
         // SAFETY: the values exist by the caller's promise; the weights are m rows, and the part has room for as many.
-        unsafe { self.weigh_values(m, &keys, panels, scores, row_len, part.out) };
+        unsafe {
+            let of_values = self.widened_values(&keys, panels, widened);
+            self.weigh_values(m, &keys, of_values, scores, row_len, part.out);
+        }
+    }
+
+    /// The panels whose keys the kernel reads: widened ones if they are in eight bits.
+    ///
+    /// # Safety
+    /// The panels hold these keys, and nobody writes to them as long as the result lives.
+    unsafe fn widened_keys(&self, keys: &BlockKeys, panels: Panels, widened: &mut [f32]) -> Panels {
+        let AttentionPlan { cpu, format, .. } = self.plan;
+        if !format.is_quantized() {
+            return panels;
+        }
+        let scored = keys.scored();
+        let positions = scored.start - keys.start..scored.end - keys.start;
+        // SAFETY: promised by the caller.
+        dispatch(cpu, unsafe { WidenKeys::new(*format, panels, positions, &mut *widened) });
+        Panels { keys: widened.as_mut_ptr().cast(), ..panels }
+    }
+
+    /// The panels whose values the kernel reads, likewise.
+    ///
+    /// # Safety
+    /// The panels hold the values of these keys, and nobody writes to them as long as the result lives.
+    unsafe fn widened_values(&self, keys: &BlockKeys, panels: Panels, widened: &mut [f32]) -> Panels {
+        let AttentionPlan { cpu, format, kv_block: capacity, .. } = self.plan;
+        if !format.is_quantized() {
+            return panels;
+        }
+        let positions = keys.skipped..keys.end - keys.start;
+        // SAFETY: promised by the caller.
+        dispatch(cpu, unsafe { WidenValues::new(*format, panels, positions, *capacity, &mut *widened) });
+        Panels { values: widened.as_mut_ptr().cast(), capacity: *capacity, ..panels }
     }
 
     /// What is computed of a KV block for some queries.

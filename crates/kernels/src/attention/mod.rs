@@ -2,7 +2,7 @@
 //!
 //! [`AttentionPlan`] is made once for a model, a [`KvCache`] holds the keys and values of a sequence, and a call gets the new rows of
 //! each sequence ([`SequenceRows`], [`Operands`]) with a [`Mask`]. [`KvPool`] is for caches that share memory, [`KvDtype`] for keys and
-//! values in 16 bits.
+//! values in 16 or 8 bits.
 //!
 //! Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2. Both products run on the matrix microkernels: keys
 //! and values are packed into panels once, by the task that computes their head, and a prompt and a single token read the same
@@ -19,6 +19,7 @@ mod queries;
 mod rounded;
 mod schedule;
 mod weights;
+mod widened;
 
 pub use cache::{KvCache, KvFormat};
 pub use dtype::KvDtype;
@@ -145,6 +146,16 @@ impl AttentionPlan {
     /// Whether the kernel reads pairs of rounded numbers in place of rows of f32.
     fn rounds_rows(&self) -> bool {
         !self.kernel.row_format().is_in_place
+    }
+
+    /// Elements of a KV block's keys or values in f32, if they are widened.
+    fn widened_len(&self) -> usize {
+        if !self.format.is_quantized() {
+            return 0;
+        }
+        let [keys, values] = [(self.format.head_dim, self.kv_block), (self.kv_block, self.format.head_dim)];
+        let bytes = |(k, n)| self.format.panel.bytes(k, n);
+        bytes(keys).max(bytes(values)) / size_of::<f32>()
     }
 
     /// Queries that are computed at a time.

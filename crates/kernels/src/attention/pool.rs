@@ -85,8 +85,8 @@ impl Page {
     /// Where the panels of one key head are.
     pub(super) fn panels(&self, format: KvFormat, kv_head: usize) -> Panels {
         debug_assert!(kv_head < format.key_heads);
-        let keys = self.bytes.as_raw().wrapping_add(kv_head * format.head_bytes(self.positions));
-        Panels { keys, values: keys.wrapping_add(format.keys_bytes(self.positions)), capacity: self.positions }
+        let start = self.bytes.as_raw().wrapping_add(kv_head * format.head_bytes(self.positions));
+        format.panels(start, self.positions)
     }
 }
 

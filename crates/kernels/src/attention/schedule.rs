@@ -148,11 +148,10 @@ impl AttentionPlan {
 
     /// Elements of the working memory of one task.
     fn work_len(&self, rows: usize, positions: usize, has_whole: bool) -> usize {
-        let (keys, values) = (self.format.keys_bytes(positions), self.format.values_bytes(positions));
-        let panels = if has_whole { keys.saturating_add(values).div_ceil(size_of::<f32>()) } else { 0 };
+        let panels = if has_whole { self.format.head_bytes(positions).div_ceil(size_of::<f32>()) } else { 0 };
         let dim = self.format.head_dim;
         let query = self.copied(dim).saturating_add(self.row_room(positions)).saturating_add(2 * Part::len(dim));
-        self.queries_at_once(rows).saturating_mul(query).saturating_add(panels)
+        self.queries_at_once(rows).saturating_mul(query).saturating_add(panels).saturating_add(self.widened_len())
     }
 
     /// Queries that a task computes at a time for sequences of up to `rows` new positions.
@@ -232,7 +231,8 @@ impl Call<'_> {
         self.append(pool);
         let queries_at_once = plan.queries_at_once(self.most_rows);
         let (copy_len, part_len) = (queries_at_once * plan.copied(dim), queries_at_once * Part::len(dim));
-        let work_len = copy_len + queries_at_once * plan.row_room(self.most_room);
+        let (widened_len, scores_len) = (plan.widened_len(), queries_at_once * plan.row_room(self.most_room));
+        let work_len = widened_len + copy_len + scores_len;
         let (heads, key_heads) = (self.jobs.len().saturating_mul(plan.format.key_heads), plan.format.key_heads);
         let parts = heads.saturating_mul(blocks).saturating_mul(kv_blocks);
         let work_total = threads.saturating_mul(PerWorker::<f32>::padded(work_len));
@@ -253,9 +253,10 @@ impl Call<'_> {
             let Some(kv_block) = head.kv_blocks(&queries).nth(index % kv_blocks) else { return };
             // SAFETY: a worker runs one task at a time, and each task has a part of its own.
             unsafe {
-                let (copy, scores) = work.get(worker).split_at_mut(copy_len);
+                let (widened, rest) = work.get(worker).split_at_mut(widened_len);
+                let (copy, scores) = rest.split_at_mut(copy_len);
                 let mut part = Part::new(parts_memory.get(index), dim);
-                head.kv_block(&queries, head.rows(&queries, copy), kv_block, scores, &mut part);
+                head.kv_block(&queries, head.rows(&queries, copy), kv_block, (scores, widened), &mut part);
             }
         });
         run_tasks(pool, heads * blocks, &|index, _worker| {
@@ -357,7 +358,7 @@ impl Call<'_> {
     fn work<'m>(&self, memory: &'m mut [f32]) -> (Work<'m>, Panels) {
         let (queries, room, dim) =
             (self.plan.queries_at_once(self.most_rows), self.most_room, self.plan.format.head_dim);
-        let mut rest = memory;
+        let (widened, mut rest) = memory.split_at_mut(self.plan.widened_len());
         let mut take = |len: usize| {
             let (part, later) = std::mem::take(&mut rest).split_at_mut(queries * len);
             rest = later;
@@ -366,11 +367,11 @@ impl Call<'_> {
         let work = Work {
             copy: take(self.plan.copied(dim)),
             scores: take(self.plan.row_room(room)),
+            widened,
             joined: Part::new(take(Part::len(dim)), dim),
             own: Part::new(take(Part::len(dim)), dim),
         };
-        let keys = rest.as_mut_ptr().cast::<u8>();
-        (work, Panels { keys, values: keys.wrapping_add(self.plan.format.keys_bytes(room)), capacity: room })
+        (work, self.plan.format.panels(rest.as_mut_ptr().cast(), room))
     }
 }
 

@@ -174,9 +174,12 @@ fn epilogues_and_attention_on_clean_data_raise_nothing_invalid() {
             }
         }
         for (heads, dim, rows) in [(1, 3, 1), (2, 5, 13), (3, 64, 40)] {
-            for (dtype, mask) in
-                [(KvDtype::F32, Mask::Causal), (KvDtype::F32, Mask::Window(3)), (KvDtype::Bf16, Mask::Causal)]
-            {
+            for (dtype, mask) in [
+                (KvDtype::F32, Mask::Causal),
+                (KvDtype::F32, Mask::Window(3)),
+                (KvDtype::Bf16, Mask::Causal),
+                (KvDtype::Int8, Mask::Causal),
+            ] {
                 let raised = raised_by(|| attend(&cpu, (heads, dim, rows), (dtype, mask), &pool));
                 assert_eq!(
                     raised & (INVALID | DIVISION_BY_ZERO | OVERFLOW),

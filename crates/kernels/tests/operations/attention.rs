@@ -1,6 +1,7 @@
 //! Attention over a cache, against the oracle and against itself cut into pieces.
 
 mod bf16;
+mod int8;
 mod pages;
 mod soft_cap;
 mod window;
@@ -197,12 +198,19 @@ fn attention_in_pieces_on_threads_has_same_bits() {
 #[test]
 fn attention_of_one_token_has_same_bits_whoever_reads_the_keys() {
     each_isa(|cpu| {
-        for size in [(3, 3, 17), (2, 1, 64)] {
-            let layer = Layer::new(cpu, size, 1300);
+        let layers = [
+            ((3, 3, 17), KvDtype::F32),
+            ((2, 1, 64), KvDtype::F32),
+            ((2, 1, 9), KvDtype::Bf16),
+            ((2, 1, 9), KvDtype::Int8),
+        ];
+        for (size, kv) in layers {
+            let mut layer = Layer::new(cpu, size, 1300);
+            layer.plan = layer.plan.with_kv(kv);
             let whole = layer.whole(Mask::Causal, 1);
             for threads in [1, 2, 8] {
                 let found = layer.pieces(Mask::Causal, &[1291, 1, 1, 2, 5], threads);
-                assert_identical(&format!("{} {size:?} on {threads}", cpu.isa()), &found, &whole);
+                assert_identical(&format!("{} {size:?} {kv} on {threads}", cpu.isa()), &found, &whole);
             }
         }
     });
@@ -328,6 +336,17 @@ fn cache_of_another_plan_is_refused_and_stays_as_it_is() {
     )
     .expect("it fits");
     assert_eq!(cache.len(), 2);
+}
+
+/// A cache of one plan takes the memory that the plan says, and another plan refuses it by a message that names its format.
+fn assert_refused(by: &AttentionPlan, of: &AttentionPlan, named: &str) {
+    let mut cache = of.cache(3).expect("little memory");
+    cache.reserve(3).expect("little memory");
+    assert_eq!(cache.bytes(), of.cache_bytes(3));
+    let sequences = [SequenceRows { rows: 1, cache: Some(&mut cache) }].into_iter();
+    let error = run_sequences(by, 1, sequences, Mask::Causal, &mut Scratch::new()).expect_err("the format differs");
+    assert_eq!(error, Error::CacheForAnotherPlan { wanted: by.format(), found: of.format() });
+    assert!(error.to_string().contains(named), "{error}");
 }
 
 #[test]

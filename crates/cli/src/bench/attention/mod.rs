@@ -20,7 +20,7 @@ use measure::AttentionRun;
 use report::rows;
 use task::{Case, Heads, Rows};
 
-/// Measures attention with keys and values kept in f32 and in bf16
+/// Measures attention with keys and values kept in f32, bf16 and int8
 ///
 /// A prompt has as many queries as positions, each of which sees those up to its own; their keys and values are packed inside the time. A
 /// single query sees all positions, as in generation; keys and values stay in a cache that is large enough for them. All run in turns, after
@@ -50,7 +50,7 @@ pub(crate) struct AttentionBenchArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "64", value_parser = numbers::dimensions)]
     head_size: usize,
     /// What keys and values are kept as
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16", value_parser = kv_dtype())]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16,int8", value_parser = kv_dtype())]
     kv: Vec<KvDtype>,
     /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
     #[arg(

@@ -76,6 +76,7 @@ impl Case {
 /// Operands of a case.
 pub(super) struct Task {
     plan: AttentionPlan,
+    key_heads: usize,
     cache: KvCache,
     /// Positions that are in the cache before a call.
     before: usize,
@@ -108,7 +109,7 @@ impl Task {
         let (queries, keys, values) = (numbers(plan.width())?, numbers(plan.kv_width())?, numbers(plan.kv_width())?);
         let out = AlignedBuf::zeroed(queries.len())?;
         let (cache, before) = (plan.cache(case.positions)?, case.positions - rows);
-        let mut task = Task { plan, cache, before, rows, queries, keys, values, out };
+        let mut task = Task { plan, key_heads: case.heads.keys, cache, before, rows, queries, keys, values, out };
         while task.cache.len() < before {
             let rows = FILLED_AT_ONCE.min(before - task.cache.len());
             task.append(rows, ctx)?;
@@ -124,11 +125,12 @@ impl Task {
     /// Bytes of all keys and values.
     pub(super) fn bytes(&self) -> usize {
         let positions = self.before + self.rows;
-        let element = match self.plan.format().dtype() {
-            KvDtype::F32 => 4,
-            _ => 2,
-        };
-        2 * positions * self.plan.kv_width() * element
+        let (numbers, scales) = (2 * positions * self.plan.kv_width(), 2 * positions * self.key_heads);
+        match self.plan.format().dtype() {
+            KvDtype::F32 => 4 * numbers,
+            KvDtype::Int8 => numbers + 4 * scales,
+            _ => 2 * numbers,
+        }
     }
 
     /// Brings the cache to where calls begin.

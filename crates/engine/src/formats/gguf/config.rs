@@ -204,6 +204,14 @@ impl Settings<'_> {
         self.set("attention_bias", has_bias);
     }
 
+    /// The activation of Llama's layers, and which of them have biases.
+    fn biases(&mut self) {
+        self.set("hidden_act", "silu");
+        self.attention_bias();
+        let has_bias = self.has_tensor("blk.0.ffn_up.bias");
+        self.set("mlp_bias", has_bias);
+    }
+
     /// A number under a name of its own, or the default.
     fn number_or(&mut self, name: &str, key: &'static str, default: f64) -> Result<(), LoadError> {
         let number = self.number(key)?.unwrap_or(default);
@@ -314,19 +322,21 @@ pub(super) fn as_json(value: Value<'_>) -> Json {
     }
 }
 
-/// Llama, Mistral, SmolLM2.
+/// Llama, SmolLM2, and Mistral, which is the one with a window.
 pub(super) fn llama(settings: &mut Settings<'_>) -> Result<(), LoadError> {
-    settings.set("hidden_act", "silu");
-    settings.attention_bias();
-    let has_bias = settings.has_tensor("blk.0.ffn_up.bias");
-    settings.set("mlp_bias", has_bias);
+    settings.biases();
+    settings.sliding_window(None)?;
+    if settings.written("sliding_window") > 0 {
+        settings.set("model_type", "mistral");
+    }
     Ok(())
 }
 
 /// SmolLM3: a Llama of which every fourth layer has no rotary embedding.
 pub(super) fn smollm3(settings: &mut Settings<'_>) -> Result<(), LoadError> {
     settings.set("no_rope_layer_interval", 4);
-    llama(settings)
+    settings.biases();
+    Ok(())
 }
 
 /// Qwen2 and Qwen2.5, whose queries, keys and values always have biases.
