@@ -4,8 +4,15 @@ use cke_kernels::Isa;
 
 /// The variables that the kernels read; those beside a flag stand with it.
 fn variables() -> String {
+    // Beside the caps of Isa::NAMES.
+    let amx = if cfg!(target_arch = "x86_64") {
+        "
+                   amx: use AMX, too, by kernels that were not run on hardware"
+    } else {
+        ""
+    };
     format!(
-        "  CKE_ISA          {names}: use no instruction set above it
+        "  CKE_ISA          {names}: use no instruction set above it{amx}
   CKE_REQUIRE_ISA  {names}: fail where another one is in use",
         names = Isa::NAMES
     )

@@ -48,6 +48,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 
+// What tests of the library's inside share with those from outside names it so.
+#[cfg(all(test, target_arch = "x86_64"))]
+extern crate self as cke_kernels;
+
 #[allow(unsafe_code, reason = "caches and outputs of which each thread writes its part")]
 pub mod attention;
 #[allow(unsafe_code, reason = "system calls that have no safe form in std")]

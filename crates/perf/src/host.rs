@@ -28,6 +28,8 @@ pub struct Host {
     pub isa_used: &'static str,
     /// Extensions in use, by name.
     pub features: Vec<&'static str>,
+    /// Extensions of the CPU that are not in use, by name.
+    pub unused_features: Vec<&'static str>,
     /// The family of the cores, whose rates the choice of kernels goes by.
     pub core_family: &'static str,
     /// Level-1 data cache of one core, bytes.
@@ -74,6 +76,7 @@ impl Host {
             isa_detected: cpu.detected_isa().name(),
             isa_used: cpu.isa().name(),
             features: cpu.features().iter().collect(),
+            unused_features: cpu.detected_features().without(cpu.features()).iter().collect(),
             core_family: cpu.core_family().name(),
             l1d_bytes: caches.l1d,
             l2_bytes: caches.l2,
@@ -105,14 +108,13 @@ impl Host {
         let count = |count: Option<usize>| count.map(|count| count.to_string());
         let size = |bytes: Option<u64>| bytes.map(format_bytes);
         let cache = |bytes: usize| Some(if bytes == 0 { "none".to_owned() } else { format_bytes(bytes as u64) });
+        let list = |names: &[&str]| Some(if names.is_empty() { "none".to_owned() } else { names.join(", ") });
         vec![
             ("CPU", self.cpu.clone()),
             ("architecture", Some(self.architecture.to_owned())),
             ("instruction set", Some(format!("{} (the CPU has {})", self.isa_used, self.isa_detected))),
-            (
-                "extensions in use",
-                Some(if self.features.is_empty() { "none".to_owned() } else { self.features.join(", ") }),
-            ),
+            ("extensions in use", list(&self.features)),
+            ("extensions not in use", list(&self.unused_features)),
             ("core family", Some(self.core_family.to_owned())),
             ("level-1 data cache", cache(self.l1d_bytes)),
             ("level-2 cache", cache(self.l2_bytes)),

@@ -12,6 +12,7 @@ pub(super) fn advice(machine: &Host, threads: &DefaultThreads, is_release_build:
         build(is_release_build),
         capped_isa(machine),
         narrow_isa(machine),
+        amx(machine),
         single_cpu(machine),
         affinity(machine),
         quota(machine),
@@ -50,6 +51,22 @@ fn narrow_isa(machine: &Host) -> Option<String> {
             Some(format!("There are no vector kernels for {architecture} yet: everything runs one number at a time."))
         }
     }
+}
+
+fn amx(machine: &Host) -> Option<String> {
+    let has_amx = |names: &[&str]| names.iter().any(|name| name.starts_with("amx_"));
+    if has_amx(&machine.features) {
+        return Some(
+            "AMX is in use, by kernels that were not run on hardware when they were written: compare their results with \
+             those of CKE_ISA=avx512."
+                .to_owned(),
+        );
+    }
+    has_amx(&machine.unused_features).then(|| {
+        "This CPU has AMX. It is not used, since its kernels were not run on hardware: they were tested on tiles in software. \
+         CKE_ISA=amx tries them where Linux permits it."
+            .to_owned()
+    })
 }
 
 fn single_cpu(machine: &Host) -> Option<String> {
@@ -110,6 +127,7 @@ mod tests {
             isa_detected: "avx512",
             isa_used: "avx512",
             features: vec!["avx2", "fma", "avx512"],
+            unused_features: Vec::new(),
             core_family: "Zen 5",
             l1d_bytes: 48 << 10,
             l2_bytes: 1 << 20,
@@ -153,6 +171,8 @@ mod tests {
             (Host { isa_used: "avx2", ..machine() }, "CKE_ISA=avx2"),
             (Host { isa_used: "scalar", isa_detected: "scalar", ..machine() }, "no AVX2 and no AVX-512"),
             (Host { isa_used: "avx2", isa_detected: "avx2", ..machine() }, "no AVX-512 (F"),
+            (Host { unused_features: vec!["amx_int8", "amx_bf16"], ..machine() }, "CKE_ISA=amx"),
+            (Host { features: vec!["avx2", "fma", "avx512", "amx_int8"], ..machine() }, "AMX is in use"),
             (
                 Host { architecture: "riscv64", isa_used: "scalar", isa_detected: "scalar", ..machine() },
                 "no vector kernels for riscv64",

@@ -146,6 +146,7 @@ fn equal_bits_on(scheme: &str, kernel: &str) -> &'static str {
         "f16" | "int8" => "every instruction set",
         _ if AnyFormat::ALL.iter().any(|format| format.name() == scheme) => "every instruction set",
         "bf16" if kernel.contains("_widen_") => "every instruction set",
+        "bf16" if kernel.contains("_tdpbf16ps_") => "CPUs with tdpbf16ps",
         "bf16" => "CPUs with vdpbf16ps",
         _ if kernel.starts_with("scalar_") => "scalar",
         _ => "avx2, avx512, neon",
@@ -197,6 +198,7 @@ mod tests {
         assert!(table.lines().count() < all.len() && table.contains("q5_0, q5_1"), "{table}");
         assert_eq!(family("q4_k", "avx512_vnni_q4_k_4x48"), "avx512 vnni");
         assert_eq!(family("bf16", "avx512_bf16_vdpbf16ps_4x96"), "avx512 vdpbf16ps");
+        assert_eq!(family("bf16", "avx512_amx_bf16_tdpbf16ps_32x32"), "avx512 amx tdpbf16ps");
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn doctor_all_has_every_section() {
         "| machine",
         "core family",
         "extensions in use",
+        "extensions not in use",
         "level-2 cache",
         "transparent huge pages",
         "| scheme",

@@ -16,7 +16,7 @@ pub enum KvDtype {
     F32,
     /// Rounded to bf16, which halves the memory and what generation reads of it. Numbers are rounded, multiplied and summed as by the kernels
     /// of [`gemm::bf16`](crate::gemm::bf16) that the CPU has. Where they widen, results are those of attention in f32 over rounded keys
-    /// and values, in the same bits where kernels of f32 fuse multiply-adds; with `vdpbf16ps`, queries and the weights of values
+    /// and values, in the same bits where kernels of f32 fuse multiply-adds; with `vdpbf16ps` or `tdpbf16ps`, queries and the weights of values
     /// are rounded as well, and the rounded weights are those that add up to the divisor.
     Bf16,
     /// Rounded to eight bits with a scale for each key and each value of a head, a bit more than a quarter of the memory of f32. A KV block is

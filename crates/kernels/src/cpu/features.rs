@@ -54,6 +54,9 @@ impl Features {
     /// The baseline of the architecture.
     pub const NONE: Features = Features(0);
 
+    /// What is used only if somebody asks for it ([`Cpu::with_amx`](super::Cpu::with_amx)): its kernels were never run on hardware.
+    pub const AMX: Features = Features::AMX_INT8.union(Features::AMX_BF16);
+
     /// Both sets together.
     pub const fn union(self, other: Features) -> Features {
         Features(self.0 | other.0)
@@ -62,6 +65,11 @@ impl Features {
     /// What is in both.
     pub const fn intersection(self, other: Features) -> Features {
         Features(self.0 & other.0)
+    }
+
+    /// What is in it, and not in `other`.
+    pub const fn without(self, other: Features) -> Features {
+        Features(self.0 & !other.0)
     }
 
     /// Whether all of `other` is in it.
@@ -112,6 +120,7 @@ mod tests {
         assert!(both.contains(Features::AVX2) && both.contains(both) && both.contains(Features::NONE));
         assert!(!both.contains(Features::AVX512) && !Features::NONE.contains(Features::FMA));
         assert_eq!(both.intersection(Features::FMA | Features::AVX512), Features::FMA);
+        assert_eq!(both.without(Features::FMA | Features::AVX512), Features::AVX2);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Isa {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub const ALL: [Isa; 1] = [Isa::Scalar];
 
-    /// What `CKE_ISA` may be, in words.
+    /// Their names, in words.
     pub const NAMES: &'static str = match Isa::ALL.len() {
         1 => "scalar",
         2 => "scalar or neon",
@@ -62,7 +62,7 @@ impl Isa {
             Isa::Scalar => Features::NONE,
             Isa::Neon => Features::NEON.union(Features::DOTPROD).union(Features::I8MM),
             Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI).union(Features::F16C),
-            Isa::Avx512 => Features::ALL,
+            Isa::Avx512 => Features::ALL.without(Features::AMX),
         }
     }
 
@@ -76,7 +76,7 @@ impl Isa {
         Isa::ALL.into_iter().rfind(|isa| features.contains(isa.needs())).unwrap_or(Isa::Scalar)
     }
 
-    /// The lowest cap that allows `features`.
+    /// The lowest cap that allows `features`; the highest if none does, as those of AMX.
     pub(crate) const fn allowing(features: Features) -> Isa {
         let mut cap = 0;
         while cap + 1 < Isa::ALL.len() && !Isa::ALL[cap].allows().contains(features) {
@@ -85,6 +85,16 @@ impl Isa {
         Isa::ALL[cap]
     }
 }
+
+/// What asks for AMX, as a value of `CKE_ISA`.
+pub(super) const AMX: &str = "amx";
+
+/// What `CKE_ISA` may be, in words.
+pub(super) const CAPS: &str = if cfg!(target_arch = "x86_64") {
+    "scalar, avx2 or avx512, or amx to try kernels that were never run on hardware"
+} else {
+    Isa::NAMES
+};
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,6 +132,10 @@ mod tests {
         if cfg!(target_arch = "x86_64") {
             assert_eq!(Isa::allowing(Features::AVX_VNNI), Isa::Avx2);
             assert_eq!(Isa::allowing(Features::AVX512_BF16), Isa::Avx512);
+            assert_eq!(Isa::allowing(Features::AMX_BF16), Isa::Avx512);
+        }
+        for isa in Isa::ALL {
+            assert_eq!(isa.cap(Features::AMX), Features::NONE);
         }
     }
 }

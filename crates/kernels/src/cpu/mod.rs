@@ -1,7 +1,9 @@
 //! What this CPU can do: its instruction set extensions, caches and core family, read once.
 //!
-//! The environment variable `CKE_ISA` (`scalar`, `avx2` or `avx512`) caps what is used; it can never raise it.
+//! The environment variable `CKE_ISA` (`scalar`, `avx2` or `avx512`) caps what is used. `amx` asks for AMX, which is not used otherwise.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod caches;
 mod core_family;
 mod features;
@@ -25,7 +27,7 @@ pub enum CpuError {
     #[error("unknown instruction set {0:?}: wanted {names}", names = Isa::NAMES)]
     UnknownIsa(String),
     /// `CKE_ISA` is set to an unknown name.
-    #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = Isa::NAMES)]
+    #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = isa::CAPS)]
     BadCap(String),
     /// `CKE_REQUIRE_ISA` names an ISA that is not the one in use.
     #[error("CKE_REQUIRE_ISA={wanted} but {found} is in use (this CPU has {detected})")]
@@ -65,18 +67,19 @@ impl Cpu {
         let (detected, identity) = (read::features(), read::identity());
         let family = read::family_of(&identity, detected);
         let machine = Cpu {
-            features: detected,
+            features: detected.without(Features::AMX),
             detected,
             caches: read::caches(&identity),
             family,
             brand: read::brand(&identity),
         };
         let cpu = match std::env::var("CKE_ISA") {
+            Ok(cap) if cap == isa::AMX && cfg!(target_arch = "x86_64") => machine.with_amx(),
             Ok(cap) if !cap.is_empty() => machine.capped(cap.parse().map_err(|_| CpuError::BadCap(cap))?),
             _ => machine,
         };
         match std::env::var("CKE_REQUIRE_ISA") {
-            Ok(wanted) if !wanted.is_empty() && wanted != cpu.isa().name() => {
+            Ok(wanted) if !wanted.is_empty() && wanted != cpu.isa().name() && !cpu.is_amx(&wanted) => {
                 Err(CpuError::RequiredIsa { wanted, found: cpu.isa(), detected: cpu.detected_isa() })
             }
             _ => Ok(cpu),
@@ -86,6 +89,21 @@ impl Cpu {
     /// The same CPU with nothing above `cap` in use.
     pub fn capped(&self, cap: Isa) -> Cpu {
         Cpu { features: cap.cap(self.features), ..*self }
+    }
+
+    /// The same CPU with AMX in use, if it has AMX beside AVX-512 and the system permits it. Its kernels were never run on hardware: they were
+    /// tested on tiles in software.
+    pub fn with_amx(&self) -> Cpu {
+        let amx = self.detected.intersection(Features::AMX);
+        let is_usable = amx != Features::NONE && self.has(Isa::Avx512.needs());
+        #[cfg(target_arch = "x86_64")]
+        let is_usable = is_usable && amx::is_permitted();
+        Cpu { features: if is_usable { self.features | amx } else { self.features }, ..*self }
+    }
+
+    /// Whether `name` is that of AMX, and some of it in use.
+    fn is_amx(&self, name: &str) -> bool {
+        name == isa::AMX && self.features.intersection(Features::AMX) != Features::NONE
     }
 
     /// Whether code that needs these extensions may run.
@@ -143,6 +161,19 @@ mod tests {
             assert!(capped.isa() <= cap && capped.isa() <= cpu.isa());
             assert!(cpu.has(capped.features()) && capped.has(Features::NONE));
         }
+    }
+
+    #[test]
+    fn amx_is_used_only_if_asked_for_and_not_under_a_cap() {
+        let found = *Cpu::host().expect("the environment names no bad ISA");
+        let cpu = Cpu { features: found.features.without(Features::AMX), ..found };
+        let with_amx = cpu.with_amx();
+        assert!(with_amx.has(cpu.features()) && !with_amx.capped(Isa::Avx512).has(Features::AMX_INT8));
+        assert_eq!(with_amx.isa(), cpu.isa());
+        let without = Cpu { detected: cpu.detected.without(Features::AMX), ..cpu };
+        assert_eq!(without.with_amx().features(), cpu.features());
+        let asked_of_avx2 = cpu.capped(Isa::Avx2).with_amx();
+        assert_eq!(asked_of_avx2.features(), cpu.capped(Isa::Avx2).features());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Sources: Intel SDM volume 2A, CPUID leaves 0, 1 and 4; AMD APM volume 3, functions 8000_0002 to 8000_0004 and 8000_001D.
 
-use super::{Caches, CoreFamily, Features};
+use super::{Caches, CoreFamily, Features, amx};
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 /// Vendor, family and model of a CPU: the result of CPUID functions 0 and 1.
@@ -27,6 +27,7 @@ pub(super) fn features() -> Features {
         | Features::AVX512_BF16.if_there(is_x86_feature_detected!("avx512bf16"))
         | Features::AVX_VNNI.if_there(is_x86_feature_detected!("avxvnni"))
         | Features::F16C.if_there(is_x86_feature_detected!("f16c"))
+        | amx::features()
 }
 
 pub(super) fn identity() -> Identity {

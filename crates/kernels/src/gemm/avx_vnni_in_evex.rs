@@ -53,6 +53,7 @@ macro_rules! check_int8 {
             NEEDS,
             &[$(&[int8::tile::avx_vnni_in_evex::<$group, $whole, $rows>]),*],
             QuadRows::Offset,
+            None,
         );
         check(&KERNEL);
     }};

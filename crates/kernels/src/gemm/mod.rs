@@ -20,6 +20,8 @@
 //! kernels; everything else here belongs to these.
 
 #[cfg(all(test, target_arch = "x86_64"))]
+mod amx_in_software;
+#[cfg(all(test, target_arch = "x86_64"))]
 mod avx_vnni_in_evex;
 mod batch;
 pub mod bf16;

@@ -20,7 +20,9 @@ use crate::scheme::{self, Int8By, Int8Kernels, Scheme};
 use crate::simd::{Entry, QuadRows, Scalar};
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use super::micro::tile_block::every_size;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Amx, Avx2, Avx512};
 
 /// `tile_functions!(Avx2, Outer, f32, [1 2 3], [1 2])`: the table of functions of a microkernel, one for each number of rows and of
 /// vectors, made of a [`Body`](crate::simd::Body) with these two parameters for an instruction set.
@@ -169,6 +171,12 @@ macro_rules! int8 {
             fn kernels() -> &'static [&'static [Microkernel<Self>]] {
                 static KERNELS: &[&[Microkernel<Int8By<$group, $whole>>]] = &[
                     #[cfg(target_arch = "x86_64")]
+                    &[int8::tile::tile_record::<Amx, $group, $whole>(
+                        concat!("avx512_amx_", $name, "_32x32"),
+                        AMX_INT8,
+                        every_size!(int8::tile::amx::<$group, $whole>),
+                    )],
+                    #[cfg(target_arch = "x86_64")]
                     &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3])],
                     #[cfg(target_arch = "x86_64")]
                     &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, "12x16", [1 2 3 4 5 6 7 8 9 10 11 12])],
@@ -194,7 +202,7 @@ macro_rules! int8 {
         &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
     };
     (@make $isa:literal, $name:literal, $needs:expr, $rows:ident, $tile:literal, $functions:expr) => {
-        int8::record(concat!($isa, "_", $name, "_", $tile), $needs, $functions, QuadRows::$rows)
+        int8::record(concat!($isa, "_", $name, "_", $tile), $needs, $functions, QuadRows::$rows, None)
     };
 }
 
@@ -252,6 +260,13 @@ macro_rules! grouped {
 
 #[cfg(target_arch = "x86_64")]
 const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
+#[cfg(target_arch = "x86_64")]
+const AVX512_BF16: Features = Isa::Avx512.needs().union(Features::AVX512_BF16);
+// AMX also needs that somebody asks for it: no machine has run it yet.
+#[cfg(target_arch = "x86_64")]
+const AMX_INT8: Features = AVX512_VNNI.union(Features::AMX_INT8);
+#[cfg(target_arch = "x86_64")]
+const AMX_BF16: Features = AVX512_BF16.union(Features::AMX_BF16);
 #[cfg(target_arch = "x86_64")]
 const AVX_VNNI: Features = Isa::Avx2.needs().union(Features::AVX_VNNI);
 #[cfg(target_arch = "x86_64")]
@@ -331,6 +346,8 @@ macro_rules! widen_by_loops {
 /// [`bf16`](super::bf16) a group computes by is part of its kernels' names.
 pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
     #[cfg(target_arch = "x86_64")]
+    BF16_AMX,
+    #[cfg(target_arch = "x86_64")]
     BF16_AVX512_BF16,
     #[cfg(target_arch = "x86_64")]
     BF16_AVX512,
@@ -341,15 +358,15 @@ pub(crate) static BF16: &[&[Microkernel<scheme::Bf16>]] = &[
     BF16_SCALAR,
 ];
 
+#[cfg(target_arch = "x86_64")]
+static BF16_AMX: &[Microkernel<scheme::Bf16>] =
+    &[bf16::tiles::record::<Amx>("avx512_amx_bf16_tdpbf16ps_32x32", AMX_BF16, every_size!(bf16::tiles::amx))];
+
 /// `pairs!("name", [1 2 3], [1 2])`: one record of `vdpbf16ps`.
 #[cfg(target_arch = "x86_64")]
 macro_rules! pairs {
     ($name:literal, $rows:tt, $vectors:tt) => {
-        bf16::pairing(
-            $name,
-            Isa::Avx512.needs().union(Features::AVX512_BF16),
-            half_functions!(bf16::avx512_bf16, $rows, $vectors),
-        )
+        bf16::pairing($name, AVX512_BF16, half_functions!(bf16::avx512_bf16, $rows, $vectors))
     };
 }
 
@@ -417,7 +434,10 @@ mod tests {
             let name = kernel.name();
             let (isa, rest) = name.split_once(&format!("_{}_", S::NAME)).expect("ISA, scheme and tile");
             // Kernels in blocks may name their arithmetic.
-            let tile = rest.strip_prefix("widen_").or(rest.strip_prefix("vdpbf16ps_")).unwrap_or(rest);
+            let tile = ["widen_", "vdpbf16ps_", "tdpbf16ps_"]
+                .into_iter()
+                .find_map(|name| rest.strip_prefix(name))
+                .unwrap_or(rest);
             assert_eq!(tile, format!("{form}{mr}x{nr}"), "{name}");
             assert!(isa.starts_with(kernel.isa().name()) || isa.contains("vnni"), "{name}");
             let functions = kernel.tiles.functions;

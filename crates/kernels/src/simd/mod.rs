@@ -15,6 +15,8 @@ pub mod math;
 mod quads;
 mod quantize;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 /// Methods of two vectors that are one intrinsic each, whose instruction set `self` proves.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -57,6 +59,10 @@ pub(crate) use quads::Evex;
 pub(crate) use quads::NeonDot;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use tiles::SoftwareTiles;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use tiles::{Amx, TILE_ROW_BYTES, TILE_ROWS, TileConfig, TileUnit};
 #[cfg(target_arch = "x86_64")]
 pub use {avx2::Avx2, avx512::Avx512};
 

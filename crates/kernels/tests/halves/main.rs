@@ -7,7 +7,7 @@ mod page_borders;
 
 use cke_kernels::gemm::{
     Blocking, BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Ctx, Epilogue, Form, GemmPlan, Layout, Matrices, RowBuf, Shape,
-    check_prepared_kernel, supported,
+    Supported, check_prepared_kernel, supported,
 };
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{Bf16, F16, F32};
@@ -17,8 +17,26 @@ use cke_kernels::view::{MatMut, MatRef};
 use cke_kernels::{Cpu, Isa};
 use cke_testkit::Data;
 use cke_testkit::tolerance::{assert_close, gemm_bound};
-use oracle::{Case, Half, bits, kernels};
+use oracle::{Arithmetic, Case, Half, bits};
 use page_borders::{Border, product_at};
+use std::io::Write;
+use std::sync::Mutex;
+
+/// Every kernel that this CPU can run; those that it cannot are named once for each scheme, past the capture of the test harness.
+fn kernels<S: Half>() -> Vec<Supported<S>> {
+    static REPORTED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    let cpu = Cpu::host().unwrap();
+    let mut reported = REPORTED.lock().unwrap();
+    if !reported.contains(&S::NAME) {
+        reported.push(S::NAME);
+        for record in S::records().filter(|record| !cpu.has(record.needs())) {
+            let line =
+                format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu.features());
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+        }
+    }
+    S::records().filter_map(|record| record.on(cpu)).collect()
+}
 
 /// Each test for every scheme.
 macro_rules! tests {
@@ -99,9 +117,8 @@ fn products_of_every_height_stay_within_the_bound_of_the_rounded_operands<S: Hal
 
 fn every_height_at_every_depth_has_the_promised_bits<S: Half>() {
     let kernels = kernels::<S>();
-    for widens in [false, true] {
-        // Kernels of one arithmetic promise the same.
-        let kernels: Vec<_> = kernels.iter().filter(|&&kernel| S::widens(kernel) == widens).collect();
+    for arithmetic in [Arithmetic::Widened, Arithmetic::Paired, Arithmetic::Tiled] {
+        let kernels: Vec<_> = kernels.iter().filter(|&&kernel| S::arithmetic(kernel) == arithmetic).collect();
         let most = kernels.iter().map(|kernel| 3 * kernel.tile().mr).max().unwrap_or(0);
         for k in (1..=266).take_while(|_| most > 0) {
             // Columns of one panel to six, which is as many as a tile has.
@@ -121,7 +138,7 @@ fn every_height_at_every_depth_has_the_promised_bits<S: Half>() {
 }
 
 fn widening_has_the_bits_of_f32_products_with_rounded_weights<S: Half>() {
-    let fused = |kernel: &cke_kernels::gemm::Supported<F32>| kernel.record().isa() != Isa::Scalar;
+    let fused = |kernel: &Supported<F32>| kernel.record().isa() != Isa::Scalar;
     let cpu = Cpu::host().unwrap();
     for plain in supported::<F32>(cpu, Form::Outer).filter(fused) {
         for kernel in kernels::<S>().into_iter().filter(|&kernel| S::widens(kernel)) {

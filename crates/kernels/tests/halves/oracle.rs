@@ -7,8 +7,6 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Parallel;
 use cke_kernels::view::{MatMut, MatRef};
 use cke_testkit::Data;
-use std::io::Write;
-use std::sync::Mutex;
 
 /// Weights of 16 bits.
 pub(crate) trait Half: Scheme<A = f32, B = f32, C = f32> {
@@ -18,10 +16,26 @@ pub(crate) trait Half: Scheme<A = f32, B = f32, C = f32> {
     /// The nearest weight, the even one of two; not by bits.
     fn rounded(x: f32) -> f32;
 
-    /// Whether the kernel multiplies weights in f32, and rows as they are.
-    fn widens(_kernel: Supported<Self>) -> bool {
-        true
+    /// How the kernel computes.
+    fn arithmetic(_kernel: Supported<Self>) -> Arithmetic {
+        Arithmetic::Widened
     }
+
+    /// Whether the kernel multiplies weights in f32, and rows as they are.
+    fn widens(kernel: Supported<Self>) -> bool {
+        Self::arithmetic(kernel) == Arithmetic::Widened
+    }
+}
+
+/// Kernels of one arithmetic promise the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    /// In f32.
+    Widened,
+    /// In pairs of one row and column, by `vdpbf16ps`.
+    Paired,
+    /// In tiles of pairs, by `tdpbf16ps`.
+    Tiled,
 }
 
 impl Half for Bf16 {
@@ -31,8 +45,12 @@ impl Half for Bf16 {
         rounded(x, 8, -126, 128)
     }
 
-    fn widens(kernel: Supported<Bf16>) -> bool {
-        bf16::widens(kernel)
+    fn arithmetic(kernel: Supported<Bf16>) -> Arithmetic {
+        match kernel.record().name() {
+            _ if bf16::widens(kernel) => Arithmetic::Widened,
+            name if name.contains("tdpbf16ps") => Arithmetic::Tiled,
+            _ => Arithmetic::Paired,
+        }
     }
 }
 
@@ -55,23 +73,7 @@ fn rounded(x: f32, bits: i32, least: i32, end: i32) -> f32 {
     if nearest.abs() < 2f64.powi(end) { nearest as f32 } else { f32::INFINITY.copysign(x) }
 }
 
-/// Every kernel that this CPU can run; those that it cannot are named once for each scheme, past the capture of the test harness.
-pub(crate) fn kernels<S: Half>() -> Vec<Supported<S>> {
-    static REPORTED: Mutex<Vec<&str>> = Mutex::new(Vec::new());
-    let cpu = Cpu::host().unwrap();
-    let mut reported = REPORTED.lock().unwrap();
-    if !reported.contains(&S::NAME) {
-        reported.push(S::NAME);
-        for record in S::records().filter(|record| !cpu.has(record.needs())) {
-            let line =
-                format!("\nignored: {} needs {}, in use are {}\n", record.name(), record.needs(), cpu.features());
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
-        }
-    }
-    S::records().filter_map(|record| record.on(cpu)).collect()
-}
-
-/// A number that is not denormal, or the zero that `vdpbf16ps` takes it for.
+/// A number that is not denormal, or the zero that the instructions of pairs take it for.
 fn flushed(x: f32) -> f32 {
     if x.is_subnormal() { 0f32.copysign(x) } else { x }
 }
@@ -153,7 +155,11 @@ impl Case {
     /// The bits that the kernel promises.
     pub(crate) fn wanted<S: Half>(&self, kernel: Supported<S>) -> Vec<f32> {
         let operands = self.rounded_for(kernel);
-        let sum_of = if S::widens(kernel) { Case::fused } else { Case::paired };
+        let sum_of = match S::arithmetic(kernel) {
+            Arithmetic::Widened => Case::fused,
+            Arithmetic::Paired => Case::paired,
+            Arithmetic::Tiled => Case::tiled,
+        };
         let element = |at: usize| {
             let sums = chains(self.k).map(|chain| sum_of(&operands, at / self.n, at % self.n, chain));
             sums.reduce(|total, sum| total + sum).unwrap_or(0.0)
@@ -173,6 +179,21 @@ impl Case {
             false => sum + 0.0,
         };
         chain.step_by(2).fold(0.0, |sum, p| product(product(sum, p + 1), p))
+    }
+
+    /// A chain of `tdpbf16ps`: of each 32 steps the even and the odd ones apart.
+    fn tiled(&self, i: usize, j: usize, chain: std::ops::Range<usize>) -> f32 {
+        let half = |steps: std::ops::Range<usize>| {
+            steps.step_by(2).fold(0.0, |sum, p| {
+                flushed(flushed(self.a[i * self.k + p]).mul_add(flushed(self.b[p * self.n + j]), sum))
+            })
+        };
+        let end = chain.end;
+        // Where nothing but zeros of a sign is added, the sign is +.
+        chain.step_by(32).fold(0.0, |sum, first| {
+            let end = end.min(first + 32);
+            flushed(sum + flushed(half(first..end) + half(first + 1..end))) + 0.0
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The kernel's definition leaves no freedom: results are compared bit by bit, on every instruction set of this CPU.
 
+mod case;
 #[path = "../support/page_borders.rs"]
 mod page_borders;
 mod scales;

@@ -1,8 +1,9 @@
 //! Every number of rows of up to three tiles with every K of up to two groups and a bit, and operands at the borders of their memory.
 
 use crate::bits;
+use crate::case::Case;
 use crate::page_borders::{Border, product_at};
-use crate::scales::{Case, kernels};
+use crate::scales::kernels;
 use cke_kernels::scheme::{Int8By, Int8Kernels};
 use cke_kernels::threads::Serial;
 

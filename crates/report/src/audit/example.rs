@@ -26,6 +26,7 @@ pub(crate) fn machine() -> Machine {
         isa_detected: "avx512",
         isa_used: "avx512",
         features: vec!["avx2", "fma", "avx512"],
+        unused_features: Vec::new(),
         core_family: "Zen 5",
         l1d_bytes: 32 << 10,
         l2_bytes: 1 << 20,

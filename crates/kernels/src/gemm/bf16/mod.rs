@@ -6,19 +6,21 @@
 //!
 //! A rounded weight is the nearest number of eight significant bits, the even one of two. Infinities stay, finite numbers beyond the
 //! largest bf16 become infinite as in any rounding, NaN stays NaN and becomes quiet, denormal numbers are rounded like others. All kernels
-//! read the same packed weights, and compute from them by one of two arithmetics, whose results differ:
+//! read the same packed weights, and compute from them by one of three arithmetics, whose results differ:
 //!
 //! | kernels | rows | products and sums | denormal numbers | equal bits |
 //! |---|---|---|---|---|
 //! | `widen` | as they are | weights are widened to f32, which is exact, and multiplied by fused multiply-adds in the order of k | kept | on every instruction set: those of a product in f32, fused, with rounded weights |
 //! | `vdpbf16ps` | rounded as weights are | two products at a time, the second of a pair first, each added by a fused multiply-add that rounds to nearest whatever the thread's mode is and raises no flag | operands count as zeros, and so do the sums of a chain | on all CPUs that follow the instruction's description |
+//! | `tdpbf16ps` | rounded as weights are | in steps of 32 products: those of even places and those of odd ones apart, each by fused multiply-adds from zero; both sums are added, and the result to the chain's. Rounds to nearest whatever the thread's mode is and raises no flag | as with `vdpbf16ps` | as with `vdpbf16ps` |
 //!
-//! In both, the bits of a row depend on that row and on K alone: not on other rows, tiles, blocks or threads. Both stay within
-//! γ(K + 2)·|A|·|B| of the exact product of the rounded operands, γ(n) = n·ε / (1 − n·ε) with ε = 2⁻²⁴; `vdpbf16ps` has 2·K·2⁻¹²⁶ and
-//! the denormal operands on top. To round the rows of the first family would make it slower and less accurate.
+//! In all, the bits of a row depend on that row and on K alone: not on other rows, tiles, blocks or threads. All stay within
+//! γ(K + 2)·|A|·|B| of the exact product of the rounded operands, γ(n) = n·ε / (1 − n·ε) with ε = 2⁻²⁴; the last two have 2·K·2⁻¹²⁶ and
+//! the denormal operands on top. No hardware has run the kernels of `tdpbf16ps` yet, which are chosen only if somebody asks for AMX
+//! ([`Cpu::with_amx`](crate::Cpu::with_amx)). To round the rows of the first family would make it slower and less accurate.
 //!
-//! Source: Intel SDM volume 2, VDPBF16PS: "FP32 FMA with DAZ in, FTZ out and RNE rounding. MXCSR neither consulted nor updated", and the
-//! order of a pair.
+//! Source: Intel SDM volume 2, TDPBF16PS and VDPBF16PS: "FP32 FMA with DAZ in, FTZ out and RNE rounding. MXCSR neither consulted nor
+//! updated", and the order of sums.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod pairs;
@@ -29,6 +31,8 @@ mod rows;
 pub(super) mod tile;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod tile;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod tiles;
 
 use super::halves::{Half, PAIR};
 use super::microkernel::Supported;
@@ -75,5 +79,5 @@ pub(super) const fn pairing(
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
 ) -> Microkernel<Bf16> {
-    record(name, needs, COLS, functions, (rows::FORMAT, rows::prepare))
+    record(name, needs, COLS, functions, (rows::FORMAT, rows::prepare), None)
 }

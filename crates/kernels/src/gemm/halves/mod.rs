@@ -6,7 +6,7 @@ pub(super) mod tile;
 
 use super::format::{KBlocks, RowFormat};
 use super::micro::copy::CopyBlock;
-use super::microkernel::{KernelParts, Microkernel};
+use super::microkernel::{KernelParts, Microkernel, Session};
 use super::panel::{PrepareFn, Rows};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
@@ -41,16 +41,17 @@ pub(super) const fn widening<H: Half, V: Entry<CopyBlock<f32>>>(
     lanes: usize,
     functions: &'static [&'static [TileFn<f32>]],
 ) -> Microkernel<H> {
-    record(name, needs, lanes, functions, (RowFormat::of_elements::<f32>(F32::NAME), Rows::prepare::<F32, V>))
+    record(name, needs, lanes, functions, (RowFormat::of_elements::<f32>(F32::NAME), Rows::prepare::<F32, V>), None)
 }
 
-/// A kernel whose rows have a format, and what prepares them.
+/// A kernel whose rows have a format, what prepares them, and the session that its functions need.
 pub(super) const fn record<H: Half>(
     name: &'static str,
     needs: Features,
     lanes: usize,
     functions: &'static [&'static [TileFn<f32>]],
     (rows, prepare): (RowFormat, PrepareFn<H>),
+    session: Option<Session>,
 ) -> Microkernel<H> {
     // SAFETY: the functions of `tile.rs` read the blocks of the steps of a call, and write as the f32 kernels do; what prepares rows asks
     // for no more than the kernel needs, and `panel::pack` for nothing.
@@ -66,7 +67,7 @@ pub(super) const fn record<H: Half>(
             pack: panel::pack::<H>,
             column: panel::read::<H>,
             prepare,
-            session: None,
+            session,
         })
     }
 }

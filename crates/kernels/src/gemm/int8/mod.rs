@@ -22,7 +22,7 @@ mod rows;
 pub(super) mod tile;
 
 use super::format::KBlocks;
-use super::microkernel::{KernelParts, Microkernel};
+use super::microkernel::{KernelParts, Microkernel, Session};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
 use crate::scheme::{Int8By, Int8Kernels};
@@ -43,12 +43,14 @@ pub(super) const fn record<const GROUP: usize, const WHOLE: bool>(
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
     rows: QuadRows,
+    session: Option<Session>,
 ) -> Microkernel<Int8By<GROUP, WHOLE>>
 where
     Int8By<GROUP, WHOLE>: Int8Kernels,
 {
-    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call and leave C to `SumsInMemory`; those of `rows.rs` and
-    // `columns.rs` ask for AVX2 at most, which every kernel of such rows needs, or for AVX-512 where `needs` contain it.
+    // SAFETY: the functions of `tile.rs` read whole blocks of the steps of a call, in the session given, and leave C to `SumsInMemory`;
+    // those of `rows.rs` and `columns.rs` ask for AVX2 at most, which every kernel of such rows needs, or for AVX-512 where `needs` contain
+    // it.
     unsafe {
         Microkernel::from_parts(KernelParts {
             name,
@@ -61,7 +63,7 @@ where
             pack: columns::pack::<GROUP, WHOLE>,
             column: columns::read::<GROUP, WHOLE>,
             prepare: rows::prepare_as::<GROUP, WHOLE>(rows, needs),
-            session: None,
+            session,
         })
     }
 }

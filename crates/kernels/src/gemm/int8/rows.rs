@@ -49,6 +49,8 @@ where
     Int8By<GROUP, WHOLE>: Int8Kernels,
 {
     match rows {
+        #[cfg(target_arch = "x86_64")]
+        QuadRows::Bytes if needs.contains(Isa::Avx512.needs()) => bytes_avx512::<GROUP, WHOLE>,
         QuadRows::Bytes => bytes::<GROUP, WHOLE>,
         #[cfg(target_arch = "x86_64")]
         QuadRows::Offset if needs.contains(Isa::Avx512.needs()) => offset_avx512::<GROUP, WHOLE>,
@@ -67,6 +69,20 @@ where
 /// None: the type of [`PrepareFn`](crate::gemm::PrepareFn) is unsafe.
 pub(super) unsafe fn bytes<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
     prepare::<GROUP, WHOLE, _, _>(Scalar, block, |q, out| *out = q.map(|q| q as u8));
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(super) unsafe fn bytes_avx512<const GROUP: usize, const WHOLE: bool>(block: RowBlock<'_, f32>) {
+    // SAFETY: promised by the caller.
+    prepare::<GROUP, WHOLE, _, _>(unsafe { Avx512::assume() }, block, |q, out: &mut [u8; PART]| {
+        // A loop, as in `store_offset`.
+        for (out, q) in out.iter_mut().zip(q) {
+            *out = q as u8;
+        }
+    });
 }
 
 /// # Safety

@@ -102,12 +102,15 @@ pub(in crate::gemm) fn add_scaled<S: Simd<f32>, const LANES: usize>(
     scales: [f32; LANES],
     products: [f32; LANES],
 ) -> [f32; LANES] {
-    let scales = if const { S::LANES == 1 } {
-        [factor * scales[0]; LANES]
+    let mut factors = scales;
+    if const { S::LANES == 1 } {
+        for lane in 0..LANES {
+            factors[lane] = factor * scales[lane];
+        }
     } else {
-        of_register(s, s.mul(s.splat(factor), to_register(s, scales)))
-    };
-    multiply_add(s, sum, scales, products)
+        factors = of_register(s, s.mul(s.splat(factor), to_register(s, scales)));
+    }
+    multiply_add(s, sum, factors, products)
 }
 
 /// sum + a · b in each lane, rounded once. By vectors: the compiler does not see one in a loop over four lanes.
@@ -130,14 +133,14 @@ pub(in crate::gemm) fn multiply_add<S: Simd<f32>, const LANES: usize>(
 
 #[inline(always)]
 fn to_register<S: Simd<f32>, const LANES: usize>(s: S, x: [f32; LANES]) -> S::Reg {
-    const { assert!(LANES == S::LANES, "wanted a vector of the instruction set") };
+    const { assert!(LANES == S::LANES || S::LANES == 1, "wanted a vector of the instruction set, if it has vectors") };
     // SAFETY: LANES elements.
     unsafe { s.load(x.as_ptr()) }
 }
 
 #[inline(always)]
 fn of_register<S: Simd<f32>, const LANES: usize>(s: S, v: S::Reg) -> [f32; LANES] {
-    const { assert!(LANES == S::LANES, "wanted a vector of the instruction set") };
+    const { assert!(LANES == S::LANES || S::LANES == 1, "wanted a vector of the instruction set, if it has vectors") };
     let mut x = [0.0; LANES];
     // SAFETY: LANES elements.
     unsafe { s.store(x.as_mut_ptr(), v) };

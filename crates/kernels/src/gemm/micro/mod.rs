@@ -8,3 +8,5 @@ pub(super) mod operands;
 pub(super) mod outer;
 pub(super) mod row_steps;
 pub(super) mod sweep;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod tile_block;

@@ -3,6 +3,7 @@
 use super::{LENGTHS, Layer, SIZES, assert_refused};
 use crate::each_isa;
 use cke_kernels::attention::{AttentionPlan, KvDtype, Mask};
+use cke_kernels::cpu::Features;
 use cke_kernels::threads::ThreadPool;
 use cke_kernels::{Cpu, Isa};
 use cke_testkit::tolerance::assert_identical;
@@ -14,9 +15,18 @@ fn rounding(cpu: &Cpu, size: (usize, usize, usize), len: usize) -> Layer {
     Layer { plan: layer.plan.with_kv(KvDtype::Bf16), ..layer }
 }
 
+/// Calls `test` for each instruction set in use, and with AMX if the environment asks for it.
+fn each_cpu(mut test: impl FnMut(&Cpu)) {
+    each_isa(&mut test);
+    let host = Cpu::host().expect("the environment names no bad ISA");
+    if host.has(Features::AMX_BF16) {
+        test(host);
+    }
+}
+
 /// Whether queries and weights are rounded, too.
 pub(super) fn rounds_all(layer: &Layer) -> bool {
-    layer.plan.kernel_name().contains("vdpbf16ps")
+    ["vdpbf16ps", "tdpbf16ps"].iter().any(|name| layer.plan.kernel_name().contains(name))
 }
 
 /// The same with numbers that are rounded already.
@@ -41,7 +51,7 @@ fn check(layer: Layer, case: &str, found: &[f32], mask: Mask) {
 
 #[test]
 fn attention_in_bf16_is_that_of_rounded_keys_and_values() {
-    each_isa(|cpu| {
+    each_cpu(|cpu| {
         for size in SIZES {
             for len in LENGTHS {
                 let layer = rounding(cpu, size, len);
@@ -56,7 +66,7 @@ fn attention_in_bf16_is_that_of_rounded_keys_and_values() {
 
 #[test]
 fn attention_in_bf16_over_several_kv_blocks_matches_oracle() {
-    each_isa(|cpu| {
+    each_cpu(|cpu| {
         for mask in [Mask::Full, Mask::Causal, Mask::Window(333)] {
             let layer = rounding(cpu, (2, 1, 9), 1301);
             let found = layer.whole(mask, 2);
@@ -88,7 +98,7 @@ fn attention_in_bf16_has_the_bits_of_f32_where_both_fuse() {
 
 #[test]
 fn attention_in_bf16_in_pieces_on_threads_has_same_bits() {
-    each_isa(|cpu| {
+    each_cpu(|cpu| {
         for size in [(3, 3, 17), (4, 1, 64), (1, 1, 1)] {
             let layer = rounding(cpu, size, 601);
             let whole = layer.whole(Mask::Causal, 1);
@@ -104,7 +114,7 @@ fn attention_in_bf16_in_pieces_on_threads_has_same_bits() {
 /// A position beside one that is kept, and one in the place of a forgotten one.
 #[test]
 fn truncated_cache_in_bf16_forgets() {
-    each_isa(|cpu| {
+    each_cpu(|cpu| {
         let (layer, pool, width) = (rounding(cpu, (2, 2, 17), 40), ThreadPool::new(1).unwrap(), 34);
         let whole = layer.whole(Mask::Causal, 1);
         for kept in [4, 5] {

@@ -8,7 +8,7 @@ use crate::gemm::tile_args::TileArgs;
 use crate::simd::Quads;
 
 /// Steps of K whose products fit 32 bits: each is below 255 · 127, of an unsigned row.
-const EXACT_STEPS: usize = 1 << 16;
+pub(super) const EXACT_STEPS: usize = 1 << 16;
 
 /// # Safety
 /// As [`tile`](super::tile), for all of K.
