@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the README's charts from the committed results: docs/results/*.json to docs/*.svg.
+# Draws the README's charts from the committed results, docs/results/*.json to docs/*.svg, and makes the tables of documents from them.
 #
 #     tools/peers/charts.sh [CKE]        (default: target/release/cke)
 set -eu
@@ -21,3 +21,4 @@ done
 for suite in smollm2-prompt smollm2-generation; do
     "$cke" chart docs/results/gguf.json --only "$suite" --out "docs/$suite.svg"
 done
+python3 tools/peers/report.py README.md docs/performance.md

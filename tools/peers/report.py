@@ -1,9 +1,17 @@
-"""The results as a file that is committed, and as tables."""
+"""The results as a file that is committed, and as tables.
+
+    report.py [RESULTS.json]        prints the tables of a file (default: docs/results/models.json)
+    report.py DOCUMENT.md …         makes the tables of documents anew
+
+A document has tables of docs/results/NAME.json between the lines `<!-- NAME.json -->` and `<!-- end of NAME.json -->`; behind a colon the first
+may name the suites that are wanted.
+"""
 
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -12,6 +20,8 @@ from pathlib import Path
 
 import lowp_tables
 import workloads
+
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 
 # Rounds that differ by more than this share of their median are shown.
 WIDE = 0.1
@@ -106,15 +116,23 @@ def in_f32(test, tests):
     return entry_of(next(same, {"entries": []}), workloads.CKE)
 
 
-def write_into(file, name, results):
-    """Puts all tables between the two marks of a document that have this name."""
-    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    text = file.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found or not found_end:
-        sys.exit(f"error: {file}: wanted the lines {begin.strip()} and {end.strip()}")
-    file.write_text(before + begin + tables(results) + "\n" + end + after, encoding="utf-8")
+MARKED = re.compile(r"(<!-- (?P<name>[\w.-]+\.json)(?:: (?P<suites>[\w ,.-]+?))? -->\n).*?(\n<!-- end of (?P=name) -->)", re.DOTALL)
+
+
+def update(document):
+    """Makes the tables between the marks of a document anew."""
+
+    def anew(mark):
+        results = json.loads((RESULTS / mark["name"]).read_text(encoding="utf-8"))
+        if mark["suites"]:
+            wanted = mark["suites"].split(", ")
+            results["tests"] = [test for test in results["tests"] if test["suite"] in wanted]
+        return mark[1] + tables(results) + "\n" + mark[4]
+
+    text, count = MARKED.subn(anew, document.read_text(encoding="utf-8"))
+    if count == 0:
+        sys.exit(f"error: {document}: wanted the lines <!-- NAME.json --> and <!-- end of NAME.json -->, found none")
+    document.write_text(text, encoding="utf-8")
 
 
 def entry_of(test, name):
@@ -152,10 +170,14 @@ def share_of_limit(test):
     return f"{100 * statistics.median(rate / limit for rate, limit in zip(own['rounds'], test['limits'])):.0f}%"
 
 
+def main():
+    files = [Path(argument) for argument in sys.argv[1:]] or [RESULTS / "models.json"]
+    for file in files:
+        if file.suffix == ".md":
+            update(file)
+        else:
+            print_tables(json.loads(file.read_text(encoding="utf-8")))
+
+
 if __name__ == "__main__":
-    RESULTS = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "docs" / "results" / "models.json"
-    FOUND = json.loads(RESULTS.read_text(encoding="utf-8"))
-    if len(sys.argv) > 2:
-        write_into(Path(sys.argv[2]), RESULTS.name, FOUND)
-    else:
-        print_tables(FOUND)
+    main()

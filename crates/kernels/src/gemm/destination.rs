@@ -6,7 +6,6 @@ use super::rows::RowBuf;
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_size};
 use crate::ops::quantize::to_bf16;
-use crate::scratch::LINE;
 use crate::view::{MatMut, MatRef};
 use std::ops::Range;
 
@@ -84,10 +83,9 @@ impl Place {
     pub(super) fn columns_together(&self) -> usize {
         match self {
             Place::F32 { .. } => 1,
-            // No line is written by two threads.
-            Place::Bf16 { .. } => LINE / size_of::<u16>(),
+            Place::Bf16 { .. } => AT_ONCE,
             Place::Rows { format, .. } if format.needs_whole_rows => usize::MAX,
-            Place::Rows { format, .. } => format.block_k,
+            Place::Rows { format, .. } => AT_ONCE.next_multiple_of(format.block_k),
         }
     }
 
@@ -133,8 +131,8 @@ impl Place {
     }
 }
 
-/// Elements that are rounded at a time where they do not lie side by side.
-const GATHERED: usize = 64;
+/// Elements that are converted at a time: calls for fewer are most of the work, and no line is to be written by two threads.
+const AT_ONCE: usize = 64;
 
 /// out[j · stride] ← x[j] as bf16
 ///
@@ -146,13 +144,13 @@ unsafe fn store_bf16(cpu: &Cpu, x: &[f32], out: *mut u16, stride: usize) {
         let out = unsafe { std::slice::from_raw_parts_mut(out, x.len()) };
         return to_bf16(cpu, x, out).expect("as many as there are");
     }
-    let mut rounded = [0; GATHERED];
-    for (index, x) in x.chunks(GATHERED).enumerate() {
+    let mut rounded = [0; AT_ONCE];
+    for (index, x) in x.chunks(AT_ONCE).enumerate() {
         let rounded = &mut rounded[..x.len()];
         to_bf16(cpu, x, rounded).expect("as many as there are");
         for (j, &x) in rounded.iter().enumerate() {
             // SAFETY: promised by the caller.
-            unsafe { *out.add((index * GATHERED + j) * stride) = x };
+            unsafe { *out.add((index * AT_ONCE + j) * stride) = x };
         }
     }
 }
