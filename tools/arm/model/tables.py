@@ -1,6 +1,7 @@
 """The book's tables of the model, from the committed results: tables.py RESULTS DIRECTORY
 
-RESULTS holds arm-model.json, and arm-model-validation.json and arm-model-llama.json if they were made; the tables go to the directory, one file each.
+RESULTS holds arm-model.json, and arm-model-validation.json, arm-model-llama.json and arm-count.json if they were made; the tables go to the
+directory, one file each.
 """
 
 import json
@@ -127,6 +128,22 @@ def of_boards(result):
     return table(["board", "core", "GHz", "GB/s of one core", "of all", "from"], rows)
 
 
+def of_counts(count):
+    """Instructions of whole products, ours beside those of other libraries."""
+    rows = []
+    for product in count["products"]:
+        found, blocks = product["counts"], product["m"] * product["n"] * product["k"] / 16
+        rates = {library: entry["instructions"] / blocks for library, entry in found.items()}
+        own = rates.pop("cke")
+        formats = " beside ".join(dict.fromkeys(entry["format"] for entry in found.values()))
+        size = "×".join(str(product[side]) for side in "mnk")
+        others = (f"{rates[library]:.2f}" if library in rates else "" for library in ("openblas", "llama.cpp"))
+        reached = "reached" if own < min(rates.values()) else "**not reached**"
+        rows.append((f"{formats} {size}, {product['board']}", f"{own:.2f}", *others, reached))
+    line = f"Counted in emulation ({count['emulator']}): instructions for 16 multiply-adds of whole products on one thread.\n\n"
+    return line + table(["product", "CKE", "OpenBLAS", "llama.cpp", "fewest by CKE"], rows)
+
+
 def of_validation(validation):
     rows = [
         (f"`{kernel['kernel']}`", number(kernel["predicted"]), number(kernel["measured"]), f"{kernel['error']:+.0%}")
@@ -157,6 +174,8 @@ def main():
     }
     if llama := read(results, "arm-model-llama.json"):
         texts["arm-llama"] = of_llama(result, llama)
+    if count := read(results, "arm-count.json"):
+        texts["arm-count"] = of_counts(count)
     if validation := read(results, "arm-model-validation.json"):
         texts["arm-validation"] = of_validation(validation)
     for name, text in texts.items():

@@ -9,6 +9,7 @@ import cores
 import instructions
 import kernels
 import rates
+import tables
 
 
 class Caches(unittest.TestCase):
@@ -127,6 +128,18 @@ class Loops(unittest.TestCase):
         self.assertEqual(len(steady.instructions), 8 * 3 + 5)
         with self.assertRaises(rates.NoLoop):
             code.steady(kernel, 3, 1)
+
+
+class Counts(unittest.TestCase):
+    def test_a_product_is_reached_if_no_library_takes_fewer_instructions(self):
+        counts = {"cke": 48, "openblas": 32, "llama.cpp": 96}
+        entries = {library: {"format": "f32", "instructions": number} for library, number in counts.items()}
+        product = {"board": "board", "m": 4, "n": 4, "k": 2, "counts": entries}
+        text = tables.of_counts({"emulator": "none", "products": [product]})
+        self.assertIn("| f32 4×4×2, board | 24.00 | 16.00 | 48.00 | **not reached** |", text)
+        del entries["openblas"]
+        text = tables.of_counts({"emulator": "none", "products": [product]})
+        self.assertIn("| f32 4×4×2, board | 24.00 |  | 48.00 | reached |", text)
 
 
 if __name__ == "__main__":

@@ -86,8 +86,12 @@ impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
     #[inline(always)]
     pub(in crate::gemm) fn prefetch_row<S: Simd<E>>(&mut self, s: S) {
         let lines = &mut self.lines;
-        if self.step < lines.rows {
-            s.prefetch(lines.first.wrapping_add(self.step * lines.row_stride).cast());
+        let has_line = self.step < lines.rows;
+        // Before a branch compilers load all that a step multiplies, for which NEON has too few registers. So there is none: a step without a
+        // line asks for the first one again.
+        if cfg!(target_arch = "aarch64") || has_line {
+            let row = if has_line { self.step } else { 0 };
+            s.prefetch(lines.first.wrapping_add(row * lines.row_stride).cast());
         }
         self.step += 1;
         if self.step == lines.period {
