@@ -102,7 +102,7 @@ enum cke_dtype
     /// Of plans alone: weights in four bits and rows in eight, with a scale for each 32 of K; not multiplied before. All matrices are
     /// float.
     CKE_INT4 = 3,
-    /// Of plans alone: weights rounded to bf16. All matrices are float.
+    /// Of plans: weights rounded to bf16. All matrices are float, but for a C that cke_plan_run_as writes in bf16 (uint16_t).
     CKE_BF16 = 4,
     /// Of plans alone: weights rounded to IEEE binary16, infinite from 65520 on. All matrices are float.
     CKE_F16 = 5,

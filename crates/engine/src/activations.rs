@@ -183,10 +183,11 @@ impl Activations {
         }
     }
 
-    /// Bytes of the buffers for the rows of `cut`, without the workspace. What feed-forward layers hand on is floats, or rows, which take
-    /// less: the memory of the other is not touched.
+    /// Bytes of the buffers for the rows of `cut`, without the workspace. There is room for what feed-forward layers hand on as floats, and
+    /// as rows, which take half of that, about, at most.
     pub(crate) fn bytes_for(cut: Cut, widths: Widths) -> usize {
-        sizes(cut, widths).iter().map(|(rows, width)| rows * width).sum::<usize>() * size_of::<f32>()
+        let floats = sizes(cut, widths).iter().map(|(rows, width)| rows * width).sum::<usize>() * size_of::<f32>();
+        floats + cut.part * widths.inner * size_of::<u16>()
     }
 
     /// Room for the rows of `cut`; what the buffers held is lost where they grow.

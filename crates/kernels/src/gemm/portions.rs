@@ -47,15 +47,17 @@ impl Portion {
         is_gate: bool,
     ) -> Portion {
         let Tile { mr, nr } = kernel.tile();
-        let panels = n.div_ceil(nr).max(1);
+        // As many as columns that a C without rows may have, too.
+        let panels = n.div_ceil(nr).clamp(1, usize::MAX / nr);
         let unit = panels_together(nr, columns_together).min(panels);
         let elements = if kc < k { ELEMENTS_OF_CUT_SUMS } else { ELEMENTS };
-        let rows_of_unit = (ELEMENTS_OF_CUT_SUMS / (unit * nr)).next_multiple_of(mr);
+        // A unit of more elements is as many rows as a tile all the same.
+        let rows_of_unit = (ELEMENTS_OF_CUT_SUMS / (unit * nr)).max(1).next_multiple_of(mr);
         let rows = if m <= mr { m } else { m.min(mc).min(rows_of_unit) };
         let units = (elements / (unit * nr) / rows.max(1)).clamp(1, panels.div_ceil(unit));
         // With columns before the second half, its portions reach into one more panel.
         let has_before = is_gate && columns_before(kernel, n) > 0;
-        let row_stride = padded_row::<f32>((units * unit + usize::from(has_before)) * nr);
+        let row_stride = padded_row::<f32>((units * unit + usize::from(has_before)).saturating_mul(nr));
         Portion { rows, unit, units, row_stride, halves: 1 + usize::from(is_gate) }
     }
 

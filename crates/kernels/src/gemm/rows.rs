@@ -71,7 +71,7 @@ impl RowBuf {
     /// Room for rows of `k` elements: its first byte and the bytes from a row to the next. The buffer holds no rows until it
     /// [is filled](RowBuf::is_filled).
     pub(super) fn reserve(&mut self, format: &RowFormat, rows: usize, k: usize) -> Result<(*mut u8, usize), Error> {
-        self.format = None;
+        (self.format, self.rows, self.k) = (None, 0, 0);
         let stride = row_stride(format, k);
         let bytes = rows.saturating_mul(stride);
         if self.bytes.len() < bytes {
@@ -122,7 +122,7 @@ pub(super) fn prepare<S: Scheme>(
 ) -> Strided<u8> {
     let format = kernel.record().row_format();
     let (k, stride) = (a.cols(), row_stride(&format, a.cols()));
-    for_each_chunk(pool, room, ROWS_PER_TASK * stride, |chunk, out| {
+    for_each_chunk(pool, room, ROWS_PER_TASK.saturating_mul(stride), |chunk, out| {
         let first = chunk * ROWS_PER_TASK;
         let source = a.block(first..first + out.len() / stride, 0..k);
         kernel.prepare(RowBlock { format: &format, source, rows: out, row_stride: stride });

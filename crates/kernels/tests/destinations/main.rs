@@ -223,9 +223,32 @@ fn bf16_is_rounded_into_any_strides_and_nowhere_else() {
 
 #[test]
 fn long_rows_of_one_scale_are_made_some_rows_at_a_time() {
-    let case = Case::new((70, 20_000, 8));
-    let (plan, b) = case.plan::<F32>(Cpu::host().unwrap());
-    case.check_rows(&plan, &b, Int8PerChannel::best(), &ThreadPool::new(2).unwrap());
+    // One tile of the second takes more than a thread holds otherwise.
+    for size in [(70, 20_000, 8), (37, 70_001, 2)] {
+        let case = Case::new(size);
+        let (plan, b) = case.plan::<F32>(Cpu::host().unwrap());
+        case.check_rows(&plan, &b, Int8PerChannel::best(), &ThreadPool::new(2).unwrap());
+    }
+}
+
+#[test]
+fn products_without_rows_may_have_any_number_of_columns() {
+    let cpu = Cpu::host().unwrap();
+    for n in [usize::MAX, usize::MAX - 1, usize::MAX / 2, 1 << 58] {
+        let (plan, ctx) = (
+            GemmPlan::<F32>::new(cpu, Shape { m: 0, n, k: 0 }),
+            &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() },
+        );
+        let (a, b) = (Input::Matrix(MatRef::new(&[], 0, 0).unwrap()), plan.empty_b().unwrap());
+        let mut rows = RowBuf::new();
+        let halves = Destination::Bf16(MatMut::new(&mut [], 0, n).unwrap());
+        plan.run_into(a, &b, halves, &Epilogue::default(), ctx).unwrap();
+        plan.run_into(a, &b, Destination::Rows(rows.rows_for(Int8::best())), &Epilogue::default(), ctx).unwrap();
+        plan.run_into(a, &b, Destination::Rows(rows.rows_for(Int8PerChannel::best())), &Epilogue::default(), ctx)
+            .unwrap();
+        assert_eq!((rows.rows(), rows.k()), (0, n));
+        rows.prepare(Int8::best(), MatRef::new(&[], 0, n).unwrap(), &Serial).unwrap();
+    }
 }
 
 #[test]
@@ -255,4 +278,7 @@ fn rows_that_could_not_be_made_are_none() {
     let error = plan.run_into(a, &b, into, &Epilogue::default(), ctx).unwrap_err();
     assert_eq!(error, Error::Size { what: "columns of C", wanted: 40, found: 39 });
     assert_eq!(c, [7; 3 * 39]);
+    let prepared = rows.prepare(Int8::best(), MatRef::with_strides(&case.a, 1 << 40, 1 << 20, 0, 0).unwrap(), &Serial);
+    assert!(matches!(prepared, Err(Error::OutOfMemory { .. })));
+    assert_eq!((rows.rows(), rows.k(), rows.format()), (0, 0, None));
 }
