@@ -193,7 +193,7 @@ mod tests {
             let family = all.iter().find(|family| family.numbers == name).expect(name);
             assert!(family.kernel.contains(&format!("_{name}_")), "{family:?}");
         }
-        assert_eq!(all.iter().filter(|family| family.numbers.starts_with("attention")).count(), 2);
+        assert_eq!(all.iter().filter(|family| family.numbers.starts_with("attention")).count(), KvDtype::ALL.len());
         let table = family_table(&all).to_markdown();
         assert!(table.lines().count() < all.len() && table.contains("q5_0, q5_1"), "{table}");
         assert_eq!(family("q4_k", "avx512_vnni_q4_k_4x48"), "avx512 vnni");
