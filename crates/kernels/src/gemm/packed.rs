@@ -243,7 +243,7 @@ impl<S: Scheme> PackedB<S> {
     /// The panels as the loops see them, which count in widths of the tiles of `kernel`.
     pub(super) fn whole(&self, kernel: Supported<S>) -> WholeB {
         let format = self.format();
-        let stride = kernel.tiles().kernel().panels_of_tile() * format.panel_bytes(self.k);
+        let stride = kernel.tiles().kernel().panels_of_tile().saturating_mul(format.panel_bytes(self.k));
         WholeB::of_rows(self.as_bytes().as_ptr(), stride, format.block_bytes)
     }
 }

@@ -232,7 +232,7 @@ fn long_rows_of_one_scale_are_made_some_rows_at_a_time() {
 }
 
 #[test]
-fn products_without_rows_may_have_any_number_of_columns() {
+fn products_without_rows_may_have_any_number_of_columns_and_steps() {
     let cpu = Cpu::host().unwrap();
     for n in [usize::MAX, usize::MAX - 1, usize::MAX / 2, 1 << 58] {
         let (plan, ctx) = (
@@ -248,6 +248,9 @@ fn products_without_rows_may_have_any_number_of_columns() {
             .unwrap();
         assert_eq!((rows.rows(), rows.k()), (0, n));
         rows.prepare(Int8::best(), MatRef::new(&[], 0, n).unwrap(), &Serial).unwrap();
+        let plan = GemmPlan::<Int8>::new(cpu, Shape { m: 0, n: 0, k: n });
+        let (a, b, c) = (MatRef::new(&[], 0, n).unwrap(), plan.empty_b().unwrap(), MatMut::new(&mut [], 0, 0).unwrap());
+        plan.run(a, &b, c, &Epilogue::default(), ctx).unwrap();
     }
 }
 
