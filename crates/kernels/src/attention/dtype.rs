@@ -61,7 +61,7 @@ fn fastest<S: Scheme>(cpu: &Cpu, form: Form, head_dim: usize) -> Supported<S> {
         let scores = Shape { m: 64, n: 256, k: head_dim };
         let values = Shape { m: 64, n: head_dim, k: 256 };
         let width = head_dim.next_multiple_of(kernel.record().panel_format().cols);
-        (width, cycles(kernel.record(), &rates, scores) + cycles(kernel.record(), &rates, values))
+        (width, cycles(kernel.record(), &rates, scores).saturating_add(cycles(kernel.record(), &rates, values)))
     };
     let fills_kv_blocks = |kernel: Supported<S>| KV_BLOCK.is_multiple_of(kernel.record().panel_format().cols);
     candidates::<S>(cpu, form)

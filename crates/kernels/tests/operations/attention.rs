@@ -266,6 +266,10 @@ fn impossible_calls_are_errors() {
     for (heads, kv_heads, dim) in [(0, 1, 8), (2, 0, 8), (2, 2, 0), (3, 2, 8)] {
         assert!(matches!(AttentionPlan::new(cpu, heads, kv_heads, dim, 1.0), Err(Error::Size { .. })));
     }
+    for kv in KvDtype::ALL {
+        let plan = AttentionPlan::new(cpu, 1, 1, isize::MAX as usize / 4, 1.0).unwrap().with_kv(kv);
+        assert!(matches!(plan.cache(1).unwrap().reserve(1), Err(Error::OutOfMemory { .. })), "{kv}");
+    }
     let plan = AttentionPlan::new(cpu, 2, 2, 8, 1.0).unwrap();
     let pool = ThreadPool::new(1).unwrap();
     let mut cache = plan.cache(4).unwrap();
