@@ -5,7 +5,7 @@
 #
 # QEMU_CPU names a core and so the features that programs see. No test runs on two cores unless these make a difference to it:
 #
-#   max                       has sdot: every kernel there is, those for plain NEON among them, each against its oracle
+#   max                       has sdot and smmla: every kernel there is, those for plain NEON among them, each against its oracle
 #   cortex-a72                plain NEON: models, commands, BLAS and C interface
 #   cortex-a76                sdot: models with weights of few bits, once more
 #   cortex-a53, neoverse-n1   nothing that the others lack: which core is found

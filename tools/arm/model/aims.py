@@ -9,6 +9,7 @@ LOOPS = [
     ("int8 by `sdot`, one scale for a row", "neoverse-n1", ("int8_channel",), 60.0),
     ("int8 by `sdot`, one for 128", "neoverse-n1", ("int8",), 60.0),
     ("groups of 32 by `sdot`", "neoverse-n1", ("int8_32", "int4", "q8_0"), 50.0),
+    ("int8 by `smmla`, one scale for a row", "neoverse-n2", ("int8_channel",), 110.0),
 ]
 # The product of f32 on two cores of a TDA4VM, GFLOP/s.
 PRODUCT = ("tda4vm", "f32", (512, 512, 512), 25.0)

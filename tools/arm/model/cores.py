@@ -35,6 +35,7 @@ class Core:
 
 A72 = Core("Cortex-A72 (llvm-mca's model of the A57)", "cortex-a72", ("neon",), Rates(1, 1, 7, 8))
 N1 = Core("Neoverse N1 and Cortex-A76", "neoverse-n1", ("neon_dotprod", "neon"), Rates(l2_bytes_per_cycle=16))
+N2 = Core("Neoverse N2", "neoverse-n2", ("neon_i8mm", "neon_dotprod", "neon"), Rates())
 A55 = Core("Cortex-A55", "cortex-a55", ("neon_dotprod", "neon"), Rates(1, 1, 4, 4))
 ZEN4 = Core("Zen 4", "znver4", ("avx512_vnni", "avx512", "avx2"), Rates(wide_per_cycle=1))
 ZEN4_AVX2 = Core("Zen 4 with AVX2", "znver4", ("avx2",), Rates(wide_per_cycle=1))

@@ -33,12 +33,13 @@ class Machine:
 
 AARCH64 = Machine(
     "aarch64",
-    ("-mtriple=aarch64", "-mattr=+dotprod"),
+    ("-mtriple=aarch64", "-mattr=+dotprod,+i8mm"),
     (
         (re.compile(r"\tfmla\tv\d+\.4s"), 8),
         (re.compile(r"\tfmla\tv\d+\.2d"), 4),
     ),
     (
+        (re.compile(r"\tsmmla\t"), 64),
         (re.compile(r"\tsdot\t"), 32),
         # Of bytes, or of bytes that were widened before.
         (re.compile(r"\t(s(mull|mlal)2?|mul|mla)\tv\d+\.8h"), 16),

@@ -4,7 +4,7 @@ As `gemm/registry.rs` and `gemm/registry/aarch64.rs` list them; a kernel that is
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Weights in groups: weights with one scale, and weights and bytes of a block of a column.
 GROUPED = {
@@ -51,10 +51,20 @@ class Kernel:
     tall: str = ""
     # Steps of K in a block of a panel: where blocks of K may begin.
     block: int = 1
+    # Of kernels that multiply pairs of rows: the function for up to four rows, and how many rows one function is for.
+    few: str = ""
+    rows_of_function: int = 1
+    # Steps of K that an instruction multiplies.
+    depth: int = 4
+
+    def computed_rows(self, rows):
+        """The rows that are multiplied for a tile of so many."""
+        return rows if self.few and rows <= 4 else -(-rows // self.rows_of_function) * self.rows_of_function
 
     def function_of(self, rows, vectors):
         """The name of the function for a tile of this size."""
-        return (self.tall if self.tall and rows > 4 else self.function).format(rows=rows, vectors=vectors)
+        function = self.few if self.few and rows <= 4 else self.tall if self.tall and rows > 4 else self.function
+        return function.format(rows=rows, vectors=vectors, pairs=self.computed_rows(rows) // 2)
 
 
 def outer(family, isa, element, lanes, sizes):
@@ -117,12 +127,26 @@ def grouped(family, path, rows, int4_rows, panels=0):
     return made
 
 
+def in_pairs(others, rows_of_function):
+    """The kernels by `smmla` beside these by `sdot`, whose functions they take for few rows."""
+    return [
+        replace(
+            kernel, name=kernel.name.replace("dotprod", "i8mm").replace(f"_{kernel.rows}x", "_12x"), family="neon_i8mm", rows=12,
+            function=kernel.function.replace("aarch64::neon_dotprod", "i8mm::neon_i8mm").replace("{rows}", "{pairs}"),
+            few=kernel.function, rows_of_function=rows_of_function, depth=8,
+        )
+        for kernel in others
+    ]  # fmt: skip
+
+
 LADDER_128 = [(8, 3), (12, 2), (6, 4), (4, 6), (2, 8), (1, 16)]
 AARCH64 = [
     *outer("neon", "neon", "f32", 4, LADDER_128),
     *outer("neon", "neon", "f64", 2, LADDER_128),
     *halves("neon", "bf16", "bf16", "neon", "widen", [(6, 4)], 4),
     *halves("neon", "f16", "f16", "neon", "widen", [(6, 4)], 4),
+    *in_pairs(int8("neon_dotprod", "aarch64::neon_dotprod", 6, 1), 2),
+    *in_pairs(grouped("neon_dotprod", "aarch64::neon_dotprod", 4, 6), 4),
     *int8("neon_dotprod", "aarch64::neon_dotprod", 6, 1),
     *int8("neon", "aarch64::neon", 6, 2),
     *grouped("neon_dotprod", "aarch64::neon_dotprod", 4, 6),
@@ -146,7 +170,7 @@ X86_64 = [
 ]
 KERNELS = {"aarch64": AARCH64, "x86_64": X86_64}
 # What the code of a kernel is called by, of those that are modelled.
-OF_A_KERNEL = re.compile(r"simd::(?!scalar)\w+::run_body::<\S+::Outer<|::(?:bf16|f16|int8|grouped)::tile::(?:aarch64::)?(?:neon|avx512)\w*::<")
+OF_A_KERNEL = re.compile(r"simd::(?!scalar)\w+::run_body::<\S+::Outer<|::(?:bf16|f16|int8|grouped)::tile::(?:aarch64::|i8mm::)?(?:neon|avx512)\w*::<")
 
 
 def unlisted(functions, kernels):

@@ -14,7 +14,7 @@ import networks
 import rates
 from instructions import AARCH64
 
-LOOP_CORES = [cores.A72, cores.N1, cores.A55]
+LOOP_CORES = [cores.A72, cores.N1, cores.N2, cores.A55]
 SQUARES = [(256, 256, 256), (512, 512, 512), (1024, 1024, 1024)]
 # Schemes of products; those of blocks in files beside.
 SCHEMES = ["f32", "f64", "bf16", "int8", "int8_channel", "int4", "q4_1", "q8_0", "q4_k", "q6_k"]

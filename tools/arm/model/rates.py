@@ -13,8 +13,6 @@ import assembly
 import mca
 from instructions import counted_trips
 
-QUAD = 4
-
 
 class NoLoop(Exception):
     """A kernel without the loop that its form has."""
@@ -47,7 +45,7 @@ class Code:
         """Cycles of one step of K for a whole tile of that size."""
         steady = self.steady(kernel, rows, vectors)
         cols = vectors * kernel.lanes
-        steps = steady.operations / (2 * rows * cols)
+        steps = steady.operations / (2 * kernel.computed_rows(rows) * cols)
         return mca.cycles(self.program, self.machine, core, steady.instructions) / steps
 
 
@@ -115,5 +113,5 @@ def _trips(machine, kernel, loop):
     own = [part for part in loop.body if not isinstance(part, assembly.Loop)]
     counted = counted_trips(own)
     if counted is None and machine.operations(kernel.form, own):
-        return kernel.group // QUAD
+        return kernel.group // kernel.depth
     return counted or 1

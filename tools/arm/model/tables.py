@@ -11,7 +11,7 @@ from pathlib import Path
 import aims
 
 LABEL = "Modelled, not measured"
-CORES = {"cortex-a72": "A72", "neoverse-n1": "N1, A76", "cortex-a55": "A55"}
+CORES = {"cortex-a72": "A72", "neoverse-n1": "N1, A76", "neoverse-n2": "N2", "cortex-a55": "A55"}
 
 
 def row(cells):
@@ -62,7 +62,6 @@ def of_aims(result):
         (f"{title}, {CORES[core]}", f"{wanted:g}", f"{rate:.1f} (`{kernel}`)", verdict(rate, wanted))
         for title, core, wanted, kernel, rate in aims.of_loops(result["loops"])
     ]
-    rows.append(("`smmla`, by issue width", "110", "no kernel", "**not reached**"))
     title, size, wanted, rate = aims.of_product(result["boards"])
     rows.append((f"f32 {'×'.join(map(str, size))} on {title}, GFLOP/s", f"{wanted:g}", f"{rate:.1f}", verdict(rate, wanted)))
     low, high = result["share_of_libraries"]

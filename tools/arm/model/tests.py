@@ -129,6 +129,13 @@ class Loops(unittest.TestCase):
         with self.assertRaises(rates.NoLoop):
             code.steady(kernel, 3, 1)
 
+    def test_functions_of_pairs_of_rows_serve_several_heights(self):
+        kernel = next(kernel for kernel in kernels.AARCH64 if kernel.name == "neon_i8mm_int8_12x16")
+        self.assertIn("neon_dotprod::<128, false, 4>", kernel.function_of(4, 1))
+        self.assertEqual(kernel.function_of(7, 1), kernel.function_of(8, 1))
+        self.assertIn("i8mm::neon_i8mm::<128, false, 4>", kernel.function_of(8, 1))
+        self.assertEqual([kernel.computed_rows(rows) for rows in (1, 4, 5, 12)], [1, 4, 6, 12])
+
 
 class Counts(unittest.TestCase):
     def test_a_product_is_reached_if_no_library_takes_fewer_instructions(self):

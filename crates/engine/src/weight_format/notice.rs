@@ -47,7 +47,7 @@ impl WeightFormat {
 
 const NO_FASTER: &str = "are no faster than in f32";
 
-/// Whether the kernels of integers have `vpdpbusd` or `sdot`.
+/// Whether the kernels of integers have `vpdpbusd`, `sdot` or `smmla`, whose kernels take `sdot` for few rows.
 fn sums_products_of_bytes(cpu: &Cpu) -> bool {
     let needs = typical::<Int8>(cpu).record().needs();
     [Features::AVX512_VNNI, Features::AVX_VNNI, Features::DOTPROD].into_iter().any(|sums| needs.contains(sums))
@@ -97,7 +97,7 @@ mod tests {
         for isa in Isa::ALL.into_iter().filter(|isa| host.has(isa.needs())) {
             let cpu = host.capped(isa);
             let kernel = WeightFormat::Int8.kernel(&cpu);
-            let sums = kernel.contains("vnni") || kernel.contains("dotprod");
+            let sums = ["vnni", "dotprod", "i8mm"].iter().any(|instructions| kernel.contains(instructions));
             for format in [WeightFormat::Int8, WeightFormat::Int4] {
                 assert_eq!(notice(format, &cpu).is_none(), sums, "{format} on {isa}");
             }

@@ -183,6 +183,8 @@ macro_rules! int8 {
                     #[cfg(target_arch = "x86_64")]
                     &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, "8x16", [1 2 3 4 5 6 7 8])],
                     #[cfg(target_arch = "aarch64")]
+                    &[int8!(@pairs $group, $whole, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Bytes, "12x16", [1 2 3 4], [3 3 4 4 5 5 6 6])],
+                    #[cfg(target_arch = "aarch64")]
                     &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, "6x16", [1 2 3 4 5 6])],
                     #[cfg(target_arch = "aarch64")]
                     &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, "6x16", [1 2 3 4 5 6])],
@@ -200,6 +202,13 @@ macro_rules! int8 {
     };
     (@row $group:literal, $whole:literal, $function:ident, $height:literal, [$($panels:literal)*]) => {
         &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
+    };
+    // Behind functions for few rows those that take pairs of rows, an even or an odd number of rows.
+    (@pairs $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], [$($pairs:literal)*]) => {
+        int8!(@make $isa, $name, $needs, $rows, $tile, &[
+            $(&[int8::tile::$few::<$group, $whole, $heights>],)*
+            $(&[int8::tile::$function::<$group, $whole, $pairs>]),*
+        ])
     };
     (@make $isa:literal, $name:literal, $needs:expr, $rows:ident, $tile:literal, $functions:expr) => {
         int8::record(concat!($isa, "_", $name, "_", $tile), $needs, $functions, QuadRows::$rows, None)
@@ -228,6 +237,8 @@ macro_rules! grouped {
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx2", $name, AVX2_F16C, avx2, Avx2, $avx2)],
             #[cfg(target_arch = "aarch64")]
+            &[grouped!(@pairs $format, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Baseline, "12x16", [1 2 3 4], [4 4 4 4 6 6 6 6])],
+            #[cfg(target_arch = "aarch64")]
             &[grouped!(@record $format, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Baseline, $dotprod)],
             #[cfg(target_arch = "aarch64")]
             &[grouped!(@record $format, "neon", $name, Isa::Neon.needs(), neon, Baseline, $neon)],
@@ -237,6 +248,12 @@ macro_rules! grouped {
     (@record $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, ($mr:literal: $($rows:literal)*)) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $preparation,
             &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*])
+    };
+    (@pairs $format:ident, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($pairs:literal)*]) => {
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, &[
+            $(&[grouped::tile::$few::<grouped::$format, $rows>],)*
+            $(&[grouped::tile::$function::<grouped::$format, $pairs>]),*
+        ])
     };
     (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
@@ -275,6 +292,8 @@ const AVX2_F16C: Features = Isa::Avx2.needs().union(Features::F16C);
 const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
 #[cfg(target_arch = "aarch64")]
 const NEON_DOTPROD: Features = Isa::Neon.needs().union(Features::DOTPROD);
+#[cfg(target_arch = "aarch64")]
+const NEON_I8MM: Features = NEON_DOTPROD.union(Features::I8MM);
 
 /// The kernels of int4.
 #[rustfmt::skip]

@@ -305,3 +305,19 @@ fn batches_are_reduced() {
         assert!((f64::from(*found) - wanted).abs() < 1e-4, "{found} {wanted}");
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn instructions_for_more_products_at_a_time_come_first() {
+    use cke_kernels::cpu::Features;
+    let cpu = Cpu::host().unwrap();
+    let family = match cpu {
+        cpu if cpu.has(Features::I8MM.union(Features::DOTPROD)) => "neon_i8mm_int8_",
+        cpu if cpu.has(Features::DOTPROD) => "neon_dotprod_int8_",
+        _ => "neon_int8_",
+    };
+    for m in [1, 5, 512] {
+        let kernel = cke_kernels::gemm::choose::<Int8>(cpu, Shape { m, n: 768, k: 768 });
+        assert!(kernel.record().name().starts_with(family), "{}, wanted {family}", kernel.record().name());
+    }
+}

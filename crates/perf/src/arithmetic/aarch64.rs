@@ -1,6 +1,6 @@
 //! Loops of multiply-adds for 64-bit ARM.
 //!
-//! Source of the instructions: Arm Architecture Reference Manual for A-profile, FMLA, SDOT, SMULL, SADALP, SMLAL.
+//! Source of the instructions: Arm Architecture Reference Manual for A-profile, FMLA, SDOT, SMMLA, SMULL, SADALP, SMLAL.
 
 use super::{Arithmetic, MultiplyAdds, STEPS};
 use std::arch::aarch64::{
@@ -16,10 +16,13 @@ const SUMS: usize = 24;
 /// The fastest loop of a format, f32 excepted.
 pub(super) fn multiply_adds(arithmetic: Arithmetic) -> Option<MultiplyAdds> {
     let has_sdot = is_aarch64_feature_detected!("dotprod");
+    let has_smmla = is_aarch64_feature_detected!("i8mm");
     match arithmetic {
         Arithmetic::F32 | Arithmetic::Bf16 => None,
         // SAFETY: every 64-bit ARM of Linux has NEON.
         Arithmetic::F64 => Some(MultiplyAdds { instruction: "fmla, 128-bit", chunk: || unsafe { f64_fmla() } }),
+        // SAFETY: the CPU has smmla.
+        _ if has_smmla => Some(MultiplyAdds { instruction: "smmla, 128-bit", chunk: || unsafe { smmla() } }),
         // SAFETY: the CPU has sdot.
         _ if has_sdot => Some(MultiplyAdds { instruction: "sdot, 128-bit", chunk: || unsafe { sdot() } }),
         Arithmetic::Int8 => {
@@ -57,22 +60,30 @@ fn seeds() -> [int32x4_t; SUMS] {
     sums
 }
 
-#[target_feature(enable = "neon,dotprod")]
-fn sdot() -> u64 {
-    let (a, b) = (vdupq_n_s8(black_box(3)), vdupq_n_s8(black_box(-1)));
-    let mut sums = seeds();
-    for _ in 0..STEPS {
-        for sum in &mut sums {
-            // SAFETY: touches registers only; the function is for CPUs that have the instruction.
-            unsafe {
-                asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) *sum, in(vreg) a, in(vreg) b,
-                    options(pure, nomem, nostack, preserves_flags));
+/// A loop of an instruction on bytes that Rust has no stable intrinsic of, and its operations.
+macro_rules! sums_of_bytes {
+    ($name:ident, $features:literal, $instruction:literal, $operations:literal) => {
+        #[target_feature(enable = $features)]
+        fn $name() -> u64 {
+            let (a, b) = (vdupq_n_s8(black_box(3)), vdupq_n_s8(black_box(-1)));
+            let mut sums = seeds();
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    // SAFETY: touches registers only; the function is for CPUs that have the instruction.
+                    unsafe {
+                        asm!(concat!($instruction, " {0:v}.4s, {1:v}.16b, {2:v}.16b"), inout(vreg) *sum, in(vreg) a, in(vreg) b,
+                            options(pure, nomem, nostack, preserves_flags));
+                    }
+                }
             }
+            black_box(sums);
+            STEPS * SUMS as u64 * $operations
         }
-    }
-    black_box(sums);
-    STEPS * SUMS as u64 * 32
+    };
 }
+
+sums_of_bytes!(sdot, "neon,dotprod", "sdot", 32);
+sums_of_bytes!(smmla, "neon,i8mm", "smmla", 64);
 
 /// The sums themselves are multiplied: a product of constants would be computed once.
 #[target_feature(enable = "neon")]

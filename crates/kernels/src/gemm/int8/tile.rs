@@ -13,18 +13,23 @@ use std::ptr::null;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(target_arch = "aarch64")]
+mod i8mm;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 mod whole;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512Vnni, AvxVnni};
-#[cfg(target_arch = "aarch64")]
-pub(in crate::gemm) use aarch64::{neon, neon_dotprod};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(in crate::gemm) use tiles::tile as on_tiles;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::gemm) use tiles::{amx, tile_record};
+#[cfg(target_arch = "aarch64")]
+pub(in crate::gemm) use {
+    aarch64::{neon, neon_dotprod},
+    i8mm::neon_i8mm,
+};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.

@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(target_arch = "aarch64")]
+mod i8mm;
 mod narrow;
 #[cfg(target_arch = "aarch64")]
 mod narrow_aarch64;
@@ -15,11 +17,14 @@ mod x86_64;
 
 use super::{Scalar, Simd};
 
-#[cfg(target_arch = "aarch64")]
-pub(crate) use aarch64::NeonDot;
 pub(crate) use narrow::NarrowQuads;
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use x86_64::Evex;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use {
+    aarch64::NeonDot,
+    i8mm::{Eights, NeonI8mm, Square},
+};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use {
     narrow_x86_64::{Avx2F16c, AvxVnniF16c},

@@ -72,13 +72,13 @@ const fn rows_at_a_time<Q: Quads<LANES>, const LANES: usize>(rows: usize) -> usi
 
 /// Blocks of each row, and of the columns of each panel, one after the other.
 #[derive(Clone, Copy)]
-struct Run {
+pub(super) struct Run {
     /// The first block.
-    group: Group,
+    pub(super) group: Group,
     /// Bytes from one block of a row, and of a panel, to the next.
-    row_block: usize,
-    column_block: usize,
-    steps: usize,
+    pub(super) row_block: usize,
+    pub(super) column_block: usize,
+    pub(super) steps: usize,
 }
 
 impl Run {
