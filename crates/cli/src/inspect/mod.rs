@@ -33,31 +33,31 @@ use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line. The memory is that of
-/// one text as long as the context; --ctx, --dtype and --kv show what a shorter one and other numbers take.
+/// Weights are not read, except to check the checksums of a packed file. Tensors that repeat in every layer share a line. The memory is for
+/// one text that fills the context; --ctx, --dtype and --kv show it for a shorter text and other formats.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     model: ModelOperand,
-    /// Numbers of the weights whose memory is shown [default: auto for packed files and GGUF, else f32]
+    /// Weight format to show the memory for [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
-    /// Numbers of keys and values whose memory is shown [default: f32 for weights in f32, else bf16]
+    /// Format of keys and values to show the memory for [default: f32 for weights in f32, else bf16]
     #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
     kv: Option<KvDtype>,
-    /// Tokens of the text whose memory is shown [default: the model's context]
+    /// Text length in tokens to show the memory for [default: the model's context]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Give each tensor a line of its own
+    /// Print a line for each tensor
     #[arg(long)]
     tensors: bool,
     /// Print the chat template, and nothing else
     #[arg(long, conflicts_with_all = ["tensors", "json"])]
     chat_template: bool,
-    /// Write one JSON object, with every tensor and the whole chat template
+    /// Print one JSON object, with every tensor and the whole chat template
     #[arg(long)]
     json: bool,
 }
