@@ -157,7 +157,7 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
             note(&cut_note(&cut, texts.len(), &embedder.limit().to_string()));
         }
         let (count, rate) = (counted(texts.len(), "text"), texts.len() as f64 / seconds);
-        note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; {} numbers each", embedder.width()));
+        note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; vectors of {} numbers", embedder.width()));
         note(&load_summary(&name, load_seconds, &runtime));
     }
     Ok(())

@@ -194,8 +194,10 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
 /// The negative log-likelihoods of the tokens that the last ones of each whole window predict, from its token `unscored` on.
 fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored: usize) -> Result<Vec<f64>, CliError> {
     if unscored + 1 >= window {
-        let wanted = format!("--unscored: wanted less than the window of {window} tokens but one, found {unscored}");
-        return Err(CliError::Misuse(wanted));
+        let most = window.saturating_sub(2);
+        return Err(CliError::Misuse(format!(
+            "--unscored: wanted at most {most} for a window of {window} tokens, found {unscored}"
+        )));
     }
     if tokens.len() < window {
         return Err(Error::TooFewTokens { wanted: window, found: tokens.len() }.into());

@@ -82,8 +82,8 @@ pub(crate) struct ChatArgs {
 
 const EXAMPLES: &str = "\
 The keys of --json: role, content, thinking, finish (end, stop, length, context, time or interrupted), tokens (ids), prompt_tokens
-and reused_tokens (how many), dropped_turns, seed, timings. What a model thinks is dimmed in a terminal, or stands between <think>
-and </think> if NO_COLOR is set, and is left out elsewhere.
+and reused_tokens (how many), dropped_turns, seed, timings. What a model thinks is dimmed in a terminal, or printed between <think>
+and </think> if NO_COLOR is set; it is left out if output is not a terminal.
 
 Examples:
   cke chat --model model.gguf
@@ -115,7 +115,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
     if is_interactive {
         if !args.quiet {
             note(&model.summary());
-            note("/help lists the commands, Ctrl-D ends");
+            note("/help lists the commands, Ctrl-D exits");
         }
         interrupt.restore_terminal_at_end();
         return dialogue.converse(Lines::of_terminal()?);

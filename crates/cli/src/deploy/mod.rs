@@ -136,7 +136,7 @@ impl Report<'_> {
 /// What ssh takes for a machine: a word that does not begin like a flag.
 fn host(text: &str) -> Result<String, String> {
     if text.is_empty() || text.starts_with('-') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("wanted a machine as ssh knows it, such as pi@raspberrypi.local".to_owned());
+        return Err("wanted a machine as given to ssh, such as pi@raspberrypi.local".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -204,7 +204,10 @@ impl GenerateRun<'_> {
             }
             self.output.flush()?;
             if finish == Some(Finish::Context) && !args.quiet {
-                note(&format!("the context of {} tokens is full; --sliding-window would go on", model.info.context));
+                note(&format!(
+                    "the context of {} tokens is full; use --sliding-window to continue",
+                    model.info.context
+                ));
             }
         }
         let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());

@@ -259,7 +259,7 @@ impl<'a> Report<'a> {
             "bert" => format!("To embed texts: cke embed{model} \"one text\" \"another\""),
             "gpt2" => format!("To continue a text: cke generate{model} \"The first words\""),
             _ => format!(
-                "To talk with it, if it is made for that: cke chat{model}; to continue a text: cke generate{model} \"The first words\""
+                "To chat, if the model is made for it: cke chat{model}; to continue a text: cke generate{model} \"The first words\""
             ),
         }
     }

@@ -137,6 +137,6 @@ impl Origin {
             return Ok(());
         }
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
-        Err(CliError::Failed(format!("the tests want about {wanted} of memory, found {available} available")))
+        Err(CliError::Failed(format!("the tests need about {wanted} of memory, found {available} available")))
     }
 }

@@ -102,5 +102,5 @@ fn audit_absurd_flags_are_misuse() {
         cke(&[&["audit"][..], &case].concat()).failure(2, &[case[0]]);
     }
     let same = ["audit", "--no-peers", "--html", "/dev/null", "--against", "a=x.so", "a=y.so"];
-    cke(&same).failure(2, &["--against: wanted names that differ, found a twice"]);
+    cke(&same).failure(2, &["--against: wanted different names, found a twice"]);
 }

@@ -118,7 +118,7 @@ fn check_memory(args: &AccuracyArgs, host: &Host) -> Result<(), CliError> {
     if wanted > available {
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
         return Err(CliError::Failed(format!(
-            "these sums want about {wanted} of memory, found {available} available; fewer --elements, more --seeds or shorter \
+            "these sums need about {wanted} of memory, found {available} available; use fewer --elements, more --seeds or shorter \
              --lengths take less"
         )));
     }

@@ -130,7 +130,7 @@ fn check_memory(plan: &AttentionPlan, cases: &[Case], host: &Host) -> Result<(),
         return Ok(());
     }
     Err(CliError::Failed(format!(
-        "attention over these positions wants about {} of memory, found {} available: give fewer or smaller --positions",
+        "attention over these positions needs about {} of memory, found {} available: use fewer or smaller --positions",
         format_bytes(wanted),
         format_bytes(available)
     )))

@@ -133,12 +133,12 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let packed = args.packed || prediction.is_some();
     for (flag, is_set) in [("--packed", packed), ("--kernels", args.kernels)] {
         if is_set && args.dtype == Dtype::F64 {
-            return Err(CliError::Misuse(format!("{flag}: wanted another --dtype than f64")));
+            return Err(CliError::Misuse(format!("{flag}: wanted a --dtype other than f64")));
         }
     }
     if args.dtype.is_of_weights() && !packed {
         return Err(CliError::Misuse(format!(
-            "--dtype {0}: wanted --packed, since only packed weights are in {0}",
+            "--dtype {0}: wanted --packed, since {0} is a format of packed weights only",
             args.dtype
         )));
     }
@@ -200,7 +200,7 @@ fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, copies: u64
         if wanted > available {
             let (wanted, available) = (format_bytes(wanted), format_bytes(available));
             return Err(CliError::Failed(format!(
-                "{product} wants about {wanted} of memory for {}, found {available} available",
+                "{product} needs about {wanted} of memory for {}, found {available} available",
                 counted(entrants, "contestant")
             )));
         }
