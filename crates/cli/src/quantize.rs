@@ -29,7 +29,8 @@ pub(crate) struct QuantizeArgs {
     /// File to write; an existing file is replaced only if it is a packed file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Weight format; not f32, whose packing differs between CPUs; auto keeps the format of the model's file [default: auto for GGUF files, else int8]
+    /// Weight format; not f32, whose packing differs between CPUs; auto keeps the format of the model's file [default: auto for GGUF files,
+    /// else int8]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
     #[command(flatten)]
