@@ -60,7 +60,7 @@ fn borrow(threads: usize) -> Option<MutexGuard<'static, Option<Workers>>> {
             Ok(fresh) => *workers = Some(fresh),
             Err(error) => {
                 static SAID: AtomicBool = AtomicBool::new(false);
-                say_once(&SAID, &format!("{error}; going on with one thread"));
+                say_once(&SAID, &format!("{error}; continuing with one thread"));
                 limits::set_count(1);
                 return None;
             }

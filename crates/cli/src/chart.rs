@@ -10,19 +10,18 @@ use std::path::PathBuf;
 
 /// Draws a chart of results as SVG: CKE beside other programs
 ///
-/// RESULTS.json is what cke bench gemm -o json wrote, or tools/peers/peers.py. A group of bars is a product or a test of
-/// a model with a number of threads, a stroke what the machine could do at most. Colours follow the reader's preference for
-/// light or dark.
+/// RESULTS.json is the output of cke bench gemm -o json or of tools/peers/peers.py. Each group of bars is one product or one test of a model
+/// at one thread count; the line across a bar marks the hardware limit. Colours follow the reader's light or dark colour scheme.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ChartArgs {
     /// File with the results; - is standard input
     #[arg(value_name = "RESULTS.json")]
     results: PathBuf,
-    /// Products to draw, or the suite of tests of models
+    /// Products to draw, or the test suite of models
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     only: Option<Vec<String>>,
-    /// Numbers of threads to draw; without it all that were measured
+    /// Thread counts to draw [default: all that were measured]
     #[arg(
         short,
         long,
@@ -32,7 +31,7 @@ pub(crate) struct ChartArgs {
         value_parser = numbers::threads,
     )]
     threads: Option<Vec<usize>>,
-    /// File to write in place of standard output
+    /// File to write instead of standard output
     #[arg(long, value_name = "FILE.svg")]
     out: Option<PathBuf>,
 }

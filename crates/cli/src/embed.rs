@@ -31,35 +31,35 @@ const MOST_NAMED: usize = 10;
 
 /// Turns texts into embedding vectors with a BERT model
 ///
-/// Prints one line for each text: its numbers with spaces between them. The end of a text that is longer than the model takes
-/// is cut off; which were cut is said on standard error.
+/// Prints one line for each text: the numbers of its vector, separated by spaces. A text that exceeds the model's maximum length is
+/// cut off at the end; standard error names the texts that were cut.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EmbedArgs {
-    /// Texts; without them, lines of standard input
+    /// Texts [default: the lines of standard input]
     ///
     /// An empty line is an empty text.
     #[arg(value_name = "TEXT", conflicts_with = "file")]
     texts: Vec<String>,
     /// File with a text on each line, or a JSON list of strings
     ///
-    /// It is JSON if its name ends in .json. - is standard input.
+    /// A name that ends in .json means JSON. - is standard input.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Directory or packed file of a BERT model (the demo model cannot embed)
     ///
-    /// If it has the modules.json of sentence-transformers, pooling, normalization, the longest input, the prompt and the length
-    /// of vectors are as its files say.
+    /// If it has the modules.json of sentence-transformers, its files set pooling, normalization, maximum input length, prompt and
+    /// vector length.
     #[arg(short, long, value_name = "MODEL", env = "CKE_MODEL", hide_env_values = true)]
     model: PathBuf,
     #[command(flatten)]
     dtype: DtypeArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// How the vectors of a text's tokens become one [default: the model's, else mean]
+    /// How the token vectors of a text are combined [default: the model's, else mean]
     #[arg(long, value_enum)]
     pooling: Option<PoolingArg>,
-    /// Do not divide vectors by their length, even if the model's files ask for it
+    /// Do not normalize vectors to length 1, even if the model's files ask for it
     #[arg(long)]
     no_normalize: bool,
     /// Put this text before each text [default: the model's default prompt, else nothing]
@@ -68,13 +68,13 @@ pub(crate) struct EmbedArgs {
     /// Put the model's prompt of this name before each text, such as query or document
     #[arg(long, value_name = "NAME")]
     prompt_name: Option<String>,
-    /// Keep the first N numbers of each vector, as they are [default: the model's truncate_dim, else all]
+    /// Keep the first N numbers of each vector, unchanged [default: the model's truncate_dim, else all]
     #[arg(long, value_name = "N", value_parser = numbers::dimensions, allow_negative_numbers = true)]
     dims: Option<usize>,
-    /// Print a JSON list of objects with text and embedding, in the order of the texts
+    /// Print a JSON list of objects with text and embedding, in input order
     #[arg(long)]
     json: bool,
-    /// Write a NumPy array of f32, (texts, numbers), to this file in place of lines to standard output
+    /// Write a NumPy array of f32, (texts, numbers), to this file instead of lines to standard output
     #[arg(long, value_name = "FILE.npy", conflicts_with = "json")]
     npy: Option<PathBuf>,
     /// Print only errors to standard error
@@ -157,7 +157,7 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
             note(&cut_note(&cut, texts.len(), &embedder.limit().to_string()));
         }
         let (count, rate) = (counted(texts.len(), "text"), texts.len() as f64 / seconds);
-        note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; {} numbers each", embedder.width()));
+        note(&format!("{count} in {seconds:.3} s, {rate:.1} texts/s; vectors of {} numbers", embedder.width()));
         note(&load_summary(&name, load_seconds, &runtime));
     }
     Ok(())

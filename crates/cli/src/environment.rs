@@ -7,13 +7,13 @@ fn variables() -> String {
     // Beside the caps of Isa::NAMES.
     let amx = if cfg!(target_arch = "x86_64") {
         "
-                   amx: use AMX, too, by kernels that were not run on hardware"
+                   amx: also use AMX, by kernels that have not been tested on hardware"
     } else {
         ""
     };
     format!(
-        "  CKE_ISA          {names}: use no instruction set above it{amx}
-  CKE_REQUIRE_ISA  {names}: fail where another one is in use",
+        "  CKE_ISA          {names}: the highest instruction set to use{amx}
+  CKE_REQUIRE_ISA  {names}: fail if another one is in use",
         names = Isa::NAMES
     )
 }
@@ -25,21 +25,21 @@ pub(crate) fn program_help() -> String {
         "\
 Environment:
   CKE_MODEL        model directory, as --model
-  CKE_NUM_THREADS  number of threads, as --threads; without it that of OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
-                   MKL_NUM_THREADS or BLIS_NUM_THREADS, in this order, the first that is a number
+  CKE_NUM_THREADS  number of threads, as --threads; if unset, the first number among OMP_NUM_THREADS,
+                   OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS
 {variables}
 
 Exit status: 0 on success (including a closed output pipe), 1 on failure, 2 on misuse, 130 if interrupted.
 
 Examples:
   cke doctor                           what this machine can do
-  cke generate \"A vector is\"          text by the demo model
-  cke chat --model model.gguf          a conversation with a model of your own"
+  cke generate \"A vector is\"          text from the demo model
+  cke chat --model model.gguf          a conversation with your own model"
     )
 }
 
 /// What the help of a command that runs kernels ends with: its own part, and the environment.
 pub(crate) fn command_help(own: &str) -> String {
     let variables = variables();
-    format!("{own}\n\nEnvironment, besides that of the flags:\n{variables}")
+    format!("{own}\n\nEnvironment (other variables are listed with their flags):\n{variables}")
 }

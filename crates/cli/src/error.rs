@@ -22,7 +22,7 @@ pub(crate) enum CliError {
     #[error("{source}; {hint}")]
     OtherModel { source: Box<Error>, hint: &'static str },
     /// A model computed what is no number.
-    #[error("{model}: {source}: its weights hold such numbers, or lead to them")]
+    #[error("{model}: {source}: its weights hold such values or lead to them")]
     NotANumber { model: String, source: Box<Error> },
     /// A file or standard input cannot be read.
     #[error("{input}: {source}")]
@@ -37,8 +37,8 @@ pub(crate) enum CliError {
     NoTokenizer { model: String, hint: &'static str },
     /// A prompt that leaves no room for new tokens.
     #[error(
-        "prompt{which} has {tokens} tokens; the model's context has {context}, of which one must be left for a new token: \
-         shorten the prompt, or let the text slide through with --sliding-window"
+        "prompt{which} has {tokens} tokens; the model's context has {context} and must have room for at least one new token: \
+         shorten the prompt or use --sliding-window"
     )]
     PromptTooLong {
         /// Empty, or a space and its number.

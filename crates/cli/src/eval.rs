@@ -21,27 +21,27 @@ use std::time::Instant;
 
 /// Measures how well a language model predicts a text: negative log-likelihood and perplexity
 ///
-/// The text is taken as it is, its last line break included, with the tokens round it that the model's tokenizer puts there
-/// (none for most). Of its n tokens the n - 1 after the first are predicted, each from those before it. A text that is longer
-/// than the model's context is read in windows.
+/// The text is used unchanged, including its last line break, with the special tokens that the model's tokenizer adds (none for
+/// most). Of its n tokens, the n - 1 after the first are predicted, each from those before it. A text that is longer than the
+/// model's context is read in windows.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct EvalArgs {
-    /// File with the text; - or nothing is standard input
+    /// File with the text [default: standard input, also named -]
     #[arg(value_name = "FILE", conflicts_with = "tokens_file")]
     file: Option<PathBuf>,
-    /// File with a JSON list of token ids in place of a text
+    /// File with a JSON list of token ids instead of a text
     #[arg(long, value_name = "FILE")]
     tokens_file: Option<PathBuf>,
     /// Read the text in windows of N tokens [default: the model's context]
     ///
-    /// Each begins with the last token of the one before, and nothing else is remembered.
+    /// Each window begins with the last token of the previous one and has no other context.
     #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
     window: Option<usize>,
-    /// Leave out what the first N tokens of each window predict [default: 0]
+    /// Do not score the predictions of the first N tokens of each window [default: 0]
     ///
-    /// Windows then stand side by side, and one that is not full is left out: `--window 512 --unscored 256` measures what llama.cpp's
-    /// llama-perplexity does with a context of 512.
+    /// Windows then do not overlap, and an incomplete window is left out: `--window 512 --unscored 256` measures the same as llama.cpp's
+    /// llama-perplexity with a context of 512.
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true)]
     #[arg(value_parser = numbers::count)]
     unscored: usize,
@@ -194,8 +194,10 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
 /// The negative log-likelihoods of the tokens that the last ones of each whole window predict, from its token `unscored` on.
 fn evaluate_ends(model: &LanguageModel, tokens: &[u32], window: usize, unscored: usize) -> Result<Vec<f64>, CliError> {
     if unscored + 1 >= window {
-        let wanted = format!("--unscored: wanted less than the window of {window} tokens but one, found {unscored}");
-        return Err(CliError::Misuse(wanted));
+        let most = window.saturating_sub(2);
+        return Err(CliError::Misuse(format!(
+            "--unscored: wanted at most {most} for a window of {window} tokens, found {unscored}"
+        )));
     }
     if tokens.len() < window {
         return Err(Error::TooFewTokens { wanted: window, found: tokens.len() }.into());

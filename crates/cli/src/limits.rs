@@ -34,7 +34,7 @@ impl Limits {
 pub(crate) fn context(flag: Option<usize>, usual: usize, model: &str, limit: usize) -> Result<usize, CliError> {
     match flag {
         Some(context) if context > limit => {
-            Err(CliError::Misuse(format!("--ctx {context}: the context of {model} has {limit} tokens")))
+            Err(CliError::Misuse(format!("--ctx {context}: wanted at most {limit}, the context of {model}")))
         }
         flag => Ok(flag.unwrap_or(usual.min(limit))),
     }

@@ -49,7 +49,7 @@ use crate::interrupt::Interrupt;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Runs language models (Llama, Qwen, Gemma, Phi, GPT-2 and their kin) and BERT on the CPU.
+/// Runs language models (Llama, Qwen, Gemma, Phi, GPT-2 and related models) and BERT on the CPU.
 #[derive(Debug, Parser)]
 #[command(name = "cke", version, after_help = environment::program_help())]
 pub(crate) struct Cli {

@@ -6,9 +6,9 @@ use clap::CommandFactory as _;
 use std::fs;
 use std::path::PathBuf;
 
-/// Writes manual pages, of cke and of each of its commands
+/// Writes manual pages for cke and each of its commands
 ///
-/// The pages are files of the directory, which is made where it is missing: cke.1, cke-generate.1 and so on.
+/// Writes cke.1, cke-generate.1 and so on into the directory, which is created if it does not exist.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ManualArgs {

@@ -84,7 +84,7 @@ impl Memory {
         };
         let kv = kv.filter(|_| kv_cache > 0);
         let all: Vec<&str> = [remedy, dtype, kv].into_iter().flatten().collect();
-        if all.is_empty() { "end other programs".to_owned() } else { format!("try {}", all.join(" or ")) }
+        if all.is_empty() { "stop other programs".to_owned() } else { format!("try {}", all.join(" or ")) }
     }
 
     /// `weights as int8 130.1 MiB, keys and values of 4096 tokens in bf16 90.0 MiB, run state 8.1 MiB`

@@ -25,10 +25,10 @@ use std::sync::Arc;
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model directory, GGUF file or packed file [default: the demo model, which knows only the documentation of Rust]
+    /// Model directory, GGUF file or packed file [default: the demo model, trained on the documentation of Rust only]
     ///
-    /// A directory holds config.json, model.safetensors or its shards, tokenizer.json or older tokenizer files. `cke quantize` makes
-    /// packed files.
+    /// A directory holds config.json, model.safetensors or its shards, and tokenizer.json or older tokenizer files. `cke quantize`
+    /// makes packed files.
     #[arg(short, long, value_name = "MODEL", env = "CKE_MODEL", hide_env_values = true)]
     pub(crate) model: Option<PathBuf>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct ModelOperand {
     /// Model directory, GGUF file or packed file [env: CKE_MODEL] [default: the demo model]
     #[arg(value_name = "MODEL", conflicts_with = "flag")]
     operand: Option<PathBuf>,
-    /// The same, as other commands take it
+    /// The same as MODEL, for consistency with other commands
     #[arg(short = 'm', long = "model", value_name = "MODEL")]
     flag: Option<PathBuf>,
 }
@@ -108,13 +108,13 @@ impl Opening<'_> {
 /// In which numbers a model is held, and whether they are kept.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct DtypeArgs {
-    /// Numbers of the weights: f32; bf16 and f16 take half of the memory, int8 a bit more than a quarter, int4 about a fifth, and all
-    /// four change results a little; auto keeps what the file holds [default: auto for packed files and GGUF, else f32]
+    /// Weight format: f32; bf16 and f16 take half of its memory, int8 a bit more than a quarter, int4 about a fifth, and all four
+    /// change results slightly; auto keeps the format of the file [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
-    /// Keep the packed weights in a file beside the model, or in its directory, which runs at once the next time; not for f32
+    /// Keep the packed weights in a file beside the model, or in its directory, so that the next run starts at once; not for f32
     ///
-    /// Its name is that of the model with the dtype and .cke. It is written anew when files of the model have changed.
+    /// The file is named after the model, with the dtype and .cke. It is rewritten if the model's files have changed.
     #[arg(long)]
     cache: bool,
 }
@@ -145,7 +145,7 @@ pub(crate) fn format_of(dtype: Option<WeightFormat>, bundle: &Bundle) -> WeightF
 pub(crate) struct NumberArgs {
     #[command(flatten)]
     dtype: DtypeArgs,
-    /// Numbers of keys and values: bf16 takes half of the memory, int8 a bit more than a quarter [default: f32 for weights in f32, else bf16]
+    /// Format of keys and values: bf16 takes half of the memory of f32, int8 a bit more than a quarter [default: f32 for weights in f32, else bf16]
     #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
     kv: Option<KvDtype>,
 }

@@ -41,7 +41,7 @@ pub(crate) fn entrants<'a>(
     let mut entrants = own;
     for NamedLibrary { name, path } in named {
         if entrants.iter().any(|other| other.name == *name) {
-            return Err(CliError::Misuse(format!("--against: wanted names that differ, found {name} twice")));
+            return Err(CliError::Misuse(format!("--against: wanted different names, found {name} twice")));
         }
         entrants.push(Entrant::new(name, Subject::Library(path.clone())));
     }

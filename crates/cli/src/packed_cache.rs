@@ -28,7 +28,7 @@ pub(crate) fn open(model: &Path, dtype: Option<WeightFormat>, opening: Opening<'
     match current(model, &place, opening) {
         Ok(files) => Ok(files),
         Err(error) if is_of_cache(&error) => {
-            opening.note(&format!("--cache: {error}; going on without a packed file"));
+            opening.note(&format!("--cache: {error}; continuing without a packed file"));
             Ok(ModelFiles::open(model)?)
         }
         Err(error) => Err(error),
@@ -44,7 +44,7 @@ fn current(model: &Path, place: &PackedBeside, opening: Opening<'_>) -> Result<M
     let origin = Origin::of(model).map_err(|error| CliError::Failed(error.to_string()))?;
     match place.look(&origin) {
         Found::Current(files) => return Ok(files),
-        Found::Other { why } => opening.note(&format!("{}: {why}: it is written anew", place.path().display())),
+        Found::Other { why } => opening.note(&format!("{}: {why}: it will be rewritten", place.path().display())),
         Found::Nothing => {}
     }
     let quantizer = Quantizer::open(ModelFiles::open(model)?)?.with_origin(origin.clone());

@@ -17,20 +17,20 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Writes a model as one file that runs at once: weights packed, tokenizer and configuration inside
+/// Writes a model as one file that loads at once, with packed weights, tokenizer and configuration
 ///
-/// The file is mapped and read where it lies, on any CPU. All commands take it in place of a model directory; `cke inspect FILE` says
-/// what it holds.
+/// The file is memory-mapped, without conversion, and runs on any CPU. All commands accept it instead of a model directory;
+/// `cke inspect FILE` shows what it holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuantizeArgs {
     #[command(flatten)]
     model: ModelOperand,
-    /// The file; one that is there is replaced if it is a packed file
+    /// File to write; an existing file is replaced only if it is a packed file
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Numbers of the weights; those of f32 are packed differently for each CPU, so that no file holds them; auto keeps those of the
-    /// model's file [default: auto for GGUF files, else int8]
+    /// Weight format; not f32, whose packing differs between CPUs; auto keeps the format of the model's file [default: auto for GGUF files,
+    /// else int8]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
     #[command(flatten)]

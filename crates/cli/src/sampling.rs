@@ -8,27 +8,27 @@ use cke_engine::sampler::SamplerConfig;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sampling")]
 pub(crate) struct SamplingArgs {
-    /// Below 1 likely tokens become likelier, 0 is --greedy [default: the model's, else 0.8]
+    /// Sampling temperature: below 1 favours likely tokens, 0 is --greedy [default: the model's, else 0.8]
     #[arg(long, value_name = "T", value_parser = numbers::not_negative, allow_negative_numbers = true)]
     temperature: Option<f32>,
-    /// Only the K likeliest tokens; 0 is off [default: the model's, else 40]
+    /// Sample from the K likeliest tokens only; 0 is off [default: the model's, else 40]
     #[arg(long, value_name = "K", value_parser = numbers::count, allow_negative_numbers = true)]
     top_k: Option<usize>,
-    /// Only the likeliest tokens of P together; 1 is off [default: the model's, else 0.95]
+    /// Sample from the likeliest tokens whose probabilities add up to P; 1 is off [default: the model's, else 0.95]
     #[arg(long, value_name = "P", value_parser = numbers::probability, allow_negative_numbers = true)]
     top_p: Option<f32>,
-    /// Only tokens at least P times as likely as the likeliest [default: the model's, else 0]
+    /// Sample from tokens at least P times as likely as the likeliest only [default: the model's, else 0]
     #[arg(long, value_name = "P", value_parser = numbers::share, allow_negative_numbers = true)]
     min_p: Option<f32>,
-    /// Above 1 tokens of the text so far become less likely [default: the model's, else 1]
+    /// Penalty for tokens that are already in the text; above 1 makes them less likely [default: the model's, else 1]
     #[arg(long, value_name = "R", value_parser = numbers::positive, allow_negative_numbers = true)]
     repetition_penalty: Option<f32>,
-    /// Always the likeliest token: temperature 0
+    /// Always take the likeliest token, as temperature 0 does
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p", "min_p"])]
     greedy: bool,
-    /// Start of the random sequence: the same seed gives the same text
+    /// Random seed: the same seed gives the same text
     ///
-    /// The prompts of a file, and the answers of a chat, have the seeds S, S + 1, and so on.
+    /// The prompts of a file, and the answers of a chat, use the seeds S, S + 1, and so on.
     #[arg(long, value_name = "S", default_value = "0", value_parser = numbers::seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
 }

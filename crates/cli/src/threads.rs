@@ -11,7 +11,7 @@ const OWN_VARIABLE: &str = "CKE_NUM_THREADS";
 /// How many threads.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ThreadArgs {
-    /// Threads, 1 to 1024 [default: CKE_NUM_THREADS, or one for each core that the process may use]
+    /// Threads, 1 to 1024 [default: CKE_NUM_THREADS, or one per core available to the process]
     #[arg(short, long, value_name = "N", value_parser = numbers::threads, allow_negative_numbers = true)]
     threads: Option<usize>,
 }
@@ -29,7 +29,7 @@ impl ThreadArgs {
 /// Numbers of threads to measure with.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ThreadCountsArgs {
-    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1 and one for each core that the process may use]
+    /// Thread counts, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1 and one per core available to the process]
     #[arg(short, long, value_name = "N,…", allow_negative_numbers = true, value_delimiter = ',')]
     #[arg(value_parser = numbers::threads)]
     threads: Option<Vec<usize>>,

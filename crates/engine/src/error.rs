@@ -34,8 +34,8 @@ pub enum Error {
     Stop(#[from] EmptyStop),
     /// A conversation that leaves no room for an answer.
     #[error(
-        "the conversation has {}{tokens} tokens with the new question, the context has {context}, of which one must be left for the \
-         answer: choose a larger `--ctx`, `/clear` the conversation, or let its oldest turns go with `--drop-oldest`",
+        "the conversation has {}{tokens} tokens with the new question; the context has {context} and must have room for an answer: \
+         choose a larger `--ctx`, `/clear` the conversation, or drop its oldest turns with `--drop-oldest`",
         if *is_cut { "more than " } else { "" }
     )]
     ConversationTooLong {
@@ -103,7 +103,7 @@ pub enum Error {
     Write(#[from] io::Error),
     /// Weights whose packed form is not the same for every CPU.
     #[error(
-        "weights as {format} lie in memory differently for each CPU, so that no packed file holds them: choose another `--dtype`, \
+        "the memory layout of {format} weights differs between CPUs, so a packed file cannot hold them: choose another `--dtype`, \
          such as int8"
     )]
     NotPortable {

@@ -124,7 +124,7 @@ pub enum LoadError {
         problem: GgufError,
     },
     /// A packed file is malformed, damaged or of another version.
-    #[error("{}: {problem} (`cke quantize MODEL -o FILE` writes it anew)", file.display())]
+    #[error("{}: {problem} (`cke quantize MODEL -o FILE` rewrites it)", file.display())]
     Packed {
         /// The file.
         file: PathBuf,

@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// A sum of products whose halves are to be multiplied with each other.
     #[error(
-        "the columns of a sum of products have no halves that are multiplied with each other; multiply by a matrix, or run a plan of one product"
+        "a sum of products cannot multiply the two halves of its columns; multiply by a matrix instead, or run a plan of one product"
     )]
     HalvesOfASum,
     /// A cache of keys and values that was made for another attention plan.

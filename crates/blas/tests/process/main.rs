@@ -150,5 +150,5 @@ fn child_without_memory() {
 fn product_without_memory_or_threads_is_computed_all_the_same() {
     let output = run("child_without_memory", &[("CKE_NUM_THREADS", "4")]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("going on with one thread"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("continuing with one thread"), "{}", stderr(&output));
 }

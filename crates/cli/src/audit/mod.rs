@@ -27,19 +27,19 @@ use cke_report::audit::{
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Measures what this machine can do, and what its matrix libraries make of it
+/// Measures this machine's limits, and how close its matrix libraries come to them
 ///
-/// Clock, multiply-add peak, bandwidth and latency of every memory level; then f32 products by CKE and by every library that
-/// is found, each in a process of its own, in turns, against the roofline, at sizes drawn at random; products on which a library
-/// falls off a cliff; and layers in f32, bf16 and int8 against the peak of each unit. The report is one HTML page that needs
-/// nothing else, and can be read by machines as JSON. Nothing else should run at the same time.
+/// Measures clock, multiply-add peak, bandwidth and latency of every memory level. Then compares f32 products by CKE and by every library
+/// found with the roofline, at sizes drawn at random; each library runs in its own process, in interleaved rounds. Products on which a
+/// library falls off a cliff are listed. Layers in f32, bf16 and int8 are compared with the peak of each format. The report is one
+/// self-contained HTML page; --json prints it as JSON. Run nothing else at the same time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AuditArgs {
-    /// Fewer products and rounds: some seconds instead of a minute or two
+    /// Fewer products and rounds: seconds instead of a minute or two
     #[arg(long)]
     quick: bool,
-    /// A library by name and file, besides those in the usual places
+    /// Add a library by name and file to those in the usual places
     #[arg(short, long, value_name = "NAME=LIB", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<NamedLibrary>,
     /// Do not look for libraries in the usual places
@@ -47,13 +47,13 @@ pub(crate) struct AuditArgs {
     no_peers: bool,
     #[command(flatten)]
     threads: ThreadCountsArgs,
-    /// Seed of the random sizes [default: another one each time, which the report names]
+    /// Seed of the random sizes [default: a new one each time, shown in the report]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::seed)]
     seed: Option<u64>,
-    /// The page
+    /// Write the HTML page to FILE
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
-    /// Write one JSON object with the whole report in place of the summary
+    /// Print the whole report as one JSON object instead of the summary
     #[arg(long)]
     json: bool,
 }
@@ -81,7 +81,7 @@ pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
         output.write(&report::summary(&report))?;
     }
     output.flush()?;
-    note(&format!("{}: the report, for any browser", args.html.display()));
+    note(&format!("{}: report as an HTML page", args.html.display()));
     Ok(())
 }
 

@@ -66,7 +66,7 @@ impl AuditRun<'_> {
             let (number, total, what) = (i + 1, by_work.len(), label(&case.product));
             let left = (self.seconds - watch.seconds()).ceil();
             let threads = counted(threads, "thread");
-            progress.show(&format!("products with {threads}, {number} of {total}: {what}, at most {left} s left"));
+            progress.show(&format!("products with {threads}, {number} of {total}: {what}, up to {left} s left"));
             let measured = contest.measure_with_roofs(case.product)?;
             rows.push((*place, Row::new(self.machine, case.family, measured, is_ranked)));
         }

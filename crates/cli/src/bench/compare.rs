@@ -6,19 +6,19 @@ use crate::output::Output;
 use cke_report::results::compare;
 use std::path::{Path, PathBuf};
 
-/// Compares two results of the same measurement: by which factor the new one is faster
+/// Compares two results of the same measurement: the factor by which the new one is faster
 ///
-/// OLD.json and NEW.json are what cke bench model, gemm or attention wrote with --json, or tools/peers/peers.py. The factor is the median of
-/// the ratios of all pairs of repetitions; "between" is where it lies with 95% confidence if there are enough of them (-r 5 or more).
-/// An interval without 1 is "faster" or "slower", any other is "within noise". "machine" is by which factor the peak or the limit that
-/// was measured beside each differs: if it is not near 1, the machine has changed and not only the program.
+/// OLD.json and NEW.json are the output of cke bench model, gemm or attention with --json, or of tools/peers/peers.py. The factor is the
+/// median of the ratios of all pairs of repetitions; "interval" is its 95% confidence interval if there are enough of them (-r 5 or more).
+/// An interval that excludes 1 means "faster" or "slower", any other "within noise". "machine" is the factor by which the measured hardware
+/// limit changed: if it is not near 1, the machine has changed, not only the program.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompareArgs {
-    /// Results from before; - is standard input
+    /// Old results; - is standard input
     #[arg(value_name = "OLD.json")]
     old: PathBuf,
-    /// Results from after
+    /// New results; - is standard input
     #[arg(value_name = "NEW.json")]
     new: PathBuf,
     /// Write one JSON object

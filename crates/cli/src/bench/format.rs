@@ -6,10 +6,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 /// The flags for it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct FormatArgs {
-    /// How results are written
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
     output: Format,
-    /// Write JSON, as --output json does
+    /// Print JSON, as --output json does
     #[arg(long, conflicts_with = "output")]
     json: bool,
 }

@@ -16,7 +16,7 @@ use crate::output::note;
 use cke_perf::busy::Busy;
 use cke_report::words::counted;
 
-/// Measures speed, beside what the machine can do, and accuracy; compares results
+/// Measures speed, compared with the machine's limits, and accuracy; compares results
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
@@ -62,8 +62,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn note_busy(others: Option<Busy>) {
     if let Some(Busy { share, cpus }) = others.filter(Busy::is_disturbing) {
         note(&format!(
-            "warning: the machine was busy: other programs took {:.1} of {} meanwhile, so that figures are low and scatter; \
-             end them and measure again",
+            "warning: the machine was busy: other programs used {:.1} of {}, so rates are too low and noisy; stop them and \
+             measure again",
             share * cpus as f64,
             counted(cpus, "CPU"),
         ));

@@ -18,17 +18,17 @@ use cke_perf::report::render;
 
 /// Measures tokens per second of a model
 ///
-/// Tests are named as by llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one by one; pp128x8
-/// reads 8 sequences of 128 tokens together, and tg64@4096 generates behind 4096 others. They run in turns, after a warm-up
-/// that does not count. The machine's multiply-add peak (and read bandwidth, for tg) is measured before each turn with the
-/// same number of threads; shares set the best repetition against the best measurement. Weights that stay in a cache are
-/// read faster than from memory: more than 100% of the bandwidth. A single thread is bound to one CPU.
+/// Tests are named as in llama-bench: pp512 reads a prompt of 512 tokens, tg64 generates 64 tokens one at a time; pp128x8 reads 8 sequences
+/// of 128 tokens as a batch, and tg64@4096 generates after 4096 other tokens. Tests run interleaved, after a warm-up. The machine's
+/// multiply-add peak (and read bandwidth, for tg) is measured before each repetition with the same number of threads; shares compare the
+/// best repetition with the best measurement. Weights that stay in a cache are read faster than from memory, so that shares of the
+/// bandwidth can exceed 100%. A single thread is bound to one CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ModelBenchArgs {
     #[command(flatten)]
     origin: OriginArgs,
-    /// Lengths of prompts, 0 for none; without it 128 and 512 as far as the context goes
+    /// Prompt lengths, 0 for none [default: 128 and 512, as far as the context allows]
     #[arg(
         short,
         long,
@@ -38,7 +38,7 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::count,
     )]
     prompt_tokens: Option<Vec<usize>>,
-    /// Numbers of tokens to generate, 0 for none; without it 64 as far as the context goes
+    /// Numbers of tokens to generate, 0 for none [default: 64, as far as the context allows]
     #[arg(
         short,
         long,
@@ -48,7 +48,7 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::count,
     )]
     generate_tokens: Option<Vec<usize>>,
-    /// Numbers of sequences that run together, 1 to 512
+    /// Batch sizes (sequences that run together), 1 to 512
     #[arg(
         short,
         long,
@@ -59,9 +59,9 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::sequences_of_pass,
     )]
     batch: Vec<usize>,
-    /// Numbers of tokens that each sequence has read before
+    /// Numbers of tokens already in the context of each sequence
     ///
-    /// They are read during the warm-up, which does not count.
+    /// They are read during the warm-up, which is not timed.
     #[arg(
         short,
         long,
@@ -84,7 +84,7 @@ pub(crate) struct ModelBenchArgs {
         value_parser = numbers::repetitions,
     )]
     repetitions: usize,
-    /// Compute the logits of every position of a prompt, not of the last one only
+    /// Compute the logits of every prompt position, not only of the last
     #[arg(long)]
     all_logits: bool,
     #[command(flatten)]

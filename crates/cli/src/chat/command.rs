@@ -29,15 +29,15 @@ pub(super) enum Command {
 
 /// What `/help` prints.
 pub(super) const HELP: &str = "\
-/clear         forget the conversation; the system prompt stays
+/clear         forget the conversation but keep the system prompt
 /regen         answer the last question again
-/system TEXT   another system prompt; without TEXT none
+/system TEXT   set the system prompt; without TEXT, remove it
 /save FILE     write the conversation to a file, as JSON
-/load FILE     go on with the conversation of a file
+/load FILE     continue the conversation of a file
 /stats         tokens in the context, memory and speed
 /help          this list
-/exit          end, as /quit, /bye and Ctrl-D do
-A line that ends with \\ goes on with the next one. A question that begins with / needs a space before it.";
+/exit          exit, as /quit, /bye and Ctrl-D do
+A line that ends with \\ continues on the next line. Put a space before a question that begins with /.";
 
 impl Line {
     /// Reads a line. One that begins with `/` is a command.
@@ -78,7 +78,7 @@ fn plain(name: &str) -> Option<Command> {
 
 fn unknown(name: &str) -> String {
     format!(
-        "/{name}: wanted one of /clear, /regen, /system, /save, /load, /stats, /help and /exit; a space before it makes it a question"
+        "/{name}: wanted one of /clear, /regen, /system, /save, /load, /stats, /help and /exit; put a space before it to ask it as a question"
     )
 }
 

@@ -76,10 +76,10 @@ fn edited(editor: &mut Editor<(), MemHistory>) -> Result<Option<String>, CliErro
             Err(ReadlineError::Interrupted) if cleared.is_some_and(|time| time.elapsed() < IN_TURN) => return Ok(None),
             Err(ReadlineError::Interrupted) => {
                 cleared = Some(Instant::now());
-                note("Ctrl-C once more, or Ctrl-D, ends");
+                note("press Ctrl-C again, or Ctrl-D, to exit");
             }
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                note("wanted a line in UTF-8, found other bytes: it is left out");
+                note("wanted a line in UTF-8, found other bytes: the line is ignored");
             }
             // The terminal has another size.
             Err(ReadlineError::Signal(_)) => {}

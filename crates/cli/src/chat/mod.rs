@@ -35,10 +35,9 @@ const CONTEXT: usize = 4096;
 
 /// Talks with a model
 ///
-/// In a terminal, lines are edited as in a shell, Ctrl-C stops an answer, and Ctrl-D ends the program; /help lists the commands.
-/// Elsewhere each line of standard input is a question or a command, and the answers go to standard output; the first line that fails, be it
-/// a command, ends the program with an error, while in a terminal the chat goes on. A line that ends with a backslash goes on with the
-/// next one.
+/// In a terminal, lines can be edited as in a shell, Ctrl-C stops an answer, and Ctrl-D ends the program; /help lists the commands.
+/// Otherwise each line of standard input is a question or a command, and answers go to standard output; the first line that fails ends the
+/// program with an error, while in a terminal the chat continues. A backslash at the end of a line continues it on the next line.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct ChatArgs {
@@ -48,30 +47,30 @@ pub(crate) struct ChatArgs {
     numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Ask this one question, and end
+    /// Ask this question only, then exit
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
-    /// Instructions that come before the conversation
+    /// System prompt: instructions before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
-    /// Most tokens of the conversation with its answers, whose memory grows as they come [default: the model's context, but at most 4096]
+    /// Maximum number of tokens of the whole conversation; memory grows with it [default: the model's context, but at most 4096]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
-    /// Most tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
+    /// Maximum number of tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
     #[arg(short = 'n', long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     max_tokens: Option<usize>,
-    /// When the context is full, leave out the oldest questions with their answers
+    /// If the context is full, drop the oldest questions with their answers
     ///
-    /// The system prompt and the last question stay. /save writes all of them.
+    /// The system prompt and the last question are kept. /save writes the dropped turns too.
     #[arg(long)]
     drop_oldest: bool,
-    /// Ask the model to think before it answers, if its template knows how to
+    /// Ask the model to think before it answers, if its chat template supports it
     #[arg(long, conflicts_with = "no_thinking")]
     thinking: bool,
-    /// Ask the model to answer without thinking, if its template knows how to
+    /// Ask the model to answer without thinking, if its chat template supports it
     #[arg(long)]
     no_thinking: bool,
-    /// Read lines without a prompt, and print a line with a JSON object for each answer
+    /// Read lines without a prompt, and print a JSON object on one line for each answer
     #[arg(long)]
     json: bool,
     /// Print only errors to standard error
@@ -83,8 +82,8 @@ pub(crate) struct ChatArgs {
 
 const EXAMPLES: &str = "\
 The keys of --json: role, content, thinking, finish (end, stop, length, context, time or interrupted), tokens (ids), prompt_tokens
-and reused_tokens (how many), dropped_turns, seed, timings. What a model thinks is dimmed in a terminal, or stands between <think>
-and </think> if NO_COLOR is set, and is left out elsewhere.
+and reused_tokens (how many), dropped_turns, seed, timings. What a model thinks is dimmed in a terminal, or printed between <think>
+and </think> if NO_COLOR is set; it is left out if output is not a terminal.
 
 Examples:
   cke chat --model model.gguf
@@ -116,7 +115,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
     if is_interactive {
         if !args.quiet {
             note(&model.summary());
-            note("/help lists the commands, Ctrl-D ends");
+            note("/help lists the commands, Ctrl-D exits");
         }
         interrupt.restore_terminal_at_end();
         return dialogue.converse(Lines::of_terminal()?);

@@ -63,7 +63,7 @@ pub(super) fn times(answer: &Answer) -> GenerateTimes {
 pub(super) fn print_notes(answer: &Answer, session: &ChatSession<'_>) {
     if answer.newly_dropped_turns > 0 {
         let turns = counted(answer.newly_dropped_turns, "more turn");
-        note(&format!("the context of {} tokens was full: {turns} at the beginning left out", session.context()));
+        note(&format!("the context of {} tokens was full: {turns} dropped from the beginning", session.context()));
     }
     match answer.finish {
         Some(Finish::Context) => note(&format!(
@@ -82,7 +82,7 @@ pub(super) fn print_notes(answer: &Answer, session: &ChatSession<'_>) {
 /// Answers `/stats`: the state of the conversation and of the memory.
 pub(super) fn print_state(model: &LanguageModel, session: &ChatSession<'_>) {
     let (messages, dropped) = (session.conversation().messages().len(), session.dropped_turns());
-    let left_out = if dropped == 0 { String::new() } else { format!(", {} left out", counted(dropped, "oldest turn")) };
+    let left_out = if dropped == 0 { String::new() } else { format!(", {} dropped", counted(dropped, "oldest turn")) };
     note(&format!("conversation: {}{left_out}", counted(messages, "message")));
     note(&format!(
         "context: {} of {} tokens in the cache of {}; weights {}",

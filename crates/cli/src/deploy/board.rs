@@ -51,7 +51,7 @@ impl Board {
         let failed = |why: String| CliError::Failed(format!("{}: {why}", remote.host()));
         let facts = remote
             .run("uname -s && uname -m && uname -r")
-            .map_err(|failure| failed(format!("wanted what `uname` prints, found none: {failure}")))?;
+            .map_err(|failure| failed(format!("wanted the output of `uname`, found none: {failure}")))?;
         let [system, machine, kernel] = facts.lines().map(str::trim).collect::<Vec<_>>()[..] else {
             let found = facts.trim();
             return Err(failed(format!(
@@ -90,7 +90,7 @@ impl Board {
             machine => {
                 let hint = match machine {
                     "armv6l" | "armv7l" | "armv8l" => {
-                        ": its system has 32 bits; boards of these last years run one of 64, too"
+                        ": its system is 32-bit; most recent boards can also run a 64-bit system"
                     }
                     _ => "",
                 };
@@ -103,7 +103,7 @@ impl Board {
         let (wanted, found) = (self.architecture()?.oldest_kernel(), version(&self.kernel));
         match found {
             Some(found) if found < wanted => Err(CliError::Failed(format!(
-                "{}: wanted Linux {}.{} or later, found {}: update the system",
+                "{}: wanted Linux {}.{} or later, found {}: update its system",
                 self.host, wanted.0, wanted.1, self.kernel
             ))),
             _ => Ok(()),
@@ -117,7 +117,7 @@ impl Board {
             return Ok(());
         }
         Err(CliError::Failed(format!(
-            "{}: wanted {} of room in {directory}, found {}: make room, or choose another place with --dir",
+            "{}: wanted {} free in {directory}, found {}: free some space, or choose another directory with --dir",
             self.host,
             format_bytes(wanted),
             format_bytes(self.free)

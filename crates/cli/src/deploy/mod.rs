@@ -19,15 +19,15 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Copies cke and a model to another machine by ssh, and tries them there
+/// Copies cke and a model to another machine over ssh, and tests them there
 ///
 /// The machine needs 64-bit Linux on x86-64 or ARM, an ssh server and a shell with the usual commands; cke is one static file and needs
-/// nothing else. The program is that of --archive, else of target/dist as tools/dist/build.sh leaves it, else this program if it is static
-/// and of the machine's architecture. ssh asks for what it needs to know once.
+/// nothing else. The program is taken from --archive, else from target/dist (the output of tools/dist/build.sh), else it is this program,
+/// if it is static and built for the machine's architecture. ssh asks for a password only once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DeployArgs {
-    /// The machine, as ssh knows it
+    /// The machine, as given to ssh
     #[arg(value_name = "USER@HOST", value_parser = host)]
     host: String,
     #[command(flatten)]
@@ -35,16 +35,16 @@ pub(crate) struct DeployArgs {
     /// Archive of tools/dist/build.sh for the machine's architecture, or a cke program
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
-    /// Directory on the machine, from the user's home on
+    /// Directory on the machine, relative to the user's home
     #[arg(long, value_name = "DIR", default_value = "cke", value_parser = directory)]
     dir: String,
-    /// An option of ssh, as its -o takes it
+    /// An option for ssh, passed as -o
     #[arg(long, value_name = "KEY=VALUE")]
     ssh_option: Vec<String>,
     /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
-    /// Write one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -136,7 +136,7 @@ impl Report<'_> {
 /// What ssh takes for a machine: a word that does not begin like a flag.
 fn host(text: &str) -> Result<String, String> {
     if text.is_empty() || text.starts_with('-') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("wanted a machine as ssh knows it, such as pi@raspberrypi.local".to_owned());
+        return Err("wanted a machine as given to ssh, such as pi@raspberrypi.local".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -74,7 +74,8 @@ fn unpack(archive: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |why: String| CliError::Failed(format!("{}: {why}", archive.display()));
     let tar = |flag: &str, entry: Option<&str>| -> Result<Output, CliError> {
         let output = Command::new("tar").arg(flag).arg(archive).args(entry).output();
-        let output = output.map_err(|error| failed(format!("wanted the program tar to unpack it: {error}")))?;
+        let output = output
+            .map_err(|error| failed(format!("wanted the program tar to unpack it, found none that starts: {error}")))?;
         match output.status.success() {
             true => Ok(output),
             false => Err(failed(format!("tar: {}", String::from_utf8_lossy(&output.stderr).trim()))),

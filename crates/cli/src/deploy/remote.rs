@@ -93,7 +93,7 @@ impl Remote {
                     let _ = stderr.read_to_end(&mut said);
                 }
                 let why = match last_lines(&said) {
-                    message if message.is_empty() => "it does not say why".to_owned(),
+                    message if message.is_empty() => "ssh gives no reason".to_owned(),
                     message => message,
                 };
                 return Err(CliError::Failed(format!(

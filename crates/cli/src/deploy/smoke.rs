@@ -53,7 +53,7 @@ impl Smoke {
         }
         let text = self.trial["text"].as_str().unwrap_or_default();
         let speed = self.trial["timings"]["generation_tokens_per_second"].as_f64().unwrap_or_default();
-        ("generate \"A vector is\"", format!("The iterator{text} ({speed:.1} tokens/s for so few)"))
+        ("generate \"A vector is\"", format!("The iterator{text} ({speed:.1} tokens/s over a few tokens)"))
     }
 }
 
@@ -70,9 +70,9 @@ fn answer(remote: &Remote, directory: &str, arguments: &str) -> Result<Value, Cl
 fn hint(failure: &Failure) -> &'static str {
     match failure.status {
         Some(126) => " (is the directory mounted with noexec? choose another one with --dir)",
-        Some(127) => " (is it linked dynamically? only a static program needs no libraries there)",
-        Some(132) => " (an instruction that the CPU does not have: please report this)",
-        Some(137) => " (killed, as systems do that run out of memory: try a smaller model)",
+        Some(127) => " (is it linked dynamically? a static program is required)",
+        Some(132) => " (illegal instruction on this CPU: please report this)",
+        Some(137) => " (killed, perhaps because memory ran out: try a smaller model)",
         _ => "",
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn advice(machine: &Host, threads: &DefaultThreads, is_release_build:
 }
 
 fn build(is_release: bool) -> Option<String> {
-    let advice = "This program was built for debugging and is slower than it could be: build it with --release.";
+    let advice = "This is a debug build, which is slow: build with --release.";
     (!is_release).then(|| advice.to_owned())
 }
 
@@ -37,18 +37,18 @@ fn capped_isa(machine: &Host) -> Option<String> {
 fn narrow_isa(machine: &Host) -> Option<String> {
     match (machine.architecture, machine.isa_detected) {
         ("x86_64", "scalar") => Some(
-            "This CPU shows no AVX2 and no AVX-512, so kernels run one number at a time, many times slower. On a \
-             virtual machine, let the host pass its CPU through (in QEMU and libvirt: CPU model \"host\")."
+            "This CPU reports no AVX2 and no AVX-512, so scalar kernels run, which are many times slower. On a virtual \
+             machine, let the host pass its CPU through (in QEMU and libvirt: CPU model \"host\")."
                 .to_owned(),
         ),
         ("x86_64", "avx2") => Some(
-            "This CPU shows AVX2 but no AVX-512 (F, VL, BW and DQ). That is normal for many; where the CPU should have \
-             it, look in the firmware's or the hypervisor's settings."
+            "This CPU reports AVX2 but no AVX-512 (F, VL, BW and DQ), as many CPUs do. If it should have AVX-512, check \
+             the settings of the firmware or the hypervisor."
                 .to_owned(),
         ),
         ("x86_64", _) | (_, "neon") => None,
         (architecture, _) => {
-            Some(format!("There are no vector kernels for {architecture} yet: everything runs one number at a time."))
+            Some(format!("There are no vector kernels for {architecture} yet: scalar kernels run, which are slow."))
         }
     }
 }
@@ -57,20 +57,20 @@ fn amx(machine: &Host) -> Option<String> {
     let has_amx = |names: &[&str]| names.iter().any(|name| name.starts_with("amx_"));
     if has_amx(&machine.features) {
         return Some(
-            "AMX is in use, by kernels that were not run on hardware when they were written: compare their results with \
+            "AMX is in use, by kernels that have been tested in software only, not on hardware: compare their results with \
              those of CKE_ISA=avx512."
                 .to_owned(),
         );
     }
     has_amx(&machine.unused_features).then(|| {
-        "This CPU has AMX. It is not used, since its kernels were not run on hardware: they were tested on tiles in software. \
-         CKE_ISA=amx tries them where Linux permits it."
+        "This CPU has AMX. It is not used, because its kernels have been tested in software only, not on hardware. \
+         CKE_ISA=amx enables them if Linux permits it."
             .to_owned()
     })
 }
 
 fn single_cpu(machine: &Host) -> Option<String> {
-    let advice = "This machine shows a single CPU: there is nothing to spread work over. Give a virtual machine more.";
+    let advice = "This machine has a single CPU, so work cannot be spread over threads. If it is a virtual machine, give it more CPUs.";
     (machine.online_cpus? == 1).then(|| advice.to_owned())
 }
 
@@ -84,7 +84,7 @@ fn affinity(machine: &Host) -> Option<String> {
     let (allowed, online) = (machine.allowed_cpus?, machine.online_cpus?);
     (allowed < online).then(|| {
         format!(
-            "This process may run on {allowed} of {online} CPUs: its affinity (taskset, cpuset) forbids the others."
+            "This process may run on {allowed} of {online} CPUs: its affinity (taskset, cpuset) excludes the others."
         )
     })
 }
@@ -93,15 +93,15 @@ fn quota(machine: &Host) -> Option<String> {
     let (quota, allowed) = (machine.cpu_quota?, machine.allowed_cpus?);
     (quota < allowed as f64).then(|| {
         format!(
-            "The control group allows {quota:.2} CPUs' worth of time on {allowed} CPUs: more threads than that are stopped \
-             in turns. Raise the limit (in Docker: --cpus) or use fewer threads."
+            "The control group allows {quota:.2} CPUs' worth of time on {allowed} CPUs: with more threads than that, the \
+             kernel pauses them. Raise the limit (in Docker: --cpus) or use fewer threads."
         )
     })
 }
 
 fn huge_pages(machine: &Host) -> Option<String> {
     (machine.huge_pages.as_deref()? == "never").then(|| {
-        "Transparent huge pages are off, which costs speed with large weights. To let programs ask for them: \
+        "Transparent huge pages are off, which slows down large weights. To let programs request them: \
          echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
             .to_owned()
     })
@@ -111,7 +111,7 @@ fn memory(machine: &Host) -> Option<String> {
     let available = machine.memory_available_bytes?;
     (available < LITTLE_MEMORY).then(|| {
         let available = cke_perf::report::format_bytes(available);
-        format!("Only {available} of memory are available; `cke inspect MODEL` tells how much a model takes.")
+        format!("Only {available} of memory is available; `cke inspect MODEL` shows how much a model takes.")
     })
 }
 

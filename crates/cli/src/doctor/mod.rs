@@ -21,20 +21,20 @@ use cke_perf::throughput::MeasureError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Shows what this machine can do, and what is missing
+/// Shows what this machine can do, and what keeps it from full speed
 ///
-/// "Tokens a second at most" is what the read bandwidth allows: a model that generates reads its weights once for each token. `cke bench
-/// model` measures a model, `cke inspect` says what it takes.
+/// "Tokens per second, at most" follows from the read bandwidth: text generation reads all weights once per token. `cke bench model`
+/// measures a model, `cke inspect` shows the memory that it takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct DoctorArgs {
-    /// Show all that is known of the machine, and which kernels run on it
+    /// Show everything known about the machine, and which kernels run on it
     #[arg(long)]
     all: bool,
-    /// Do not measure the multiply-add peak and the read bandwidth, which takes a second or so
+    /// Skip measuring the multiply-add peak and the read bandwidth (about a second)
     #[arg(long)]
     no_measure: bool,
-    /// Write one JSON object, with everything
+    /// Print everything as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -95,13 +95,13 @@ impl DefaultThreads {
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new(vec![left("threads of a command"), left("by")]);
+        let mut table = Table::new(vec![left("threads of a command"), left("from")]);
         table.push(vec![self.count.to_string(), self.source().to_owned()]);
         table
     }
 
     fn source(&self) -> &'static str {
-        self.variable.unwrap_or("the cores that the process may use")
+        self.variable.unwrap_or("the cores available to the process")
     }
 }
 
@@ -148,13 +148,13 @@ impl Report {
         })
     }
 
-    /// What a user needs.
+    /// The summary without `--all`.
     fn essentials(&self) -> String {
         let Report { machine, threads, .. } = self;
         let mut facts = vec![
             ("CPU", machine.cpu.clone().unwrap_or_else(|| "unknown".to_owned())),
             ("instruction set", instruction_set(machine)),
-            ("threads", format!("{}, by {}", threads.count, threads.source())),
+            ("threads", format!("{}, from {}", threads.count, threads.source())),
         ];
         let memory = machine.memory_available_bytes.zip(machine.memory_total_bytes);
         facts.extend(memory.map(|(available, total)| {
@@ -163,10 +163,10 @@ impl Report {
         if let Some(Measurement { peak_gflops, read_gb_per_s, .. }) = self.measured.as_deref().and_then(<[_]>::last) {
             let tokens = read_gb_per_s * 1e9 / (1u64 << 30) as f64;
             facts.push(("multiply-add peak", format!("{peak_gflops:.0} GFLOP/s in f32")));
-            facts.push(("read from memory", format!("{read_gb_per_s:.1} GB/s")));
+            facts.push(("memory read bandwidth", format!("{read_gb_per_s:.1} GB/s")));
             facts.push((
-                "tokens a second at most",
-                format!("{tokens:.0} of a model with 1 GiB of weights, {:.0} with 4 GiB", tokens / 4.0),
+                "tokens per second, at most",
+                format!("{tokens:.0} with 1 GiB of weights, {:.0} with 4 GiB", tokens / 4.0),
             ));
         }
         let mut table = Table::new(vec![left("this machine"), left("")]);
@@ -181,7 +181,7 @@ impl Report {
 
     fn advice_text(&self) -> String {
         match &self.advice[..] {
-            [] => "Nothing is missing.\n".to_owned(),
+            [] => "No problems found.\n".to_owned(),
             lines => lines.iter().map(|line| format!("- {line}\n")).collect(),
         }
     }
@@ -229,7 +229,7 @@ fn measure(cpu: &Cpu, machine: &Host, threads: usize) -> Result<Vec<Measurement>
 
 fn measurement_table(measured: &[Measurement]) -> Table {
     let mut table =
-        Table::new(vec![right("threads"), left("isa"), right("multiply-add peak"), right("read from memory")]);
+        Table::new(vec![right("threads"), left("isa"), right("multiply-add peak"), right("memory read bandwidth")]);
     for Measurement { threads, isa, peak_gflops, read_gb_per_s } in measured {
         let (peak, read) = (format!("{peak_gflops:.1} GFLOP/s"), format!("{read_gb_per_s:.1} GB/s"));
         table.push(vec![threads.to_string(), (*isa).to_owned(), peak, read]);

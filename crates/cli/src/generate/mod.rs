@@ -35,8 +35,8 @@ const COUNTED_TOKENS: usize = 1 << 14;
 
 /// Continues a text with a language model
 ///
-/// The continuation goes to standard output while it grows, how fast it was to standard error. The wishes of the model's
-/// generation_config.json are followed; flags come before them. What it says and cannot be followed is a warning.
+/// The continuation goes to standard output as it is generated, its speed to standard error. The settings of the model's
+/// generation_config.json apply unless a flag overrides them; settings that are not supported are reported as warnings.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct GenerateArgs {
@@ -48,30 +48,30 @@ pub(crate) struct GenerateArgs {
     numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Most tokens to generate [default: the model's max_new_tokens or max_length, else 128]
+    /// Maximum number of tokens to generate [default: the model's max_new_tokens or max_length, else 128]
     #[arg(short = 'n', long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
     max_tokens: Option<usize>,
-    /// End before this text; may be given several times [default: the model's stop_strings]
+    /// Stop before this text; may be given several times [default: the model's stop_strings]
     #[arg(long, value_name = "STRING", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     stop: Vec<String>,
-    /// Go on after an end-of-text token
+    /// Continue after an end-of-text token
     #[arg(long)]
     ignore_eos: bool,
-    /// Go on when the model's context is full, forgetting the older half
+    /// Continue when the model's context is full, dropping the older half
     ///
-    /// Allows prompts that are longer than the context, too: the model sees their end.
+    /// Prompts may then be longer than the context; the model sees their end.
     #[arg(long)]
     sliding_window: bool,
     /// Prompts of --prompts-file that are decoded together, 1 to 1024
     ///
-    /// More are faster and take more memory; the results are the same.
+    /// Larger batches are faster and take more memory; the results are the same.
     #[arg(long, value_name = "N", default_value = "8", requires = "prompts_file", conflicts_with_all = ["prompt", "tokens_file"])]
     #[arg(value_parser = numbers::batch_size, allow_negative_numbers = true)]
     batch_size: usize,
     /// Print the prompt before its continuation
     #[arg(long, conflicts_with = "json")]
     echo: bool,
-    /// Print a line with a JSON object for each prompt, when it is complete
+    /// Print a JSON object on one line for each finished prompt
     #[arg(long)]
     json: bool,
     /// Print only errors to standard error
@@ -83,8 +83,8 @@ pub(crate) struct GenerateArgs {
 
 const EXAMPLES: &str = "\
 The keys of --json: prompt, text, tokens (ids), prompt_tokens (how many), finish (end, stop, length, context, time or interrupted),
-seed, timings. The texts of --prompts-file come in order, each under a line \"==> prompt 1 <==\". Ctrl-C ends the text and keeps
-what there is.
+seed, timings. The texts of --prompts-file come in order, each below a line \"==> prompt 1 <==\". Ctrl-C stops and keeps
+the text so far.
 
 Examples:
   cke generate \"A vector is\"
@@ -204,7 +204,10 @@ impl GenerateRun<'_> {
             }
             self.output.flush()?;
             if finish == Some(Finish::Context) && !args.quiet {
-                note(&format!("the context of {} tokens is full; --sliding-window would go on", model.info.context));
+                note(&format!(
+                    "the context of {} tokens is full; use --sliding-window to continue",
+                    model.info.context
+                ));
             }
         }
         let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());

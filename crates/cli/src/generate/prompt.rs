@@ -10,19 +10,19 @@ use std::path::PathBuf;
 /// Where the prompts come from.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct PromptArgs {
-    /// Text to continue; - or nothing is standard input
+    /// Text to continue [default: standard input, also named -]
     ///
-    /// One line break at the end of standard input is dropped. An empty text begins with the model's start-of-text token.
+    /// One line break at the end of standard input is dropped. For an empty text, the model starts from its start-of-text token.
     #[arg(value_name = "PROMPT", group = "source")]
     prompt: Option<String>,
-    /// File with a JSON list of token ids in place of a text
+    /// File with a JSON list of token ids instead of a text
     ///
-    /// - is standard input. A model without a tokenizer takes nothing else, and its result is ids.
+    /// - is standard input. A model without a tokenizer accepts only this, and its output is token ids.
     #[arg(long, value_name = "FILE", group = "source")]
     tokens_file: Option<PathBuf>,
     /// File with a prompt on each line, or a JSON list of strings
     ///
-    /// It is JSON if its name ends in .json. - is standard input. An empty line is an empty prompt.
+    /// A name that ends in .json means JSON. - is standard input. An empty line is an empty prompt.
     #[arg(long, value_name = "FILE", group = "source")]
     prompts_file: Option<PathBuf>,
 }

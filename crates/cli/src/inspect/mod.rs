@@ -33,31 +33,31 @@ use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read, but for the checksums of a packed file. Tensors that repeat from layer to layer share a line. The memory is that of
-/// one text as long as the context; --ctx, --dtype and --kv show what a shorter one and other numbers take.
+/// Weights are not read, except to check the checksums of a packed file. Tensors that repeat in every layer share a line. The memory is for
+/// one text that fills the context; --ctx, --dtype and --kv show it for a shorter text and other formats.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     model: ModelOperand,
-    /// Numbers of the weights whose memory is shown [default: auto for packed files and GGUF, else f32]
+    /// Weight format to show the memory for [default: auto for packed files and GGUF, else f32]
     #[arg(long, value_name = "TYPE", value_parser = weight_format())]
     dtype: Option<WeightFormat>,
-    /// Numbers of keys and values whose memory is shown [default: f32 for weights in f32, else bf16]
+    /// Format of keys and values to show the memory for [default: f32 for weights in f32, else bf16]
     #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
     kv: Option<KvDtype>,
-    /// Tokens of the text whose memory is shown [default: the model's context]
+    /// Text length in tokens to show the memory for [default: the model's context]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Give each tensor a line of its own
+    /// Print a line for each tensor
     #[arg(long)]
     tensors: bool,
     /// Print the chat template, and nothing else
     #[arg(long, conflicts_with_all = ["tensors", "json"])]
     chat_template: bool,
-    /// Write one JSON object, with every tensor and the whole chat template
+    /// Print one JSON object, with every tensor and the whole chat template
     #[arg(long)]
     json: bool,
 }
@@ -259,7 +259,7 @@ impl<'a> Report<'a> {
             "bert" => format!("To embed texts: cke embed{model} \"one text\" \"another\""),
             "gpt2" => format!("To continue a text: cke generate{model} \"The first words\""),
             _ => format!(
-                "To talk with it, if it is made for that: cke chat{model}; to continue a text: cke generate{model} \"The first words\""
+                "To chat, if the model is made for it: cke chat{model}; to continue a text: cke generate{model} \"The first words\""
             ),
         }
     }
@@ -418,25 +418,25 @@ fn limit_of(bundle: &Bundle, layout: Option<&SentenceConfig>) -> Result<(Option<
 fn meaning(name: &str) -> &'static str {
     match name {
         "architecture" => "how the layers are built",
-        "parameters" => "numbers that were learned",
-        "vocabulary" => "pieces that a text is made of",
-        "context" => "most tokens that it looks at together",
-        "width" => "numbers that stand for a token",
+        "parameters" => "learned numbers",
+        "vocabulary" => "tokens that texts are made of",
+        "context" => "maximum number of tokens it can see at once",
+        "width" => "numbers that represent a token",
         "layers" => "steps that each token goes through",
-        "heads" => "ways in which a token looks at others, and numbers of each",
+        "heads" => "parallel parts of attention, and the numbers of each",
         "feed-forward" => "width inside a layer, and its activation",
-        "output projection" => "what turns the last layer into tokens",
-        "norms" => "what keeps numbers in range between layers",
-        "rope" => "how positions turn queries and keys",
-        "no positions" => "layers that do not know the order of tokens",
+        "output projection" => "maps the last layer to tokens",
+        "norms" => "keep numbers in range between layers",
+        "rope" => "rotation of queries and keys by position",
+        "no positions" => "layers that ignore the order of tokens",
         "window" => "how far back some layers look",
-        "soft caps" => "bounds that scores and logits are bent to",
-        "biases" => "what adds a constant to its products",
+        "soft caps" => "smooth bounds on scores and logits",
+        "biases" => "products with an added constant",
         "chat template" => "how a conversation becomes a text; --chat-template prints it",
-        "sentence vector" => "how the vectors of tokens become one",
+        "sentence vector" => "how token vectors become one vector",
         "longest input" => "the rest of a longer text is cut off",
         "tokenizer" => "how texts become tokens",
-        "stored as" => "numbers in the files; --dtype chooses those in memory",
+        "stored as" => "number format in the files; --dtype sets the one in memory",
         _ => "",
     }
 }

@@ -19,14 +19,13 @@ use cke_perf::host::Host;
 use cke_report::profile::{self as report, About, Report};
 use std::path::PathBuf;
 
-/// Shows where the time of a model goes, operation by operation
+/// Shows where a model spends its time, operation by operation
 ///
-/// A prompt is read and, by a model that generates, tokens are generated; the operations of the fastest repetition are told,
-/// those of all layers together. "Of roofline" is the time that the machine's multiply-add peak or its read bandwidth would
-/// allow, whichever is longer, over the time that was taken; both are measured in turns with the model. Operands that lie in
-/// a cache are read faster than from memory: more than 100%. "Waiting" is the share of the threads' time in which a thread
-/// had no part in the operation. The same work also runs in turns without being recorded, which gives the cost of recording.
-/// A single thread is bound to one CPU.
+/// Reads a prompt and, unless the model is an encoder, generates tokens; then lists the operations of the fastest repetition, summed over
+/// all layers. "Of roofline" is the time that the machine's multiply-add peak or its read bandwidth allows, whichever is longer, as a share
+/// of the measured time; peak and bandwidth are measured between the repetitions. It exceeds 100% if operands come from a cache, not from
+/// memory. "Waiting" is the share of the threads' time in which a thread had no part in the operation. The same work also runs unrecorded,
+/// to measure the overhead of recording. A single thread is bound to one CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ProfileArgs {
@@ -38,7 +37,7 @@ pub(crate) struct ProfileArgs {
     /// Tokens to generate, 0 for none [default: 16, or as many as the context has; none for an encoder]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::count)]
     generate_tokens: Option<usize>,
-    /// Sequences that run together, 1 to 512
+    /// Sequences in a batch, 1 to 512
     #[arg(
         short,
         long,
@@ -60,16 +59,16 @@ pub(crate) struct ProfileArgs {
         value_parser = numbers::repetitions,
     )]
     repetitions: usize,
-    /// Compute the logits of every position of the prompt, not of the last one only
+    /// Compute the logits of every prompt position, not only of the last
     #[arg(long)]
     all_logits: bool,
-    /// Write JSON in place of the table: every operation of every layer, and what each thread did of it
+    /// Write JSON instead of the table: every operation of every layer, with the work of each thread
     #[arg(long)]
     json: bool,
-    /// A timeline for Perfetto or chrome://tracing
+    /// Write a timeline for Perfetto or chrome://tracing to FILE
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// A page for any browser
+    /// Write an HTML page to FILE
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -159,11 +158,11 @@ impl Files {
     fn write(&self, report: &Report) -> Result<(), CliError> {
         if let Some(file) = &self.trace {
             file.write(&report::trace(report).map_err(|error| CliError::Failed(error.to_string()))?)?;
-            note(&format!("{}: the timeline, for ui.perfetto.dev or chrome://tracing", file.path().display()));
+            note(&format!("{}: timeline for ui.perfetto.dev or chrome://tracing", file.path().display()));
         }
         if let Some(file) = &self.html {
             file.write(&report::page(report))?;
-            note(&format!("{}: the profile, for any browser", file.path().display()));
+            note(&format!("{}: profile as an HTML page", file.path().display()));
         }
         Ok(())
     }

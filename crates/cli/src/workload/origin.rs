@@ -27,7 +27,7 @@ pub(crate) struct OriginArgs {
     /// A directory holds config.json, model.safetensors or its shards.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// Random weights in the sizes of a well-known model, in place of --model
+    /// Random weights with the sizes of a well-known model, instead of --model
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     #[arg(value_parser = PossibleValuesParser::new(synthetic::NAMES))]
     synthetic: Option<String>,
@@ -137,6 +137,6 @@ impl Origin {
             return Ok(());
         }
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
-        Err(CliError::Failed(format!("the tests want about {wanted} of memory, found {available} available")))
+        Err(CliError::Failed(format!("the tests need about {wanted} of memory, found {available} available")))
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn tests(config: &ModelConfig, wishes: Wishes<'_>) -> Result<Vec<Test
         }
     }
     if tests.is_empty() {
-        return Err(CliError::Misuse("wanted something to measure, found no -p and no -g above 0".to_owned()));
+        return Err(CliError::Misuse("wanted at least one test, found no -p and no -g above 0".to_owned()));
     }
     Ok(tests)
 }

@@ -16,7 +16,7 @@ fn audit_writes_a_page_and_a_summary() {
     let html = directory.path().join("audit.html");
     let outcome = cke(&[&QUICK[..], &["--html", arg(&html)]].concat());
     let summary = outcome.success();
-    for expected in ["One core multiplies and adds ", "| CKE ", " memory GB/s |"] {
+    for expected in ["One core peaks at ", "| CKE ", " memory GB/s |"] {
         assert!(summary.contains(expected), "no {expected} in {summary}");
     }
     assert_page(&std::fs::read_to_string(&html).expect("the page"));
@@ -102,5 +102,5 @@ fn audit_absurd_flags_are_misuse() {
         cke(&[&["audit"][..], &case].concat()).failure(2, &[case[0]]);
     }
     let same = ["audit", "--no-peers", "--html", "/dev/null", "--against", "a=x.so", "a=y.so"];
-    cke(&same).failure(2, &["--against: wanted names that differ, found a twice"]);
+    cke(&same).failure(2, &["--against: wanted different names, found a twice"]);
 }

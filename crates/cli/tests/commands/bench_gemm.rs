@@ -78,7 +78,7 @@ fn bench_gemm_vector_is_timed_by_gemv_of_who_exports_it() {
 
 #[test]
 fn bench_gemm_wrong_product_is_marked_and_fails() {
-    for (fault, word) in [("one_element", "off by"), ("nothing_written", "not finite or were not written")] {
+    for (fault, word) in [("one_element", "error is"), ("nothing_written", "not finite or were not written")] {
         let outcome = bench_faulty(fault, &["--shapes", "20x30x40,6x5x4"]);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(outcome.stdout.matches("WRONG").count(), 2, "{outcome:?}");
@@ -125,7 +125,7 @@ fn bench_gemm_kernels_are_timed_and_the_chosen_one_is_marked() {
     assert!(entries.len() > 1 && entries.iter().all(|entry| entry["verdict"]["is"] == "right"), "{report}");
     assert!(entries[1..].iter().any(|entry| entry["name"] == entries[0]["kernel"]), "{report}");
     for flag in ["--packed", "--kernels"] {
-        bench(&["--dtype", "f64", flag]).failure(2, &[flag, "wanted another --dtype than f64"]);
+        bench(&["--dtype", "f64", flag]).failure(2, &[flag, "wanted a --dtype other than f64"]);
     }
 }
 

@@ -79,14 +79,14 @@ fn bench_gemm_random_goes_on_from_finished_products() {
     resumed(&["--seed", "9"]).failure(1, &["finished.jsonl: wanted results with seed 9, found seed 1", "same flags"]);
     resumed(&["--dtype", "f64"]).failure(1, &["wanted results with dtype \"f64\""]);
     fs::write(&path, "something else\n").expect("room");
-    resumed(&[]).failure(1, &["wanted a file that --resume wrote"]);
+    resumed(&[]).failure(1, &["wanted a file written by --resume"]);
 }
 
 #[test]
 fn bench_gemm_random_stops_when_time_is_up() {
     let outcome = bench(&["--class", "small", "--minutes", "1e-9", "-o", "json"]);
     assert_eq!(points(&outcome.json()).len(), 0);
-    assert!(outcome.stderr.contains("time is up: measured 0 of 2 products; with --resume FILE"), "{outcome:?}");
+    assert!(outcome.stderr.contains("time is up: measured 0 of 2 products; use --resume FILE"), "{outcome:?}");
 }
 
 #[test]

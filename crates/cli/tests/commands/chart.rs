@@ -52,7 +52,7 @@ fn chart_threads_choose_and_drop_what_has_no_bar() {
     let results = file(".json", MODELS);
     let svg = cke(&["chart", arg(results.path()), "--only", "bert", "-t", "2"]).success().to_owned();
     assert!(svg.contains("2345") && !svg.contains("1234") && !svg.contains("ONNX Runtime"), "{svg}");
-    assert!(!svg.contains("The stroke"), "no limit is known: {svg}");
+    assert!(!svg.contains("The line marks"), "no limit is known: {svg}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn chart_gemm_results_are_read_as_bench_gemm_writes_them() {
     let results = gemm();
     let svg = run(command(&["chart", "-"]), results.as_bytes()).success().to_owned();
     for part in
-        ["3x4x5, 1 thread", "1x9x9nt, 2 threads", "CKE", "Matrix products", "multiply-add peak", "1 round in turns"]
+        ["3x4x5, 1 thread", "1x9x9nt, 2 threads", "CKE", "Matrix products", "multiply-add peak", "1 interleaved round"]
     {
         assert!(svg.contains(part), "no {part}: {svg}");
     }

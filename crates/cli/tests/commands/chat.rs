@@ -140,7 +140,7 @@ fn chat_that_outgrows_the_context_keeps_what_was_said() {
     let records = records(&outcome);
     assert_eq!((&records[0]["dropped_turns"], &records[1]["dropped_turns"]), (&0.into(), &1.into()));
     assert_eq!(records[1]["prompt_tokens"], 19 + 50);
-    assert!(outcome.stderr.contains("1 more turn at the beginning left out"), "{outcome:?}");
+    assert!(outcome.stderr.contains("1 more turn dropped from the beginning"), "{outcome:?}");
 }
 
 #[test]

@@ -116,11 +116,11 @@ fn deploy_names_what_is_wrong_with_the_machine() {
         format!("case $1 in -s) echo Linux ;; -m) echo {machine} ;; -r) echo {kernel} ;; esac")
     };
     let on = |name: &str, script: &str| Board::new().with(name, script).deploy_this(&[]);
-    on("uname", &uname("armv7l", "6.1.0")).failure(1, &["wanted x86_64 or aarch64, found armv7l", "32 bits"]);
+    on("uname", &uname("armv7l", "6.1.0")).failure(1, &["wanted x86_64 or aarch64, found armv7l", "32-bit"]);
     on("uname", &uname("aarch64", "3.18.2")).failure(1, &["wanted Linux 4.1 or later, found 3.18.2"]);
     on("uname", "echo Darwin").failure(1, &["wanted Linux, found Darwin"]);
     on("uname", "echo welcome; echo Linux").failure(1, &["wanted three lines of `uname`"]);
-    on("df", "echo /dev/x 100 90 10 90% /").failure(1, &["of room in cke, found 10 KiB", "--dir"]);
+    on("df", "echo /dev/x 100 90 10 90% /").failure(1, &["free in cke, found 10 KiB", "--dir"]);
     on("mkdir", "echo read-only >&2; exit 1").failure(1, &["make the directory cke", "read-only"]);
 }
 
@@ -166,7 +166,7 @@ fn deploy_refuses_what_is_no_program_or_archive() {
 #[test]
 fn deploy_to_what_is_no_machine_is_misuse() {
     for host in ["", "-oProxyCommand=true", "a b"] {
-        run(command(&["deploy", "--", host]), b"").failure(2, &["wanted a machine as ssh knows it"]);
+        run(command(&["deploy", "--", host]), b"").failure(2, &["wanted a machine as given to ssh"]);
     }
     run(command(&["deploy", "x", "--dir=-rf"]), b"").failure(2, &["--dir", "a hyphen"]);
 }

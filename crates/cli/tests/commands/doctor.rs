@@ -29,7 +29,7 @@ fn doctor_text_is_what_a_user_needs() {
         assert!(!text.contains(internal), "{internal} in {text}");
     }
     assert!(text.lines().count() < 28, "{text}");
-    assert!(!text.contains("tokens a second"), "{text}");
+    assert!(!text.contains("tokens per second"), "{text}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn generate_full_context_stops_with_a_note_or_slides() {
     assert_eq!(report["finish"], "context");
     // The last token needs no position: nothing is predicted from it.
     assert_eq!(ids(&report["tokens"]).len(), 40 - 30 + 1);
-    assert!(outcome.stderr.contains("context of 40 tokens is full; --sliding-window"), "{outcome:?}");
+    assert!(outcome.stderr.contains("context of 40 tokens is full; use --sliding-window"), "{outcome:?}");
     let report = cke(&[&args[..], &["--sliding-window"]].concat()).json();
     assert_eq!((&report["finish"], ids(&report["tokens"]).len()), (&"length".into(), 20));
 }

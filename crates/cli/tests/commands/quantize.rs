@@ -97,7 +97,7 @@ fn packed_file_that_cannot_be_used_says_what_to_run() {
         .failure(1, &["wanted weights as f32, found a file packed as int8 (leave out `--dtype`"]);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    run(&path, &[]).failure(1, &["model.cke: ", "was cut", "`cke quantize MODEL -o FILE` writes it anew"]);
+    run(&path, &[]).failure(1, &["model.cke: ", "was cut", "`cke quantize MODEL -o FILE` rewrites it"]);
     fs::write(&path, [&whole[..8], &[9], &whole[9..]].concat()).unwrap();
     run(&path, &[]).failure(1, &["found version 9, which another version of cke writes"]);
     fs::write(&path, "foreign").unwrap();
@@ -132,7 +132,7 @@ fn quantize_replaces_packed_files_and_no_others() {
 fn quantize_that_fails_leaves_no_file() {
     let (gpt2, (dir, path)) = (byte_gpt2(), place());
     cke(&["quantize", arg(gpt2.path()), "-o", arg(&path), "--dtype", "f32"])
-        .failure(1, &["weights as f32 lie in memory differently for each CPU", "choose another `--dtype`"]);
+        .failure(1, &["the memory layout of f32 weights differs between CPUs", "choose another `--dtype`"]);
     gpt2.replace("model.safetensors", "no weights").unwrap();
     cke(&["quantize", arg(gpt2.path()), "-o", arg(&path)]).failure(1, &["model.safetensors"]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -91,7 +91,7 @@ pub(super) const AMX: &str = "amx";
 
 /// What `CKE_ISA` may be, in words.
 pub(super) const CAPS: &str = if cfg!(target_arch = "x86_64") {
-    "scalar, avx2 or avx512, or amx to try kernels that were never run on hardware"
+    "scalar, avx2 or avx512, or amx to try kernels that have not been tested on hardware"
 } else {
     Isa::NAMES
 };

@@ -34,7 +34,7 @@ pub(super) enum WorkerError {
     OnednnRuntime,
     #[error("this CPU has no kernel {name}")]
     NoKernel { name: String },
-    #[error("wanted any format but f64 for products with B packed ahead")]
+    #[error("wanted a format other than f64 for products with B packed ahead")]
     NotPacked,
     #[error("wanted a product with B packed ahead, the only one in {dtype}")]
     OnlyPacked { dtype: Dtype },
@@ -46,15 +46,15 @@ pub(super) enum WorkerError {
     NoAttention,
     #[error("wanted at most as many queries as positions")]
     ManyQueries,
-    #[error("wanted operands that are not transposed, as blocks along k are here")]
+    #[error("wanted operands that are not transposed: blocks along k support no transposes")]
     Transposed,
     #[error("its integers cannot hold the size {found}")]
     Size { found: usize },
-    #[error("its product returned the error {status}")]
+    #[error("its product function returned error {status}")]
     Status { status: i32 },
-    #[error("there is no product yet")]
+    #[error("no product was prepared yet")]
     NotPrepared,
-    #[error("nothing was opened yet")]
+    #[error("no library or kernel was opened yet")]
     NotOpened,
     #[error(transparent)]
     Kernels(#[from] cke_kernels::Error),
@@ -222,10 +222,10 @@ mod tests {
     fn worker_what_it_cannot_do_is_answered_with_the_reason() {
         let library = |path: &str| opening(Subject::Library(path.into()), Dtype::F32);
         for (request, part) in [
-            (Request::Check, "nothing was opened"),
+            (Request::Check, "no library or kernel was opened"),
             (library("/no/such/libblas.so"), "cannot be loaded"),
             (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
-            (opening(Subject::Plan, Dtype::F64), "wanted any format but f64"),
+            (opening(Subject::Plan, Dtype::F64), "wanted a format other than f64"),
             (opening(Subject::Prepared, Dtype::F32), "wanted a format of packed weights"),
             (opening(Subject::Gemm, Dtype::Int8), "wanted a product with B packed ahead, the only one in int8"),
         ] {
@@ -236,7 +236,10 @@ mod tests {
             );
         }
         let found = answers(&[opening(Subject::Gemm, Dtype::F32), Request::Time { seconds: 1.0 }]);
-        assert!(matches!(&found[1], Answer::Failed { reason } if reason.contains("no product yet")), "{found:?}");
+        assert!(
+            matches!(&found[1], Answer::Failed { reason } if reason.contains("no product was prepared")),
+            "{found:?}"
+        );
     }
 
     #[test]

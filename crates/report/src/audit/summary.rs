@@ -33,7 +33,7 @@ fn standings_table(report: &Report) -> Table {
     let mut table = Table::new(vec![
         Column::new("threads", Align::Right),
         Column::new("library", Align::Left),
-        Column::new("of what is possible", Align::Right),
+        Column::new("of hardware limit", Align::Right),
         Column::new("fastest", Align::Right),
         Column::new("cliffs", Align::Right),
     ]);
@@ -91,7 +91,7 @@ mod tests {
             "Example CPU <9000>",
             " loss  OpenBLAS reaches 7 GFLOP/s at 1×3072×768 nt",
             "|       1 | 3.12 |",
-            "| CKE      |                 98% |  1 of 1 | 0 of 1 |",
+            "| CKE      |               98% |  1 of 1 | 0 of 1 |",
             "| int8 |         800 | CKE     |         90% |",
         ] {
             assert!(text.contains(expected), "no {expected:?} in {text}");

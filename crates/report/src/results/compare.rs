@@ -56,7 +56,7 @@ pub fn compare(old: &str, new: &str) -> Result<Comparison, (bool, ResultsError)>
     let comparison = Comparison::of(&old, &new);
     if comparison.rows.is_empty() {
         let found = new.rows.first().map_or_else(|| "none".to_owned(), |row| format!("{} and others", row.name));
-        return Err((true, ResultsError::Content { wanted: "a measurement that the old results have, too", found }));
+        return Err((true, ResultsError::Content { wanted: "a measurement that the old results also have", found }));
     }
     Ok(comparison)
 }
@@ -79,7 +79,7 @@ impl Comparison {
         }
     }
 
-    /// A table and what is to be said about it.
+    /// The table, followed by remarks.
     pub fn text(&self) -> String {
         let (left, right) = (|title| Column::new(title, Align::Left), |title| Column::new(title, Align::Right));
         let mut table = Table::new(vec![
@@ -88,7 +88,7 @@ impl Comparison {
             right("old"),
             right("new"),
             right("new / old"),
-            right("between"),
+            right("interval"),
             left("verdict"),
             right("machine"),
         ]);
@@ -108,17 +108,17 @@ impl Comparison {
         let clear = self.rows.iter().filter(|row| row.verdict != Verdict::Unclear).count();
         let confidence = self.rows.iter().map(|row| row.ratio.confidence).fold(1.0, f64::min);
         let mut remarks = vec![format!(
-            "{clear} of {} differ by more than the scatter of their repetitions explains; the intervals hold with {:.0}% confidence or more each.",
+            "{clear} of {} differ by more than the scatter of their repetitions; each interval has at least {:.0}% confidence.",
             self.rows.len(),
             100.0 * confidence
         )];
         if confidence < 0.95 {
-            remarks.push("More repetitions (-r 5 or more) make the intervals certain.".to_owned());
+            remarks.push("More repetitions (-r 5 or more) give intervals with 95% confidence.".to_owned());
         }
         if self.rows.iter().filter_map(|row| row.limit_ratio).any(|ratio| (ratio - 1.0).abs() > STEADY) {
             remarks.push(
-                "\"machine\" is by which factor the machine's own limit changed in between: measure old and new in turns, \
-                 or on a quiet machine."
+                "\"machine\" is the factor by which the machine's own limit changed: interleave the old and new measurements, \
+                 or use an idle machine."
                     .to_owned(),
             );
         }

@@ -45,7 +45,7 @@ pub(crate) struct Figure {
     pub(crate) title: String,
     /// Unit, statistic, machine and date; the numbers of threads are added.
     pub(crate) conditions: String,
-    /// What the strokes are, if there are any.
+    /// What the lines across the bars mark, if there are any.
     pub(crate) limit: &'static str,
     /// All contestants of the results, ours first. Those without a bar have no place in the legend, but keep their colour.
     pub(crate) contestants: Vec<String>,
@@ -78,8 +78,8 @@ impl Figure {
             values: places.iter().map(|&i| group.rates[i]).collect(),
             limit: group.limit,
         };
-        let strokes = if self.groups.iter().any(|group| group.limit.is_some()) { self.limit } else { "" };
-        let subtitle = format!("{}; {}. {strokes}", self.conditions, thread_list(&thread_counts));
+        let marks = if self.groups.iter().any(|group| group.limit.is_some()) { self.limit } else { "" };
+        let subtitle = format!("{}; {}. {marks}", self.conditions, thread_list(&thread_counts));
         BarChart {
             heading: Heading::new(&self.title, subtitle.trim_end()),
             format: NumberFormat::Plain,
@@ -128,7 +128,7 @@ mod tests {
         Figure {
             title: "Title".to_owned(),
             conditions: "tokens/s; a machine, 2025-03-31".to_owned(),
-            limit: "The stroke is the peak.",
+            limit: "The line marks the peak.",
             contestants: ["CKE", "absent", "peer"].map(str::to_owned).to_vec(),
             groups: vec![group("a", 1, [Some(2.0), None, Some(1.0)]), group("b", 2, [Some(4.0), None, None])],
         }
@@ -149,7 +149,7 @@ mod tests {
         figure.groups.truncate(1);
         figure.groups[0].limit = Some(3.0);
         assert_eq!(figure.chart().groups[0].label, "a");
-        assert!(figure.chart().heading.subtitle.ends_with("1 thread. The stroke is the peak."));
+        assert!(figure.chart().heading.subtitle.ends_with("1 thread. The line marks the peak."));
     }
 
     #[test]

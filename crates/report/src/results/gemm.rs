@@ -93,11 +93,11 @@ impl GemmResults {
         Ok(Figure {
             title: format!("Matrix products M×N×K, {dtype}"),
             conditions: format!(
-                "GFLOP/s of the fastest call of {} in turns; {cpu}, {}",
-                counted(*rounds, "round"),
+                "GFLOP/s of the fastest call in {}; {cpu}, {}",
+                counted(*rounds, "interleaved round"),
                 day(date)
             ),
-            limit: "The stroke is the multiply-add peak measured in the same rounds.",
+            limit: "The line marks the multiply-add peak measured in the same rounds.",
             contestants: shown.iter().map(|&name| title(name).to_owned()).collect(),
             groups: self.rows.iter().filter(is_chosen).map(group).collect(),
         })

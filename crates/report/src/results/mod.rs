@@ -39,7 +39,7 @@ pub fn chart(text: &str, choice: &Choice) -> Result<BarChart, ResultsError> {
 
 fn figure(text: &str, choice: &Choice) -> Result<Figure, ResultsError> {
     let json: Value =
-        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("another text ({error})")))?;
+        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("invalid JSON ({error})")))?;
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     if has("rows") && has("contestants") {
         typed::<gemm::GemmResults>(json, "results of cke bench gemm")?.figure(choice)

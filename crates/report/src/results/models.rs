@@ -65,21 +65,23 @@ impl ModelResults {
         let is_chosen = |test: &&Test| test.suite == *suite && choice.has_threads(test.threads);
         let chosen: Vec<&Test> = self.tests.iter().filter(is_chosen).collect();
         let Some(first) = chosen.first() else {
-            return Err(ResultsError::Choice(format!("--threads: wanted a number that {suite} was measured with")));
+            return Err(ResultsError::Choice(format!(
+                "--threads: wanted a thread count that {suite} was measured with"
+            )));
         };
         let Machine { cpu, cpus } = &self.machine;
         let spreads = chosen.iter().flat_map(|test| &test.entries).map(|entry| entry.spread);
         Ok(Figure {
             title: first.title.clone(),
             conditions: format!(
-                "{}, the median of {} in turns, which differ by up to {:.0}%; {cpu} with {}, {}",
+                "{}, median of {} (spread up to {:.0}%); {cpu} with {}, {}",
                 first.unit,
-                counted(self.rounds, "round"),
+                counted(self.rounds, "interleaved round"),
                 100.0 * spreads.fold(0.0, f64::max),
                 counted(*cpus, "CPU"),
                 day(&self.date)
             ),
-            limit: "The stroke is what the multiply-add peak and the read bandwidth measured in the same rounds allow.",
+            limit: "The line marks the hardware limit measured in the same rounds.",
             contestants: self.contestants.iter().map(Contestant::label).collect(),
             groups: chosen.into_iter().map(|test| self.group(test)).collect(),
         })

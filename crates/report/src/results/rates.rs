@@ -32,7 +32,7 @@ const WANTED: &str = "results of cke bench model, gemm or attention with --json,
 /// If the text is no results, or none was measured.
 pub(super) fn rates(text: &str) -> Result<Rates, ResultsError> {
     let json: Value =
-        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("another text ({error})")))?;
+        serde_json::from_str(text).map_err(|error| unfit("results in JSON", format!("invalid JSON ({error})")))?;
     let has = |name: &str| json.get(name).is_some_and(Value::is_array);
     let (is_gemm, is_peers) = (has("rows") && has("contestants"), has("tests"));
     let typed = |error: serde_json::Error| unfit(WANTED, error);
@@ -45,7 +45,7 @@ pub(super) fn rates(text: &str) -> Result<Rates, ResultsError> {
     } else if is_peers {
         of_peers(serde_json::from_value(json).map_err(typed)?)
     } else {
-        return Err(unfit(WANTED, "neither"));
+        return Err(unfit(WANTED, "other JSON"));
     };
     if rates.rows.is_empty() { Err(unfit(WANTED, "an empty list")) } else { Ok(rates) }
 }

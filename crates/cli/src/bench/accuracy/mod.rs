@@ -17,13 +17,13 @@ use cke_perf::report::format_bytes;
 use clap::builder::RangedU64ValueParser;
 use report::Report;
 
-/// Measures how far long sums are from the exact ones, beside other libraries
+/// Measures the rounding error of long sums, compared with other libraries
 ///
-/// Sums of K products, in every way that they are computed here: products with B packed ahead or not, batches, blocks along K,
-/// rows by themselves, attention over K positions. An element's error is |found − exact| over the sum of its products' absolute
-/// values. Libraries compute the same numbers: the same products, the same rows, and for attention two products with a softmax
-/// between them whose steps each round once. Tables show ratios to a library's errors, of the root mean square and, in brackets, of the
-/// largest error; without a library, the errors themselves. Half an hour for all lengths and f64.
+/// Measures sums of K products in every way that CKE computes them: products with B packed ahead or not, batches, blocks along K, single
+/// rows, attention over K positions. An element's error is |found − exact| divided by the sum of its products' absolute values. Libraries
+/// get the same numbers: the same products and rows, and for attention two products with a softmax between them, each step of which rounds
+/// once. Tables show the ratio to a library's errors, of the root mean square and, in brackets, of the largest error; without a library,
+/// they show the errors. All lengths in f64 take half an hour.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AccuracyArgs {
@@ -38,13 +38,13 @@ pub(crate) struct AccuracyArgs {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=4_000_000),
     )]
     k: Vec<usize>,
-    /// Format of the numbers
+    /// Number format
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::OF_MATRICES))]
     dtype: Dtype,
-    /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places
+    /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Peer>,
-    /// At least this many elements for each length, over all seeds, 1 to 1000000000
+    /// Minimum number of elements for each length, over all seeds, 1 to 1000000000
     #[arg(
         long,
         value_name = "N",
@@ -53,7 +53,7 @@ pub(crate) struct AccuracyArgs {
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000_000),
     )]
     elements: usize,
-    /// At least this many samples for each length, each of other random numbers, 1 to 1000
+    /// Minimum number of samples for each length, each with its own random numbers, 1 to 1000
     #[arg(
         long,
         value_name = "N",
@@ -118,7 +118,7 @@ fn check_memory(args: &AccuracyArgs, host: &Host) -> Result<(), CliError> {
     if wanted > available {
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
         return Err(CliError::Failed(format!(
-            "these sums want about {wanted} of memory, found {available} available; fewer --elements, more --seeds or shorter \
+            "these sums need about {wanted} of memory, found {available} available; use fewer --elements, more --seeds or shorter \
              --lengths take less"
         )));
     }

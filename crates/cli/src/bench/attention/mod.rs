@@ -22,10 +22,10 @@ use task::{Case, Heads, Rows};
 
 /// Measures attention with keys and values kept in f32, bf16 and int8
 ///
-/// A prompt has as many queries as positions, each of which sees those up to its own; their keys and values are packed inside the time. A
-/// single query sees all positions, as in generation; keys and values stay in a cache that is large enough for them. All run in turns, after
-/// a warm-up that does not count. A round gives the median call; the time is the median over the rounds, the spread the distance between the
-/// fastest and the slowest round over it. "of f32" is the rate over that with keys and values in f32. A single thread is bound to one CPU.
+/// A prompt has as many queries as positions, and each query sees the positions up to its own; the time includes packing its keys and
+/// values. A single query sees all positions, as in generation; keys and values stay in a cache that is large enough for them. All cases run
+/// interleaved, after a warm-up. A round gives the median call; the time is the median of the rounds, the spread the difference between the
+/// slowest and the fastest round divided by it. "of f32" is the rate relative to keys and values in f32. A single thread is bound to one CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AttentionBenchArgs {
@@ -43,16 +43,16 @@ pub(crate) struct AttentionBenchArgs {
     /// Query heads
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "12", value_parser = numbers::dimensions)]
     heads: usize,
-    /// Key heads, which query heads share: a divisor of their number [default: one for each query head]
+    /// Key heads, a divisor of the number of query heads, which share them [default: one for each query head]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = numbers::dimensions)]
     key_heads: Option<usize>,
     /// Elements of a head
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "64", value_parser = numbers::dimensions)]
     head_size: usize,
-    /// What keys and values are kept as
+    /// Formats of keys and values
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16,int8", value_parser = kv_dtype())]
     kv: Vec<KvDtype>,
-    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
+    /// Thread counts, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
     #[arg(
         short,
         long,
@@ -71,7 +71,7 @@ pub(crate) struct AttentionBenchArgs {
         value_parser = numbers::repetitions,
     )]
     rounds: usize,
-    /// Seconds of each turn, up to 60; it finishes at least one call
+    /// Seconds of each measurement, up to 60, with at least one call
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.1", value_parser = super::seconds)]
     secs: f64,
     #[command(flatten)]
@@ -130,7 +130,7 @@ fn check_memory(plan: &AttentionPlan, cases: &[Case], host: &Host) -> Result<(),
         return Ok(());
     }
     Err(CliError::Failed(format!(
-        "attention over these positions wants about {} of memory, found {} available: give fewer or smaller --positions",
+        "attention over these positions needs about {} of memory, found {} available: use fewer or smaller --positions",
         format_bytes(wanted),
         format_bytes(available)
     )))

@@ -144,7 +144,7 @@ pub(super) fn note_instruction_sets(cpu: &Cpu) {
     }
     let held: Vec<String> = library_variables(cpu).iter().map(|(name, value)| format!("{name}={value}")).collect();
     match held.as_slice() {
-        [] => note(&format!("CKE_ISA={}: libraries are not held to it", cpu.isa().name())),
+        [] => note(&format!("CKE_ISA={}: libraries ignore it", cpu.isa().name())),
         held => note(&format!("CKE_ISA={}: libraries run with {}", cpu.isa().name(), held.join(" "))),
     }
 }

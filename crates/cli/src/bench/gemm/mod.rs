@@ -27,31 +27,30 @@ use measure::GemmRun;
 use prediction::PredictionArgs;
 use random::RandomArgs;
 
-/// Measures matrix products, beside other libraries and what the machine can do
+/// Measures matrix products, compared with other libraries and the machine's limits
 ///
-/// Row-major C (M, N) = op(A) (M, K) · op(B) (K, N). Every contestant runs in a process of its own; in each round the
-/// machine's multiply-add peak is measured and then every contestant runs for a moment while the others stand still. Rates
-/// are those of the fastest call. Every product is checked; a wrong one is marked WRONG and ends with exit status 1.
-/// Libraries get the number of threads by the variables that they read, and the rest of the environment as it is; but if CKE_ISA
-/// is avx2 on a machine that has AVX-512, they are held to AVX2 too, by OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2,
-/// BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one CPU. Products
-/// with a vector are compared with the read bandwidth from memory too: operands that stay in a cache reach more than 100% of it.
-/// With packed weights of few bits, cke-packed prepares (rounds) the rows of A inside the time and cke-prepared before it, as the libraries
-/// do: "rows" is the time of preparing them as a share of cke-packed's time, "like" the rate of cke-prepared over the best library's.
+/// Computes row-major C (M, N) = op(A) (M, K) · op(B) (K, N). Every contestant runs in its own process. Each round measures the machine's
+/// multiply-add peak, then runs every contestant briefly while the others are idle. Rates are those of the fastest call. Every product is
+/// checked; a wrong one is marked WRONG and makes the exit status 1. Libraries get the number of threads through their own variables, and
+/// the rest of the environment unchanged; but if CKE_ISA is avx2 on a machine with AVX-512, they are limited to AVX2 too, by
+/// OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2, BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one
+/// CPU. Products with a vector are also compared with the memory read bandwidth; operands that stay in a cache exceed 100% of it.
+/// With packed weights of few bits, cke-packed prepares (rounds) the rows of A within the measured time, cke-prepared before it, as the
+/// libraries do: "rows" is the share of cke-packed's time spent preparing them, "like" the rate of cke-prepared over the best library's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
-    /// Products: MxNxK with nn, nt, tn or tt for transposes and @LDA:LDB:LDC for the elements from one stored row to the next
-    /// (without it there are no gaps), or a file of lines "M N K [ta tb]"; without it a suite
+    /// Products: MxNxK, with nn, nt, tn or tt for transposes and @LDA:LDB:LDC for leading dimensions in elements (without it, rows
+    /// have no gaps), or a file with lines "M N K [ta tb]" [default: a suite of products]
     #[arg(short, long, value_name = "FILE|MxNxK[tn][@LDA:LDB:LDC],…")]
     shapes: Option<String>,
     #[command(flatten)]
     random: RandomArgs,
-    /// Format of the numbers; with --packed that of the weights too: bf16 or f16, or one of few bits with scales (int8, int4, those of GGUF
-    /// files; q4_0 is int4), for which rows are rounded to eight bits
+    /// Number format; with --packed, a format of weights: bf16 or f16, or one of few bits with scales (int8, int4, those of GGUF files; q4_0
+    /// is int4), for which rows are rounded to eight bits
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
-    /// Numbers of threads, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
+    /// Thread counts, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
     #[arg(
         short,
         long,
@@ -61,24 +60,24 @@ pub(crate) struct GemmBenchArgs {
         value_parser = numbers::threads,
     )]
     threads: Option<Vec<usize>>,
-    /// A library to compare with, CBLAS or oneDNN by its symbols; auto for those in the usual places. For bf16 and int8 only oneDNN:
-    /// its matmul, with A and B in its own numbers and layout before the time that is measured
+    /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places. For bf16 and int8 only oneDNN: its matmul, with A and
+    /// B converted to its own format and layout before the measured time
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Peer>,
-    /// Pack B ahead of the time that is measured, as models do with their weights
+    /// Pack B before the measured time, as models do with their weights
     #[arg(long)]
     packed: bool,
-    /// Read packed weights from memory, as a model that generates does: copies of B are taken in turns, together four times what the caches
-    /// hold. Rates are compared with what peak and read bandwidth allow, and with no library
+    /// Read packed weights from memory, as text generation does: calls alternate between copies of B that together are four times as large as
+    /// the caches. Rates are compared with the limits of peak and read bandwidth, not with libraries
     #[arg(long, requires = "packed", conflicts_with = "against")]
     cold: bool,
-    /// Time every kernel that dispatch chooses from too, with B packed ahead
+    /// Also time every kernel that dispatch can choose, with B packed ahead
     #[arg(long)]
     kernels: bool,
     /// Rounds for each product, 1 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "5", value_parser = rounds())]
     rounds: usize,
-    /// Seconds that a contestant runs in each round, up to 60; it finishes at least one product
+    /// Seconds that a contestant runs in each round, up to 60, with at least one product
     #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = super::seconds)]
     secs: f64,
     #[command(flatten)]
@@ -134,12 +133,12 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let packed = args.packed || prediction.is_some();
     for (flag, is_set) in [("--packed", packed), ("--kernels", args.kernels)] {
         if is_set && args.dtype == Dtype::F64 {
-            return Err(CliError::Misuse(format!("{flag}: wanted another --dtype than f64")));
+            return Err(CliError::Misuse(format!("{flag}: wanted a --dtype other than f64")));
         }
     }
     if args.dtype.is_of_weights() && !packed {
         return Err(CliError::Misuse(format!(
-            "--dtype {0}: wanted --packed, since only packed weights are in {0}",
+            "--dtype {0}: wanted --packed, since {0} is a format of packed weights only",
             args.dtype
         )));
     }
@@ -201,7 +200,7 @@ fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, copies: u64
         if wanted > available {
             let (wanted, available) = (format_bytes(wanted), format_bytes(available));
             return Err(CliError::Failed(format!(
-                "{product} wants about {wanted} of memory for {}, found {available} available",
+                "{product} needs about {wanted} of memory for {}, found {available} available",
                 counted(entrants, "contestant")
             )));
         }

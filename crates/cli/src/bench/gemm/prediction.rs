@@ -13,8 +13,8 @@ use std::path::PathBuf;
 /// Which prediction to compare with.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct PredictionArgs {
-    /// Time the products that FILE predicts for a board, on as many threads as it has cores, and print both: FILE is docs/results/arm-model.json,
-    /// as tools/arm/model.sh writes it
+    /// Compare with predictions: time the products that FILE predicts for a board, with one thread per core of the board. FILE is
+    /// docs/results/arm-model.json, the output of tools/arm/model.sh
     #[arg(
         long,
         value_name = "FILE",
@@ -22,7 +22,7 @@ pub(super) struct PredictionArgs {
         conflicts_with_all = ["shapes", "random", "against", "kernels", "cold", "threads"],
     )]
     compare_model: Option<PathBuf>,
-    /// The board of FILE, such as tda4vm, pi4, pi5 or n1
+    /// Board in FILE, such as tda4vm, pi4, pi5 or n1
     #[arg(long, value_name = "NAME", requires = "compare_model")]
     board: Option<String>,
 }
@@ -128,7 +128,7 @@ impl Prediction {
                 }
             })
             .collect();
-        note("predictions were modelled, not measured: please send this output in, with the board's name and cooling");
+        note("predictions are modelled, not measured: please report this output with the board's name and cooling");
         render(&rows, format).map_err(|error| CliError::Failed(error.to_string()))
     }
 }

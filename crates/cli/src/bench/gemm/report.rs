@@ -291,9 +291,9 @@ fn failure(result: &ShapeResult, entry: &Entry) -> Option<String> {
     let Entry { name, verdict, .. } = entry;
     let what = match verdict {
         Verdict::Right => return None,
-        Verdict::Wrong { error: Some(error) } => format!("WRONG, off by {error:.1} times what rounding explains"),
+        Verdict::Wrong { error: Some(error) } => format!("WRONG, error is {error:.1} times what rounding explains"),
         Verdict::Wrong { error: None } => {
-            let gaps = if product.leading.is_some() { ", or with writes between the rows of C" } else { "" };
+            let gaps = if product.leading.is_some() { ", or writes between the rows of C" } else { "" };
             format!("WRONG, with elements that are not finite or were not written{gaps}")
         }
         // It begins with the name.

@@ -19,7 +19,7 @@ pub(crate) fn wrong_products(report: &Report) -> Vec<Finding> {
         let first = wrong.first()?;
         let headline = format!("{name} computes wrong results, for instance at {first}");
         let detail = format!(
-            "{} did not agree with an independent check within what rounding explains. Their rates are not counted.",
+            "{} differed from an independent computation by more than rounding explains. Such rates are not counted.",
             counted(wrong.len(), "product")
         );
         Some(finding(FindingKind::Alarm, headline, detail))
@@ -43,7 +43,7 @@ pub(crate) fn deepest_cliffs(report: &Report) -> Vec<Finding> {
 fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
     let Cliff { name, label, threads, gflops, ceiling, .. } = cliff;
     let headline = format!(
-        "{name} reaches {} GFLOP/s at {label} where {} would allow {}",
+        "{name} reaches {} GFLOP/s at {label}; the limit of {} is {}",
         number(*gflops),
         ceiling.limit.subject(),
         number(ceiling.gflops)
@@ -51,7 +51,7 @@ fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
     let proof = match &cliff.fastest_other {
         Some((other, rate)) if cliff.proven_factor() > 1.0 => {
             format!(
-                "{other} does the same product at {}, {} times as fast. ",
+                "{other} reaches {} GFLOP/s on the same product, {} times as fast. ",
                 number(*rate),
                 number(cliff.proven_factor())
             )
@@ -61,11 +61,11 @@ fn cliff_finding(cliff: &Cliff, standing: &Standing) -> Finding {
     let reason = match cliff.reason {
         Reason::BelowCeiling => String::new(),
         Reason::BelowNeighbours { neighbours } => {
-            format!("On the products beside it, it reaches at least {} of what is possible. ", percent(neighbours))
+            format!("On the neighbouring sizes it reaches at least {} of the hardware limit. ", percent(neighbours))
         }
     };
     let detail = format!(
-        "With {}. {proof}{reason}{name} stays below half of what it could reach on {} of {} products.",
+        "Measured with {}. {proof}{reason}{name} has such a cliff on {} of {} products.",
         counted(*threads, "thread"),
         standing.cliffs,
         standing.products
@@ -85,8 +85,8 @@ pub(crate) fn narrow_vectors(report: &Report) -> Vec<Finding> {
         let Standing { name, best_share_of_peak, .. } = standing;
         let headline = format!("{name} never exceeds {} of this CPU's multiply-add peak", percent(*best_share_of_peak));
         let detail =
-            "That is what a library reaches that computes in 256-bit vectors on a CPU with 512-bit ones: it may take \
-                      this CPU for an older one. See its settings for the instruction set, or use another library."
+            "A library that uses 256-bit vectors on a CPU with 512-bit vectors reaches about this share: it may have \
+                      detected an older CPU. Check its settings for the instruction set, or use another library."
                 .to_owned();
         finding(FindingKind::Loss, headline, detail)
     };
@@ -113,8 +113,8 @@ pub(crate) fn slower_with_threads(report: &Report) -> Option<Finding> {
         number(*after)
     );
     let detail = format!(
-        "With {many} threads instead of {few}, {} lost more than a fifth of the speed: handing out the work costs more than the \
-         work, or threads wait for each other. Programs with many small products should run each on one thread.",
+        "With {many} threads instead of {few}, {} lost more than a fifth of the speed: distributing the work costs more than it \
+         saves, or threads wait for each other. Programs with many small products should run each on one thread.",
         counted(slower.len(), "measurement")
     );
     Some(finding(FindingKind::Loss, headline, detail))
@@ -147,7 +147,7 @@ pub(crate) fn best_library(report: &Report) -> Option<Finding> {
         Some(second) => (
             FindingKind::NotConclusive,
             format!(
-                "{} ({share}) and {} ({}) lead the installed libraries, closer to each other than the rounds ({})",
+                "{} ({share}) and {} ({}) lead the installed libraries; they differ by less than the spread of the rounds ({})",
                 best.name,
                 second.name,
                 percent(second.share_of_ceiling),
@@ -156,7 +156,7 @@ pub(crate) fn best_library(report: &Report) -> Option<Finding> {
         ),
         None => (
             FindingKind::Fact,
-            format!("{} is the best of the installed libraries: {share} of what the machine allows", best.name),
+            format!("{} is the fastest installed library: {share} of the hardware limit", best.name),
         ),
     };
     let others: Vec<String> =
@@ -169,8 +169,7 @@ pub(crate) fn best_library(report: &Report) -> Option<Finding> {
 
 pub(crate) fn no_library(report: &Report) -> Option<Finding> {
     (!report.has_libraries()).then(|| {
-        let detail =
-            "CKE stands alone in this report. Name a library with --against, or leave out --no-peers.".to_owned();
+        let detail = "Only CKE was measured. Add a library with --against, or run without --no-peers.".to_owned();
         finding(FindingKind::Fact, "No other matrix library was measured".to_owned(), detail)
     })
 }
@@ -181,7 +180,7 @@ pub(crate) fn our_standing(report: &Report) -> Option<Finding> {
     let best_other = report.standings(threads).find(|standing| standing.name != OURS);
     let (kind, headline) = our_headline(ours, best_other);
     let fastest = match best_other {
-        Some(_) => format!(" It is the fastest, by more than the spread, on {}.", ours.fastest),
+        Some(_) => format!(" It is the fastest by more than the spread on {} of them.", ours.fastest),
         None => String::new(),
     };
     let detail = format!(
@@ -195,20 +194,20 @@ pub(crate) fn our_standing(report: &Report) -> Option<Finding> {
 fn our_headline(ours: &Standing, best_other: Option<&Standing>) -> (FindingKind, String) {
     let share = percent(ours.share_of_ceiling);
     let Some(other) = best_other else {
-        return (FindingKind::Fact, format!("CKE reaches {share} of what the machine allows"));
+        return (FindingKind::Fact, format!("CKE reaches {share} of the hardware limit"));
     };
     let both = format!(
-        "CKE reaches {share} of what the machine allows, {} reaches {}",
+        "CKE reaches {share} of the hardware limit, {} reaches {}",
         other.name,
         percent(other.share_of_ceiling)
     );
     if ours.is_ahead_of(other) {
-        let headline = format!("CKE reaches {share} of what the machine allows, more than any installed library");
+        let headline = format!("CKE reaches {share} of the hardware limit, more than any installed library");
         (FindingKind::Strength, headline)
     } else if other.is_ahead_of(ours) {
         (FindingKind::Fact, both)
     } else {
         let spread = percent(ours.spread.max(other.spread));
-        (FindingKind::NotConclusive, format!("{both}: the rounds of a product lay as far apart ({spread})"))
+        (FindingKind::NotConclusive, format!("{both}; they differ by less than the spread of the rounds ({spread})"))
     }
 }

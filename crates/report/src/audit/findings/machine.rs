@@ -20,14 +20,14 @@ pub(crate) fn busy(report: &Report) -> Option<Finding> {
     let sign = if load > BUSY {
         format!("The load average was {} before the audit began.", number(load))
     } else if spread > RESTLESS {
-        format!("The rounds of a typical product lay {} apart.", percent(spread))
+        format!("The rounds of a typical product differ by {}.", percent(spread))
     } else {
         return None;
     };
     let detail = format!(
-        "{sign} Rates are lower than they could be, those of several threads most of all: repeat the audit in peace."
+        "{sign} Rates are too low, most of all those of several threads. Stop other programs and repeat the audit."
     );
-    Some(finding(FindingKind::Alarm, "The machine was busy with other things".to_owned(), detail))
+    Some(finding(FindingKind::Alarm, "The machine was busy with other programs".to_owned(), detail))
 }
 
 pub(crate) fn poor_scaling(report: &Report) -> Option<Finding> {
@@ -36,13 +36,13 @@ pub(crate) fn poor_scaling(report: &Report) -> Option<Finding> {
     let factor = all.peak_gflops / one.peak_gflops;
     let spread = one.peak_spread.max(all.peak_spread);
     (factor * (1.0 + spread) < POOR * all.threads as f64).then(|| {
-        let headline = format!("{} threads multiply and add only {} times as fast as one", all.threads, number(factor));
+        let headline = format!("{} threads reach only {} times the multiply-add rate of one", all.threads, number(factor));
         let clocks = match (one.clock_ghz, all.clock_ghz) {
-            (Some(one), Some(all)) => format!(" The clock goes from {} to {} GHz.", number(one), number(all)),
+            (Some(one), Some(all)) => format!(" The clock changes from {} to {} GHz.", number(one), number(all)),
             _ => String::new(),
         };
         let detail = format!(
-            "Threads that share a core, a clock that drops under load, a limit on CPU time, or other users of the machine.{clocks}"
+            "Possible causes: threads that share a core, a clock that drops under load, a limit on CPU time, or other users of the machine.{clocks}"
         );
         finding(FindingKind::Loss, headline, detail)
     })
@@ -60,20 +60,20 @@ pub(crate) fn page_walks(report: &Report) -> Option<Finding> {
     let is_off = report.machine.host.huge_pages.as_deref() == Some("never");
     (small > NOTABLE * huge || is_off).then(|| {
         let headline = format!(
-            "A random load from {} takes {} ns on small pages, {} on huge ones",
+            "A random load from {} takes {} ns on small pages, {} ns on huge pages",
             format_bytes(largest as u64),
             number(small),
             number(huge)
         );
         let mode = report.machine.host.huge_pages.as_deref().unwrap_or("unknown");
         let advice = match mode {
-            "never" => "they are off; `echo madvise > /sys/kernel/mm/transparent_hugepage/enabled` lets programs ask for them",
-            "madvise" => "programs that ask for them get them, as CKE does",
+            "never" => "`echo madvise > /sys/kernel/mm/transparent_hugepage/enabled` lets programs request them",
+            "madvise" => "programs that request them get them, as CKE does",
             _ => "see the system's settings",
         };
         let detail = format!(
-            "The difference is walks through page tables, which large weights pay for. Transparent huge pages are set to {mode}: \
-             {advice}."
+            "The difference is the cost of page-table walks, which slow down large weights. Transparent huge pages are set to \
+             {mode}: {advice}."
         );
         finding(if is_off { FindingKind::Loss } else { FindingKind::Fact }, headline, detail)
     })
@@ -83,16 +83,16 @@ pub(crate) fn machine_speed(report: &Report) -> Option<Finding> {
     let (one, all) = (report.machine.scaling.first()?, report.machine.scaling.last()?);
     let together = match all.threads {
         1 => String::new(),
-        threads => format!(", {threads} threads {}", number(all.peak_gflops)),
+        threads => format!(", {threads} threads at {}", number(all.peak_gflops)),
     };
-    let headline = format!("One core multiplies and adds {} GFLOP/s in f32{together}", number(one.peak_gflops));
+    let headline = format!("One core peaks at {} GFLOP/s in f32{together}", number(one.peak_gflops));
     let detail = match one.clock_ghz {
         Some(ghz) => format!(
-            "At {} GHz, measured, that is {} flops in each cycle. Nothing on this machine can compute f32 products faster.",
+            "At the measured {} GHz, that is {} flops per cycle. No program can compute f32 products faster on this machine.",
             number(ghz),
             number(one.peak_gflops / ghz)
         ),
-        None => "Measured with multiply-adds on registers. Nothing on this machine can compute f32 products faster."
+        None => "Measured with multiply-adds on registers. No program can compute f32 products faster on this machine."
             .to_owned(),
     };
     Some(finding(FindingKind::Fact, headline, detail))
@@ -103,11 +103,11 @@ pub(crate) fn memory_speed(report: &Report) -> Option<Finding> {
     let most = report.machine.scaling.iter().map(|entry| entry.memory_gb_per_s).fold(0.0, f64::max);
     let together = match all.threads {
         1 => String::new(),
-        threads => format!(", to {threads} threads {}", number(all.memory_gb_per_s)),
+        threads => format!(", {} to {threads} threads", number(all.memory_gb_per_s)),
     };
-    let headline = format!("Memory gives {} GB/s to one thread{together}", number(one.memory_gb_per_s));
+    let headline = format!("Memory delivers {} GB/s to one thread{together}", number(one.memory_gb_per_s));
     let detail = format!(
-        "Text generation reads all weights for each token: each GB of weights takes at least {} ms, whatever the software.",
+        "Text generation reads all weights for each token: each GB of weights takes at least {} ms per token in any program.",
         number(1e3 / most)
     );
     Some(finding(FindingKind::Fact, headline, detail))
@@ -124,15 +124,14 @@ pub(crate) fn narrow_formats(report: &Report) -> Option<Finding> {
     if factors.is_empty() {
         return None;
     }
-    let headline = format!("Narrower numbers multiply faster here: {}", factors.join(", "));
-    let detail =
-        "Relative to f32, measured with multiply-adds on registers. Quantised models can use it, and read fewer bytes.";
+    let headline = format!("Narrower formats have higher peaks: {}", factors.join(", "));
+    let detail = "Relative to f32, measured with multiply-adds on registers. Quantised models can use this speed, and read fewer bytes.";
     Some(finding(FindingKind::Fact, headline, detail.to_owned()))
 }
 
 pub(crate) fn no_counters(report: &Report) -> Option<Finding> {
     let Counting::Unavailable { reason } = &report.counters else { return None };
-    let headline = "There are no hardware counters to look at".to_owned();
+    let headline = "Hardware counters are unavailable".to_owned();
     let detail = format!("Instructions per cycle and cache misses cannot be shown: {reason}.");
     Some(finding(FindingKind::Fact, headline, detail))
 }

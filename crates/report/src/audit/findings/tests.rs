@@ -20,10 +20,10 @@ fn findings_name_the_deepest_cliff_of_each_library_in_numbers() {
     let report = example::report(rows);
     assert_eq!(
         headlines(&report, FindingKind::Loss)[0],
-        "OpenBLAS reaches 7 GFLOP/s at 1×3072×768 nt where the multiply-add units would allow 50"
+        "OpenBLAS reaches 7 GFLOP/s at 1×3072×768 nt; the limit of the multiply-add units is 50"
     );
     let detail = &report.findings.iter().find(|finding| finding.kind == FindingKind::Loss).expect("a loss").detail;
-    assert!(detail.contains("CKE does the same product at 49, 7 times as fast."), "{detail}");
+    assert!(detail.contains("CKE reaches 49 GFLOP/s on the same product, 7 times as fast."), "{detail}");
     assert!(detail.ends_with("on 2 of 2 products."), "{detail}");
     assert_eq!(headlines(&report, FindingKind::Strength).len(), 1);
 }
@@ -54,13 +54,13 @@ fn findings_without_libraries_still_describe_machine_and_pages() {
     let all: String =
         report.findings.iter().map(|finding| format!("{} {}\n", finding.headline, finding.detail)).collect();
     for expected in [
-        "One core multiplies and adds 200 GFLOP/s",
-        "64 flops in each cycle",
-        "Memory gives 40 GB/s to one thread",
+        "One core peaks at 200 GFLOP/s",
+        "64 flops per cycle",
+        "Memory delivers 40 GB/s to one thread",
         "at least 25 ms",
-        "takes 150 ns on small pages, 100 on huge ones",
+        "takes 150 ns on small pages, 100 ns on huge pages",
         "int8 4 times",
-        "no hardware counters",
+        "Hardware counters are unavailable",
     ] {
         assert!(all.contains(expected), "no {expected} in {all}");
     }

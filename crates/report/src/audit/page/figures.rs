@@ -15,7 +15,7 @@ use cke_perf::latency::Pages;
 use cke_perf::report::format_bytes;
 use maud::{Markup, html};
 
-/// What everybody makes of the machine.
+/// The shares that the contestants reach.
 pub(crate) fn products(report: &Report) -> Markup {
     if report.products.is_empty() {
         return Markup::default();
@@ -65,8 +65,8 @@ fn standings(report: &Report) -> Markup {
     let series = threads.iter().enumerate().map(|(i, &threads)| (counted(threads, "thread"), thread_ink(report, i)));
     let (series, groups) = (series.collect::<Vec<_>>(), names.into_iter().map(group).collect::<Vec<_>>());
     figure(
-        "Who makes most of the machine",
-        "share of what the machine allows, geometric mean over all products; the stroke is the limit",
+        "Share of the hardware limit, by library",
+        "geometric mean over all products; the line marks the limit",
         "",
         |heading, width| {
             let (heading, series, groups) = (heading.clone(), series.clone(), groups.clone());
@@ -101,8 +101,8 @@ fn roofline(report: &Report, threads: usize) -> Markup {
     let peak = ceiling("multiply-add peak", peak, "GFLOP/s");
     figure(
         &format!("Roofline, {}", counted(threads, "thread")),
-        "each point is one product by one library; the lines were measured before, the limits in the table below beside each product",
-        "Left of the ridge the memory level is the limit, right of it the multiply-add units. The deepest cliffs are named.",
+        "each point is one product by one library; the lines were measured before the products, the limits in the table below with each product",
+        "Left of the ridge, the memory level sets the limit; right of it, the multiply-add units. The deepest cliffs are labelled.",
         |heading, width| {
             let (heading, peak) = (heading.clone(), peak.clone());
             let (bandwidths, series, labels) = (bandwidths.clone(), series.clone(), labels.clone());
@@ -136,8 +136,8 @@ fn heat(report: &Report, threads: usize) -> Markup {
     let rows: Vec<HeatRow> = report.rows(threads).map(row).collect();
     figure(
         &format!("Product by product, {}", counted(threads, "thread")),
-        "share of what the machine allows; M×N×K, nt: B stored N×K, tn: A stored K×M",
-        "Orange is a cliff: less than half of what is possible. Above 100%: noise, or operands stayed nearer than the model assumes.",
+        "share of the hardware limit; M×N×K, nt: B stored N×K, tn: A stored K×M",
+        "Orange marks a cliff: less than half of the limit. Above 100%: noise, or operands in a nearer cache than the model assumes.",
         |heading, width| {
             let (heading, columns, rows) = (heading.clone(), columns.clone(), rows.clone());
             HeatMap { heading, columns, subject: Some(0), rows }.draw(width)
@@ -150,7 +150,7 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Marku
     if rows.len() < 2 {
         return Markup::default();
     }
-    let limit = Series::new("what the machine allows", Ink::REFERENCE).dashed();
+    let limit = Series::new("hardware limit", Ink::REFERENCE).dashed();
     let limit = rows.iter().fold(limit, |series, row| series.point(row.product.m as f64, row.ceiling.gflops, ""));
     let of = |name: &str| {
         rows.iter().fold(Series::new(name, ink(report, name)), |series, row| match row.rate(name) {
@@ -164,10 +164,7 @@ fn ladder(report: &Report, threads: usize, family: Family, label: &str) -> Marku
         Family::Squares => ("Squares", "GFLOP/s of N×N×N".to_owned()),
         _ => {
             let product = rows[0].product;
-            (
-                "From one row to many",
-                format!("GFLOP/s of M×{}×{}, a layer of a transformer, by M", product.n, product.k),
-            )
+            ("A transformer layer by number of rows", format!("GFLOP/s of M×{}×{} by M", product.n, product.k))
         }
     };
     figure(&format!("{title}, {}", counted(threads, "thread")), &subtitle, "", |heading, width| {
@@ -211,12 +208,11 @@ fn bandwidth(report: &Report) -> Markup {
         })
     });
     let series: Vec<Series> = series.collect();
-    let (x, y) =
-        (Axis::log2("bytes that each thread reads over and over").format(NumberFormat::Bytes), Axis::log("GB/s"));
+    let (x, y) = (Axis::log2("bytes that each thread reads repeatedly").format(NumberFormat::Bytes), Axis::log("GB/s"));
     figure(
         "Read bandwidth by working set",
-        "GB/s of all threads together, in order",
-        "Each step down is a cache level that became too small.",
+        "GB/s of all threads together, sequential reads",
+        "Each step down marks a cache level that the working set no longer fits into.",
         |heading, width| {
             let (heading, x, y) = (heading.clone(), x.clone(), y.clone());
             LineChart { heading, x, y, series: series.clone(), marks: cache_marks(report) }.draw(width)
@@ -236,8 +232,8 @@ fn latency(report: &Report) -> Markup {
     let (x, y) = (Axis::log2("bytes visited in random order").format(NumberFormat::Bytes), Axis::log("ns"));
     figure(
         "Load latency by working set",
-        "nanoseconds of a load that waits for the load before, one thread",
-        "Where the lines part, small pages make loads wait for walks through the page tables.",
+        "nanoseconds per dependent load, one thread",
+        "Where the lines diverge, loads from small pages wait for page-table walks.",
         |heading, width| {
             let (heading, x, y) = (heading.clone(), x.clone(), y.clone());
             LineChart { heading, x, y, series: series.clone(), marks: cache_marks(report) }.draw(width)
@@ -259,7 +255,7 @@ fn scaling(report: &Report) -> Markup {
             )
         })
     };
-    let ideal = scaling.iter().fold(Series::new("in proportion", Ink::REFERENCE).dashed(), |series, entry| {
+    let ideal = scaling.iter().fold(Series::new("linear scaling", Ink::REFERENCE).dashed(), |series, entry| {
         series.point(entry.threads as f64, entry.threads as f64 / one.threads as f64, "")
     });
     let series = vec![
@@ -267,8 +263,8 @@ fn scaling(report: &Report) -> Markup {
         of("read from memory", Ink::other(0), &|i| scaling[i].memory_gb_per_s),
         of("multiply-add peak", Ink::OURS, &|i| scaling[i].peak_gflops),
     ];
-    figure("What more threads bring", "times the rate of one thread", "", |heading, width| {
-        let (x, y) = (Axis::log2("threads"), Axis::log2("times"));
+    figure("Scaling with threads", "rate relative to one thread", "", |heading, width| {
+        let (x, y) = (Axis::log2("threads"), Axis::log2("speedup"));
         LineChart { heading: heading.clone(), x, y, series: series.clone(), marks: Vec::new() }.draw(width)
     })
 }

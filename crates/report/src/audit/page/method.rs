@@ -24,8 +24,8 @@ pub(crate) fn paragraphs(report: &Report) -> Markup {
 
 fn rounds(report: &Report) -> String {
     format!(
-        "All rates were measured on this machine within {:.0} seconds. Rates of a shared machine change from minute to minute: \
-         the best of several short rounds counts, and only figures of one report may be compared.",
+        "All rates were measured on this machine within {:.0} seconds. Rates of a shared machine change from minute to minute, \
+         so the best of several short rounds counts. Compare only figures of the same report.",
         report.about.seconds
     )
 }
@@ -34,18 +34,18 @@ fn products(report: &Report) -> String {
     let quick = if report.about.is_quick { " --quick" } else { "" };
     format!(
         "Products are C = op(A) · op(B) in f32, row-major, M×N×K; the letters say which operand is stored transposed (nt: B is \
-         stored N×K, as most models store their weights). Their sizes are a random draw, so that nobody can tune for them: \
-         cke audit{quick} --seed {} measures the same ones. Every contestant runs in a process of its own. In each round the \
-         multiply-add peak and the read bandwidth are measured, then every contestant runs for a moment while the others stand \
-         still. Results are checked against an independent computation, before and after the timing. Operands were used a \
-         moment before, so small ones lie in a cache.",
+         stored N×K, as most models store their weights). The sizes are drawn at random, so that no library can be tuned for \
+         them: cke audit{quick} --seed {} measures the same ones. Every contestant runs in its own process. Each round measures \
+         the multiply-add peak and the read bandwidth, then runs every contestant briefly while the others are idle. Results \
+         are checked against an independent computation, before and after the timing. Operands are warm: small ones are in a \
+         cache.",
         report.about.seed
     )
 }
 
 fn fairness() -> String {
-    "The makers of CKE wrote this report. A finding that compares rates must exceed the spread of the rounds it rests on; \
-     otherwise, and whenever the machine was busy, it is marked as not conclusive. A product counts as won only if the lead \
+    "This report comes from the authors of CKE. A finding that compares rates must exceed the spread of the rounds it is based \
+     on; otherwise, or if the machine was busy, it is marked as not conclusive. A product counts as won only if the lead \
      exceeds that spread."
         .to_owned()
 }
@@ -85,35 +85,36 @@ fn unranked(report: &Report) -> Option<String> {
     })
 }
 
-const CEILINGS: &str = "What the machine allows for a product is the smaller of the multiply-add peak and of the read bandwidth for a working \
-     set of its size times its flops per byte, both measured in the same rounds, with A, B and C counted once (the roofline \
-     model of Williams, Waterman and Patterson, 2009). Several threads need 5 µs to share work; what one thread does sooner is \
-     held against one thread, measured in the same rounds. A rate marked with ↑ is above the limit of its rounds, which noise \
-     or data kept in a nearer cache can explain. Tiny products cannot come near their ceiling: a call takes time too. A cliff \
-     is a product on which a library stays below half of that, or below half of its share on the products beside it.";
+const CEILINGS: &str = "The hardware limit of a product is the smaller of two rates: the multiply-add peak, and the read bandwidth for a working \
+     set of its size times its flops per byte. Both are measured in the same rounds; A, B and C count once (the roofline model \
+     of Williams, Waterman and Patterson, 2009). Several threads need 5 µs to share work; a product that one thread can finish \
+     sooner is compared with the limit of one thread, measured in the same rounds. A rate marked with ↑ is above the limit of \
+     its rounds, which noise or data in a nearer cache can explain. Tiny products cannot come near their limit, because a call \
+     takes time too. A cliff is a product on which a library stays below half of the limit, or below half of its own share on \
+     the neighbouring sizes.";
 
-const MACHINE: &str = "The clock is that of a chain of dependent additions. Peaks are those of independent multiply-adds on registers. \
-     Bandwidth is that of reading in order, latency that of a chain of loads in random order. One thread is bound to one CPU.";
+const MACHINE: &str = "The clock is measured with a chain of dependent additions, peaks with independent multiply-adds on registers, bandwidth \
+     with sequential reads, and latency with a chain of loads in random order. A single thread is bound to one CPU.";
 
-const UNITS: &str = "Units are held against the peak of their own format, on layers whose weights are read once for 128 rows. CKE has \
-     its weights packed ahead, and rounds rows of f32 in the time that is measured. In bf16 and int8 oneDNN's matmul takes part, \
-     with both operands in its own numbers and layout before that time; in f32 every library, with operands as they are.";
+const UNITS: &str = "Each number format is compared with its own peak, on layers whose weights are read once for 128 rows. CKE packs its weights \
+     before the timing, and rounds the f32 rows within it. In bf16 and int8, oneDNN's matmul takes part, with both operands \
+     converted to its own format and layout before the timing; in f32, every library does, with operands as they are.";
 
 const DEBUG_BUILD: &str =
-    "This program was built for debugging: CKE's own rates and the measured limits are lower than they could be.";
+    "This is a debug build: CKE's own rates and the measured limits are lower than in a release build.";
 
 fn skipped(report: &Report) -> Option<String> {
     let skipped = report.about.skipped.iter();
     let names: Vec<String> =
         skipped.map(|skipped| format!("{} ({})", skipped.label, counted(skipped.threads, "thread"))).collect();
-    (!names.is_empty()).then(|| format!("There was no time for {}.", names.join(", ")))
+    (!names.is_empty()).then(|| format!("Skipped for lack of time: {}.", names.join(", ")))
 }
 
 fn left_out(report: &Report) -> Option<String> {
     (!report.left_out.is_empty()).then(|| {
         format!(
-            "Standings are over the same products for all, so they leave out {}: not everyone computed them right with every \
-             number of threads.",
+            "Standings cover the same products for every library, so they leave out {}: not every library computed them \
+             correctly with every number of threads.",
             report.left_out.join(", ")
         )
     })

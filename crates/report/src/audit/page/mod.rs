@@ -17,7 +17,7 @@ pub fn html(report: &Report) -> String {
         (header(report))
         (tiles(report))
         (section("findings", "Findings", &findings(&report.findings)))
-        (section("products", "Matrix products against what the machine allows", &figures::products(report)))
+        (section("products", "Matrix products and the hardware limit", &figures::products(report)))
         (section("machine", "The machine", &figures::machine(report)))
         (section("numbers", "All numbers", &tables::all(report)))
         (section("method", "How it was measured", &method::paragraphs(report)))
@@ -48,12 +48,12 @@ fn tiles(report: &Report) -> Markup {
             threads => format!("{} {unit} with {threads} threads", number(value)),
         };
         if let Some(ghz) = one.clock_ghz {
-            tiles.push(tile(&number(ghz), "GHz", "clock of a busy core", "measured"));
+            tiles.push(tile(&number(ghz), "GHz", "clock of a core under load", "measured"));
         }
         tiles.push(tile(
             &number(one.peak_gflops),
             "GFLOP/s",
-            "f32 peak of a core",
+            "f32 peak of one core",
             &together(all.peak_gflops, "GFLOP/s"),
         ));
         tiles.push(tile(
@@ -66,11 +66,11 @@ fn tiles(report: &Report) -> Markup {
     if let Some(threads) = report.about.threads.first() {
         let best = report.standings(*threads).find(|standing| standing.name != OURS);
         let ours = report.standings(*threads).find(|standing| standing.name == OURS);
-        for (standing, role) in [(best, "best installed library"), (ours, "this project")] {
+        for (standing, role) in [(best, "fastest installed library"), (ours, "this project")] {
             if let Some(standing) = standing {
                 let share = percent(standing.share_of_ceiling);
                 let share = share.trim_end_matches('%');
-                tiles.push(tile(share, "%", &format!("of what is possible: {}", standing.name), role));
+                tiles.push(tile(share, "%", &format!("of the hardware limit: {}", standing.name), role));
             }
         }
     }

@@ -44,13 +44,13 @@ fn standings(report: &Report) -> Markup {
             ]
         })
         .collect();
-    let heads = ["threads", "library", "of what is possible", "best share of the peak", "fastest", "cliffs"];
+    let heads = ["threads", "library", "of hardware limit", "best share of peak", "fastest", "cliffs"];
     table("Standings", &heads, &rows)
 }
 
 fn products(report: &Report, threads: usize) -> Markup {
     let names = report.contestants.iter().map(|contestant| contestant.name.as_str());
-    let heads: Vec<&str> = ["product", "flops/byte", "allowed", "limit"].into_iter().chain(names).collect();
+    let heads: Vec<&str> = ["product", "flops/byte", "limit", "limited by"].into_iter().chain(names).collect();
     let row = |row: &Row| {
         let fastest = row.fastest().map(|entry| entry.name.clone());
         let is_cliff = |name: &str| {
@@ -82,7 +82,7 @@ fn products(report: &Report, threads: usize) -> Markup {
         start.into_iter().chain(row.entries.iter().map(entry)).collect()
     };
     let rows: Vec<Vec<Cell>> = report.rows(threads).map(row).collect();
-    table(&format!("GFLOP/s (share of what is allowed), {}", counted(threads, "thread")), &heads, &rows)
+    table(&format!("GFLOP/s (share of the limit), {}", counted(threads, "thread")), &heads, &rows)
 }
 
 fn cliffs(report: &Report) -> Markup {
@@ -108,7 +108,7 @@ fn cliffs(report: &Report) -> Markup {
         count if count > MOST => format!("The {MOST} deepest of {count} cliffs, GFLOP/s"),
         _ => "Cliffs, GFLOP/s".to_owned(),
     };
-    table(&title, &["library", "product", "threads", "reached", "allowed", "share", "fastest other"], &rows)
+    table(&title, &["library", "product", "threads", "reached", "limit", "share", "fastest other"], &rows)
 }
 
 /// A row for each layer and format, a column for each contestant that has products of one of the formats.
@@ -134,7 +134,7 @@ fn units(report: &Report) -> Markup {
     };
     let heads: Vec<&str> = ["format", "layer", "threads", "peak"].into_iter().chain(names.iter().copied()).collect();
     let rows: Vec<Vec<Cell>> = report.units.iter().map(row).collect();
-    table("Units: layers in 10⁹ operations/s (share of the unit's peak)", &heads, &rows)
+    table("Layers by number format: 10⁹ operations/s (share of the format's peak)", &heads, &rows)
 }
 
 fn facts(report: &Report) -> Markup {
@@ -226,7 +226,7 @@ fn scaling(report: &Report) -> Markup {
             ]
         })
         .collect();
-    table("What more threads bring", &["threads", "clock, GHz", "f32 peak, GFLOP/s", "memory, GB/s"], &rows)
+    table("Scaling with threads", &["threads", "clock, GHz", "f32 peak, GFLOP/s", "memory, GB/s"], &rows)
 }
 
 fn counters(report: &Report) -> Markup {
@@ -278,5 +278,5 @@ fn unusable(report: &Report) -> Markup {
         .iter()
         .map(|library| vec![Cell::text(library.path.display().to_string()), Cell::marked(&library.reason, "prose")])
         .collect();
-    table("Files that look like libraries but cannot be used", &["file", "why"], &rows)
+    table("Files that look like libraries but cannot be used", &["file", "reason"], &rows)
 }

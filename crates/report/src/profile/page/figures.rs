@@ -60,7 +60,7 @@ fn composition(phase: &Phase) -> Markup {
     let between = phase.between;
     spans.push(span("between operations", Ink::REFERENCE, between.seconds, between.share_of_time));
     let lanes = vec![Lane { label: String::new(), spans }];
-    figure("The time put together", "ms of all layers and passes", "", |heading, width| {
+    figure("Time breakdown", "ms, all layers and passes", "", |heading, width| {
         let (heading, axis, range) = (heading.clone(), "ms".to_owned(), (0.0, 1e3 * phase.total.seconds));
         Timeline { heading, axis, range, legend: legend(phase), lanes: lanes.clone() }.draw(width)
     })
@@ -79,9 +79,9 @@ fn times(phase: &Phase) -> Markup {
     let between = vec![Some(1e3 * phase.between.seconds)];
     groups.push(BarGroup { label: "between operations".to_owned(), values: between, limit: None });
     figure(
-        "What takes the time",
-        "ms of all layers and passes; the stroke is the time that the roofline allows",
-        "A bar that ends before its stroke found operands in a cache.",
+        "Time by operation",
+        "ms, all layers and passes; the line marks the time that the roofline allows",
+        "If a bar ends before its line, operands came from a cache.",
         |heading, width| {
             let series = vec![("time".to_owned(), Ink::OURS)];
             BarChart { heading: heading.clone(), format: NumberFormat::Plain, series, groups: groups.clone() }
@@ -117,9 +117,9 @@ fn roofline(report: &Report, phase: &Phase) -> Markup {
     let (peak, bandwidth) = (report.roofline.peak_gflops, report.roofline.bandwidth_gb_s);
     figure(
         "Roofline",
-        "each point is one operation, all its calls together, under what the machine can do with these threads",
-        "Left of the ridge memory is the limit, right of it the multiply-add units. Above the slope lies what found its \
-         operands in a cache.",
+        "each point is one operation, all its calls together; the lines are the machine's limits with these threads",
+        "Left of the ridge, memory sets the limit; right of it, the multiply-add units. Operations above the slope read \
+         operands from a cache.",
         |heading, width| {
             let ceiling = |label: String, value: f64| Ceiling { label, value };
             RooflineChart {

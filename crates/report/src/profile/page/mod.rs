@@ -53,10 +53,14 @@ fn phase_tiles(report: &Report, phase: &Phase) -> [Markup; 4] {
     let products = format!("products {}, attention {}", percent(shares.products), percent(shares.attention));
     let of_time = |share: f64, what: &str, note: &str| tile(percent(share).trim_end_matches('%'), "%", what, note);
     [
-        tile(&number(phase.tokens_per_second), "tokens/s", "without a recording", &rates),
-        of_time(total.share_of_roofline, "of what the roofline allows", "all operations together"),
-        of_time(shares.everything_else, "of the time for everything else", &products),
-        of_time(total.waiting, "of the threads' time is waiting", &format!("recording {}", recording_cost(phase))),
+        tile(&number(phase.tokens_per_second), "tokens/s", "without recording", &rates),
+        of_time(total.share_of_roofline, "of the roofline", "all operations together"),
+        of_time(shares.everything_else, "of the time in everything else", &products),
+        of_time(
+            total.waiting,
+            "of the threads' time spent waiting",
+            &format!("recording overhead {}", recording_cost(phase)),
+        ),
     ]
 }
 
@@ -64,23 +68,23 @@ fn method(report: &Report) -> Markup {
     let costs = report.phases.iter().map(|phase| format!("{} {}", phase.name, recording_cost(phase)));
     let mut texts = vec![
         format!(
-            "Each phase ran {} after a warm-up, in turns with the same work unrecorded and with the machine's multiply-add \
-             peak and read bandwidth, on the same number of threads. What is shown is the fastest repetition; tokens per \
-             second are those of the fastest one without a recording. Recording made a difference of: {}.",
+            "Each phase ran {} after a warm-up, interleaved with the same work unrecorded and with measurements of the \
+             machine's multiply-add peak and read bandwidth on the same number of threads. The page shows the fastest \
+             repetition; tokens per second come from the fastest repetition without recording. Recording overhead: {}.",
             counted(report.about.repetitions, "time"),
             costs.collect::<Vec<_>>().join(", ")
         ),
         "The roofline allows an operation the time that its floating-point operations take at the peak, or that its bytes take \
          at the read bandwidth, whichever is longer; operands count once (Williams, Waterman and Patterson, 2009). Operands \
-         that another operation has just left in a cache come faster than from memory: such an operation can take less time \
-         than the roofline allows, and be above 100%."
+         that another operation has just left in a cache arrive faster than from memory, so an operation can exceed 100% of \
+         the roofline."
             .to_owned(),
-        "A thread waits while it runs no task of an operation and another does. While no thread runs a task, the caller, \
-         thread 0, works alone and the others wait; so it is between operations."
+        "A thread waits while it runs no task of an operation and another thread does. While no thread runs a task, and \
+         between operations, the caller (thread 0) works alone and the others wait."
             .to_owned(),
     ];
     if !report.about.release_build {
-        texts.push("This program was built for debugging: it is slower than it could be.".to_owned());
+        texts.push("This is a debug build: it is slower than a release build.".to_owned());
     }
     markup::paragraphs(&texts)
 }
@@ -106,7 +110,7 @@ mod tests {
         {
             assert!(page.contains(expected), "no {expected} in the page");
         }
-        for part in ["What takes the time", "Thread by thread", "One layer", "Roofline", "Layer by layer"] {
+        for part in ["Time by operation", "Thread by thread", "One layer", "Roofline", "Layer by layer"] {
             assert_eq!(page.matches(&format!("<h3>{part}")).count(), 2, "{part}");
         }
         assert!(!page.contains("<3>") && !page.contains("<9000>"));

@@ -42,7 +42,7 @@ fn drawn(title: &str, which: &str, phase: &Phase, threads: usize, operations: &[
     let clock = Clock { start_ns, ns_per_unit, unit };
     let close_ns = (length_ns as f64 * CLOSE) as u64;
     let lanes = lanes(phase, threads, operations, close_ns, clock);
-    let subtitle = format!("{which}; {unit} since it began");
+    let subtitle = format!("{which}; {unit} from its start");
     let hidden = threads.saturating_sub(MOST_THREADS);
     let caption = if hidden > 0 { format!("{} not shown.", counted(hidden, "more thread")) } else { String::new() };
     figure(title, &subtitle, &caption, |heading, width| {

@@ -23,9 +23,9 @@ use std::path::PathBuf;
 /// The flags of drawn products.
 #[derive(Debug, clap::Args)]
 pub(super) struct RandomArgs {
-    /// Draw N products of each class, 1 to 100000: sizes log-uniform, all transposes, leading dimensions without gaps, larger, or
-    /// multiples of 4096 bytes, at most 256 MB of operands and 40 GFLOP. Those below 0.96 times the fastest library are timed
-    /// again with three times as many rounds before they count; our library takes part twice, to show what differences mean
+    /// Draw N random products of each class, 1 to 100000: log-uniform sizes, all transposes, leading dimensions without gaps, larger, or
+    /// multiples of 4096 bytes, at most 256 MB of operands and 40 GFLOP. Products below 0.96 times the fastest library are timed again with
+    /// three times as many rounds before they count. CKE takes part twice, to show the noise of the ratios
     #[arg(
         long,
         value_name = "N",
@@ -34,7 +34,7 @@ pub(super) struct RandomArgs {
         conflicts_with_all = ["shapes", "packed", "kernels"],
     )]
     random: Option<usize>,
-    /// Seed of the draw: the same one gives the same products
+    /// Random seed: the same seed gives the same products
     #[arg(
         long,
         value_name = "SEED",
@@ -57,10 +57,10 @@ pub(super) struct RandomArgs {
         requires = "random",
     )]
     class: Vec<ClassChoice>,
-    /// Begin no product after M minutes, shared by the numbers of threads, up to 100000
+    /// Start no product after M minutes in all, divided among the thread counts, up to 100000
     #[arg(long, value_name = "M", allow_negative_numbers = true, value_parser = minutes, requires = "random")]
     minutes: Option<f64>,
-    /// File that keeps each finished product, to go on from there when the command is given again
+    /// Save each finished product to FILE, and continue from there if the command is run again
     #[arg(long, value_name = "FILE", requires = "random")]
     resume: Option<PathBuf>,
 }
@@ -172,7 +172,8 @@ impl RandomBench<'_> {
 fn report_missing(report: &Report, wanted: usize, can_resume: bool) {
     let measured = report.points.len();
     if measured < wanted {
-        let hint = if can_resume { "the same command goes on" } else { "with --resume FILE it could go on later" };
+        let hint =
+            if can_resume { "run the same command again to continue" } else { "use --resume FILE to continue later" };
         note(&format!("time is up: measured {measured} of {}; {hint}", counted(wanted, "product")));
     }
 }

@@ -131,7 +131,7 @@ fn read(
     let unfit = |wanted: String, found: String| CliError::Content { input: path.display().to_string(), wanted, found };
     let mut lines = text.lines();
     let found: Header = serde_json::from_str(lines.next().unwrap_or_default())
-        .map_err(|_| unfit("a file that --resume wrote, or none".to_owned(), "another one".to_owned()))?;
+        .map_err(|_| unfit("a file written by --resume, or none".to_owned(), "another one".to_owned()))?;
     if let Some((name, wanted, found)) = header.difference(&found) {
         let found = format!("{name} {found}; give the same flags as before, or another file");
         return Err(unfit(format!("results with {name} {wanted}"), found));
@@ -194,7 +194,7 @@ mod tests {
         for text in ["notes", "notes\nmore\n", "{}\n"] {
             fs::write(&path, text).expect("room");
             let error = open(1).expect_err(text).to_string();
-            assert!(error.contains("wanted a file that --resume wrote"), "{error}");
+            assert!(error.contains("wanted a file written by --resume"), "{error}");
             assert_eq!(fs::read_to_string(&path).expect("the file"), text);
         }
     }
