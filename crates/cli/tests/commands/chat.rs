@@ -188,7 +188,7 @@ fn chat_template_error_names_file_and_line() {
 #[test]
 fn chat_flag_out_of_range_is_misuse() {
     let model = chat_llama();
-    chat(&model, &["-q", "--ctx", "401"], "Hi\n").failure(2, &["--ctx 401", "400 tokens"]);
+    chat(&model, &["-q", "--ctx", "401"], "Hi\n").failure(2, &["--ctx 401", "at most 400, the context of"]);
     for flag in ["--ctx", "--max-tokens"] {
         for value in ["0", "-1", "4294967296", "all"] {
             let args = ["chat", "-m", arg(model.path()), &format!("{flag}={value}")];

@@ -93,7 +93,7 @@ fn inspect_memory_follows_the_flags() {
     assert_eq!((&whole["kv_dtype"], &narrow["kv_dtype"]), (&json!("f32"), &json!("bf16")));
     let bytes = |memory: &Value| memory["kv_cache"].as_u64().expect("a size");
     assert!(bytes(&short) < bytes(&whole) && bytes(&narrow) < bytes(&whole) && bytes(&narrowest) < bytes(&narrow));
-    inspect(&model, &["--ctx", "41"]).failure(2, &["--ctx 41", "40 tokens"]);
+    inspect(&model, &["--ctx", "41"]).failure(2, &["--ctx 41", "at most 40, the context of"]);
     let text = inspect(&model, &["--kv", "bf16"]).success().to_owned();
     assert!(text.contains("| keys and values, bf16"), "{text}");
 }
