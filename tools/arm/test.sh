@@ -42,8 +42,8 @@ on() { # on CORE ARGUMENTS: these tests on this core
     QEMU_CPU=$core cargo_test "$@" || failures=$((failures + 1))
 }
 
-# Of the engine those that compute: reading of texts and settings is the same code on every machine.
-kernels=(destinations gated gemm grouped halves int8 operations toys)
+# Products with a gate or into other numbers are made of what these test; models test them. Of the engine those that compute: reading of texts and settings is the same code on every machine.
+kernels=(gemm grouped halves int8 operations toys)
 models=(bert_golden decoder_golden embed_golden gguf_formats gguf_golden gpt2_golden chat_session generate kv_cache memory packed_file weight_formats)
 interfaces=(threads blas process interface)
 commands=(doctor:: generate:: embed:: eval:: quantize:: process::)
