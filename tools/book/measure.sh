@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the tables of the book, docs/src/tables, on this machine. Nothing else should run meanwhile; two minutes.
-# Usage: bash tools/book/measure.sh [CPU]
-# The products of one thread are bound to that CPU, by default the last one; the table of all steps uses every CPU.
+# Usage: bash tools/book/measure.sh [CPU [MODEL.gguf]]
+# The products of one thread are bound to that CPU, by default the last one; the table of all steps uses every CPU. The model, a SmolLM2-135M
+# in Q4_K_M, is for the profile of a GGUF file, which is left out without it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -29,5 +30,7 @@ table few-rows 'cke bench gemm --packed -t 1 --shapes 1x3072x768,…' \
 table profile-gpt2 'cke profile --synthetic gpt2 -t 1' taskset -c "$cpu" "$cke" profile --synthetic gpt2 -t 1
 table profile-llama 'cke profile --synthetic smollm2-135m -t 1' \
   taskset -c "$cpu" "$cke" profile --synthetic smollm2-135m -t 1
+[ -z "${2:-}" ] || table profile-gguf 'cke profile --model SmolLM2-135M-Instruct-Q4_K_M.gguf -t 1' \
+  taskset -c "$cpu" "$cke" profile --model "$2" -t 1
 table llama-int4 'cke bench model --synthetic llama-3.2-1b --dtype int4 -p 128 -g 16 -r 3 -t 1' \
   taskset -c "$cpu" "$cke" bench model --synthetic llama-3.2-1b --dtype int4 -p 128 -g 16 -r 3 -t 1

@@ -3,7 +3,7 @@
 target=${CARGO_TARGET_DIR:-target}
 cke=$target/release/cke
 tables=docs/src/tables
-machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+machine=$(PYTHONPATH=tools/peers PYTHONDONTWRITEBYTECODE=1 python3 -c 'import conditions, report; print(conditions.processor(report.machine()))')
 
 # table NAME SHOWN COMMAND...: the output of the command under a line that names it, as SHOWN, the machine and the day.
 table() {

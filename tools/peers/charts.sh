@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the README's charts from the committed results, docs/results/*.json to docs/*.svg, and makes the tables of documents from them.
+# Draws the charts from the committed results, docs/results/*.json to docs/*.svg, and makes the tables of README, performance.md and book.
 #
 #     tools/peers/charts.sh [CKE]        (default: target/release/cke)
 set -eu
@@ -21,4 +21,6 @@ done
 for suite in smollm2-prompt smollm2-generation; do
     "$cke" chart docs/results/gguf.json --only "$suite" --out "docs/$suite.svg"
 done
-python3 tools/peers/report.py README.md docs/performance.md
+# shellcheck disable=SC2046 # names without blanks
+python3 tools/peers/report.py README.md docs/performance.md $(grep -l '^<!-- end of' docs/src/*.md)
+python3 tools/arm/model/tables.py docs/results docs/src/tables > /dev/null

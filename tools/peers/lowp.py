@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times layers in low precision and attention: the table of docs/performance.md.
+"""Times layers in low precision and attention: tables of docs/performance.md.
 
     cargo build --release
     tools/peers/lowp.py --onednn /path/to/libdnnl.so.3

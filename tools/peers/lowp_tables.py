@@ -2,11 +2,24 @@
 
 import math
 
+import conditions
+
+# Contestants in the files.
+OWN, PREPARED, LIBRARY = "cke-packed", "cke-prepared", "onednn"
+
 
 def tables(results):
     """Layers of many rows, layers of few rows from memory, attention."""
     parts = (("layers", layers), ("cold", cold), ("attention", attention))
-    return "\n".join(line for part, table in parts if results[part] for line in ["", *table(results[part])])
+    lines = ["", about(results)]
+    return "\n".join(lines + [line for part, table in parts if results[part] for line in ["", *table(results[part])]])
+
+
+def about(results):
+    """Where this was measured, and beside what."""
+    libraries = [f"{conditions.LIBRARIES.get(name, name)} {version}" for name, version in results["libraries"].items()]
+    how = f"median of {results['rounds']} interleaved rounds, geometric mean over the layers, with [lowest–highest layer]"
+    return ". ".join([f"{conditions.machine(results)}, one thread: {how}", *libraries]) + "."
 
 
 def layers(rows):
@@ -17,12 +30,12 @@ def layers(rows):
     ]
     for (dtype, m), some in groups(rows, "dtype", "m"):
         columns = (
-            shares(of(some, "share_of_peak")),
-            shares(of(some, "prepared_share_of_peak")),
+            shares([share_of_peak(row, OWN) for row in some]),
+            shares([share_of_peak(row, PREPARED) for row in some]),
             shares(of(some, "share_of_rows"), 1),
-            shares([library_share(row) for row in some]),
-            ratios(of(some, "ratio")),
-            ratios(of(some, "prepared_ratio")),
+            shares([share_of_peak(row, LIBRARY) for row in some]),
+            ratios([ratio(row, OWN) for row in some]),
+            ratios([ratio(row, PREPARED) for row in some]),
         )
         lines.append(f"| {dtype} | {m} | {' | '.join(columns)} |")
     return lines
@@ -34,9 +47,16 @@ def cold(rows):
     heads = " | ".join("1 row" if m == 1 else f"{m} rows" for m in counts)
     lines = [f"| weights from memory, of the limit | {heads} | time of 4 ÷ 1 |", f"|---|{'---:|' * (len(counts) + 1)}"]
     for (dtype,), some in groups(rows, "dtype"):
-        cells = [shares(of([row for row in some if row["m"] == m], "share_of_limit")) for m in counts]
+        cells = [cold_cell([row for row in some if row["m"] == m]) for m in counts]
         lines.append(f"| {dtype} | {' | '.join(cells)} | {ratios(times(some, 4, 1))} |")
     return lines
+
+
+def cold_cell(rows):
+    """The shares of the limit, and how far rounds of one product differ if that is far."""
+    spread = max(row["entries"][0]["rate"]["spread"] for row in rows)
+    noise = f" (rounds differ by {spread:.0%})" if spread > conditions.WIDE else ""
+    return shares([share_of_limit(row) for row in rows]) + noise
 
 
 def attention(rows):
@@ -69,15 +89,32 @@ def of(rows, name):
     return [row[name] for row in rows]
 
 
-def library_share(row):
-    """The share of the peak that the library reaches, if one took part."""
-    rates = [entry["rate"]["best"] for entry in row["entries"] if not entry["name"].startswith("cke") and "rate" in entry]
-    return max(rates) / row["peak_gflops"] if rates else None
+def median(row, name):
+    """The rate of a contestant, if it took part."""
+    rates = [entry["rate"]["median"] for entry in row["entries"] if entry["name"] == name and "rate" in entry]
+    return rates[0] if rates else None
+
+
+def share_of_peak(row, name):
+    rate = median(row, name)
+    return rate and rate / row["peak_gflops"]
+
+
+def ratio(row, name):
+    """A rate of ours by that of the library, if both took part."""
+    own, library = median(row, name), median(row, LIBRARY)
+    return own and library and own / library
+
+
+def share_of_limit(row):
+    """The file has that of the fastest call."""
+    rate = row["entries"][0]["rate"]
+    return row["share_of_limit"] * rate["median"] / rate["best"]
 
 
 def times(rows, more, one):
     """For each layer the time of `rows` rows over that of others."""
-    rates = {(row["n"], row["k"], row["m"]): row["entries"][0]["rate"]["best"] for row in rows if "rate" in row["entries"][0]}
+    rates = {(row["n"], row["k"], row["m"]): median(row, OWN) for row in rows if median(row, OWN)}
     seconds = {key: key[2] / rate for key, rate in rates.items()}
     layers_of_both = [(n, k) for n, k, m in seconds if m == one and (n, k, more) in seconds]
     return [seconds[n, k, more] / seconds[n, k, one] for n, k in layers_of_both]

@@ -4,7 +4,7 @@
     report.py DOCUMENT.md …         makes the tables of documents anew
 
 A document has tables of docs/results/NAME.json between the lines `<!-- NAME.json -->` and `<!-- end of NAME.json -->`; behind a colon the first
-may name the suites that are wanted.
+may name the suites or tables that are wanted. `<!-- processors: NAME -->` stands for a table of processors.py.
 """
 
 import importlib.metadata
@@ -12,28 +12,43 @@ import json
 import os
 import platform
 import re
-import statistics
 import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
+import gemm_tables
 import lowp_tables
+import model_tables
+import printed_tables
+import processors
 import workloads
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
-
-# Rounds that differ by more than this share of their median are shown.
-WIDE = 0.1
 
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "openvino", "tokenizers", "numpy")
 
 
 def machine():
-    """The processor, its number of CPUs, and the system."""
+    """The processor, the family of its cores if it is known, its number of CPUs, and the system."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return {"cpu": model, "cpus": len(os.sched_getaffinity(0)), "system": f"{platform.system()} {platform.release()}"}
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    core = core_family(facts)
+    return {
+        "cpu": facts.get("model name", platform.processor()),
+        **({"core_family": core} if core else {}),
+        "cpus": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def core_family(facts):
+    """AMD's names of its cores, which `model name` leaves out in virtual machines; by the numbers in `/proc/cpuinfo`."""
+    if facts.get("vendor_id") != "AuthenticAMD":
+        return None
+    family, model = int(facts["cpu family"]), int(facts["model"])
+    is_zen4 = model in (*range(0x10, 0x20), *range(0x60, 0x80), *range(0xA0, 0xB0))
+    return {0x19: "Zen 4" if is_zen4 else "Zen 3", 0x1A: "Zen 5"}.get(family)
 
 
 def now():
@@ -88,86 +103,58 @@ def print_tables(results):
     print(tables(results))
 
 
+# Results of `cke bench gemm` have no kind.
+KINDS = {
+    "models": model_tables.tables,
+    "low-precision": lowp_tables.tables,
+    "printed": printed_tables.tables,
+    None: gemm_tables.tables,
+}
+
+
 def tables(results):
     """All tables of a file of results, in Markdown."""
-    return lowp_tables.tables(results) if results["kind"] == "low-precision" else tables_of_models(results)
+    return KINDS[results.get("kind")](results)
 
 
-def tables_of_models(results):
-    """A table for each suite: median rates, how many times as fast CKE is, and its share of the limit."""
-    lines = []
-    for suite in dict.fromkeys(test["suite"] for test in results["tests"]):
-        tests = [test for test in results["tests"] if test["suite"] == suite]
-        names = [name for name in workloads.ALL if any(entry_of(test, name) for test in tests)]
-        titles = " | ".join(workloads.TITLES[name] for name in names)
-        what = f"{tests[0]['title']}, {tests[0]['unit']}"
-        lines += ["", f"| {what} | threads | {titles} | CKE of the limit |", f"|---|---:|{'---:|' * len(names)}---:|"]
-        for test in tests:
-            cells = " | ".join(cell(test, name, tests) for name in names)
-            lines.append(f"| {test['label']} | {test['threads']} | {cells} | {share_of_limit(test)} |")
-    return "\n".join(lines)
+MARKED = re.compile(
+    r"^(<!-- (?P<name>[\w.-]+\.json|processors)(?:: (?P<parts>[\w ,.-]+?))? -->\n).*?(^<!-- end of (?P=name) -->$)",
+    re.DOTALL | re.MULTILINE,
+)
 
 
-def in_f32(test, tests):
-    """CKE's entry of the same test in f32, if this is one of another dtype."""
-    if test.get("dtype", "f32") == "f32":
-        return None
-    same = (other for other in tests if (other["dtype"], other["threads"]) == ("f32", test["threads"]))
-    return entry_of(next(same, {"entries": []}), workloads.CKE)
+def read(name):
+    """The results of a file."""
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
 
 
-MARKED = re.compile(r"(<!-- (?P<name>[\w.-]+\.json)(?:: (?P<suites>[\w ,.-]+?))? -->\n).*?(\n<!-- end of (?P=name) -->)", re.DOTALL)
+def only(results, parts):
+    """The suites, or tables, of these names; all without names."""
+    if parts:
+        wanted = parts.split(", ")
+        key, name = ("tables", "name") if results.get("kind") == "printed" else ("tests", "suite")
+        results[key] = [part for part in results[key] if part[name] in wanted]
+        missing = set(wanted) - {part[name] for part in results[key]}
+        if missing:
+            sys.exit(f"error: wanted {', '.join(sorted(missing))} among the results, found none")
+    return results
+
+
+def marked(name, parts):
+    """The tables that a mark stands for."""
+    return processors.tables(parts, read) if name == "processors" else tables(only(read(name), parts))
 
 
 def update(document):
     """Makes the tables between the marks of a document anew."""
 
     def anew(mark):
-        results = json.loads((RESULTS / mark["name"]).read_text(encoding="utf-8"))
-        if mark["suites"]:
-            wanted = mark["suites"].split(", ")
-            results["tests"] = [test for test in results["tests"] if test["suite"] in wanted]
-        return mark[1] + tables(results) + "\n" + mark[4]
+        return f"{mark[1]}{marked(mark['name'], mark['parts'])}\n\n{mark[4]}"
 
     text, count = MARKED.subn(anew, document.read_text(encoding="utf-8"))
     if count == 0:
         sys.exit(f"error: {document}: wanted the lines <!-- NAME.json --> and <!-- end of NAME.json -->, found none")
     document.write_text(text, encoding="utf-8")
-
-
-def entry_of(test, name):
-    """A contestant's entry of a test, if any."""
-    return next((entry for entry in test["entries"] if entry["contestant"] == name), None)
-
-
-def cell(test, name, tests):
-    """A contestant's median rate, the range of its rounds where it is wide, and how many times as fast CKE is; of CKE, as it is in f32."""
-    entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
-    if not entry:
-        return ""
-    parts = [number(entry["median"])]
-    low, high = min(entry["rounds"]), max(entry["rounds"])
-    if high - low > WIDE * entry["median"]:
-        parts.append(f"[{number(low)}–{number(high)}]")
-    if own and name != workloads.CKE:
-        parts.append(f"({own['median'] / entry['median']:.2f} ×)")
-    plain = in_f32(test, tests) if name == workloads.CKE else None
-    if plain:
-        parts.append(f"({entry['median'] / plain['median']:.2f} × f32)")
-    return " ".join(parts)
-
-
-def number(rate):
-    """A rate, rounded."""
-    return f"{rate:.0f}" if rate >= 200 else f"{rate:.1f}"
-
-
-def share_of_limit(test):
-    """The median of CKE's shares of the limit, round by round."""
-    own = entry_of(test, workloads.CKE)
-    if not own or not test["limits"]:
-        return ""
-    return f"{100 * statistics.median(rate / limit for rate, limit in zip(own['rounds'], test['limits'])):.0f}%"
 
 
 def main():
