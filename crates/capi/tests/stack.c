@@ -42,6 +42,12 @@ static cke_status run_plan(void) {
     return cke_plan_run(context, plan, &left, packed, &epilogue, &out);
 }
 
+static cke_status run_plan_as_bf16(void) {
+    const cke_matrix left = matrix_a();
+    const cke_matrix_mut out = matrix_c();
+    return cke_plan_run_as(context, plan, &left, packed, NULL, CKE_BF16, &out);
+}
+
 static cke_status multiply(cke_dtype type) {
     const cke_matrix left = matrix_a(), right = matrix_b();
     const cke_matrix_mut out = matrix_c();
@@ -97,6 +103,7 @@ static struct step steps[] = {
     {create_pool, "cke_pool_create", CKE_OK}, {create_context, "cke_context_create", CKE_OK}, {gemm_f32, "cke_gemm", CKE_OK},
     {gemm_f64, "cke_gemm, f64", CKE_OK},      {batch_f32, "cke_gemm_batch", CKE_OK},          {batch_f64, "cke_gemm_batch, f64", CKE_OK},
     {create_plan, "cke_plan_create", CKE_OK}, {pack, "cke_pack_b", CKE_OK},                   {run_plan, "cke_plan_run", CKE_OK},
+    {run_plan_as_bf16, "cke_plan_run_as, bf16", CKE_OK},
     {create_brgemm, "cke_brgemm_create", CKE_OK}, {run_brgemm, "cke_brgemm_run", CKE_OK},     {fail, "a call that fails", CKE_OK},
     {destroy_all, "the destructors", CKE_OK},
 };

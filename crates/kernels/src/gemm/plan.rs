@@ -3,6 +3,7 @@
 use super::blocking::Blocking;
 use super::destination::{Destination, Input, Place};
 use super::epilogue::Epilogue;
+use super::loops::WholeB;
 use super::macro_kernel::Product;
 use super::microkernel::{Form, Supported};
 use super::packed::PackedB;
@@ -270,8 +271,28 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             // SAFETY: A and C by the caller's promise, PackedB vouches for the panels.
             return unsafe { product.run(a, b, blocking, pool) };
         };
-        let product = InPortions::new(&self.cpu, product, b, place, portion, blocking);
         // SAFETY: as above, and rooms by the caller's promise.
+        unsafe { self.run_in_portions(call, portion, product, a, b, rooms) };
+    }
+
+    /// Not inlined: products that go straight to C, which are also called on small stacks, need none of this.
+    ///
+    /// # Safety
+    /// As [`GemmPlan::run_checked`], for its product and panels.
+    #[inline(never)]
+    unsafe fn run_in_portions(
+        &self,
+        call: &Call<'_, S>,
+        portion: Portion,
+        product: Product<'_, f32>,
+        a: Strided<u8>,
+        b: WholeB,
+        rooms: &PerWorker<'_, f32>,
+    ) {
+        let Call { kernel, blocking, place, epilogue, pool, .. } = *call;
+        let n = product.n;
+        let product = InPortions::new(&self.cpu, product, b, place, portion, blocking);
+        // SAFETY: promised by the caller.
         unsafe {
             if epilogue.is_gate() {
                 let linear = portions::epilogues(epilogue, kernel.tiles(), n);

@@ -221,6 +221,7 @@ impl<'a> InPortions<'a> {
     ///
     /// # Safety
     /// They do, and the place is valid for writes there.
+    #[inline(never)] // Kernels run on the same stack.
     unsafe fn close(&self, rows: Range<usize>, columns: Range<usize>, [first, second]: [*mut f32; 2]) {
         let row_stride = self.portion.row_stride;
         if let Some(half) = &self.second {
