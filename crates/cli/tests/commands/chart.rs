@@ -4,7 +4,7 @@ use crate::support::{arg, cke, command, file, run};
 
 /// Two suites; a name with markup, a peer that is missing in one test.
 const MODELS: &str = r#"{
-  "kind": "models", "machine": {"cpu": "Some <CPU>", "cpus": 2, "system": "Linux"}, "date": "2025-03-31 17:05 UTC", "rounds": 5,
+  "kind": "models", "machine": {"cpu": "Some <CPU>", "core_family": "Zen 5", "cpus": 2, "system": "Linux"}, "date": "2025-03-31 17:05 UTC", "rounds": 5,
   "contestants": [
     {"name": "cke", "title": "CKE", "version": "0.1.0"},
     {"name": "ort", "title": "ONNX Runtime", "version": "1.0"},
@@ -44,7 +44,10 @@ fn chart_models_shows_one_suite_with_its_conditions() {
     ] {
         assert!(svg.contains(part), "no {part}: {svg}");
     }
-    assert!(svg.contains("Some &lt;CPU&gt; with 2 CPUs") && !svg.contains("Absent") && !svg.contains("333"), "{svg}");
+    assert!(
+        svg.contains("Some &lt;CPU&gt; (Zen 5) with 2 CPUs") && !svg.contains("Absent") && !svg.contains("333"),
+        "{svg}"
+    );
 }
 
 #[test]
@@ -71,9 +74,14 @@ fn chart_choice_that_was_not_measured_is_misuse() {
 fn chart_gemm_results_are_read_as_bench_gemm_writes_them() {
     let results = gemm();
     let svg = run(command(&["chart", "-"]), results.as_bytes()).success().to_owned();
-    for part in
-        ["3x4x5, 1 thread", "1x9x9nt, 2 threads", "CKE", "Matrix products", "multiply-add peak", "1 interleaved round"]
-    {
+    for part in [
+        "3x4x5, 1 thread",
+        "1x9x9nt, 2 threads",
+        "CKE",
+        "Matrix products",
+        "multiply-add peak",
+        "median of 1 interleaved round",
+    ] {
         assert!(svg.contains(part), "no {part}: {svg}");
     }
     let svg = run(command(&["chart", "-", "--only", "3x4x5", "-t", "2"]), results.as_bytes()).success().to_owned();

@@ -9,6 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(crate) struct GemmResults {
     cpu: String,
+    core_family: Option<String>,
     date: String,
     dtype: Dtype,
     rounds: usize,
@@ -46,10 +47,11 @@ struct Entry {
     verdict: Verdict,
 }
 
-/// GFLOP/s.
+/// GFLOP/s of the median round, and how far the rounds differ, as a share of it.
 #[derive(Debug, Deserialize)]
 struct Rate {
-    best: f64,
+    median: f64,
+    spread: f64,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -61,10 +63,10 @@ enum Verdict {
 }
 
 impl ProductRow {
-    /// The best rate of a contestant, if its product was right.
-    fn rate(&self, name: &str) -> Option<f64> {
+    /// The rate of a contestant, if its product was right.
+    fn rate(&self, name: &str) -> Option<&Rate> {
         let entry = self.entries.iter().find(|entry| entry.name == name)?;
-        entry.rate.as_ref().filter(|_| entry.verdict == Verdict::Right).map(|rate| rate.best)
+        entry.rate.as_ref().filter(|_| entry.verdict == Verdict::Right)
     }
 }
 
@@ -86,22 +88,32 @@ impl GemmResults {
         let group = |row: &ProductRow| Group {
             label: row.product.to_string(),
             threads: row.threads,
-            rates: shown.iter().map(|name| row.rate(name)).collect(),
+            rates: shown.iter().map(|name| row.rate(name).map(|rate| rate.median)).collect(),
             limit: Some(row.peak_gflops),
         };
-        let GemmResults { cpu, date, dtype, rounds, .. } = self;
+        let chosen: Vec<&ProductRow> = self.rows.iter().filter(is_chosen).collect();
+        let spreads =
+            chosen.iter().flat_map(|row| shown.iter().filter_map(|name| row.rate(name))).map(|rate| rate.spread);
+        let GemmResults { cpu, core_family, date, dtype, rounds, .. } = self;
         Ok(Figure {
             title: format!("Matrix products M×N×K, {dtype}"),
             conditions: format!(
-                "GFLOP/s of the fastest call in {}; {cpu}, {}",
+                "GFLOP/s, median of {} (spread up to {:.0}%); {}, {}",
                 counted(*rounds, "interleaved round"),
+                100.0 * spreads.fold(0.0, f64::max),
+                processor(cpu, core_family.as_deref()),
                 day(date)
             ),
             limit: "The line marks the multiply-add peak measured in the same rounds.",
             contestants: shown.iter().map(|&name| title(name).to_owned()).collect(),
-            groups: self.rows.iter().filter(is_chosen).map(group).collect(),
+            groups: chosen.into_iter().map(group).collect(),
         })
     }
+}
+
+/// A processor with the family of its cores, which its own name may leave open.
+pub(crate) fn processor(cpu: &str, core_family: Option<&str>) -> String {
+    core_family.map_or_else(|| cpu.to_owned(), |family| format!("{cpu} ({family})"))
 }
 
 /// The day of a date with a time.

@@ -2,7 +2,7 @@
 
 use super::ResultsError;
 use super::figure::{Choice, Figure, Group, distinct};
-use super::gemm::day;
+use super::gemm::{day, processor};
 use crate::words::counted;
 use serde::Deserialize;
 
@@ -18,6 +18,7 @@ pub(crate) struct ModelResults {
 #[derive(Debug, Deserialize)]
 struct Machine {
     cpu: String,
+    core_family: Option<String>,
     cpus: usize,
 }
 
@@ -69,15 +70,16 @@ impl ModelResults {
                 "--threads: wanted a thread count that {suite} was measured with"
             )));
         };
-        let Machine { cpu, cpus } = &self.machine;
+        let Machine { cpu, core_family, cpus } = &self.machine;
         let spreads = chosen.iter().flat_map(|test| &test.entries).map(|entry| entry.spread);
         Ok(Figure {
             title: first.title.clone(),
             conditions: format!(
-                "{}, median of {} (spread up to {:.0}%); {cpu} with {}, {}",
+                "{}, median of {} (spread up to {:.0}%); {} with {}, {}",
                 first.unit,
                 counted(self.rounds, "interleaved round"),
                 100.0 * spreads.fold(0.0, f64::max),
+                processor(cpu, core_family.as_deref()),
                 counted(*cpus, "CPU"),
                 day(&self.date)
             ),

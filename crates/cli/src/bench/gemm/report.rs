@@ -4,6 +4,7 @@ use super::table;
 use crate::date;
 use crate::error::CliError;
 use cke_kernels::Cpu;
+use cke_kernels::cpu::CoreFamily;
 use cke_perf::peers::result::geometric_mean;
 use cke_perf::peers::{Dtype, Entrant, Entry, Library, Product, Settings, ShapeResult, Subject, Verdict, Weights};
 use cke_perf::report::{Format, csv};
@@ -15,6 +16,9 @@ pub(super) struct Report {
     /// When the contest began.
     date: String,
     cpu: String,
+    /// The family of its cores, if it is known: in virtual machines `cpu` leaves it open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core_family: Option<&'static str>,
     /// Instruction set that our own kernels use.
     isa: &'static str,
     pub(super) dtype: Dtype,
@@ -187,6 +191,7 @@ impl Report {
         Report {
             date: date::now(),
             cpu: cpu.brand().to_owned(),
+            core_family: Some(cpu.core_family()).filter(|&family| family != CoreFamily::Other).map(CoreFamily::name),
             isa: cpu.isa().name(),
             dtype: settings.dtype,
             weights: settings.weights,
