@@ -1,24 +1,28 @@
-"""Counts the instructions in the inner loops of the 6×64 tiles of a program, of the steps and of the library, as a table.
+"""Reads the inner loops of the 6×64 tiles of a program, of the steps and of the library, from its machine code: counts their instructions
+as a table, or prints one loop.
 
-Reads the disassembly, so the program must be built for x86-64; needs objdump of the binutils.
+The program must be built for x86-64 (any CPU will do, nothing is run); needs objdump of the binutils.
 
-Usage: python3 tools/book/inner_loops.py target/release/cke-steps
+Usage: python3 tools/book/inner_loops.py target/release/cke-steps [--show step|solution|library]
 """
 
+import argparse
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 
 Instruction = tuple[int, str]
-OWNERS = {"run_avx512": "step 4, safe Rust", "outer6avx512": "library"}
+# Functions that hold such loops: those of the book's steps and their exercises, and the library's microkernels.
+STEPS, LIBRARY = "simd::dispatch::run_avx512", "simd::avx512::run_body"
+NAMES = {"step": "step 8, safe Rust", "solution": "solution of the exercise, safe Rust", "library": "library"}
 # Those of a 6×64 tile with vectors of 16.
 MULTIPLY_ADDS, BROADCASTS = 24, 6
+BRANCH = re.compile(r"(cmp|test|j)")
 
 
 def functions(program: str) -> Iterator[tuple[str, list[Instruction]]]:
     """Name and instructions of each function."""
-    command = ["objdump", "--disassemble", "--no-show-raw-insn", program]
+    command = ["objdump", "--disassemble", "--demangle", "-M", "intel", "--no-show-raw-insn", program]
     name, body = "", []
     for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
         if head := re.match(r"[0-9a-f]+ <(.*)>:", line):
@@ -30,7 +34,7 @@ def functions(program: str) -> Iterator[tuple[str, list[Instruction]]]:
 
 
 def inner_loops(body: list[Instruction]) -> Iterator[list[str]]:
-    """The instructions between a jump backwards and its target, where no other loop lies in between."""
+    """The instructions between a jump backwards and its target, if there is no other loop in between."""
     index_of = {address: index for index, (address, _) in enumerate(body)}
     loops = []
     for end, (_, text) in enumerate(body):
@@ -43,26 +47,56 @@ def inner_loops(body: list[Instruction]) -> Iterator[list[str]]:
             yield [text for _, text in body[start : end + 1]]
 
 
-def tile_loops(program: str) -> Iterator[tuple[str, list[str]]]:
-    for name, body in functions(program):
-        owner = next((owner for part, owner in OWNERS.items() if part in name), None)
-        for loop in inner_loops(body) if owner else []:
+def branches(loop: list[str]) -> int:
+    return sum(bool(BRANCH.match(text)) for text in loop)
+
+
+def owner(function: str, loop: list[str]) -> str | None:
+    if LIBRARY in function:
+        return "library"
+    if STEPS not in function:
+        return None
+    # A loop has one compare and one jump; checks of lengths have more.
+    return "step" if branches(loop) > 2 else "solution"
+
+
+def tile_loops(program: str) -> dict[str, list[str]]:
+    """The shortest loop of each owner."""
+    shortest: dict[str, list[str]] = {}
+    for function, body in functions(program):
+        if STEPS not in function and LIBRARY not in function:
+            continue
+        for loop in inner_loops(body):
             counts = sum("vfmadd" in text for text in loop), sum("vbroadcastss" in text for text in loop)
-            if counts == (MULTIPLY_ADDS, BROADCASTS):
-                yield owner, loop
+            name = owner(function, loop)
+            if name and counts == (MULTIPLY_ADDS, BROADCASTS) and len(loop) <= len(shortest.get(name, loop)):
+                shortest[name] = loop
+    return shortest
+
+
+def print_table(loops: dict[str, list[str]]) -> None:
+    print("| inner loop of 6×64 | instructions | multiply-adds | compare and jump | instructions a cycle at the peak |")
+    print("| :--- | ---: | ---: | ---: | ---: |")
+    for name, shown in NAMES.items():
+        if loop := loops.get(name):
+            at_peak = len(loop) / (MULTIPLY_ADDS / 2)
+            print(f"| {shown} | {len(loop)} | {MULTIPLY_ADDS} | {branches(loop)} | {at_peak:.1f} |")
 
 
 def main() -> None:
-    shortest: dict[str, list[str]] = {}
-    for owner, loop in tile_loops(sys.argv[1]):
-        if owner not in shortest or len(loop) < len(shortest[owner]):
-            shortest[owner] = loop
-    print("| inner loop of 6×64 | instructions | multiply-adds | compare and jump | instructions a cycle at the peak |")
-    print("| :--- | ---: | ---: | ---: | ---: |")
-    for owner, loop in sorted(shortest.items(), reverse=True):
-        branches = sum(bool(re.match(r"(cmp|test|j)", text)) for text in loop)
-        at_peak = len(loop) / (MULTIPLY_ADDS / 2)
-        print(f"| {owner} | {len(loop)} | {MULTIPLY_ADDS} | {branches} | {at_peak:.1f} |")
+    parser = argparse.ArgumentParser(description="The inner loops of 6×64 tiles, from machine code.")
+    parser.add_argument("program")
+    parser.add_argument("--show", choices=NAMES, help="print this loop instead of the table")
+    arguments = parser.parse_args()
+    loops = tile_loops(arguments.program)
+    if not arguments.show:
+        print_table(loops)
+    elif loop := loops.get(arguments.show):
+        for number, text in enumerate(loop, 1):
+            # Without the name of the function that a jump stays in.
+            print(f"{number:2}  {text.partition(' <')[0]}")
+    else:
+        parser.error(f"no loop of the {arguments.show} with {MULTIPLY_ADDS} multiply-adds in {arguments.program}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ cargo build --release --locked -p cke-steps -p cke-cli
 steps=$target/release/cke-steps
 
 table steps 'cargo run --release -p cke-steps' "$steps"
-table steps-2048 'cargo run --release -p cke-steps -- 2048 --step 4,5,6,8,9' "$steps" 2048 --step 4,5,6,8,9
+table steps-2048 'cargo run --release -p cke-steps -- 2048 --step 8,9,10,11,12' "$steps" 2048 --step 8,9,10,11,12
 table low-precision 'cargo run --release -p cke-steps -- --low-precision' \
   taskset -c "$cpu" "$steps" --low-precision
 table tiles 'cargo run --release -p cke-steps -- --tiles' taskset -c "$cpu" "$steps" --tiles
@@ -20,6 +20,9 @@ table tiles-avx2 'CKE_ISA=avx2 cargo run --release -p cke-steps -- --tiles' \
   env CKE_ISA=avx2 taskset -c "$cpu" "$steps" --tiles
 table inner-loops 'python3 tools/book/inner_loops.py target/release/cke-steps' \
   python3 tools/book/inner_loops.py "$steps"
+
+# Errors, the same on every machine.
+cargo run --release --locked --quiet -p cke-examples --bin sums > "$tables/sums.md"
 
 # Weights that stay in a cache, and those that come from memory.
 shapes=$(for m in 1 2 3 4 6 8 12 24 48 96; do printf '%sx3072x768,' "$m"; done)

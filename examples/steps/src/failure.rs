@@ -11,8 +11,8 @@ pub(crate) enum Failure {
     Kernels(#[from] cke_kernels::Error),
     #[error(transparent)]
     Measure(#[from] MeasureError),
-    #[error("step {step} computes a wrong product: {source}")]
-    Wrong { step: u8, source: Mismatch },
+    #[error("`{product}` computes a wrong product: {source}")]
+    Wrong { product: String, source: Mismatch },
     #[error("wanted steps 1 to {last} in low precision, found {found}")]
     NoSuchStep { found: u8, last: u8 },
 }

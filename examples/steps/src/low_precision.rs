@@ -132,7 +132,7 @@ fn race(matrices: &Matrices, steps: &mut [Step<'_>]) -> Result<Outcome, Failure>
         for ((rows, oracle), error) in oracles.iter().zip(&mut checked) {
             c.fill(f32::NAN);
             last = clock::time(|| step.way.multiply(rows, &mut c));
-            let wrong = |source| Failure::Wrong { step: step.number, source };
+            let wrong = |source| Failure::Wrong { product: step.name.to_owned(), source };
             *error = oracle.check(&c, step.way.operands()).map_err(wrong)?;
         }
         seconds.push(last);

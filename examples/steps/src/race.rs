@@ -30,7 +30,7 @@ pub(crate) fn race(product: &Product<'_>, steps: &mut [Step<'_>], threads: usize
     for step in &mut *steps {
         c.fill(f32::NAN);
         let seconds = time(step, &mut c)?;
-        reference.check(&c).map_err(|source| Failure::Wrong { step: step.number, source })?;
+        reference.check(&c).map_err(|source| Failure::Wrong { product: step.name.clone(), source })?;
         outcome.seconds.push(seconds);
     }
     let measure_peaks = || {
@@ -88,17 +88,19 @@ impl Outcome {
             ("threads", Align::Right),
             ("GFLOP/s", Align::Right),
             ("of peak", Align::Right),
-            ("× step before", Align::Right),
+            ("× before", Align::Right),
             ("because", Align::Left),
         ];
         let mut table = Table::new(head.map(|(title, align)| Column::new(title, align)).into());
         for (index, step) in steps.iter().enumerate() {
             let gflops = product.flops() / self.seconds[index] / 1e9;
             let peak = self.peaks[usize::from(step.threads > 1)];
-            let gain = index.checked_sub(1).map(|before| self.seconds[before] / self.seconds[index]);
+            // Threads are compared with threads.
+            let before = steps[..index].iter().rposition(|other| other.threads == step.threads);
+            let gain = before.map(|before| self.seconds[before] / self.seconds[index]);
             table.push(vec![
-                step.number.to_string(),
-                step.name.to_owned(),
+                step.number.map(|number| number.to_string()).unwrap_or_default(),
+                step.name.clone(),
                 step.threads.to_string(),
                 if gflops < 10.0 { format!("{gflops:.2}") } else { format!("{gflops:.0}") },
                 format!("{:.1}%", 100.0 * gflops / peak),

@@ -1,19 +1,20 @@
 //! The list of steps.
 
 use crate::product::Product;
-use crate::step6_three_levels::blocking;
-use crate::step8_library::{self, Planned};
-use crate::{step1_naive, step2_loop_order, step3_cache_blocks, step4_register_tile};
-use crate::{step5_packed_panels, step6_three_levels, step7_threads};
+use crate::step9_panels::blocking;
+use crate::{solutions, yours};
+use crate::{step1_naive, step2_loop_order, step3_vectors, step4_cache_blocks, step5_register_tile};
+use crate::{step9_panels, step10_library, step11_threads};
 use cke_kernels::Error;
 use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::Parallel;
+use cke_kernels::threads::{Parallel, Serial};
 
 /// One way to compute the product.
 pub(crate) struct Step<'a> {
-    pub(crate) number: u8,
-    pub(crate) name: &'static str,
+    /// Its number in the book; products of exercises have none.
+    pub(crate) number: Option<u8>,
+    pub(crate) name: String,
     /// What it does that the step before does not.
     pub(crate) why: &'static str,
     /// Threads that it uses.
@@ -25,71 +26,108 @@ pub(crate) struct Step<'a> {
 type Multiply<'a> = Box<dyn FnMut(&mut [f32]) -> Result<(), Error> + 'a>;
 
 /// The numbers of the first and the last step.
-pub(crate) const NUMBERS: std::ops::RangeInclusive<i64> = 1..=9;
+pub(crate) const NUMBERS: std::ops::RangeInclusive<i64> = 1..=12;
 
-/// The steps of these numbers; every step where there are none.
-pub(crate) fn steps<'a>(product: &'a Product<'a>, pool: &'a dyn Parallel, only: &[u8]) -> Result<Vec<Step<'a>>, Error> {
-    let (mut panel, mut block, mut blocks) = (Scratch::new(), Scratch::new(), Scratch::new());
-    let (mut one_off, mut planned) = (Scratch::new(), Scratch::new());
-    let plan = Planned::new(product)?;
-    let mut steps = vec![
-        Step::plain(1, "naive i j p", "the formula; a column of B is a jump for each element", |c| {
+/// The steps of these numbers; every step if there are none.
+pub(crate) fn steps<'a>(product: &'a Product<'a>, pool: &'a dyn Parallel, only: &[u8]) -> Vec<Step<'a>> {
+    let mut steps = before_the_tile(product);
+    steps.extend(tiles(product));
+    steps.extend(blocks_and_threads(product, pool));
+    for (step, number) in steps.iter_mut().zip(1..) {
+        step.number = Some(number);
+    }
+    steps.retain(|step| only.is_empty() || step.number.is_some_and(|number| only.contains(&number)));
+    steps
+}
+
+/// Steps 1 to 4.
+fn before_the_tile<'a>(product: &'a Product<'a>) -> Vec<Step<'a>> {
+    vec![
+        Step::plain("loops i j p", "the formula; a column of B is a jump for each element", |c| {
             step1_naive::multiply(product, c);
         }),
-        Step::plain(2, "loops i p j", "rows of B and C are read from left to right, a vector at a time", |c| {
+        Step::plain("loops i p j", "rows of B and C are read from left to right", |c| {
             step2_loop_order::multiply(product, c);
         }),
-        Step::plain(3, "blocks of 64×64", "three blocks fit the first cache level", |c| {
-            step3_cache_blocks::multiply(product, c);
+        Step::plain("vectors", "the widest vectors of the CPU, and fused multiply-adds", |c| {
+            step3_vectors::multiply(product, c);
         }),
-        Step::plain(4, "register tile", "C stays in registers while all of K goes by", |c| {
-            step4_register_tile::multiply(product, c);
+        Step::plain("blocks of 64×64", "three blocks fit into L1", |c| {
+            step4_cache_blocks::multiply(product, c);
         }),
-        Step::new(
-            5,
-            "packed panels of B",
-            "a tile reads one stretch of memory, not a piece of each row",
-            1,
-            move |c| step5_packed_panels::multiply(product, c, &mut panel),
-        ),
-        Step::new(6, "three-level blocking", "rows of A are read again from L2, not from beyond", 1, move |c| {
-            step6_three_levels::multiply(product, blocking(product, 1), c, &mut block)
-        }),
-        Step::new(
-            7,
-            "threads",
-            "blocks of rows of C, one after the other to whoever is free",
-            pool.threads(),
-            move |c| {
-                let ctx = &mut Ctx { pool, scratch: &mut blocks };
-                step7_threads::multiply(product, blocking(product, pool.threads()), c, ctx)
-            },
-        ),
-        Step::new(8, "library: Gemm", "prefetch, tiles of even height, packing by the first tile", pool.threads(), {
-            move |c| step8_library::multiply(product, c, &mut Ctx { pool, scratch: &mut one_off })
-        }),
-        Step::new(9, "library: GemmPlan", "B was packed ahead, outside the time", pool.threads(), move |c| {
-            plan.multiply(product, c, &mut Ctx { pool, scratch: &mut planned })
-        }),
+    ]
+}
+
+/// Steps 5 to 8.
+fn tiles<'a>(product: &'a Product<'a>) -> impl Iterator<Item = Step<'a>> {
+    let nr = step5_register_tile::width(product.cpu.isa());
+    let tiles = [
+        (1, "C stays in registers while all of K goes by"),
+        (2, "twice as many chains; each vector of B is used twice"),
+        (4, "twice as many chains again"),
+        (step5_register_tile::MR, "fewer loads for each multiply-add"),
     ];
-    steps.retain(|step| only.is_empty() || only.contains(&step.number));
-    Ok(steps)
+    tiles.into_iter().map(move |(mr, why)| {
+        let multiply = move |c: &mut [f32]| step5_register_tile::multiply(product, mr, c);
+        Step::plain(&format!("tile of {mr}×{nr}"), why, multiply)
+    })
+}
+
+/// Steps 9 to 12.
+fn blocks_and_threads<'a>(product: &'a Product<'a>, pool: &'a dyn Parallel) -> Vec<Step<'a>> {
+    let (mut blocks, mut of_threads) = (Scratch::new(), Scratch::new());
+    vec![
+        Step::new("panels and blocks", "a tile reads contiguous memory; A and B are read again from caches", 1, {
+            move |c| step9_panels::multiply(product, blocking(product, 1), c, &mut blocks)
+        }),
+        library(product, &Serial),
+        Step::new("step 9 on threads", "each free thread takes the next rows of C", pool.threads(), move |c| {
+            let ctx = &mut Ctx { pool, scratch: &mut of_threads };
+            step11_threads::multiply(product, blocking(product, pool.threads()), c, ctx)
+        }),
+        library(product, pool),
+    ]
+}
+
+fn library<'a>(product: &'a Product<'a>, pool: &'a dyn Parallel) -> Step<'a> {
+    let mut scratch = Scratch::new();
+    Step::new("library", "prefetching, packing by the first tile, a kernel for each shape", pool.threads(), move |c| {
+        step10_library::multiply(product, c, &mut Ctx { pool, scratch: &mut scratch })
+    })
+}
+
+/// What a reader writes.
+pub(crate) fn yours<'a>(product: &'a Product<'a>) -> Vec<Step<'a>> {
+    vec![Step::plain("yours", "src/yours.rs", |c| yours::multiply(product, c))]
+}
+
+/// The solutions of exercises.
+pub(crate) fn solutions<'a>(product: &'a Product<'a>) -> Vec<Step<'a>> {
+    let mut scratch = Scratch::new();
+    vec![
+        Step::plain("four sums", "step 1 with four chains", |c| solutions::four_sums::multiply(product, c)),
+        Step::plain("even tiles", "step 8 with tiles whose heights differ by one at most", |c| {
+            solutions::even_tiles::multiply(product, c);
+        }),
+        Step::new("nothing to check", "A and B packed step by step: no index in the inner loop", 1, move |c| {
+            solutions::packed_tile::multiply(product, c, &mut scratch)
+        }),
+    ]
 }
 
 impl<'a> Step<'a> {
     fn new(
-        number: u8,
-        name: &'static str,
+        name: &str,
         why: &'static str,
         threads: usize,
         multiply: impl FnMut(&mut [f32]) -> Result<(), Error> + 'a,
     ) -> Self {
-        Step { number, name, why, threads, multiply: Box::new(multiply) }
+        Step { number: None, name: name.to_owned(), why, threads, multiply: Box::new(multiply) }
     }
 
     /// A step of one thread that asks for no memory.
-    fn plain(number: u8, name: &'static str, why: &'static str, mut multiply: impl FnMut(&mut [f32]) + 'a) -> Self {
-        Step::new(number, name, why, 1, move |c| {
+    fn plain(name: &str, why: &'static str, mut multiply: impl FnMut(&mut [f32]) + 'a) -> Self {
+        Step::new(name, why, 1, move |c| {
             multiply(c);
             Ok(())
         })
@@ -100,7 +138,7 @@ impl<'a> Step<'a> {
 mod tests {
     use super::*;
     use crate::product::{Reference, random_matrix};
-    use crate::step6_three_levels::panel_width;
+    use crate::step5_register_tile::width;
     use cke_kernels::gemm::Blocking;
     use cke_kernels::threads::ThreadPool;
     use cke_kernels::{Cpu, Isa};
@@ -120,11 +158,12 @@ mod tests {
         let pool = ThreadPool::new(3).unwrap();
         for n in [1, 2, 5, 6, 17, 63, 64, 65, 131, 200] {
             for_each_isa(n, |product, reference| {
-                for mut step in steps(product, &pool, &[]).unwrap() {
+                let numbered = steps(product, &pool, &[]);
+                for mut step in numbered.into_iter().chain(yours(product)).chain(solutions(product)) {
                     let mut c = vec![f32::NAN; n * n];
                     (step.multiply)(&mut c).unwrap();
                     let result = reference.check(&c);
-                    assert_eq!(result, Ok(()), "step {}, {}, n = {n}", step.number, product.cpu.isa());
+                    assert_eq!(result, Ok(()), "{}, {}, n = {n}", step.name, product.cpu.isa());
                 }
             });
         }
@@ -134,14 +173,14 @@ mod tests {
     fn blocked_steps_many_small_blocks_match_the_exact_product() {
         let pool = ThreadPool::new(3).unwrap();
         for_each_isa(150, |product, reference| {
-            let blocking = Blocking { mc: 12, kc: 40, nc: 2 * panel_width(product.cpu) };
+            let blocking = Blocking { mc: 12, kc: 40, nc: 2 * width(product.cpu.isa()) };
             let (mut scratch, mut c) = (Scratch::new(), vec![f32::NAN; 150 * 150]);
-            step6_three_levels::multiply(product, blocking, &mut c, &mut scratch).unwrap();
+            step9_panels::multiply(product, blocking, &mut c, &mut scratch).unwrap();
             assert_eq!(reference.check(&c), Ok(()), "one thread, {}", product.cpu.isa());
 
             let mut of_threads = vec![f32::NAN; 150 * 150];
             let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
-            step7_threads::multiply(product, blocking, &mut of_threads, &mut ctx).unwrap();
+            step11_threads::multiply(product, blocking, &mut of_threads, &mut ctx).unwrap();
             assert_eq!(c, of_threads, "three threads, {}: not the same bits", product.cpu.isa());
         });
     }

@@ -6,9 +6,9 @@
 
 use crate::failure::Failure;
 use crate::product::{Product, random_matrix};
-use crate::step2_loop_order::add_row;
-use crate::step3_cache_blocks::{self, BLOCK};
-use crate::step4_register_tile::{self, Operands, TileOfC, tile};
+use crate::step3_vectors::add_row;
+use crate::step4_cache_blocks::{self, BLOCK};
+use crate::step5_register_tile::{self, MR, Operands, TileOfC, lanes, tile};
 use cke_kernels::simd::{Op, Simd, dispatch};
 use cke_kernels::{Cpu, Error, Isa};
 use cke_perf::clock;
@@ -111,26 +111,17 @@ pub(crate) fn compare(cpu: &Cpu) -> Result<Comparison, Failure> {
     Ok(Comparison { lanes: lanes(cpu.isa()), peak, ghz, rows })
 }
 
-const fn lanes(isa: Isa) -> usize {
-    match isa {
-        Isa::Avx512 => 16,
-        Isa::Avx2 => 8,
-        Isa::Neon => 4,
-        Isa::Scalar => 1,
-    }
-}
-
 /// The same product of 64×64 matrices through memory and through registers.
 fn whole_blocks(product: Product<'_>) -> Result<Vec<Contestant<'_>>, Error> {
     let lanes = lanes(product.cpu.isa());
-    let nr = step4_register_tile::nr(lanes);
+    let nr = step5_register_tile::nr(lanes);
     let row_of_block = Instructions::row_of_block(lanes);
-    let tile = Instructions::tile(step4_register_tile::MR, nr / lanes);
+    let tile = Instructions::tile(MR, nr / lanes);
     type Multiply = fn(&Product<'_>, &mut [f32]);
     let ways: [(&str, Instructions, Multiply); 3] = [
-        ("64×64×64, step 3", row_of_block, step3_cache_blocks::multiply),
-        ("64×64×64, step 3, p outside i", row_of_block, multiply_p_outside),
-        ("64×64×64, step 4", tile, step4_register_tile::multiply),
+        ("64×64×64, step 4", row_of_block, step4_cache_blocks::multiply),
+        ("64×64×64, step 4, p outside i", row_of_block, multiply_p_outside),
+        ("64×64×64, step 8", tile, |product, c| step5_register_tile::multiply(product, MR, c)),
     ];
     let contestant = |(name, instructions, multiply): (&str, Instructions, Multiply)| {
         let mut c = random_matrix(BLOCK, 3)?;

@@ -1,7 +1,7 @@
-//! Step 3: the loops of step 2 over blocks of 64×64, three of which fit the first cache level.
+//! Step 4: the loops of step 3 over blocks of 64×64, three of which fit the first cache level.
 
 use crate::product::Product;
-use crate::step2_loop_order::add_row;
+use crate::step3_vectors::add_row;
 use cke_kernels::simd::{Op, Simd, dispatch};
 
 /// Rows and columns of a block: 16 KiB of f32.
@@ -27,7 +27,7 @@ impl Op for Multiply<'_> {
         for i0 in (0..n).step_by(BLOCK) {
             for j0 in (0..n).step_by(BLOCK) {
                 for p0 in (0..n).step_by(BLOCK) {
-                    // One block: the loops of step 2.
+                    // One block: the loops of step 3.
                     let width = BLOCK.min(n - j0);
                     for i in i0..n.min(i0 + BLOCK) {
                         for p in p0..n.min(p0 + BLOCK) {

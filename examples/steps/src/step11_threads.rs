@@ -1,9 +1,8 @@
-//! Step 7: the blocks of step 6 spread over threads. Each element of C belongs to one task, so its sum is never split.
+//! Step 11: the blocks of step 9 spread over threads. Each element of C belongs to one task, so its sum is never split.
 
 use crate::product::Product;
-use crate::step4_register_tile::MR;
-use crate::step5_packed_panels::pack_panel;
-use crate::step6_three_levels::{Block, panel_width};
+use crate::step5_register_tile::{MR, width};
+use crate::step9_panels::{Block, pack_panel};
 use cke_kernels::Error;
 use cke_kernels::gemm::{Blocking, Ctx};
 use cke_kernels::simd::dispatch;
@@ -15,7 +14,7 @@ pub(crate) fn multiply(
     c: &mut [f32],
     ctx: &mut Ctx<'_>,
 ) -> Result<(), Error> {
-    let (n, nr, pool) = (product.n, panel_width(product.cpu), ctx.pool);
+    let (n, nr, pool) = (product.n, width(product.cpu.isa()), ctx.pool);
     // The same number of blocks for each thread.
     let row_blocks = n.div_ceil(mc).next_multiple_of(pool.threads());
     let mc = n.div_ceil(row_blocks).next_multiple_of(MR);

@@ -1,12 +1,12 @@
-//! Step 6: three loops more around the tile, so that each operand stays in a cache level while it is used.
+//! Step 9: B copied into panels as wide as the tile, and three more loops around it, so that each operand stays in a cache level while it
+//! is used.
 
 use crate::product::Product;
-use crate::step4_register_tile::{MR, Operands, TileOfC, nr, tile_of_rows};
-use crate::step5_packed_panels::pack_panel;
+use crate::step5_register_tile::{MR, Operands, TileOfC, nr, tile_of_rows, width};
+use cke_kernels::Error;
 use cke_kernels::gemm::{Blocking, Shape, Tile};
 use cke_kernels::scratch::Scratch;
 use cke_kernels::simd::{Op, Simd, dispatch};
-use cke_kernels::{Cpu, Error, Isa};
 use std::ops::Range;
 
 pub(crate) fn multiply(
@@ -15,7 +15,7 @@ pub(crate) fn multiply(
     c: &mut [f32],
     scratch: &mut Scratch,
 ) -> Result<(), Error> {
-    let (n, nr) = (product.n, panel_width(product.cpu));
+    let (n, nr) = (product.n, width(product.cpu.isa()));
     let packed = scratch.take(kc * nc)?;
     // ANCHOR: loops
     // Loop 5: columns of B.
@@ -27,7 +27,7 @@ pub(crate) fn multiply(
             for (panel, j) in packed.chunks_exact_mut(ks.len() * nr).zip(columns.clone().step_by(nr)) {
                 pack_panel(product, ks.clone(), j, nr, panel);
             }
-            // Loop 3: as many rows of A as the second cache level holds of them.
+            // Loop 3: as many rows of A as fit into L2.
             for (c, i) in c.chunks_mut(mc * n).zip((0..n).step_by(mc)) {
                 let block = Block { product, first_row: i, ks: ks.clone(), columns: columns.clone(), packed, c };
                 dispatch(product.cpu, block);
@@ -40,21 +40,23 @@ pub(crate) fn multiply(
 
 /// The library's own choice of block sizes for this machine.
 pub(crate) fn blocking(product: &Product<'_>, threads: usize) -> Blocking {
-    let tile = Tile { mr: MR, nr: panel_width(product.cpu) };
+    let tile = Tile { mr: MR, nr: width(product.cpu.isa()) };
     let shape = Shape { m: product.n, n: product.n, k: product.n };
     let bytes = size_of::<f32>();
     Blocking::choose(tile, (bytes, bytes), product.cpu.caches(), threads, shape)
 }
 
-/// Columns of a panel on the ISA in use.
-pub(crate) fn panel_width(cpu: &Cpu) -> usize {
-    nr(match cpu.isa() {
-        Isa::Avx512 => 16,
-        Isa::Avx2 => 8,
-        Isa::Neon => 4,
-        Isa::Scalar => 1,
-    })
+// ANCHOR: pack
+/// The rows `ks` of B in nr columns from `j` on, row after row; zeros where B has no more columns.
+#[inline(always)]
+pub(crate) fn pack_panel(product: &Product<'_>, ks: Range<usize>, j: usize, nr: usize, panel: &mut [f32]) {
+    let cols = nr.min(product.n - j);
+    for (p, row) in ks.zip(panel.chunks_exact_mut(nr)) {
+        row[..cols].copy_from_slice(&product.b[p * product.n + j..][..cols]);
+        row[cols..].fill(0.0);
+    }
 }
+// ANCHOR_END: pack
 
 /// Some rows of C: rows of A, from `first_row` on, times packed panels of B.
 pub(crate) struct Block<'a> {

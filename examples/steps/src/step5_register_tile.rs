@@ -1,24 +1,42 @@
-//! Step 4: a tile of C that stays in registers while all of K goes by.
+//! Steps 5 to 8: a tile of C that stays in registers while all of K goes by, of 1, 2, 4 and 6 rows.
 
 use crate::product::Product;
-use crate::step2_loop_order::add_row;
+use crate::step3_vectors;
+use cke_kernels::Isa;
 use cke_kernels::simd::{Op, Simd, dispatch};
 use std::array::from_fn;
 
-/// Rows of the tile.
+/// Rows of the tallest tile.
 pub(crate) const MR: usize = 6;
 
-/// Columns of the tile: four vectors of 16 lanes, where there are 32 registers, and two otherwise: 6×64, 6×16 or 6×2.
+/// Columns of a tile: four vectors if they have 16 lanes, and two otherwise. The tallest tile is 6×64, 6×16 (AVX2), 6×8 (NEON) or 6×2.
 pub(crate) const fn nr(lanes: usize) -> usize {
     if lanes == 16 { 4 * lanes } else { 2 * lanes }
 }
 
-pub(crate) fn multiply(product: &Product<'_>, c: &mut [f32]) {
-    dispatch(product.cpu, Multiply { product, c });
+/// Elements of a vector of f32.
+pub(crate) const fn lanes(isa: Isa) -> usize {
+    match isa {
+        Isa::Avx512 => 16,
+        Isa::Avx2 => 8,
+        Isa::Neon => 4,
+        Isa::Scalar => 1,
+    }
+}
+
+/// Columns of a tile on an instruction set.
+pub(crate) const fn width(isa: Isa) -> usize {
+    nr(lanes(isa))
+}
+
+/// With tiles of `mr` rows, at most MR.
+pub(crate) fn multiply(product: &Product<'_>, mr: usize, c: &mut [f32]) {
+    dispatch(product.cpu, Multiply { product, mr, c });
 }
 
 struct Multiply<'a> {
     product: &'a Product<'a>,
+    mr: usize,
     c: &'a mut [f32],
 }
 
@@ -27,39 +45,22 @@ impl Op for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd<f32>>(self, s: S) {
-        let (Product { n, a, b, .. }, c) = (*self.product, self.c);
+        let (Product { n, a, b, .. }, mr, c) = (*self.product, self.mr, self.c);
         let nr = nr(S::LANES);
         if n < nr {
-            return small(s, self.product, c);
+            return step3_vectors::loops(s, self.product, c);
         }
         // ANCHOR: loops
         for j in (0..n).step_by(nr) {
-            // The last tile computes some columns once more where nr does not divide n.
+            // If nr does not divide n, the last tile computes some columns once more.
             let j = j.min(n - nr);
-            for i in (0..n).step_by(MR) {
+            for i in (0..n).step_by(mr) {
                 let operands = Operands { a: &a[i * n..], a_stride: n, b: &b[j..], b_stride: n, k: n };
-                tile_of_rows(
-                    s,
-                    MR.min(n - i),
-                    operands,
-                    TileOfC { c: &mut c[i * n + j..], stride: n, cols: nr },
-                    false,
-                );
+                let tile = TileOfC { c: &mut c[i * n + j..], stride: n, cols: nr };
+                tile_of_rows(s, mr.min(n - i), operands, tile, false);
             }
         }
         // ANCHOR_END: loops
-    }
-}
-
-/// Fewer columns than a tile has: the loops of step 2.
-#[inline(always)]
-fn small<S: Simd<f32>>(s: S, product: &Product<'_>, c: &mut [f32]) {
-    let Product { n, a, b, .. } = *product;
-    c.fill(0.0);
-    for i in 0..n {
-        for p in 0..n {
-            add_row(s, &mut c[i * n..][..n], a[i * n + p], &b[p * n..][..n]);
-        }
     }
 }
 
