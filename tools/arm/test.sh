@@ -42,7 +42,8 @@ on() { # on CORE ARGUMENTS: these tests on this core
     QEMU_CPU=$core cargo_test "$@" || failures=$((failures + 1))
 }
 
-# Products with a gate or into other numbers are made of what these test; models test them. Of the engine those that compute: reading of texts and settings is the same code on every machine.
+# Products with a gate, or into other numbers than f32, are made of what the kernels' tests compute; models test them. Of the engine those
+# that compute: reading of texts and settings is the same code on every machine.
 kernels=(gemm grouped halves int8 operations toys)
 models=(bert_golden decoder_golden embed_golden gguf_formats gguf_golden gpt2_golden chat_session generate kv_cache memory packed_file weight_formats)
 interfaces=(threads blas process interface)
@@ -63,10 +64,17 @@ done
 # shellcheck disable=SC2046 # words
 {
     cargo_test --lib $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
+    # Beside the kernels, which leave much of a second CPU idle.
+    models_log=$CARGO_TARGET_DIR/models.log
+    (
+        on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
+        on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit $(printf -- '--skip %s ' "${slow[@]}")
+        on cortex-a76 $(tests weight_formats gguf_formats)
+        exit "$failures"
+    ) > "$models_log" 2>&1 &
     on max $(tests "${kernels[@]}")
-    on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
-    on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit $(printf -- '--skip %s ' "${slow[@]}")
-    on cortex-a76 $(tests weight_formats gguf_formats)
+    wait $! || failures=$((failures + 1))
+    cat "$models_log"
 }
 
 for core in Cortex-A53 Cortex-A72 Cortex-A76 Neoverse-N1; do
