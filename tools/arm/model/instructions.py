@@ -44,7 +44,8 @@ AARCH64 = Machine(
         # Of bytes, or of bytes that were widened before.
         (re.compile(r"\t(s(mull|mlal)2?|mul|mla)\tv\d+\.8h"), 16),
     ),
-    re.compile(r"\tscvtf\tv\d+\.4s"),
+    # By a conversion, or without what they began with.
+    re.compile(r"\t(scvtf|fadd|fsub)\tv\d+\.4s"),
     re.compile(r"\t(b|b\.\w+|cbn?z|tbn?z|bl|blr|br|ret)\t?"),
 )
 

@@ -54,7 +54,7 @@ class Kernel:
     # Of kernels that multiply pairs of rows: the function for up to four rows, and how many rows one function is for.
     few: str = ""
     rows_of_function: int = 1
-    # Steps of K that an instruction multiplies.
+    # Steps of K that a run through a loop inside multiplies.
     depth: int = 4
 
     def computed_rows(self, rows):
@@ -92,18 +92,20 @@ def halves(family, scheme, module, function, arithmetic, sizes, lanes):
     ]  # fmt: skip
 
 
-def int8(family, path, rows, number_bytes, panels=0):
-    """Kernels of eight bits: by groups, and by rows and columns. With `panels`, a function for each number of them."""
+def int8(family, path, rows, number_bytes, panels=0, whole_rows=0, depth=4):
+    """Kernels of eight bits: by groups, and by rows and columns. With `panels`, a function for each number of them; with `whole_rows`, tiles
+    of another height where rows and columns have one scale."""
     made = []
     for scheme, group in INT8.items():
         whole = scheme == "int8_channel"
+        height = whole_rows if whole and whole_rows else rows
         cols = 16 * max(panels, 1)
         vectors = ", {vectors}" if panels else ""
         made.append(
             Kernel(
-                f"{family}_{scheme}_{rows}x{cols}", scheme, family, rows, cols, 16,
+                f"{family}_{scheme}_{height}x{cols}", scheme, family, height, cols, 16,
                 f"cke_kernels::gemm::int8::tile::{path}::<{group}, {str(whole).lower()}, {{rows}}{vectors}>",
-                "whole" if whole else "groups", group, number_bytes + 4 / group, 1 + 8 / group, block=group,
+                "whole" if whole else "groups", group, number_bytes + 4 / group, 1 + 8 / group, block=group, depth=depth,
             )  # fmt: skip
         )
     return made
@@ -132,7 +134,7 @@ def in_pairs(others, rows_of_function):
     return [
         replace(
             kernel, name=kernel.name.replace("dotprod", "i8mm").replace(f"_{kernel.rows}x", "_12x"), family="neon_i8mm", rows=12,
-            function=kernel.function.replace("aarch64::neon_dotprod", "i8mm::neon_i8mm").replace("{rows}", "{pairs}"),
+            function=kernel.function.replace("dotprod::neon_dotprod", "i8mm::neon_i8mm").replace("{rows}", "{pairs}"),
             few=kernel.function, rows_of_function=rows_of_function, depth=8,
         )
         for kernel in others
@@ -145,11 +147,11 @@ AARCH64 = [
     *outer("neon", "neon", "f64", 2, LADDER_128),
     *halves("neon", "bf16", "bf16", "neon", "widen", [(6, 4)], 4),
     *halves("neon", "f16", "f16", "neon", "widen", [(6, 4)], 4),
-    *in_pairs(int8("neon_dotprod", "aarch64::neon_dotprod", 6, 1), 2),
-    *in_pairs(grouped("neon_dotprod", "aarch64::neon_dotprod", 4, 6), 4),
-    *int8("neon_dotprod", "aarch64::neon_dotprod", 6, 1),
+    *in_pairs(int8("neon_dotprod", "dotprod::neon_dotprod", 4, 1, whole_rows=6, depth=16), 2),
+    *in_pairs(grouped("neon_dotprod", "dotprod::neon_dotprod", 4, 4), 4),
+    *int8("neon_dotprod", "dotprod::neon_dotprod", 4, 1, whole_rows=6, depth=16),
     *int8("neon", "aarch64::neon", 6, 2),
-    *grouped("neon_dotprod", "aarch64::neon_dotprod", 4, 6),
+    *grouped("neon_dotprod", "dotprod::neon_dotprod", 4, 4),
     *grouped("neon", "aarch64::neon", 4, 4),
 ]
 LADDER_512 = [(6, 4), (8, 3), (12, 2), (16, 1), (4, 6), (1, 16)]
@@ -170,7 +172,7 @@ X86_64 = [
 ]
 KERNELS = {"aarch64": AARCH64, "x86_64": X86_64}
 # What the code of a kernel is called by, of those that are modelled.
-OF_A_KERNEL = re.compile(r"simd::(?!scalar)\w+::run_body::<\S+::Outer<|::(?:bf16|f16|int8|grouped)::tile::(?:aarch64::|i8mm::)?(?:neon|avx512)\w*::<")
+OF_A_KERNEL = re.compile(r"simd::(?!scalar)\w+::run_body::<\S+::Outer<|::(?:bf16|f16|int8|grouped)::tile::(?:aarch64::|dotprod::|i8mm::)?(?:neon|avx512)\w*::<")
 
 
 def unlisted(functions, kernels):

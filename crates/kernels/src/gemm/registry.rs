@@ -162,9 +162,10 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// `int8!(group, whole, "name")`: the kernels of a scheme of eight bits, groups that need the same of the CPU, the most capable first.
+/// `int8!(group, whole, "name", NEON with `sdot`)`: the kernels of a scheme of eight bits, groups that need the same of the CPU, the most
+/// capable first. By `sdot` it is the rows of the tile and a function for each number of them.
 macro_rules! int8 {
-    ($group:literal, $whole:literal, $name:literal) => {
+    ($group:literal, $whole:literal, $name:literal, $dotprod:tt) => {
         impl Int8Kernels for Int8By<$group, $whole> {
             const NAME: &'static str = $name;
 
@@ -179,53 +180,53 @@ macro_rules! int8 {
                     #[cfg(target_arch = "x86_64")]
                     &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3])],
                     #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, "12x16", [1 2 3 4 5 6 7 8 9 10 11 12])],
+                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, (12: 1 2 3 4 5 6 7 8 9 10 11 12))],
                     #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, "8x16", [1 2 3 4 5 6 7 8])],
+                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, (8: 1 2 3 4 5 6 7 8))],
                     #[cfg(target_arch = "aarch64")]
                     &[int8!(@pairs $group, $whole, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Bytes, "12x16", [1 2 3 4], [3 3 4 4 5 5 6 6])],
                     #[cfg(target_arch = "aarch64")]
-                    &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, "6x16", [1 2 3 4 5 6])],
+                    &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, $dotprod)],
                     #[cfg(target_arch = "aarch64")]
-                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, "6x16", [1 2 3 4 5 6])],
-                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, "4x16", [1 2 3 4])],
+                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, (6: 1 2 3 4 5 6))],
+                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, (4: 1 2 3 4))],
                 ];
                 KERNELS
             }
         }
     };
-    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*]) => {
-        int8!(@make $isa, $name, $needs, $rows, $tile, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
+    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, ($mr:literal: $($heights:literal)*)) => {
+        int8!(@make concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $rows, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
     };
     (@wide $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], $panels:tt) => {
-        int8!(@make $isa, $name, $needs, $rows, $tile, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
+        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
     };
     (@row $group:literal, $whole:literal, $function:ident, $height:literal, [$($panels:literal)*]) => {
         &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
     };
     // Behind functions for few rows those that take pairs of rows, an even or an odd number of rows.
     (@pairs $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], [$($pairs:literal)*]) => {
-        int8!(@make $isa, $name, $needs, $rows, $tile, &[
+        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[
             $(&[int8::tile::$few::<$group, $whole, $heights>],)*
             $(&[int8::tile::$function::<$group, $whole, $pairs>]),*
         ])
     };
-    (@make $isa:literal, $name:literal, $needs:expr, $rows:ident, $tile:literal, $functions:expr) => {
-        int8::record(concat!($isa, "_", $name, "_", $tile), $needs, $functions, QuadRows::$rows, None)
+    (@make $name:expr, $needs:expr, $rows:ident, $functions:expr) => {
+        int8::record($name, $needs, $functions, QuadRows::$rows, None)
     };
 }
 
-int8!(16, false, "int8_16");
-int8!(32, false, "int8_32");
-int8!(64, false, "int8_64");
-int8!(128, false, "int8");
-int8!(256, false, "int8_256");
-int8!(128, true, "int8_channel");
+int8!(16, false, "int8_16", (4: 1 2 3 4));
+int8!(32, false, "int8_32", (4: 1 2 3 4));
+int8!(64, false, "int8_64", (4: 1 2 3 4));
+int8!(128, false, "int8", (4: 1 2 3 4));
+int8!(256, false, "int8_256", (4: 1 2 3 4));
+int8!(128, true, "int8_channel", (6: 1 2 3 4 5 6));
 
-/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar; NEON with `sdot`, NEON)`: the kernels of a format of weights in groups: for each of these
+/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups: for each of these
 /// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
 macro_rules! grouped {
-    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt; $dotprod:tt, $neon:tt) => {
+    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
             &[
@@ -239,9 +240,9 @@ macro_rules! grouped {
             #[cfg(target_arch = "aarch64")]
             &[grouped!(@pairs $format, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Baseline, "12x16", [1 2 3 4], [4 4 4 4 6 6 6 6])],
             #[cfg(target_arch = "aarch64")]
-            &[grouped!(@record $format, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Baseline, $dotprod)],
+            &[grouped!(@record $format, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Baseline, (4: 1 2 3 4))],
             #[cfg(target_arch = "aarch64")]
-            &[grouped!(@record $format, "neon", $name, Isa::Neon.needs(), neon, Baseline, $neon)],
+            &[grouped!(@record $format, "neon", $name, Isa::Neon.needs(), neon, Baseline, (4: 1 2 3 4))],
             &[grouped!(@record $format, "scalar", $name, Features::NONE, scalar, Baseline, $scalar)],
         ]
     };
@@ -298,14 +299,14 @@ const NEON_I8MM: Features = NEON_DOTPROD.union(Features::I8MM);
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2); (6: 1 2 3 4 5 6), (4: 1 2 3 4)
+    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
     ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2); (4: 1 2 3 4), (4: 1 2 3 4));
+            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
     )*};
 }
 

@@ -58,7 +58,7 @@ pub(crate) use quads::Evex;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
 #[cfg(target_arch = "aarch64")]
-pub(crate) use quads::{Eights, NeonDot, NeonI8mm, Square};
+pub(crate) use quads::{BIAS, BIASES, Biased, Eights, FourQuads, NeonDot, NeonI8mm, Square};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use tiles::SoftwareTiles;
 #[cfg(target_arch = "x86_64")]

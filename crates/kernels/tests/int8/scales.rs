@@ -70,6 +70,23 @@ fn sums_longer_than_32_bits_hold_go_on_in_f32() {
 }
 
 #[test]
+fn extreme_bytes_of_the_longest_group_have_exact_sums() {
+    let (m, n, k) = (7, 17, 512);
+    for (x, y) in [(1.0, 1.0), (1.0, -1.0)] {
+        // What is spread twice is as before: bytes are all 127 or −127.
+        let of = |x: f32| spread(&[x; 256]).repeat(2);
+        let case = Case { m, n, k, a: of(x).repeat(m), b: of(y).into_iter().flat_map(|y| vec![y; n]).collect() };
+        assert!(runs::<256, false>(&case.column(0)).iter().all(|(_, numbers)| numbers.iter().all(|q| q.abs() == 127)));
+        let wanted = bits(&case.wanted::<256, false>());
+        for kernel in kernels::<256, false>() {
+            let plan = case.plan(kernel);
+            let packed = plan.pack_b(case.b()).unwrap();
+            assert_eq!(bits(&case.run(&plan, &packed, &Serial)), wanted, "{}", kernel.record().name());
+        }
+    }
+}
+
+#[test]
 fn columns_of_one_scale_are_packed_whole_and_read_back() {
     let case = Case::new((3, 20, 300), 5);
     for kernel in kernels::<128, true>() {

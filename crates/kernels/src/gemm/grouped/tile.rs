@@ -22,15 +22,14 @@ use std::ptr::null;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
+mod dotprod;
+#[cfg(target_arch = "aarch64")]
 mod i8mm;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
 #[cfg(target_arch = "aarch64")]
-pub(in crate::gemm) use {
-    aarch64::{neon, neon_dotprod},
-    i8mm::neon_i8mm,
-};
+pub(in crate::gemm) use {aarch64::neon, dotprod::neon_dotprod, i8mm::neon_i8mm};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, with rows and panels of the format F.

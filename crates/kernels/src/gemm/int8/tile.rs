@@ -14,6 +14,8 @@ use std::ptr::null;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
+mod dotprod;
+#[cfg(target_arch = "aarch64")]
 mod i8mm;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
@@ -26,10 +28,7 @@ pub(in crate::gemm) use tiles::tile as on_tiles;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::gemm) use tiles::{amx, tile_record};
 #[cfg(target_arch = "aarch64")]
-pub(in crate::gemm) use {
-    aarch64::{neon, neon_dotprod},
-    i8mm::neon_i8mm,
-};
+pub(in crate::gemm) use {aarch64::neon, dotprod::neon_dotprod, i8mm::neon_i8mm};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, in the formats of this module.

@@ -3,6 +3,8 @@
 pub(super) mod columns;
 pub(super) mod copy;
 pub(super) mod dot;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod dots;
 pub(super) mod in_memory;
 pub(super) mod operands;
 pub(super) mod outer;

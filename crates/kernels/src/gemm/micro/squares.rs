@@ -111,6 +111,25 @@ impl<const PAIRS: usize> RowPairs<PAIRS> {
     }
 }
 
+/// Exact sums of a half that begin with these numbers of each pair, above [`BIAS`](crate::simd::BIAS) as bits.
+///
+/// # Safety
+/// The addresses are valid for reads of four numbers.
+#[inline(always)]
+pub(in crate::gemm) unsafe fn start<const PAIRS: usize>(
+    m: NeonI8mm,
+    starts: [*const [u32; 4]; PAIRS],
+) -> [[Square; ACROSS]; PAIRS] {
+    let mut products = [[m.no_sums(); ACROSS]; PAIRS];
+    for (products, start) in products.iter_mut().zip(starts) {
+        for products in products {
+            // SAFETY: promised by the caller.
+            *products = unsafe { m.biased(start.cast()) };
+        }
+    }
+    products
+}
+
 /// Blocks of so many steps that these, at least one, lie in. The compiler sees that there is one.
 #[inline(always)]
 pub(in crate::gemm) fn blocks_of(block: usize, steps: usize) -> usize {
@@ -129,10 +148,26 @@ impl<const PAIRS: usize> OfRows<PAIRS> {
     /// `p` is valid for reads of a number at each of `height` rows, at most 2 · PAIRS.
     #[inline(always)]
     pub(in crate::gemm) unsafe fn copy(&mut self, p: *const u8, row_stride: usize, height: usize) {
+        // SAFETY: promised by the caller.
+        unsafe { self.copy_as(p, row_stride, height, |number| number) };
+    }
+
+    /// What `change` makes of each number.
+    ///
+    /// # Safety
+    /// As [`OfRows::copy`].
+    #[inline(always)]
+    pub(in crate::gemm) unsafe fn copy_as(
+        &mut self,
+        p: *const u8,
+        row_stride: usize,
+        height: usize,
+        change: impl Fn(u32) -> u32,
+    ) {
         for (pair, numbers) in self.0.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            let [a, b] =
-                rows_of_pair(pair, height).map(|row| unsafe { p.add(row * row_stride).cast::<u32>().read_unaligned() });
+            let [a, b] = rows_of_pair(pair, height)
+                .map(|row| change(unsafe { p.add(row * row_stride).cast::<u32>().read_unaligned() }));
             *numbers = [a, a, b, b];
         }
     }

@@ -19,7 +19,7 @@ impl NeonDot {
     }
 
     #[inline(always)]
-    pub(super) fn neon(self) -> Neon {
+    pub(crate) fn neon(self) -> Neon {
         self.0
     }
 
@@ -33,6 +33,96 @@ impl NeonDot {
                 options(pure, nomem, nostack, preserves_flags));
         }
         sums
+    }
+
+    /// Loads four quads of a row.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of 16 bytes; no alignment is needed.
+    #[inline(always)]
+    pub(crate) unsafe fn four_quads(self, p: *const u8) -> FourQuads {
+        // SAFETY: promised by the caller; `self` proves NEON.
+        FourQuads(unsafe { vld1q_s8(p.cast()) })
+    }
+
+    /// Sums to begin with.
+    ///
+    /// # Safety
+    /// As [`Biased::load`].
+    #[inline(always)]
+    pub(crate) unsafe fn biased(self, p: *const i32) -> Biased {
+        // SAFETY: promised by the caller.
+        unsafe { Biased::load(p) }
+    }
+
+    /// sums + words of four columns · the quad LANE of a row. Exact as long as the sums fit 32 bits. In the order of the program, and not
+    /// before or after loads of others: the compiler would take quads together, and spill what they are made of.
+    #[inline(always)]
+    pub(crate) fn add_quad<const LANE: usize>(self, sums: Biased, words: uint8x16_t, row: FourQuads) -> Biased {
+        let mut sums = sums.0;
+        // SAFETY: `self` proves the instruction, which touches registers only.
+        unsafe {
+            asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.4b[{lane}]", inout(vreg) sums, in(vreg) words, in(vreg) row.0,
+                lane = const LANE, options(nomem, nostack, preserves_flags));
+        }
+        Biased(sums)
+    }
+
+    /// The same numbers, computed before this point, so that what they are made of is not kept.
+    #[inline(always)]
+    pub(crate) fn now(self, numbers: [f32; 4]) -> [f32; 4] {
+        // SAFETY: no instruction at all; both types are 16 bytes of numbers.
+        unsafe {
+            let mut vector: float32x4_t = std::mem::transmute(numbers);
+            asm!("/* {0:v} */", inout(vreg) vector, options(nomem, nostack, preserves_flags));
+            std::mem::transmute(vector)
+        }
+    }
+
+    /// The sums as f32, exact below 2²².
+    #[inline(always)]
+    pub(crate) fn unbiased(self, sums: Biased) -> [f32; 4] {
+        // SAFETY: both types are 16 bytes of numbers.
+        unsafe { std::mem::transmute(sums.to_floats(self.0)) }
+    }
+}
+
+/// Four quads of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct FourQuads(int8x16_t);
+
+/// What exact sums begin with to become f32 by a subtraction: as bits of a number, each one more is one more, as far as 2²² up and down. A
+/// conversion would take one of the two units for twice as long.
+pub(crate) const BIAS: f32 = 1.5 * (1 << 23) as f32;
+
+/// [`BIAS`] in memory, for each lane.
+#[repr(C, align(16))]
+pub(crate) struct Biases([f32; 4]);
+
+pub(crate) static BIASES: Biases = Biases([BIAS; 4]);
+
+/// Sums of four columns, above [`BIAS`] as bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Biased(pub(super) int32x4_t);
+
+impl Biased {
+    /// Sums to begin with, loaded each time: copies of a register would take the units that multiply.
+    ///
+    /// # Safety
+    /// `p` is valid for reads of four numbers.
+    #[inline(always)]
+    pub(super) unsafe fn load(p: *const i32) -> Biased {
+        let sums;
+        // SAFETY: promised by the caller.
+        unsafe { asm!("ldr {0:q}, [{1}]", lateout(vreg) sums, in(reg) p, options(readonly, nostack, preserves_flags)) };
+        Biased(sums)
+    }
+
+    /// The sums themselves, exact below 2²².
+    #[inline(always)]
+    pub(super) fn to_floats(self, _: Neon) -> float32x4_t {
+        // SAFETY: the argument proves NEON; a vector of four numbers.
+        unsafe { vsubq_f32(vreinterpretq_f32_s32(self.0), vld1q_f32(BIASES.0.as_ptr())) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sums of products of bytes on NEON by `smmla`: of two rows and two columns at a time, eight bytes of each.
 
-use super::NeonDot;
+use super::{Biased, NeonDot};
 use crate::simd::{Lanewise, Neon};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -29,12 +29,6 @@ impl NeonI8mm {
         NeonI8mm(unsafe { NeonDot::assume() })
     }
 
-    /// Proof of `sdot`.
-    #[inline(always)]
-    pub(crate) fn dot(self) -> NeonDot {
-        self.0
-    }
-
     /// Proof of the vectors of f32.
     #[inline(always)]
     pub(crate) fn floats(self) -> Neon {
@@ -57,21 +51,20 @@ impl NeonI8mm {
         unsafe { vreinterpretq_f32_f64(vdupq_n_f64(p.cast::<f64>().read_unaligned())) }
     }
 
-    /// Sums to begin with.
+    /// Sums to begin with, above [`BIAS`](super::BIAS) as bits.
     ///
     /// # Safety
-    /// `p` is valid for reads of four numbers; no alignment is needed.
+    /// As [`Biased::load`].
     #[inline(always)]
-    pub(crate) unsafe fn sums(self, p: *const i32) -> Square {
-        // SAFETY: promised by the caller; `self` proves NEON.
-        Square(unsafe { vld1q_s32(p) })
+    pub(crate) unsafe fn biased(self, p: *const i32) -> Square {
+        // SAFETY: promised by the caller.
+        Square(unsafe { Biased::load(p) }.0)
     }
 
-    /// Each sum shifted up.
+    /// The sums as f32 of what [`NeonI8mm::biased`] began with, exact below 2²².
     #[inline(always)]
-    pub(crate) fn shifted_up(self, sums: Square, bits: u32) -> Square {
-        // SAFETY: `self` proves NEON.
-        Square(unsafe { vshlq_s32(sums.0, vdupq_n_s32(bits.cast_signed())) })
+    pub(crate) fn unbiased(self, sums: Square) -> Floats {
+        Biased(sums.0).to_floats(self.floats())
     }
 
     /// # Safety

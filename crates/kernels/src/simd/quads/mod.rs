@@ -22,7 +22,7 @@ pub(crate) use narrow::NarrowQuads;
 pub(crate) use x86_64::Evex;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use {
-    aarch64::NeonDot,
+    aarch64::{BIAS, BIASES, Biased, FourQuads, NeonDot},
     i8mm::{Eights, NeonI8mm, Square},
 };
 #[cfg(target_arch = "x86_64")]

@@ -49,6 +49,12 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
     /// Words as numbers of 32 bits, the first byte lowest, shifted down.
     fn shift_right(self, words: Self::Words, bits: usize) -> Self::Words;
 
+    /// The lower four bits of each byte, or if `upper` is 1 the upper ones.
+    #[inline(always)]
+    fn nibbles(self, words: Self::Words, upper: usize) -> Self::Words {
+        self.and(self.shift_right(words, 4 * upper), 15)
+    }
+
     /// For each byte, which is below 16, that entry of the table.
     fn look_up(self, table: &[i8; 16], words: Self::Words) -> Self::Words;
 

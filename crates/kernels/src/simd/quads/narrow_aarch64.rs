@@ -1,94 +1,16 @@
-//! Words of few-bit weights on NEON, by products of single bytes and by `sdot`.
+//! Words of few-bit weights on NEON, and their products by those of single bytes.
 
-use super::aarch64::{HalfSums, Quad, add_wide, floats_of_halves};
+use super::Quads;
+use super::aarch64::{HalfSums, add_wide, floats_of_halves};
 use super::narrow::NarrowQuads;
-use super::{NeonDot, Quads};
 use crate::simd::Neon;
 use std::arch::aarch64::*;
 
-/// What is the same with and without `sdot`: all but sums of products.
-macro_rules! words {
-    ($neon:ident: $($proof:tt)*) => {
-        type Floats = Neon;
-        type Words = uint8x16_t;
-        const OFFSET: i32 = 0;
-
-        #[inline(always)]
-        fn floats(self) -> Neon {
-            let $neon = self;
-            $($proof)*
-        }
-
-        #[inline(always)]
-        unsafe fn words(self, p: *const u8) -> uint8x16_t {
-            // SAFETY: promised by the caller; `self` proves NEON.
-            unsafe { vld1q_u8(p) }
-        }
-
-        #[inline(always)]
-        fn and(self, words: uint8x16_t, mask: u8) -> uint8x16_t {
-            // SAFETY: `self` proves NEON.
-            unsafe { vandq_u8(words, vdupq_n_u8(mask)) }
-        }
-
-        #[inline(always)]
-        fn or(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
-            // SAFETY: `self` proves NEON.
-            unsafe { vorrq_u8(a, b) }
-        }
-
-        #[inline(always)]
-        fn shift_left(self, words: uint8x16_t, bits: usize) -> uint8x16_t {
-            // SAFETY: `self` proves NEON.
-            unsafe { vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(words), vdupq_n_s32(bits as i32))) }
-        }
-
-        #[inline(always)]
-        fn shift_right(self, words: uint8x16_t, bits: usize) -> uint8x16_t {
-            // SAFETY: `self` proves NEON; by a negative number of bits to the left.
-            unsafe { vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(words), vdupq_n_s32(-(bits as i32)))) }
-        }
-
-        #[inline(always)]
-        fn look_up(self, table: &[i8; 16], words: uint8x16_t) -> uint8x16_t {
-            // SAFETY: a table of 16 bytes; `self` proves NEON.
-            unsafe { vqtbl1q_u8(vld1q_u8(table.as_ptr().cast()), words) }
-        }
-
-        #[inline(always)]
-        unsafe fn halves(self, p: *const u8) -> [f32; 4] {
-            // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
-            unsafe { std::mem::transmute(vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)))) }
-        }
-
-        #[inline(always)]
-        unsafe fn unsigned_bytes(self, p: *const u8) -> [f32; 4] {
-            // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
-            unsafe {
-                let bytes = vreinterpret_u8_u32(vdup_n_u32(p.cast::<u32>().read_unaligned()));
-                std::mem::transmute(vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))))
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn signed_bytes(self, p: *const u8) -> [f32; 4] {
-            // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
-            unsafe {
-                let bytes = vreinterpret_s8_u32(vdup_n_u32(p.cast::<u32>().read_unaligned()));
-                std::mem::transmute(vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes)))))
-            }
-        }
-
-        #[inline(always)]
-        fn signed(self, words: uint8x16_t) -> uint8x16_t {
-            words
-        }
-    };
-}
-
 // SAFETY: each load is one of 16, eight or four bytes. `self` proves NEON.
 unsafe impl NarrowQuads<4> for Neon {
-    words!(s: s);
+    type Floats = Neon;
+    type Words = uint8x16_t;
+    const OFFSET: i32 = 0;
     /// In every lane.
     type Row = int8x16_t;
     /// A sum of 16 bits for each byte of a word, two columns a register.
@@ -96,6 +18,83 @@ unsafe impl NarrowQuads<4> for Neon {
     type Sums = HalfSums;
     const SHORT_SUMS: bool = true;
     const SUMS_WAIT: bool = false;
+
+    #[inline(always)]
+    fn floats(self) -> Neon {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn words(self, p: *const u8) -> uint8x16_t {
+        // SAFETY: promised by the caller; `self` proves NEON.
+        unsafe { vld1q_u8(p) }
+    }
+
+    #[inline(always)]
+    fn and(self, words: uint8x16_t, mask: u8) -> uint8x16_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vandq_u8(words, vdupq_n_u8(mask)) }
+    }
+
+    #[inline(always)]
+    fn or(self, a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vorrq_u8(a, b) }
+    }
+
+    #[inline(always)]
+    fn shift_left(self, words: uint8x16_t, bits: usize) -> uint8x16_t {
+        // SAFETY: `self` proves NEON.
+        unsafe { vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(words), vdupq_n_s32(bits as i32))) }
+    }
+
+    #[inline(always)]
+    fn shift_right(self, words: uint8x16_t, bits: usize) -> uint8x16_t {
+        // SAFETY: `self` proves NEON; by a negative number of bits to the left.
+        unsafe { vreinterpretq_u8_u32(vshlq_u32(vreinterpretq_u32_u8(words), vdupq_n_s32(-(bits as i32)))) }
+    }
+
+    /// By bytes: shifts of these leave nothing to be cut off.
+    #[inline(always)]
+    fn nibbles(self, words: uint8x16_t, upper: usize) -> uint8x16_t {
+        // SAFETY: `self` proves NEON; by a negative number of bits to the left.
+        unsafe { vandq_u8(vshlq_u8(words, vdupq_n_s8(-4 * upper as i8)), vdupq_n_u8(15)) }
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &[i8; 16], words: uint8x16_t) -> uint8x16_t {
+        // SAFETY: a table of 16 bytes; `self` proves NEON.
+        unsafe { vqtbl1q_u8(vld1q_u8(table.as_ptr().cast()), words) }
+    }
+
+    #[inline(always)]
+    unsafe fn halves(self, p: *const u8) -> [f32; 4] {
+        // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
+        unsafe { std::mem::transmute(vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)))) }
+    }
+
+    #[inline(always)]
+    unsafe fn unsigned_bytes(self, p: *const u8) -> [f32; 4] {
+        // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
+        unsafe {
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(p.cast::<u32>().read_unaligned()));
+            std::mem::transmute(vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn signed_bytes(self, p: *const u8) -> [f32; 4] {
+        // SAFETY: promised by the caller; `self` proves NEON; both types are 16 bytes of numbers.
+        unsafe {
+            let bytes = vreinterpret_s8_u32(vdup_n_u32(p.cast::<u32>().read_unaligned()));
+            std::mem::transmute(vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes)))))
+        }
+    }
+
+    #[inline(always)]
+    fn signed(self, words: uint8x16_t) -> uint8x16_t {
+        words
+    }
 
     #[inline(always)]
     unsafe fn row(self, p: *const u8) -> int8x16_t {
@@ -153,64 +152,5 @@ unsafe impl NarrowQuads<4> for Neon {
     #[inline(always)]
     fn to_floats(self, sums: HalfSums) -> [f32; 4] {
         floats_of_halves(self, sums)
-    }
-}
-
-// SAFETY: each load is one of 16, eight or four bytes. `self` proves NEON and `sdot`.
-unsafe impl NarrowQuads<4> for NeonDot {
-    words!(s: s.neon());
-    type Row = Quad;
-    type Short = int32x4_t;
-    type Sums = int32x4_t;
-    const SHORT_SUMS: bool = false;
-    const SUMS_WAIT: bool = false;
-
-    #[inline(always)]
-    unsafe fn row(self, p: *const u8) -> Quad {
-        // SAFETY: promised by the caller.
-        unsafe { Quad::load(p) }
-    }
-
-    #[inline(always)]
-    fn no_products(self) -> int32x4_t {
-        Quads::no_sums(self)
-    }
-
-    #[inline(always)]
-    fn no_sums(self) -> int32x4_t {
-        Quads::no_sums(self)
-    }
-
-    #[inline(always)]
-    unsafe fn start(self, p: *const i32, bits: u32) -> int32x4_t {
-        // SAFETY: promised by the caller; `self` proves NEON.
-        unsafe { vdupq_n_s32(p.read_unaligned() << bits) }
-    }
-
-    #[inline(always)]
-    fn add_unsigned_products(self, sums: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
-        self.add_signed_products(sums, weights, row)
-    }
-
-    #[inline(always)]
-    fn add_products(self, short: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
-        self.add_signed_products(short, weights, row)
-    }
-
-    #[inline(always)]
-    fn add_signed_products(self, sums: int32x4_t, weights: uint8x16_t, row: Quad) -> int32x4_t {
-        // SAFETY: `self` proves NEON.
-        self.sdot(sums, unsafe { vreinterpretq_s8_u8(weights) }, row)
-    }
-
-    #[inline(always)]
-    fn add(self, sums: int32x4_t, short: int32x4_t) -> int32x4_t {
-        // SAFETY: `self` proves NEON.
-        unsafe { vaddq_s32(sums, short) }
-    }
-
-    #[inline(always)]
-    fn to_floats(self, sums: int32x4_t) -> [f32; 4] {
-        Quads::to_floats(self, sums)
     }
 }

@@ -81,7 +81,7 @@ unsafe fn nibbles<F: GroupFormat, Q: NarrowQuads<LANES>, const LANES: usize>(
 ) -> Q::Words {
     // SAFETY: promised by the caller.
     let nibbles = unsafe { q.words(columns.word(first + quad % 4)) };
-    q.and(q.shift_right(nibbles, quad / 4 * 4), 15)
+    q.nibbles(nibbles, quad / 4)
 }
 
 /// Word `quad` of eight of five bits, as [`pack_five_bits`] puts them into five words from `first` on.

@@ -95,7 +95,7 @@ unsafe impl Decode for Q6_K {
             let low = q.words(columns.word(WORDS * group + quad % 2));
             (low, q.words(columns.word(WORDS * group + 2)))
         };
-        let low = q.and(q.shift_right(low, quad / 2 * 4), 15);
+        let low = q.nibbles(low, quad / 2);
         let high = if quad < 2 { q.shift_left(high, 4 - 2 * quad) } else { q.shift_right(high, 2 * quad - 4) };
         q.or(low, q.and(high, 48))
     }

@@ -1,9 +1,9 @@
-//! The kernels on NEON: 16 columns are four vectors.
+//! The kernels on plain NEON: 16 columns are four vectors.
 
 use super::tile;
 use crate::gemm::grouped::format::Decode;
 use crate::gemm::tile_args::TileArgs;
-use crate::simd::{Neon, NeonDot};
+use crate::simd::Neon;
 
 /// Two rows are multiplied at a time, as their sums take half of the registers.
 ///
@@ -19,12 +19,4 @@ pub(in crate::gemm) unsafe fn neon<F: Decode, const MR: usize>(args: &TileArgs<'
             tile::<F, Neon, 4, 4, 2, MR>(Neon::assume(), args)
         }
     }
-}
-
-/// # Safety
-/// As [`neon`], on a CPU with `sdot`.
-#[target_feature(enable = "neon,dotprod")]
-pub(in crate::gemm) unsafe fn neon_dotprod<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
-    // SAFETY: promised by the caller.
-    unsafe { tile::<F, NeonDot, 4, 4, MR, MR>(NeonDot::assume(), args) }
 }

@@ -2,13 +2,15 @@
 
 use super::super::format::Decode;
 use super::super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
+use super::dotprod::{start_of, zero};
 use super::{Factors, Group};
 use crate::gemm::micro::operands::keep_in_memory;
 use crate::gemm::micro::squares::{
-    ACROSS, HALF, IN_A_ROW, OfRows, RowPairs, STEPS, SumsOfRow, Total, add_product, add_scaled, begin, square, store,
+    ACROSS, HALF, IN_A_ROW, OfRows, RowPairs, STEPS, SumsOfRow, Total, add_product, add_scaled, begin, square, start,
+    store,
 };
 use crate::gemm::tile_args::TileArgs;
-use crate::simd::{Eights, NeonI8mm, Simd, Square};
+use crate::simd::{BIASES, Eights, NeonI8mm, Simd, Square};
 use std::marker::PhantomData;
 
 /// Vectors of a panel, and of a half.
@@ -68,12 +70,12 @@ struct GroupFactors<const PAIRS: usize> {
     columns: Factors<4, VECTORS>,
     scales: OfRows<PAIRS>,
     sums: OfRows<PAIRS>,
-    negative_sums: OfRows<PAIRS>,
+    starts: OfRows<PAIRS>,
 }
 
 impl<const PAIRS: usize> GroupFactors<PAIRS> {
     const ZERO: Self =
-        GroupFactors { columns: Factors::ZERO, scales: OfRows::ZERO, sums: OfRows::ZERO, negative_sums: OfRows::ZERO };
+        GroupFactors { columns: Factors::ZERO, scales: OfRows::ZERO, sums: OfRows::ZERO, starts: OfRows::ZERO };
 
     /// # Safety
     /// As [`Group::multiply`] for `height` rows and a panel.
@@ -82,13 +84,13 @@ impl<const PAIRS: usize> GroupFactors<PAIRS> {
         let (rows, stride) = (group.rows, group.row_stride);
         // SAFETY: promised by the caller.
         unsafe {
-            self.columns.read(m.dot(), group);
+            self.columns.read(m.floats(), group);
             self.scales.copy(rows.add(scale(group.start)), stride, height);
             if F::HAS_MINIMUM {
                 self.sums.copy(rows.add(scaled_sum(F::GROUP, group.start)), stride, height);
             }
-            if F::ZERO != 0 {
-                self.negative_sums.copy(rows.add(negative_sum(F::GROUP, group.start)), stride, height);
+            if const { zero::<F>() } != 0 {
+                self.starts.copy_as(rows.add(negative_sum(F::GROUP, group.start)), stride, height, start_of::<F>);
             }
         }
     }
@@ -116,7 +118,7 @@ impl<const PAIRS: usize> GroupFactors<PAIRS> {
                 let minimums = squares.map(|across| m.of_columns(minimums.add(2 * across)));
                 for (pair, products) in products.iter().enumerate() {
                     for (i, across) in squares.into_iter().enumerate() {
-                        let (place, products) = (square(sums, pair, half, across), m.to_floats(products[across]));
+                        let (place, products) = (square(sums, pair, half, across), m.unbiased(products[across]));
                         let mut sum = add_scaled(s, s.load(place), self.scales.pair(pair), scales[i], products);
                         if F::HAS_MINIMUM {
                             sum = add_product(s, sum, self.sums.pair(pair), minimums[i]);
@@ -143,23 +145,44 @@ impl<F: Decode> Group<F> {
         pairs: &RowPairs<PAIRS>,
         factors: &GroupFactors<PAIRS>,
     ) -> [[Square; ACROSS]; PAIRS] {
-        let zero = const { if F::BITS == 8 { 0 } else { F::ZERO } };
-        let mut products = [[m.no_sums(); ACROSS]; PAIRS];
-        // SAFETY: promised by the caller.
-        unsafe {
-            if zero != 0 {
-                for (pair, products) in products.iter_mut().enumerate() {
-                    let sums = m.sums(factors.negative_sums.pair(pair).cast());
-                    *products = [m.shifted_up(sums, zero.trailing_zeros()); ACROSS];
-                }
-            }
-            for eight in 0..F::GROUP / STEPS {
-                let [a, b] = self.eights(m, half * VECTORS_OF_HALF, eight);
-                let [c, d] = self.eights(m, half * VECTORS_OF_HALF + 1, eight);
-                pairs.add_products(m, self.start / STEPS + eight, [a, b, c, d], &mut products);
+        const { assert!(F::GROUP == 2 * STEPS || F::GROUP == 4 * STEPS, "wanted a group of two or four eights") };
+        let mut starts = [(&raw const BIASES).cast(); PAIRS];
+        if const { zero::<F>() } != 0 {
+            for (pair, start) in starts.iter_mut().enumerate() {
+                *start = factors.starts.pair(pair);
             }
         }
-        products
+        // SAFETY: promised by the caller.
+        unsafe {
+            let mut products = start(m, starts);
+            self.add_eight::<0, PAIRS>(m, half, pairs, &mut products);
+            self.add_eight::<1, PAIRS>(m, half, pairs, &mut products);
+            if F::GROUP > 2 * STEPS {
+                self.add_eight::<2, PAIRS>(m, half, pairs, &mut products);
+                self.add_eight::<3, PAIRS>(m, half, pairs, &mut products);
+            }
+            products
+        }
+    }
+
+    /// products += rows · weights for eight steps of a half of the panel.
+    ///
+    /// # Safety
+    /// As [`Group::multiply_half`].
+    #[inline(always)]
+    unsafe fn add_eight<const EIGHT: usize, const PAIRS: usize>(
+        &self,
+        m: NeonI8mm,
+        half: usize,
+        pairs: &RowPairs<PAIRS>,
+        products: &mut [[Square; ACROSS]; PAIRS],
+    ) {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let [a, b] = self.eights(m, half * VECTORS_OF_HALF, EIGHT);
+            let [c, d] = self.eights(m, half * VECTORS_OF_HALF + 1, EIGHT);
+            pairs.add_products(m, self.start / STEPS + EIGHT, [a, b, c, d], products);
+        }
     }
 
     /// Eight weights of each column of a vector.
@@ -171,8 +194,8 @@ impl<F: Decode> Group<F> {
         let columns = self.columns::<4>(vector);
         // SAFETY: promised by the caller.
         unsafe {
-            let first = F::words(m.dot(), columns, self.within, 2 * eight);
-            m.eights_of_quads(first, F::words(m.dot(), columns, self.within, 2 * eight + 1))
+            let first = F::words(m.floats(), columns, self.within, 2 * eight);
+            m.eights_of_quads(first, F::words(m.floats(), columns, self.within, 2 * eight + 1))
         }
     }
 }

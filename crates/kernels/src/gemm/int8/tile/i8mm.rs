@@ -8,10 +8,10 @@ use crate::gemm::int8::{COLS, QUAD};
 use crate::gemm::micro::operands::keep_in_memory;
 use crate::gemm::micro::squares::{
     ACROSS, HALF, IN_A_ROW, MOST_STEPS, OfRows, RowPairs, STEPS, SumsOfRow, Total, add_scaled, begin, blocks_of,
-    square, store,
+    square, start, store,
 };
 use crate::gemm::tile_args::{Pair, TileArgs};
-use crate::simd::{NarrowQuads, NeonI8mm, Simd, Square};
+use crate::simd::{BIASES, NarrowQuads, NeonI8mm, Simd, Square};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for up to 2 · PAIRS rows and 16 columns, in the formats of this scheme, on a CPU with
@@ -41,13 +41,13 @@ pub(in crate::gemm) unsafe fn neon_i8mm<const GROUP: usize, const WHOLE: bool, c
                 }
                 scales.copy(run.group.rows, run.group.row_stride, args.rows);
                 for half in 0..COLS / HALF {
-                    let mut products = if WHOLE { exact[half] } else { [[m.no_sums(); ACROSS]; PAIRS] };
+                    let mut products = if WHOLE { exact[half] } else { start(m, [(&raw const BIASES).cast(); PAIRS]) };
                     for index in 0..run.blocks::<GROUP, WHOLE>() {
                         let (block, steps) = run.block::<GROUP>(index);
                         block.multiply_half(m, half, &pairs, index * GROUP / STEPS, steps, &mut products);
                     }
                     if is_last {
-                        run.group.add_half(m, half, &products, &scales, sums);
+                        run.group.add_half::<WHOLE, PAIRS>(m, half, &products, &scales, sums);
                         products = [[m.no_sums(); ACROSS]; PAIRS];
                     }
                     if WHOLE {
@@ -119,21 +119,23 @@ impl Group {
         for eight in 0..blocks_of(STEPS, steps) {
             // SAFETY: promised by the caller; groups are whole pairs of bricks, filled up with zeros.
             unsafe {
-                let [a, b] = m.eights_of_quads(m.dot().words(columns), m.dot().words(columns.add(BRICK)));
-                let [c, d] =
-                    m.eights_of_quads(m.dot().words(columns.add(VECTOR)), m.dot().words(columns.add(BRICK + VECTOR)));
+                let [a, b] = m.eights_of_quads(m.floats().words(columns), m.floats().words(columns.add(BRICK)));
+                let [c, d] = m.eights_of_quads(
+                    m.floats().words(columns.add(VECTOR)),
+                    m.floats().words(columns.add(BRICK + VECTOR)),
+                );
                 pairs.add_products(m, first + eight, [a, b, c, d], products);
             }
             columns = columns.wrapping_add(STEPS / QUAD * BRICK);
         }
     }
 
-    /// sums += (scale of the row · scale of the column) · products of a half of the panel.
+    /// sums += (scale of the row · scale of the column) · products of a half of the panel, which began with zeros if they are of whole rows.
     ///
     /// # Safety
     /// The panel is valid for reads of a block, `sums` for reads and writes of the rows of these pairs.
     #[inline(always)]
-    unsafe fn add_half<const PAIRS: usize>(
+    unsafe fn add_half<const WHOLE: bool, const PAIRS: usize>(
         &self,
         m: NeonI8mm,
         half: usize,
@@ -149,7 +151,8 @@ impl Group {
                 let of_columns = squares.map(|across| m.of_columns(of_columns.add(2 * across)));
                 for (pair, products) in products.iter().enumerate() {
                     for (across, of_columns) in squares.into_iter().zip(of_columns) {
-                        let (place, products) = (square(sums, pair, half, across), m.to_floats(products[across]));
+                        let (place, products) = (square(sums, pair, half, across), products[across]);
+                        let products = if WHOLE { m.to_floats(products) } else { m.unbiased(products) };
                         s.store(place, add_scaled(s, s.load(place), scales.pair(pair), of_columns, products));
                     }
                     keep_in_memory();
