@@ -2,11 +2,7 @@
 //!
 //! cargo run --release -p cke-examples --bin generate
 
-use cke_engine::bundle::Bundle;
-use cke_engine::generate::{GenerateOptions, Tokens};
-use cke_engine::runtime::Runtime;
-use cke_engine::sampler::SamplerConfig;
-use cke_engine::text_stream::TextStream;
+use cke_engine::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new(None)?;

@@ -3,13 +3,7 @@
 //!
 //! cargo run --release -p cke-examples --bin layer
 
-use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-use cke_kernels::ops::activation::Activation;
-use cke_kernels::scheme::F32;
-use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::ThreadPool;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (inputs, outputs) = (768, 3072);

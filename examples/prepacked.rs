@@ -2,12 +2,7 @@
 //!
 //! cargo run --release -p cke-examples --bin prepacked
 
-use cke_kernels::Cpu;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, Shape};
-use cke_kernels::scheme::F32;
-use cke_kernels::scratch::Scratch;
-use cke_kernels::threads::ThreadPool;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_kernels::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (m, n, k) = (300, 200, 400);

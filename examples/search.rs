@@ -9,13 +9,9 @@
 //! variable CKE_MINILM_DIR names it. The text is the README where no other is given. Without a question they are read from standard
 //! input, one in each line.
 
-use cke_engine::embed::{EmbedOptions, Embedder};
 use cke_engine::models::bert::BertActivations;
-use cke_engine::runtime::Runtime;
-use cke_kernels::gemm::{Ctx, Epilogue, GemmPlan, PackedB, Shape};
-use cke_kernels::scheme::F32;
-use cke_kernels::scratch::Scratch;
-use cke_kernels::view::{MatMut, MatRef};
+use cke_engine::prelude::*;
+use cke_kernels::prelude::*;
 use std::error::Error;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};

@@ -44,6 +44,44 @@ const GROUP_GAP: f64 = 12.0;
 /// Narrower pictures have the labels above the groups, not beside them.
 const BESIDE_WIDTH: f64 = 480.0;
 
+/// Space between a bar's end, or the limit's stroke, and a number beside it.
+const NUMBER_GAP: f64 = 6.0;
+/// Space between a number inside a bar and the end of the bar or the limit's stroke.
+const INNER_GAP: f64 = 5.0;
+/// Half of the stroke's width, and what keeps a number from touching it.
+const STROKE_SPACE: f64 = 3.0;
+
+/// Where the number of a bar stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum NumberPlace {
+    /// Behind the bar, from here on.
+    Behind(f64),
+    /// Inside the bar, up to here: behind it the number would lie on the limit's stroke, or stand beside it like the limit's own.
+    Inside(f64),
+    /// The same, but the bar is too short: behind the stroke, from here on, together with the number of the limit.
+    BehindLimit(f64),
+}
+
+impl NumberPlace {
+    /// The place of a number of this width.
+    fn new(bar: &Area, limit: Option<f64>, width: f64) -> NumberPlace {
+        let behind = bar.right() + NUMBER_GAP;
+        let reach = bar.right() - NUMBER_GAP..behind + width + STROKE_SPACE;
+        match limit.filter(|limit| reach.contains(limit)) {
+            None => NumberPlace::Behind(behind),
+            Some(limit) => {
+                let end = limit.min(bar.right()) - INNER_GAP;
+                let is_long_enough = end - width - INNER_GAP >= bar.x;
+                if is_long_enough {
+                    NumberPlace::Inside(end)
+                } else {
+                    NumberPlace::BehindLimit(limit.max(bar.right()) + NUMBER_GAP)
+                }
+            }
+        }
+    }
+}
+
 impl BarChart {
     /// Draws it `width` pixels wide; the height follows.
     pub fn draw(&self, width: f64) -> Picture {
@@ -80,14 +118,18 @@ impl BarChart {
             let (y, start, text) = (top + row as f64 * (BAR_HEIGHT + BAR_GAP), scale.at(0.0), self.format.text(value));
             let area = Area { x: start, y, width: (scale.at(value) - start).max(1.0), height: BAR_HEIGHT };
             canvas.rect(&format!("i{}", ink.index()), area, 2.0, &format!("{}, {name}: {text}", group.label));
-            // A number beside a limit of about the same height would lie on its stroke.
-            let end = match group.limit.map(|limit| scale.at(limit)) {
-                Some(limit) if limit >= area.right() && limit < area.right() + text_width(&text, TEXT_SIZE) + 8.0 => {
-                    limit
+            let baseline = y + BAR_HEIGHT - 3.5;
+            let limit = group.limit.filter(|limit| limit.is_finite());
+            match NumberPlace::new(&area, limit.map(|limit| scale.at(limit)), text_width(&text, TEXT_SIZE)) {
+                NumberPlace::Behind(x) => canvas.text("", Anchor::Start, (x, baseline), &text),
+                NumberPlace::Inside(x) => {
+                    canvas.text(&format!("{} strong", ink.class_inside()), Anchor::End, (x, baseline), &text);
                 }
-                _ => area.right(),
-            };
-            canvas.text("", Anchor::Start, (end + 6.0, y + BAR_HEIGHT - 3.5), &text);
+                NumberPlace::BehindLimit(x) => {
+                    let limit = limit.map(|limit| self.format.text(limit)).unwrap_or_default();
+                    canvas.text("", Anchor::Start, (x, baseline), &format!("{text} of {limit}"));
+                }
+            }
         }
     }
 
@@ -102,5 +144,50 @@ impl BarChart {
 
     fn number_width(&self) -> f64 {
         self.numbers().map(|value| text_width(&self.format.text(value), TEXT_SIZE)).fold(0.0, f64::max) + 8.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTH: f64 = 30.0;
+
+    fn place(length: f64, limit: Option<f64>) -> NumberPlace {
+        NumberPlace::new(&Area { x: 100.0, y: 0.0, width: length, height: BAR_HEIGHT }, limit, WIDTH)
+    }
+
+    #[test]
+    fn number_stands_behind_its_bar_unless_the_stroke_is_there() {
+        for limit in [None, Some(400.0), Some(243.0), Some(150.0)] {
+            assert_eq!(place(100.0, limit), NumberPlace::Behind(206.0), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn number_that_would_touch_the_stroke_or_stand_right_behind_it_is_inside() {
+        for limit in [200.0, 203.0, 210.0, 238.0] {
+            assert_eq!(place(100.0, Some(limit)), NumberPlace::Inside(195.0), "{limit}");
+        }
+        // A bar that is a little longer than the limit: left of the stroke, too.
+        assert_eq!(place(100.0, Some(197.0)), NumberPlace::Inside(192.0));
+    }
+
+    #[test]
+    fn number_of_a_short_bar_stands_behind_the_stroke_with_that_of_the_limit() {
+        assert_eq!(place(20.0, Some(130.0)), NumberPlace::BehindLimit(136.0));
+        assert_eq!(place(20.0, Some(118.0)), NumberPlace::BehindLimit(126.0));
+        let chart = BarChart {
+            heading: Heading::new("Bars", ""),
+            format: NumberFormat::Plain,
+            series: vec![("cke".to_owned(), Ink::OURS)],
+            groups: vec![
+                BarGroup { label: "long".to_owned(), values: vec![Some(400.0)], limit: Some(410.0) },
+                BarGroup { label: "short".to_owned(), values: vec![Some(4.0)], limit: Some(5.0) },
+            ],
+        };
+        let svg = chart.draw(600.0).inline();
+        assert!(svg.contains(">4 of 5</text>"), "{svg}");
+        assert!(svg.contains(r#"<text class="inside on0 strong""#) && svg.contains(">400</text>"), "{svg}");
     }
 }

@@ -23,6 +23,11 @@ impl Ink {
     pub(crate) fn index(self) -> usize {
         self.0
     }
+
+    /// The class of a text on a shape that has this colour.
+    pub(crate) fn class_inside(self) -> String {
+        format!("inside on{}", self.0)
+    }
 }
 
 /// Where a text stands relative to its point.

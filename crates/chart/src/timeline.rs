@@ -84,7 +84,7 @@ impl Timeline {
         canvas.rect(&format!("i{}", span.ink.index()), area, radius, &span.title);
         if text_width(&span.label, TEXT_SIZE) + 6.0 <= area.width {
             let middle = (x + area.width / 2.0, y + LANE_HEIGHT / 2.0 + 4.0);
-            canvas.text("inside", Anchor::Middle, middle, &span.label);
+            canvas.text(&span.ink.class_inside(), Anchor::Middle, middle, &span.label);
         }
     }
 }

@@ -226,7 +226,8 @@ impl Work<'_> {
 
     /// Writes an array of all vectors.
     fn write_array(&self, array: &OutputFile) -> Result<Done, CliError> {
-        let failed = |error: io::Error| CliError::Failed(format!("{}: {error}", array.path().display()));
+        let failed =
+            |error: io::Error| CliError::Failed(format!("{}: cannot be written: {error}", array.path().display()));
         let mut done = Done { seconds: 0.0, cut: Vec::new() };
         array.write_by(|file| {
             let mut out = BufWriter::new(file);
@@ -260,7 +261,7 @@ impl Work<'_> {
                 check_finite(self.name, i, vector)?;
             }
             progress.add(texts.len() as u64);
-            take(first, embeddings.vectors.chunks_exact(width))?;
+            progress.aside(|| take(first, embeddings.vectors.chunks_exact(width)))?;
         }
         Ok(done)
     }

@@ -4,17 +4,16 @@ use cke_kernels::Isa;
 
 /// The variables that the kernels read; those beside a flag stand with it.
 fn variables() -> String {
-    // Beside the caps of Isa::NAMES.
     let amx = if cfg!(target_arch = "x86_64") {
         "
-                   amx: also use AMX, by kernels that have not been tested on hardware"
+                   (amx only by this setting: its kernels have not been tested on hardware)"
     } else {
         ""
     };
     format!(
-        "  CKE_ISA          {names}: the highest instruction set to use{amx}
-  CKE_REQUIRE_ISA  {names}: fail if another one is in use",
-        names = Isa::NAMES
+        "  CKE_ISA          {settings}: the highest instruction set to use{amx}
+  CKE_REQUIRE_ISA  {settings}: fail if another one is in use",
+        settings = Isa::SETTINGS
     )
 }
 
@@ -24,7 +23,7 @@ pub(crate) fn program_help() -> String {
     format!(
         "\
 Environment:
-  CKE_MODEL        model directory, as --model
+  CKE_MODEL        model directory, GGUF file or packed file, as --model
   CKE_NUM_THREADS  number of threads, as --threads; if unset, the first number among OMP_NUM_THREADS,
                    OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS
 {variables}
@@ -33,7 +32,7 @@ Exit status: 0 on success (including a closed output pipe), 1 on failure, 2 on m
 
 Examples:
   cke doctor                           what this machine can do
-  cke generate \"A vector is\"          text from the demo model
+  cke generate \"A vector is\"          text from the demo model, which knows only Rust's documentation
   cke chat --model model.gguf          a conversation with your own model"
     )
 }

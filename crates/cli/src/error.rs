@@ -25,7 +25,7 @@ pub(crate) enum CliError {
     #[error("{model}: {source}: its weights hold such values or lead to them")]
     NotANumber { model: String, source: Box<Error> },
     /// A file or standard input cannot be read.
-    #[error("{input}: {source}")]
+    #[error("{input}: cannot be read: {source}")]
     Input { input: String, source: io::Error },
     /// The content of a file or of standard input is not what it should be.
     #[error("{input}: wanted {wanted}, found {found}")]

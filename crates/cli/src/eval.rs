@@ -5,16 +5,18 @@ use crate::error::CliError;
 use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::kernel_names::ModelKernels;
-use crate::language_model::{LanguageModel, OpenedModel};
+use crate::language_model::{LanguageModel, ModelInfo, OpenedModel};
 use crate::memory::Texts;
 use crate::model::{ModelArgs, NumberArgs, Opening, refuse_model_as_text};
 use crate::numbers;
 use crate::output::{Output, note};
 use crate::progress::Progress;
+use crate::status_line::StatusLine;
 use crate::threads::ThreadArgs;
 use cke_engine::error::Error;
 use cke_engine::evaluate::negative_log_likelihoods;
 use cke_engine::models::causal::LOGIT_ROWS;
+use cke_perf::report::format_bytes;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -70,6 +72,9 @@ Examples:
   cke eval README.md
   cke eval --model gpt2 --window 512 --json < book.txt";
 
+/// Bytes of a text that takes a while to tokenize.
+const LONG_TEXT: usize = 4 << 20;
+
 /// The measures of a text.
 #[derive(Debug, Serialize)]
 struct Evaluation {
@@ -113,7 +118,7 @@ pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError>
     let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
     let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
     let tokens = match input {
-        Input::Text(text) => opened.info.encode(&text, usize::MAX)?.ids,
+        Input::Text(text) => encode(&opened.info, &text)?,
         Input::Tokens(tokens) => tokens,
     };
     let window = window(opened.info.context, args.window)?;
@@ -143,6 +148,15 @@ pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError>
         note(&model.summary());
     }
     Ok(())
+}
+
+/// The tokens of a text, all of them.
+fn encode(model: &ModelInfo, text: &str) -> Result<Vec<u32>, CliError> {
+    let status = StatusLine::new();
+    if text.len() > LONG_TEXT {
+        status.show(&format!("tokenizing {}", format_bytes(text.len() as u64)));
+    }
+    Ok(model.encode(text, usize::MAX)?.ids)
 }
 
 enum Input {

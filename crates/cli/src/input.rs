@@ -98,13 +98,18 @@ impl<'a> Source<'a> {
     fn json_list<T: serde::de::DeserializeOwned>(self, of: &str) -> Result<Vec<T>, CliError> {
         let wanted = format!("a JSON list of {of}");
         let list: Vec<T> =
-            serde_json::from_str(&self.text()?).map_err(|error| self.unfit(&wanted, &error.to_string()))?;
+            serde_json::from_str(&self.text()?).map_err(|error| self.unfit(&wanted, &malformed(&error)))?;
         if list.is_empty() { Err(self.unfit(&wanted, "an empty one")) } else { Ok(list) }
     }
 
     fn unfit(self, wanted: &str, found: &str) -> CliError {
         CliError::Content { input: self.name(), wanted: wanted.to_owned(), found: found.to_owned() }
     }
+}
+
+/// What is wrong with a text that should be JSON.
+fn malformed(error: &serde_json::Error) -> String {
+    if error.is_data() { error.to_string() } else { format!("invalid JSON ({error})") }
 }
 
 /// Checks that there is memory for the lines or the list in this number of bytes: their allocation would abort the process.

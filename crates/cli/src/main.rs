@@ -8,6 +8,7 @@
 mod allocator;
 mod audit;
 mod bench;
+mod busy;
 mod chart;
 mod chat;
 mod completions;
@@ -42,6 +43,7 @@ mod speed;
 mod status_line;
 mod terminal;
 mod threads;
+mod time_left;
 mod workload;
 
 use crate::error::CliError;

@@ -24,5 +24,5 @@ Examples:
 pub(crate) fn run(ManualArgs { directory }: &ManualArgs) -> Result<(), CliError> {
     fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
-        .map_err(|error| CliError::Failed(format!("{}: {error}", directory.display())))
+        .map_err(|error| CliError::Failed(format!("{}: cannot be written: {error}", directory.display())))
 }

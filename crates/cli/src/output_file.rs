@@ -82,7 +82,7 @@ fn draft_of(path: &Path) -> PathBuf {
 }
 
 fn failed(path: &Path, error: &io::Error) -> CliError {
-    CliError::Failed(format!("{}: {error}", path.display()))
+    CliError::Failed(format!("{}: cannot be written: {error}", path.display()))
 }
 
 #[cfg(test)]

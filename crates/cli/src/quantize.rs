@@ -3,7 +3,7 @@
 use crate::error::CliError;
 use crate::interrupt::{Interrupt, Watch};
 use crate::model::{ModelArgs, ModelOperand, print_notices, weight_format};
-use crate::output::note;
+use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
 use crate::threads::ThreadArgs;
@@ -12,6 +12,7 @@ use cke_engine::quantize::Quantizer;
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_perf::report::format_bytes;
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -35,9 +36,22 @@ pub(crate) struct QuantizeArgs {
     dtype: Option<WeightFormat>,
     #[command(flatten)]
     threads: ThreadArgs,
+    /// Print one JSON object: model, file, dtype, bytes, seconds
+    #[arg(long)]
+    json: bool,
     /// Print only errors to standard error
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    file: &'a Path,
+    dtype: &'static str,
+    bytes: u64,
+    seconds: f64,
 }
 
 const EXAMPLES: &str = "\
@@ -60,10 +74,16 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     let runtime = Runtime::new(Some(args.threads.count()?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
     write_packed(quantizer, &runtime, &args.output, interrupt)?;
+    let bytes = fs::metadata(&args.output).map_or(0, |metadata| metadata.len());
+    let seconds = started.elapsed().as_secs_f64();
     if !args.quiet {
-        let size = fs::metadata(&args.output).map_or(0, |metadata| metadata.len());
-        let (size, seconds) = (format_bytes(size), started.elapsed().as_secs_f64());
-        note(&format!("model {name}: {size} as {dtype} in {seconds:.2} s, in {}", args.output.display()));
+        let (size, file) = (format_bytes(bytes), args.output.display());
+        note(&format!("model {name}: {size} as {dtype} in {seconds:.2} s, in {file}"));
+    }
+    if args.json {
+        let mut output = Output::new();
+        output.json(&Report { model: &name, file: &args.output, dtype: dtype.name(), bytes, seconds })?;
+        output.flush()?;
     }
     Ok(())
 }
@@ -91,7 +111,9 @@ fn check_replaceable(path: &Path) -> Result<(), CliError> {
     let holds_something = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
     if holds_something && !PackedFile::is_at(path) {
         let path = path.display();
-        return Err(CliError::Failed(format!("{path}: wanted a packed file to replace, or none, found another file")));
+        return Err(CliError::Failed(format!(
+            "{path}: wanted a packed file to replace, or none, found another file: choose another name"
+        )));
     }
     Ok(())
 }

@@ -24,6 +24,11 @@ impl ThreadArgs {
     pub(crate) fn count(&self) -> Result<usize, CliError> {
         self.threads.map_or_else(default_count, Ok)
     }
+
+    /// Whether the flag says so.
+    pub(crate) fn is_given(&self) -> bool {
+        self.threads.is_some()
+    }
 }
 
 /// Numbers of threads to measure with.
@@ -41,18 +46,10 @@ impl ThreadCountsArgs {
     /// # Errors
     /// As [`ThreadArgs::count`].
     pub(crate) fn counts(&self) -> Result<Vec<usize>, CliError> {
-        counts_or(self.threads.as_deref(), one_and_all)
-    }
-}
-
-/// The numbers of threads to measure with: those of the flag, of the environment, or the usual ones.
-///
-/// # Errors
-/// As [`ThreadArgs::count`].
-pub(crate) fn counts_or(flag: Option<&[usize]>, usual: impl FnOnce() -> Vec<usize>) -> Result<Vec<usize>, CliError> {
-    match flag {
-        Some(counts) => Ok(counts.to_vec()),
-        None => Ok(counts_of_environment()?.unwrap_or_else(usual)),
+        match &self.threads {
+            Some(counts) => Ok(counts.clone()),
+            None => Ok(counts_of_environment()?.unwrap_or_else(one_and_all)),
+        }
     }
 }
 
@@ -66,7 +63,7 @@ fn one_and_all() -> Vec<usize> {
 ///
 /// # Errors
 /// As [`ThreadArgs::count`].
-pub(crate) fn default_count() -> Result<usize, CliError> {
+fn default_count() -> Result<usize, CliError> {
     let first = counts_of_environment()?.and_then(|counts| counts.into_iter().next());
     Ok(first.unwrap_or_else(ThreadPool::available))
 }

@@ -1,5 +1,8 @@
 //! A model as a user has it: a directory with configuration, weights and tokenizer, a GGUF file or a packed file with all of them, or
 //! the demo model inside this library.
+//!
+//! [`Bundle::open`] reads and checks everything but the weights; [`Bundle::tokenizer`] and [`Bundle::into_causal_model`] or
+//! [`Bundle::into_bert`] make what runs. The rest is for programs that want to know what a model is before they load it.
 
 use crate::config::quantization::Quantization;
 use crate::config::{self, BertConfig, DecoderConfig, ModelConfig};

@@ -1,14 +1,12 @@
 //! Runs language models and BERT models from real files on the CPU.
 //!
 //! Most programs open a [`bundle::Bundle`], load it for a [`runtime::Runtime`], and then continue texts ([`generate::Tokens`]), hold
-//! conversations ([`chat::session`]) or make vectors of texts ([`embed::Embedder`]).
+//! conversations ([`chat::session`]) or make vectors of texts ([`embed::Embedder`]). The [`prelude`] has what they need.
 #![cfg_attr(
     feature = "demo-model",
     doc = r#"
 ```
-use cke_engine::bundle::Bundle;
-use cke_engine::generate::{GenerateOptions, Tokens};
-use cke_engine::runtime::Runtime;
+use cke_engine::prelude::*;
 
 let runtime = Runtime::new(None)?;
 let bundle = Bundle::demo()?;
@@ -25,6 +23,7 @@ println!("The iterator{}", tokenizer.decode(&tokens, true)?);
 //!
 //! | module | what it has |
 //! |---|---|
+//! | [`prelude`] | what most programs use |
 //! | [`bundle`], [`model_files`] | a model directory, a GGUF file or a packed file, opened and checked; the demo model |
 //! | [`weights`], [`formats`], [`config`], [`generation_config`], [`sentence`], [`tokenizer`] | its files |
 //! | [`notice`] | what the files say and is not done |
@@ -69,6 +68,7 @@ mod norm;
 pub mod notice;
 pub mod packed_beside;
 mod parallel;
+pub mod prelude;
 pub mod profile;
 mod qkv_shape;
 pub mod quantize;

@@ -1,4 +1,7 @@
 //! What a model runs on: a CPU description, a pool of threads and the numbers of its layers.
+//!
+//! `Runtime::new(None)` has a thread for each core and weights in f32; [`Runtime::with_weights`] and [`Runtime::with_kv`] choose other
+//! numbers.
 
 use crate::error::Error;
 use crate::profile::{Profile, Recorder, Step};

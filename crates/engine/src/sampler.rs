@@ -1,4 +1,7 @@
 //! From logits to the next token.
+//!
+//! Most programs only fill in a [`SamplerConfig`], as a part of [`GenerateOptions`](crate::generate::GenerateOptions) or
+//! [`ChatOptions`](crate::chat::session::ChatOptions). [`Sampler`] is for those that run a model themselves.
 
 mod candidates;
 mod config;

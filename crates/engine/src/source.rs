@@ -100,7 +100,12 @@ impl<'a> Source<'a> {
 
     /// Numbers evenly spread over ±0.05 under any name, the same for the same seed.
     pub fn random(seed: u64) -> Source<'static> {
-        Source::new(Weights::Random { seed }, Loading::reporting(&|_| ()))
+        Source::random_reporting(seed, &|_| ())
+    }
+
+    /// As [`Source::random`]; calls `made` with the number of bytes that have just been made.
+    pub(crate) fn random_reporting<'l>(seed: u64, made: &'l dyn Fn(u64)) -> Source<'l> {
+        Source::new(Weights::Random { seed }, Loading::reporting(made))
     }
 
     /// The source below `name.`.

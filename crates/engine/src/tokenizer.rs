@@ -1,4 +1,7 @@
-//! Text to token ids and back.
+//! Text to token ids and back: [`Tokenizer::encode`] and [`Tokenizer::decode`].
+//!
+//! [`Bundle::tokenizer`](crate::bundle::Bundle::tokenizer) makes a model's tokenizer; a text that appears token by token goes through
+//! [`TextStream`](crate::text_stream::TextStream). [`gguf`] is for readers of GGUF files.
 
 mod bpe;
 mod bpe_parts;

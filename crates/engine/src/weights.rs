@@ -1,4 +1,7 @@
 //! Checkpoints: the named tensors of a model, wherever they lie.
+//!
+//! For programs that read tensors themselves: [`Checkpoint::open`], then [`Checkpoint::infos`] and [`Checkpoint::tensor`]. Models are
+//! loaded by [`Bundle`](crate::bundle::Bundle).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

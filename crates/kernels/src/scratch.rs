@@ -1,4 +1,7 @@
 //! Aligned memory: buffers that hold packed weights, and scratch that is reused from call to call.
+//!
+//! Most programs make one [`Scratch`] for each thread that calls kernels and lend it to every call. [`AlignedBuf`] and [`HugePages`] are
+//! for programs that place weights themselves.
 
 mod huge_pages;
 

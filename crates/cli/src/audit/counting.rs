@@ -12,6 +12,7 @@ use cke_perf::clock::Stopwatch;
 use cke_perf::counters::{Counters, Event};
 use cke_perf::peers::Product;
 use cke_report::audit::{Case, CountedProduct, Counting, label};
+use std::time::Instant;
 
 /// How long a product is repeated.
 const SECONDS: f64 = 0.03;
@@ -28,8 +29,9 @@ pub(super) fn count(cpu: &Cpu, cases: &[Case], progress: &StatusLine) -> Result<
         Err(error) => return Ok(Counting::Unavailable { reason: error.to_string() }),
     };
     let is_short = |case: &&Case| case.product.work(cke_perf::peers::Dtype::F32).flops <= MOST_FLOPS;
-    let counted = cases.iter().filter(is_short).map(|case| {
-        progress.show(&format!("hardware counters: {}", label(&case.product)));
+    let (short, begun): (Vec<&Case>, _) = (cases.iter().filter(is_short).collect(), Instant::now());
+    let counted = short.iter().enumerate().map(|(i, case)| {
+        progress.show_step(&format!("hardware counters: {}", label(&case.product)), begun, i, short.len());
         count_product(cpu, &case.product, &mut counters)
     });
     Ok(Counting::Counted { products: counted.collect::<Result<_, cke_kernels::Error>>()? })

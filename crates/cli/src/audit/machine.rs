@@ -9,10 +9,12 @@ use cke_perf::cache_bandwidth::{BandwidthCurve, LevelBandwidth, working_sets};
 use cke_perf::core_clock::measure_core_clock;
 use cke_perf::host::Host;
 use cke_perf::latency::{Latency, Pages, measure_latency};
+use cke_perf::report::format_bytes;
 use cke_perf::throughput::MeasureError;
 use cke_perf::tlb::DataTlb;
 use cke_report::audit::{Machine, Scaling};
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// Largest working set for the latency: beyond any cache but those of the largest servers.
 const LARGEST_CHAIN: usize = 256 << 20;
@@ -61,20 +63,21 @@ fn add(
     effort: AuditEffort,
     progress: &StatusLine,
 ) -> Result<(), CliError> {
-    let with_threads = counted(threads, "thread");
-    for arithmetic in Arithmetic::ALL {
-        progress.show(&format!("multiply-add peak, {}, {with_threads}", arithmetic.name()));
+    let (with_threads, begun) = (counted(threads, "thread"), Instant::now());
+    for (i, arithmetic) in Arithmetic::ALL.into_iter().enumerate() {
+        let step = format!("machine: multiply-add peak, {}, {with_threads}", arithmetic.name());
+        progress.show_step(&step, begun, i, Arithmetic::ALL.len());
         match arithmetic.measure_peak(threads) {
             Ok(peak) => machine.peaks.push(peak),
             Err(MeasureError::Unsupported { .. }) => {}
             Err(error) => return Err(failed(error)),
         }
     }
-    progress.show(&format!("read bandwidth by working set, {with_threads}"));
+    progress.show(&format!("machine: read bandwidth by working set, {with_threads}"));
     let (per_octave, rounds) = if effort.is_quick { (1, 3) } else { (2, 8) };
     let sets = working_sets(effort.buffer / threads, per_octave);
     let curve = BandwidthCurve::measure(threads, &sets, rounds).map_err(failed)?;
-    progress.show(&format!("read bandwidth from memory, {with_threads}"));
+    progress.show(&format!("machine: read bandwidth from memory, {with_threads}"));
     let memory = measure_read_bandwidth(threads, effort.buffer).map_err(failed)?;
     machine.bandwidths.extend(curve.levels(cpu.caches()));
     machine.bandwidths.push(LevelBandwidth { level: "memory", threads, gb_per_s: memory.gb_per_s });
@@ -103,8 +106,10 @@ fn failed(error: MeasureError) -> CliError {
 
 fn scaling(cpu: &Cpu, all: usize, effort: AuditEffort, progress: &StatusLine) -> Result<Vec<Scaling>, CliError> {
     let powers = (0..usize::BITS).map(|power| 1usize << power).take_while(|&threads| threads < all);
-    let scaling = |threads: usize| {
-        progress.show(&format!("clock, peak and memory, {}", counted(threads, "thread")));
+    let (thread_counts, begun): (Vec<usize>, _) = (powers.chain([all]).collect(), Instant::now());
+    let scaling = |(i, &threads): (usize, &usize)| {
+        let step = format!("machine: clock, peak and memory, {}", counted(threads, "thread"));
+        progress.show_step(&step, begun, i, thread_counts.len());
         let peak_gflops = cke_perf::peak::measure_peak(cpu.detected_isa(), threads)?.gflops;
         let clock_ghz = match measure_core_clock(threads) {
             Ok(clock) => Some(clock.ghz),
@@ -114,16 +119,18 @@ fn scaling(cpu: &Cpu, all: usize, effort: AuditEffort, progress: &StatusLine) ->
         let memory_gb_per_s = measure_read_bandwidth(threads, effort.buffer)?.gb_per_s;
         Ok(Scaling { threads, clock_ghz, peak_gflops, peak_spread: 0.0, memory_gb_per_s })
     };
-    powers.chain([all]).map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
+    thread_counts.iter().enumerate().map(scaling).collect::<Result<_, MeasureError>>().map_err(failed)
 }
 
 fn latencies(effort: AuditEffort, progress: &StatusLine) -> Result<Vec<Latency>, CliError> {
     let largest = LARGEST_CHAIN.min(effort.buffer);
     let sizes =
         std::iter::successors(Some(SMALLEST_CHAIN), |bytes| Some(2 * bytes)).take_while(|&bytes| bytes <= largest);
+    let (sizes, begun): (Vec<usize>, _) = (sizes.collect(), Instant::now());
     let mut latencies = Vec::new();
-    for bytes in sizes {
-        progress.show(&format!("load latency, {}", cke_perf::report::format_bytes(bytes as u64)));
+    for (i, &bytes) in sizes.iter().enumerate() {
+        let step = format!("machine: load latency, {}", format_bytes(bytes as u64));
+        progress.show_step(&step, begun, i, sizes.len());
         for pages in [Pages::Small, Pages::Huge] {
             let rounds = if effort.is_quick { 2 } else { 5 };
             latencies.push(measure_latency(bytes, pages, rounds).map_err(failed)?);

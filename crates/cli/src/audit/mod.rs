@@ -53,7 +53,7 @@ pub(crate) struct AuditArgs {
     /// Write the HTML page to FILE
     #[arg(long, value_name = "FILE", default_value = "cke-audit.html")]
     html: PathBuf,
-    /// Print the whole report as one JSON object instead of the summary
+    /// Print one JSON object instead of the summary, with the whole report
     #[arg(long)]
     json: bool,
 }
@@ -136,10 +136,10 @@ fn measure_products(
     progress: &StatusLine,
 ) -> Result<MeasuredProducts, CliError> {
     let (mut rows, mut skipped, mut contestants) = (Vec::new(), Vec::new(), Vec::new());
-    for &threads in threads {
-        let outcome = session.measure(threads, progress)?;
+    for (i, &count) in threads.iter().enumerate() {
+        let outcome = session.measure(count, threads.len() - 1 - i, progress)?;
         rows.extend(outcome.rows);
-        skipped.extend(outcome.skipped.into_iter().map(|label| Skipped { label, threads }));
+        skipped.extend(outcome.skipped.into_iter().map(|label| Skipped { label, threads: count }));
         let names = session.entrants.iter().map(|entrant| entrant.name.clone());
         contestants = names.zip(outcome.libraries).map(|(name, library)| Contestant { name, library }).collect();
     }

@@ -38,11 +38,17 @@ const TURN: (f64, f64) = (0.004, 0.03);
 const PEAK_SECONDS: f64 = 0.055;
 
 impl AuditRun<'_> {
-    /// Measures with `threads` threads, the small products first, as long as there is time.
+    /// Measures with `threads` threads, the small products first, as long as there is time; the same follows with `later` other numbers of
+    /// threads.
     ///
     /// # Errors
     /// If a process cannot be started or the machine's peak cannot be measured.
-    pub(super) fn measure(&self, threads: usize, progress: &StatusLine) -> Result<MeasuredRows, CliError> {
+    pub(super) fn measure(
+        &self,
+        threads: usize,
+        later: usize,
+        progress: &StatusLine,
+    ) -> Result<MeasuredRows, CliError> {
         let settings = Settings {
             dtype: Dtype::F32,
             threads,
@@ -64,7 +70,7 @@ impl AuditRun<'_> {
                 continue;
             }
             let (number, total, what) = (i + 1, by_work.len(), label(&case.product));
-            let left = (self.seconds - watch.seconds()).ceil();
+            let left = (self.seconds * (later + 1) as f64 - watch.seconds()).ceil();
             let threads = counted(threads, "thread");
             progress.show(&format!("products with {threads}, {number} of {total}: {what}, up to {left} s left"));
             let measured = contest.measure_with_roofs(case.product)?;

@@ -6,6 +6,7 @@ use crate::status_line::StatusLine;
 use cke_perf::peers::{Contest, Dtype, Entrant, Settings, Subject, probe};
 use cke_report::audit::{OURS, UNITS, UnitRow};
 use cke_report::words::counted;
+use std::time::Instant;
 
 /// Seconds that a contestant runs in a round.
 const TURN: f64 = 0.03;
@@ -16,12 +17,13 @@ impl AuditRun<'_> {
     /// # Errors
     /// If a process cannot be started or a unit's peak cannot be measured.
     pub(super) fn measure_units(&self, threads: usize, progress: &StatusLine) -> Result<Vec<UnitRow>, CliError> {
-        let mut rows = Vec::new();
-        for (dtype, arithmetic) in UNITS {
+        let (mut rows, begun) = (Vec::new(), Instant::now());
+        for (i, (dtype, arithmetic)) in UNITS.into_iter().enumerate() {
             if self.machine.peaks.iter().all(|peak| peak.arithmetic != arithmetic) {
                 continue;
             }
-            progress.show(&format!("layers in {dtype} with {}", counted(threads, "thread")));
+            let step = format!("layers in {dtype} with {}", counted(threads, "thread"));
+            progress.show_step(&step, begun, i, UNITS.len());
             let settings = Settings { dtype, threads, rounds: self.rounds, seconds: TURN, ..Settings::default() };
             let mut contest = Contest::start(self.launcher, &self.with_products_of(dtype), settings)?;
             for &layer in self.unit_layers {

@@ -21,7 +21,7 @@ pub(crate) struct CompareArgs {
     /// New results; - is standard input
     #[arg(value_name = "NEW.json")]
     new: PathBuf,
-    /// Write one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }

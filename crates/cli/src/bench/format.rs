@@ -9,7 +9,7 @@ pub(super) struct FormatArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "md", value_parser = format())]
     output: Format,
-    /// Print JSON, as --output json does
+    /// Print one JSON value, as --output json does
     #[arg(long, conflicts_with = "output")]
     json: bool,
 }

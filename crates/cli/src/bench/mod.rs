@@ -9,12 +9,10 @@ mod measure;
 mod model;
 mod progress;
 mod report;
+mod rounds;
 
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::output::note;
-use cke_perf::busy::Busy;
-use cke_report::words::counted;
 
 /// Measures speed, compared with the machine's limits, and accuracy; compares results
 #[derive(Debug, clap::Args)]
@@ -46,26 +44,5 @@ pub(crate) fn run(args: BenchArgs, interrupt: &Interrupt) -> Result<(), CliError
         BenchCommand::Accuracy(args) => accuracy::run(args),
         BenchCommand::Compare(args) => compare::run(args),
         BenchCommand::GemmWorker => gemm::run_worker(),
-    }
-}
-
-/// Longest turn, seconds.
-const MAX_SECONDS: f64 = 60.0;
-
-/// Parses the length of a turn.
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0 && seconds <= MAX_SECONDS);
-    seconds.ok_or_else(|| format!("wanted a number above 0 and up to {MAX_SECONDS}"))
-}
-
-/// Says on standard error if other programs disturbed a measurement.
-fn note_busy(others: Option<Busy>) {
-    if let Some(Busy { share, cpus }) = others.filter(Busy::is_disturbing) {
-        note(&format!(
-            "warning: the machine was busy: other programs used {:.1} of {}, so rates are too low and noisy; stop them and \
-             measure again",
-            share * cpus as f64,
-            counted(cpus, "CPU"),
-        ));
     }
 }

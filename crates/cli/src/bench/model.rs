@@ -2,8 +2,8 @@
 
 use super::format::FormatArgs;
 use super::measure::ModelRun;
-use super::note_busy;
 use super::report::TestRow;
+use crate::busy::note_busy;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
@@ -11,6 +11,7 @@ use crate::numbers;
 use crate::output::{Output, note};
 use crate::threads::ThreadCountsArgs;
 use crate::workload::origin::OriginArgs;
+use crate::workload::run_args::RunArgs;
 use crate::workload::test_plan::{Wishes, tests};
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
@@ -74,19 +75,8 @@ pub(crate) struct ModelBenchArgs {
     depth: Vec<usize>,
     #[command(flatten)]
     threads: ThreadCountsArgs,
-    /// Repetitions of each test, 1 to 10000
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        default_value = "5",
-        value_parser = numbers::repetitions,
-    )]
-    repetitions: usize,
-    /// Compute the logits of every prompt position, not only of the last
-    #[arg(long)]
-    all_logits: bool,
+    #[command(flatten)]
+    run: RunArgs,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -100,6 +90,7 @@ Examples:
   cke bench model --synthetic bert-base -p 128 -b 1,8 -o csv > bert.csv";
 
 pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), CliError> {
+    let RunArgs { repetitions, all_logits } = args.run;
     let thread_counts = args.threads.counts()?;
     let origin = args.origin.open(thread_counts.iter().copied().max().unwrap_or(1), interrupt)?;
     let wishes = Wishes {
@@ -107,7 +98,7 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         generations: args.generate_tokens.as_deref(),
         batches: &args.batch,
         depths: &args.depth,
-        all_logits: args.all_logits,
+        all_logits,
     };
     let tests = tests(origin.config(), wishes)?;
     let runtime = args.origin.runtime(&origin)?;
@@ -120,8 +111,8 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         model: &model,
         numbers,
         tests: &tests,
-        all_logits: args.all_logits,
-        repetitions: args.repetitions,
+        all_logits,
+        repetitions,
         buffer_bytes: buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes),
     };
     let mut rows = Vec::with_capacity(thread_counts.len() * tests.len());
@@ -129,7 +120,7 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         let measured = session.measure(threads)?;
         note(&measured.ceiling.to_string());
         note_busy(measured.others);
-        let row = |outcome| TestRow::new(&subject, threads, args.all_logits, outcome, &measured);
+        let row = |outcome| TestRow::new(&subject, threads, all_logits, outcome, &measured);
         rows.extend(measured.outcomes.iter().map(row));
     }
     let text = render(&rows, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;

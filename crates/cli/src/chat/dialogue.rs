@@ -166,6 +166,9 @@ impl<'a> Dialogue<'a> {
         let watch = self.interrupt.watch();
         let (mut display, mut progress, mut read) = (Display::new(self.style), None, 0);
         let (output, mut written) = (&mut self.output, Ok(()));
+        // Of an answer that is printed when it is whole.
+        let most = self.session.max_tokens().min(self.session.context());
+        let answering = (self.style == Style::Json).then(|| Progress::of_answer(most));
         let mut listen = |event: Event<'_>| {
             match event {
                 Event::Reading { done, total } => {
@@ -174,6 +177,7 @@ impl<'a> Dialogue<'a> {
                 }
                 Event::Token(pieces) => {
                     progress = None;
+                    answering.iter().for_each(|bar| bar.add(1));
                     if written.is_ok() {
                         written = display.show(pieces, output);
                     }
@@ -186,7 +190,7 @@ impl<'a> Dialogue<'a> {
             Task::Question(question) => self.session.ask(question, &mut listen),
             Task::Again => self.session.regenerate(&mut listen),
         };
-        drop(progress);
+        drop((progress, answering));
         watch.take_request();
         written?;
         // An answer without a text is a line, too, and an error begins one.

@@ -14,6 +14,7 @@ use self::smoke::Smoke;
 use crate::error::CliError;
 use crate::model::ModelArgs;
 use crate::output::{Output, note};
+use crate::status_line::StatusLine;
 use cke_perf::report::format_bytes;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -85,7 +86,10 @@ pub(crate) fn run(args: DeployArgs) -> Result<(), CliError> {
     let seconds = started.elapsed().as_secs_f64();
     say(&format!("{} copied in {seconds:.1} s, cke from {}", format_bytes(needed), program.source));
 
+    let status = StatusLine::new();
+    status.show(&format!("running cke on {}", args.host));
     let smoke = Smoke::test(&remote, &args.dir, model.as_ref())?;
+    drop(status);
     let report = Report {
         host: &args.host,
         directory: &board.directory,

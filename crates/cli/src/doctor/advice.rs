@@ -1,18 +1,24 @@
 //! What keeps this machine from its speed, and what to do about it.
 
-use super::DefaultThreads;
+use super::UsedThreads;
 use cke_perf::host::Host;
 
 /// Memory below which even small models may not fit.
 const LITTLE_MEMORY: u64 = 1 << 30;
 
-/// One sentence or two for each thing that is missing; none if all is well. `threads` is what commands use.
-pub(super) fn advice(machine: &Host, threads: &DefaultThreads, is_release_build: bool) -> Vec<String> {
+/// One sentence or two for each thing that is missing; none if all is well. `threads` is what commands use, `cke_isa` the value of that
+/// variable.
+pub(super) fn advice(
+    machine: &Host,
+    threads: &UsedThreads,
+    cke_isa: Option<&str>,
+    is_release_build: bool,
+) -> Vec<String> {
     let found = [
         build(is_release_build),
         capped_isa(machine),
         narrow_isa(machine),
-        amx(machine),
+        amx(machine, cke_isa == Some("amx")),
         single_cpu(machine),
         affinity(machine),
         quota(machine),
@@ -53,7 +59,7 @@ fn narrow_isa(machine: &Host) -> Option<String> {
     }
 }
 
-fn amx(machine: &Host) -> Option<String> {
+fn amx(machine: &Host, is_wanted: bool) -> Option<String> {
     let has_amx = |names: &[&str]| names.iter().any(|name| name.starts_with("amx_"));
     if has_amx(&machine.features) {
         return Some(
@@ -61,6 +67,15 @@ fn amx(machine: &Host) -> Option<String> {
              those of CKE_ISA=avx512."
                 .to_owned(),
         );
+    }
+    if is_wanted {
+        let why = match has_amx(&machine.unused_features) {
+            true => {
+                "Linux does not let this process use it (that takes kernel 5.16 or later, and a container whose seccomp profile allows arch_prctl)"
+            }
+            false => "this CPU has none, or the system hides it",
+        };
+        return Some(format!("CKE_ISA=amx has no effect: {why}. {} is in use.", machine.isa_used));
     }
     has_amx(&machine.unused_features).then(|| {
         "This CPU has AMX. It is not used, because its kernels have been tested in software only, not on hardware. \
@@ -74,7 +89,7 @@ fn single_cpu(machine: &Host) -> Option<String> {
     (machine.online_cpus? == 1).then(|| advice.to_owned())
 }
 
-fn few_threads(machine: &Host, threads: &DefaultThreads) -> Option<String> {
+fn few_threads(machine: &Host, threads: &UsedThreads) -> Option<String> {
     let (variable, count, usable) = (threads.variable?, threads.count, machine.usable_threads);
     (count < usable)
         .then(|| format!("{variable} leaves {} of {usable} threads unused: unset it for full speed.", usable - count))
@@ -147,22 +162,22 @@ mod tests {
     }
 
     /// What commands use if a variable says so.
-    fn threads(limit: Option<usize>) -> DefaultThreads {
-        DefaultThreads { count: limit.unwrap_or(8), variable: limit.map(|_| "OMP_NUM_THREADS") }
+    fn threads(limit: Option<usize>) -> UsedThreads {
+        UsedThreads { count: limit.unwrap_or(8), variable: limit.map(|_| "OMP_NUM_THREADS"), is_given: false }
     }
 
     fn only_advice(machine: &Host) -> String {
-        let lines = advice(machine, &threads(None), true);
+        let lines = advice(machine, &threads(None), None, true);
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines.into_iter().next().expect("one line")
     }
 
     #[test]
     fn advice_good_machine_is_none() {
-        assert!(advice(&machine(), &threads(Some(8)), true).is_empty());
+        assert!(advice(&machine(), &threads(Some(8)), None, true).is_empty());
         let unknown =
             Host { online_cpus: None, allowed_cpus: None, memory_available_bytes: None, huge_pages: None, ..machine() };
-        assert!(advice(&unknown, &threads(None), true).is_empty());
+        assert!(advice(&unknown, &threads(None), None, true).is_empty());
     }
 
     #[test]
@@ -190,13 +205,24 @@ mod tests {
     }
 
     #[test]
+    fn advice_amx_that_was_asked_for_in_vain_is_named() {
+        let asked = |machine: &Host| advice(machine, &threads(None), Some("amx"), true);
+        let none = asked(&machine());
+        assert_eq!(none, ["CKE_ISA=amx has no effect: this CPU has none, or the system hides it. avx512 is in use."]);
+        let forbidden = asked(&Host { unused_features: vec!["amx_int8"], ..machine() });
+        assert!(forbidden.len() == 1 && forbidden[0].contains("Linux does not let this process"), "{forbidden:?}");
+        let used = asked(&Host { features: vec!["avx512", "amx_int8"], ..machine() });
+        assert!(used.len() == 1 && used[0].starts_with("AMX is in use"), "{used:?}");
+    }
+
+    #[test]
     fn advice_debug_build_is_named() {
-        assert!(advice(&machine(), &threads(None), false)[0].contains("--release"));
+        assert!(advice(&machine(), &threads(None), None, false)[0].contains("--release"));
     }
 
     #[test]
     fn advice_fewer_threads_than_usable_are_named() {
-        let lines = advice(&machine(), &threads(Some(2)), true);
+        let lines = advice(&machine(), &threads(Some(2)), None, true);
         assert_eq!(lines, ["OMP_NUM_THREADS leaves 6 of 8 threads unused: unset it for full speed."]);
     }
 }

@@ -8,7 +8,7 @@ use self::kernels::{Family, KernelChoice, choices, families};
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::threads;
+use crate::threads::ThreadArgs;
 use cke_engine::error::Error;
 use cke_kernels::Cpu;
 use cke_kernels::cores::{THREAD_VARIABLES, threads_from_environment};
@@ -34,7 +34,9 @@ pub(crate) struct DoctorArgs {
     /// Skip measuring the multiply-add peak and the read bandwidth (about a second)
     #[arg(long)]
     no_measure: bool,
-    /// Print everything as one JSON object
+    #[command(flatten)]
+    threads: ThreadArgs,
+    /// Print one JSON object, with everything that --all shows
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +55,7 @@ const LEAST_BUFFER: usize = 64 << 20;
 const VARIABLES: [&str; 3] = ["CKE_ISA", "CKE_REQUIRE_ISA", "CKE_MODEL"];
 
 pub(crate) fn run(args: DoctorArgs) -> Result<(), CliError> {
-    let report = Report::new(!args.no_measure)?;
+    let report = Report::new(&args.threads, !args.no_measure)?;
     let mut output = Output::new();
     if args.json {
         output.json(&report)?;
@@ -71,7 +73,7 @@ struct Report {
     release_build: bool,
     /// Those of [`VARIABLES`] and [`THREAD_VARIABLES`] that are set.
     environment: BTreeMap<&'static str, String>,
-    threads: DefaultThreads,
+    threads: UsedThreads,
     machine: Host,
     kernels: Vec<KernelChoice>,
     families: Vec<Family>,
@@ -80,18 +82,21 @@ struct Report {
     advice: Vec<String>,
 }
 
-/// The number of threads that commands use without `--threads`.
+/// The number of threads that commands use with these flags and in this environment.
 #[derive(Debug, Serialize)]
-struct DefaultThreads {
+struct UsedThreads {
     count: usize,
-    /// The variable that says so; `None` if it is one for each core that the process may use.
+    /// The variable that says so; `None` if the flag does, or if it is one for each core that the process may use.
     variable: Option<&'static str>,
+    #[serde(skip)]
+    is_given: bool,
 }
 
-impl DefaultThreads {
-    fn of_environment() -> Result<DefaultThreads, CliError> {
-        let count = threads::default_count()?;
-        Ok(DefaultThreads { count, variable: threads_from_environment().map(|limit| limit.variable) })
+impl UsedThreads {
+    fn new(args: &ThreadArgs) -> Result<UsedThreads, CliError> {
+        let (count, is_given) = (args.count()?, args.is_given());
+        let variable = threads_from_environment().map(|limit| limit.variable).filter(|_| !is_given);
+        Ok(UsedThreads { count, variable, is_given })
     }
 
     fn table(&self) -> Table {
@@ -101,7 +106,11 @@ impl DefaultThreads {
     }
 
     fn source(&self) -> &'static str {
-        self.variable.unwrap_or("the cores available to the process")
+        match self.variable {
+            Some(variable) => variable,
+            None if self.is_given => "--threads",
+            None => "the cores available to the process",
+        }
     }
 }
 
@@ -115,21 +124,17 @@ struct Measurement {
 }
 
 impl Report {
-    fn new(has_measurements: bool) -> Result<Report, CliError> {
-        let threads = DefaultThreads::of_environment()?;
+    fn new(threads: &ThreadArgs, has_measurements: bool) -> Result<Report, CliError> {
+        let threads = UsedThreads::new(threads)?;
         let cpu = Cpu::host().map_err(Error::from)?;
         let machine = Host::detect(cpu);
         let set = |name| Some((name, std::env::var_os(name)?.to_string_lossy().into_owned()));
         let release_build = !cfg!(debug_assertions);
+        let variables = VARIABLES.into_iter().chain(THREAD_VARIABLES).filter_map(set);
+        let environment: BTreeMap<_, _> = variables.filter(|(_, value)| !value.is_empty()).collect();
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
             release_build,
-            environment: VARIABLES
-                .into_iter()
-                .chain(THREAD_VARIABLES)
-                .filter_map(set)
-                .filter(|(_, value)| !value.is_empty())
-                .collect(),
             kernels: [
                 choices::<F32>(cpu),
                 choices::<Bf16>(cpu),
@@ -142,7 +147,8 @@ impl Report {
             .collect(),
             families: families(cpu).map_err(Error::from)?,
             measured: has_measurements.then(|| measure(cpu, &machine, threads.count)).transpose()?,
-            advice: advice(&machine, &threads, release_build),
+            advice: advice(&machine, &threads, environment.get("CKE_ISA").map(String::as_str), release_build),
+            environment,
             threads,
             machine,
         })

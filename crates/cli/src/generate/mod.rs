@@ -6,7 +6,7 @@ mod prompt;
 mod report;
 
 use self::continuation::Continuation;
-use self::decode::decode;
+use self::decode::{Shown, decode};
 use self::prompt::{Prompt, PromptArgs};
 use self::report::Report;
 use crate::environment::command_help;
@@ -105,15 +105,18 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet {
         model.info.print_notices(true);
     }
-    let mut session = GenerateRun { args: &args, model: &model, output: Output::new(), work: GenerateTimes::default() };
+    let progress = Progress::of_generation(args.tokens_at_most(&tokens, &model.info));
+    let (output, work) = (Output::new(), GenerateTimes::default());
+    let mut session = GenerateRun { args: &args, model: &model, output, work };
     let mut outcome = Ok(());
     for (first, prompts) in (0..).step_by(args.batch_size).zip(prompts.chunks(args.batch_size)) {
         let tokens = &tokens[first..first + prompts.len()];
-        outcome = session.run_group(first, prompts, tokens, interrupt);
+        outcome = session.run_group(first, prompts, tokens, &progress, interrupt);
         if outcome.is_err() {
             break;
         }
     }
+    drop(progress);
     if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
         print_summary(&model, &session.work, args.sampling.seed);
     }
@@ -132,6 +135,13 @@ impl GenerateArgs {
         let remedy =
             if self.prompt.is_list() { "a smaller --batch-size or --max-tokens" } else { "a smaller --max-tokens" };
         Texts { logits: largest.len(), lengths: largest, is_shown: false, remedy: Some(remedy) }
+    }
+
+    /// Tokens that are read and generated for some prompts if no continuation ends early.
+    fn tokens_at_most(&self, prompts: &[Vec<u32>], model: &ModelInfo) -> u64 {
+        let limits = Limits::new(self.max_tokens, &model.generation, MAX_TOKENS);
+        let context = if self.sliding_window { usize::MAX } else { model.context };
+        prompts.iter().fold(0u64, |sum, prompt| sum.saturating_add(limits.length(prompt.len()).min(context) as u64))
     }
 }
 
@@ -160,13 +170,26 @@ struct GenerateRun<'a> {
     work: GenerateTimes,
 }
 
+/// What came of prompts that were continued together.
+struct Group<'g> {
+    /// The number of the first among all prompts.
+    first: usize,
+    prompts: &'g [Prompt],
+    tokens: &'g [Vec<u32>],
+    batch: &'g Batch<'g>,
+    continuations: &'g [Continuation<'g>],
+    work: GenerateTimes,
+}
+
 impl GenerateRun<'_> {
-    /// Continues some prompts together, the first of which is number `first` of all, and prints the results.
+    /// Continues some prompts together, the first of which is number `first` of all, and prints the results. `progress` is that of all
+    /// prompts, and shown unless the text is as it grows.
     fn run_group(
         &mut self,
         first: usize,
         prompts: &[Prompt],
         tokens: &[Vec<u32>],
+        progress: &Progress,
         interrupt: &Interrupt,
     ) -> Result<(), CliError> {
         let (model, args) = (self.model, self.args);
@@ -175,18 +198,29 @@ impl GenerateRun<'_> {
         let new = |_| Continuation::new(model.info.tokenizer.as_ref(), &stops);
         let mut continuations = prompts.iter().map(new).collect::<Result<Vec<_>, _>>()?;
 
-        let is_streaming = !args.json && !args.prompt.is_list();
-        if is_streaming {
+        let work = if args.json || args.prompt.is_list() {
+            let work = decode(&mut batch, &mut continuations, Shown::Tokens(progress), interrupt, &mut |_| Ok(()))?;
+            let done = (work.prompt_tokens + work.generated) as u64;
+            progress.add(args.tokens_at_most(tokens, &model.info).saturating_sub(done));
+            work
+        } else {
             self.write(&self.opening(&prompts[0])?)?;
-        }
-        // A bar would take the line of an echo.
-        let reading = (!args.echo).then(|| Progress::of_tokens(tokens.iter().map(Vec::len).sum()));
-        let work = decode(&mut batch, &mut continuations, reading, interrupt, &mut |text| {
-            if is_streaming { self.write(text) } else { Ok(()) }
-        })?;
+            let shown = Shown::Text((!args.echo).then(|| Progress::of_tokens(tokens.iter().map(Vec::len).sum())));
+            decode(&mut batch, &mut continuations, shown, interrupt, &mut |text| self.write(text))?
+        };
         self.work.add(&work);
+        let group = Group { first, prompts, tokens, batch: &batch, continuations: &continuations, work };
+        progress.aside(|| self.print(&group))?;
+        let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());
+        if is_interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Prints the results of a group, as far as they have not been.
+    fn print(&mut self, group: &Group<'_>) -> Result<(), CliError> {
+        let (model, args) = (self.model, self.args);
+        let &Group { first, prompts, tokens, batch, continuations, work } = group;
         for (i, continuation) in continuations.iter().enumerate() {
-            let (prompt, finish) = (&prompts[i], finish(&batch, i, continuation));
+            let (prompt, finish) = (&prompts[i], finish(batch, i, continuation));
             if args.json {
                 let report = Report {
                     prompt: prompt.text(),
@@ -210,8 +244,7 @@ impl GenerateRun<'_> {
                 ));
             }
         }
-        let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());
-        if is_interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+        Ok(())
     }
 
     /// How to generate, for a group of prompts whose first is number `first`.

@@ -145,12 +145,13 @@ impl RopeReport {
 }
 
 impl std::fmt::Display for RopeReport {
-    /// `theta 500000, 64 columns of a head, llama3 × 8 beyond 8192 positions`
+    /// `theta 500000, 64 columns of a head, llama3 × 8 beyond 8192 positions` or `theta 10000, 64 columns of a head, not scaled`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let RopeReport { theta, columns, scaling, factor, original_positions } = self;
         write!(f, "theta {theta}, {columns} columns of a head")?;
-        if *scaling != "none" {
-            write!(f, ", {scaling}")?;
+        match *scaling {
+            "none" => f.write_str(", not scaled")?,
+            scaling => write!(f, ", {scaling}")?,
         }
         if let Some(factor) = factor {
             write!(f, " × {factor}")?;

@@ -142,6 +142,8 @@ struct ConfigReport {
     head_dim: usize,
     inner: usize,
     activation: &'static str,
+    /// How it knows the order of tokens: by `learned` vectors that are added to those of tokens, or by `rotary` embeddings.
+    positions: &'static str,
     /// `None` for an architecture without an output projection.
     tied_embeddings: Option<bool>,
 }
@@ -275,6 +277,7 @@ impl<'a> Report<'a> {
             head_dim,
             inner,
             activation,
+            positions,
             tied_embeddings,
         } = self.config;
         let mut facts = vec![
@@ -287,6 +290,10 @@ impl<'a> Report<'a> {
             ("heads", heads_of(heads, key_heads, head_dim)),
             ("feed-forward", format!("{inner}, {activation}")),
         ];
+        // Rotary ones have facts of their own.
+        if self.decoder.is_none() {
+            facts.push(("positions", format!("{positions}, a vector for each")));
+        }
         if let Some(tied) = tied_embeddings {
             facts.push(("output projection", if tied { "the token embedding" } else { "of its own" }.to_owned()));
         }
@@ -352,6 +359,7 @@ impl ConfigReport {
             head_dim,
             inner,
             activation: activation.name(),
+            positions: if matches!(config, ModelConfig::Decoder(_)) { "rotary" } else { "learned" },
             tied_embeddings,
         }
     }
@@ -425,6 +433,7 @@ fn meaning(name: &str) -> &'static str {
         "layers" => "steps that each token goes through",
         "heads" => "parallel parts of attention, and the numbers of each",
         "feed-forward" => "width inside a layer, and its activation",
+        "positions" => "how it knows the order of tokens",
         "output projection" => "maps the last layer to tokens",
         "norms" => "keep numbers in range between layers",
         "rope" => "rotation of queries and keys by position",

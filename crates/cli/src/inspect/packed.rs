@@ -1,7 +1,8 @@
 //! What a packed file is.
 
+use crate::progress::Progress;
 use cke_engine::bundle::Weights;
-use cke_engine::formats::packed_file::{PackedFile, VERSION};
+use cke_engine::formats::packed_file::{EntryInfo, PackedFile, VERSION};
 use serde::Serialize;
 use std::fmt;
 
@@ -21,8 +22,13 @@ impl<'a> PackedReport<'a> {
     /// Reads every entry of a packed file; `None` for other weights.
     pub(super) fn new(weights: &'a Weights) -> Option<PackedReport<'a>> {
         let Weights::Packed(file) = weights else { return None };
-        let is_damaged = |name: &&str| file.verify(name).is_err();
-        let damaged = PackedFile::infos(file).map(|info| info.name).filter(is_damaged).collect();
+        let progress = Progress::of_checksums(file.infos().map(|info| info.bytes as u64).sum());
+        let is_damaged = |info: &EntryInfo<'_>| {
+            let is_damaged = file.verify(info.name).is_err();
+            progress.add(info.bytes as u64);
+            is_damaged
+        };
+        let damaged = PackedFile::infos(file).filter(is_damaged).map(|info| info.name).collect();
         Some(PackedReport {
             version: VERSION,
             dtype: file.weight_format().name(),

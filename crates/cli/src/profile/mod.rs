@@ -2,7 +2,8 @@
 
 mod record;
 
-use self::record::ProfileRun;
+use self::record::{Measured, ProfileRun};
+use crate::busy::note_busy;
 use crate::date;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -12,6 +13,7 @@ use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::threads::ThreadArgs;
 use crate::workload::origin::OriginArgs;
+use crate::workload::run_args::RunArgs;
 use crate::workload::test_plan::{Test, Wishes, tests};
 use cke_engine::config::ModelConfig;
 use cke_perf::bandwidth::buffer_bytes;
@@ -49,20 +51,9 @@ pub(crate) struct ProfileArgs {
     batch: usize,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Repetitions, of which the fastest counts, 1 to 10000
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        default_value = "5",
-        value_parser = numbers::repetitions,
-    )]
-    repetitions: usize,
-    /// Compute the logits of every prompt position, not only of the last
-    #[arg(long)]
-    all_logits: bool,
-    /// Write JSON instead of the table: every operation of every layer, with the work of each thread
+    #[command(flatten)]
+    run: RunArgs,
+    /// Print one JSON object instead of the table, with every operation of every layer and the work of each thread
     #[arg(long)]
     json: bool,
     /// Write a timeline for Perfetto or chrome://tracing to FILE
@@ -99,12 +90,13 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         model: &model,
         numbers,
         tests: &tests,
-        all_logits: args.all_logits,
-        repetitions: args.repetitions,
+        all_logits: args.run.all_logits,
+        repetitions: args.run.repetitions,
         threads,
         buffer_bytes: buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes),
     };
-    let (roofline, recordings) = session.measure()?;
+    let Measured { roofline, recordings, others } = session.measure()?;
+    note_busy(others);
     let about = About {
         cke_version: env!("CARGO_PKG_VERSION"),
         release_build: !cfg!(debug_assertions),
@@ -112,7 +104,7 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         cpu: host.cpu,
         subject,
         threads,
-        repetitions: args.repetitions,
+        repetitions: args.run.repetitions,
     };
     let report = Report::new(about, roofline, &recordings);
     let mut output = Output::new();
@@ -134,7 +126,7 @@ impl ProfileArgs {
             generations: Some(&[self.generate_tokens.unwrap_or(usual_generation)]),
             batches: &[self.batch],
             depths: &[0],
-            all_logits: self.all_logits,
+            all_logits: self.run.all_logits,
         };
         tests(config, wishes)
     }

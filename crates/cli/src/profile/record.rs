@@ -9,6 +9,7 @@ use crate::workload::{Model, Workload};
 use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
+use cke_perf::busy::{Busy, BusyWatch};
 use cke_perf::roofline::Roofline;
 use cke_perf::stats::Ratio;
 use cke_report::profile::{Interval, Kind, PhaseKind, RecordedOperation, Recording, Shape};
@@ -29,6 +30,15 @@ pub(super) struct ProfileRun<'a> {
     pub(super) buffer_bytes: usize,
 }
 
+/// What came of all tests.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) roofline: Roofline,
+    pub(super) recordings: Vec<Recording>,
+    /// What other programs took of the machine meanwhile; `None` if that is not known.
+    pub(super) others: Option<Busy>,
+}
+
 /// One test: its fastest repetition, and how long all took.
 #[derive(Clone, Debug)]
 struct Repetitions {
@@ -45,11 +55,11 @@ impl ProfileRun<'_> {
     ///
     /// # Errors
     /// If the model fails, or threads cannot be started or memory cannot be allocated.
-    pub(super) fn measure(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
+    pub(super) fn measure(&self) -> Result<Measured, CliError> {
         on_measuring_thread(self.threads, || self.measure_here())
     }
 
-    fn measure_here(&self) -> Result<(Roofline, Vec<Recording>), CliError> {
+    fn measure_here(&self) -> Result<Measured, CliError> {
         let runtimes = Runtimes::new(self.threads)?;
         let cpu = runtimes.plain.cpu();
         let (mut ceiling, status) =
@@ -65,6 +75,7 @@ impl ProfileRun<'_> {
             runtimes.run(test, workload.as_mut(), Order::PlainFirst)?;
             turns.push((test, workload, None));
         }
+        let watch = BusyWatch::start();
         for repetition in 1..=self.repetitions {
             ceiling.measure()?;
             // The ceilings leave the caches full of their own data: neither way may always come first.
@@ -79,10 +90,11 @@ impl ProfileRun<'_> {
                 });
             }
         }
+        let others = watch.others();
         let MachineCeiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
         let all = turns.into_iter().filter_map(|(_, _, repetitions)| repetitions);
         let recordings = all.map(|repetitions| repetitions.recording(self.logits(repetitions.test))).collect();
-        Ok((Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings))
+        Ok(Measured { roofline: Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings, others })
     }
 }
 

@@ -6,6 +6,7 @@ mod causal;
 pub(crate) mod ceiling;
 pub(crate) mod measuring_thread;
 pub(crate) mod origin;
+pub(crate) mod run_args;
 pub(crate) mod test_plan;
 
 use self::bert::BertWorkload;
@@ -13,14 +14,17 @@ use self::causal::CausalWorkload;
 use self::test_plan::Test;
 use crate::error::CliError;
 use crate::model::{load_bert, load_causal_model};
+use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
 use cke_engine::config::ModelConfig;
 use cke_engine::error::Error;
 use cke_engine::kernel_names::KernelNames;
+use cke_engine::memory::{MemoryEstimate, Run};
 use cke_engine::models::bert::Bert;
 use cke_engine::models::causal::CausalModel;
 use cke_engine::models::random_causal_model;
 use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
 use cke_perf::clock::Stopwatch;
 use std::sync::Arc;
 
@@ -76,10 +80,13 @@ impl Model {
     /// # Errors
     /// If memory cannot be allocated.
     pub(crate) fn random(config: &ModelConfig, runtime: &Runtime) -> Result<Model, CliError> {
-        Ok(match config {
-            ModelConfig::Bert(config) => Model::Bert(Box::new(Bert::random(config, SEED, runtime)?)),
-            config => Model::Causal(random_causal_model(config, SEED, runtime)?),
-        })
+        if let ModelConfig::Bert(config) = config {
+            return Ok(Model::Bert(Box::new(Bert::random(config, SEED, runtime)?)));
+        }
+        let (cpu, kv) = (runtime.cpu(), runtime.kv_dtype());
+        let in_f32 = Run { cpu, threads: 1, weights: WeightFormat::F32, kv, lengths: &[1], logits: 1 };
+        let progress = Progress::of_random_weights(MemoryEstimate::new(config, in_f32)?.weights as u64);
+        Ok(Model::Causal(random_causal_model(config, SEED, runtime, &|bytes| progress.add(bytes))?))
     }
 
     /// Bytes of the weights as they are held.

@@ -137,6 +137,9 @@ impl Origin {
             return Ok(());
         }
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
-        Err(CliError::Failed(format!("the tests need about {wanted} of memory, found {available} available")))
+        Err(CliError::Failed(format!(
+            "the tests need about {wanted} of memory, found {available} available: choose shorter or smaller tests, or a --dtype of \
+             fewer bits"
+        )))
     }
 }

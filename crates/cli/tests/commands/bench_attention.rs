@@ -1,6 +1,6 @@
 //! `cke bench attention`. Nothing here depends on how fast the machine is.
 
-use crate::support::{Outcome, arg, cke, file, keys};
+use crate::support::{Outcome, arg, cke, file, keys, with_one_thread};
 use serde_json::Value;
 
 const KEYS: [&str; 19] = [
@@ -26,8 +26,10 @@ const KEYS: [&str; 19] = [
 ];
 
 fn bench(flags: &[&str]) -> Outcome {
-    cke(&[&["bench", "attention", "--rounds", "2", "--secs", "0.001", "--heads", "4", "--head-size", "16"], flags]
-        .concat())
+    with_one_thread(
+        &[&["bench", "attention", "--rounds", "2", "--secs", "0.001", "--heads", "4", "--head-size", "16"], flags]
+            .concat(),
+    )
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn bench_attention_results_are_compared() {
 
 #[test]
 fn bench_attention_sizes_that_do_not_match_are_misuse() {
-    bench(&["--key-heads", "3"]).failure(2, &["key heads"]);
+    bench(&["--key-heads", "3"]).failure(2, &["--key-heads 3", "a divisor of the 4 query heads"]);
     bench(&["-p", "0"]).failure(2, &["--positions"]);
     bench(&["--kv", "int4"]).failure(2, &["--kv"]);
     let endless = ["--heads", "4000000000", "--head-size", "4000000000"];

@@ -1,6 +1,6 @@
 //! `cke bench gemm`. Nothing here depends on how fast the machine is.
 
-use crate::support::{Outcome, arg, cke, command, file, keys, run};
+use crate::support::{Outcome, arg, cke, command, file, keys, run, with_one_thread};
 use crate::toy_library::toy;
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 const QUICK: [&str; 6] = ["bench", "gemm", "--rounds", "1", "--secs", "0.001"];
 
 fn bench(flags: &[&str]) -> Outcome {
-    cke(&[&QUICK, flags].concat())
+    with_one_thread(&[&QUICK, flags].concat())
 }
 
 /// As [`bench`] against the toy library with a fault.
 fn bench_faulty(fault: &str, flags: &[&str]) -> Outcome {
     let library = toy("cblas");
     let mut command = command(&[&QUICK, flags, &["--against", &library]].concat());
-    command.env("TOY_BLAS", fault);
+    command.env("CKE_NUM_THREADS", "1").env("TOY_BLAS", fault);
     run(command, b"")
 }
 

@@ -1,6 +1,6 @@
 //! `cke bench gemm --random`. Nothing here depends on how fast the machine is.
 
-use crate::support::{Outcome, arg, cke};
+use crate::support::{Outcome, arg, cke, with_one_thread};
 use crate::toy_library::toy;
 use serde_json::Value;
 use std::fs;
@@ -9,7 +9,7 @@ use std::fs;
 const QUICK: [&str; 8] = ["bench", "gemm", "--rounds", "1", "--secs", "0.001", "--random", "2"];
 
 fn bench(flags: &[&str]) -> Outcome {
-    cke(&[&QUICK, flags].concat())
+    with_one_thread(&[&QUICK, flags].concat())
 }
 
 fn points(report: &Value) -> Vec<Value> {

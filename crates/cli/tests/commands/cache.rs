@@ -87,7 +87,10 @@ fn place_that_cannot_be_written_and_f32_are_said_and_the_run_goes_on() {
     assert_eq!(names(model.path()), before);
     fs::create_dir(model.path().join("model.int8.cke")).unwrap();
     let beside = generate(model.path(), &["--dtype", "int8"]);
-    assert!(beside.success().len() > 1 && beside.stderr.contains("model.int8.cke: is a directory"), "{beside:?}");
+    assert!(
+        beside.success().len() > 1 && beside.stderr.contains("model.int8.cke: cannot be written: is a directory"),
+        "{beside:?}"
+    );
     assert_eq!(names(model.path()).len(), before.len() + 1);
     generate(Path::new("no/model"), &["--dtype", "int8"]).failure(1, &["no/model"]);
 }

@@ -88,6 +88,27 @@ fn doctor_capped_isa_is_shown_and_advised_against() {
 }
 
 #[test]
+fn doctor_threads_are_those_of_the_flag() {
+    let mut limited = command(&["doctor", "--no-measure", "--threads", "1", "--json"]);
+    limited.env("CKE_NUM_THREADS", "7");
+    let report = run(limited, b"").json();
+    assert_eq!(report["threads"], serde_json::json!({ "count": 1, "variable": null }));
+    assert!(!report["advice"].to_string().contains("unset it"), "{report}");
+    assert!(cke(&["doctor", "--no-measure", "-t", "1"]).success().contains("1, from --threads"));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn doctor_says_whether_amx_that_was_asked_for_is_in_use() {
+    let mut command = command(&["doctor", "--no-measure", "--json"]);
+    command.env("CKE_ISA", "amx").env_remove("CKE_REQUIRE_ISA");
+    let report = run(command, b"").json();
+    let is_in_use = report["machine"]["features"].to_string().contains("amx");
+    let expected = if is_in_use { "AMX is in use" } else { "CKE_ISA=amx has no effect" };
+    assert!(report["advice"].to_string().contains(expected), "{report}");
+}
+
+#[test]
 fn doctor_unknown_isa_is_an_error() {
     let mut command = command(&["doctor"]);
     command.env("CKE_ISA", "sse9");

@@ -101,14 +101,15 @@ fn environment_variables_stand_for_flags_and_are_checked() {
     assert!(outcome.stderr.contains("3 threads"), "{outcome:?}");
     with("CKE_NUM_THREADS", "0").failure(2, &["CKE_NUM_THREADS", "--threads", "from 1 to 1024"]);
     with("CKE_ISA", "sse9").failure(1, &["CKE_ISA", "sse9", cke_kernels::Isa::NAMES]);
-    with("CKE_REQUIRE_ISA", "mmx").failure(1, &["CKE_REQUIRE_ISA", "mmx"]);
+    with("CKE_REQUIRE_ISA", "mmx").failure(1, &["CKE_REQUIRE_ISA", "mmx", cke_kernels::Isa::SETTINGS]);
     assert!(with("CKE_ISA", "scalar").stderr.contains("scalar") || std::env::var("CKE_REQUIRE_ISA").is_ok());
 }
 
 #[test]
 fn help_names_flags_and_environment() {
+    let settings = format!("CKE_REQUIRE_ISA  {}", cke_kernels::Isa::SETTINGS);
     for (args, parts) in [
-        (&["--help"][..], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "CKE_REQUIRE_ISA", "130"][..]),
+        (&["--help"][..], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", &settings, "130"][..]),
         (&["generate", "--help"], &["CKE_MODEL", "CKE_NUM_THREADS", "CKE_ISA", "Examples:", "--tokens-file"]),
         (&["chat", "--help"], &["CKE_MODEL", "CKE_ISA", "Examples:", "--drop-oldest", "reused_tokens", "backslash"]),
         (&["eval", "--help"], &["CKE_MODEL", "CKE_REQUIRE_ISA", "Examples:", "per_token"]),
@@ -137,20 +138,26 @@ fn flags_of_several_commands_mean_the_same_everywhere() {
         &["bench", "model"],
         &["profile"],
     ];
-    let others: [&[&str]; 5] =
-        [&["bench", "gemm"], &["bench", "accuracy"], &["bench", "compare"], &["audit"], &["doctor"]];
+    let others: [&[&str]; 6] = [
+        &["bench", "gemm"],
+        &["bench", "attention"],
+        &["bench", "accuracy"],
+        &["bench", "compare"],
+        &["audit"],
+        &["doctor"],
+    ];
     for command in models.into_iter().chain(others) {
         let outcome = cke(&[command, &["-h"]].concat());
         let help = outcome.success();
         // A switch, without a value of its own.
-        if command[0] != "quantize" {
-            let json = flag_line(help, "--json").unwrap_or_else(|| panic!("no --json in {command:?}"));
-            assert!(json.starts_with("--json  ") || json == "--json", "{command:?}: {json}");
-        }
+        let json = flag_line(help, "--json").unwrap_or_else(|| panic!("no --json in {command:?}"));
+        assert!(json.starts_with("--json  ") || json == "--json", "{command:?}: {json}");
         let is_model = models.contains(&command);
         assert_eq!(flag_line(help, "-m, --model <MODEL>").is_some(), is_model, "{command:?}");
         assert!(!is_model || flag_line(help, "--dtype <TYPE>").is_some(), "{command:?}");
-        assert!(!is_model || flag_line(help, "-t, --threads <N").is_some(), "{command:?}");
+        // The same words about the default, too.
+        let threads = ["-t, --threads <N>", "-t, --threads <N,…>"].iter().find_map(|flag| flag_line(help, flag));
+        assert_eq!(threads.is_some(), command != ["bench", "compare"], "{command:?}");
     }
 }
 

@@ -48,7 +48,7 @@ fn inspect_gpt2_json_has_every_fact() {
     assert_eq!(
         report["config"],
         json!({ "vocabulary": 300, "context": 40, "width": 39, "layers": 2, "heads": 3, "key_heads": 3, "head_dim": 13, "inner": 156,
-                "activation": "gelu (tanh)", "tied_embeddings": true })
+                "activation": "gelu (tanh)", "positions": "learned", "tied_embeddings": true })
     );
 }
 
@@ -110,7 +110,10 @@ fn inspect_text_shares_lines_between_layers_unless_all_are_wanted() {
 #[test]
 fn inspect_model_without_tokenizer_says_so() {
     let model = Gpt2::default().write().expect("a directory");
-    assert!(inspect(&model, &[]).success().to_owned().contains("none: text needs one"));
+    let text = inspect(&model, &[]).success().to_owned();
+    for part in ["none: text needs one", "learned, a vector for each", "how it knows the order of tokens"] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
     let report = inspect(&model, &["--json"]).json();
     assert_eq!(report["tokenizer"], json!({ "kind": null, "vocabulary": null, "error": null }));
 }
@@ -134,11 +137,16 @@ fn inspect_decoder_shows_its_parts_and_the_chat_template() {
     let rope = json!({ "theta": 1e4, "columns": 6, "scaling": "none", "factor": null, "original_positions": null });
     assert_eq!(decoder["ropes"], json!([rope]));
     assert_eq!(decoder["layers"], json!([{ "count": 2, "window": null, "rope": 0 }]));
-    assert_eq!(report["chat_template"]["text"], Llama::CHAT_ML);
+    assert_eq!(
+        (&report["chat_template"]["text"], &report["config"]["positions"]),
+        (&json!(Llama::CHAT_ML), &json!("rotary"))
+    );
     let text = inspect(&model, &[]).success().to_owned();
-    for part in
-        ["6 of 6, 2 key heads", "theta 10000, 6 columns of a head, all layers", "tokenizer_config.json, 8 lines"]
-    {
+    for part in [
+        "6 of 6, 2 key heads",
+        "theta 10000, 6 columns of a head, not scaled, all layers",
+        "tokenizer_config.json, 8 lines",
+    ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     assert_eq!(inspect(&model, &["--chat-template"]).success(), format!("{}\n", Llama::CHAT_ML));

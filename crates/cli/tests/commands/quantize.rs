@@ -1,6 +1,6 @@
 //! `cke quantize`, and its files with the other commands.
 
-use crate::support::{arg, byte_gpt2, cke, command, file, golden, wait};
+use crate::support::{arg, byte_gpt2, cke, command, file, golden, keys, wait};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -39,6 +39,15 @@ fn quantize_makes_a_file_that_every_command_takes_for_a_model() {
         let outcome = cke(&[&args[..], &["-m", arg(&path), "-p", "4", "-g", "2", "-r", "1", "-t", "1"]].concat());
         assert!(outcome.success().contains("int8"), "{outcome:?}");
     }
+}
+
+#[test]
+fn quantize_json_says_what_was_written() {
+    let (gpt2, (_dir, path)) = (byte_gpt2(), place());
+    let report = cke(&["quantize", arg(gpt2.path()), "-o", arg(&path), "--json"]).json();
+    assert_eq!(keys(&report), ["bytes", "dtype", "file", "model", "seconds"]);
+    assert_eq!((&report["file"], &report["dtype"]), (&arg(&path).into(), &"int8".into()));
+    assert_eq!(report["bytes"], fs::metadata(&path).expect("the file").len());
 }
 
 #[test]

@@ -66,6 +66,13 @@ pub(crate) fn cke<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Outcome {
     run(command(args), b"")
 }
 
+/// As [`cke`], with one thread unless a flag says otherwise.
+pub(crate) fn with_one_thread(args: &[&str]) -> Outcome {
+    let mut command = command(args);
+    command.env("CKE_NUM_THREADS", "1");
+    run(command, b"")
+}
+
 /// Runs a command with these bytes on standard input.
 pub(crate) fn run(mut command: Command, stdin: &[u8]) -> Outcome {
     let mut child =

@@ -1,4 +1,4 @@
-//! A chat with a model, turn after turn.
+//! A chat with a model, turn after turn: [`ChatSession::new`], then [`ChatSession::ask`] for each question.
 
 mod answer;
 mod prompt;
@@ -217,6 +217,11 @@ impl<'m> ChatSession<'m> {
     /// Tokens in the cache.
     pub fn cached_tokens(&self) -> usize {
         self.cached.len()
+    }
+
+    /// Tokens of an answer at most.
+    pub fn max_tokens(&self) -> usize {
+        self.options.max_tokens
     }
 
     /// Positions of the cache.

@@ -62,9 +62,13 @@ pub fn load(
 /// # Errors
 /// Fails if an allocation fails.
 pub fn random(config: &Gpt2Config, seed: u64, runtime: &Runtime) -> Result<Decoder, Error> {
-    let source = Source::random(seed);
+    random_from(&Source::random(seed), config, runtime)
+}
+
+/// As [`random`], of a source of random numbers.
+pub(super) fn random_from(source: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Decoder, Error> {
     let head = if config.tie_word_embeddings { TOKEN_TABLE } else { HEAD };
-    build(&source, (&source, head), config, runtime)
+    build(source, (source, head), config, runtime)
 }
 
 /// Loads the weights of a checkpoint or of a packed file.

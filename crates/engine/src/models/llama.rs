@@ -53,8 +53,12 @@ pub(super) fn load_from(
 /// # Errors
 /// Fails if an allocation fails.
 pub fn random(config: &DecoderConfig, seed: u64, runtime: &Runtime) -> Result<Decoder, Error> {
-    let source = Source::random(seed);
-    build(&source, &source, config, runtime)
+    random_from(&Source::random(seed), config, runtime)
+}
+
+/// As [`random`], of a source of random numbers.
+pub(super) fn random_from(source: &Source<'_>, config: &DecoderConfig, runtime: &Runtime) -> Result<Decoder, Error> {
+    build(source, source, config, runtime)
 }
 
 /// The model below `model`, with an output projection of its own below `root`.

@@ -1,4 +1,11 @@
-//! The architectures, one file each.
+//! The architectures: what [`Bundle::into_causal_model`](crate::bundle::Bundle::into_causal_model) and
+//! [`Bundle::into_bert`](crate::bundle::Bundle::into_bert) make.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`causal`] | [`CausalModel`], the interface of all models that continue texts |
+//! | [`bert`] | the encoder |
+//! | [`decoder`], [`gpt2`], [`llama`] | one implementation of all decoders, and the names of its weights in each family |
 
 pub mod bert;
 pub mod causal;
@@ -16,7 +23,7 @@ use crate::parallel::try_for_each_chunk;
 use crate::profile::{Kind, Step};
 use crate::qkv_shape::QkvShape;
 use crate::runtime::Runtime;
-use crate::source::Loading;
+use crate::source::{Loading, Source};
 use cke_kernels::attention::{AttentionPlan, Mask, Operands, SequenceRows};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation;
@@ -36,14 +43,20 @@ impl From<Activation> for activation::Activation {
     }
 }
 
-/// A model that continues texts, of random weights, to measure speed.
+/// A model that continues texts, of random weights, to measure speed. Calls `made` with each number of bytes of f32 that were made.
 ///
 /// # Errors
 /// Fails if the configuration is that of a model which does not, or an allocation fails.
-pub fn random_causal_model(config: &ModelConfig, seed: u64, runtime: &Runtime) -> Result<Arc<dyn CausalModel>, Error> {
+pub fn random_causal_model(
+    config: &ModelConfig,
+    seed: u64,
+    runtime: &Runtime,
+    made: &dyn Fn(u64),
+) -> Result<Arc<dyn CausalModel>, Error> {
+    let source = Source::random_reporting(seed, made);
     let decoder = match config {
-        ModelConfig::Gpt2(config) => gpt2::random(config, seed, runtime)?,
-        ModelConfig::Decoder(config) => llama::random(config, seed, runtime)?,
+        ModelConfig::Gpt2(config) => gpt2::random_from(&source, config, runtime)?,
+        ModelConfig::Decoder(config) => llama::random_from(&source, config, runtime)?,
         ModelConfig::Bert(_) => return Err(not_causal("random weights", config)),
     };
     Ok(Arc::new(decoder))

@@ -36,6 +36,12 @@ impl Isa {
         _ => "scalar, avx2 or avx512",
     };
 
+    /// The values of `CKE_ISA` and `CKE_REQUIRE_ISA`, in words: those names, and on x86-64 `amx`.
+    pub const SETTINGS: &'static str = match Isa::ALL.len() {
+        3 => "scalar, avx2, avx512 or amx",
+        _ => Isa::NAMES,
+    };
+
     /// The name used by `CKE_ISA` and in kernel names.
     pub const fn name(self) -> &'static str {
         match self {
@@ -120,6 +126,13 @@ mod tests {
             assert_eq!(isa.name().parse(), Ok(isa));
         }
         assert_eq!("sse".parse::<Isa>(), Err(CpuError::UnknownIsa("sse".to_owned())));
+    }
+
+    #[test]
+    fn settings_are_the_names_and_amx_on_x86_64() {
+        let words: Vec<&str> = Isa::SETTINGS.split([' ', ',']).filter(|word| !["", "or"].contains(word)).collect();
+        let amx = cfg!(target_arch = "x86_64").then_some(AMX);
+        assert_eq!(words, Isa::ALL.map(Isa::name).into_iter().chain(amx).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What this CPU can do: its instruction set extensions, caches and core family, read once.
 //!
 //! The environment variable `CKE_ISA` (`scalar`, `avx2` or `avx512`) caps what is used. `amx` asks for AMX, which is not used otherwise.
+//! `CKE_REQUIRE_ISA`, with the same values, makes it an error if anything else is in use.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -29,11 +30,22 @@ pub enum CpuError {
     /// `CKE_ISA` is set to an unknown name.
     #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = isa::CAPS)]
     BadCap(String),
+    /// `CKE_REQUIRE_ISA` is set to an unknown name.
+    #[error("unknown CKE_REQUIRE_ISA value {0:?}: wanted {names}", names = Isa::SETTINGS)]
+    BadRequirement(String),
+    /// `CKE_REQUIRE_ISA` asks for AMX, which is not in use.
+    #[error(
+        "CKE_REQUIRE_ISA=amx, but AMX is not in use: it needs CKE_ISA=amx, a CPU with AMX, and a system that permits its use"
+    )]
+    RequiredAmx,
     /// `CKE_REQUIRE_ISA` names an ISA that is not the one in use.
-    #[error("CKE_REQUIRE_ISA={wanted} but {found} is in use (this CPU has {detected})")]
+    #[error(
+        "CKE_REQUIRE_ISA={wanted}, but {found} is in use (this CPU has {detected}): unset CKE_REQUIRE_ISA, or change CKE_ISA or the \
+         machine"
+    )]
     RequiredIsa {
         /// What `CKE_REQUIRE_ISA` says.
-        wanted: String,
+        wanted: Isa,
         /// The ISA in use.
         found: Isa,
         /// The most capable ISA of the machine.
@@ -79,11 +91,20 @@ impl Cpu {
             _ => machine,
         };
         match std::env::var("CKE_REQUIRE_ISA") {
-            Ok(wanted) if !wanted.is_empty() && wanted != cpu.isa().name() && !cpu.is_amx(&wanted) => {
-                Err(CpuError::RequiredIsa { wanted, found: cpu.isa(), detected: cpu.detected_isa() })
-            }
+            Ok(required) if !required.is_empty() => cpu.check(&required).map(|()| cpu),
             _ => Ok(cpu),
         }
+    }
+
+    /// Checks that this is in use, a value of `CKE_REQUIRE_ISA`.
+    fn check(&self, required: &str) -> Result<(), CpuError> {
+        if required == isa::AMX && cfg!(target_arch = "x86_64") {
+            let is_in_use = self.features.intersection(Features::AMX) != Features::NONE;
+            return if is_in_use { Ok(()) } else { Err(CpuError::RequiredAmx) };
+        }
+        let wanted: Isa = required.parse().map_err(|_| CpuError::BadRequirement(required.to_owned()))?;
+        let (found, detected) = (self.isa(), self.detected_isa());
+        if wanted == found { Ok(()) } else { Err(CpuError::RequiredIsa { wanted, found, detected }) }
     }
 
     /// The same CPU with nothing above `cap` in use.
@@ -99,11 +120,6 @@ impl Cpu {
         #[cfg(target_arch = "x86_64")]
         let is_usable = is_usable && amx::is_permitted();
         Cpu { features: if is_usable { self.features | amx } else { self.features }, ..*self }
-    }
-
-    /// Whether `name` is that of AMX, and some of it in use.
-    fn is_amx(&self, name: &str) -> bool {
-        name == isa::AMX && self.features.intersection(Features::AMX) != Features::NONE
     }
 
     /// Whether code that needs these extensions may run.
@@ -174,6 +190,25 @@ mod tests {
         assert_eq!(without.with_amx().features(), cpu.features());
         let asked_of_avx2 = cpu.capped(Isa::Avx2).with_amx();
         assert_eq!(asked_of_avx2.features(), cpu.capped(Isa::Avx2).features());
+    }
+
+    #[test]
+    fn required_isa_is_the_one_in_use() {
+        let cpu = *Cpu::host().expect("the environment names no bad ISA");
+        let cpu = Cpu { features: cpu.features.without(Features::AMX), ..cpu };
+        assert_eq!(cpu.check(cpu.isa().name()), Ok(()));
+        assert_eq!(cpu.check("mmx"), Err(CpuError::BadRequirement("mmx".to_owned())));
+        let (scalar, detected) = (cpu.capped(Isa::Scalar), cpu.detected_isa());
+        for wanted in Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar) {
+            let expected = CpuError::RequiredIsa { wanted, found: Isa::Scalar, detected };
+            assert_eq!(scalar.check(wanted.name()), Err(expected));
+        }
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(cpu.check(isa::AMX), Err(CpuError::RequiredAmx));
+            assert_eq!(Cpu { features: cpu.features | Features::AMX_INT8, ..cpu }.check(isa::AMX), Ok(()));
+        } else {
+            assert_eq!(cpu.check(isa::AMX), Err(CpuError::BadRequirement(isa::AMX.to_owned())));
+        }
     }
 
     #[test]

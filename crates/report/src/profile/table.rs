@@ -28,7 +28,7 @@ fn subject(report: &Report) -> String {
 fn head(phase: &Phase) -> String {
     let logits = phase.logits.map(|logits| format!(", {logits} logits")).unwrap_or_default();
     format!(
-        "{} ({}{logits}): {} ms, {} tokens/s; recorded {} ms, {}",
+        "{} ({}{logits}): {} ms, {} tokens/s; recorded {} ms, recording overhead {}",
         phase.name,
         phase.test,
         number(1e3 * phase.seconds_unrecorded),
@@ -40,7 +40,7 @@ fn head(phase: &Phase) -> String {
 
 /// By how much the recording slowed the work down, and whether repetitions differ by as much anyway.
 pub(crate) fn recording_cost(phase: &Phase) -> String {
-    let noise = if phase.recording_cost_is_noise { ", noise" } else { "" };
+    let noise = if phase.recording_cost_is_noise { " (noise)" } else { "" };
     format!("{:+.1}%{noise}", 100.0 * phase.recording_cost)
 }
 
@@ -106,9 +106,9 @@ mod tests {
         let cost = |recording: &Recording| recording_cost(&Phase::new(recording, &example::ROOFLINE));
         assert_eq!(cost(&recording), "+1.0%");
         recording.cost = Ratio::of(&[1.0, 1.4, 1.2], &[1.1, 1.3, 1.5]);
-        assert_eq!(cost(&recording), "+1.0%, noise");
+        assert_eq!(cost(&recording), "+1.0% (noise)");
         recording.seconds_unrecorded = recording.seconds * 1.5;
-        assert_eq!(cost(&recording), "-33.3%, noise");
+        assert_eq!(cost(&recording), "-33.3% (noise)");
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             "tiny <3>, 1 MiB f32, avx512, 2 threads; the machine: 200 GFLOP/s, 40 GB/s read from memory\n",
             "\nprefill (pp3, last logits): ",
             "\ndecode (tg3, all logits): ",
-            "recorded 0.0187 ms, +1.0%\n",
+            "recorded 0.0187 ms, recording overhead +1.0%\n",
             "| qkv                |     6 | 0.006 |   32.1% |   150.0 |  0.5 |         75% |     15% | avx512_f32_6x64 |",
             "| embed              |     3 | 0.003 |   16.1% |         |  0.9 |        2.2% |     50% |                 |",
             "| total              |    18 | 0.019 |  100.0% |",

@@ -3,7 +3,7 @@
 mod report;
 
 use super::format::FormatArgs;
-use super::gemm::against::{self, Peer};
+use super::gemm::against::PeerArgs;
 use super::gemm::{dtype, launcher};
 use super::progress::ProgressLine;
 use crate::environment::command_help;
@@ -41,9 +41,8 @@ pub(crate) struct AccuracyArgs {
     /// Number format
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::OF_MATRICES))]
     dtype: Dtype,
-    /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places
-    #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
-    against: Vec<Peer>,
+    #[command(flatten)]
+    peers: PeerArgs,
     /// Minimum number of elements for each length, over all seeds, 1 to 1000000000
     #[arg(
         long,
@@ -83,7 +82,7 @@ pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     check_memory(&args, &Host::detect(cpu))?;
     let launcher = launcher()?;
-    let libraries = against::libraries(&args.against, &[Entrant::new("cke", Subject::Gemm)], args.dtype, &launcher)?;
+    let libraries = args.peers.libraries(&[Entrant::new("cke", Subject::Gemm)], args.dtype, &launcher)?;
     let mut study = Study::start(&launcher, &libraries, extent)?;
     let mut report = Report::new(cpu, extent, &libraries, study.libraries());
 
@@ -118,8 +117,8 @@ fn check_memory(args: &AccuracyArgs, host: &Host) -> Result<(), CliError> {
     if wanted > available {
         let (wanted, available) = (format_bytes(wanted), format_bytes(available));
         return Err(CliError::Failed(format!(
-            "these sums need about {wanted} of memory, found {available} available; use fewer --elements, more --seeds or shorter \
-             --lengths take less"
+            "these sums need about {wanted} of memory, found {available} available: use fewer --elements, more --seeds or \
+             shorter --lengths"
         )));
     }
     Ok(())

@@ -5,13 +5,14 @@ mod report;
 mod task;
 
 use super::format::FormatArgs;
-use super::note_busy;
+use super::rounds::RoundArgs;
+use crate::busy::note_busy;
 use crate::environment::command_help;
 use crate::error::CliError;
 use crate::model::kv_dtype;
 use crate::numbers;
 use crate::output::Output;
-use crate::threads::counts_or;
+use crate::threads::ThreadCountsArgs;
 use cke_kernels::Cpu;
 use cke_kernels::attention::{AttentionPlan, KvDtype};
 use cke_perf::host::Host;
@@ -52,28 +53,10 @@ pub(crate) struct AttentionBenchArgs {
     /// Formats of keys and values
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16,int8", value_parser = kv_dtype())]
     kv: Vec<KvDtype>,
-    /// Thread counts, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
-    #[arg(
-        short,
-        long,
-        value_name = "N,…",
-        allow_negative_numbers = true,
-        value_delimiter = ',',
-        value_parser = numbers::threads,
-    )]
-    threads: Option<Vec<usize>>,
-    /// Rounds, 1 to 10000
-    #[arg(
-        long,
-        value_name = "N",
-        allow_negative_numbers = true,
-        default_value = "5",
-        value_parser = numbers::repetitions,
-    )]
-    rounds: usize,
-    /// Seconds of each measurement, up to 60, with at least one call
-    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.1", value_parser = super::seconds)]
-    secs: f64,
+    #[command(flatten)]
+    threads: ThreadCountsArgs,
+    #[command(flatten)]
+    rounds: RoundArgs,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -85,15 +68,16 @@ Examples:
   cke bench attention -p 4096 --kv bf16 --json > attention.json";
 
 pub(super) fn run(args: AttentionBenchArgs) -> Result<(), CliError> {
-    let thread_counts = counts_or(args.threads.as_deref(), || vec![1])?;
+    let RoundArgs { rounds, secs } = args.rounds;
+    let thread_counts = args.threads.counts()?;
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
-    let heads = Heads { queries: args.heads, keys: args.key_heads.unwrap_or(args.heads), size: args.head_size };
+    let heads = Heads { queries: args.heads, keys: key_heads(args.key_heads, args.heads)?, size: args.head_size };
     // Refuses sizes that do not match before anything is measured.
     let plan = heads.plan(cpu).map_err(|error| CliError::Misuse(error.to_string()))?;
     let cases = cases(&args, heads);
     check_memory(&plan, &cases, &Host::detect(cpu))?;
 
-    let session = AttentionRun { cpu, cases: &cases, rounds: args.rounds, seconds: args.secs };
+    let session = AttentionRun { cpu, cases: &cases, rounds, seconds: secs };
     let mut all = Vec::new();
     for threads in thread_counts {
         let measured = session.measure(threads)?;
@@ -104,6 +88,16 @@ pub(super) fn run(args: AttentionBenchArgs) -> Result<(), CliError> {
     let mut output = Output::new();
     output.write(&text)?;
     output.flush()
+}
+
+/// The number of key heads, each of which serves as many query heads.
+fn key_heads(flag: Option<usize>, heads: usize) -> Result<usize, CliError> {
+    match flag {
+        Some(keys) if !heads.is_multiple_of(keys) => Err(CliError::Misuse(format!(
+            "--key-heads {keys}: wanted a divisor of the {heads} query heads, each key head serving as many of them"
+        ))),
+        flag => Ok(flag.unwrap_or(heads)),
+    }
 }
 
 /// Prompts and single queries for each number of positions; types of keys and values take turns.

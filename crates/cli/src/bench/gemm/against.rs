@@ -11,9 +11,17 @@ use cke_kernels::scheme::{Bf16, F16, F32, Grouped, Int8, Int8PerChannel, Scheme}
 use cke_perf::peers::{Dtype, Entrant, Launcher, Subject, find, probe, refuses_libraries};
 use std::str::FromStr;
 
+/// The libraries to compare with.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::bench) struct PeerArgs {
+    /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places
+    #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
+    against: Vec<Peer>,
+}
+
 /// What `--against` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bench) enum Peer {
+enum Peer {
     /// Every library in the usual places.
     Auto,
     /// This one.
@@ -34,34 +42,37 @@ impl FromStr for Peer {
     }
 }
 
+impl PeerArgs {
+    /// The libraries that are named, then those that are found; of the latter none whose name is taken.
+    ///
+    /// # Errors
+    /// If two have the same name.
+    pub(in crate::bench) fn libraries(
+        &self,
+        own: &[Entrant],
+        dtype: Dtype,
+        launcher: &Launcher,
+    ) -> Result<Vec<Entrant>, CliError> {
+        let named =
+            self.against.iter().filter_map(|peer| if let Peer::Library(named) = peer { Some(named) } else { None });
+        let mut entrants = named_library::entrants(own.to_vec(), named)?.split_off(own.len());
+        if self.against.contains(&Peer::Auto) {
+            let mut found = find(launcher).entrants(dtype);
+            found.retain(|entrant| has_products(entrant, dtype, launcher));
+            if found.is_empty() {
+                note("no matrix library found in the usual places");
+            }
+            let is_new = |entrant: &Entrant| entrants.iter().all(|other| other.name != entrant.name);
+            let new: Vec<Entrant> = found.into_iter().filter(is_new).collect();
+            entrants.extend(new);
+        }
+        Ok(entrants)
+    }
+}
+
 /// Our own product.
 pub(super) fn own(is_packed: bool) -> Entrant {
     if is_packed { Entrant::new("cke-packed", Subject::Plan) } else { Entrant::new("cke", Subject::Gemm) }
-}
-
-/// The libraries that are named, then those that are found; of the latter none whose name is taken.
-///
-/// # Errors
-/// If two have the same name.
-pub(in crate::bench) fn libraries(
-    wanted: &[Peer],
-    own: &[Entrant],
-    dtype: Dtype,
-    launcher: &Launcher,
-) -> Result<Vec<Entrant>, CliError> {
-    let named = wanted.iter().filter_map(|peer| if let Peer::Library(named) = peer { Some(named) } else { None });
-    let mut entrants = named_library::entrants(own.to_vec(), named)?.split_off(own.len());
-    if wanted.contains(&Peer::Auto) {
-        let mut found = find(launcher).entrants(dtype);
-        found.retain(|entrant| has_products(entrant, dtype, launcher));
-        if found.is_empty() {
-            note("no matrix library found in the usual places");
-        }
-        let is_new = |entrant: &Entrant| entrants.iter().all(|other| other.name != entrant.name);
-        let new: Vec<Entrant> = found.into_iter().filter(is_new).collect();
-        entrants.extend(new);
-    }
-    Ok(entrants)
 }
 
 /// Whether a library that was found has products of this format. Its name may promise those of weights where it was built without.
@@ -176,7 +187,7 @@ mod tests {
     fn libraries_of_one_name_are_refused() {
         let launcher = Launcher::new("no-such-program", [""; 0]);
         let peer = |name: &str| Peer::Library(NamedLibrary { name: name.to_owned(), path: "/x.so".into() });
-        let of = |peers: &[Peer]| libraries(peers, &[own(false)], Dtype::F32, &launcher);
+        let of = |peers: &[Peer]| PeerArgs { against: peers.to_vec() }.libraries(&[own(false)], Dtype::F32, &launcher);
         assert_eq!(of(&[peer("a"), peer("b")]).expect("two names").len(), 2);
         assert!(of(&[peer("a"), peer("a")]).is_err());
         assert!(of(&[peer("cke")]).is_err());

@@ -2,8 +2,10 @@
 
 use super::report::Report;
 use crate::bench::progress::ProgressLine;
+use crate::busy::note_busy;
 use crate::error::CliError;
 use cke_kernels::Cpu;
+use cke_perf::busy::BusyWatch;
 use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings};
 use cke_report::words::counted;
 
@@ -30,8 +32,9 @@ impl GemmRun<'_> {
     /// If an entrant cannot take part or the machine's peak cannot be measured.
     pub(super) fn measure(&self, thread_counts: &[usize], settings: Settings) -> Result<Report, CliError> {
         let progress = ProgressLine::new(thread_counts.len() * self.products.len());
-        let mut report = Report::new(self.cpu, settings, self.entrants);
+        let (mut report, mut others) = (Report::new(self.cpu, settings, self.entrants), Vec::new());
         for &threads in thread_counts {
+            let watch = BusyWatch::start();
             let mut contest = Contest::start(self.launcher, self.entrants, Settings { threads, ..settings })?;
             for (contestant, library) in report.contestants.iter_mut().zip(contest.libraries()) {
                 contestant.library = library.cloned();
@@ -43,7 +46,12 @@ impl GemmRun<'_> {
                 progress.advance();
             }
             report.add(threads, results);
+            // What its processes took counts as our own as soon as they have ended.
+            drop(contest);
+            others.push(watch.others());
         }
+        drop(progress);
+        others.into_iter().for_each(note_busy);
         Ok(report)
     }
 }

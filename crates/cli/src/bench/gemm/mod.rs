@@ -9,12 +9,12 @@ mod shapes;
 mod table;
 
 use super::format::FormatArgs;
+use super::rounds::RoundArgs;
 use crate::environment::command_help;
 use crate::error::CliError;
-use crate::numbers;
 use crate::output::{Output, note};
-use crate::threads::counts_or;
-use against::Peer;
+use crate::threads::ThreadCountsArgs;
+use against::PeerArgs;
 use cke_kernels::Cpu;
 use cke_perf::host::Host;
 use cke_perf::peers::dtype::INT4_IN_FILES;
@@ -22,7 +22,7 @@ use cke_perf::peers::worker::serve_process;
 use cke_perf::peers::{Dtype, Entrant, Launcher, Product, Settings, Weights};
 use cke_perf::report::format_bytes;
 use cke_report::words::counted;
-use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use measure::GemmRun;
 use prediction::PredictionArgs;
 use random::RandomArgs;
@@ -34,7 +34,8 @@ use random::RandomArgs;
 /// checked; a wrong one is marked WRONG and makes the exit status 1. Libraries get the number of threads through their own variables, and
 /// the rest of the environment unchanged; but if CKE_ISA is avx2 on a machine with AVX-512, they are limited to AVX2 too, by
 /// OPENBLAS_CORETYPE=Haswell, MKL_ENABLE_INSTRUCTIONS=AVX2, BLIS_ARCH_TYPE=zen3 and ONEDNN_MAX_CPU_ISA=AVX2. A single thread is bound to one
-/// CPU. Products with a vector are also compared with the memory read bandwidth; operands that stay in a cache exceed 100% of it.
+/// CPU. bf16 and int8 are compared with oneDNN only: its matmul, with A and B converted to its own format and layout before the measured
+/// time. Products with a vector are also compared with the memory read bandwidth; operands that stay in a cache exceed 100% of it.
 /// With packed weights of few bits, cke-packed prepares (rounds) the rows of A within the measured time, cke-prepared before it, as the
 /// libraries do: "rows" is the share of cke-packed's time spent preparing them, "like" the rate of cke-prepared over the best library's.
 #[derive(Debug, clap::Args)]
@@ -50,20 +51,10 @@ pub(crate) struct GemmBenchArgs {
     /// is int4), for which rows are rounded to eight bits
     #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
-    /// Thread counts, 1 to 1024 [default: those of CKE_NUM_THREADS, or 1]
-    #[arg(
-        short,
-        long,
-        value_name = "N,…",
-        allow_negative_numbers = true,
-        value_delimiter = ',',
-        value_parser = numbers::threads,
-    )]
-    threads: Option<Vec<usize>>,
-    /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places. For bf16 and int8 only oneDNN: its matmul, with A and
-    /// B converted to its own format and layout before the measured time
-    #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
-    against: Vec<Peer>,
+    #[command(flatten)]
+    threads: ThreadCountsArgs,
+    #[command(flatten)]
+    peers: PeerArgs,
     /// Pack B before the measured time, as models do with their weights
     #[arg(long)]
     packed: bool,
@@ -74,12 +65,8 @@ pub(crate) struct GemmBenchArgs {
     /// Also time every kernel that dispatch can choose, with B packed ahead
     #[arg(long)]
     kernels: bool,
-    /// Rounds for each product, 1 to 1000
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "5", value_parser = rounds())]
-    rounds: usize,
-    /// Seconds that a contestant runs in each round, up to 60, with at least one product
-    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value = "0.03", value_parser = super::seconds)]
-    secs: f64,
+    #[command(flatten)]
+    rounds: RoundArgs,
     #[command(flatten)]
     prediction: PredictionArgs,
     #[command(flatten)]
@@ -110,10 +97,6 @@ pub(super) fn dtype<const N: usize>(known: [Dtype; N]) -> impl TypedValueParser<
     PossibleValuesParser::new(known.map(possible)).try_map(|name| name.parse::<Dtype>())
 }
 
-fn rounds() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1000)
-}
-
 /// How this program starts the processes of a contest: as the hidden subcommand [`run_worker`].
 ///
 /// # Errors
@@ -142,19 +125,22 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
             args.dtype
         )));
     }
-    let thread_counts =
-        counts_or(args.threads.as_deref(), || vec![prediction.as_ref().map_or(1, |prediction| prediction.threads)])?;
+    let thread_counts = match &prediction {
+        Some(prediction) => vec![prediction.threads],
+        None => args.threads.counts()?,
+    };
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     let launcher = launcher()?.with_library_variables(against::library_variables(cpu));
     let own = against::own(packed);
     let prepared = if packed { against::prepared(cpu, args.dtype) } else { None };
     let ours: Vec<Entrant> = [own.clone()].into_iter().chain(prepared).collect();
-    let libraries = against::libraries(&args.against, &ours, args.dtype, &launcher)?;
+    let libraries = args.peers.libraries(&ours, args.dtype, &launcher)?;
     if !libraries.is_empty() {
         against::note_instruction_sets(cpu);
     }
+    let RoundArgs { rounds, secs } = args.rounds;
     let weights = if args.cold { Weights::FromMemory } else { Weights::AsLeft };
-    let settings = Settings { dtype: args.dtype, threads: 1, rounds: args.rounds, seconds: args.secs, weights };
+    let settings = Settings { dtype: args.dtype, threads: 1, rounds, seconds: secs, weights };
     if let Some(wanted) = args.random.wanted() {
         let contest = random::RandomBench { launcher: &launcher, cpu, own, libraries, settings };
         return contest.run(wanted, &thread_counts, args.format.format());
@@ -200,7 +186,8 @@ fn check_memory(products: &[Product], dtype: Dtype, entrants: usize, copies: u64
         if wanted > available {
             let (wanted, available) = (format_bytes(wanted), format_bytes(available));
             return Err(CliError::Failed(format!(
-                "{product} needs about {wanted} of memory for {}, found {available} available",
+                "{product} needs about {wanted} of memory for {}, found {available} available: choose smaller products, or fewer \
+                 libraries and kernels",
                 counted(entrants, "contestant")
             )));
         }
