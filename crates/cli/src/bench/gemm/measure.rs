@@ -4,7 +4,7 @@ use super::report::Report;
 use crate::bench::progress::ProgressLine;
 use crate::error::CliError;
 use cke_kernels::Cpu;
-use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings};
+use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings, add_counts};
 use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
@@ -41,6 +41,13 @@ impl GemmRun<'_> {
                 progress.show(format!("{}, {product}", counted(threads, "thread")));
                 results.push(contest.measure(product)?);
                 progress.advance();
+            }
+            // One contestant at a time fits into memory beside nothing else.
+            drop(contest);
+            progress.show(format!("{}, hardware counters", counted(threads, "thread")));
+            let settings = Settings { threads, ..settings };
+            if let Err(error) = add_counts(self.launcher, self.entrants, settings, &mut results) {
+                report.no_counters = Some(error.to_string());
             }
             report.add(threads, results);
         }
