@@ -1,4 +1,4 @@
-//! Hardware performance counters of the calling thread: cycles, instructions, cache and TLB misses.
+//! Hardware performance counters: cycles, instructions, cache and TLB misses, stalls.
 //!
 //! Linux provides them through perf_event_open(2) if the kernel, its settings and the hypervisor allow it; elsewhere, and
 //! often in virtual machines and containers, there are none, and [`CounterError`] says which of these it is.
@@ -17,24 +17,35 @@
 
 #![allow(unsafe_code, reason = "system calls that have no safe form in std")]
 
+mod ratios;
+
+pub use ratios::{Counted, Counting, Ratios};
+
+use std::collections::BTreeMap;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What can be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Cycles of the core at the clock it runs at.
     Cycles,
     /// Instructions that were retired.
     Instructions,
-    /// Loads that missed the first-level data cache.
+    /// Loads that missed the first-level data cache; on ARM its refills.
     L1dMisses,
-    /// Accesses that missed the last-level cache.
+    /// Refills of the second-level data cache; on ARM only, elsewhere the event has no common name.
+    L2Misses,
+    /// Accesses that missed the last-level cache, as Linux understands it: on AMD this is the second level.
     LastLevelMisses,
     /// Loads that missed the data TLB.
     TlbMisses,
+    /// Cycles in which the core got no instruction to execute.
+    FrontendStalls,
+    /// Cycles in which the core could execute nothing, for lack of data or units.
+    BackendStalls,
     /// Pages that the kernel had to provide; counted by software.
     PageFaults,
     /// Times that the thread was taken off its CPU; counted by software.
@@ -43,8 +54,32 @@ pub enum Event {
 
 impl Event {
     /// Those that the CPU counts.
-    pub const HARDWARE: [Self; 5] =
-        [Self::Cycles, Self::Instructions, Self::L1dMisses, Self::LastLevelMisses, Self::TlbMisses];
+    pub const HARDWARE: [Self; 8] = [
+        Self::Cycles,
+        Self::Instructions,
+        Self::L1dMisses,
+        Self::L2Misses,
+        Self::LastLevelMisses,
+        Self::TlbMisses,
+        Self::FrontendStalls,
+        Self::BackendStalls,
+    ];
+
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::Instructions => "instructions",
+            Self::L1dMisses => "L1 misses",
+            Self::L2Misses => "L2 misses",
+            Self::LastLevelMisses => "last-level misses",
+            Self::TlbMisses => "TLB misses",
+            Self::FrontendStalls => "front-end stalls",
+            Self::BackendStalls => "back-end stalls",
+            Self::PageFaults => "page faults",
+            Self::ContextSwitches => "context switches",
+        }
+    }
 }
 
 /// Why nothing can be counted.
@@ -75,16 +110,30 @@ pub enum CounterError {
 }
 
 /// What was counted during one piece of work.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Counts {
-    counts: Vec<(Event, f64)>,
+    counts: BTreeMap<Event, f64>,
+}
+
+impl FromIterator<(Event, f64)> for Counts {
+    fn from_iter<I: IntoIterator<Item = (Event, f64)>>(counts: I) -> Self {
+        Self { counts: counts.into_iter().collect() }
+    }
 }
 
 impl Counts {
     /// The count of one event; `None` if it was not counted. If the CPU has fewer counters than events, they take turns,
     /// and this is an estimate from the time that the event had one.
     pub fn get(&self, event: Event) -> Option<f64> {
-        self.counts.iter().find(|(counted, _)| *counted == event).map(|&(_, count)| count)
+        self.counts.get(&event).copied()
+    }
+
+    /// The mean of `calls` equal pieces of work that were counted together.
+    #[must_use]
+    pub fn per(mut self, calls: u64) -> Self {
+        self.counts.values_mut().for_each(|count| *count /= calls as f64);
+        self
     }
 
     /// Instructions / cycles.
@@ -94,23 +143,62 @@ impl Counts {
     }
 }
 
+/// Whose events are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Threads {
+    /// Those of the calling thread.
+    This,
+    /// Also those of threads that it starts later, and of theirs.
+    AndLaterOnes,
+}
+
 /// Counters of the thread that opened them, user mode only for what the hardware counts.
 #[derive(Debug)]
 pub struct Counters {
     open: Vec<(Event, system::Counter)>,
 }
 
+/// What a counter says at one moment: its count, and the nanoseconds in which it was wanted and in which it ran.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    count: u64,
+    enabled: u64,
+    running: u64,
+}
+
+impl Reading {
+    /// Events since an earlier reading, scaled to the whole time if the counter ran for a part of it; `None` if it never ran.
+    fn since(self, earlier: Self) -> Option<f64> {
+        let running = self.running.checked_sub(earlier.running).filter(|&time| time > 0)?;
+        let enabled = self.enabled.checked_sub(earlier.enabled)?;
+        Some(self.count.checked_sub(earlier.count)? as f64 * (enabled as f64 / running as f64))
+    }
+}
+
 impl Counters {
-    /// Opens a counter for each of `events` that is available.
+    /// Opens a counter for each of `events` that is available, for the calling thread.
     ///
     /// # Errors
     ///
     /// If none is available: the reason for the first.
     pub fn open(events: &[Event]) -> Result<Self, CounterError> {
+        Self::open_for(Threads::This, events)
+    }
+
+    /// As [`Counters::open`]; also counts events of the threads that the calling thread starts from now on, together.
+    ///
+    /// # Errors
+    ///
+    /// As [`Counters::open`].
+    pub fn open_with_later_threads(events: &[Event]) -> Result<Self, CounterError> {
+        Self::open_for(Threads::AndLaterOnes, events)
+    }
+
+    fn open_for(threads: Threads, events: &[Event]) -> Result<Self, CounterError> {
         let mut refusal = None;
         let mut open = Vec::with_capacity(events.len());
         for &event in events {
-            match system::Counter::open(event) {
+            match system::Counter::open(event, threads) {
                 Ok(counter) => open.push((event, counter)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -121,13 +209,22 @@ impl Counters {
         }
     }
 
-    /// Runs `work` on this thread and counts its events. Work of other threads is not counted.
+    /// What is counted.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.open.iter().map(|&(event, _)| event)
+    }
+
+    /// Runs `work` on this thread and counts its events.
     pub fn count<R>(&mut self, work: impl FnOnce() -> R) -> (R, Counts) {
+        // Differences, since the times of a counter cannot be set to 0.
+        let before: Vec<_> = self.open.iter().map(|(_, counter)| counter.read()).collect();
         self.open.iter().for_each(|(_, counter)| counter.start());
         let result = work();
         self.open.iter().for_each(|(_, counter)| counter.stop());
-        let counts = self.open.iter().filter_map(|(event, counter)| Some((*event, counter.read()?)));
-        (result, Counts { counts: counts.collect() })
+        let difference = |((event, counter), before): (&(Event, system::Counter), Option<Reading>)| {
+            Some((*event, counter.read()?.since(before?)?))
+        };
+        (result, self.open.iter().zip(before).filter_map(difference).collect())
     }
 }
 
@@ -135,7 +232,8 @@ impl Counters {
 mod system {
     //! perf_event_open(2). The structure and constants are those of the kernel's `include/uapi/linux/perf_event.h`.
 
-    use super::{CounterError, Event};
+    use super::{CounterError, Event, Reading, Threads};
+    use std::fs;
     use std::io;
     use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
@@ -158,48 +256,68 @@ mod system {
     const KIND_HARDWARE: u32 = 0;
     const KIND_SOFTWARE: u32 = 1;
     const KIND_CACHE: u32 = 3;
+    /// Numbered as in the architecture's manual.
+    const KIND_RAW: u32 = 4;
     /// Time enabled and time running follow the count.
     const READ_TIMES: u64 = 1 | 2;
     const FLAG_DISABLED: u64 = 1;
+    /// Threads that the thread starts later are counted, too.
+    const FLAG_INHERIT: u64 = 1 << 1;
     const FLAG_EXCLUDE_KERNEL: u64 = 1 << 5;
     const FLAG_EXCLUDE_HYPERVISOR: u64 = 1 << 6;
     const OPEN_CLOSE_ON_EXEC: libc::c_ulong = 8;
     const REQUEST_ENABLE: libc::Ioctl = 0x2400;
     const REQUEST_DISABLE: libc::Ioctl = 0x2401;
-    const REQUEST_RESET: libc::Ioctl = 0x2403;
 
     impl Event {
-        /// Kind and number.
-        fn code(self) -> (u32, u64) {
+        /// Kind and number; `None` if this machine has no such event.
+        fn code(self) -> Option<(u32, u64)> {
             /// A miss by a load.
             const READ_MISS: u64 = 1 << 16;
-            match self {
+            /// L2D_CACHE_REFILL.
+            const ARM_L2_REFILL: u64 = 0x17;
+            let is_arm = cfg!(target_arch = "aarch64");
+            Some(match self {
                 Self::Cycles => (KIND_HARDWARE, 0),
                 Self::Instructions => (KIND_HARDWARE, 1),
+                // On ARM, the hardware event "cache misses" is that of the first level.
+                Self::LastLevelMisses if is_arm => (KIND_CACHE, READ_MISS | 2),
                 Self::LastLevelMisses => (KIND_HARDWARE, 3),
+                Self::FrontendStalls => (KIND_HARDWARE, 7),
+                Self::BackendStalls => (KIND_HARDWARE, 8),
                 Self::L1dMisses => (KIND_CACHE, READ_MISS),
+                // The kernel takes any raw number, and counts nothing if the core has no such event.
+                Self::L2Misses if is_arm && is_listed("l2d_cache_refill") => (KIND_RAW, ARM_L2_REFILL),
+                Self::L2Misses => return None,
                 Self::TlbMisses => (KIND_CACHE, READ_MISS | 3),
                 Self::PageFaults => (KIND_SOFTWARE, 2),
                 Self::ContextSwitches => (KIND_SOFTWARE, 3),
-            }
+            })
         }
     }
 
-    /// One counter of the calling thread.
+    /// Whether a counting unit of this machine names the event.
+    fn is_listed(event: &str) -> bool {
+        let units = fs::read_dir("/sys/bus/event_source/devices").into_iter().flatten().flatten();
+        units.map(|unit| unit.path().join("events").join(event)).any(|file| file.exists())
+    }
+
+    /// One counter.
     #[derive(Debug)]
     pub(super) struct Counter(OwnedFd);
 
     impl Counter {
-        pub(super) fn open(event: Event) -> Result<Self, CounterError> {
-            let (kind, config) = event.code();
+        pub(super) fn open(event: Event, threads: Threads) -> Result<Self, CounterError> {
+            let (kind, config) = event.code().ok_or(CounterError::NoHardware)?;
             // What software counts happens in the kernel.
             let modes = if kind == KIND_SOFTWARE { 0 } else { FLAG_EXCLUDE_KERNEL | FLAG_EXCLUDE_HYPERVISOR };
+            let inherit = if threads == Threads::AndLaterOnes { FLAG_INHERIT } else { 0 };
             let attributes = Attributes {
                 kind,
                 size: size_of::<Attributes>() as u32,
                 config,
                 read_format: READ_TIMES,
-                flags: FLAG_DISABLED | modes,
+                flags: FLAG_DISABLED | inherit | modes,
                 ..Attributes::default()
             };
             let (this_thread, any_cpu, no_group): (libc::pid_t, libc::c_int, libc::c_int) = (0, -1, -1);
@@ -222,7 +340,6 @@ mod system {
         }
 
         pub(super) fn start(&self) {
-            self.request(REQUEST_RESET);
             self.request(REQUEST_ENABLE);
         }
 
@@ -235,15 +352,14 @@ mod system {
             unsafe { libc::ioctl(self.0.as_raw_fd(), request, 0) };
         }
 
-        /// The count, scaled to the whole time if the counter ran for a part of it; `None` if it never ran.
-        pub(super) fn read(&self) -> Option<f64> {
+        /// `None` if the system does not say, which happens to counters in an error state.
+        pub(super) fn read(&self) -> Option<Reading> {
             let mut values = [0u64; 3];
             let size = size_of_val(&values);
             // SAFETY: `values` is ours and as large as the size given.
             let read = unsafe { libc::read(self.0.as_raw_fd(), values.as_mut_ptr().cast(), size) };
             let [count, enabled, running] = values;
-            let is_complete = read == size as isize && running > 0;
-            is_complete.then(|| count as f64 * (enabled as f64 / running as f64))
+            (read == size as isize).then_some(Reading { count, enabled, running })
         }
     }
 
@@ -270,6 +386,14 @@ mod system {
         }
 
         #[test]
+        fn codes_differ_from_event_to_event() {
+            let all = [&Event::HARDWARE[..], &[Event::PageFaults, Event::ContextSwitches]].concat();
+            let codes: Vec<_> = all.iter().filter_map(|event| event.code()).collect();
+            let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
+            assert_eq!(distinct.len(), codes.len(), "{codes:?}");
+        }
+
+        #[test]
         fn refusal_says_which_thing_is_missing() {
             let of = |code| refusal(io::Error::from_raw_os_error(code)).to_string();
             assert!(of(libc::EACCES).contains("does not allow it"));
@@ -282,13 +406,13 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::{CounterError, Event};
+    use super::{CounterError, Event, Reading, Threads};
 
     #[derive(Debug)]
     pub(super) struct Counter;
 
     impl Counter {
-        pub(super) fn open(_event: Event) -> Result<Self, CounterError> {
+        pub(super) fn open(_event: Event, _threads: Threads) -> Result<Self, CounterError> {
             Err(CounterError::System)
         }
 
@@ -296,7 +420,7 @@ mod system {
 
         pub(super) fn stop(&self) {}
 
-        pub(super) fn read(&self) -> Option<f64> {
+        pub(super) fn read(&self) -> Option<Reading> {
             None
         }
     }
@@ -339,8 +463,26 @@ mod tests {
     }
 
     #[test]
+    fn reading_since_scales_to_the_time_in_which_the_counter_was_wanted() {
+        let at = |count, enabled, running| Reading { count, enabled, running };
+        assert_eq!(at(500, 90, 80).since(at(100, 10, 0)), Some(400.0));
+        assert_eq!(at(500, 90, 20).since(at(100, 10, 0)), Some(1600.0));
+        assert_eq!(at(500, 90, 20).since(at(500, 10, 20)), None, "it never ran");
+        assert_eq!(at(0, 0, 0).since(at(1, 1, 1)), None);
+    }
+
+    #[test]
+    fn count_with_later_threads_counts_theirs_too() {
+        let Ok(mut counters) = Counters::open_with_later_threads(&[Event::PageFaults]) else { return };
+        let of_thread = || std::thread::spawn(|| fault(4096).len()).join().expect("no panic");
+        let (bytes, counts) = counters.count(of_thread);
+        assert_eq!(bytes, 4096 * 4096);
+        assert!(counts.get(Event::PageFaults).is_some_and(|faults| faults >= 1.0), "{counts:?}");
+    }
+
+    #[test]
     fn instructions_per_cycle_needs_both_counts() {
-        let counts = |counts: &[(Event, f64)]| Counts { counts: counts.to_vec() };
+        let counts = |counts: &[(Event, f64)]| counts.iter().copied().collect::<Counts>();
         let both = counts(&[(Event::Instructions, 30.0), (Event::Cycles, 10.0)]);
         assert_eq!(both.instructions_per_cycle(), Some(3.0));
         assert_eq!(counts(&[(Event::Instructions, 30.0)]).instructions_per_cycle(), None);

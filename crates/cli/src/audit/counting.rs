@@ -9,7 +9,7 @@ use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::Serial;
 use cke_kernels::view::{MatMut, MatRef};
 use cke_perf::clock::Stopwatch;
-use cke_perf::counters::{Counters, Event};
+use cke_perf::counters::{Counted, Counters, Event};
 use cke_perf::peers::Product;
 use cke_report::audit::{Case, CountedProduct, Counting, label};
 use std::time::Instant;
@@ -62,15 +62,7 @@ fn count_product(cpu: &Cpu, product: &Product, counters: &mut Counters) -> Resul
         Ok::<u64, cke_kernels::Error>(calls)
     });
     let flops = (2 * m * n * k) as f64 * calls? as f64;
-    let per_thousand = |event| Some(1000.0 * counts.get(event)? / counts.get(Event::Instructions)?);
-    Ok(CountedProduct {
-        label: label(product),
-        instructions_per_cycle: counts.instructions_per_cycle(),
-        flops_per_cycle: counts.get(Event::Cycles).map(|cycles| flops / cycles),
-        l1d_misses: per_thousand(Event::L1dMisses),
-        last_level_misses: per_thousand(Event::LastLevelMisses),
-        tlb_misses: per_thousand(Event::TlbMisses),
-    })
+    Ok(CountedProduct { label: label(product), ratios: Counted::new(counts, flops).ratios })
 }
 
 /// Numbers between ½ and 1½, none of them zero or denormal.

@@ -3,12 +3,14 @@
 use crate::error::CliError;
 use crate::status_line::StatusLine;
 use crate::workload::ceiling::MachineCeiling;
+use crate::workload::counting::WorkCounter;
 use crate::workload::measuring_thread::on_measuring_thread;
 use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_perf::busy::{Busy, BusyWatch};
+use cke_perf::counters::Counting;
 use cke_perf::stats::Summary;
 use cke_report::words::counted;
 use std::time::Instant;
@@ -36,6 +38,8 @@ pub(super) struct TestOutcome {
     /// Operations for each token, and bytes that are read for it alone.
     pub(super) flops_per_token: f64,
     pub(super) bytes_per_token: Option<f64>,
+    /// What hardware counters said of one more repetition.
+    pub(super) counters: Counting,
 }
 
 /// What came of all tests with a number of threads.
@@ -82,20 +86,28 @@ impl ModelRun<'_> {
                 rates.push(test.total_tokens() as f64 / workload.seconds(&runtime)?);
             }
         }
-        let outcomes = workloads.iter().map(|(test, workload, rates)| outcome(*test, workload.as_ref(), rates));
-        Ok(Measured { outcomes: outcomes.collect::<Result<_, _>>()?, ceiling, others: watch.others() })
+        let others = watch.others();
+        let mut counter = WorkCounter::new(threads)?;
+        let mut outcomes = Vec::with_capacity(workloads.len());
+        for (test, mut workload, rates) in workloads {
+            status.show_step(&format!("{with_threads}, {test}, hardware counters"), begun, steps, steps);
+            let counters = counter.count(workload.as_mut())?;
+            outcomes.push(outcome(test, workload.as_ref(), rates, counters)?);
+        }
+        Ok(Measured { outcomes, ceiling, others })
     }
 }
 
-fn outcome(test: Test, workload: &dyn Workload, rates: &[f64]) -> Result<TestOutcome, CliError> {
+fn outcome(test: Test, workload: &dyn Workload, rates: Vec<f64>, counters: Counting) -> Result<TestOutcome, CliError> {
     let rate =
-        Summary::from_samples(rates).ok_or_else(|| CliError::Misuse("wanted at least 1 repetition".to_owned()))?;
+        Summary::from_samples(&rates).ok_or_else(|| CliError::Misuse("wanted at least 1 repetition".to_owned()))?;
     let per_token = |whole: u64| whole as f64 / test.total_tokens() as f64;
     Ok(TestOutcome {
         test,
-        rates: rates.to_vec(),
+        rates,
         rate,
         flops_per_token: per_token(workload.flops()),
         bytes_per_token: workload.bytes_read().map(per_token),
+        counters,
     })
 }

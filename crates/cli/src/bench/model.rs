@@ -2,7 +2,7 @@
 
 use super::format::FormatArgs;
 use super::measure::ModelRun;
-use super::report::TestRow;
+use super::report::{TestRow, counters};
 use crate::busy::note_busy;
 use crate::environment::command_help;
 use crate::error::CliError;
@@ -15,7 +15,7 @@ use crate::workload::run_args::RunArgs;
 use crate::workload::test_plan::{Wishes, tests};
 use cke_perf::bandwidth::buffer_bytes;
 use cke_perf::host::Host;
-use cke_perf::report::render;
+use cke_perf::report::{Format, render};
 
 /// Measures tokens per second of a model
 ///
@@ -23,7 +23,8 @@ use cke_perf::report::render;
 /// of 128 tokens as a batch, and tg64@4096 generates after 4096 other tokens. Tests run interleaved, after a warm-up. The machine's
 /// multiply-add peak (and read bandwidth, for tg) is measured before each repetition with the same number of threads; shares compare the
 /// best repetition with the best measurement. Weights that stay in a cache are read faster than from memory, so that shares of the
-/// bandwidth can exceed 100%. A single thread is bound to one CPU.
+/// bandwidth can exceed 100%. A single thread is bound to one CPU. After that, each test runs once more with hardware counters, if the system
+/// allows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ModelBenchArgs {
@@ -123,8 +124,15 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         let row = |outcome| TestRow::new(&subject, threads, all_logits, outcome, &measured);
         rows.extend(measured.outcomes.iter().map(row));
     }
-    let text = render(&rows, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;
+    let format = args.format.format();
+    let text = render(&rows, format).map_err(|error| CliError::Failed(error.to_string()))?;
+    if let Some(refusal) = rows.iter().find_map(|row| row.counters.refusal()) {
+        note(&refusal);
+    }
     let mut output = Output::new();
     output.write(&text)?;
+    if let Some(counters) = counters(&rows).filter(|_| format == Format::Markdown) {
+        output.write(&format!("\n{counters}"))?;
+    }
     output.flush()
 }

@@ -2,6 +2,7 @@
 
 use super::measure::{Measured, TestOutcome};
 use crate::workload::test_plan::TestKind;
+use cke_perf::counters::{Counting, Ratios};
 use cke_perf::report::{Align, Column, Record, format_bytes};
 use cke_report::profile::Subject;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub(super) struct TestRow {
     pub(super) share_of_bandwidth: Option<f64>,
     /// Share of the machine's CPUs that other programs took meanwhile.
     pub(super) busy_others: Option<f64>,
+    /// Of one more repetition: all threads, their waiting included.
+    pub(super) counters: Counting,
     /// The repetitions, tokens per second.
     pub(super) rates: Vec<f64>,
 }
@@ -72,10 +75,19 @@ impl TestRow {
             bandwidth_gb_per_s: read_gb_per_s.map(|_| ceiling.bandwidth_gb_per_s),
             share_of_bandwidth: read_gb_per_s.map(|rate| rate / ceiling.bandwidth_gb_per_s),
             busy_others: others.map(|others| others.share),
+            counters: outcome.counters.clone(),
             rates: outcome.rates.clone(),
             subject: subject.clone(),
         }
     }
+}
+
+/// What hardware counters said of these tests; `None` if there are none.
+pub(super) fn counters(rows: &[TestRow]) -> Option<String> {
+    let cells = |row: &TestRow| vec![row.test.clone(), row.threads.to_string()];
+    let counted: Vec<_> = rows.iter().filter_map(|row| Some((cells(row), &row.counters.counted()?.ratios))).collect();
+    let table = || Ratios::table(&["test", "threads"], &counted).to_markdown();
+    (!counted.is_empty()).then(|| format!("hardware counters of all threads: {}\n\n{}", Ratios::CAPTION, table()))
 }
 
 impl Record for TestRow {

@@ -14,6 +14,7 @@ use cke_kernels::Cpu;
 use cke_kernels::cores::{THREAD_VARIABLES, threads_from_environment};
 use cke_kernels::scheme::{Bf16, F16, F32, Int4, Int8};
 use cke_perf::bandwidth::{buffer_bytes, measure_read_bandwidth};
+use cke_perf::counters::{Counters, Event};
 use cke_perf::host::Host;
 use cke_perf::peak::measure_peak;
 use cke_perf::report::{Align, Column, Table, format_bytes};
@@ -75,6 +76,7 @@ struct Report {
     environment: BTreeMap<&'static str, String>,
     threads: UsedThreads,
     machine: Host,
+    counters: HardwareCounters,
     kernels: Vec<KernelChoice>,
     families: Vec<Family>,
     /// `None` if it was not wanted.
@@ -114,6 +116,30 @@ impl UsedThreads {
     }
 }
 
+/// What `cke profile` and `cke bench` can count.
+#[derive(Debug, Serialize)]
+struct HardwareCounters {
+    events: Vec<Event>,
+    /// Why there are none.
+    reason: Option<String>,
+}
+
+impl HardwareCounters {
+    fn of_system() -> HardwareCounters {
+        match Counters::open(&Event::HARDWARE) {
+            Ok(counters) => HardwareCounters { events: counters.events().collect(), reason: None },
+            Err(error) => HardwareCounters { events: Vec::new(), reason: Some(error.to_string()) },
+        }
+    }
+
+    fn table(&self) -> Table {
+        let names = || self.events.iter().map(|event| event.name()).collect::<Vec<_>>().join(", ");
+        let mut table = Table::new(vec![left("hardware counters")]);
+        table.push(vec![self.reason.clone().unwrap_or_else(names)]);
+        table
+    }
+}
+
 /// What the machine does with a number of threads.
 #[derive(Debug, Serialize)]
 struct Measurement {
@@ -135,6 +161,7 @@ impl Report {
         Ok(Report {
             version: env!("CARGO_PKG_VERSION"),
             release_build,
+            counters: HardwareCounters::of_system(),
             kernels: [
                 choices::<F32>(cpu),
                 choices::<Bf16>(cpu),
@@ -194,7 +221,7 @@ impl Report {
 
     /// All that is known.
     fn everything(&self) -> String {
-        let mut tables = vec![self.machine.table(), self.threads.table()];
+        let mut tables = vec![self.machine.table(), self.threads.table(), self.counters.table()];
         if !self.environment.is_empty() {
             let mut table = Table::new(vec![left("environment"), left("")]);
             let rows = self.environment.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]);

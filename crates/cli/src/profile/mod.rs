@@ -27,7 +27,8 @@ use std::path::PathBuf;
 /// all layers. "Of roofline" is the time that the machine's multiply-add peak or its read bandwidth allows, whichever is longer, as a share
 /// of the measured time; peak and bandwidth are measured between the repetitions. It exceeds 100% if operands come from a cache, not from
 /// memory. "Waiting" is the share of the threads' time in which a thread had no part in the operation. The same work also runs unrecorded,
-/// to measure the overhead of recording. A single thread is bound to one CPU.
+/// to measure the overhead of recording, and once more with hardware counters, if the system allows it. A single thread is bound to one
+/// CPU.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct ProfileArgs {
@@ -107,6 +108,9 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         repetitions: args.run.repetitions,
     };
     let report = Report::new(about, roofline, &recordings);
+    if let Some(refusal) = report.refusal_of_counters() {
+        note(&refusal);
+    }
     let mut output = Output::new();
     if args.json {
         output.json(&report)?

@@ -3,6 +3,7 @@
 use crate::error::CliError;
 use crate::status_line::StatusLine;
 use crate::workload::ceiling::MachineCeiling;
+use crate::workload::counting::WorkCounter;
 use crate::workload::measuring_thread::on_measuring_thread;
 use crate::workload::test_plan::{Test, TestKind};
 use crate::workload::{Model, Workload};
@@ -10,6 +11,7 @@ use cke_engine::profile::{self, Profile, Step};
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_perf::busy::{Busy, BusyWatch};
+use cke_perf::counters::Counting;
 use cke_perf::roofline::Roofline;
 use cke_perf::stats::Ratio;
 use cke_report::profile::{Interval, Kind, PhaseKind, RecordedOperation, Recording, Shape};
@@ -92,8 +94,13 @@ impl ProfileRun<'_> {
         }
         let others = watch.others();
         let MachineCeiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
-        let all = turns.into_iter().filter_map(|(_, _, repetitions)| repetitions);
-        let recordings = all.map(|repetitions| repetitions.recording(self.logits(repetitions.test))).collect();
+        let mut counter = WorkCounter::new(self.threads)?;
+        let mut recordings = Vec::with_capacity(turns.len());
+        for (test, mut workload, repetitions) in turns {
+            let Some(repetitions) = repetitions else { continue };
+            status.show_step(&format!("{with_threads}, {test}, hardware counters"), begun, steps, steps);
+            recordings.push(repetitions.recording(self.logits(test), counter.count(workload.as_mut())?));
+        }
         Ok(Measured { roofline: Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings, others })
     }
 }
@@ -154,7 +161,7 @@ impl Repetitions {
     }
 
     /// What the report is made from.
-    fn recording(&self, logits: Option<&'static str>) -> Recording {
+    fn recording(&self, logits: Option<&'static str>, counters: Counting) -> Recording {
         let Repetitions { test, ref profile, ref recorded, ref unrecorded } = *self;
         Recording {
             phase: match test.kind {
@@ -171,6 +178,7 @@ impl Repetitions {
             seconds: fastest(recorded),
             seconds_unrecorded: fastest(unrecorded),
             cost: Ratio::of(unrecorded, recorded),
+            counters,
         }
     }
 }

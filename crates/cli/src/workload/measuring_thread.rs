@@ -14,8 +14,8 @@ pub(crate) fn on_measuring_thread<T: Send>(
 ) -> Result<T, CliError> {
     let bound = || {
         if threads == 1 {
-            // The last one: interrupts mostly go to the first. A refusal leaves a valid, if noisier, measurement.
-            affinity::allowed_cpus().and_then(|cpus| cpus.last().copied()).map(affinity::pin_to);
+            // A refusal leaves a valid, if noisier, measurement.
+            affinity::last_allowed_cpu().map(affinity::pin_to);
         }
         measure()
     };

@@ -4,6 +4,7 @@
 mod bert;
 mod causal;
 pub(crate) mod ceiling;
+pub(crate) mod counting;
 pub(crate) mod measuring_thread;
 pub(crate) mod origin;
 pub(crate) mod run_args;

@@ -4,13 +4,14 @@ use crate::support::{Outcome, arg, cke, command, keys, run};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 28] = [
     "architecture",
     "attention_kernels",
     "bandwidth_gb_per_s",
     "batch",
     "best",
     "busy_others",
+    "counters",
     "depth",
     "dtype",
     "gflops",
@@ -63,6 +64,7 @@ fn bench_json_has_a_row_for_each_test_and_number_of_threads() {
         assert!(number("tokens_per_second") > 0.0 && number("best") >= number("tokens_per_second"), "{row}");
         assert!(number("stddev") >= 0.0 && number("share_of_peak") > 0.0, "{row}");
         assert!((number("share_of_peak") - number("gflops") / number("peak_gflops")).abs() < 1e-12, "{row}");
+        assert!(["counted", "unavailable"].contains(&row["counters"]["is"].as_str().expect("a word")), "{row}");
         let is_generation = row["test"] == "tg5";
         assert_eq!(row["share_of_bandwidth"].is_f64(), is_generation, "{row}");
         assert_eq!(row["logits"], if is_generation { "all" } else { "last" });
@@ -96,7 +98,10 @@ fn bench_markdown_names_tests_and_ceiling() {
     assert!(finished.stderr.contains("this machine with 1 thread:"), "{}", finished.stderr);
     let table = finished.success().to_owned();
     assert!(table.contains("| pp3 ") && table.contains(" ± ") && table.contains("of peak"), "{table}");
-    assert_eq!(table.lines().count(), 3, "{table}");
+    let (tests, counters) = table.split_once("\n\n").unwrap_or((&table, ""));
+    assert_eq!(tests.lines().count(), 3, "{table}");
+    let is_counted = counters.starts_with("hardware counters of all threads: ") && counters.contains("| pp3 ");
+    assert_ne!(is_counted, finished.stderr.contains("no hardware counters: "), "{finished:?}");
 }
 
 #[test]

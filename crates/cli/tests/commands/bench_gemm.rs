@@ -56,6 +56,8 @@ fn bench_gemm_every_kind_of_library_is_right_and_told_apart() {
     assert_eq!(report["contestants"][1]["library"]["name"], "toy_cblas");
     for row in rows(&report) {
         let entries = row["entries"].as_array().expect("a list");
+        let is_counted = |entry: &Value| entry["counted"].is_object();
+        assert!(entries.iter().all(|entry| is_counted(entry) == report["no_counters"].is_null()), "{report}");
         assert_eq!(entries.len(), 4);
         assert!(entries.iter().all(|entry| entry["verdict"]["is"] == "right"), "{row}");
         assert!(row["ratio"].is_f64() && row["fastest_library"].is_string(), "{row}");

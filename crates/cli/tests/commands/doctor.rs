@@ -8,7 +8,18 @@ fn doctor_json_has_every_fact() {
     let report = cke(&["doctor", "--no-measure", "--json"]).json();
     assert_eq!(
         keys(&report),
-        ["advice", "environment", "families", "kernels", "machine", "measured", "release_build", "threads", "version"]
+        [
+            "advice",
+            "counters",
+            "environment",
+            "families",
+            "kernels",
+            "machine",
+            "measured",
+            "release_build",
+            "threads",
+            "version"
+        ]
     );
     assert_eq!((&report["version"], &report["measured"]), (&Value::from(env!("CARGO_PKG_VERSION")), &Value::Null));
     assert!(report["machine"]["usable_threads"].as_u64() >= Some(1));

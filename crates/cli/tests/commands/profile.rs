@@ -4,10 +4,11 @@ use crate::support::{Outcome, arg, cke, keys};
 use cke_testkit::tiny_models::{Bert, Gpt2, ModelDir};
 use serde_json::Value;
 
-const PHASE_KEYS: [&str; 14] = [
+const PHASE_KEYS: [&str; 15] = [
     "batch",
     "between",
     "by_name",
+    "counters",
     "logits",
     "name",
     "operations",
@@ -47,6 +48,8 @@ fn profile_table_has_a_row_for_each_operation() {
     }
     assert_eq!(text.matches("| between operations |").count(), 2, "{text}");
     assert_eq!(text.matches("\nproducts ").count(), 2, "{text}");
+    let is_counted = text.contains("\nhardware counters of all threads: ");
+    assert_ne!(is_counted, outcome.stderr.contains("no hardware counters: "), "{outcome:?}");
 }
 
 #[test]
@@ -59,6 +62,7 @@ fn profile_json_has_every_operation_of_every_layer() {
     assert_eq!([&phases[0]["name"], &phases[1]["name"]], ["prefill", "decode"]);
     for phase in phases {
         assert_eq!(keys(phase), PHASE_KEYS);
+        assert!(["counted", "unavailable"].contains(&phase["counters"]["is"].as_str().expect("a word")), "{phase}");
         assert_rows_add_up(phase);
         assert_operations_are_in_order(phase);
     }

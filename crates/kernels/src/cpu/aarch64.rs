@@ -30,6 +30,7 @@ impl Core {
     fn name(self) -> Option<&'static str> {
         const ARM: u8 = 0x41;
         let name = match self.part {
+            0xd02 => "Cortex-A34",
             0xd03 => "Cortex-A53",
             0xd04 => "Cortex-A35",
             0xd05 => "Cortex-A55",
@@ -40,6 +41,7 @@ impl Core {
             0xd0b => "Cortex-A76",
             0xd0c => "Neoverse-N1",
             0xd0d => "Cortex-A77",
+            0xd0e => "Cortex-A76AE",
             0xd40 => "Neoverse-V1",
             0xd41 => "Cortex-A78",
             0xd42 => "Cortex-A78AE",
@@ -52,6 +54,13 @@ impl Core {
             0xd4d => "Cortex-A715",
             0xd4e => "Cortex-X3",
             0xd4f => "Neoverse-V2",
+            0xd80 => "Cortex-A520",
+            0xd81 => "Cortex-A720",
+            0xd82 => "Cortex-X4",
+            0xd84 => "Neoverse-V3",
+            0xd85 => "Cortex-X925",
+            0xd87 => "Cortex-A725",
+            0xd8e => "Neoverse-N3",
             _ => return None,
         };
         (self.implementer == ARM).then_some(name)
@@ -59,11 +68,12 @@ impl Core {
 
     fn family(self) -> CoreFamily {
         match self.name() {
-            Some("Cortex-A53" | "Cortex-A55") => CoreFamily::CortexA53,
+            Some("Cortex-A34" | "Cortex-A35" | "Cortex-A53" | "Cortex-A55") => CoreFamily::CortexA53,
             Some("Cortex-A57" | "Cortex-A72") => CoreFamily::CortexA72,
-            Some("Cortex-A76" | "Cortex-A77" | "Cortex-A78" | "Cortex-A78AE" | "Cortex-A78C" | "Neoverse-N1") => {
-                CoreFamily::CortexA76
-            }
+            Some(
+                "Cortex-A76" | "Cortex-A76AE" | "Cortex-A77" | "Cortex-A78" | "Cortex-A78AE" | "Cortex-A78C"
+                | "Neoverse-N1",
+            ) => CoreFamily::CortexA76,
             _ => CoreFamily::Other,
         }
     }
@@ -80,6 +90,10 @@ pub(super) fn features() -> Features {
     Features::NEON.if_there(is_aarch64_feature_detected!("neon"))
         | Features::DOTPROD.if_there(is_aarch64_feature_detected!("dotprod"))
         | Features::I8MM.if_there(is_aarch64_feature_detected!("i8mm"))
+        | Features::ARM_FP16.if_there(is_aarch64_feature_detected!("fp16"))
+        | Features::ARM_BF16.if_there(is_aarch64_feature_detected!("bf16"))
+        | Features::SVE.if_there(is_aarch64_feature_detected!("sve"))
+        | Features::SVE2.if_there(is_aarch64_feature_detected!("sve2"))
 }
 
 pub(super) fn identity() -> Identity {

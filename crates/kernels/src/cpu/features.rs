@@ -48,6 +48,14 @@ features! {
     DOTPROD = 10, "dotprod";
     /// Products of 2 × 8 by 8 × 2 bytes, on NEON (`smmla`).
     I8MM = 11, "i8mm";
+    /// Arithmetic of ARM on f16.
+    ARM_FP16 = 12, "fp16";
+    /// Products of bf16 on NEON (`bfdot`, `bfmmla`).
+    ARM_BF16 = 13, "bf16";
+    /// Vectors of ARM without a fixed length.
+    SVE = 14, "sve";
+    /// The same, second edition.
+    SVE2 = 15, "sve2";
 }
 
 impl Features {
@@ -56,6 +64,10 @@ impl Features {
 
     /// What is used only if somebody asks for it ([`Cpu::with_amx`](super::Cpu::with_amx)): its kernels were never run on hardware.
     pub const AMX: Features = Features::AMX_INT8.union(Features::AMX_BF16);
+
+    /// What is named only to describe a CPU: no kernel uses it.
+    pub const UNUSED: Features =
+        Features::ARM_FP16.union(Features::ARM_BF16).union(Features::SVE).union(Features::SVE2);
 
     /// Both sets together.
     pub const fn union(self, other: Features) -> Features {

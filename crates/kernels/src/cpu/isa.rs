@@ -68,7 +68,7 @@ impl Isa {
             Isa::Scalar => Features::NONE,
             Isa::Neon => Features::NEON.union(Features::DOTPROD).union(Features::I8MM),
             Isa::Avx2 => Isa::Avx2.needs().union(Features::AVX_VNNI).union(Features::F16C),
-            Isa::Avx512 => Features::ALL.without(Features::AMX),
+            Isa::Avx512 => Features::ALL.without(Features::AMX).without(Features::UNUSED),
         }
     }
 

@@ -79,7 +79,7 @@ impl Cpu {
         let (detected, identity) = (read::features(), read::identity());
         let family = read::family_of(&identity, detected);
         let machine = Cpu {
-            features: detected.without(Features::AMX),
+            features: detected.without(Features::AMX | Features::UNUSED),
             detected,
             caches: read::caches(&identity),
             family,

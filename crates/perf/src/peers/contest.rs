@@ -83,8 +83,7 @@ impl Contest {
     /// If a process cannot be started, or an entrant cannot be opened or does not know the dtype.
     pub fn start(launcher: &Launcher, entrants: &[Entrant], settings: Settings) -> Result<Contest, PeerError> {
         let Settings { threads, .. } = settings;
-        // The last one: interrupts mostly go to the first.
-        let cpu = affinity::allowed_cpus().and_then(|cpus| cpus.last().copied()).filter(|_| threads == 1);
+        let cpu = affinity::last_allowed_cpu().filter(|_| threads == 1);
         let mut machine = ContestantProcess::spawn(launcher, "the machine", threads, None, Chatter::Shown)?;
         machine.bind(cpu)?;
         let seat = |entrant| {
@@ -221,13 +220,14 @@ impl Turns {
         let Prepared { error: first_error, kernel, path } = self.first;
         if let Some(reason) = seat.failure.as_ref().map(PeerError::to_string) {
             let verdict = Verdict::Failed { reason };
-            return Entry { name, kernel, path, rate: None, rounds: Vec::new(), rows_seconds: None, verdict };
+            let rounds = Vec::new();
+            return Entry { name, kernel, path, rate: None, rounds, rows_seconds: None, counted: None, verdict };
         }
         let error = first_error.zip(last_error).map(|(first, last)| first.max(last));
         let verdict = if error.is_some_and(|error| error <= 1.0) { Verdict::Right } else { Verdict::Wrong { error } };
         let rounds = self.rounds.iter().map(|timed| gflops(flops, timed.median)).collect();
         let rows_seconds = self.rounds.iter().filter_map(|timed| timed.rows).reduce(f64::min);
-        Entry { name, kernel, path, rate: rate(&self.rounds, flops), rounds, rows_seconds, verdict }
+        Entry { name, kernel, path, rate: rate(&self.rounds, flops), rounds, rows_seconds, counted: None, verdict }
     }
 }
 

@@ -7,6 +7,7 @@ use super::product::Product;
 use super::protocol::{Answer, Prepared, Request, Timed};
 use super::turn;
 use super::{Entrant, Settings, Subject};
+use crate::counters::Counts;
 use cke_kernels::cores::THREAD_VARIABLES;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -147,12 +148,34 @@ impl ContestantProcess {
         chatter: Chatter,
     ) -> Result<(ContestantProcess, Option<Library>), PeerError> {
         let Entrant { name, subject } = entrant;
-        let Settings { dtype, threads, weights, .. } = settings;
-        let mut contestant = ContestantProcess::spawn(launcher, name, threads, Some(subject), chatter)?;
+        let mut contestant = ContestantProcess::spawn(launcher, name, settings.threads, Some(subject), chatter)?;
         contestant.bind(cpu)?;
-        match contestant.ask(&Request::Open { subject: subject.clone(), dtype, threads, weights })? {
-            Answer::Opened(library) => Ok((contestant, library)),
-            other => Err(contestant.unexpected(&other)),
+        let library = contestant.become_contestant(subject, settings)?;
+        Ok((contestant, library))
+    }
+
+    /// As [`ContestantProcess::open`], with hardware counters, for [`ContestantProcess::count`].
+    pub(super) fn open_counted(
+        launcher: &Launcher,
+        entrant: &Entrant,
+        settings: Settings,
+        cpu: Option<usize>,
+    ) -> Result<ContestantProcess, PeerError> {
+        let Entrant { name, subject } = entrant;
+        // What it prints was seen when it was timed.
+        let mut contestant =
+            ContestantProcess::spawn(launcher, name, settings.threads, Some(subject), Chatter::Hidden)?;
+        contestant.bind(cpu)?;
+        contestant.expect_done(&Request::OpenCounters)?;
+        contestant.become_contestant(subject, settings)?;
+        Ok(contestant)
+    }
+
+    fn become_contestant(&mut self, subject: &Subject, settings: Settings) -> Result<Option<Library>, PeerError> {
+        let Settings { dtype, threads, weights, .. } = settings;
+        match self.ask(&Request::Open { subject: subject.clone(), dtype, threads, weights })? {
+            Answer::Opened(library) => Ok(library),
+            other => Err(self.unexpected(&other)),
         }
     }
 
@@ -163,9 +186,13 @@ impl ContestantProcess {
 
     /// Binds it to a CPU, before it starts threads.
     pub(super) fn bind(&mut self, cpu: Option<usize>) -> Result<(), PeerError> {
-        match cpu.map(|cpu| self.ask(&Request::Bind { cpu })).transpose()? {
-            None | Some(Answer::Done) => Ok(()),
-            Some(other) => Err(self.unexpected(&other)),
+        cpu.map_or(Ok(()), |cpu| self.expect_done(&Request::Bind { cpu }))
+    }
+
+    fn expect_done(&mut self, request: &Request) -> Result<(), PeerError> {
+        match self.ask(request)? {
+            Answer::Done => Ok(()),
+            other => Err(self.unexpected(&other)),
         }
     }
 
@@ -197,6 +224,14 @@ impl ContestantProcess {
     pub(super) fn time(&mut self, seconds: f64) -> Result<Timed, PeerError> {
         match self.ask(&Request::Time { seconds })? {
             Answer::Timed(timed) => Ok(timed),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// The events of one call.
+    pub(super) fn count(&mut self, seconds: f64) -> Result<Counts, PeerError> {
+        match self.ask(&Request::Count { seconds })? {
+            Answer::Counted(counts) => Ok(counts),
             other => Err(self.unexpected(&other)),
         }
     }

@@ -5,6 +5,7 @@ use super::dtype::Dtype;
 use super::library::{Library, Subject};
 use super::product::Product;
 use super::weights::Weights;
+use crate::counters::Counts;
 use serde::{Deserialize, Serialize};
 
 /// To the process.
@@ -13,12 +14,16 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Request {
     /// Stay on one CPU from now on.
     Bind { cpu: usize },
+    /// Open hardware counters for all threads that are started later.
+    OpenCounters,
     /// Become a contestant. Answer: [`Answer::Opened`].
     Open { subject: Subject, dtype: Dtype, threads: usize, weights: Weights },
     /// Make operands and compute the product. Answer: [`Answer::Prepared`].
     Prepare(Product),
     /// Compute the product again and again for about this time. Answer: [`Answer::Timed`].
     Time { seconds: f64 },
+    /// As `Time`, with hardware counters. Answer: [`Answer::Counted`].
+    Count { seconds: f64 },
     /// Check what the timing left. Answer: [`Answer::Checked`].
     Check,
     /// Compute a sample. Answer: [`Answer::Computed`].
@@ -45,6 +50,8 @@ pub(super) enum Answer {
     Checked { error: Option<f64> },
     /// What calls took.
     Timed(Timed),
+    /// Of one call.
+    Counted(Counts),
     /// The elements of C, as the bits of f64, which holds every number of every format; JSON's own numbers have no NaN.
     Computed { bits: Vec<u64> },
     /// GFLOP/s.

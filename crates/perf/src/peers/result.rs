@@ -2,6 +2,7 @@
 
 use super::dtype::Dtype;
 use super::product::Product;
+use crate::counters::Counted;
 use crate::roofline::Roofline;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ pub struct Entry {
     /// Seconds in which the rows of A are prepared, at best; only of a product that reads rows which were prepared ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_seconds: Option<f64>,
+    /// What hardware counters said of one call; see [`add_counts`](super::add_counts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// Whether the product was right.
     pub verdict: Verdict,
 }

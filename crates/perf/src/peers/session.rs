@@ -15,6 +15,7 @@ use super::protocol::{Answer, Prepared, Timed};
 use super::sample::Data;
 use super::weights::Weights;
 use super::worker::WorkerError;
+use crate::counters::Counters;
 use crate::stats::Summary;
 use cke_kernels::gemm::grouped::{FormatVisitor, GroupFormat};
 use cke_kernels::scheme::{Bf16, F16, Grouped, Int8, Int8PerChannel, Scheme};
@@ -81,6 +82,12 @@ pub(super) trait TimedSubject {
     /// # Errors
     /// If the library refuses, or there is no product yet.
     fn time(&mut self, seconds: f64) -> Result<Answer, WorkerError>;
+
+    /// As [`TimedSubject::time`], with counters.
+    ///
+    /// # Errors
+    /// As there.
+    fn count(&mut self, seconds: f64, counters: &mut Counters) -> Result<Answer, WorkerError>;
 
     /// Checks what the timing left.
     ///
@@ -238,6 +245,18 @@ impl<T: Element> TimedSubject for Contender<T> {
             false => None,
         };
         Ok(Answer::Timed(Timed { best: min, median, rows }))
+    }
+
+    fn count(&mut self, seconds: f64, counters: &mut Counters) -> Result<Answer, WorkerError> {
+        let (operands, _) = self.operands.as_mut().ok_or(WorkerError::NotPrepared)?;
+        let mut calls = 0;
+        let repeat = |times: usize| {
+            calls += times as u64;
+            self.multiply.repeat(operands, times)
+        };
+        let (outcome, counts) = counters.count(|| samples(seconds, self.calls_per_sample, repeat));
+        outcome?;
+        Ok(Answer::Counted(counts.per(calls)))
     }
 
     fn check(&mut self) -> Result<Answer, WorkerError> {

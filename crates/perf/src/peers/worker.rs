@@ -8,6 +8,7 @@ use crate::affinity;
 use crate::arithmetic::Arithmetic;
 use crate::bandwidth::{buffer_bytes, measure_read_bandwidth};
 use crate::cache_bandwidth::BandwidthPoint;
+use crate::counters::{CounterError, Counters, Event};
 use crate::host::Host;
 use crate::throughput::MeasureError;
 use cke_kernels::Cpu;
@@ -56,6 +57,10 @@ pub(super) enum WorkerError {
     NotPrepared,
     #[error("no library or kernel was opened yet")]
     NotOpened,
+    #[error("no hardware counters were opened yet")]
+    NoCounters,
+    #[error(transparent)]
+    Counters(#[from] CounterError),
     #[error(transparent)]
     Kernels(#[from] cke_kernels::Error),
     #[error(transparent)]
@@ -80,10 +85,10 @@ pub fn serve_process() -> io::Result<()> {
 /// # Errors
 /// If `requests` cannot be read or `answers` not be written.
 fn serve(requests: impl BufRead, mut answers: impl Write) -> io::Result<()> {
-    let mut session = None;
+    let mut worker = Worker::default();
     for line in requests.lines() {
         let answer = match serde_json::from_str(&line?) {
-            Ok(request) => answer(request, &mut session).unwrap_or_else(|error| failed(&error)),
+            Ok(request) => worker.answer(request).unwrap_or_else(|error| failed(&error)),
             Err(error) => failed(&error),
         };
         serde_json::to_writer(&mut answers, &answer)?;
@@ -97,26 +102,42 @@ fn failed(error: &dyn std::error::Error) -> Answer {
     Answer::Failed { reason: error.to_string() }
 }
 
-fn answer(request: Request, session: &mut Option<Box<dyn TimedSubject>>) -> Result<Answer, WorkerError> {
-    let opened = session.as_deref_mut().ok_or(WorkerError::NotOpened);
-    match request {
-        Request::Bind { cpu } => {
-            // A refusal leaves a valid, if noisier, measurement.
-            affinity::pin_to(cpu);
-            Ok(Answer::Done)
+/// What lasts from request to request.
+#[derive(Default)]
+struct Worker {
+    session: Option<Box<dyn TimedSubject>>,
+    counters: Option<Counters>,
+}
+
+impl Worker {
+    fn answer(&mut self, request: Request) -> Result<Answer, WorkerError> {
+        let opened = self.session.as_deref_mut().ok_or(WorkerError::NotOpened);
+        match request {
+            Request::Bind { cpu } => {
+                // A refusal leaves a valid, if noisier, measurement.
+                affinity::pin_to(cpu);
+                Ok(Answer::Done)
+            }
+            Request::OpenCounters => {
+                self.counters = Some(Counters::open_with_later_threads(&Event::HARDWARE)?);
+                Ok(Answer::Done)
+            }
+            Request::Open { subject, dtype, threads, weights } => {
+                let (made, library) = open(subject, dtype, threads, weights)?;
+                self.session = Some(made);
+                Ok(Answer::Opened(library))
+            }
+            Request::Prepare(product) => opened?.prepare(product),
+            Request::Time { seconds } => opened?.time(seconds),
+            Request::Count { seconds } => {
+                opened?.count(seconds, self.counters.as_mut().ok_or(WorkerError::NoCounters)?)
+            }
+            Request::Check => opened?.check(),
+            Request::Compute(sample) => opened?.compute(sample),
+            Request::Peak { dtype, threads } => peak(dtype, threads),
+            Request::Bandwidth { threads } => bandwidth(threads),
+            Request::WorkingSet { threads, bytes_per_thread } => working_set(threads, bytes_per_thread),
         }
-        Request::Open { subject, dtype, threads, weights } => {
-            let (made, library) = open(subject, dtype, threads, weights)?;
-            *session = Some(made);
-            Ok(Answer::Opened(library))
-        }
-        Request::Prepare(product) => opened?.prepare(product),
-        Request::Time { seconds } => opened?.time(seconds),
-        Request::Check => opened?.check(),
-        Request::Compute(sample) => opened?.compute(sample),
-        Request::Peak { dtype, threads } => peak(dtype, threads),
-        Request::Bandwidth { threads } => bandwidth(threads),
-        Request::WorkingSet { threads, bytes_per_thread } => working_set(threads, bytes_per_thread),
     }
 }
 
@@ -223,6 +244,7 @@ mod tests {
         let library = |path: &str| opening(Subject::Library(path.into()), Dtype::F32);
         for (request, part) in [
             (Request::Check, "no library or kernel was opened"),
+            (Request::Count { seconds: 1.0 }, "no library or kernel was opened"),
             (library("/no/such/libblas.so"), "cannot be loaded"),
             (opening(Subject::Kernel("avx9_f32_6x64".to_owned()), Dtype::F32), "no kernel avx9_f32_6x64"),
             (opening(Subject::Plan, Dtype::F64), "wanted a format other than f64"),
@@ -235,11 +257,35 @@ mod tests {
                 "{request:?}: {found:?}"
             );
         }
+        let prepare = || Request::Prepare("3x4x5".parse().expect("a product"));
+        let found = answers(&[opening(Subject::Gemm, Dtype::F32), prepare(), Request::Count { seconds: 1.0 }]);
+        assert!(matches!(&found[2], Answer::Failed { reason } if reason.contains("no hardware counters")), "{found:?}");
         let found = answers(&[opening(Subject::Gemm, Dtype::F32), Request::Time { seconds: 1.0 }]);
         assert!(
             matches!(&found[1], Answer::Failed { reason } if reason.contains("no product was prepared")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn worker_counts_one_call_or_says_why_not() {
+        let requests = [
+            Request::OpenCounters,
+            opening(Subject::Gemm, Dtype::F32),
+            Request::Prepare("9x8x7".parse().expect("a product")),
+            Request::Count { seconds: 1e-3 },
+        ];
+        let found = answers(&requests);
+        match &found[..] {
+            [Answer::Done, _, _, Answer::Counted(counts)] => {
+                // A product of 1008 flops takes some dozens of instructions at least.
+                assert!(counts.get(Event::Instructions).is_none_or(|count| (20.0..1e5).contains(&count)), "{counts:?}");
+            }
+            [Answer::Failed { .. }, _, _, Answer::Failed { reason }] => {
+                assert!(reason.contains("no hardware counters"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

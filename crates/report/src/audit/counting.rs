@@ -1,5 +1,6 @@
 //! What hardware counters said of CKE's own products.
 
+use cke_perf::counters::Ratios;
 use serde::Serialize;
 
 /// What the counters said.
@@ -23,14 +24,7 @@ pub enum Counting {
 pub struct CountedProduct {
     /// The product.
     pub label: String,
-    /// Instructions per cycle of the core.
-    pub instructions_per_cycle: Option<f64>,
-    /// Flops per cycle of the core.
-    pub flops_per_cycle: Option<f64>,
-    /// Misses of the first level per thousand instructions.
-    pub l1d_misses: Option<f64>,
-    /// The same of the last level.
-    pub last_level_misses: Option<f64>,
-    /// The same of the address translation.
-    pub tlb_misses: Option<f64>,
+    /// What its counts say.
+    #[serde(flatten)]
+    pub ratios: Ratios,
 }

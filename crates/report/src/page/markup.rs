@@ -1,6 +1,7 @@
 //! Pieces of HTML.
 
 use cke_chart::{Heading, Picture};
+use cke_perf::counters::Ratios;
 use maud::{Markup, PreEscaped, html};
 
 /// Widths of the two drawings of a picture, CSS pixels. The page shows the one that fits the screen.
@@ -57,6 +58,16 @@ impl Cell {
     pub(crate) fn marked(text: impl Into<String>, class: &'static str) -> Cell {
         Cell { text: text.into(), class }
     }
+}
+
+/// What hardware counters said of `what`: a row for each name.
+pub(crate) fn counter_table(what: &str, head: &str, rows: &[(&str, &Ratios)]) -> Markup {
+    let (titles, cells) = Ratios::columns(&rows.iter().map(|(_, ratios)| *ratios).collect::<Vec<_>>());
+    let row = |((name, _), cells): (&(&str, &Ratios), Vec<String>)| {
+        [Cell::text(*name)].into_iter().chain(cells.into_iter().map(Cell::number)).collect()
+    };
+    let rows: Vec<Vec<Cell>> = rows.iter().zip(cells).map(row).collect();
+    table(&format!("Hardware counters: {what}; {}", Ratios::CAPTION), &[&[head][..], &titles].concat(), &rows)
 }
 
 /// A table with its title; nothing without rows. Columns whose cells are numbers have their heads at the right.

@@ -4,6 +4,7 @@ use super::operations::{Interval, Shape};
 use super::recording::{Kind, PhaseKind, RecordedOperation, Recording};
 use super::report::{About, Report};
 use super::subject::Subject;
+use cke_perf::counters::{Counted, Counting, Event};
 use cke_perf::roofline::Roofline;
 use cke_perf::stats::Ratio;
 
@@ -82,6 +83,12 @@ pub(crate) fn recording(phase: PhaseKind) -> Recording {
         seconds,
         seconds_unrecorded: seconds * 0.99,
         cost: Ratio::of(&[seconds * 0.99; 5], &[seconds; 5]),
+        counters: Counting::Counted(Counted::new(
+            [(Event::Cycles, 40_000.0), (Event::Instructions, 100_000.0), (Event::L1dMisses, 800.0)]
+                .into_iter()
+                .collect(),
+            900_000.0,
+        )),
     }
 }
 

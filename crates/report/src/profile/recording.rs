@@ -1,6 +1,7 @@
 //! What a command recorded of a model at work.
 
 use super::operations::{Interval, Shape};
+use cke_perf::counters::Counting;
 use cke_perf::stats::Ratio;
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub struct Recording {
     pub seconds_unrecorded: f64,
     /// By which factor repetitions took longer if they were recorded; `None` if that is not known.
     pub cost: Option<Ratio>,
+    /// What hardware counters said of one more repetition.
+    pub counters: Counting,
 }
 
 /// What a model does in a phase.

@@ -4,6 +4,7 @@ use super::operations::{Operation, Shape, operations};
 use super::recording::{Kind, Recording};
 use super::subject::Subject;
 use super::sums::{Totals, Whole};
+use cke_perf::counters::{Counting, Ratios};
 use cke_perf::roofline::Roofline;
 use serde::Serialize;
 
@@ -64,6 +65,8 @@ pub(crate) struct Phase {
     /// What lies between operations.
     pub(crate) between: Totals,
     pub(crate) shares: Shares,
+    /// Of one more repetition: all threads, their waiting included.
+    pub(crate) counters: Counting,
     /// Operations of the same name together, in the order in which each ran first.
     pub(crate) by_name: Vec<OperationRow>,
     /// Every operation, in the order of time.
@@ -97,6 +100,11 @@ impl Report {
         let phases = recordings.iter().map(|recording| Phase::new(recording, &roofline)).collect();
         Report { format: FORMAT, about, roofline, phases }
     }
+
+    /// Why there are no counts, if there are none.
+    pub fn refusal_of_counters(&self) -> Option<String> {
+        self.phases.iter().find_map(|phase| phase.counters.refusal())
+    }
 }
 
 impl Phase {
@@ -119,9 +127,15 @@ impl Phase {
             total,
             between,
             shares: Shares::of(&operations, whole),
+            counters: recording.counters.clone(),
             by_name: rows(&operations, whole),
             operations,
         }
+    }
+
+    /// The ratios of its counters under its name, if it was counted.
+    pub(crate) fn ratios(&self) -> Option<(&'static str, &Ratios)> {
+        Some((self.name, &self.counters.counted()?.ratios))
     }
 
     /// What it is, for a heading.

@@ -3,12 +3,27 @@
 use super::report::{About, Phase, Report};
 use super::sums::Totals;
 use crate::words::{counted, number, percent};
+use cke_perf::counters::Ratios;
 use cke_perf::report::{Align, Column, Table, format_bytes};
 
 /// Model and machine, then a table for each phase.
 pub fn text(report: &Report) -> String {
     let phases = report.phases.iter().map(|phase| format!("\n{}\n\n{}\n{}", head(phase), table(phase), summary(phase)));
-    format!("{}\n{}", subject(report), phases.collect::<String>())
+    format!("{}\n{}{}", subject(report), phases.collect::<String>(), counters(report))
+}
+
+/// What hardware counters said; nothing if there are none.
+fn counters(report: &Report) -> String {
+    let phases = report.phases.iter().filter_map(Phase::ratios);
+    let rows: Vec<_> = phases.map(|(name, ratios)| (vec![name.to_owned()], ratios)).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\nhardware counters of all threads: {}\n\n{}",
+        Ratios::CAPTION,
+        Ratios::table(&["phase"], &rows).to_markdown()
+    )
 }
 
 fn subject(report: &Report) -> String {
@@ -123,6 +138,8 @@ mod tests {
             "| embed              |     3 | 0.003 |   16.1% |         |  0.9 |        2.2% |     50% |                 |",
             "| total              |    18 | 0.019 |  100.0% |",
             "products 48.2%, attention 32.1%, everything else 19.7% (between operations 3.6%); threads wait 21.9%",
+            "\nhardware counters of all threads: misses per 1000 instructions, ",
+            "| prefill |               2.50 |       22.50 |      8.00 |",
         ] {
             assert!(text.contains(expected), "no {expected:?} in\n{text}");
         }

@@ -6,7 +6,7 @@ use crate::busy::note_busy;
 use crate::error::CliError;
 use cke_kernels::Cpu;
 use cke_perf::busy::BusyWatch;
-use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings};
+use cke_perf::peers::{Contest, Entrant, Launcher, PeerError, Product, Settings, add_counts};
 use cke_report::words::counted;
 
 /// What to measure, whatever the number of threads.
@@ -45,10 +45,15 @@ impl GemmRun<'_> {
                 results.push(contest.measure(product)?);
                 progress.advance();
             }
-            report.add(threads, results);
-            // What its processes took counts as our own as soon as they have ended.
+            // What its processes took counts as our own as soon as they have ended. What follows needs their memory.
             drop(contest);
             others.push(watch.others());
+            progress.show(format!("{}, hardware counters", counted(threads, "thread")));
+            let settings = Settings { threads, ..settings };
+            if let Err(error) = add_counts(self.launcher, self.entrants, settings, &mut results) {
+                report.no_counters = Some(error.to_string());
+            }
+            report.add(threads, results);
         }
         drop(progress);
         others.into_iter().for_each(note_busy);

@@ -38,6 +38,7 @@ use random::RandomArgs;
 /// time. Products with a vector are also compared with the memory read bandwidth; operands that stay in a cache exceed 100% of it.
 /// With packed weights of few bits, cke-packed prepares (rounds) the rows of A within the measured time, cke-prepared before it, as the
 /// libraries do: "rows" is the share of cke-packed's time spent preparing them, "like" the rate of cke-prepared over the best library's.
+/// After the rounds, every contestant runs once more in another process with hardware counters, if the system allows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct GemmBenchArgs {
@@ -156,6 +157,9 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
 
     let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
+    if let Some(reason) = &report.no_counters {
+        note(&format!("no hardware counters: {reason}"));
+    }
     let format = args.format.format();
     let text = match &prediction {
         Some(prediction) => prediction.render(&report, format)?,

@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::error::CliError;
 use crate::input::Source;
 use crate::output::note;
+use cke_perf::counters::Counted;
 use cke_perf::peers::{Dtype, Product};
 use cke_perf::report::{Align, Column, Format, Record, render};
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,7 @@ impl Prediction {
                     measured_gflops,
                     predicted_gflops,
                     share: measured_gflops.map(|measured| measured / predicted_gflops),
+                    counted: row.result.entries.first().and_then(|entry| entry.counted.clone()),
                 }
             })
             .collect();
@@ -147,6 +149,8 @@ struct ComparedRow {
     predicted_gflops: f64,
     /// Measured over predicted.
     share: Option<f64>,
+    /// What hardware counters said of one call.
+    counted: Option<Counted>,
 }
 
 impl Record for ComparedRow {

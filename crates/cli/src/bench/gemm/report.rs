@@ -26,6 +26,8 @@ pub(super) struct Report {
     pub(super) weights: Weights,
     rounds: usize,
     seconds_per_round: f64,
+    /// Why nothing was counted, if nothing was.
+    pub(super) no_counters: Option<String>,
     pub(super) contestants: Vec<Contestant>,
     /// Every number of threads, and for each every product.
     pub(super) rows: Vec<ProductRow>,
@@ -197,6 +199,7 @@ impl Report {
             weights: settings.weights,
             rounds: settings.rounds,
             seconds_per_round: settings.seconds,
+            no_counters: None,
             contestants: entrants.iter().map(Contestant::new).collect(),
             rows: Vec::new(),
             summaries: Vec::new(),

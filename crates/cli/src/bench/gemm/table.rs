@@ -1,10 +1,11 @@
 //! The report as Markdown.
 
 use super::report::{Contestant, ProductRow, Report, Role, ThreadsSummary};
-use cke_perf::peers::{Entry, Verdict, Weights};
+use cke_perf::counters::Ratios;
+use cke_perf::peers::{Entry, ShapeResult, Verdict, Weights};
 use cke_perf::report::{Align, Column, Table};
 
-/// A table of the products, then one of the libraries, if any.
+/// A table of the products, then one of the libraries and one of what was counted, if any.
 pub(super) fn markdown(report: &Report) -> String {
     let columns = Columns {
         has_libraries: report.contestants.iter().any(|contestant| contestant.role == Role::Library),
@@ -22,10 +23,21 @@ pub(super) fn markdown(report: &Report) -> String {
         table.push(columns.means(summary));
         table.push(columns.worst(summary));
     }
-    match libraries(&report.contestants) {
-        Some(libraries) => format!("{}\n{}", table.to_markdown(), libraries.to_markdown()),
-        None => table.to_markdown(),
-    }
+    let libraries = libraries(&report.contestants).map(|table| table.to_markdown());
+    [Some(table.to_markdown()), libraries, counters(report)].into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// What hardware counters said of each contestant; `None` if there are none.
+fn counters(report: &Report) -> Option<String> {
+    let results = report.rows.iter().map(|row| &row.result);
+    let counted = results.flat_map(|result| result.entries.iter().map(move |entry| (result, entry)));
+    let names = |result: &ShapeResult, entry: &Entry| {
+        vec![result.product.to_string(), result.threads.to_string(), entry.name.clone()]
+    };
+    let rows: Vec<_> =
+        counted.filter_map(|(result, entry)| Some((names(result, entry), &entry.counted.as_ref()?.ratios))).collect();
+    let table = || Ratios::table(&["M×N×K", "threads", "contestant"], &rows).to_markdown();
+    (!rows.is_empty()).then(|| format!("hardware counters of all threads: {}\n\n{}", Ratios::CAPTION, table()))
 }
 
 /// How the libraries describe themselves, if there are any.

@@ -1,10 +1,10 @@
 //! The tables of the page.
 
-use super::super::counting::{CountedProduct, Counting};
+use super::super::counting::Counting;
 use super::super::report::Report;
 use super::super::rows::{Row, RowEntry};
 use super::super::units::UnitRow;
-use crate::page::markup::{Cell, table};
+use crate::page::markup::{Cell, counter_table, table};
 use crate::words::{counted, number, percent};
 use cke_perf::peers::Verdict;
 use cke_perf::report::format_bytes;
@@ -237,24 +237,8 @@ fn counters(report: &Report) -> Markup {
         }
         Counting::Counted { products } => products,
     };
-    let rows: Vec<Vec<Cell>> = products
-        .iter()
-        .map(|product| {
-            let CountedProduct {
-                label,
-                instructions_per_cycle,
-                flops_per_cycle,
-                l1d_misses,
-                last_level_misses,
-                tlb_misses,
-            } = product;
-            let counts = [instructions_per_cycle, flops_per_cycle, l1d_misses, last_level_misses, tlb_misses];
-            let counts = counts.into_iter().map(|count| Cell::number(count.map(number).unwrap_or_default()));
-            [Cell::text(label)].into_iter().chain(counts).collect()
-        })
-        .collect();
-    let heads = ["product", "instructions/cycle", "flops/cycle", "L1 misses", "last-level misses", "TLB misses"];
-    table("Hardware counters: CKE with one thread, misses per 1000 instructions", &heads, &rows)
+    let rows: Vec<_> = products.iter().map(|product| (&*product.label, &product.ratios)).collect();
+    counter_table("CKE with one thread", "product", &rows)
 }
 
 fn contestants(report: &Report) -> Markup {

@@ -17,9 +17,20 @@ pub fn html(report: &Report) -> String {
     let content = html! {
         (header("Profile: where the time goes", &name, &line(report)))
         @for phase in &report.phases { (section(phase.name, &phase.title(), &phase_content(report, phase))) }
+        (counters(report))
         (section("method", "How it was measured", &method(report)))
     };
     document(&format!("Profile: {name}"), &content)
+}
+
+/// What hardware counters said, or why they did not.
+fn counters(report: &Report) -> Markup {
+    let rows: Vec<_> = report.phases.iter().filter_map(Phase::ratios).collect();
+    let content = match report.refusal_of_counters() {
+        Some(refusal) => markup::paragraphs(&[format!("There are {refusal}.")]),
+        None => markup::counter_table("all threads", "phase", &rows),
+    };
+    section("counters", "Hardware counters", &content)
 }
 
 fn phase_content(report: &Report, phase: &Phase) -> Markup {
@@ -93,6 +104,7 @@ fn method(report: &Report) -> Markup {
 mod tests {
     use super::super::example;
     use super::*;
+    use cke_perf::counters::Counting;
 
     #[test]
     fn page_needs_nothing_from_outside() {
@@ -114,6 +126,18 @@ mod tests {
             assert_eq!(page.matches(&format!("<h3>{part}")).count(), 2, "{part}");
         }
         assert!(!page.contains("<3>") && !page.contains("<9000>"));
+    }
+
+    #[test]
+    fn page_says_what_was_counted_or_why_nothing_was() {
+        let mut report = example::report();
+        assert!(html(&report).contains("<th class=\"number\">flops/cycle</th>"));
+        for phase in &mut report.phases {
+            phase.counters = Counting::Unavailable { reason: "this kernel <6> has none".to_owned() };
+        }
+        let page = html(&report);
+        assert!(page.contains("There are no hardware counters: this kernel &lt;6&gt; has none."), "{page}");
+        assert!(!page.contains("flops/cycle"));
     }
 
     #[test]
