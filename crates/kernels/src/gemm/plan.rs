@@ -289,19 +289,33 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         b: WholeB,
         rooms: &PerWorker<'_, f32>,
     ) {
-        let Call { kernel, blocking, place, epilogue, pool, .. } = *call;
-        let n = product.n;
+        let Call { blocking, place, epilogue, pool, .. } = *call;
         let product = InPortions::new(&self.cpu, product, b, place, portion, blocking);
         // SAFETY: promised by the caller.
         unsafe {
             if epilogue.is_gate() {
-                let linear = portions::epilogues(epilogue, kernel.tiles(), n);
-                product.gated(&linear).run(a, blocking, rooms, pool);
+                run_gated(call, product, a, rooms);
             } else {
                 product.run(a, blocking, rooms, pool);
             }
         }
     }
+}
+
+/// Not inlined, as [`GemmPlan::run_in_portions`] is not.
+///
+/// # Safety
+/// As [`InPortions::run`] for a gate.
+#[inline(never)]
+unsafe fn run_gated<S: Scheme<C = f32>>(
+    call: &Call<'_, S>,
+    first: InPortions<'_>,
+    a: Strided<u8>,
+    rooms: &PerWorker<'_, f32>,
+) {
+    let linear = portions::epilogues(call.epilogue, call.kernel.tiles(), call.shape.n);
+    // SAFETY: promised by the caller.
+    unsafe { first.gated(&linear).run(a, call.blocking, rooms, call.pool) };
 }
 
 /// What a call runs with.
