@@ -48,7 +48,8 @@ done
 # other steps is used again.
 unpacked=$packages/unpacked
 mkdir "$unpacked"
-for package in "$packages"/*.crate; do tar xzf "$package" -C "$unpacked"; done
+# With the time of now: cargo takes files of the same age for the same.
+for package in "$packages"/*.crate; do tar xzmf "$package" -C "$unpacked"; done
 cp Cargo.lock "$unpacked"
 {
   printf '[workspace]\nresolver = "3"\nmembers = ["*-*"]\n\n[patch.crates-io]\n'
