@@ -55,8 +55,8 @@ tests() { printf -- '--test=%s ' "$@"; }
 for test in memory_limit product_without_memory; do
     echo "skipped: $test, which the emulator would not fit into"
 done
-# Texts of many kilobytes, for which tests wait as long as a CPU takes that is not emulated.
-slow=(embed_text_of_10_megabytes eval_first_example_of_its_own_help)
+# Texts of many kilobytes, or a start, for which tests wait as long as a CPU takes that is not emulated.
+slow=(embed_text_of_10_megabytes eval_first_example_of_its_own_help interrupt_while_reading_stdin_ends_at_once)
 for test in "${slow[@]}"; do
     echo "skipped: $test, which takes longer in emulation than it waits"
 done
