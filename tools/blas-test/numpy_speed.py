@@ -5,9 +5,9 @@
     python3 -m venv target/numpy && target/numpy/bin/pip install -r tools/blas-test/requirements.txt
     target/numpy/bin/python tools/blas-test/numpy_speed.py --out docs/results/numpy.json
 
-Each round starts both in turn, in a process of its own that times every product; a time is the best of its process. The table has the
-median over the rounds, with the range if it is wider than 10%. Results are compared before they are timed. `--out` writes the table as a
-file of results, from which tools/peers/charts.sh makes that of the README.
+Each round starts both, one after the other, each in its own process that times every product; a time is the best of its process. The
+table has the median over the rounds, with the range if it is wider than 10%. Results are compared before they are timed. `--out` writes
+the table as a file of results, from which tools/peers/charts.sh makes that of the README.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def product(case):
 
 
 def cell(case, seconds):
-    """The median of GFLOP/s, and the range where it is wide."""
+    """The median of GFLOP/s, and the range if it is wide."""
     rates = [operations(case) / one / 1e9 for one in seconds]
     median = statistics.median(rates)
     wide = max(rates) - min(rates) > conditions.WIDE * median

@@ -49,7 +49,7 @@ def entry_of(test, name):
 
 
 def cell(test, name, tests):
-    """A contestant's median rate, the range of its rounds where it is wide, and how many times as fast CKE is; of CKE, as it is in f32."""
+    """A contestant's median rate, the range of its rounds if it is wide, and how many times as fast CKE is; of CKE, as it is in f32."""
     entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
     if not entry:
         return ""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares the public items of the Rust libraries with those of the last release, the tag vX.Y.Z that the commit descends from. Fails if a
 # change breaks programs more than the step of the version in Cargo.toml announces. Without such a tag it says so and does nothing.
-# Installs cargo-semver-checks under target/tools where it is missing (a few minutes, once). Usage: bash tools/release/semver.sh
+# Installs cargo-semver-checks under target/tools if it is missing (a few minutes, once). Usage: bash tools/release/semver.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

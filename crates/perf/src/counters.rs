@@ -19,7 +19,7 @@
 
 mod ratios;
 
-pub use ratios::{Counted, Counting, Ratios};
+pub use ratios::{Counted, Counting, Ratios, refusal};
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,6 +1,6 @@
 """The microkernels: where their code is, and how their operands lie in memory.
 
-As `gemm/registry.rs` and `gemm/registry/aarch64.rs` list them; a kernel that is missed here is found by `unlisted`.
+As `gemm/registry.rs` and the files of `gemm/registry` list them; a kernel that is missed here is found by `unlisted`.
 """
 
 import re
@@ -58,7 +58,7 @@ class Kernel:
     depth: int = 4
 
     def computed_rows(self, rows):
-        """The rows that are multiplied for a tile of so many."""
+        """The rows that are multiplied for a tile of `rows` rows."""
         return rows if self.few and rows <= 4 else -(-rows // self.rows_of_function) * self.rows_of_function
 
     def function_of(self, rows, vectors):

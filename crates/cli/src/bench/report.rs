@@ -86,8 +86,7 @@ impl TestRow {
 pub(super) fn counters(rows: &[TestRow]) -> Option<String> {
     let cells = |row: &TestRow| vec![row.test.clone(), row.threads.to_string()];
     let counted: Vec<_> = rows.iter().filter_map(|row| Some((cells(row), &row.counters.counted()?.ratios))).collect();
-    let table = || Ratios::table(&["test", "threads"], &counted).to_markdown();
-    (!counted.is_empty()).then(|| format!("hardware counters of all threads: {}\n\n{}", Ratios::CAPTION, table()))
+    Ratios::text(&["test", "threads"], &counted)
 }
 
 impl Record for TestRow {

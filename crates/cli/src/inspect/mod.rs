@@ -290,7 +290,7 @@ impl<'a> Report<'a> {
             ("heads", heads_of(heads, key_heads, head_dim)),
             ("feed-forward", format!("{inner}, {activation}")),
         ];
-        // Rotary ones have facts of their own.
+        // Rotary embeddings have separate facts.
         if self.decoder.is_none() {
             facts.push(("positions", format!("{positions}, a vector for each")));
         }

@@ -3,9 +3,7 @@
 //! To add a kernel: one file under `micro/`, one record here; its tests follow by themselves.
 
 use super::format::{KBlocks, PanelFormat, RowFormat};
-use super::grouped::{self, Preparation};
 use super::halves;
-use super::int8;
 use super::micro::copy::CopyBlock;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::micro::dot::{Dot, DotElement};
@@ -16,8 +14,8 @@ use super::microkernel::{Form, Microkernel, Tile, TileKernel};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::{bf16, f16};
 use crate::cpu::{Features, Isa};
-use crate::scheme::{self, Int8By, Int8Kernels, Scheme};
-use crate::simd::{Entry, QuadRows, Scalar};
+use crate::scheme::{self, Scheme};
+use crate::simd::{Entry, Scalar};
 
 #[cfg(target_arch = "x86_64")]
 use super::micro::tile_block::every_size;
@@ -162,168 +160,13 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
     record!("scalar_f64_4x4", F64, f64, Scalar, Outer, 1, [1 2 3 4], [1 2 3 4]),
 ];
 
-/// `int8!(group, whole, "name", NEON with `sdot`)`: the kernels of a scheme of eight bits, groups that need the same of the CPU, the most
-/// capable first. By `sdot` it is the rows of the tile and a function for each number of them.
-macro_rules! int8 {
-    ($group:literal, $whole:literal, $name:literal, $dotprod:tt) => {
-        impl Int8Kernels for Int8By<$group, $whole> {
-            const NAME: &'static str = $name;
-
-            fn kernels() -> &'static [&'static [Microkernel<Self>]] {
-                static KERNELS: &[&[Microkernel<Int8By<$group, $whole>>]] = &[
-                    #[cfg(target_arch = "x86_64")]
-                    &[int8::tile::tile_record::<Amx, $group, $whole>(
-                        concat!("avx512_amx_", $name, "_32x32"),
-                        AMX_INT8,
-                        every_size!(int8::tile::amx::<$group, $whole>),
-                    )],
-                    #[cfg(target_arch = "x86_64")]
-                    &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3])],
-                    #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, (12: 1 2 3 4 5 6 7 8 9 10 11 12))],
-                    #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, (8: 1 2 3 4 5 6 7 8))],
-                    #[cfg(target_arch = "aarch64")]
-                    &[int8!(@pairs $group, $whole, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Bytes, "12x16", [1 2 3 4], [3 3 4 4 5 5 6 6])],
-                    #[cfg(target_arch = "aarch64")]
-                    &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, $dotprod)],
-                    #[cfg(target_arch = "aarch64")]
-                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, (6: 1 2 3 4 5 6))],
-                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, (4: 1 2 3 4))],
-                ];
-                KERNELS
-            }
-        }
-    };
-    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, ($mr:literal: $($heights:literal)*)) => {
-        int8!(@make concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $rows, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
-    };
-    (@wide $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], $panels:tt) => {
-        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
-    };
-    (@row $group:literal, $whole:literal, $function:ident, $height:literal, [$($panels:literal)*]) => {
-        &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
-    };
-    // Behind functions for few rows those that take pairs of rows, an even or an odd number of rows.
-    (@pairs $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], [$($pairs:literal)*]) => {
-        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[
-            $(&[int8::tile::$few::<$group, $whole, $heights>],)*
-            $(&[int8::tile::$function::<$group, $whole, $pairs>]),*
-        ])
-    };
-    (@make $name:expr, $needs:expr, $rows:ident, $functions:expr) => {
-        int8::record($name, $needs, $functions, QuadRows::$rows, None)
-    };
-}
-
-int8!(16, false, "int8_16", (4: 1 2 3 4));
-int8!(32, false, "int8_32", (4: 1 2 3 4));
-int8!(64, false, "int8_64", (4: 1 2 3 4));
-int8!(128, false, "int8", (4: 1 2 3 4));
-int8!(256, false, "int8_256", (4: 1 2 3 4));
-int8!(128, true, "int8_channel", (6: 1 2 3 4 5 6));
-
-/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups: for each of these
-/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
-macro_rules! grouped {
-    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
-        &[
-            #[cfg(target_arch = "x86_64")]
-            &[
-                grouped!(@tall $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, avx512_vnni_tall, Avx512, "8x48", [1 2 3 4], [5 6 7 8], [1 2 3]),
-                grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx512, "4x16", [1 2 3 4], [1]),
-            ],
-            #[cfg(target_arch = "x86_64")]
-            &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
-            #[cfg(target_arch = "x86_64")]
-            &[grouped!(@record $format, "avx2", $name, AVX2_F16C, avx2, Avx2, $avx2)],
-            #[cfg(target_arch = "aarch64")]
-            &[grouped!(@pairs $format, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Baseline, "12x16", [1 2 3 4], [4 4 4 4 6 6 6 6])],
-            #[cfg(target_arch = "aarch64")]
-            &[grouped!(@record $format, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Baseline, (4: 1 2 3 4))],
-            #[cfg(target_arch = "aarch64")]
-            &[grouped!(@record $format, "neon", $name, Isa::Neon.needs(), neon, Baseline, (4: 1 2 3 4))],
-            &[grouped!(@record $format, "scalar", $name, Features::NONE, scalar, Baseline, $scalar)],
-        ]
-    };
-    (@record $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, ($mr:literal: $($rows:literal)*)) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $preparation,
-            &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*])
-    };
-    (@pairs $format:ident, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($pairs:literal)*]) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, &[
-            $(&[grouped::tile::$few::<grouped::$format, $rows>],)*
-            $(&[grouped::tile::$function::<grouped::$format, $pairs>]),*
-        ])
-    };
-    (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
-            &[$(grouped!(@row $format, $function, $rows, $panels)),*])
-    };
-    (@tall $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $tall:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
-            &[$(grouped!(@row $format, $function, $rows, $panels),)* $(grouped!(@tall_row $format, $tall, $tall_rows, $panels)),*])
-    };
-    (@tall_row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
-        &[$(grouped::tile::$function::<grouped::$format, $panels>),*]
-    };
-    (@row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
-        &[$(grouped::tile::$function::<grouped::$format, $rows, $panels>),*]
-    };
-    (@make $format:ident, $name:expr, $needs:expr, $preparation:ident, $functions:expr) => {
-        // SAFETY: these functions of the format ask for what is named.
-        unsafe { grouped::record::<grouped::$format>($name, $needs, $functions, Preparation::$preparation) }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
 #[cfg(target_arch = "x86_64")]
 const AVX512_BF16: Features = Isa::Avx512.needs().union(Features::AVX512_BF16);
 // AMX also needs that somebody asks for it: no machine has run it yet.
 #[cfg(target_arch = "x86_64")]
-const AMX_INT8: Features = AVX512_VNNI.union(Features::AMX_INT8);
-#[cfg(target_arch = "x86_64")]
 const AMX_BF16: Features = AVX512_BF16.union(Features::AMX_BF16);
 #[cfg(target_arch = "x86_64")]
-const AVX_VNNI: Features = Isa::Avx2.needs().union(Features::AVX_VNNI);
-#[cfg(target_arch = "x86_64")]
 const AVX2_F16C: Features = Isa::Avx2.needs().union(Features::F16C);
-#[cfg(target_arch = "x86_64")]
-const AVX_VNNI_F16C: Features = AVX2_F16C.union(Features::AVX_VNNI);
-#[cfg(target_arch = "aarch64")]
-const NEON_DOTPROD: Features = Isa::Neon.needs().union(Features::DOTPROD);
-#[cfg(target_arch = "aarch64")]
-const NEON_I8MM: Features = NEON_DOTPROD.union(Features::I8MM);
-
-/// The kernels of int4.
-#[rustfmt::skip]
-pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
-);
-
-/// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
-macro_rules! formats {
-    ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
-        pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
-    )*};
-}
-
-formats! {
-    INT4_128: Int4_128, "int4_128";
-    Q2_K: Q2_K, "q2_k";
-    Q3_K: Q3_K, "q3_k";
-    Q4_1: Q4_1, "q4_1";
-    Q4_K: Q4_K, "q4_k";
-    Q5_0: Q5_0, "q5_0";
-    Q5_1: Q5_1, "q5_1";
-    Q5_K: Q5_K, "q5_k";
-    Q6_K: Q6_K, "q6_k";
-    Q8_0: Q8_0, "q8_0";
-    IQ4_NL: Iq4Nl, "iq4_nl";
-    IQ4_XS: Iq4Xs, "iq4_xs";
-}
 
 /// `widen!("name", module::function, isa, needs, lanes, [1 2 3], [1 2])`: one record that widens weights of 16 bits, its functions one for
 /// each number of rows and of vectors.
@@ -441,10 +284,14 @@ static F16_SCALAR: &[Microkernel<scheme::F16>] = &[widen_by_loops!("scalar_f16_w
 // Behind the macros that it uses.
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod integers;
+
+pub(crate) use integers::*;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gemm::grouped;
     use crate::scheme::{Bf16, F16, F32, F64, Grouped, Int4, Int8, Int8Groups, Int8PerChannel};
 
     fn check_records<S: Scheme>() {

@@ -117,6 +117,13 @@ impl<'a, E: Output> TileArgs<'a, E> {
         }
     }
 
+    /// The steps of this call in pieces of one pair each and of at most `most` steps, in order, for kernels whose formats have blocks of K: a
+    /// piece begins where a call may begin, or `most` steps later.
+    #[inline(always)]
+    pub(super) fn pieces(&self, most: usize) -> Pieces<'a> {
+        Pieces { pairs: self.pairs, k: self.k, offset: self.offset, left: self.steps, most }
+    }
+
     /// The chains of this call, in order.
     pub fn chains(&self) -> impl Iterator<Item = Chain<'_, 'a, E>> {
         let (end, mut at) = (self.before + self.steps, self.before);
@@ -125,6 +132,46 @@ impl<'a, E: Output> TileArgs<'a, E> {
             at = chain_end(from).min(end);
             (from < end).then_some(Chain { args: self, from, to: at })
         })
+    }
+}
+
+/// Steps of one pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) pair: Pair,
+    /// Steps of the pair before it.
+    pub(super) offset: usize,
+    /// How many steps it has.
+    pub(super) steps: usize,
+}
+
+/// See [`TileArgs::pieces`].
+pub(super) struct Pieces<'a> {
+    pairs: &'a [Pair],
+    k: usize,
+    /// Steps of the first of the pairs that are done.
+    offset: usize,
+    /// Steps of the call that are not.
+    left: usize,
+    most: usize,
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = Piece;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Piece> {
+        while self.left > 0 {
+            let (&pair, later) = self.pairs.split_first()?;
+            let offset = self.offset;
+            if offset < self.k {
+                let steps = self.most.min(self.k - offset).min(self.left);
+                (self.offset, self.left) = (offset + steps, self.left - steps);
+                return Some(Piece { pair, offset, steps });
+            }
+            (self.pairs, self.offset) = (later, 0);
+        }
+        None
     }
 }
 

@@ -36,9 +36,14 @@ impl Counting {
     pub fn refusal(&self) -> Option<String> {
         match self {
             Self::Counted(_) => None,
-            Self::Unavailable { reason } => Some(format!("no hardware counters: {reason}")),
+            Self::Unavailable { reason } => Some(refusal(reason)),
         }
     }
+}
+
+/// A sentence about counts that are missing for this reason.
+pub fn refusal(reason: &str) -> String {
+    format!("no hardware counters: {reason}")
 }
 
 /// What was counted, and what follows from it.
@@ -131,8 +136,14 @@ impl Ratios {
         (shown.iter().map(|&i| titles[i]).collect(), cells.collect())
     }
 
-    /// A table of these rows, each with the cells that say what was counted, under the titles `heads`.
-    pub fn table(heads: &[&str], rows: &[(Vec<String>, &Self)]) -> Table {
+    /// A table of these rows, each with the cells that say what was counted, under the titles `heads`, below a line that explains it; `None`
+    /// without rows.
+    pub fn text(heads: &[&str], rows: &[(Vec<String>, &Self)]) -> Option<String> {
+        let table = || Self::table(heads, rows).to_markdown();
+        (!rows.is_empty()).then(|| format!("hardware counters of all threads: {}\n\n{}", Self::CAPTION, table()))
+    }
+
+    fn table(heads: &[&str], rows: &[(Vec<String>, &Self)]) -> Table {
         let ratios: Vec<&Self> = rows.iter().map(|(_, ratios)| *ratios).collect();
         let (titles, cells) = Self::columns(&ratios);
         let left = heads.iter().map(|title| Column::new(*title, Align::Left));

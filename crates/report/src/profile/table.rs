@@ -16,14 +16,7 @@ pub fn text(report: &Report) -> String {
 fn counters(report: &Report) -> String {
     let phases = report.phases.iter().filter_map(Phase::ratios);
     let rows: Vec<_> = phases.map(|(name, ratios)| (vec![name.to_owned()], ratios)).collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    format!(
-        "\nhardware counters of all threads: {}\n\n{}",
-        Ratios::CAPTION,
-        Ratios::table(&["phase"], &rows).to_markdown()
-    )
+    Ratios::text(&["phase"], &rows).map(|text| format!("\n{text}")).unwrap_or_default()
 }
 
 fn subject(report: &Report) -> String {

@@ -16,6 +16,7 @@ use crate::output::{Output, note};
 use crate::threads::ThreadCountsArgs;
 use against::PeerArgs;
 use cke_kernels::Cpu;
+use cke_perf::counters::refusal;
 use cke_perf::host::Host;
 use cke_perf::peers::dtype::INT4_IN_FILES;
 use cke_perf::peers::worker::serve_process;
@@ -158,7 +159,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
     let session = GemmRun { launcher: &launcher, cpu, products: &products, entrants: &entrants };
     let report = session.measure(&thread_counts, settings)?;
     if let Some(reason) = &report.no_counters {
-        note(&format!("no hardware counters: {reason}"));
+        note(&refusal(reason));
     }
     let format = args.format.format();
     let text = match &prediction {

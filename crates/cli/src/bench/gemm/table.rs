@@ -36,8 +36,7 @@ fn counters(report: &Report) -> Option<String> {
     };
     let rows: Vec<_> =
         counted.filter_map(|(result, entry)| Some((names(result, entry), &entry.counted.as_ref()?.ratios))).collect();
-    let table = || Ratios::table(&["M×N×K", "threads", "contestant"], &rows).to_markdown();
-    (!rows.is_empty()).then(|| format!("hardware counters of all threads: {}\n\n{}", Ratios::CAPTION, table()))
+    Ratios::text(&["M×N×K", "threads", "contestant"], &rows)
 }
 
 /// How the libraries describe themselves, if there are any.

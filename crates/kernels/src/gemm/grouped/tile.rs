@@ -13,7 +13,7 @@ use super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
 use crate::gemm::micro::in_memory::{SumsInMemory, add_scaled, multiply_add};
 use crate::gemm::micro::operands::{keep_in_memory, opaque};
 use crate::gemm::side_work::STREAMED_ROWS;
-use crate::gemm::tile_args::TileArgs;
+use crate::gemm::tile_args::{Piece, TileArgs};
 use crate::scratch::LINE;
 use crate::simd::{NarrowQuads, Scalar, Simd};
 use std::marker::PhantomData;
@@ -103,7 +103,6 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
     Q: NarrowQuads<LANES>,
 {
     let rows_of_tile = if MOST == MR { MR } else { args.rows };
-    let groups_in_block = const { F::BLOCK / F::GROUP };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MOST>::zeros();
@@ -114,59 +113,34 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
         // By factors of zero: those that the first group does not overwrite.
         let mut waiting = Products::<Q::Sums, LANES, VECTORS, MR>::none(q.no_sums(), factors.add(1));
         let mut turn = 0;
-        // Calls begin where a block of a row does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = ROW_BLOCK.min(args.k - offset).min(left);
-                let rows = pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride);
-                let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
-                for group in 0..steps.div_ceil(F::GROUP) {
-                    let block = blocks.wrapping_add(group / groups_in_block * args.b_stride);
-                    let mut group = Group::<F> {
-                        rows,
-                        row_stride: args.a_row_stride,
-                        start: group * F::GROUP,
-                        block,
-                        panel_stride: args.panel_stride,
-                        within: group % groups_in_block,
-                        ahead: args
-                            .stream_ahead(block.addr() - pair.b.addr(), const { (VECTORS * LANES).div_ceil(COLS) }),
-                        format: PhantomData,
-                    };
-                    if waiting.rows.is_null() {
-                        waiting.rows = rows;
-                    }
-                    let to_wait = factors.add(turn);
-                    (*to_wait).read::<F, Q>(q, &group);
-                    let mut done = 0;
-                    while done < rows_of_tile {
-                        // The last rows again rather than fewer.
-                        let first = done.min(rows_of_tile - MR);
-                        group.rows = rows.wrapping_add(first * args.a_row_stride);
-                        let sums_of_rows = group.multiply(q, &waiting, sums);
-                        let start = group.start;
-                        waiting = Products {
-                            sums: sums_of_rows,
-                            rows: group.rows,
-                            start,
-                            first,
-                            added: done,
-                            factors: to_wait,
-                        };
-                        if !Q::SUMS_WAIT {
-                            // Sums that it still knows from the group before would have to be kept somewhere else.
-                            keep_in_memory();
-                            waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
-                        }
-                        group.ahead = 0;
-                        done = first + MR;
-                    }
-                    turn = 1 - turn;
+        for piece in args.pieces(ROW_BLOCK) {
+            for index in 0..piece.steps.div_ceil(F::GROUP) {
+                let mut group = Group::<F>::new(args, &piece, index, const { (VECTORS * LANES).div_ceil(COLS) });
+                let rows = group.rows;
+                if waiting.rows.is_null() {
+                    waiting.rows = rows;
                 }
-                (offset, left) = (offset + steps, left - steps);
+                let to_wait = factors.add(turn);
+                (*to_wait).read::<F, Q>(q, &group);
+                let mut done = 0;
+                while done < rows_of_tile {
+                    // The last rows again rather than fewer.
+                    let first = done.min(rows_of_tile - MR);
+                    group.rows = rows.wrapping_add(first * args.a_row_stride);
+                    let sums_of_rows = group.multiply(q, &waiting, sums);
+                    let start = group.start;
+                    waiting =
+                        Products { sums: sums_of_rows, rows: group.rows, start, first, added: done, factors: to_wait };
+                    if !Q::SUMS_WAIT {
+                        // Sums that it still knows from the group before would have to be kept somewhere else.
+                        keep_in_memory();
+                        waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
+                    }
+                    group.ahead = 0;
+                    done = first + MR;
+                }
+                turn = 1 - turn;
             }
-            offset = 0;
         }
         if Q::SUMS_WAIT && !waiting.rows.is_null() {
             waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
@@ -286,6 +260,25 @@ struct Group<F> {
 }
 
 impl<F: Decode> Group<F> {
+    /// Group `index` of a piece, which begins where a block of a row does, of a tile of this many panels.
+    #[inline(always)]
+    fn new(args: &TileArgs<'_, f32>, piece: &Piece, index: usize, panels: usize) -> Self {
+        let Piece { pair, offset, .. } = *piece;
+        let groups_in_block = const { F::BLOCK / F::GROUP };
+        let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
+        let block = blocks.wrapping_add(index / groups_in_block * args.b_stride);
+        Group {
+            rows: pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride),
+            row_stride: args.a_row_stride,
+            start: index * F::GROUP,
+            block,
+            panel_stride: args.panel_stride,
+            within: index % groups_in_block,
+            ahead: args.stream_ahead(block.addr() - pair.b.addr(), panels),
+            format: PhantomData,
+        }
+    }
+
     /// The columns of a vector.
     #[inline(always)]
     fn columns<const LANES: usize>(&self, vector: usize) -> Columns<F> {

@@ -6,7 +6,7 @@ use super::rows::HEAD;
 use super::{COLS, QUAD};
 use crate::gemm::micro::in_memory::{SumsInMemory, add_scaled};
 use crate::gemm::side_work::STREAMED_ROWS;
-use crate::gemm::tile_args::TileArgs;
+use crate::gemm::tile_args::{Piece, TileArgs};
 use crate::simd::{Quads, Scalar, Simd};
 use std::ops::Range;
 use std::ptr::null;
@@ -100,29 +100,15 @@ unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, con
         total.begin(MR, args);
         let sums = total.rows();
         let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
-        // Calls begin where a group does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = GROUP.min(args.k - offset).min(left);
-                let group = Group {
-                    rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
-                    row_stride: args.a_row_stride,
-                    blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
-                    panel_stride: args.panel_stride,
-                    ahead: args
-                        .stream_ahead(offset / GROUP * args.b_stride, const { (VECTORS * LANES).div_ceil(COLS) }),
-                };
-                let mut done = 0;
-                while done < MR {
-                    // The last rows again rather than fewer: a constant number of sums stays in registers.
-                    let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
-                    waiting = group.multiply(q, first, done, steps.div_ceil(QUAD), waiting, sums);
-                    done = first + const { rows_at_a_time::<Q, LANES>(MR) };
-                }
-                (offset, left) = (offset + steps, left - steps);
+        for piece in args.pieces(GROUP) {
+            let group = Group::new::<GROUP>(args, &piece, const { (VECTORS * LANES).div_ceil(COLS) });
+            let mut done = 0;
+            while done < MR {
+                // The last rows again rather than fewer: a constant number of sums stays in registers.
+                let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
+                waiting = group.multiply(q, first, done, piece.steps.div_ceil(QUAD), waiting, sums);
+                done = first + const { rows_at_a_time::<Q, LANES>(MR) };
             }
-            offset = 0;
         }
         if Q::SUMS_WAIT {
             for row in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
@@ -186,6 +172,20 @@ impl<S: Copy, const VECTORS: usize, const MR: usize> Products<S, VECTORS, MR> {
 }
 
 impl Group {
+    /// The first blocks of a piece, which begins where a group does, of a tile of this many panels.
+    #[inline(always)]
+    fn new<const GROUP: usize>(args: &TileArgs<'_, f32>, piece: &Piece, panels: usize) -> Group {
+        let Piece { pair, offset, .. } = *piece;
+        let position = offset / GROUP * args.b_stride;
+        Group {
+            rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
+            row_stride: args.a_row_stride,
+            blocks: pair.b.wrapping_add(position),
+            panel_stride: args.panel_stride,
+            ahead: args.stream_ahead(position, panels),
+        }
+    }
+
     /// Where a field of the columns of a vector lies, `bytes` of which are one column's.
     #[inline(always)]
     fn columns<const LANES: usize>(&self, vector: usize, field: usize, bytes: usize) -> *const u8 {

@@ -46,10 +46,11 @@ impl<const PAIRS: usize> RowPairs<PAIRS> {
         RowPairs { numbers: [MaybeUninit::uninit(); MOST_STEPS / STEPS] }
     }
 
-    /// Copies steps of these rows, which become those from step 8 · `eight` on, and the last one as often as there are fewer. By assembly: the compiler would take the units that multiply.
+    /// Copies steps of these rows, which become those from step 8 · `eight` on; if there are fewer rows than 2 · PAIRS, the last one is
+    /// repeated. By assembly: the compiler would use the units that multiply.
     ///
     /// # Safety
-    /// `rows` is valid for reads of so many bytes, rounded up to whole copies, at each of `height` rows, at most 2 · PAIRS; there are one
+    /// `rows` is valid for reads of `steps` bytes, rounded up to whole copies, at each of `height` rows, at most 2 · PAIRS; there are one
     /// to [`MOST_STEPS`] steps, those before included.
     #[inline(always)]
     pub(in crate::gemm) unsafe fn copy(
@@ -130,7 +131,7 @@ pub(in crate::gemm) unsafe fn start<const PAIRS: usize>(
     products
 }
 
-/// Blocks of so many steps that these, at least one, lie in. The compiler sees that there is one.
+/// The number of blocks of `block` steps that `steps` steps, at least one, lie in. The compiler sees that there is one.
 #[inline(always)]
 pub(in crate::gemm) fn blocks_of(block: usize, steps: usize) -> usize {
     1 + (steps - 1) / block

@@ -10,51 +10,30 @@ use crate::gemm::micro::operands::keep_in_memory;
 use crate::gemm::side_work::STREAMED_ROWS;
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{BIAS, BIASES, Neon, NeonDot};
-use std::marker::PhantomData;
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and 16 columns, with rows and panels of the format F, on a CPU with NEON and `sdot`.
 #[target_feature(enable = "neon,dotprod")]
 pub(in crate::gemm) unsafe fn neon_dotprod<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
-    let groups_in_block = const { F::BLOCK / F::GROUP };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let d = NeonDot::assume();
         let mut sums = begin::<MR>(args);
         let mut starts = Starts::<MR>([[0; 2]; MR]);
-        // Calls begin where a block of a row does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = ROW_BLOCK.min(args.k - offset).min(left);
-                let rows = pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride);
-                let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
-                for group in 0..steps.div_ceil(F::GROUP) {
-                    let block = blocks.wrapping_add(group / groups_in_block * args.b_stride);
-                    let group = Group::<F> {
-                        rows,
-                        row_stride: args.a_row_stride,
-                        start: group * F::GROUP,
-                        block,
-                        panel_stride: args.panel_stride,
-                        within: group % groups_in_block,
-                        ahead: args.stream_ahead(block.addr() - pair.b.addr(), 1),
-                        format: PhantomData,
-                    };
-                    if MR <= STREAMED_ROWS && group.ahead > 0 {
-                        group.prefetch::<Neon, 4, VECTORS>(d.neon());
-                    }
-                    let starts = starts.read(&group);
-                    if MR <= FEW_ROWS {
-                        group.add::<0, VECTORS, MR>(d, starts, &mut sums);
-                    } else {
-                        group.add::<0, { VECTORS / 2 }, MR>(d, starts, &mut sums);
-                        group.add::<{ VECTORS / 2 }, { VECTORS / 2 }, MR>(d, starts, &mut sums);
-                    }
+        for piece in args.pieces(ROW_BLOCK) {
+            for index in 0..piece.steps.div_ceil(F::GROUP) {
+                let group = Group::<F>::new(args, &piece, index, 1);
+                if MR <= STREAMED_ROWS && group.ahead > 0 {
+                    group.prefetch::<Neon, 4, VECTORS>(d.neon());
                 }
-                (offset, left) = (offset + steps, left - steps);
+                let starts = starts.read(&group);
+                if MR <= FEW_ROWS {
+                    group.add::<0, VECTORS, MR>(d, starts, &mut sums);
+                } else {
+                    group.add::<0, { VECTORS / 2 }, MR>(d, starts, &mut sums);
+                    group.add::<{ VECTORS / 2 }, { VECTORS / 2 }, MR>(d, starts, &mut sums);
+                }
             }
-            offset = 0;
         }
         store(d, &sums, args);
     }

@@ -11,7 +11,6 @@ use crate::gemm::micro::squares::{
 };
 use crate::gemm::tile_args::TileArgs;
 use crate::simd::{BIASES, Eights, NeonI8mm, Simd, Square};
-use std::marker::PhantomData;
 
 /// Vectors of a panel, and of a half.
 const VECTORS: usize = 4;
@@ -22,7 +21,6 @@ const VECTORS_OF_HALF: usize = HALF / 4;
 /// `sdot` and `smmla`.
 #[target_feature(enable = "neon,dotprod,i8mm")]
 pub(in crate::gemm) unsafe fn neon_i8mm<F: Decode, const PAIRS: usize>(args: &TileArgs<'_, f32>) {
-    let groups_in_block = const { F::BLOCK / F::GROUP };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let m = NeonI8mm::assume();
@@ -31,35 +29,18 @@ pub(in crate::gemm) unsafe fn neon_i8mm<F: Decode, const PAIRS: usize>(args: &Ti
         let sums = total.rows();
         let mut pairs = RowPairs::<PAIRS>::new();
         let mut factors = GroupFactors::<PAIRS>::ZERO;
-        // Calls begin where a block of a row does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = ROW_BLOCK.min(args.k - offset).min(left);
-                let rows = pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride);
-                let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
-                let groups = steps.div_ceil(F::GROUP);
-                pairs.copy(0, rows.add(NUMBERS), args.a_row_stride, args.rows, groups * F::GROUP);
-                for group in 0..groups {
-                    let group = Group::<F> {
-                        rows,
-                        row_stride: args.a_row_stride,
-                        start: group * F::GROUP,
-                        block: blocks.wrapping_add(group / groups_in_block * args.b_stride),
-                        panel_stride: args.panel_stride,
-                        within: group % groups_in_block,
-                        ahead: 0,
-                        format: PhantomData,
-                    };
-                    factors.read(m, &group, args.rows);
-                    for half in 0..VECTORS / VECTORS_OF_HALF {
-                        let products = group.multiply_half(m, half, &pairs, &factors);
-                        factors.add_products::<F>(m, half, &products, sums);
-                    }
+        for piece in args.pieces(ROW_BLOCK) {
+            let groups = piece.steps.div_ceil(F::GROUP);
+            let first = Group::<F>::new(args, &piece, 0, 1);
+            pairs.copy(0, first.rows.add(NUMBERS), first.row_stride, args.rows, groups * F::GROUP);
+            for index in 0..groups {
+                let group = Group::<F>::new(args, &piece, index, 1);
+                factors.read(m, &group, args.rows);
+                for half in 0..VECTORS / VECTORS_OF_HALF {
+                    let products = group.multiply_half(m, half, &pairs, &factors);
+                    factors.add_products::<F>(m, half, &products, sums);
                 }
-                (offset, left) = (offset + steps, left - steps);
             }
-            offset = 0;
         }
         store::<PAIRS>(m, &mut total, args);
     }

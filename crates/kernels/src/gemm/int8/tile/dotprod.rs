@@ -23,27 +23,14 @@ pub(in crate::gemm) unsafe fn neon_dotprod<const GROUP: usize, const WHOLE: bool
             return whole::tile::<GROUP, NeonDot, 4, VECTORS, MR>(d, args);
         }
         let mut sums = begin::<MR>(args);
-        // Calls begin where a group does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = GROUP.min(args.k - offset).min(left);
-                let group = Group {
-                    rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
-                    row_stride: args.a_row_stride,
-                    blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
-                    panel_stride: args.panel_stride,
-                    ahead: args.stream_ahead(offset / GROUP * args.b_stride, 1),
-                };
-                if MR <= FEW_ROWS {
-                    group.add::<0, VECTORS, MR>(d, steps, &mut sums);
-                } else {
-                    group.add::<0, { VECTORS / 2 }, MR>(d, steps, &mut sums);
-                    group.add::<{ VECTORS / 2 }, { VECTORS / 2 }, MR>(d, steps, &mut sums);
-                }
-                (offset, left) = (offset + steps, left - steps);
+        for piece in args.pieces(GROUP) {
+            let group = Group::new::<GROUP>(args, &piece, 1);
+            if MR <= FEW_ROWS {
+                group.add::<0, VECTORS, MR>(d, piece.steps, &mut sums);
+            } else {
+                group.add::<0, { VECTORS / 2 }, MR>(d, piece.steps, &mut sums);
+                group.add::<{ VECTORS / 2 }, { VECTORS / 2 }, MR>(d, piece.steps, &mut sums);
             }
-            offset = 0;
         }
         store(d, &sums, args);
     }

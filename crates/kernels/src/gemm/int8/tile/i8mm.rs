@@ -10,7 +10,7 @@ use crate::gemm::micro::squares::{
     ACROSS, HALF, IN_A_ROW, MOST_STEPS, OfRows, RowPairs, STEPS, SumsOfRow, Total, add_scaled, begin, blocks_of,
     square, start, store,
 };
-use crate::gemm::tile_args::{Pair, TileArgs};
+use crate::gemm::tile_args::TileArgs;
 use crate::simd::{BIASES, NarrowQuads, NeonI8mm, Simd, Square};
 
 /// # Safety
@@ -27,35 +27,30 @@ pub(in crate::gemm) unsafe fn neon_i8mm<const GROUP: usize, const WHOLE: bool, c
         begin::<PAIRS>(m, &mut total, args);
         let sums = total.rows();
         let (mut pairs, mut scales) = (RowPairs::<PAIRS>::new(), OfRows::<PAIRS>::ZERO);
-        // Calls begin where a group does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            let mut exact = [[[m.no_sums(); ACROSS]; PAIRS]; COLS / HALF];
-            while offset < args.k && left > 0 {
-                let run = Run::new::<GROUP>(*pair, offset, const { most_steps(GROUP, WHOLE) }.min(left), args);
-                (offset, left) = (offset + run.steps, left - run.steps);
-                let is_last = !WHOLE || offset.is_multiple_of(EXACT_STEPS) || offset == args.k || left == 0;
+        // Of whole rows and columns, for calls of all of K: zeros again at the end of each pair.
+        let mut exact = [[[m.no_sums(); ACROSS]; PAIRS]; COLS / HALF];
+        for piece in args.pieces(const { most_steps(GROUP, WHOLE) }) {
+            let (run, end) = (Run::new::<GROUP>(args, &piece, 1), piece.offset + piece.steps);
+            let is_last = !WHOLE || end.is_multiple_of(EXACT_STEPS) || end == args.k;
+            for index in 0..run.blocks::<GROUP, WHOLE>() {
+                let (block, steps) = run.block::<GROUP>(index);
+                pairs.copy(index * GROUP / STEPS, block.rows.add(HEAD), block.row_stride, args.rows, steps);
+            }
+            scales.copy(run.group.rows, run.group.row_stride, args.rows);
+            for half in 0..COLS / HALF {
+                let mut products = if WHOLE { exact[half] } else { start(m, [(&raw const BIASES).cast(); PAIRS]) };
                 for index in 0..run.blocks::<GROUP, WHOLE>() {
                     let (block, steps) = run.block::<GROUP>(index);
-                    pairs.copy(index * GROUP / STEPS, block.rows.add(HEAD), block.row_stride, args.rows, steps);
+                    block.multiply_half(m, half, &pairs, index * GROUP / STEPS, steps, &mut products);
                 }
-                scales.copy(run.group.rows, run.group.row_stride, args.rows);
-                for half in 0..COLS / HALF {
-                    let mut products = if WHOLE { exact[half] } else { start(m, [(&raw const BIASES).cast(); PAIRS]) };
-                    for index in 0..run.blocks::<GROUP, WHOLE>() {
-                        let (block, steps) = run.block::<GROUP>(index);
-                        block.multiply_half(m, half, &pairs, index * GROUP / STEPS, steps, &mut products);
-                    }
-                    if is_last {
-                        run.group.add_half::<WHOLE, PAIRS>(m, half, &products, &scales, sums);
-                        products = [[m.no_sums(); ACROSS]; PAIRS];
-                    }
-                    if WHOLE {
-                        exact[half] = products;
-                    }
+                if is_last {
+                    run.group.add_half::<WHOLE, PAIRS>(m, half, &products, &scales, sums);
+                    products = [[m.no_sums(); ACROSS]; PAIRS];
+                }
+                if WHOLE {
+                    exact[half] = products;
                 }
             }
-            offset = 0;
         }
         store::<PAIRS>(m, &mut total, args);
     }
@@ -68,19 +63,6 @@ const fn most_steps(group: usize, is_whole: bool) -> usize {
 }
 
 impl Run {
-    /// Blocks of a pair from step `offset` on.
-    #[inline(always)]
-    fn new<const GROUP: usize>(pair: Pair, offset: usize, most: usize, args: &TileArgs<'_, f32>) -> Run {
-        let group = Group {
-            rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
-            row_stride: args.a_row_stride,
-            blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
-            panel_stride: args.panel_stride,
-            ahead: 0,
-        };
-        Run { group, row_block: args.a_col_stride, column_block: args.b_stride, steps: most.min(args.k - offset) }
-    }
-
     /// How many these are; a group is one.
     #[inline(always)]
     fn blocks<const GROUP: usize, const WHOLE: bool>(&self) -> usize {

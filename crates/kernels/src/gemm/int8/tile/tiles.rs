@@ -60,23 +60,16 @@ pub(in crate::gemm) unsafe fn tile<U: TileUnit, const GROUP: usize, const WHOLE:
         let mut total = SumsInMemory::<COLS, BLOCK_PANELS, BLOCK_ROWS>::zeros();
         total.begin(args.rows, args);
         let mut products = Stored::none();
-        // Calls begin where a scale does, and end there or with the whole sum.
-        let (mut offset, mut left) = (args.offset, args.steps);
-        for pair in args.pairs {
-            while offset < args.k && left > 0 {
-                let steps = steps_of_scale.min(args.k - offset).min(left);
-                let run = Run {
-                    rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
-                    blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
-                    args,
-                };
-                block.clear();
-                run.multiply::<U, GROUP>(block, steps.div_ceil(GROUP));
-                block.store(&mut products);
-                run.add_scaled(unit, &products, &mut total);
-                (offset, left) = (offset + steps, left - steps);
-            }
-            offset = 0;
+        for piece in args.pieces(steps_of_scale) {
+            let run = Run {
+                rows: piece.pair.a.wrapping_add(piece.offset / GROUP * args.a_col_stride),
+                blocks: piece.pair.b.wrapping_add(piece.offset / GROUP * args.b_stride),
+                args,
+            };
+            block.clear();
+            run.multiply::<U, GROUP>(block, piece.steps.div_ceil(GROUP));
+            block.store(&mut products);
+            run.add_scaled(unit, &products, &mut total);
         }
         total.store(unit.floats(), args.rows, args);
     }
@@ -91,7 +84,7 @@ struct Run<'r, 'a> {
 }
 
 impl Run<'_, '_> {
-    /// sums += the products of so many blocks, whole ones: what they have beyond K is zeros.
+    /// sums += the products of `blocks` blocks, whole ones: what they have beyond K is zeros.
     ///
     /// # Safety
     /// Rows and panels are valid for reads of these blocks.

@@ -4,7 +4,7 @@ use super::Group;
 use crate::gemm::int8::columns::SCALES;
 use crate::gemm::int8::{COLS, QUAD};
 use crate::gemm::micro::in_memory::SumsInMemory;
-use crate::gemm::tile_args::TileArgs;
+use crate::gemm::tile_args::{Piece, TileArgs};
 use crate::simd::Quads;
 
 /// Steps of K whose products fit 32 bits: each is below 255 · 127, of an unsigned row.
@@ -25,39 +25,25 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
         total.begin(MR, args);
         let sums = total.rows();
-        for pair in args.pairs {
-            for offset in (0..args.k).step_by(EXACT_STEPS) {
-                let run = Run {
-                    group: Group {
-                        rows: pair.a.wrapping_add(offset / GROUP * args.a_col_stride),
-                        row_stride: args.a_row_stride,
-                        blocks: pair.b.wrapping_add(offset / GROUP * args.b_stride),
-                        panel_stride: args.panel_stride,
-                        ahead: args
-                            .stream_ahead(offset / GROUP * args.b_stride, const { (VECTORS * LANES).div_ceil(COLS) }),
-                    },
-                    row_block: args.a_col_stride,
-                    column_block: args.b_stride,
-                    steps: EXACT_STEPS.min(args.k - offset),
-                };
-                let mut start = [q.no_sums(); VECTORS];
-                for j in 0..VECTORS {
-                    start[j] = q.start(run.column_sums::<GROUP, LANES>(j).as_ptr());
-                }
-                let mut done = 0;
-                while done < MR {
-                    // The last rows again rather than fewer: a constant number of sums stays in registers.
-                    let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
-                    let products = run.multiply::<GROUP, Q, LANES, VECTORS, MR>(q, first, start);
-                    for i in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
-                        if first + i >= done {
-                            for j in 0..VECTORS {
-                                run.group.add_scaled(q, first + i, j, products[i][j], sums);
-                            }
+        for piece in args.pieces(EXACT_STEPS) {
+            let run = Run::new::<GROUP>(args, &piece, const { (VECTORS * LANES).div_ceil(COLS) });
+            let mut start = [q.no_sums(); VECTORS];
+            for j in 0..VECTORS {
+                start[j] = q.start(run.column_sums::<GROUP, LANES>(j).as_ptr());
+            }
+            let mut done = 0;
+            while done < MR {
+                // The last rows again rather than fewer: a constant number of sums stays in registers.
+                let first = done.min(MR - const { rows_at_a_time::<Q, LANES>(MR) });
+                let products = run.multiply::<GROUP, Q, LANES, VECTORS, MR>(q, first, start);
+                for i in 0..const { rows_at_a_time::<Q, LANES>(MR) } {
+                    if first + i >= done {
+                        for j in 0..VECTORS {
+                            run.group.add_scaled(q, first + i, j, products[i][j], sums);
                         }
                     }
-                    done = first + const { rows_at_a_time::<Q, LANES>(MR) };
                 }
+                done = first + const { rows_at_a_time::<Q, LANES>(MR) };
             }
         }
         total.store(q.floats(), MR, args);
@@ -82,6 +68,13 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// The blocks of a piece, of a tile of this many panels.
+    #[inline(always)]
+    pub(super) fn new<const GROUP: usize>(args: &TileArgs<'_, f32>, piece: &Piece, panels: usize) -> Run {
+        let group = Group::new::<GROUP>(args, piece, panels);
+        Run { group, row_block: args.a_col_stride, column_block: args.b_stride, steps: piece.steps }
+    }
+
     /// start + the products of the rows from `first` on.
     ///
     /// # Safety
