@@ -13,7 +13,9 @@ export ASAN_OPTIONS=allocator_may_return_null=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 skip memory_limit:: "the sanitizer maps terabytes of shadow and ends the process if it cannot map more"
 skip recorded_bits "they repeat products and operations of other tests, and compare what these give with a file"
 
-cargo_test -p cke-kernels -p cke-blas -p cke-capi --tests
+# Not the unit tests, for which the libraries would be built a second time: minutes, to read the same memory; nor
+# foreign_matrices, which has features of its own.
+cargo_test -p cke-kernels -p cke-blas -p cke-capi --test '[!f]*' --test float_environment
 
 # C programs have the runtime, against which the libraries are linked when they are loaded: Rust's, since those are its code.
 work=$target/programs

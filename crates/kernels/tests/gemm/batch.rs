@@ -118,11 +118,11 @@ fn batch_by_stride_matches_the_oracle_and_each_product_alone() {
     for (seed, (shape, count)) in CASES.into_iter().enumerate() {
         let heads = Heads::new(shape, count, seed as u64);
         let alone = heads.alone();
+        heads.check(&format!("{count} of {shape:?}"), &alone);
         for threads in 1..=3 {
             let name = format!("{count} of {shape:?} on {threads} threads");
             let together = heads.together(&ThreadPool::new(threads).expect("threads"));
             tolerance::assert_identical(&name, &together, &alone);
-            heads.check(&name, &together);
         }
     }
 }

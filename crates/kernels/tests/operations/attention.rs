@@ -199,7 +199,7 @@ fn attention_in_pieces_on_threads_has_same_bits() {
 fn attention_of_one_token_has_same_bits_whoever_reads_the_keys() {
     each_isa(|cpu| {
         let layers = [
-            ((3, 3, 17), KvDtype::F32),
+            ((2, 2, 17), KvDtype::F32),
             ((2, 1, 64), KvDtype::F32),
             ((2, 1, 9), KvDtype::Bf16),
             ((2, 1, 9), KvDtype::Int8),
@@ -208,7 +208,7 @@ fn attention_of_one_token_has_same_bits_whoever_reads_the_keys() {
             let mut layer = Layer::new(cpu, size, 1300);
             layer.plan = layer.plan.with_kv(kv);
             let whole = layer.whole(Mask::Causal, 1);
-            for threads in [1, 2, 8] {
+            for threads in [1, 8] {
                 let found = layer.pieces(Mask::Causal, &[1291, 1, 1, 2, 5], threads);
                 assert_identical(&format!("{} {size:?} {kv} on {threads}", cpu.isa()), &found, &whole);
             }

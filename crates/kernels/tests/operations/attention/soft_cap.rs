@@ -31,10 +31,10 @@ fn attention_with_a_soft_cap_matches_oracle() {
 #[test]
 fn attention_with_a_soft_cap_in_pieces_on_threads_has_same_bits() {
     each_isa(|cpu| {
-        for size in [(3, 3, 17), (4, 1, 32)] {
+        for size in [(2, 2, 17), (2, 1, 32)] {
             let layer = capped(cpu, size, 1100, 4.0);
             let whole = layer.whole(Mask::Causal, 1);
-            for (pieces, threads) in [(&[1090, 1, 9][..], 1), (&[1090, 1, 9], 8), (&[1100], 3)] {
+            for (pieces, threads) in [(&[1090, 1, 9][..], 8), (&[1100], 3)] {
                 let found = layer.pieces(Mask::Causal, pieces, threads);
                 assert_identical(&format!("{} {size:?} {pieces:?} on {threads}", cpu.isa()), &found, &whole);
             }

@@ -37,7 +37,7 @@ fn attention_with_a_window_over_several_kv_blocks_matches_oracle() {
 #[test]
 fn attention_with_a_window_in_pieces_on_threads_has_same_bits() {
     each_isa(|cpu| {
-        for (size, width) in [((3, 3, 17), 100), ((4, 1, 16), 600), ((2, 1, 64), 3)] {
+        for (size, width) in [((2, 2, 17), 100), ((2, 1, 16), 600), ((1, 1, 64), 3)] {
             let (layer, mask) = (Layer::new(cpu, size, 1300), Mask::Window(width));
             let whole = layer.whole(mask, 1);
             let one_by_one = &[&[500][..], &[1; 120], &[680]].concat()[..];
@@ -57,7 +57,7 @@ fn window_has_the_bits_of_no_window_where_it_covers_everything() {
         for size in SIZES {
             let layer = Layer::new(cpu, size, 700);
             let causal = layer.whole(Mask::Causal, 1);
-            for width in [700, 701, usize::MAX] {
+            for width in [700, usize::MAX] {
                 assert_identical(
                     &format!("{} {size:?} {width}", cpu.isa()),
                     &layer.whole(Mask::Window(width), 1),
