@@ -33,6 +33,8 @@ unset CKE_MINILM_DIR CKE_REQUIRE_MINILM # a model of real size is for a real CPU
 
 # Everything is built for the whole workspace at once: for single packages cargo would build parts of it again, with other features.
 cargo_test() { cargo test --workspace --locked --no-fail-fast --target "$target" "$@"; }
+# Of parts. The engine's unit tests are about texts and settings, and would build it a second time.
+unit_tests=(--exclude cke-engine --lib)
 
 failures=0
 on() { # on CORE ARGUMENTS: these tests on this core
@@ -63,18 +65,22 @@ done
 
 # shellcheck disable=SC2046 # words
 {
-    cargo_test --lib $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
+    cargo_test $(tests "${kernels[@]}" "${models[@]}" "${interfaces[@]}" commands) --no-run
+    cargo_test "${unit_tests[@]}" --no-run
     # Beside the kernels, which leave much of a second CPU idle.
-    models_log=$CARGO_TARGET_DIR/models.log
+    others_log=$CARGO_TARGET_DIR/others.log
     (
-        on cortex-a72 --lib $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
+        on cortex-a72 "${unit_tests[@]}"
+        on cortex-a72 $(tests "${models[@]}" "${interfaces[@]}") -- --skip memory_limit --skip product_without_memory
         on cortex-a72 --test commands -- "${commands[@]}" --skip memory_limit $(printf -- '--skip %s ' "${slow[@]}")
         on cortex-a76 $(tests weight_formats gguf_formats)
+        echo "--- C programs ($SECONDS s)"
+        bash tools/arm/libraries.sh "$CARGO_TARGET_DIR/$target/debug/deps" || failures=$((failures + 1))
         exit "$failures"
-    ) > "$models_log" 2>&1 &
+    ) > "$others_log" 2>&1 &
     on max $(tests "${kernels[@]}")
     wait $! || failures=$((failures + 1))
-    cat "$models_log"
+    cat "$others_log"
 }
 
 for core in Cortex-A53 Cortex-A72 Cortex-A76 Neoverse-N1; do
@@ -84,7 +90,4 @@ for core in Cortex-A53 Cortex-A72 Cortex-A76 Neoverse-N1; do
     }
     echo "passed: cke doctor finds a $core"
 done
-
-echo "--- C programs ($SECONDS s)"
-bash tools/arm/libraries.sh "$CARGO_TARGET_DIR/$target/debug/deps"
 [ "$failures" = 0 ]
