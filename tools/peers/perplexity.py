@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Sets the perplexity of GGUF files that CKE finds beside that of llama.cpp, as a Markdown table.
 
-    cat docs/src/*.md > target/text.txt
-    tools/peers/perplexity.py --text target/text.txt target/peers-models/smollm2/*.gguf
+    cat docs/src/*.md | head -c 60000 > target/text.txt
+    tools/peers/perplexity.py --f32 --text target/text.txt --out docs/results/quality.json target/peers-models/smollm2/*.gguf
 
-Both read the text in windows of 512 tokens side by side and score what the second half of each predicts.
+Both read the text in windows of 512 tokens side by side and score what the second half of each predicts. With --out the table of this
+name in a file of docs/results is replaced.
 """
 
 import argparse
+import datetime
 import json
 import re
 import shutil
@@ -15,8 +17,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import printed_tables
+
 ROOT = Path(__file__).resolve().parents[2]
 WINDOW = 512
+TABLE = "gguf"
 
 
 class Failed(Exception):
@@ -30,6 +35,7 @@ def parse_arguments():
     add("--text", type=Path, required=True, help=f"of {2 * WINDOW} tokens at least")
     add("--threads", type=int, default=2, help="of both (default: %(default)s)")
     add("--f32", action="store_true", help="a column more: CKE with the file's weights, and all products, in f32")
+    add("--out", type=Path, metavar="FILE.json", help=f"whose table {TABLE} is replaced (default: none)")
     add("--cke", type=Path, default=ROOT / "target/release/cke", help="default: %(default)s")
     add("--llama-perplexity", type=Path, default=shutil.which("llama-perplexity"), help="default: the one in PATH")
     arguments = parser.parse_args()
@@ -65,23 +71,48 @@ def of_llama(arguments, file):
 
 
 def row(arguments, file):
-    """A file's cells, its name first."""
+    """A file's cells, its name first, and the windows that were read."""
     (windows, own), (chunks, others) = of_cke(arguments, file), of_llama(arguments, file)
     if windows != chunks:
         raise Failed(f"{file}: CKE's tokens fill {windows} windows, llama.cpp's {chunks}: they are not the same")
     exact = [of_cke(arguments, file, "--dtype", "f32")[1]] if arguments.f32 else []
-    return [file.stem, f"{own:.4f}", f"{others:.4f}", f"{100 * (own / others - 1):+.2f}%", *(f"{value:.4f}" for value in exact)]
+    cells = [file.stem, f"{own:.3f}", *(f"{value:.3f}" for value in exact), f"{others:.3f}"]
+    return [*cells, *(f"{100 * (value / others - 1):+.2f}%" for value in (own, *exact))], windows
+
+
+def table(arguments):
+    """All rows, each of which is printed when it is there, to standard error."""
+    exact = "`cke eval --dtype f32`"
+    titles = ["<format", "`cke eval`", *([exact] if arguments.f32 else []), "`llama-perplexity`", "difference"]
+    titles += ["difference in f32"] if arguments.f32 else []
+    rows = []
+    for file in arguments.files:
+        cells, windows = row(arguments, file)
+        print(" ".join(cells), file=sys.stderr, flush=True)
+        rows.append(cells)
+    size, scored = arguments.text.stat().st_size, windows * (WINDOW // 2 - 1)
+    about = (
+        f"`tools/peers/perplexity.py{' --f32' if arguments.f32 else ''}`, {datetime.date.today()}: perplexity on {size:,} bytes of text, "
+        f"in {windows} windows of {WINDOW} tokens of which the second half is scored ({scored:,} tokens)."
+    )
+    return {"name": TABLE, "about": about, "columns": titles, "rows": rows}
+
+
+def replace(path, made):
+    results = json.loads(path.read_text())
+    results["tables"] = [made if one["name"] == made["name"] else one for one in results["tables"]]
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def main():
     arguments = parse_arguments()
-    titles = ["format", "CKE", "llama.cpp", "difference", *(["CKE in f32"] if arguments.f32 else [])]
-    print(f"| {' | '.join(titles)} |\n|---|{'---:|' * (len(titles) - 1)}", flush=True)
     try:
-        for file in arguments.files:
-            print(f"| {' | '.join(row(arguments, file))} |", flush=True)
+        made = table(arguments)
     except Failed as error:
         sys.exit(f"error: {error}")
+    print("\n".join(printed_tables.table(made)))
+    if arguments.out:
+        replace(arguments.out, made)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,11 @@
 
 use crate::output::note;
 use cke_perf::busy::Busy;
-use cke_report::words::counted;
+use cke_report::words;
 
 /// Says on standard error if others took so much of the machine that results suffer from it.
 pub(crate) fn note_busy(others: Option<Busy>) {
-    if let Some(Busy { share, cpus }) = others.filter(Busy::is_disturbing) {
-        note(&format!(
-            "warning: the machine was busy: other programs used {:.1} of {}, so rates are too low and noisy; stop them and \
-             measure again",
-            share * cpus as f64,
-            counted(cpus, "CPU"),
-        ));
+    if let Some(text) = words::busy(others) {
+        note(&format!("warning: the machine was busy: {text}"));
     }
 }

@@ -106,6 +106,7 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         subject,
         threads,
         repetitions: args.run.repetitions,
+        others,
     };
     let report = Report::new(about, roofline, &recordings);
     if let Some(refusal) = report.refusal_of_counters() {

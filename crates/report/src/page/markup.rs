@@ -23,6 +23,20 @@ pub(crate) fn figure(title: &str, subtitle: &str, caption: &str, draw: impl Fn(&
     }
 }
 
+/// What a reader must know first, in a list of its kind: a mark, a headline and what follows from it.
+pub(crate) fn findings<'a>(findings: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Markup {
+    html! {
+        ul.findings {
+            @for (mark, headline, detail) in findings {
+                li class=(mark) {
+                    span.tag { (mark) }
+                    div { h3 { (headline) } p { (detail) } }
+                }
+            }
+        }
+    }
+}
+
 /// A paragraph for each text.
 pub(crate) fn paragraphs(texts: &[String]) -> Markup {
     html! { @for text in texts { p { (text) } } }

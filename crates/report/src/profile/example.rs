@@ -113,6 +113,7 @@ pub(crate) fn report() -> Report {
         subject,
         threads: 2,
         repetitions: 5,
+        others: None,
     };
     Report::new(about, ROOFLINE, &[recording(PhaseKind::Prefill), recording(PhaseKind::Decode)])
 }

@@ -4,9 +4,10 @@ use super::operations::{Operation, Shape, operations};
 use super::recording::{Kind, Recording};
 use super::subject::Subject;
 use super::sums::{Totals, Whole};
+use cke_perf::busy::Busy;
 use cke_perf::counters::{Counting, Ratios};
 use cke_perf::roofline::Roofline;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The number of this layout of the JSON document; it grows when a field changes its meaning or goes away.
 const FORMAT: u32 = 1;
@@ -40,6 +41,14 @@ pub struct About {
     pub threads: usize,
     /// Repetitions of each phase.
     pub repetitions: usize,
+    /// What other programs took of the machine meanwhile; `None` if that is not known.
+    #[serde(rename = "busy_others", serialize_with = "share_alone")]
+    pub others: Option<Busy>,
+}
+
+/// A number, as in the results of `cke bench`.
+fn share_alone<S: Serializer>(others: &Option<Busy>, serializer: S) -> Result<S::Ok, S::Error> {
+    others.map(|others| others.share).serialize(serializer)
 }
 
 /// Reading a prompt, or generating tokens: the fastest repetition.

@@ -16,6 +16,13 @@ pub(crate) struct Finding {
     pub(crate) detail: String,
 }
 
+impl Finding {
+    /// Mark, headline and detail.
+    pub(crate) fn parts(&self) -> (&str, &str, &str) {
+        (self.kind.label(), &self.headline, &self.detail)
+    }
+}
+
 /// How good the news is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

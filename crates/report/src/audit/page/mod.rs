@@ -6,7 +6,7 @@ mod tables;
 
 use super::findings::Finding;
 use super::report::{OURS, Report};
-use crate::page::{self, document, section, tile};
+use crate::page::{self, document, markup, section, tile};
 use crate::words::{counted, number, percent};
 use maud::{Markup, html};
 
@@ -16,7 +16,7 @@ pub fn html(report: &Report) -> String {
     let content = html! {
         (header(report))
         (tiles(report))
-        (section("findings", "Findings", &findings(&report.findings)))
+        (section("findings", "Findings", &markup::findings(report.findings.iter().map(Finding::parts))))
         (section("products", "Matrix products and the hardware limit", &figures::products(report)))
         (section("machine", "The machine", &figures::machine(report)))
         (section("numbers", "All numbers", &tables::all(report)))
@@ -75,19 +75,6 @@ fn tiles(report: &Report) -> Markup {
         }
     }
     page::tiles(&tiles)
-}
-
-fn findings(findings: &[Finding]) -> Markup {
-    html! {
-        ul.findings {
-            @for Finding { kind, headline, detail } in findings {
-                li class=(kind.label()) {
-                    span.tag { (kind.label()) }
-                    div { h3 { (headline) } p { (detail) } }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

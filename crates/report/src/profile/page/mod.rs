@@ -7,7 +7,7 @@ mod timelines;
 use super::report::{Phase, Report};
 use super::table::{recording_cost, summary};
 use crate::page::{document, header, markup, section, tile, tiles};
-use crate::words::{counted, number, percent};
+use crate::words::{busy, counted, number, percent};
 use cke_perf::report::format_bytes;
 use maud::{Markup, html};
 
@@ -16,6 +16,7 @@ pub fn html(report: &Report) -> String {
     let name = report.about.subject.title();
     let content = html! {
         (header("Profile: where the time goes", &name, &line(report)))
+        @if let Some(text) = busy(report.about.others) { (markup::findings([("alarm", "The machine was busy", text.as_str())])) }
         @for phase in &report.phases { (section(phase.name, &phase.title(), &phase_content(report, phase))) }
         (counters(report))
         (section("method", "How it was measured", &method(report)))
@@ -103,7 +104,9 @@ fn method(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::super::example;
+    use super::super::report::About;
     use super::*;
+    use cke_perf::busy::Busy;
     use cke_perf::counters::Counting;
 
     #[test]
@@ -138,6 +141,19 @@ mod tests {
         let page = html(&report);
         assert!(page.contains("There are no hardware counters: this kernel &lt;6&gt; has none."), "{page}");
         assert!(!page.contains("flops/cycle"));
+    }
+
+    #[test]
+    fn page_warns_of_a_busy_machine() {
+        let mut report = example::report();
+        let page_of = |report: &Report, share| {
+            let others = Some(Busy { share, cpus: 4 });
+            html(&Report { about: About { others, ..report.about.clone() }, ..report.clone() })
+        };
+        assert!(!html(&report).contains("busy") && !page_of(&report, 0.01).contains("busy"));
+        assert!(page_of(&report, 0.5).contains("other programs used 2.0 of 4 CPUs"));
+        report.about.others = Some(Busy { share: 0.25, cpus: 4 });
+        assert_eq!(serde_json::to_value(&report).unwrap()["about"]["busy_others"], 0.25);
     }
 
     #[test]
