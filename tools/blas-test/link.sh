@@ -3,12 +3,13 @@
 set -euo pipefail
 source "$(dirname "$0")/library.sh"
 
-# build SOURCE [OPTIONS]: compiles it to $work/program.
+# build SOURCE [OPTIONS]: compiles it to $work/program, linked with what is in `after`, too.
+after=()
 build() {
     local source=$1 compiler=("${CC:-cc}" -std=c11)
     [ "${source##*.}" = c ] || compiler=("${CXX:-c++}" -std=c++17)
     "${compiler[@]}" -O2 -Wall -Wextra -Wpedantic -Werror "${@:2}" -Icrates/blas/include "$tools/$source" -o "$work/program" \
-        -L"${library%/*}" -lcke_blas -Wl,-rpath,"${library%/*}" -pthread -lm
+        -L"${library%/*}" -lcke_blas -Wl,-rpath,"${library%/*}" -pthread -lm "${after[@]}"
 }
 
 # With each kind of error reporter: called, and left by an exception or longjmp.
@@ -19,6 +20,16 @@ for style in PLAIN_STYLE MKL_STYLE; do
         echo "passed: $source, $style"
     done
 done
+
+# Beside another BLAS, whose error reporters are not the program's own.
+"${CC:-cc}" -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC "$tools/exiting_blas.c" -o "$work/libexiting_blas.so"
+after=(-L"$work" -lexiting_blas -Wl,-rpath,"$work")
+for own in "" -DOWN_XERBLA; do
+    build beside.c ${own:+"$own"}
+    "${runner[@]}" "$work/program"
+    echo "passed: beside.c $own"
+done
+after=()
 
 # run_everywhere SOURCE [ARGUMENTS]: on every instruction set, of which a CPU without it takes the next lower one, and with one thread and
 # with two.

@@ -41,14 +41,14 @@ impl Routine {
     }
 
     /// The name in Fortran's convention: capitals, at least six characters.
-    pub(crate) fn fortran_name(self) -> &'static str {
+    pub(crate) fn fortran_name(self) -> &'static CStr {
         match self {
-            Routine::Sgemm => "SGEMM ",
-            Routine::Dgemm => "DGEMM ",
-            Routine::Sgemv => "SGEMV ",
-            Routine::Dgemv => "DGEMV ",
-            Routine::SgemmBatchStrided => "SGEMM_BATCH_STRIDED",
-            Routine::DgemmBatchStrided => "DGEMM_BATCH_STRIDED",
+            Routine::Sgemm => c"SGEMM ",
+            Routine::Dgemm => c"DGEMM ",
+            Routine::Sgemv => c"SGEMV ",
+            Routine::Dgemv => c"DGEMV ",
+            Routine::SgemmBatchStrided => c"SGEMM_BATCH_STRIDED",
+            Routine::DgemmBatchStrided => c"DGEMM_BATCH_STRIDED",
         }
     }
 

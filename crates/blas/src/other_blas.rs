@@ -1,8 +1,13 @@
-//! The OpenBLAS that this library was preloaded over, whose limits are meant for its products, too: tools like threadpoolctl find it by
-//! its file name and set its number of threads, not ours.
+//! Other BLAS libraries of the process: which functions are theirs, and the limits of an OpenBLAS that this library was preloaded over.
+//! Those are meant for its products, too: tools like threadpoolctl find it by its file name and set its number of threads, not ours.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{look, lowered_limit};
+pub(crate) use linux::{defines, look, lowered_limit};
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn defines(_function: *const std::ffi::c_void) -> bool {
+    false
+}
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn look() {}
@@ -15,7 +20,7 @@ pub(crate) fn lowered_limit() -> Option<usize> {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::ffi::{CStr, CString, c_int, c_void};
-    use std::mem::transmute;
+    use std::mem::{MaybeUninit, transmute};
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
@@ -40,6 +45,34 @@ mod linux {
         c"scipy_openblas_get_num_threads",
         c"scipy_openblas_get_num_threads64_",
     ];
+
+    /// What a BLAS has, and a program that brings a function of its own has not.
+    const ROUTINES: [&CStr; 4] = [c"sgemm_", c"dgemm_", c"cblas_sgemm", c"cblas_dgemm"];
+
+    /// Whether `function` is defined in a library that has products as well. What the program itself defines never is.
+    pub(crate) fn defines(function: *const c_void) -> bool {
+        let Some(definer) = object_of(function) else { return false };
+        // SAFETY: the name of a file that is loaded already. The program's own is no library, and is refused.
+        let library = unsafe { libc::dlopen(definer.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
+        if library.is_null() {
+            return false;
+        }
+        let has = ROUTINES.iter().any(|name| {
+            // SAFETY: looks a name up in a library that is loaded, and in those that it needs.
+            let found = unsafe { libc::dlsym(library, name.as_ptr()) };
+            object_of(found).is_some_and(|object| object.dli_fbase == definer.dli_fbase)
+        });
+        // SAFETY: opened above, and not used any more.
+        unsafe { libc::dlclose(library) };
+        has
+    }
+
+    /// The program or library that an address lies in.
+    fn object_of(address: *const c_void) -> Option<libc::Dl_info> {
+        let mut info = MaybeUninit::uninit();
+        // SAFETY: any address may be asked for; the information is written where there is any.
+        (unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0).then(|| unsafe { info.assume_init() })
+    }
 
     /// # Safety
     /// `getter` is the address of a [`Getter`] in a library that stays loaded.

@@ -1,13 +1,14 @@
-//! Reports a bad argument to the `xerbla` of the program or of a library that it is linked with, otherwise to stderr.
+//! Reports a bad argument to the program's own `cblas_xerbla` or `xerbla_`, otherwise to stderr.
 //!
 //! The BLAS lets a program replace `xerbla_` and `cblas_xerbla`. This library defines neither. It refers to them weakly: the dynamic
-//! linker fills in what the process has, and the static linker exports a program's own for that. The call returns after the report
-//! unless the reporting function ends the process, as that of the reference BLAS does, or leaves it by an exception or `longjmp`: on the
-//! way out of the library nothing waits to be cleaned up.
+//! linker fills in what the process has, and the static linker exports a program's own for that. Those of another BLAS in the process
+//! are not asked: some of them end the process. The call returns after the report unless the program's own function ends the process,
+//! or leaves it by an exception or `longjmp`: on the way out of the library nothing waits to be cleaned up.
 
 use crate::arguments::{BadArgument, Caller, Layout};
 use crate::calls::Routine;
 use crate::messages::say_plainly;
+use crate::other_blas;
 use std::ffi::{c_char, c_int, c_void};
 
 /// `XERBLA(SRNAME, INFO)` with the hidden length of SRNAME.
@@ -70,6 +71,11 @@ fn process() -> &'static Process {
     &NONE
 }
 
+/// A function of the process, if the program brought it.
+fn own(function: *const c_void) -> Option<*const c_void> {
+    (!function.is_null() && !other_blas::defines(function)).then_some(function)
+}
+
 /// Reports the lowest bad argument of a call.
 ///
 /// A row-major call reports to `cblas_xerbla` the number of the mirrored Fortran call, as the reference CBLAS does; what is written to
@@ -86,22 +92,33 @@ pub(crate) fn report(caller: Caller, routine: Routine, BadArgument(position): Ba
 }
 
 fn report_to_fortran(routine: Routine, position: c_int) {
-    let name = routine.fortran_name();
-    let xerbla = process().xerbla;
-    if xerbla.is_null() {
-        return say_plainly(&format!(" ** On entry to {name} parameter number {position:2} had an illegal value"));
+    match own(process().xerbla) {
+        Some(xerbla) => call_xerbla(xerbla, routine, position),
+        None => {
+            let name = routine.fortran_name().to_string_lossy();
+            say_plainly(&format!(" ** On entry to {name} parameter number {position:2} had an illegal value"));
+        }
     }
-    // SAFETY: a function of this name has this type in every BLAS; the pointers are valid for the call.
-    unsafe { std::mem::transmute::<*const c_void, Xerbla>(xerbla)(name.as_ptr().cast(), &position, name.len()) }
 }
 
+fn call_xerbla(xerbla: *const c_void, routine: Routine, position: c_int) {
+    // In C the length is often left out, and the name read up to a zero.
+    let name = routine.fortran_name();
+    // SAFETY: a function of this name has this type in every BLAS; the pointers are valid for the call.
+    unsafe { std::mem::transmute::<*const c_void, Xerbla>(xerbla)(name.as_ptr(), &position, name.count_bytes()) }
+}
+
+/// A program that has `xerbla_` alone gets name and number of the Fortran routine, which in other libraries finds what is bad.
 fn report_to_cblas(routine: Routine, position: c_int, is_mirrored: bool) {
     let name = routine.cblas_name();
-    let Process { cblas_xerbla, row_major, mkl_get_version, .. } = *process();
-    if cblas_xerbla.is_null() {
+    let Process { xerbla, cblas_xerbla, row_major, mkl_get_version } = *process();
+    let Some(cblas_xerbla) = own(cblas_xerbla) else {
+        if let Some(xerbla) = own(xerbla) {
+            return call_xerbla(xerbla, routine, position - 1);
+        }
         let position = if is_mirrored { mirrored(routine, position) } else { position };
         return say_plainly(&format!("Parameter {position} to routine {} was incorrect", name.to_string_lossy()));
-    }
+    };
     // SAFETY: a function of this name has the one type where MKL is and the other elsewhere; the pointers are valid for the call.
     // RowMajorStrg is the reference CBLAS's int, which it writes in every call as we do here.
     unsafe {

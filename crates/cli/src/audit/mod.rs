@@ -42,7 +42,7 @@ pub(crate) struct AuditArgs {
     /// Add a library by name and file to those in the usual places
     #[arg(short, long, value_name = "NAME=LIB", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<NamedLibrary>,
-    /// Do not look for libraries in the usual places
+    /// Do not look for libraries in the usual places, which `cke bench gemm --help` lists
     #[arg(long)]
     no_peers: bool,
     #[command(flatten)]

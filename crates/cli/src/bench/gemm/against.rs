@@ -15,6 +15,9 @@ use std::str::FromStr;
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::bench) struct PeerArgs {
     /// Library to compare with, CBLAS or oneDNN; auto takes those in the usual places
+    ///
+    /// The usual places: LD_LIBRARY_PATH, MKLROOT, CONDA_PREFIX, the packages of the Python in PATH (NumPy and SciPy bring OpenBLAS), what the
+    /// loader knows (ldconfig -p), and the directories in which such libraries are installed below /usr and /opt.
     #[arg(short, long, value_name = "NAME=LIB|auto", num_args = 1.., action = clap::ArgAction::Append)]
     against: Vec<Peer>,
 }
@@ -60,7 +63,7 @@ impl PeerArgs {
             let mut found = find(launcher).entrants(dtype);
             found.retain(|entrant| has_products(entrant, dtype, launcher));
             if found.is_empty() {
-                note("no matrix library found in the usual places");
+                note("no matrix library found in the usual places: name one as --against NAME=LIB");
             }
             let is_new = |entrant: &Entrant| entrants.iter().all(|other| other.name != entrant.name);
             let new: Vec<Entrant> = found.into_iter().filter(is_new).collect();

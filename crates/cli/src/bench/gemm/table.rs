@@ -24,7 +24,11 @@ pub(super) fn markdown(report: &Report) -> String {
         table.push(columns.worst(summary));
     }
     let libraries = libraries(&report.contestants).map(|table| table.to_markdown());
-    [Some(table.to_markdown()), libraries, counters(report)].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    [Some(columns.legend()), Some(table.to_markdown()), libraries, counters(report)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What hardware counters said of each contestant; `None` if there are none.
@@ -81,6 +85,21 @@ impl Columns<'_> {
         heads.extend(self.has_choices.then(|| left("kernel")));
         heads.extend(self.has_kernels.then(|| left("kernels")));
         heads
+    }
+
+    /// What the numbers are, above the table.
+    fn legend(&self) -> String {
+        let mut text = "Rates and peak in GFLOP/s, 2·M·N·K operations for each product".to_owned();
+        if self.has_libraries {
+            text += "; ratio: CKE divided by the fastest library";
+        }
+        if self.has_prepared {
+            text += "; rows: the share of CKE's time in which A is prepared";
+        }
+        if self.has_prepared && self.has_libraries {
+            text += "; like: the ratio with A prepared ahead";
+        }
+        text + ".\n"
     }
 
     /// Those with a column of their own, with their place.
