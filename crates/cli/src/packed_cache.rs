@@ -11,6 +11,8 @@ use cke_engine::packed_beside::{Found, Origin, PackedBeside};
 use cke_engine::quantize::Quantizer;
 use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
+use cke_perf::report::format_bytes;
+use std::fs;
 use std::path::Path;
 
 /// The files of a model from its packed file, which is written first if there is none or another one. Where that fails for reasons that
@@ -51,7 +53,11 @@ fn current(model: &Path, place: &PackedBeside, opening: Opening<'_>) -> Result<M
     let runtime = Runtime::new(Some(opening.threads))?.with_weights(place.format());
     write_packed(quantizer, &runtime, place.path(), opening.interrupt)?;
     match place.look(&origin) {
-        Found::Current(files) => Ok(files),
+        Found::Current(files) => {
+            let size = format_bytes(fs::metadata(place.path()).map_or(0, |metadata| metadata.len()));
+            opening.note(&format!("--cache: wrote {} ({size}), which later runs use", place.path().display()));
+            Ok(files)
+        }
         Found::Nothing | Found::Other { .. } => {
             Err(CliError::Failed(format!("{}: another process changed it", place.path().display())))
         }

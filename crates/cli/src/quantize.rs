@@ -67,10 +67,11 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet {
         print_notices(quantizer.notices());
     }
-    let dtype = args.dtype.unwrap_or(match quantizer.bundle().usual_format() {
-        WeightFormat::Stored => WeightFormat::Stored,
-        _ => WeightFormat::Int8,
-    });
+    let is_quantised = quantizer.bundle().usual_format() == WeightFormat::Stored;
+    let dtype = args.dtype.unwrap_or(if is_quantised { WeightFormat::Stored } else { WeightFormat::Int8 });
+    if is_quantised && dtype != WeightFormat::Stored && !args.quiet {
+        note(&format!("the model's weights are rounded once more, to {dtype}; --dtype auto keeps those of its file"));
+    }
     let runtime = Runtime::new(Some(args.threads.count()?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
     write_packed(quantizer, &runtime, &args.output, interrupt)?;

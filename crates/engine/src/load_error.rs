@@ -142,7 +142,7 @@ pub enum LoadError {
         found: WeightFormat,
     },
     /// A packed file was given where a model directory is needed.
-    #[error("{}: wanted a model directory, found a packed file (it is as `cke quantize` makes it)", file.display())]
+    #[error("{}: it is a packed file already (for another `--dtype`, quantize the model that it was made of)", file.display())]
     PackedAlready {
         /// The file.
         file: PathBuf,

@@ -1,9 +1,10 @@
 //! A path that was given as a model and is none: which one was meant.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::formats::bounded_file::NO_FILE;
 use crate::formats::disguise::{HEAD, recognise};
 use crate::formats::gguf::GgufFile;
 use crate::load_error::LoadError;
@@ -21,18 +22,29 @@ const MOST_SUGGESTED: usize = 3;
 pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) => return Err(not_a_model(path, absent_model(path).unwrap_or_else(|| error.to_string()), &[])),
+        Err(error) => return Err(not_a_model(path, absent_model(path).unwrap_or_else(|| nothing(&error)), &[])),
     };
     if metadata.is_file() {
         return Err(file_as_model(path));
     }
+    if !metadata.is_dir() {
+        return Err(not_a_model(path, NO_FILE.to_owned(), &[]));
+    }
     let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
-    if !metadata.is_dir() || has("config.json") || has("modules.json") {
+    if has("config.json") || has("modules.json") {
         return Ok(());
     }
     let unknown = || ("a directory without config.json".to_owned(), Vec::new());
     let (found, meant) = directory_as_model(path).unwrap_or_else(unknown);
     Err(not_a_model(path, found, &meant))
+}
+
+/// What is found where the system finds nothing.
+fn nothing(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "nothing: No such file or directory".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// What a path that leads nowhere is, if that can be told.
@@ -70,7 +82,9 @@ fn file_as_model(path: &Path) -> LoadError {
     let mut head = Vec::new();
     let readable = File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head));
     let is_json = path.extension().is_some_and(|end| end == "json");
+    let is_empty = readable.as_ref().is_ok_and(|&bytes| bytes == 0);
     let found = match readable.ok().and_then(|_| recognise(&head)) {
+        _ if is_empty => "an empty file".to_owned(),
         Some(found) if !is_json => found,
         _ => "a file".to_owned(),
     };

@@ -18,6 +18,15 @@ fn missing_model_is_named() {
 }
 
 #[test]
+fn what_is_no_file_and_an_empty_one_are_called_that() {
+    let empty = file(".gguf", "");
+    cke(&["generate", "-m", arg(empty.path()), "x"]).failure(1, &["found an empty file"]);
+    #[cfg(unix)]
+    cke(&["generate", "-m", "/dev/null", "x"])
+        .failure(1, &["/dev/null: wanted a model directory", "found a pipe or device"]);
+}
+
+#[test]
 fn spoilt_weights_are_refused() {
     let sizes = r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#;
     let beyond = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#;

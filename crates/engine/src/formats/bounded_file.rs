@@ -13,11 +13,14 @@ pub(crate) const TOKENIZER_LIMIT: u64 = 128 << 20;
 /// Largest shard index. One of 90,000 tensors takes about 9 MB.
 pub(crate) const INDEX_LIMIT: u64 = 64 << 20;
 
+/// What is neither a file nor a directory, in words for a message.
+pub(crate) const NO_FILE: &str = "a pipe or device";
+
 /// Opens a regular file; a pipe would block and a device may never end.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, Metadata), LoadError> {
     let kind = std::fs::metadata(path).map_err(|source| LoadError::io(path, source))?.file_type();
     if !kind.is_file() {
-        let found = if kind.is_dir() { "a directory" } else { "a pipe or device" };
+        let found = if kind.is_dir() { "a directory" } else { NO_FILE };
         return Err(LoadError::NotAFile { file: path.to_owned(), found });
     }
     let file = File::open(path).map_err(|source| LoadError::io(path, source))?;

@@ -203,9 +203,14 @@ fn gguf_tensor_of_wrong_place_or_name_is_refused() {
     assert!(matches!(error, GgufError::Overlap { .. }));
     let error = gguf_error(two(["a", "b"], [0, 64], 96), &["`b`", "hole", "64", "32"]);
     assert!(matches!(error, GgufError::Hole { begin: 64, previous_end: 32, .. }));
-    for offset in [32, 1 << 40, u64::MAX - 31] {
-        let error = gguf_error(two(["a", "b"], [0, offset], 63), &["`b`", &offset.to_string(), "63 bytes of data"]);
-        assert!(matches!(error, GgufError::TensorPastEnd { .. }));
+    let (whole, cut) = (two(["a", "b"], [0, 32], 64).len(), two(["a", "b"], [0, 32], 63));
+    for (offset, end) in
+        [(32, Some(whole as u64)), (1 << 40, Some(whole as u64 - 32 + (1 << 40))), (u64::MAX - 31, None)]
+    {
+        let named = end.map_or("2^64".to_owned(), |end| end.to_string());
+        let of_file = format!("the file at byte {}: it is incomplete", cut.len());
+        let error = gguf_error(two(["a", "b"], [0, offset], 63), &["`b`", &named, &of_file]);
+        assert!(matches!(error, GgufError::TensorPastEnd { end: found, .. } if found == end), "{error:?}");
     }
 }
 

@@ -14,7 +14,9 @@ pub enum GgufError {
     Version { found: u32 },
     #[error("wanted numbers in little-endian order, found a big-endian file of version {version}")]
     BigEndian { version: u32 },
-    #[error("{what}: wanted {wanted} bytes at byte {at}, but the file has {available}")]
+    #[error(
+        "{what}: wanted {wanted} bytes at byte {at}, but the file has {available}: it is incomplete or damaged, download or copy it again"
+    )]
     PastEnd { what: String, wanted: u64, at: usize, available: usize },
     #[error("the header counts {found} keys, but wanted at most {MAX_KEYS}, and the file has room for {room}")]
     TooManyKeys { found: u64, room: usize },
@@ -48,8 +50,11 @@ pub enum GgufError {
     PartOfBlock { tensor: String, dtype: Dtype, len: usize, row: u64 },
     #[error("tensor `{tensor}`: wanted an offset that is a multiple of {alignment}, found {offset}")]
     Misaligned { tensor: String, offset: u64, alignment: u64 },
-    #[error("tensor `{tensor}`: {bytes} bytes from {offset} on end past the {available} bytes of data")]
-    TensorPastEnd { tensor: String, bytes: usize, offset: u64, available: usize },
+    #[error(
+        "tensor `{tensor}` ends at byte {}, the file at byte {file}: it is incomplete or damaged, download or copy it again",
+        .end.map_or_else(|| "2^64 or later".to_owned(), |end| end.to_string())
+    )]
+    TensorPastEnd { tensor: String, end: Option<u64>, file: usize },
     #[error("tensor `{tensor}`: begins at {begin}, inside `{previous}`, which ends at {previous_end}")]
     Overlap { tensor: String, begin: usize, previous: String, previous_end: usize },
     #[error("tensor `{tensor}`: begins at {begin}, leaving a hole after {previous_end}")]

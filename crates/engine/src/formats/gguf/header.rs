@@ -75,7 +75,7 @@ pub(super) fn read(file: &[u8]) -> Result<Header, GgufError> {
     // Nothing but the end of a file without tensors may lie before the data begins.
     let start = usize::try_from(start).map_or(file.len(), |start| start.min(file.len()));
     for entry in &mut entries {
-        entry.place(alignment, file.len() - start)?;
+        entry.place(alignment, start, file.len())?;
     }
     let mut tensors: Vec<TensorEntry> = entries.into_iter().map(|raw| raw.entry).collect();
     check_layout(&mut tensors, alignment)?;
@@ -196,17 +196,18 @@ fn checked_size(shape: &[u64], dtype: Dtype) -> Option<(Vec<usize>, usize)> {
 }
 
 impl RawTensor {
-    /// Puts it where its offset says, if that is inside the `available` bytes of data.
-    fn place(&mut self, alignment: u64, available: usize) -> Result<(), GgufError> {
+    /// Puts it where its offset says, if that is inside the data, which begin at `start` and end with the file.
+    fn place(&mut self, alignment: u64, start: usize, file: usize) -> Result<(), GgufError> {
         let (offset, bytes, tensor) = (self.offset, self.entry.range.len(), || self.entry.name.clone());
         if !offset.is_multiple_of(alignment) {
             return Err(GgufError::Misaligned { tensor: tensor(), offset, alignment });
         }
-        let end = offset.checked_add(bytes as u64).filter(|end| *end <= available as u64);
-        let Some(end) = end else {
-            return Err(GgufError::TensorPastEnd { tensor: tensor(), bytes, offset, available });
+        let end = offset.checked_add(bytes as u64);
+        let Some(end) = end.filter(|end| *end <= (file - start) as u64) else {
+            let end = end.and_then(|end| end.checked_add(start as u64));
+            return Err(GgufError::TensorPastEnd { tensor: tensor(), end, file });
         };
-        // Neither can truncate: both are at most `available`.
+        // Neither can truncate: both are at most the file's length.
         self.entry.range = offset as usize..end as usize;
         Ok(())
     }
