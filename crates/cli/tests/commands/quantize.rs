@@ -114,7 +114,7 @@ fn packed_file_that_cannot_be_used_says_what_to_run() {
     cke(&["embed", "-m", arg(&path), "x"]).failure(1, &["wanted a model directory"]);
     fs::write(&path, &whole).unwrap();
     cke(&["embed", "-m", arg(&path), "x"]).failure(1, &["holds a gpt2 model, this needs a BERT model"]);
-    cke(&["quantize", arg(&path), "-o", arg(&path)]).failure(1, &["found a packed file"]);
+    cke(&["quantize", arg(&path), "-o", arg(&path)]).failure(1, &["it is a packed file already"]);
     assert_eq!(fs::read(&path).unwrap(), whole);
 }
 
