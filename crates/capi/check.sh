@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a C programmer does, from installation to a running program: installs the libraries into a new directory, compiles every
 # example with all warnings as errors through pkg-config, against the shared and the static library, and runs it.
-# Needs: a Rust toolchain, cc and pkg-config; c++ to see that the header is C++ too.
+# Needs: a Rust toolchain, cc with a static C library, and pkg-config; c++ to see that the header is C++ too.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,7 +19,7 @@ system=$(pkg-config --static --libs-only-l cke)
 read -r -a system <<< "${system/-lcke/}"
 warnings=(-Wall -Wextra -Wpedantic -Werror)
 
-printf '#include <cke.h>\n#include <cke_blas.h>\n' > "$prefix/header.c"
+printf '#include <cke.h>\n#include <cke_blas.h>\n#include <cke/cblas.h>\n' > "$prefix/header.c"
 for standard in c99 c11 c17; do
   cc "-std=$standard" "${warnings[@]}" -fsyntax-only "$prefix/header.c" "${header[@]}"
 done
@@ -38,6 +38,14 @@ for source in examples/*.c; do
   "$program-static" > /dev/null
   echo "passed: $source, static library"
 done
+
+# As the book says: the whole program static, and one library of it.
+read -r -a private <<< "$(pkg-config --static --cflags --libs cke)"
+cc -static examples/layer.c -o "$prefix/layer-all-static" "${private[@]}" -lm
+"$prefix/layer-all-static" > /dev/null
+cc examples/layer.c -o "$prefix/layer-one-static" "${private[@]/#-lcke/-l:libcke.a}" -lm
+env -u LD_LIBRARY_PATH "$prefix/layer-one-static" > /dev/null
+echo "passed: examples/layer.c, linked statically through pkg-config"
 
 # An exception of a caller's own pool ends the process, and says why.
 program=$prefix/throwing_pool
@@ -66,4 +74,18 @@ for source in ../blas/examples/*.c; do
   "$program"
   echo "passed: $source"
 done
+
+# An unchanged program that includes <cblas.h>, and one that passes 64-bit integers.
+sed 's/cke_blas\.h/cblas.h/' ../blas/examples/product.c > "$prefix/any_cblas.c"
+sed 's/cblas_sgemm/cblas_sgemm_64/' ../blas/examples/product.c > "$prefix/wide.c"
+for name in any_cblas wide; do
+  cc -std=c11 "${warnings[@]}" -I"$(pkg-config --variable=includedir cke_blas)/cke" "$prefix/$name.c" -o "$prefix/$name" "${blas[@]}" \
+    -Wl,-rpath,"$prefix/lib"
+  "$prefix/$name" > /dev/null
+  echo "passed: crates/blas/examples/product.c, $name"
+done
+if cc -DCBLAS_INT=long -fsyntax-only "${blas[@]}" "$prefix/wide.c" 2> /dev/null; then
+  echo "check.sh: wanted cke_blas.h to refuse a CBLAS_INT of 64 bits, found that it compiles" >&2
+  exit 1
+fi
 echo "the C interface is in order"

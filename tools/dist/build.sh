@@ -50,10 +50,10 @@ install_into() {
     ln -s "$soname" "$root/lib/libcke.so"
     install -m 755 "${built}gnu/dist/libcke_blas.so" "$root/lib/"
     install -D -m 644 -t "$root/include" crates/capi/include/cke.h crates/blas/include/cke_blas.h
+    install -D -m 644 -t "$root/include/cke" crates/blas/include/cke/cblas.h
     mkdir "$root/lib/pkgconfig"
     for template in crates/capi/cke.pc.in crates/blas/cke_blas.pc.in; do
-        # shellcheck disable=SC2016 # pkg-config's variable
-        sed -e 's|@PREFIX@|${pcfiledir}/../..|' -e "s|@VERSION@|$version|" -e '/@PRIVATE_LIBS@/d' "$template" \
+        sed -e "s|@VERSION@|$version|" -e '/@PRIVATE_LIBS@/d' "$template" \
             > "$root/lib/pkgconfig/$(basename "$template" .in)"
     done
     cp -r "$dist/share" "$root/"

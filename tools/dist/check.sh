@@ -16,7 +16,7 @@ root=$(echo "$work"/*)
 cke=$root/bin/cke
 
 [ "$(stat -c %s "$archive")" -le "$most_bytes" ] || fail "wanted at most $most_bytes bytes, found $(stat -c %s "$archive")"
-for file in bin/cke lib/libcke.so lib/libcke_blas.so include/cke.h include/cke_blas.h lib/pkgconfig/cke.pc lib/pkgconfig/cke_blas.pc \
+for file in bin/cke lib/libcke.so lib/libcke_blas.so include/cke.h include/cke_blas.h include/cke/cblas.h lib/pkgconfig/cke.pc lib/pkgconfig/cke_blas.pc \
     share/bash-completion/completions/cke share/zsh/site-functions/_cke share/fish/vendor_completions.d/cke.fish \
     share/man/man1/cke.1 share/man/man1/cke-generate.1 LICENSE-MIT LICENSE-APACHE THIRD-PARTY README; do
     [ -s "$root/$file" ] || fail "wanted $file, found none"

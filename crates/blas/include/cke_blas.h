@@ -3,6 +3,12 @@
 #ifndef CKE_BLAS_H
 #define CKE_BLAS_H
 
+#include <stdint.h>
+
+#if defined(MKL_ILP64) || defined(OPENBLAS_USE64BITINT)
+#error "libcke_blas.so takes 32-bit integers, and 64-bit ones only in the functions whose names end in _64"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -47,8 +53,13 @@ void cblas_dgemv(CBLAS_LAYOUT layout, CBLAS_TRANSPOSE trans, const CBLAS_INT m, 
 
 #endif
 
+/* A line that does not compile if the integers of this header, or of the one before, do not have 32 bits: the functions take those. */
+#ifdef CBLAS_INT
+typedef char cke_blas_wants_a_cblas_int_of_32_bits[sizeof(CBLAS_INT) == 4 ? 1 : -1];
+#endif
+
 /* cblas_?gemm for batch_size products; the i-th A stands i * stride_a elements after the first, and so on. stride_a and stride_b may
- * be 0; the C may be interleaved but not overlap. MKL's header declares them itself, in C++ as functions that do not throw. The types
+ * be 0; the C may be interleaved but not overlap. MKL's header declares these and those below itself, in C++ as functions that do not throw. The types
  * are named by their tags because the headers of ATLAS, BLIS and GSL have no other names for them. */
 #ifndef __MKL_CBLAS_H__
 void cblas_sgemm_batch_strided(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b,
@@ -59,6 +70,30 @@ void cblas_dgemm_batch_strided(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE tra
                                const int m, const int n, const int k, const double alpha, const double *a, const int lda,
                                const int stride_a, const double *b, const int ldb, const int stride_b,
                                const double beta, double *c, const int ldc, const int stride_c, const int batch_size);
+
+/* The same functions with 64-bit integers. */
+void cblas_sgemm_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b, const int64_t m,
+                    const int64_t n, const int64_t k, const float alpha, const float *a, const int64_t lda,
+                    const float *b, const int64_t ldb, const float beta, float *c, const int64_t ldc);
+void cblas_dgemm_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b, const int64_t m,
+                    const int64_t n, const int64_t k, const double alpha, const double *a, const int64_t lda,
+                    const double *b, const int64_t ldb, const double beta, double *c, const int64_t ldc);
+void cblas_sgemv_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans, const int64_t m, const int64_t n,
+                    const float alpha, const float *a, const int64_t lda, const float *x, const int64_t incx,
+                    const float beta, float *y, const int64_t incy);
+void cblas_dgemv_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans, const int64_t m, const int64_t n,
+                    const double alpha, const double *a, const int64_t lda, const double *x, const int64_t incx,
+                    const double beta, double *y, const int64_t incy);
+void cblas_sgemm_batch_strided_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b,
+                                  const int64_t m, const int64_t n, const int64_t k, const float alpha, const float *a,
+                                  const int64_t lda, const int64_t stride_a, const float *b, const int64_t ldb,
+                                  const int64_t stride_b, const float beta, float *c, const int64_t ldc,
+                                  const int64_t stride_c, const int64_t batch_size);
+void cblas_dgemm_batch_strided_64(enum CBLAS_ORDER layout, enum CBLAS_TRANSPOSE trans_a, enum CBLAS_TRANSPOSE trans_b,
+                                  const int64_t m, const int64_t n, const int64_t k, const double alpha, const double *a,
+                                  const int64_t lda, const int64_t stride_a, const double *b, const int64_t ldb,
+                                  const int64_t stride_b, const double beta, double *c, const int64_t ldc,
+                                  const int64_t stride_c, const int64_t batch_size);
 #endif
 
 /* The number of threads that a large product may use. Below 1: as the environment says (CKE_NUM_THREADS, then OMP_NUM_THREADS and
