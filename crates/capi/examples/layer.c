@@ -11,6 +11,7 @@
 
 enum { ROWS = 128, INPUTS = 768, OUTPUTS = 768 };
 
+/* ANCHOR: check */
 static void check(cke_status status)
 {
     if (status != CKE_OK) {
@@ -18,6 +19,7 @@ static void check(cke_status status)
         exit(1);
     }
 }
+/* ANCHOR_END: check */
 
 static float *pattern(size_t count, size_t period, float scale)
 {
@@ -47,6 +49,7 @@ int main(void)
     float *x = pattern((size_t)ROWS * INPUTS, 29, 0.1f);
     float *y = pattern((size_t)ROWS * OUTPUTS, 1, 0);
 
+    /* ANCHOR: layer */
     /* Once for the program, and once for each layer. */
     cke_pool *pool;
     cke_context *context;
@@ -68,6 +71,7 @@ int main(void)
     cke_matrix input = {x, ROWS, INPUTS, INPUTS, 1};
     cke_matrix_mut output = {y, ROWS, OUTPUTS, OUTPUTS, 1};
     check(cke_plan_run(context, plan, &input, packed, &epilogue, &output));
+    /* ANCHOR_END: layer */
 
     double worst = 0;
     for (size_t i = 0; i < ROWS; i += 31) {

@@ -35,6 +35,7 @@ static void *take_tasks(void *argument)
     return NULL;
 }
 
+/* ANCHOR: run */
 /* What the library calls: every task once, each worker number on one thread at a time, back when all are done. */
 static void run(void *pool, size_t tasks, cke_work work, void *ctx)
 {
@@ -54,6 +55,7 @@ static void run(void *pool, size_t tasks, cke_work work, void *ctx)
     }
     ++*(unsigned *)pool;
 }
+/* ANCHOR_END: run */
 
 static void check(cke_status status)
 {
@@ -81,10 +83,12 @@ int main(void)
         a[i] = (float)(i % 19) / 19;
         b[i] = (float)(i % 23) / 23;
     }
+    /* ANCHOR: wrap */
     unsigned calls = 0;
     cke_own_pool own = {sizeof own, &calls, THREADS, run};
     cke_pool *pool;
     check(cke_pool_wrap(&own, &pool));
+    /* ANCHOR_END: wrap */
     product(pool, together);
     product(NULL, alone);
     cke_pool_destroy(pool);

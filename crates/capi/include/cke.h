@@ -1,6 +1,6 @@
 /*
  * C-Kernel-Engine: matrix products for CPUs, with weights packed once and the steps after them fused. Made from crates/capi/src by
- * cbindgen; do not edit.
+ * cbindgen; do not edit. Needs C99 or C++11.
  *
  *     cke_context *context;
  *     cke_plan *plan;
@@ -94,7 +94,7 @@ enum cke_dtype
  {
     /// float
     CKE_F32 = 0,
-    /// double
+    /// double. Not of plans: only cke_gemm and cke_gemm_batch take it.
     CKE_F64 = 1,
     /// Of plans alone: weights and rows in eight bits with a scale for each 128 of K. Each such group is multiplied by a matrix of ±1
     /// before it is rounded, so that large numbers cost less precision; products stay the same. All matrices are float.
@@ -108,6 +108,9 @@ enum cke_dtype
     CKE_F16 = 5,
     /// Of plans alone: as CKE_INT8, with one scale for each row and each column of weights, and nothing multiplied before: what other
     /// libraries mean by int8. All matrices are float.
+    ///
+    /// Choose CKE_INT8 for accuracy, since here one large number costs the precision of a whole row or column, and for few rows; this
+    /// one for results as of other libraries, or if there are no such numbers: with 64 rows or more it is a few percent faster.
     CKE_INT8_CHANNEL = 6,
 };
 #ifndef __cplusplus
@@ -203,7 +206,7 @@ typedef struct cke_matrix {
 /// C = activation(scale · sums + bias) + residual, applied while the sums are still in registers or the first cache level.
 ///
 /// With all fields but size 0 or NULL it leaves the sums as they are:
-/// `cke_epilogue epilogue = { sizeof epilogue }; epilogue.bias = bias;`
+/// `cke_epilogue epilogue = {0}; epilogue.size = sizeof epilogue; epilogue.bias = bias;`
 typedef struct cke_epilogue {
     /// sizeof(struct cke_epilogue), so that later versions can tell which fields there are.
     size_t size;

@@ -18,7 +18,7 @@ macro_rules! any_plan {
             pub(crate) fn new(cpu: &Cpu, dtype: cke_dtype, shape: Shape) -> Result<AnyPlan, Failure> {
                 match dtype {
                     $(cke_dtype::$dtype => Ok(AnyPlan::$scheme(GemmPlan::new(cpu, shape))),)*
-                    other => Err(other.unsupported()),
+                    other => Err(other.unsupported("dtype of a plan", &[$(cke_dtype::$dtype),*])),
                 }
             }
 

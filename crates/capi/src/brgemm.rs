@@ -3,7 +3,7 @@
 use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
-use crate::matrix::{cke_dtype, cke_matrices, cke_matrix_mut};
+use crate::matrix::{check_addressable, cke_dtype, cke_matrices, cke_matrix_mut};
 use crate::status::{cke_status, ffi_boundary};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{BlocksOfA, BlocksOfB, Brgemm, BrgemmPlan, Shape};
@@ -27,8 +27,12 @@ pub unsafe extern "C" fn cke_brgemm_create(
     // SAFETY: promised by the caller.
     unsafe {
         create(out, || match cke_dtype::known(dtype)? {
-            cke_dtype::CKE_F32 => Ok(cke_brgemm { plan: BrgemmPlan::new(Cpu::host()?, Shape { m, n, k }) }),
-            other => Err(other.unsupported()),
+            cke_dtype::CKE_F32 => {
+                check_addressable("B of the plan", k, n)?;
+                check_addressable("C of the plan", m, n)?;
+                Ok(cke_brgemm { plan: BrgemmPlan::new(Cpu::host()?, Shape { m, n, k }) })
+            }
+            other => Err(other.unsupported("dtype of a batch-reduce plan", &[cke_dtype::CKE_F32])),
         })
     }
 }

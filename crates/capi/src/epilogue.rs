@@ -27,7 +27,7 @@ pub enum cke_activation {
 /// C = activation(scale · sums + bias) + residual, applied while the sums are still in registers or the first cache level.
 ///
 /// With all fields but size 0 or NULL it leaves the sums as they are:
-/// `cke_epilogue epilogue = { sizeof epilogue }; epilogue.bias = bias;`
+/// `cke_epilogue epilogue = {0}; epilogue.size = sizeof epilogue; epilogue.bias = bias;`
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct cke_epilogue {
@@ -104,6 +104,9 @@ fn known(activation: MaybeUninit<cke_activation>) -> Result<Activation, Failure>
         3 => Activation::GeluTanh,
         4 => Activation::Silu,
         5 => Activation::Tanh,
-        _ => return Err(Failure::Unsupported { what: "activation", found }),
+        _ => {
+            let wanted = "CKE_ACTIVATION_NONE (0) to CKE_ACTIVATION_TANH (5)".to_owned();
+            return Err(Failure::Unsupported { what: "activation", wanted, found: found.to_string() });
+        }
     })
 }

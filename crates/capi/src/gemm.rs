@@ -32,7 +32,7 @@ pub unsafe extern "C" fn cke_gemm(
             match cke_dtype::known(dtype)? {
                 cke_dtype::CKE_F32 => gemm::<F32>(context, alpha as f32, a, b, beta as f32, c),
                 cke_dtype::CKE_F64 => gemm::<F64>(context, alpha, a, b, beta, c),
-                other => Err(other.unsupported()),
+                other => Err(other.unsupported("dtype of a product", &[cke_dtype::CKE_F32, cke_dtype::CKE_F64])),
             }
         }
     })
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn cke_gemm_batch(
             match cke_dtype::known(dtype)? {
                 cke_dtype::CKE_F32 => gemm_batch::<F32>(context, alpha as f32, a, b, beta as f32, c),
                 cke_dtype::CKE_F64 => gemm_batch::<F64>(context, alpha, a, b, beta, c),
-                other => Err(other.unsupported()),
+                other => Err(other.unsupported("dtype of a product", &[cke_dtype::CKE_F32, cke_dtype::CKE_F64])),
             }
         }
     })

@@ -4,7 +4,7 @@ use crate::any_plan::{AnyPacked, AnyPlan};
 use crate::context::cke_context;
 use crate::epilogue::{self, cke_epilogue};
 use crate::handle::{borrow, create, destroy};
-use crate::matrix::{cke_dtype, cke_matrix, cke_matrix_mut};
+use crate::matrix::{check_addressable, cke_dtype, cke_matrix, cke_matrix_mut};
 use crate::status::{Failure, cke_status, ffi_boundary};
 use cke_kernels::Cpu;
 use cke_kernels::gemm::{Ctx, Destination, Shape};
@@ -37,6 +37,7 @@ pub unsafe extern "C" fn cke_plan_create(
     unsafe {
         create(out, || {
             let dtype = cke_dtype::known(dtype)?;
+            check_addressable("B of the plan", k, n)?;
             Ok(cke_plan { plan: AnyPlan::new(Cpu::host()?, dtype, Shape { m, n, k })? })
         })
     }
@@ -136,7 +137,7 @@ unsafe fn run(
         match c_dtype {
             cke_dtype::CKE_F32 => Destination::F32(c.view("c")?),
             cke_dtype::CKE_BF16 => Destination::Bf16(c.view("c")?),
-            other => return Err(other.unsupported()),
+            other => return Err(other.unsupported("dtype of C", &[cke_dtype::CKE_F32, cke_dtype::CKE_BF16])),
         }
     };
     // SAFETY: promised by the caller.

@@ -87,8 +87,8 @@ pub(crate) enum Failure {
     TooLarge { what: &'static str, rows: usize, cols: usize, row_stride: usize, col_stride: usize },
     #[error("{what} is at {address:#x}, which is no multiple of {wanted}")]
     Misaligned { what: &'static str, address: usize, wanted: usize },
-    #[error("{what} {found} is unknown, or this function does not take it")]
-    Unsupported { what: &'static str, found: i32 },
+    #[error("{what}: wanted {wanted}, found {found}")]
+    Unsupported { what: &'static str, wanted: String, found: String },
     #[error("{what}.size is {found}, this library wants {wanted}")]
     Version { what: &'static str, wanted: usize, found: usize },
     #[error("the context is in use by another call; give each thread its own")]

@@ -127,6 +127,10 @@ fn numbers_that_are_no_dtype_or_activation_are_refused() {
             assert_eq!(cke_plan_create(number(unknown), 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
         }
         assert_eq!(cke_plan_create(F64, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
+        assert_eq!(
+            last_error(),
+            "dtype of a plan: wanted CKE_F32 or CKE_BF16 or CKE_F16 or CKE_INT8 or CKE_INT8_CHANNEL or CKE_INT4, found CKE_F64"
+        );
         assert_eq!(cke_brgemm_create(F64, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
         assert_eq!(cke_brgemm_create(INT8, 1, 1, 1, &mut null_mut()), CKE_ERROR_UNSUPPORTED);
         assert_eq!(cke_gemm(context.get(), INT8, 1.0, &a, &b, 0.0, &c), CKE_ERROR_UNSUPPORTED);
@@ -134,10 +138,33 @@ fn numbers_that_are_no_dtype_or_activation_are_refused() {
         let status = cke_plan_run(context.get(), plan.get(), &a, packed.get(), &epilogue, &c);
         assert_eq!(
             (status, last_error().as_str()),
-            (CKE_ERROR_UNSUPPORTED, "activation 6 is unknown, or this function does not take it")
+            (CKE_ERROR_UNSUPPORTED, "activation: wanted CKE_ACTIVATION_NONE (0) to CKE_ACTIVATION_TANH (5), found 6")
         );
     }
     assert_eq!(memory, [7.0; 64]);
+}
+
+#[test]
+fn plans_for_matrices_that_cannot_be_are_refused() {
+    // What C makes of −5 and −7, and a product that just does not fit.
+    for (n, k) in [(usize::MAX - 4, usize::MAX - 6), (1 << 31, 1 << 30)] {
+        for dtype in [F32, BF16, F16, INT8, INT8_CHANNEL, INT4] {
+            // SAFETY: `out` is valid for writes.
+            let plan = Handle::new(|out| unsafe { cke_plan_create(dtype, 1, n, k, out) }, cke_plan_destroy);
+            assert_eq!(plan.err(), Some(CKE_ERROR_SIZE), "({k}, {n})");
+            assert_eq!(
+                last_error(),
+                format!("B of the plan: a {k}×{n} matrix with strides ({n}, 1) exceeds the address space")
+            );
+        }
+        for (m, n, k) in [(1, n, k), (k, n, 1)] {
+            // SAFETY: `out` is valid for writes.
+            let plan = Handle::new(|out| unsafe { cke_brgemm_create(F32, m, n, k, out) }, cke_brgemm_destroy);
+            assert_eq!(plan.err(), Some(CKE_ERROR_SIZE), "({m}, {n}, {k})");
+        }
+    }
+    // m is a guess; nothing of its size is made.
+    drop(plan(usize::MAX, 3, 5));
 }
 
 #[test]
