@@ -19,6 +19,7 @@ mod embed;
 mod environment;
 mod error;
 mod eval;
+mod fitted_tables;
 mod generate;
 mod input;
 mod inspect;

@@ -1,6 +1,8 @@
 //! Standard output, whose reader may go away, and standard error, which may be closed.
 
 use crate::error::CliError;
+use crate::fitted_tables::fitted;
+use console::Term;
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
@@ -29,6 +31,17 @@ impl Output {
     /// [`CliError::ClosedOutput`] if the reader closed it, else [`CliError::Output`].
     pub(crate) fn write(&mut self, text: &str) -> Result<(), CliError> {
         self.stdout.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// Writes a text with tables. In a terminal these are made to fit its width.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn tables(&mut self, text: &str) -> Result<(), CliError> {
+        match Term::stdout().size_checked() {
+            Some((_, columns)) => self.write(&fitted(text, columns.into())),
+            None => self.write(text),
+        }
     }
 
     /// Writes a text and ends the line.

@@ -78,7 +78,7 @@ pub(crate) fn run(args: AuditArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&report)?;
     } else {
-        output.write(&report::summary(&report))?;
+        output.tables(&report::summary(&report))?;
     }
     output.flush()?;
     note(&format!("{}: report as an HTML page", args.html.display()));

@@ -44,7 +44,7 @@ pub(super) fn run(args: CompareArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&comparison)?;
     } else {
-        output.write(&comparison.text())?;
+        output.tables(&comparison.text())?;
     }
     output.flush()
 }

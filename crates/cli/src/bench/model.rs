@@ -130,9 +130,9 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         note(&refusal);
     }
     let mut output = Output::new();
-    output.write(&text)?;
+    output.tables(&text)?;
     if let Some(counters) = counters(&rows).filter(|_| format == Format::Markdown) {
-        output.write(&format!("\n{counters}"))?;
+        output.tables(&format!("\n{counters}"))?;
     }
     output.flush()
 }

@@ -105,7 +105,7 @@ pub(crate) fn run(args: DeployArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&report)?;
     } else {
-        output.write(&report.to_text())?;
+        output.tables(&report.to_text())?;
     }
     output.flush()
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: DoctorArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&report)?;
     } else {
-        output.write(&if args.all { report.everything() } else { report.essentials() })?;
+        output.tables(&if args.all { report.everything() } else { report.essentials() })?;
     }
     output.flush()
 }

@@ -82,7 +82,7 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
     if args.json {
         output.json(&report)?;
     } else {
-        output.write(&report.to_text(args.tensors))?;
+        output.tables(&report.to_text(args.tensors))?;
     }
     output.flush()
 }

@@ -116,7 +116,7 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
     if args.json {
         output.json(&report)?
     } else {
-        output.write(&report::tables(&report))?
+        output.tables(&report::tables(&report))?
     }
     output.flush()?;
     files.write(&report)

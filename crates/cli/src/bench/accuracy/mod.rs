@@ -95,7 +95,7 @@ pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
     }
     drop(progress);
     let mut output = Output::new();
-    output.write(&report.render(args.format.format())?)?;
+    output.tables(&report.render(args.format.format())?)?;
     output.flush()
 }
 

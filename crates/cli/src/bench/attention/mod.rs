@@ -86,7 +86,7 @@ pub(super) fn run(args: AttentionBenchArgs) -> Result<(), CliError> {
     }
     let text = render(&all, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;
     let mut output = Output::new();
-    output.write(&text)?;
+    output.tables(&text)?;
     output.flush()
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn run(args: GemmBenchArgs) -> Result<(), CliError> {
 /// Writes a report, and fails if a product was wrong or not computed.
 fn finish(report: &str, failures: impl Iterator<Item = String>) -> Result<(), CliError> {
     let mut output = Output::new();
-    output.write(report)?;
+    output.tables(report)?;
     output.flush()?;
     match failures.inspect(|failure| note(failure)).count() {
         0 => Ok(()),
