@@ -37,7 +37,8 @@ pub(crate) struct EvalArgs {
     tokens_file: Option<PathBuf>,
     /// Read the text in windows of N tokens [default: the model's context]
     ///
-    /// Each window begins with the last token of the previous one and has no other context.
+    /// Each window begins with the last token of the previous one and has no other context. Longer windows are slower and usually predict
+    /// better: perplexities are comparable only if their windows are the same.
     #[arg(short, long, value_name = "N", value_parser = numbers::window, allow_negative_numbers = true)]
     window: Option<usize>,
     /// Do not score the predictions of the first N tokens of each window [default: 0]
@@ -53,7 +54,7 @@ pub(crate) struct EvalArgs {
     numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
-    /// Print a JSON object: tokens, nll, perplexity, nll_total, per_token
+    /// Print a JSON object: tokens, nll, perplexity, nll_total, layer_kernels, attention_kernels, per_token
     #[arg(long)]
     json: bool,
     /// Print only errors to standard error
@@ -67,6 +68,8 @@ Measures (ln is the natural logarithm):
   nll         mean of per_token
   nll_total   sum of per_token
   perplexity  e to the power of nll
+
+For a perplexity to compare with that of llama.cpp's llama-perplexity: --window 512 --unscored 256
 
 Examples:
   cke eval README.md
@@ -87,15 +90,37 @@ struct Evaluation {
     nll_total: f64,
     #[serde(flatten)]
     kernels: ModelKernels,
+    /// Tokens that are read together, and how many of them are not scored.
+    #[serde(skip)]
+    window: (usize, usize),
     /// −ln p(token t + 1 given those before it).
     per_token: Vec<f64>,
 }
 
 impl Evaluation {
-    fn new(tokens: usize, kernels: ModelKernels, per_token: Vec<f64>) -> Evaluation {
+    fn new(tokens: usize, window: (usize, usize), kernels: ModelKernels, per_token: Vec<f64>) -> Evaluation {
         let nll_total = per_token.iter().sum::<f64>();
         let nll = nll_total / per_token.len() as f64;
-        Evaluation { tokens, nll, perplexity: nll.exp(), nll_total, kernels, per_token }
+        Evaluation { tokens, nll, perplexity: nll.exp(), nll_total, kernels, window, per_token }
+    }
+
+    /// ` ± ` and the standard error of the perplexity as if predictions were independent; nothing for a single one.
+    fn perplexity_error(&self) -> String {
+        if self.per_token.len() < 2 {
+            return String::new();
+        }
+        let count = self.per_token.len() as f64;
+        let squares = self.per_token.iter().map(|nll| (nll - self.nll).powi(2)).sum::<f64>();
+        let error_of_mean = (squares / (count - 1.0) / count).sqrt();
+        format!(" ± {:.4} (standard error)", self.perplexity * error_of_mean)
+    }
+
+    /// `512 tokens, the first 256 not scored`
+    fn windows(&self) -> String {
+        match self.window {
+            (window, 0) => format!("{window} tokens, all scored"),
+            (window, unscored) => format!("{window} tokens, the first {unscored} not scored"),
+        }
     }
 
     fn print(&self, as_json: bool) -> Result<(), CliError> {
@@ -107,7 +132,8 @@ impl Evaluation {
             output.line(&format!("tokens      {}", self.tokens))?;
             output.line(&format!("nll         {:.6} (mean of {predicted}; natural logarithm)", self.nll))?;
             output.line(&format!("nll total   {:.4}", self.nll_total))?;
-            output.line(&format!("perplexity  {:.4}", self.perplexity))?;
+            output.line(&format!("perplexity  {:.4}{}", self.perplexity, self.perplexity_error()))?;
+            output.line(&format!("window      {}", self.windows()))?;
         }
         output.flush()
     }
@@ -140,11 +166,11 @@ pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError>
     };
     let per_token = per_token.map_err(|error| error.naming(&model.info.name))?;
     let seconds = started.elapsed().as_secs_f64();
-    Evaluation::new(tokens.len(), model.causal.kernels().into(), per_token).print(args.json)?;
+    let kernels = model.causal.kernels().into();
+    Evaluation::new(tokens.len(), (window, args.unscored), kernels, per_token).print(args.json)?;
     if !args.quiet {
         let rate = tokens.len() as f64 / seconds;
-        let windows = if tokens.len() > window { format!(", in windows of {window}") } else { String::new() };
-        note(&format!("{} tokens in {seconds:.3} s, {rate:.1} tokens/s{windows}", tokens.len()));
+        note(&format!("{} tokens in {seconds:.3} s, {rate:.1} tokens/s", tokens.len()));
         note(&model.summary());
     }
     Ok(())
@@ -193,7 +219,9 @@ fn evaluate(model: &LanguageModel, tokens: &[u32], window: usize) -> Result<Vec<
     if let Some(position) = tokens.iter().position(|&id| id as usize >= vocabulary) {
         return Err(Error::UnknownToken { id: tokens[position], position, vocabulary }.into());
     }
-    let progress = Progress::of_tokens(tokens.len());
+    // The last token of a window is read again as the first of the next.
+    let windows = (tokens.len() - 1).div_ceil(window - 1);
+    let progress = Progress::of_tokens(tokens.len() - 1 + windows);
     let mut per_token = room_for(tokens.len() - 1)?;
     while per_token.len() + 1 < tokens.len() {
         // A piece begins with the last token of the one before, so that each token but the very first is predicted.

@@ -57,7 +57,8 @@ impl Rows {
         let word = longest(&mut of_column().flat_map(|cell| cell.split(' ')).map(length));
         let least = match self.aligns[column] {
             Align::Left => word.min(LEAST_WORDS),
-            Align::Right => word,
+            // Numbers are not broken, only their head is.
+            Align::Right => longest(&mut self.body.iter().map(|row| length(&row[column]))).max(word),
         };
         (least, usual)
     }

@@ -346,7 +346,7 @@ impl Checkpoint {
     }
 
     /// What the file calls a tensor, for messages.
-    pub(crate) fn name_in_file(&self, name: &str) -> String {
+    pub fn name_in_file(&self, name: &str) -> String {
         self.names.and_then(|names| names.in_file(name)).unwrap_or_else(|| name.to_owned())
     }
 

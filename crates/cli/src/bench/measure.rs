@@ -90,7 +90,9 @@ impl ModelRun<'_> {
         let mut counter = WorkCounter::new(threads)?;
         let mut outcomes = Vec::with_capacity(workloads.len());
         for (test, mut workload, rates) in workloads {
-            status.show_step(&format!("{with_threads}, {test}, hardware counters"), begun, steps, steps);
+            if counter.is_open() {
+                status.show(&format!("{with_threads}, {test}, hardware counters"));
+            }
             let counters = counter.count(workload.as_mut())?;
             outcomes.push(outcome(test, workload.as_ref(), rates, counters)?);
         }

@@ -130,6 +130,9 @@ pub(crate) fn run(args: ModelBenchArgs, interrupt: &Interrupt) -> Result<(), Cli
         note(&refusal);
     }
     let mut output = Output::new();
+    if format == Format::Markdown {
+        output.line(&format!("{}\n", subject.line()))?;
+    }
     output.tables(&text)?;
     if let Some(counters) = counters(&rows).filter(|_| format == Format::Markdown) {
         output.tables(&format!("\n{counters}"))?;

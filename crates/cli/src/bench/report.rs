@@ -3,8 +3,9 @@
 use super::measure::{Measured, TestOutcome};
 use crate::workload::test_plan::TestKind;
 use cke_perf::counters::{Counting, Ratios};
-use cke_perf::report::{Align, Column, Record, format_bytes};
+use cke_perf::report::{Align, Column, Record};
 use cke_report::profile::Subject;
+use cke_report::words::number;
 use serde::Serialize;
 
 /// A test with a number of threads. Rates that are compared with a ceiling are the best ones, because ceilings are best rates too.
@@ -91,15 +92,10 @@ pub(super) fn counters(rows: &[TestRow]) -> Option<String> {
 
 impl Record for TestRow {
     fn columns() -> Vec<Column> {
-        let left = |title| Column::new(title, Align::Left);
         let right = |title| Column::new(title, Align::Right);
         vec![
-            left("model"),
-            right("size"),
-            left("dtype"),
-            left("isa"),
             right("threads"),
-            left("test"),
+            Column::new("test", Align::Left),
             right("t/s"),
             right("best"),
             right("GFLOP/s"),
@@ -110,17 +106,12 @@ impl Record for TestRow {
     }
 
     fn cells(&self) -> Vec<String> {
-        let Subject { weight_bytes, dtype, isa, .. } = &self.subject;
         let percent = |share: f64| format!("{:.0}%", 100.0 * share);
         vec![
-            self.subject.title(),
-            format_bytes(*weight_bytes as u64),
-            (*dtype).to_owned(),
-            (*isa).to_owned(),
             self.threads.to_string(),
             self.test.clone(),
-            format!("{:.2} ± {:.2}", self.tokens_per_second, self.stddev),
-            format!("{:.2}", self.best),
+            format!("{} ± {}", number(self.tokens_per_second), number(self.stddev)),
+            number(self.best),
             format!("{:.1}", self.gflops),
             percent(self.share_of_peak),
             self.read_gb_per_s.map(|rate| format!("{rate:.1}")).unwrap_or_default(),

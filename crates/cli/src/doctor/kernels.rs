@@ -134,10 +134,19 @@ pub(super) fn families(cpu: &Cpu) -> Result<Vec<Family>, Error> {
 pub(super) fn family_table(families: &[Family]) -> Table {
     let mut table = Table::new(vec![left("numbers"), left("computed by"), left("equal bits on")]);
     for alike in families.chunk_by(|x, y| (&x.family, x.equal_bits_on) == (&y.family, y.equal_bits_on)) {
-        let numbers: Vec<&str> = alike.iter().map(|family| family.numbers.as_str()).collect();
+        let numbers: Vec<&str> = alike.iter().map(|family| shown(&family.numbers)).collect();
         table.push(vec![numbers.join(", "), alike[0].family.clone(), alike[0].equal_bits_on.to_owned()]);
     }
     table
+}
+
+/// The name of numbers, with what else is computed by them.
+fn shown(numbers: &str) -> &str {
+    match numbers {
+        "int4" => "int4 (also Q4_0)",
+        "int4_128" => "int4_128 (GPTQ, AWQ)",
+        other => other,
+    }
 }
 
 /// Where products of a scheme have the bits of this kernel; a name says which arithmetic it computes by if its scheme has several.

@@ -83,7 +83,7 @@ pub(crate) struct GenerateArgs {
 
 const EXAMPLES: &str = "\
 The keys of --json: prompt, text, tokens (ids), prompt_tokens (how many), finish (end, stop, length, context, time or interrupted),
-seed, timings. The texts of --prompts-file come in order, each below a line \"==> prompt 1 <==\". Ctrl-C stops and keeps
+seed, layer_kernels, attention_kernels, timings. The texts of --prompts-file come in order, each below a line \"==> prompt 1 <==\". Ctrl-C stops and keeps
 the text so far.
 
 Examples:

@@ -203,7 +203,8 @@ impl<'a> Report<'a> {
         let sentence = layout.zip(limit.as_ref()).map(|(layout, limit)| SentenceReport::new(layout, limit));
         let (tensors, files): (Vec<TensorRow<'_>>, Vec<&Path>) = match bundle.weights() {
             Weights::Stored(checkpoint) => {
-                (checkpoint.infos().map(TensorRow::from).collect(), checkpoint.files().collect())
+                let row = |info| TensorRow::of_checkpoint(info, checkpoint);
+                (checkpoint.infos().map(row).collect(), checkpoint.files().collect())
             }
             Weights::Packed(file) => {
                 (file.infos().filter_map(|info| TensorRow::of_entry(info, file)).collect(), vec![file.path()])

@@ -2,7 +2,7 @@
 
 use cke_engine::formats::packed_file::{Content, EntryInfo, PackedFile};
 use cke_engine::weight_format::WeightFormat;
-use cke_engine::weights::{Dtype, TensorInfo};
+use cke_engine::weights::{Checkpoint, Dtype, TensorInfo};
 use cke_perf::report::format_bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -13,17 +13,13 @@ use std::path::Path;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TensorRow<'a> {
     pub(super) name: &'a str,
+    /// The name that a GGUF file has for it, as errors say it too.
+    #[serde(skip)]
+    name_in_file: Option<String>,
     pub(super) dtype: String,
     pub(super) shape: Cow<'a, [usize]>,
     pub(super) bytes: usize,
     file: &'a Path,
-}
-
-impl<'a> From<TensorInfo<'a>> for TensorRow<'a> {
-    fn from(info: TensorInfo<'a>) -> TensorRow<'a> {
-        let TensorInfo { name, dtype, shape, bytes, file } = info;
-        TensorRow { name, dtype: format!("{dtype:?}"), shape: shape.into(), bytes, file }
-    }
 }
 
 impl<'a> TensorRow<'a> {
@@ -42,7 +38,26 @@ impl<'a> TensorRow<'a> {
                 (dtype, vec![k as usize, n as usize])
             }
         };
-        Some(TensorRow { name, dtype: dtype.to_owned(), shape: shape.into(), bytes, file: file.path() })
+        Some(TensorRow {
+            name,
+            name_in_file: None,
+            dtype: dtype.to_owned(),
+            shape: shape.into(),
+            bytes,
+            file: file.path(),
+        })
+    }
+
+    /// A tensor of a checkpoint.
+    pub(super) fn of_checkpoint(info: TensorInfo<'a>, checkpoint: &Checkpoint) -> TensorRow<'a> {
+        let TensorInfo { name, dtype, shape, bytes, file } = info;
+        let name_in_file = Some(checkpoint.name_in_file(name));
+        TensorRow { name, name_in_file, dtype: format!("{dtype:?}"), shape: shape.into(), bytes, file }
+    }
+
+    /// The name in tables.
+    fn shown_name(&self) -> &str {
+        self.name_in_file.as_deref().unwrap_or(self.name)
     }
 
     /// Number of elements.
@@ -74,12 +89,20 @@ pub(super) struct TensorGroup<'a> {
 impl<'a> TensorGroup<'a> {
     /// A tensor on its own.
     pub(super) fn of_one(tensor: &'a TensorRow<'a>) -> TensorGroup<'a> {
-        TensorGroup::new(tensor, (tensor.name, None, ""))
+        TensorGroup::new(tensor, (tensor.shown_name(), None, ""))
     }
 
     fn new(tensor: &'a TensorRow<'a>, (before, layer, behind): (&'a str, Option<usize>, &'a str)) -> TensorGroup<'a> {
         let TensorRow { dtype, shape, bytes, .. } = tensor;
         TensorGroup { before, behind, first: layer, last: layer, count: 1, dtype, shape, bytes: *bytes }
+    }
+
+    /// `14 of 30` if layers between the first and the last have another type or shape.
+    fn count(&self) -> String {
+        match self.first.zip(self.last).map(|(first, last)| last - first + 1) {
+            Some(layers) if layers > self.count => format!("{} of {layers}", self.count),
+            _ => self.count.to_string(),
+        }
     }
 
     /// The cells of its line: name, count, dtype, shape, size of all.
@@ -91,7 +114,7 @@ impl<'a> TensorGroup<'a> {
         };
         vec![
             format!("{}{layers}{}", self.before, self.behind),
-            self.count.to_string(),
+            self.count(),
             self.dtype.to_owned(),
             format!("{:?}", self.shape),
             format_bytes(self.bytes as u64),
@@ -104,7 +127,7 @@ pub(super) fn groups<'a>(tensors: &'a [TensorRow<'a>]) -> Vec<TensorGroup<'a>> {
     let mut groups: Vec<TensorGroup<'a>> = Vec::new();
     let mut index_of = HashMap::new();
     for tensor in tensors {
-        let (before, layer, behind) = split_at_layer(tensor.name);
+        let (before, layer, behind) = split_at_layer(tensor.shown_name());
         let key = (before, layer.is_some(), behind, &tensor.dtype, &tensor.shape);
         match index_of.get(&key) {
             Some(&index) => {
@@ -142,7 +165,14 @@ mod tests {
     use super::*;
 
     fn tensor<'a>(name: &'a str, dtype: &str, shape: &'a [usize]) -> TensorRow<'a> {
-        TensorRow { name, dtype: dtype.to_owned(), shape: shape.into(), bytes: 8, file: Path::new("model.safetensors") }
+        TensorRow {
+            name,
+            name_in_file: None,
+            dtype: dtype.to_owned(),
+            shape: shape.into(),
+            bytes: 8,
+            file: Path::new("model.safetensors"),
+        }
     }
 
     #[test]
@@ -157,7 +187,7 @@ mod tests {
         let lines: Vec<String> = groups(&tensors).iter().map(|group| group.cells().join(" ")).collect();
         assert_eq!(
             lines,
-            ["wte.weight 1 F32 [5, 2] 8 B", "h.{0…10}.ln_1.bias 3 F32 [2] 24 B", "h.2.ln_1.bias 1 BF16 [2] 8 B"]
+            ["wte.weight 1 F32 [5, 2] 8 B", "h.{0…10}.ln_1.bias 3 of 11 F32 [2] 24 B", "h.2.ln_1.bias 1 BF16 [2] 8 B"]
         );
     }
 

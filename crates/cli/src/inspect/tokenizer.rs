@@ -1,10 +1,12 @@
 //! What tokenizer a model has.
 
 use cke_engine::bundle::Bundle;
+use cke_engine::formats::gguf::GgufFile;
 use cke_engine::load_error::LoadError;
 use cke_engine::notice::Notice;
 use cke_report::words::counted;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -27,6 +29,9 @@ pub(super) struct TokenizerReport {
 pub(super) struct ChatTemplateReport {
     /// The file that has it.
     file: PathBuf,
+    /// The key of a GGUF file that has it.
+    #[serde(skip)]
+    key: Option<&'static str>,
     pub(super) text: String,
 }
 
@@ -35,10 +40,11 @@ impl fmt::Display for ChatTemplateReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Characters that are shown.
         const SHOWN: usize = 60;
-        let ChatTemplateReport { file, text } = self;
+        let ChatTemplateReport { file, key, text } = self;
         let beginning: String = text.trim_start().chars().take(SHOWN).collect();
         let (lines, name) = (counted(text.lines().count(), "line"), file.file_name().unwrap_or(file.as_os_str()));
-        write!(f, "{}, {lines}, {}, begins {beginning:?}", name.to_string_lossy(), counted(text.len(), "byte"))
+        let place = key.map_or_else(|| name.to_string_lossy(), Cow::Borrowed);
+        write!(f, "{place}, {lines}, {}, begins {beginning:?}", counted(text.len(), "byte"))
     }
 }
 
@@ -51,8 +57,10 @@ impl TokenizerReport {
             Ok(tokenizer) => {
                 let (kind, vocabulary) = (Some(tokenizer.kind()), Some(tokenizer.vocab_size()));
                 let notices = tokenizer.notices().iter().cloned().chain(bundle.end_token_notice(&tokenizer)).collect();
+                let gguf = bundle.files().gguf();
                 let template = |text: &str| ChatTemplateReport {
-                    file: tokenizer.chat_template_file().to_owned(),
+                    file: gguf.map_or_else(|| tokenizer.chat_template_file(), GgufFile::path).to_owned(),
+                    key: gguf.map(|_| "tokenizer.chat_template"),
                     text: text.to_owned(),
                 };
                 let chat_template = tokenizer.chat_template().map(template);

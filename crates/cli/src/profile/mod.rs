@@ -96,7 +96,7 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         threads,
         buffer_bytes: buffer_bytes(host.last_level_cache_bytes, host.memory_available_bytes),
     };
-    let Measured { roofline, recordings, others } = session.measure()?;
+    let Measured { roofline, peak_numbers, recordings, others } = session.measure()?;
     note_busy(others);
     let about = About {
         cke_version: env!("CARGO_PKG_VERSION"),
@@ -105,6 +105,7 @@ pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliErr
         cpu: host.cpu,
         subject,
         threads,
+        peak_numbers,
         repetitions: args.run.repetitions,
         others,
     };

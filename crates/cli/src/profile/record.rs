@@ -36,6 +36,8 @@ pub(super) struct ProfileRun<'a> {
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) roofline: Roofline,
+    /// The numbers of its peak.
+    pub(super) peak_numbers: &'static str,
     pub(super) recordings: Vec<Recording>,
     /// What other programs took of the machine meanwhile; `None` if that is not known.
     pub(super) others: Option<Busy>,
@@ -93,15 +95,19 @@ impl ProfileRun<'_> {
             }
         }
         let others = watch.others();
+        let peak_numbers = ceiling.numbers();
         let MachineCeiling { peak_gflops, bandwidth_gb_per_s, .. } = ceiling;
         let mut counter = WorkCounter::new(self.threads)?;
         let mut recordings = Vec::with_capacity(turns.len());
         for (test, mut workload, repetitions) in turns {
             let Some(repetitions) = repetitions else { continue };
-            status.show_step(&format!("{with_threads}, {test}, hardware counters"), begun, steps, steps);
+            if counter.is_open() {
+                status.show(&format!("{with_threads}, {test}, hardware counters"));
+            }
             recordings.push(repetitions.recording(self.logits(test), counter.count(workload.as_mut())?));
         }
-        Ok(Measured { roofline: Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s }, recordings, others })
+        let roofline = Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s };
+        Ok(Measured { roofline, peak_numbers, recordings, others })
     }
 }
 

@@ -55,6 +55,11 @@ impl MachineCeiling {
         Ok(())
     }
 
+    /// What the layers multiply.
+    pub(crate) fn numbers(&self) -> &'static str {
+        self.arithmetic.name()
+    }
+
     /// That of what the layers multiply; of f32 on a CPU that multiplies bytes no faster.
     fn measure_peak(&self) -> Result<f64, MeasureError> {
         if self.arithmetic != Arithmetic::F32 {
@@ -70,8 +75,8 @@ impl MachineCeiling {
 impl fmt::Display for MachineCeiling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.threads == 1 { "" } else { "s" };
-        let MachineCeiling { isa, arithmetic, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
-        let numbers = arithmetic.name();
+        let MachineCeiling { isa, threads, peak_gflops, bandwidth_gb_per_s, .. } = self;
+        let numbers = self.numbers();
         write!(f, "this machine with {threads} thread{plural}: {peak_gflops:.1} GFLOP/s in {numbers} ({isa})")?;
         if self.buffer_bytes.is_some() { write!(f, ", {bandwidth_gb_per_s:.1} GB/s read from memory") } else { Ok(()) }
     }

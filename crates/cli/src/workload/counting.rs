@@ -24,6 +24,11 @@ impl WorkCounter {
         Ok(WorkCounter { open })
     }
 
+    /// Whether the system gives counters.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_ok()
+    }
+
     /// Counts one repetition after a warm-up.
     ///
     /// # Errors

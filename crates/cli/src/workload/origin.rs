@@ -5,17 +5,21 @@ use super::test_plan::Test;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::model::{ModelArgs, NumberArgs, Opening, model_of_environment, note_slow_dtype, print_notices};
-use cke_engine::bundle::Bundle;
+use cke_engine::bundle::{Bundle, Weights};
 use cke_engine::config::ModelConfig;
+use cke_engine::formats::packed_file::Content;
 use cke_engine::kernel_names::KernelNames;
 use cke_engine::memory::{MemoryEstimate, Run};
 use cke_engine::runtime::Runtime;
 use cke_engine::synthetic;
 use cke_engine::weight_format::WeightFormat;
+use cke_engine::weights::Dtype;
 use cke_perf::host::Host;
 use cke_perf::report::format_bytes;
 use cke_report::profile::Subject;
 use clap::builder::PossibleValuesParser;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::iter::repeat_n;
 use std::path::PathBuf;
 
@@ -100,6 +104,7 @@ impl Origin {
     pub(crate) fn load(self, runtime: &Runtime) -> Result<(Model, Subject), CliError> {
         let architecture = self.config().architecture();
         let kernel = self.main_format(runtime).kernel(runtime.cpu());
+        let formats = self.formats(runtime);
         let (name, weights, model) = match self {
             Origin::Stored(bundle) => (bundle.name(), "stored", Model::load(*bundle, runtime)?),
             Origin::Random(name, config) => (name.to_owned(), "random", Model::random(&config, runtime)?),
@@ -113,12 +118,36 @@ impl Origin {
             weights,
             weight_bytes,
             dtype,
+            formats,
             isa,
             kernel,
             layer_kernels,
             attention_kernels,
         };
         Ok((model, subject))
+    }
+
+    /// The formats of matrices that each keep their own, the one of most bytes first.
+    fn formats(&self, runtime: &Runtime) -> Vec<&'static str> {
+        let (Origin::Stored(bundle), WeightFormat::Stored) = (self, runtime.weight_format()) else { return Vec::new() };
+        let mut sizes = BTreeMap::<&'static str, usize>::new();
+        let mut add = |dtype: Dtype, bytes: usize| *sizes.entry(dtype.name()).or_default() += bytes;
+        match bundle.weights() {
+            Weights::Stored(checkpoint) => {
+                checkpoint
+                    .infos()
+                    .filter(|tensor| tensor.shape.len() > 1)
+                    .for_each(|tensor| add(tensor.dtype, tensor.bytes));
+            }
+            Weights::Packed(file) => file.infos().for_each(|entry| {
+                if let Content::Panels { layout, .. } = entry.holds {
+                    add(Dtype::of_layout(layout), entry.bytes);
+                }
+            }),
+        }
+        let mut formats: Vec<&'static str> = sizes.keys().copied().collect();
+        formats.sort_by_key(|format| Reverse(sizes[format]));
+        formats
     }
 
     /// Refuses tests that would drive the machine out of memory: systems promise more of it than they have.

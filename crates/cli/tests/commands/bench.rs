@@ -98,7 +98,9 @@ fn bench_markdown_names_tests_and_ceiling() {
     assert!(finished.stderr.contains("this machine with 1 thread:"), "{}", finished.stderr);
     let table = finished.success().to_owned();
     assert!(table.contains("| pp3 ") && table.contains(" ± ") && table.contains("of peak"), "{table}");
-    let (tests, counters) = table.split_once("\n\n").unwrap_or((&table, ""));
+    let (subject, tables) = table.split_once("\n\n").expect("the model, then its tests");
+    assert!(subject.contains(" f32, ") && subject.lines().count() == 1, "{table}");
+    let (tests, counters) = tables.split_once("\n\n").unwrap_or((tables, ""));
     assert_eq!(tests.lines().count(), 3, "{table}");
     let is_counted = counters.starts_with("hardware counters of all threads: ") && counters.contains("| pp3 ");
     assert_ne!(is_counted, finished.stderr.contains("no hardware counters: "), "{finished:?}");

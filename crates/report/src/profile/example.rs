@@ -100,6 +100,7 @@ pub(crate) fn report() -> Report {
         weights: "stored",
         weight_bytes: 1 << 20,
         dtype: "f32",
+        formats: Vec::new(),
         isa: "avx512",
         kernel: "avx512_f32_6x64",
         layer_kernels: vec!["avx512_f32_6x64"],
@@ -112,6 +113,7 @@ pub(crate) fn report() -> Report {
         cpu: Some("Example CPU <9000>".to_owned()),
         subject,
         threads: 2,
+        peak_numbers: "f32",
         repetitions: 5,
         others: None,
     };

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `subject`, `recording` | what was measured |
 //! | `operations`, `sums` | each operation with its threads; several together |
+//! | `meanings` | what operations are, in words |
 //! | `report` | all of it, as it is written as JSON |
 //! | `table`, `page`, `trace` | the tables in the terminal, the HTML page, the timeline for trace viewers |
 
 #[cfg(test)]
 mod example;
+mod meanings;
 mod operations;
 mod page;
 mod recording;

@@ -39,6 +39,8 @@ pub struct About {
     pub subject: Subject,
     /// Threads that worked.
     pub threads: usize,
+    /// The numbers whose multiply-add peak was measured: `f32`, `bf16`, `int8` or `int4`.
+    pub peak_numbers: &'static str,
     /// Repetitions of each phase.
     pub repetitions: usize,
     /// What other programs took of the machine meanwhile; `None` if that is not known.

@@ -1,5 +1,6 @@
 //! The model that was measured.
 
+use cke_perf::report::format_bytes;
 use serde::Serialize;
 
 /// What is the same in all rows of a model.
@@ -15,6 +16,9 @@ pub struct Subject {
     pub weight_bytes: usize,
     /// Number format of the weights as they are held.
     pub dtype: &'static str,
+    /// The formats of its matrices, if each has its own.
+    #[serde(skip)]
+    pub formats: Vec<&'static str>,
     /// Instruction set in use.
     pub isa: &'static str,
     /// Kernel of a linear layer of a typical size.
@@ -26,6 +30,19 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// `smollm2, 98.9 MiB in auto (Q4_K, Q6_K), avx512`
+    pub fn line(&self) -> String {
+        format!("{}, {} in {}, {}", self.title(), format_bytes(self.weight_bytes as u64), self.numbers(), self.isa)
+    }
+
+    /// The number format of the weights, and of which ones a mixture is made.
+    pub(crate) fn numbers(&self) -> String {
+        match &self.formats[..] {
+            [] => self.dtype.to_owned(),
+            formats => format!("{} ({})", self.dtype, formats.join(", ")),
+        }
+    }
+
     /// The name, and whether the weights are random.
     pub fn title(&self) -> String {
         if self.weights == "random" { format!("{} (random)", self.model) } else { self.model.clone() }

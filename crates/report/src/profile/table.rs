@@ -1,15 +1,17 @@
 //! The tables in the terminal.
 
+use super::meanings::meanings;
 use super::report::{About, Phase, Report};
 use super::sums::Totals;
 use crate::words::{counted, number, percent};
 use cke_perf::counters::Ratios;
-use cke_perf::report::{Align, Column, Table, format_bytes};
+use cke_perf::report::{Align, Column, Table};
 
 /// Model and machine, then a table for each phase.
 pub fn text(report: &Report) -> String {
-    let phases = report.phases.iter().map(|phase| format!("\n{}\n\n{}\n{}", head(phase), table(phase), summary(phase)));
-    format!("{}\n{}{}", subject(report), phases.collect::<String>(), counters(report))
+    let phase = |phase| format!("\n{}\n\n{}\n{}{}", head(phase), table(phase), summary(phase), kernels(phase));
+    let phases = report.phases.iter().map(phase).collect::<String>();
+    format!("{}\n{phases}{}{}", subject(report), explanations(report), counters(report))
 }
 
 /// What hardware counters said; nothing if there are none.
@@ -19,14 +21,24 @@ fn counters(report: &Report) -> String {
     Ratios::text(&["phase"], &rows).map(|text| format!("\n{text}")).unwrap_or_default()
 }
 
+/// A line for each operation that runs a kernel.
+fn kernels(phase: &Phase) -> String {
+    let rows = phase.by_name.iter().filter(|row| !row.kernels.is_empty());
+    let lines = rows.map(|row| format!("  {}: {}\n", row.name, row.kernels.join(", "))).collect::<String>();
+    if lines.is_empty() { lines } else { format!("kernels\n{lines}") }
+}
+
+/// A line for each operation.
+fn explanations(report: &Report) -> String {
+    let line = |(name, meaning)| format!("  {name}: {meaning}\n");
+    format!("\noperations\n{}", meanings(&report.phases).into_iter().map(line).collect::<String>())
+}
+
 fn subject(report: &Report) -> String {
-    let About { subject, threads, .. } = &report.about;
+    let About { subject, threads, peak_numbers, .. } = &report.about;
     format!(
-        "{}, {} {}, {}, {}; the machine: {} GFLOP/s, {} GB/s read from memory",
-        subject.title(),
-        format_bytes(subject.weight_bytes as u64),
-        subject.dtype,
-        subject.isa,
+        "{}, {}; the machine: {} GFLOP/s in {peak_numbers}, {} GB/s read from memory",
+        subject.line(),
         counted(*threads, "thread"),
         number(report.roofline.peak_gflops),
         number(report.roofline.bandwidth_gb_s),
@@ -48,15 +60,19 @@ fn head(phase: &Phase) -> String {
 
 /// By how much the recording slowed the work down, and whether repetitions differ by as much anyway.
 pub(crate) fn recording_cost(phase: &Phase) -> String {
-    let noise = if phase.recording_cost_is_noise { " (noise)" } else { "" };
-    format!("{:+.1}%{noise}", 100.0 * phase.recording_cost)
+    let cost = 100.0 * phase.recording_cost;
+    // More digits would say more than is known.
+    if phase.recording_cost_is_noise {
+        format!("{cost:+.0}% (less than the spread of repetitions)")
+    } else {
+        format!("{cost:+.1}%")
+    }
 }
 
 fn table(phase: &Phase) -> String {
     let right = |title: &str| Column::new(title, Align::Right);
-    let left = |title: &str| Column::new(title, Align::Left);
     let mut table = Table::new(vec![
-        left("operation"),
+        Column::new("operation", Align::Left),
         right("calls"),
         right("ms"),
         right("of time"),
@@ -64,18 +80,17 @@ fn table(phase: &Phase) -> String {
         right("GB/s"),
         right("of roofline"),
         right("waiting"),
-        left("kernel"),
     ]);
     for row in &phase.by_name {
-        table.push(cells(row.name, &row.sums, &row.kernels.join(", ")));
+        table.push(cells(row.name, &row.sums));
     }
-    table.push(cells("between operations", &phase.between, ""));
-    table.push(cells("total", &phase.total, ""));
+    table.push(cells("between operations", &phase.between));
+    table.push(cells("total", &phase.total));
     table.to_markdown()
 }
 
 /// The cells of a row; what was not done stays empty.
-fn cells(name: &str, sums: &Totals, kernel: &str) -> Vec<String> {
+fn cells(name: &str, sums: &Totals) -> Vec<String> {
     let if_any = |is_there: bool, text: String| if is_there { text } else { String::new() };
     vec![
         name.to_owned(),
@@ -86,7 +101,6 @@ fn cells(name: &str, sums: &Totals, kernel: &str) -> Vec<String> {
         if_any(sums.bytes > 0, format!("{:.1}", sums.gb_per_s)),
         if_any(sums.least_seconds > 0.0, percent(sums.share_of_roofline)),
         percent(sums.waiting),
-        kernel.to_owned(),
     ]
 }
 
@@ -109,26 +123,28 @@ mod tests {
     use cke_perf::stats::Ratio;
 
     #[test]
-    fn recording_cost_that_cannot_be_is_called_noise() {
+    fn recording_cost_within_the_spread_of_repetitions_says_so() {
         let mut recording = example::recording(super::super::PhaseKind::Prefill);
         let cost = |recording: &Recording| recording_cost(&Phase::new(recording, &example::ROOFLINE));
         assert_eq!(cost(&recording), "+1.0%");
         recording.cost = Ratio::of(&[1.0, 1.4, 1.2], &[1.1, 1.3, 1.5]);
-        assert_eq!(cost(&recording), "+1.0% (noise)");
+        assert_eq!(cost(&recording), "+1% (less than the spread of repetitions)");
         recording.seconds_unrecorded = recording.seconds * 1.5;
-        assert_eq!(cost(&recording), "-33.3% (noise)");
+        assert_eq!(cost(&recording), "-33% (less than the spread of repetitions)");
     }
 
     #[test]
     fn text_has_a_table_for_each_phase() {
         let text = text(&example::report());
         for expected in [
-            "tiny <3>, 1 MiB f32, avx512, 2 threads; the machine: 200 GFLOP/s, 40 GB/s read from memory\n",
+            "tiny <3>, 1 MiB in f32, avx512, 2 threads; the machine: 200 GFLOP/s in f32, 40 GB/s read from memory\n",
             "\nprefill (pp3, last logits): ",
             "\ndecode (tg3, all logits): ",
             "recorded 0.0187 ms, recording overhead +1.0%\n",
-            "| qkv                |     6 | 0.006 |   32.1% |   150.0 |  0.5 |         75% |     15% | avx512_f32_6x64 |",
-            "| embed              |     3 | 0.003 |   16.1% |         |  0.9 |        2.2% |     50% |                 |",
+            "| qkv                |     6 | 0.006 |   32.1% |   150.0 |  0.5 |         75% |     15% |\n",
+            "| embed              |     3 | 0.003 |   16.1% |         |  0.9 |        2.2% |     50% |\n",
+            "\nkernels\n  qkv: avx512_f32_6x64\n",
+            "\noperations\n  embed: looks up the vectors of tokens\n",
             "| total              |    18 | 0.019 |  100.0% |",
             "products 48.2%, attention 32.1%, everything else 19.7% (between operations 3.6%); threads wait 21.9%",
             "\nhardware counters of all threads: misses per 1000 instructions, ",

@@ -4,8 +4,10 @@ mod figures;
 mod tables;
 mod timelines;
 
+use super::meanings::meanings;
 use super::report::{Phase, Report};
 use super::table::{recording_cost, summary};
+use crate::page::markup::{Cell, table};
 use crate::page::{document, header, markup, section, tile, tiles};
 use crate::words::{busy, counted, number, percent};
 use cke_perf::report::format_bytes;
@@ -18,10 +20,18 @@ pub fn html(report: &Report) -> String {
         (header("Profile: where the time goes", &name, &line(report)))
         @if let Some(text) = busy(report.about.others) { (markup::findings([("alarm", "The machine was busy", text.as_str())])) }
         @for phase in &report.phases { (section(phase.name, &phase.title(), &phase_content(report, phase))) }
+        (section("operations", "Operations", &operations(report)))
         (counters(report))
         (section("method", "How it was measured", &method(report)))
     };
     document(&format!("Profile: {name}"), &content)
+}
+
+/// What each operation is.
+fn operations(report: &Report) -> Markup {
+    let row = |(name, meaning)| vec![Cell::text(name), Cell::marked(meaning, "prose")];
+    let rows: Vec<Vec<Cell>> = meanings(&report.phases).into_iter().map(row).collect();
+    table("What they do", &["operation", "meaning"], &rows)
 }
 
 /// What hardware counters said, or why they did not.
@@ -50,7 +60,7 @@ fn line(report: &Report) -> String {
         Some(about.date.clone()),
         about.cpu.clone(),
         Some(counted(about.threads, "thread")),
-        Some(format!("{} of {} weights", format_bytes(subject.weight_bytes as u64), subject.dtype)),
+        Some(format!("{} of weights in {}", format_bytes(subject.weight_bytes as u64), subject.numbers())),
         Some(subject.isa.to_owned()),
         Some(format!("cke {}", about.cke_version)),
     ];
@@ -61,7 +71,7 @@ fn line(report: &Report) -> String {
 fn phase_tiles(report: &Report, phase: &Phase) -> [Markup; 4] {
     let (total, shares) = (&phase.total, phase.shares);
     let of_peak = percent(total.gflops / report.roofline.peak_gflops);
-    let rates = format!("{} GFLOP/s, {of_peak} of the peak", number(total.gflops));
+    let rates = format!("{} GFLOP/s, {of_peak} of the peak in {}", number(total.gflops), report.about.peak_numbers);
     let products = format!("products {}, attention {}", percent(shares.products), percent(shares.attention));
     let of_time = |share: f64, what: &str, note: &str| tile(percent(share).trim_end_matches('%'), "%", what, note);
     [

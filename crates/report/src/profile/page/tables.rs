@@ -29,7 +29,7 @@ fn cells(name: &str, sums: &Totals, shape: String, kernel: String) -> Vec<Cell> 
         if_any(sums.least_seconds > 0.0, percent(sums.share_of_roofline)),
         Cell::number(percent(sums.waiting)),
         Cell::text(shape),
-        Cell::text(kernel),
+        Cell::marked(kernel, "prose"),
     ]
 }
 
