@@ -187,7 +187,7 @@ fn inspect_decoder_shows_scalings_windows_caps_and_norms() {
 fn inspect_gguf_shows_its_keys() {
     let path = file(".gguf", GgufLlama::default().gguf().key("general.name", "A | B").bytes());
     let text = cke(&["inspect", arg(path.path())]).success().to_owned();
-    for part in ["| GGUF, version 3", "| general.architecture", "STRING \"llama\"", "A \\| B", "blk.{0…"] {
+    for part in ["| GGUF, version 3", "| general.architecture", "STRING \"llama\"", "A \\| B", "blk.0."] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     let report = cke(&["inspect", arg(path.path()), "--json"]).json();
