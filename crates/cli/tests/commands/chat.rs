@@ -271,12 +271,33 @@ fn chat_at_its_prompt(model: &ModelDir) -> (nix::pty::OpenptyResult, std::proces
 #[cfg(unix)]
 #[test]
 fn chat_is_left_by_ctrl_c_only_if_nothing_was_typed() {
-    use std::io::{Read as _, Write as _};
+    use std::io::{BufReader, Read as _, Write as _};
+    use std::{fs::File, sync::mpsc, thread, time::Duration};
     let model = chat_llama();
     let (pty, mut child) = chat_at_its_prompt(&model);
-    let mut keyboard = std::fs::File::from(pty.master);
+    drop(pty.slave);
+    let mut keyboard = File::from(pty.master);
+    let screen = BufReader::new(keyboard.try_clone().expect("a terminal has two directions"));
+    let (sender, shown) = mpsc::channel();
+    thread::spawn(move || screen.bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte)));
+    // The editor forgets what is typed before its next prompt.
+    let await_prompt = |lines: usize| {
+        let mut text = Vec::new();
+        let is_there = |text: &[u8]| {
+            let breaks = text.iter().filter(|&&byte| byte == b'\n').count();
+            breaks >= lines && text.ends_with(b"> ")
+        };
+        while !is_there(&text) {
+            text.push(shown.recv_timeout(Duration::from_secs(60)).expect("a prompt"));
+        }
+    };
+    await_prompt(0);
     // Ctrl-C on an empty line, on one with a text, and on an empty one again; then a command, and Ctrl-D.
-    keyboard.write_all(b"\x03abc\x03\x03/stats\r\x04").expect("a terminal with room");
+    for keys in ["\x03", "abc\x03", "\x03", "/stats\r"] {
+        keyboard.write_all(keys.as_bytes()).expect("a terminal with room");
+        await_prompt(1);
+    }
+    keyboard.write_all(b"\x04").expect("a terminal with room");
     let (status, mut said) = (wait(&mut child), String::new());
     child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
     assert_eq!(status.code(), Some(0), "{said}");
