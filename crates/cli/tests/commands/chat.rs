@@ -166,6 +166,9 @@ fn chat_that_outgrows_the_context_keeps_what_was_said() {
 #[test]
 fn chat_advice_for_a_full_context_names_what_helps() {
     let model = chat_llama();
+    // So that no answer ends by itself.
+    let settings = format!(r#"{{"suppress_tokens":[{}]}}"#, Llama::TURN_END);
+    model.replace("generation_config.json", settings).unwrap();
     for flags in [&["--prompt", "Hi"][..], &["--prompt", "Hi", "--drop-oldest"]] {
         let outcome = chat(&model, &[flags, &["-q", "--ctx", "5"]].concat(), "");
         outcome.failure(1, &["the context has 5 ", ": shorten the question or choose a larger --ctx\n"]);
