@@ -29,6 +29,7 @@ mod language_model;
 mod limits;
 mod manual;
 mod memory;
+mod misuse;
 mod model;
 mod named_library;
 mod npy;
@@ -50,6 +51,7 @@ mod workload;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use clap::{Parser, Subcommand};
+use std::env;
 use std::process::ExitCode;
 
 /// Runs language models (Llama, Qwen, Gemma, Phi, GPT-2 and related models) and BERT on the CPU.
@@ -81,7 +83,7 @@ enum Command {
 
 fn main() -> ExitCode {
     allocator::share_heap_if_limited();
-    let Cli { command } = Cli::parse();
+    let Cli { command } = Cli::try_parse().unwrap_or_else(|error| misuse::explained(error, env::args_os()).exit());
     let outcome = Interrupt::install().and_then(|interrupt| run(command, &interrupt));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

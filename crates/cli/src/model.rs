@@ -186,13 +186,17 @@ pub(crate) fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
 /// # Errors
 /// Fails if a GGUF file or a packed file lies there.
 pub(crate) fn refuse_model_as_text(text: &str) -> Result<(), CliError> {
-    let path = Path::new(text);
-    if GgufFile::is_at(path) || PackedFile::is_at(path) {
+    if is_model_file(Path::new(text)) {
         return Err(CliError::Misuse(format!(
             "wanted a text, found the model file `{text}`: did you mean --model {text}?"
         )));
     }
     Ok(())
+}
+
+/// Whether a GGUF file or a packed file lies there.
+pub(crate) fn is_model_file(path: &Path) -> bool {
+    GgufFile::is_at(path) || PackedFile::is_at(path)
 }
 
 /// The names of formats.

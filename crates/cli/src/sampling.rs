@@ -9,7 +9,7 @@ use cke_engine::sampler::SamplerConfig;
 #[command(next_help_heading = "Sampling")]
 pub(crate) struct SamplingArgs {
     /// Sampling temperature: below 1 favours likely tokens, 0 is --greedy [default: the model's, else 0.8]
-    #[arg(long, value_name = "T", value_parser = numbers::not_negative, allow_negative_numbers = true)]
+    #[arg(long, alias = "temp", value_name = "T", value_parser = numbers::not_negative, allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Sample from the K likeliest tokens only; 0 is off [default: the model's, else 40]
     #[arg(long, value_name = "K", value_parser = numbers::count, allow_negative_numbers = true)]
@@ -21,7 +21,7 @@ pub(crate) struct SamplingArgs {
     #[arg(long, value_name = "P", value_parser = numbers::share, allow_negative_numbers = true)]
     min_p: Option<f32>,
     /// Penalty for tokens that are already in the text; above 1 makes them less likely [default: the model's, else 1]
-    #[arg(long, value_name = "R", value_parser = numbers::positive, allow_negative_numbers = true)]
+    #[arg(long, alias = "repeat-penalty", value_name = "R", value_parser = numbers::positive, allow_negative_numbers = true)]
     repetition_penalty: Option<f32>,
     /// Always take the likeliest token, as temperature 0 does
     #[arg(long, conflicts_with_all = ["temperature", "top_k", "top_p", "min_p"])]

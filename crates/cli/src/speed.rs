@@ -67,19 +67,19 @@ impl Timings {
 
 /// Says on standard error how fast it was, in two lines.
 pub(crate) fn print_summary(model: &LanguageModel, work: &GenerateTimes, seed: u64) {
-    print_rates(work, seed);
+    note(&format!("{}; seed {seed}", rates(work)));
     note(&model.summary());
 }
 
-/// The first line of [`print_summary`].
-pub(crate) fn print_rates(work: &GenerateTimes, seed: u64) {
+/// What was computed, and how fast.
+pub(crate) fn rates(work: &GenerateTimes) -> String {
     let rate = |rate: Option<f64>| rate.map_or(String::new(), |rate| format!(", {rate:.1} tokens/s"));
     let (read, wrote) = (rate(work.prompt_rate()), rate(work.decode_rate()));
-    note(&format!(
-        "prompt: {} in {:.3} s{read}; generation: {} in {:.3} s{wrote}; seed {seed}",
+    format!(
+        "prompt: {} in {:.3} s{read}; generation: {} in {:.3} s{wrote}",
         counted(work.prompt_tokens, "token"),
         work.prompt_time.as_secs_f64(),
         counted(work.generated, "token"),
         work.decode_time.as_secs_f64(),
-    ));
+    )
 }

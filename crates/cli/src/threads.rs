@@ -4,6 +4,7 @@ use crate::error::CliError;
 use crate::numbers;
 use cke_kernels::cores::threads_from_environment;
 use cke_kernels::threads::ThreadPool;
+use cke_report::words::counted;
 
 /// The project's own variable. Unlike those of other libraries it is for this program, so a value that is no number of threads is an error.
 const OWN_VARIABLE: &str = "CKE_NUM_THREADS";
@@ -29,6 +30,15 @@ impl ThreadArgs {
     pub(crate) fn is_given(&self) -> bool {
         self.threads.is_some()
     }
+}
+
+/// What to expect of more threads than there are CPUs for them.
+pub(crate) fn warning(threads: usize) -> Option<String> {
+    let cpus = ThreadPool::available();
+    (threads > cpus).then(|| {
+        let (threads, cpus) = (counted(threads, "thread"), counted(cpus, "CPU"));
+        format!("warning: {threads} on {cpus}: more threads than CPUs are slower")
+    })
 }
 
 /// Numbers of threads to measure with.
@@ -91,6 +101,14 @@ fn parse(value: &str) -> Result<Vec<usize>, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_more_threads_than_cpus_are_warned_of() {
+        let cpus = ThreadPool::available();
+        assert_eq!(warning(cpus), None);
+        let warning = warning(cpus + 1).expect("too many");
+        assert!(warning.starts_with(&format!("warning: {} threads on {cpus} CPU", cpus + 1)), "{warning}");
+    }
 
     #[test]
     fn list_of_counts_is_read_whole_or_refused() {

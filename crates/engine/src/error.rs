@@ -34,8 +34,7 @@ pub enum Error {
     Stop(#[from] EmptyStop),
     /// A conversation that leaves no room for an answer.
     #[error(
-        "the conversation has {}{tokens} tokens with the new question; the context has {context} and must have room for an answer: \
-         choose a larger `--ctx`, `/clear` the conversation, or drop its oldest turns with `--drop-oldest`",
+        "the conversation has {}{tokens} tokens with the new question; the context has {context} and must have room for an answer",
         if *is_cut { "more than " } else { "" }
     )]
     ConversationTooLong {

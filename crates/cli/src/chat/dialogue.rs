@@ -1,18 +1,20 @@
 //! Questions, commands and answers, one after another.
 
+use super::advice::Advice;
 use super::command::{Command, HELP, Line};
 use super::display::{Display, Style};
 use super::lines::Lines;
 use super::report::{Record, print_notes, print_state, times};
+use super::saved::save;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::language_model::LanguageModel;
 use crate::output::{Output, note};
-use crate::output_file::OutputFile;
 use crate::progress::Progress;
-use crate::speed::{GenerateTimes, print_rates, print_summary};
+use crate::speed::{GenerateTimes, rates};
 use cke_engine::chat::conversation::Conversation;
 use cke_engine::chat::session::{Answer, ChatSession, Event};
+use cke_engine::error::Error;
 use cke_report::words::counted;
 use std::ops::ControlFlow;
 
@@ -22,12 +24,23 @@ pub(super) struct Dialogue<'a> {
     model: &'a LanguageModel,
     session: ChatSession<'a>,
     interrupt: &'a Interrupt,
-    style: Style,
-    is_quiet: bool,
-    seed: u64,
+    manner: Manner,
     output: Output,
     /// All answers so far.
     work: GenerateTimes,
+    /// The seed of the last one.
+    last_seed: Option<u64>,
+}
+
+/// How a dialogue is led.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) style: Style,
+    pub(super) is_quiet: bool,
+    /// What to do if the context is full.
+    pub(super) advice: Advice,
+    /// The seed of the first answer.
+    pub(super) seed: u64,
 }
 
 /// What is to be answered.
@@ -44,13 +57,11 @@ impl<'a> Dialogue<'a> {
         model: &'a LanguageModel,
         mut session: ChatSession<'a>,
         interrupt: &'a Interrupt,
-        style: Style,
-        is_quiet: bool,
-        seed: u64,
+        manner: Manner,
     ) -> Dialogue<'a> {
         session.cancel_by(interrupt.cancellation());
         let (output, work) = (Output::new(), GenerateTimes::default());
-        Dialogue { model, session, interrupt, style, is_quiet, seed, output, work }
+        Dialogue { model, session, interrupt, manner, output, work, last_seed: None }
     }
 
     /// Talks with a person until the lines end; mistakes are reported, and the dialogue goes on.
@@ -69,17 +80,19 @@ impl<'a> Dialogue<'a> {
         Ok(())
     }
 
-    /// Answers the lines of a script, which ends with the first mistake.
+    /// Answers the lines of a script, which ends with the first mistake. Tells whether there were any.
     ///
     /// # Errors
     /// If anything fails, or [`CliError::Interrupted`].
-    pub(super) fn obey_lines(&mut self, mut lines: Lines) -> Result<(), CliError> {
+    pub(super) fn obey_lines(&mut self, mut lines: Lines) -> Result<bool, CliError> {
+        let mut has_lines = false;
         while let Some(line) = lines.next()? {
+            has_lines |= Line::parse(&line) != Line::Empty;
             if self.follow(&line)?.is_break() {
                 break;
             }
         }
-        Ok(())
+        Ok(has_lines)
     }
 
     /// Asks a question and writes the answer.
@@ -92,7 +105,8 @@ impl<'a> Dialogue<'a> {
 
     /// Says on standard error how fast all answers were.
     pub(super) fn print_summary(&self) {
-        print_summary(self.model, &self.work, self.seed);
+        note(&self.rates());
+        note(&self.model.summary());
     }
 
     /// Does what a line says, and tells whether to go on.
@@ -112,11 +126,12 @@ impl<'a> Dialogue<'a> {
             Command::Help => note(HELP),
             Command::Clear => {
                 self.session.clear();
-                self.confirm("the conversation is empty");
+                let kept = self.session.conversation().system().map_or("", |_| "; the system prompt stays");
+                self.confirm(&format!("the conversation is cleared{kept}"));
             }
             Command::Save(path) => {
                 let conversation = self.session.conversation();
-                OutputFile::new(&path)?.write(&conversation.to_json())?;
+                save(conversation, &path)?;
                 let messages = counted(conversation.messages().len(), "message");
                 self.confirm(&format!("{messages} written to {}", path.display()));
             }
@@ -133,16 +148,24 @@ impl<'a> Dialogue<'a> {
             }
             Command::Stats => {
                 print_state(self.model, &self.session);
-                print_rates(&self.work, self.seed);
+                note(&format!("in this session: {}", self.rates()));
             }
             Command::Exit => {}
         }
         Ok(())
     }
 
+    /// How fast all answers were, and how to get them again.
+    fn rates(&self) -> String {
+        let seed = self.manner.seed;
+        let last = self.last_seed.filter(|&last| last != seed);
+        let last = last.map_or(String::new(), |last| format!(" (of the last answer: {last})"));
+        format!("{}; seed {seed}{last}", rates(&self.work))
+    }
+
     /// Tells a person that something was done.
     fn confirm(&self, text: &str) {
-        if !self.is_quiet {
+        if !self.manner.is_quiet {
             note(text);
         }
     }
@@ -151,12 +174,13 @@ impl<'a> Dialogue<'a> {
     fn answer(&mut self, task: Task) -> Result<(), CliError> {
         let answer = self.stream(task)?;
         self.work.add(&times(&answer));
-        if self.style == Style::Json && !answer.is_empty() {
+        self.last_seed = Some(answer.seed);
+        if self.manner.style == Style::Json && !answer.is_empty() {
             self.output.json(&Record::new(&answer, self.session.dropped_turns(), self.model))?;
             self.output.flush()?;
         }
-        if !self.is_quiet {
-            print_notes(&answer, &self.session);
+        if !self.manner.is_quiet {
+            print_notes(&answer, &self.session, &self.manner.advice);
         }
         if answer.finish.is_none() { Err(CliError::Interrupted) } else { Ok(()) }
     }
@@ -164,11 +188,12 @@ impl<'a> Dialogue<'a> {
     /// Makes an answer, and shows it while it grows.
     fn stream(&mut self, task: Task) -> Result<Answer, CliError> {
         let watch = self.interrupt.watch();
-        let (mut display, mut progress, mut read) = (Display::new(self.style), None, 0);
+        let style = self.manner.style;
+        let (mut display, mut progress, mut read) = (Display::new(style, self.last_seed.is_some()), None, 0);
         let (output, mut written) = (&mut self.output, Ok(()));
         // Of an answer that is printed when it is whole.
         let most = self.session.max_tokens().min(self.session.context());
-        let answering = (self.style == Style::Json).then(|| Progress::of_answer(most));
+        let answering = (style == Style::Json).then(|| Progress::of_answer(most));
         let mut listen = |event: Event<'_>| {
             match event {
                 Event::Reading { done, total } => {
@@ -197,6 +222,12 @@ impl<'a> Dialogue<'a> {
         if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {
             display.end(output)?;
         }
-        outcome.map_err(|error| CliError::from(error).naming(&self.model.info.name))
+        outcome.map_err(|error| match error {
+            Error::ConversationTooLong { .. } => {
+                let advice = self.manner.advice.for_question(&self.session);
+                CliError::Failed(format!("{error}: {advice}"))
+            }
+            error => CliError::from(error).naming(&self.model.info.name),
+        })
     }
 }

@@ -47,12 +47,15 @@ pub(super) struct Display {
     part: Option<Part>,
     /// Line breaks that it ended with.
     breaks: usize,
+    /// What is written before the first piece.
+    opening: &'static str,
 }
 
 impl Display {
-    /// Nothing of an answer.
-    pub(super) fn new(style: Style) -> Display {
-        Display { style, part: None, breaks: 0 }
+    /// Nothing of an answer. One that follows another is apart from it: for a person, the other ended with an empty line.
+    pub(super) fn new(style: Style, follows: bool) -> Display {
+        let opening = if follows && style == Style::Plain { "\n" } else { "" };
+        Display { style, part: None, breaks: 0, opening }
     }
 
     /// Writes pieces of the answer, which appear at once.
@@ -64,6 +67,7 @@ impl Display {
         if text.is_empty() {
             return Ok(());
         }
+        output.write(std::mem::take(&mut self.opening))?;
         output.write(&text)?;
         output.flush()
     }
@@ -84,6 +88,7 @@ impl Display {
         let mut text = self.leave_thinking();
         let breaks = if self.style.is_terminal() { 2 } else { 1 };
         text.push_str(&"\n".repeat(breaks - self.breaks.min(breaks)));
+        output.write(self.opening)?;
         output.write(&text)?;
         output.flush()
     }
@@ -130,7 +135,7 @@ mod tests {
     use super::*;
 
     fn shown(style: Style, pieces: &[(Part, &str)]) -> String {
-        let mut display = Display::new(style);
+        let mut display = Display::new(style, false);
         pieces.iter().map(|(part, text)| display.text(&Piece { part: *part, text: (*text).to_owned() })).collect()
     }
 

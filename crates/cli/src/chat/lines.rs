@@ -2,22 +2,27 @@
 
 use crate::error::CliError;
 use crate::output::note;
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
+use rustyline::validate::Validator;
+use rustyline::{Config, Context, Editor, Helper};
+use std::cell::Cell;
 use std::io::{self, BufRead as _, Read as _, StdinLock};
 use std::time::{Duration, Instant};
 
 /// Longest line of standard input.
 const LIMIT: u64 = 16 << 20;
 
-/// A second Ctrl-C within this time ends the program; a later one clears another line.
+/// A second Ctrl-C on an empty line within this time ends the program.
 const IN_TURN: Duration = Duration::from_secs(2);
 
 /// What a user writes.
 #[derive(Debug)]
 pub(super) enum Lines {
-    Terminal(Box<Editor<(), MemHistory>>),
+    Terminal(Box<Editor<Text, MemHistory>>),
     Stdin(StdinLock<'static>),
 }
 
@@ -27,7 +32,8 @@ impl Lines {
     /// # Errors
     /// If the terminal cannot be used.
     pub(super) fn of_terminal() -> Result<Lines, CliError> {
-        let editor = Editor::with_history(Config::default(), MemHistory::new()).map_err(failed)?;
+        let mut editor = Editor::with_history(Config::default(), MemHistory::new()).map_err(failed)?;
+        editor.set_helper(Some(Text::default()));
         Ok(Lines::Terminal(Box::new(editor)))
     }
 
@@ -66,16 +72,25 @@ fn join<E>(mut read: impl FnMut(bool) -> Result<Option<String>, E>) -> Result<Op
     Ok(Some(text))
 }
 
-/// A line of the terminal. Ctrl-C begins it anew; a second one at once is the end, as Ctrl-D is.
-fn edited(editor: &mut Editor<(), MemHistory>) -> Result<Option<String>, CliError> {
-    let mut cleared: Option<Instant> = None;
+/// A line of the terminal. Ctrl-C clears what was typed; twice in turn with nothing typed it is the end, as Ctrl-D is.
+fn edited(editor: &mut Editor<Text, MemHistory>) -> Result<Option<String>, CliError> {
+    let mut pressed: Option<Instant> = None;
     loop {
-        match join(|goes_on| editor.readline(if goes_on { "… " } else { "> " }).map(Some)) {
+        let line = join(|goes_on| {
+            if let Some(text) = editor.helper() {
+                text.begin(goes_on);
+            }
+            editor.readline(if goes_on { "… " } else { "> " }).map(Some)
+        });
+        match line {
             Ok(line) => return Ok(line),
             Err(ReadlineError::Eof) => return Ok(None),
-            Err(ReadlineError::Interrupted) if cleared.is_some_and(|time| time.elapsed() < IN_TURN) => return Ok(None),
+            Err(ReadlineError::Interrupted) if editor.helper().is_some_and(|text| text.is_there.get()) => {
+                pressed = None;
+            }
+            Err(ReadlineError::Interrupted) if pressed.is_some_and(|time| time.elapsed() < IN_TURN) => return Ok(None),
             Err(ReadlineError::Interrupted) => {
-                cleared = Some(Instant::now());
+                pressed = Some(Instant::now());
                 note("press Ctrl-C again, or Ctrl-D, to exit");
             }
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
@@ -87,6 +102,42 @@ fn edited(editor: &mut Editor<(), MemHistory>) -> Result<Option<String>, CliErro
         }
     }
 }
+
+/// Sees the line while it is edited: an error of the editor does not say what had been typed.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    /// Whether the line continues another.
+    goes_on: Cell<bool>,
+    /// Whether anything has been typed, in this line or before it.
+    is_there: Cell<bool>,
+}
+
+impl Text {
+    fn begin(&self, goes_on: bool) {
+        self.goes_on.set(goes_on);
+        self.is_there.set(goes_on);
+    }
+}
+
+impl Hinter for Text {
+    type Hint = String;
+
+    /// Called after each change of the line.
+    fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        self.is_there.set(self.goes_on.get() || !line.is_empty());
+        None
+    }
+}
+
+impl Completer for Text {
+    type Candidate = String;
+}
+
+impl Highlighter for Text {}
+
+impl Validator for Text {}
+
+impl Helper for Text {}
 
 fn failed(error: ReadlineError) -> CliError {
     CliError::Input { input: "terminal".to_owned(), source: io::Error::other(error) }

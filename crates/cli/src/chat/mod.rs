@@ -1,12 +1,15 @@
 //! `cke chat`: talks with a model.
 
+mod advice;
 mod command;
 mod dialogue;
 mod display;
 mod lines;
 mod report;
+mod saved;
 
-use self::dialogue::Dialogue;
+use self::advice::Advice;
+use self::dialogue::{Dialogue, Manner};
 use self::display::Style;
 use self::lines::Lines;
 use crate::environment::command_help;
@@ -26,6 +29,7 @@ use cke_engine::chat::template::ChatTemplate;
 use cke_engine::error::Error;
 use cke_perf::report::format_bytes;
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 /// Tokens of an answer if neither the user nor the model says.
 const MAX_TOKENS: usize = 1024;
@@ -37,27 +41,33 @@ const CONTEXT: usize = 4096;
 ///
 /// In a terminal, lines can be edited as in a shell, Ctrl-C stops an answer, and Ctrl-D ends the program; /help lists the commands.
 /// Otherwise each line of standard input is a question or a command, and answers go to standard output; the first line that fails ends the
-/// program with an error, while in a terminal the chat continues. A backslash at the end of a line continues it on the next line.
+/// program with an error, while in a terminal the chat continues. A backslash at the end of a line continues it on the next line. An empty
+/// line separates answers; for several questions, --json keeps them apart whatever they contain.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = command_help(EXAMPLES))]
 pub(crate) struct ChatArgs {
-    #[command(flatten)]
-    model: ModelArgs,
+    /// Model directory, GGUF file or packed file; it must have a chat template
+    ///
+    /// A directory holds config.json, model.safetensors or its shards, and tokenizer.json or older tokenizer files. `cke quantize`
+    /// makes packed files.
+    #[arg(short, long, value_name = "MODEL", env = "CKE_MODEL", hide_env_values = true)]
+    model: Option<PathBuf>,
     #[command(flatten)]
     numbers: NumberArgs,
     #[command(flatten)]
     threads: ThreadArgs,
     /// Ask this question only, then exit
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     prompt: Option<String>,
     /// System prompt: instructions before the conversation
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, alias = "system-prompt", value_name = "TEXT", allow_hyphen_values = true)]
     system: Option<String>,
     /// Maximum number of tokens of the whole conversation; memory grows with it [default: the model's context, but at most 4096]
-    #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
+    #[arg(short = 'c', long, alias = "ctx-size", value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
     ctx: Option<usize>,
     /// Maximum number of tokens of an answer [default: the model's max_new_tokens or max_length, else 1024]
-    #[arg(short = 'n', long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, aliases = ["predict", "n-predict"], value_name = "N", value_parser = numbers::tokens)]
+    #[arg(allow_negative_numbers = true)]
     max_tokens: Option<usize>,
     /// If the context is full, drop the oldest questions with their answers
     ///
@@ -93,7 +103,8 @@ Examples:
 
 pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
-    let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
+    let model = ModelArgs { model: Some(args.model.clone().ok_or_else(no_model)?) };
+    let opened = OpenedModel::open(&model, args.numbers, opening)?;
     let template = chat_template(&opened.info)?;
     let options = args.options(&opened.info)?;
     let model = opened.load(&Texts {
@@ -111,7 +122,9 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
 
     let is_interactive = args.prompt.is_none() && !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
     let style = if args.json { Style::Json } else { Style::of_stdout() };
-    let mut dialogue = Dialogue::new(&model, session, interrupt, style, args.quiet, args.sampling.seed);
+    let advice = Advice { is_interactive, drops_oldest: args.drop_oldest, model_context: model.info.context };
+    let manner = Manner { style, is_quiet: args.quiet, advice, seed: args.sampling.seed };
+    let mut dialogue = Dialogue::new(&model, session, interrupt, manner);
     if is_interactive {
         if !args.quiet {
             note(&model.summary());
@@ -121,13 +134,26 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
         return dialogue.converse(Lines::of_terminal()?);
     }
     let outcome = match args.prompt {
-        Some(question) => dialogue.ask(question),
+        Some(question) => dialogue.ask(question).map(|()| true),
         None => dialogue.obey_lines(Lines::of_stdin()),
     };
-    if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
-        dialogue.print_summary();
+    if !args.quiet {
+        match outcome {
+            Ok(false) => note("no questions on standard input"),
+            Ok(true) | Err(CliError::Interrupted) => dialogue.print_summary(),
+            Err(_) => {}
+        }
     }
-    outcome
+    outcome.map(|_| ())
+}
+
+fn no_model() -> CliError {
+    let demo = if cfg!(feature = "demo-model") {
+        "; the demo model only continues texts: cke generate \"The iterator\""
+    } else {
+        ""
+    };
+    CliError::Misuse(format!("chat needs a model: cke chat --model model.gguf (or set CKE_MODEL){demo}"))
 }
 
 impl ChatArgs {

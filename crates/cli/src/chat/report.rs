@@ -1,5 +1,6 @@
 //! What `cke chat` says of its answers.
 
+use super::advice::Advice;
 use crate::language_model::LanguageModel;
 use crate::output::note;
 use crate::speed::{GenerateTimes, Timings};
@@ -60,15 +61,16 @@ pub(super) fn times(answer: &Answer) -> GenerateTimes {
 }
 
 /// Says what a person should know of an answer that did not end by itself, or did not see everything.
-pub(super) fn print_notes(answer: &Answer, session: &ChatSession<'_>) {
+pub(super) fn print_notes(answer: &Answer, session: &ChatSession<'_>, advice: &Advice) {
     if answer.newly_dropped_turns > 0 {
         let turns = counted(answer.newly_dropped_turns, "more turn");
         note(&format!("the context of {} tokens was full: {turns} dropped from the beginning", session.context()));
     }
     match answer.finish {
         Some(Finish::Context) => note(&format!(
-            "the context of {} tokens is full: choose a larger --ctx, /clear the conversation, or use --drop-oldest",
-            session.context()
+            "the answer was cut at the context of {} tokens: {}",
+            session.context(),
+            advice.for_answer(session)
         )),
         Some(Finish::Length) => {
             note(&format!("cut off after {}: --max-tokens allows more", counted(answer.tokens.len(), "token")));

@@ -49,7 +49,8 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     threads: ThreadArgs,
     /// Maximum number of tokens to generate [default: the model's max_new_tokens or max_length, else 128]
-    #[arg(short = 'n', long, value_name = "N", value_parser = numbers::count, allow_negative_numbers = true)]
+    #[arg(short = 'n', long, aliases = ["predict", "n-predict"], value_name = "N", value_parser = numbers::count)]
+    #[arg(allow_negative_numbers = true)]
     max_tokens: Option<usize>,
     /// Stop before this text; may be given several times [default: the model's stop_strings]
     #[arg(long, value_name = "STRING", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
@@ -65,7 +66,7 @@ pub(crate) struct GenerateArgs {
     /// Prompts of --prompts-file that are decoded together, 1 to 1024
     ///
     /// Larger batches are faster and take more memory; the results are the same.
-    #[arg(long, value_name = "N", default_value = "8", requires = "prompts_file", conflicts_with_all = ["prompt", "tokens_file"])]
+    #[arg(long, value_name = "N", default_value = "8", requires = "prompts_file", conflicts_with_all = ["prompt", "prompt_flag", "tokens_file"])]
     #[arg(value_parser = numbers::batch_size, allow_negative_numbers = true)]
     batch_size: usize,
     /// Print the prompt before its continuation

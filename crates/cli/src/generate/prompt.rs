@@ -15,6 +15,9 @@ pub(super) struct PromptArgs {
     /// One line break at the end of standard input is dropped. For an empty text, the model starts from its start-of-text token.
     #[arg(value_name = "PROMPT", group = "source")]
     prompt: Option<String>,
+    /// The same as PROMPT, for consistency with cke chat
+    #[arg(short = 'p', long = "prompt", value_name = "TEXT", group = "source", allow_hyphen_values = true)]
+    prompt_flag: Option<String>,
     /// File with a JSON list of token ids instead of a text
     ///
     /// - is standard input. A model without a tokenizer accepts only this, and its output is token ids.
@@ -51,7 +54,7 @@ impl PromptArgs {
         if let Some(file) = &self.prompts_file {
             return Ok(Source::new(Some(file)).texts()?.into_iter().map(Prompt::Text).collect());
         }
-        let text = match self.prompt.as_deref() {
+        let text = match self.prompt.as_deref().or(self.prompt_flag.as_deref()) {
             Some(text) if text != "-" => {
                 refuse_model_as_text(text)?;
                 text.to_owned()

@@ -42,18 +42,29 @@ fn chat_json_has_a_line_with_its_keys_for_each_question() {
 }
 
 #[test]
-fn chat_prints_each_answer_and_a_line_break() {
+fn chat_prints_each_answer_with_an_empty_line_between() {
     let model = chat_llama();
     let outcome = chat(&model, &[], "Hi\nAnd you?\n");
     let records = records(&chat(&model, &["--json"], "Hi\nAnd you?"));
-    let text =
-        records.iter().map(|record| record["content"].as_str().unwrap().trim_end_matches('\n').to_owned() + "\n");
-    assert_eq!(outcome.success(), text.collect::<String>());
+    let texts: Vec<&str> = records.iter().map(|record| record["content"].as_str().unwrap()).collect();
+    let ended = |text: &str| if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+    assert_eq!(outcome.success(), format!("{}\n{}", ended(texts[0]), ended(texts[1])));
     let stderr: Vec<&str> = outcome.stderr.lines().collect();
     assert!(stderr[0].starts_with("memory: weights ") && stderr[0].contains("cache of 400 tokens"), "{outcome:?}");
     assert!(outcome.stderr.contains("\nprompt: ") && stderr.last().unwrap().contains("loaded in"), "{outcome:?}");
     assert_eq!(chat(&model, &["--quiet"], "Hi\n/clear\n").stderr, "");
-    assert_eq!(chat(&model, &[], "").success(), "");
+    assert!(outcome.stderr.contains("; seed 0 (of the last answer: 1)\n"), "{outcome:?}");
+}
+
+#[test]
+fn chat_without_questions_says_so() {
+    let model = chat_llama();
+    for lines in ["", "\n \n"] {
+        let outcome = chat(&model, &[], lines);
+        assert_eq!(outcome.success(), "");
+        assert!(outcome.stderr.ends_with("no questions on standard input\n"), "{outcome:?}");
+        assert!(!outcome.stderr.contains("prompt: "), "{outcome:?}");
+    }
 }
 
 #[test]
@@ -91,6 +102,12 @@ fn chat_conversation_is_saved_and_goes_on_when_loaded() {
     let lines = format!("x\n/load {}\nWhy?\n", arg(&path));
     let loaded = contents(&records(&chat(&model, &["--json"], &lines)));
     assert_eq!(loaded[1], whole[2]);
+    // A saved conversation is replaced, any other file is not.
+    chat(&model, &["-q"], &format!("Hi\n/save {}\n", arg(&path))).success();
+    let script = file(".py", "import json\n");
+    let outcome = chat(&model, &["-q"], &format!("/save {}\n", arg(script.path())));
+    outcome.failure(1, &[arg(script.path()), "is not a saved conversation: choose another name"]);
+    assert_eq!(std::fs::read_to_string(script.path()).unwrap(), "import json\n");
     // Nothing but the file is left.
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
@@ -104,7 +121,10 @@ fn chat_regen_and_clear_answer_anew() {
     assert_eq!(contents(&answers[..1]), contents(&answers[2..]));
     let stats = chat(&model, &[], "/stats\nHi\n/stats\n/help\n");
     assert!(stats.stderr.contains("conversation: 2 messages\ncontext: ") && stats.stderr.contains("of 400 tokens"));
-    assert!(stats.stderr.contains("/load FILE"), "{stats:?}");
+    assert!(stats.stderr.contains("/load FILE") && stats.stderr.contains("\nin this session: prompt: "), "{stats:?}");
+    let cleared = chat(&model, &["--system", "S"], "/clear\n/system\n/clear\n").stderr;
+    assert!(cleared.contains("\nthe conversation is cleared; the system prompt stays\n"), "{cleared}");
+    assert!(cleared.contains("\nno system prompt\nthe conversation is cleared\n"), "{cleared}");
 }
 
 #[test]
@@ -144,6 +164,23 @@ fn chat_that_outgrows_the_context_keeps_what_was_said() {
 }
 
 #[test]
+fn chat_advice_for_a_full_context_names_what_helps() {
+    let model = chat_llama();
+    // So that no answer ends by itself.
+    let settings = format!(r#"{{"suppress_tokens":[{}]}}"#, Llama::TURN_END);
+    model.replace("generation_config.json", settings).unwrap();
+    for flags in [&["--prompt", "Hi"][..], &["--prompt", "Hi", "--drop-oldest"]] {
+        let outcome = chat(&model, &[flags, &["-q", "--ctx", "5"]].concat(), "");
+        outcome.failure(1, &["the context has 5 ", ": shorten the question or choose a larger --ctx\n"]);
+        // The prompt has 21 tokens.
+        let outcome = chat(&model, &[flags, &["--ctx", "22"]].concat(), "");
+        let advice =
+            "the answer was cut at the context of 22 tokens: ask for a shorter answer or choose a larger --ctx\n";
+        assert!(outcome.stderr.contains(advice), "{outcome:?}");
+    }
+}
+
+#[test]
 fn chat_thinking_is_apart_from_the_answer() {
     let model = chat_llama();
     let thinking = &records(&chat(&model, &["--json", "--thinking"], "Hi\n"))[0];
@@ -160,9 +197,10 @@ fn chat_without_template_is_misuse_that_names_generate() {
     for model in &models {
         chat(model, &[], "Hi\n").failure(2, &["chat template", "cke generate"]);
     }
-    if cfg!(feature = "demo-model") {
-        cke(&["chat"]).failure(2, &["demo", "cke generate"]);
-    }
+    let outcome = cke(&["chat"]);
+    outcome.failure(2, &["chat needs a model: cke chat --model model.gguf (or set CKE_MODEL)"]);
+    assert_eq!(outcome.stderr.contains("the demo model only continues texts"), cfg!(feature = "demo-model"));
+    assert!(!cke(&["chat", "--help"]).success().contains("default: the demo model"));
 }
 
 #[test]
@@ -216,21 +254,65 @@ fn is_cooked(terminal: &impl std::os::fd::AsFd) -> bool {
     flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
 }
 
+/// A chat in a terminal that edits its first line; what it says beside the answers goes to a pipe.
 #[cfg(unix)]
-#[test]
-fn chat_that_is_terminated_at_its_prompt_leaves_the_terminal_as_it_was() {
+fn chat_at_its_prompt(model: &ModelDir) -> (nix::pty::OpenptyResult, std::process::Child) {
     use std::time::{Duration, Instant};
-    let model = chat_llama();
     let pty = nix::pty::openpty(None, None).expect("a terminal");
     let mut command = command(&["chat", "-q", "-m", arg(model.path())]);
     let side = || pty.slave.try_clone().expect("a side of the terminal");
-    let mut child =
-        command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(side()).spawn().expect("cke starts");
+    command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("cke starts");
     let started = Instant::now();
     while is_cooked(&pty.slave) {
         assert!(started.elapsed() < Duration::from_secs(60), "no line is edited");
         std::thread::sleep(Duration::from_millis(5));
     }
+    (pty, child)
+}
+
+#[cfg(unix)]
+#[test]
+fn chat_is_left_by_ctrl_c_only_if_nothing_was_typed() {
+    use std::io::{BufReader, Read as _, Write as _};
+    use std::{fs::File, sync::mpsc, thread, time::Duration};
+    let model = chat_llama();
+    let (pty, mut child) = chat_at_its_prompt(&model);
+    drop(pty.slave);
+    let mut keyboard = File::from(pty.master);
+    let screen = BufReader::new(keyboard.try_clone().expect("a terminal has two directions"));
+    let (sender, shown) = mpsc::channel();
+    thread::spawn(move || screen.bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte)));
+    // The editor forgets what is typed before its next prompt.
+    let await_prompt = |lines: usize| {
+        let mut text = Vec::new();
+        let is_there = |text: &[u8]| {
+            let breaks = text.iter().filter(|&&byte| byte == b'\n').count();
+            breaks >= lines && text.ends_with(b"> ")
+        };
+        while !is_there(&text) {
+            text.push(shown.recv_timeout(Duration::from_secs(60)).expect("a prompt"));
+        }
+    };
+    await_prompt(0);
+    // Ctrl-C on an empty line, on one with a text, and on an empty one again; then a command, and Ctrl-D.
+    for keys in ["\x03", "abc\x03", "\x03", "/stats\r"] {
+        keyboard.write_all(keys.as_bytes()).expect("a terminal with room");
+        await_prompt(1);
+    }
+    keyboard.write_all(b"\x04").expect("a terminal with room");
+    let (status, mut said) = (wait(&mut child), String::new());
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("press Ctrl-C again").count(), 2, "{said}");
+    assert!(said.contains("conversation: 0 messages"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn chat_that_is_terminated_at_its_prompt_leaves_the_terminal_as_it_was() {
+    let model = chat_llama();
+    let (pty, mut child) = chat_at_its_prompt(&model);
     let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
     assert!(status.expect("kill runs").success());
     assert_eq!(wait(&mut child).code(), Some(130));

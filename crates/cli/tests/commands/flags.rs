@@ -1,6 +1,6 @@
 //! Misuse of flags: exit status 2 and a message that names the flag.
 
-use crate::support::{Outcome, arg, byte_gpt2, cke, command, file, run};
+use crate::support::{Outcome, arg, byte_gpt2, chat_llama, cke, command, file, run};
 
 #[test]
 fn generate_flag_out_of_range_is_misuse() {
@@ -77,6 +77,37 @@ fn unknown_command_and_flag_are_misuse() {
     cke(&["generate", "--warmth", "1"]).failure(2, &["--warmth"]);
     cke(&["generate", "two", "prompts"]).failure(2, &["prompts"]);
     assert_eq!(cke(&[] as &[&str]).code, Some(2));
+}
+
+#[test]
+fn refused_argument_that_is_a_model_or_a_flag_of_other_programs_has_a_tip() {
+    for (args, tip) in [
+        (&["chat", "a.gguf"][..], "did you mean --model a.gguf?"),
+        (&["profile", "a.gguf"], "did you mean --model a.gguf?"),
+        (&["bench", "a.gguf"], "did you mean cke bench model --model a.gguf?"),
+        (&["generate", "a.gguf", "Hi"], "did you mean --model a.gguf?"),
+        (&["generate", "x", "--ctx", "5"], "generate takes no --ctx"),
+        (&["generate", "x", "-c", "5"], "generate takes no --ctx"),
+    ] {
+        let outcome = cke(args);
+        outcome.failure(2, &[tip]);
+        assert_eq!(outcome.stderr.matches("tip: ").count(), 1, "{outcome:?}");
+    }
+}
+
+#[test]
+fn flags_of_llama_cpp_mean_the_same() {
+    let model = byte_gpt2();
+    let model = arg(model.path());
+    let text = |args: &[&str]| cke(&[&["generate", "-q", "-m", model], args].concat()).success().to_owned();
+    let wanted = text(&["x", "-n", "5", "--temperature", "0", "--repetition-penalty", "1.1"]);
+    assert_eq!(text(&["-p", "x", "--n-predict", "5", "--temp", "0", "--repeat-penalty", "1.1"]), wanted);
+    cke(&["generate", "-m", model, "x", "-p", "x"]).failure(2, &["cannot be used with"]);
+    let model = chat_llama();
+    let answer = |args: &[&str]| {
+        cke(&[&["chat", "-q", "-m", arg(model.path()), "-n", "5", "--greedy"], args].concat()).success().to_owned()
+    };
+    assert_eq!(answer(&["-p", "Hi", "-c", "50"]), answer(&["--prompt", "Hi", "--ctx-size", "50"]));
 }
 
 #[cfg(unix)]
