@@ -180,7 +180,7 @@ fn conversation_that_outgrows_the_context_is_an_error_and_stays() {
         matches!(error, Error::ConversationTooLong { tokens, is_cut: false, context: 60 } if tokens > 110),
         "{error}"
     );
-    assert!(error.to_string().contains("--ctx"), "{error}");
+    assert!(error.to_string().contains("the context has 60 and must have room for an answer"), "{error}");
     let error = session.ask("x".repeat(20_000), &mut |_| panic!("nothing is read")).unwrap_err();
     assert!(error.to_string().contains("more than 16384 tokens"), "{error}");
     assert_eq!(session.conversation(), &before);

@@ -182,7 +182,7 @@ fn packed_file_is_not_packed_again() {
     let path = place.path().join("model.cke");
     std::fs::write(&path, pack(&golden_dir("gpt2-odd"), &int8()).unwrap()).unwrap();
     let error = pack(ModelFiles::open(&path).unwrap(), &int8()).unwrap_err().to_string();
-    assert!(error.contains("wanted a model directory, found a packed file"), "{error}");
+    assert!(error.contains("it is a packed file already"), "{error}");
 }
 
 #[test]
