@@ -39,7 +39,11 @@ for architecture in "${architectures[@]}"; do
     [ "$architecture" = "$(uname -m)" ] || export "CARGO_TARGET_${upper}_UNKNOWN_LINUX_GNU_LINKER=$architecture-linux-gnu-gcc"
 done
 
-cargo_build() { cargo build --locked --profile dist "$@"; }
+cargo_for() { cargo "$1" --locked --profile dist --target "$architecture-unknown-linux-$2" "${@:3}"; }
+
+# What is in libdl elsewhere is in musl itself, but a crate asks for the file.
+mkdir -p "$CARGO_TARGET_DIR/empty"
+printf '!<arch>\n' > "$CARGO_TARGET_DIR/empty/libdl.a"
 
 # install_into DIRECTORY ARCHITECTURE
 install_into() {
@@ -81,8 +85,8 @@ write_shared() {
 run() { if [ "$1" = "$(uname -m)" ]; then "${@:2}"; else "qemu-$1-static" "${@:2}"; fi; }
 
 for architecture in "${architectures[@]}"; do
-    cargo_build -p cke-cli --target "$architecture-unknown-linux-musl"
-    cargo_build -p cke-capi -p cke-blas --lib --target "$architecture-unknown-linux-gnu"
+    cargo_for rustc musl -p cke-cli --bin cke -- -L "native=$CARGO_TARGET_DIR/empty"
+    cargo_for build gnu -p cke-capi -p cke-blas --lib
 done
 write_shared "${architectures[0]}"
 
