@@ -85,7 +85,8 @@ write_shared() {
 run() { if [ "$1" = "$(uname -m)" ]; then "${@:2}"; else "qemu-$1-static" "${@:2}"; fi; }
 
 for architecture in "${architectures[@]}"; do
-    cargo_for rustc musl -p cke-cli --bin cke -- -L "native=$CARGO_TARGET_DIR/empty"
+    # Stripped by name: cargo forgets the profile's word for a package that it has other settings for.
+    cargo_for rustc musl -p cke-cli --bin cke -- -C strip=symbols -L "native=$CARGO_TARGET_DIR/empty"
     cargo_for build gnu -p cke-capi -p cke-blas --lib
 done
 write_shared "${architectures[0]}"
