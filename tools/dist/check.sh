@@ -40,7 +40,8 @@ if [ "$architecture" != "$(uname -m)" ]; then
     cp "$(command -v "qemu-$architecture-static")" "$work/alone/emulator" || fail "wanted qemu-$architecture-static to run it"
 fi
 if [ "$(id -u)" = 0 ]; then
-    alone() { env -i chroot "$work/alone" "${emulator[@]}" /cke "$@"; }
+    chroot=$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)
+    alone() { env -i "$chroot" "$work/alone" "${emulator[@]}" /cke "$@"; }
 else
     alone() { (cd "$work/alone" && env -i "${emulator[@]/#/.}" ./cke "$@"); }
 fi
