@@ -49,7 +49,7 @@ impl OutputFile {
     /// # Errors
     /// If that fails; what was there stays then.
     pub(crate) fn write(&self, text: &str) -> Result<(), CliError> {
-        self.write_by(|mut file| file.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error)))
+        self.write_by(|mut file| file.write_all(text.as_bytes()).map_err(|error| self.failed(&error)))
     }
 
     /// As [`OutputFile::write`], with what `fill` writes.
@@ -57,7 +57,7 @@ impl OutputFile {
     /// # Errors
     /// If that fails, or `fill` does.
     pub(crate) fn write_by(&self, fill: impl FnOnce(&File) -> Result<(), CliError>) -> Result<(), CliError> {
-        let failed = |error: io::Error| failed(&self.path, &error);
+        let failed = |error: io::Error| self.failed(&error);
         let Some(draft) = &self.draft else {
             return File::create(&self.target).map_err(failed).and_then(|file| fill(&file));
         };
@@ -70,6 +70,11 @@ impl OutputFile {
             // Nothing more can be done about a draft that cannot be removed either.
             let _ = fs::remove_file(draft);
         })
+    }
+
+    /// The error of writing it.
+    pub(crate) fn failed(&self, error: &io::Error) -> CliError {
+        failed(&self.path, error)
     }
 }
 

@@ -66,5 +66,5 @@ fn current(model: &Path, place: &PackedBeside, opening: Opening<'_>) -> Result<M
 
 /// Whether something is in the way of a packed file, and not of the model.
 fn is_of_cache(error: &CliError) -> bool {
-    matches!(error, CliError::Failed(_) | CliError::Engine(Error::Write(_) | Error::NotPortable { .. }))
+    matches!(error, CliError::Failed(_) | CliError::Engine(Error::NotPortable { .. }))
 }

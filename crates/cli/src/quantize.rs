@@ -7,6 +7,7 @@ use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
 use crate::threads::ThreadArgs;
+use cke_engine::error::Error;
 use cke_engine::formats::packed_file::PackedFile;
 use cke_engine::quantize::Quantizer;
 use cke_engine::runtime::Runtime;
@@ -103,7 +104,12 @@ pub(crate) fn write_packed(
     // Before there is a file that would be left.
     let watch = interrupt.watch();
     let output = OutputFile::new(path)?;
-    let written = output.write_by(|file| write(quantizer, runtime, file, &watch));
+    let written = output.write_by(|file| {
+        write(quantizer, runtime, file, &watch).map_err(|error| match error {
+            Error::Write(error) => output.failed(&error),
+            other => other.into(),
+        })
+    });
     if written.is_err() && watch.is_requested() { Err(CliError::Interrupted) } else { written }
 }
 
@@ -119,11 +125,10 @@ fn check_replaceable(path: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn write(quantizer: Quantizer, runtime: &Runtime, file: &File, watch: &Watch<'_>) -> Result<(), CliError> {
+fn write(quantizer: Quantizer, runtime: &Runtime, file: &File, watch: &Watch<'_>) -> Result<(), Error> {
     let progress = Progress::of_bytes(quantizer.bundle().load_bytes());
     let mut out = BufWriter::new(Watched { file, watch });
-    quantizer.write(runtime, &mut out, &|bytes| progress.add(bytes))?;
-    Ok(())
+    quantizer.write(runtime, &mut out, &|bytes| progress.add(bytes))
 }
 
 /// A file, as long as nobody wants the process to end.

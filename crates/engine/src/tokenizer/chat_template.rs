@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::formats::bounded_file::{CONFIG_LIMIT, utf8};
+use crate::formats::gguf::GgufFile;
 use crate::formats::json_object::JsonObject;
 use crate::load_error::LoadError;
 use crate::model_files::ModelFiles;
@@ -39,7 +40,9 @@ impl ChatTemplates {
     /// Those of `chat_template.jinja`, else those of the key `chat_template`: a text, or a list of objects with `name` and
     /// `template`.
     pub(super) fn read(files: &ModelFiles, config: &JsonObject) -> Result<Self, LoadError> {
-        let mut found = Self { templates: of_key(config)?, file: config.file().to_owned(), notice: None };
+        // A GGUF file has the key, but not the file that it stands in elsewhere.
+        let file = files.gguf().map_or(config.file(), GgufFile::path).to_owned();
+        let mut found = Self { templates: of_key(config)?, file, notice: None };
         if let Some(text) = read_text(files, FILE)? {
             let is_other = found.get(DEFAULT).is_some_and(|other| other != text);
             found.notice = is_other.then(|| config.overruled(KEY, FILE));

@@ -176,7 +176,9 @@ impl Settings<'_> {
             let (file, present) = (self.file.path().to_owned(), self.file.infos().count());
             return Err(LoadError::MissingTensor { file, wanted: vec![EMBEDDING.to_owned()], present });
         };
-        let rows = table.rows() as u64;
+        // Here, as what else has the vocabulary's size would be wrong with it.
+        let shape = [table.rows(), self.written("hidden_size") as usize];
+        let rows = table.expect_shape(&shape)?.rows() as u64;
         self.set("vocab_size", rows);
         const KEY: &str = "vocab_size";
         if let Some(other) = self.size(KEY)?.filter(|size| *size != rows) {
