@@ -176,6 +176,22 @@ fn parts_that_do_not_match_are_refused() {
 }
 
 #[test]
+fn part_that_was_cut_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = parts(dir.path(), 3);
+    for path in &paths {
+        let whole = std::fs::read(path).unwrap();
+        for length in [0, 3, whole.len() / 2, whole.len() - 33] {
+            std::fs::write(path, &whole[..length]).unwrap();
+            let error = GgufFile::open(&paths[0]).unwrap_err();
+            assert!(matches!(&error, LoadError::Gguf { file, .. } if file == path), "{length}: {error}");
+        }
+        std::fs::write(path, whole).unwrap();
+    }
+    GgufFile::open(&paths[0]).unwrap();
+}
+
+#[test]
 fn configuration_has_the_defaults_of_the_format() {
     let file = GgufLlama::default().gguf().without("llama.rope.freq_base").without("llama.attention.head_count_kv");
     let mut file = file.without("llama.rope.dimension_count");

@@ -89,3 +89,23 @@ fn pool_that_is_full_is_an_error_that_changes_nothing() {
     model.forward(&mut second, Results::Last, &mut state, &runtime).unwrap();
     assert_eq!(second[0].cache.len(), 600);
 }
+
+#[test]
+fn unknown_token_is_an_error_that_changes_nothing() {
+    let runtime = Runtime::new(Some(1)).unwrap();
+    let model = model(&runtime);
+    let unknown = model.vocabulary() as u32;
+    let mut sequences = [sequence(&*model, &KvPool::unbounded())];
+    read(&*model, &runtime, &mut sequences, &[&[1, 2]]);
+    let mut state = model.activations().unwrap();
+    for id in [unknown, u32::MAX] {
+        sequences[0].pending = vec![3, id];
+        let error = model.forward(&mut sequences, Results::Last, &mut state, &runtime).unwrap_err();
+        assert!(matches!(error, Error::UnknownToken { id: found, position: 3, .. } if found == id), "{error}");
+        assert_eq!((sequences[0].cache.len(), &sequences[0].pending), (2, &vec![3, id]));
+    }
+    sequences[0].pending.clear();
+    let after = read(&*model, &runtime, &mut sequences, &[&[3]]);
+    let mut fresh = [sequence(&*model, &KvPool::unbounded())];
+    assert_eq!(after, read(&*model, &runtime, &mut fresh, &[&[1, 2, 3]]));
+}

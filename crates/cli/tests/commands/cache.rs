@@ -1,6 +1,8 @@
 //! `--cache`: the packed file beside a model.
 
 use crate::support::{Outcome, arg, byte_gpt2, cke, file, golden};
+#[cfg(target_os = "linux")]
+use crate::support::{command_within, file_limit, run};
 use cke_testkit::GgufLlama;
 use std::fs;
 use std::path::Path;
@@ -94,6 +96,18 @@ fn place_that_cannot_be_written_and_f32_are_said_and_the_run_goes_on() {
     );
     assert_eq!(names(model.path()).len(), before.len() + 1);
     generate(Path::new("no/model"), &["--dtype", "int8"]).failure(1, &["no/model"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn run_on_a_full_disk_goes_on_and_leaves_nothing() {
+    let model = byte_gpt2();
+    let before = names(model.path());
+    let args = ["generate", "--greedy", "-n", "4", "-m", arg(model.path()), "--dtype", "int8", "x"];
+    let limited = run(command_within(&file_limit(16), &[&args[..], &["--cache"]].concat()), b"");
+    assert_eq!(limited.success(), cke(&args).success());
+    assert!(limited.stderr.contains("continuing without a packed file"), "{limited:?}");
+    assert_eq!(names(model.path()), before);
 }
 
 #[test]

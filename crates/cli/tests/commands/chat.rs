@@ -1,7 +1,8 @@
 //! `cke chat`.
 
-use crate::support::{Outcome, arg, byte_gpt2, chat_llama, cke, command, file, forget_settings, keys, run, wait};
-use cke_testkit::program::words;
+use crate::support::{Outcome, arg, byte_gpt2, chat_gguf, chat_llama, cke, command, file, keys, run, wait};
+#[cfg(target_os = "linux")]
+use crate::support::{command_within, file_limit};
 use cke_testkit::tiny_models::{Llama, ModelDir};
 use serde_json::Value;
 use std::process::Command;
@@ -224,6 +225,18 @@ fn chat_template_error_names_file_and_line() {
 }
 
 #[test]
+fn chat_template_error_of_a_gguf_file_names_file_and_line() {
+    let chat = |template: &str| {
+        let (_dir, path) = chat_gguf(template);
+        run(command(&["chat", "-q", "-n", "2", "-m", arg(&path)]), b"Hi\n")
+    };
+    chat("{{ messages[0].content }}</s>").success();
+    for broken in ["{{ messages }}\n{% for %}", "\n{{ messages[0].content.no() }}", "\n{{ raise_exception('no') }}"] {
+        chat(broken).failure(1, &["m.gguf: line 2 of the chat template"]);
+    }
+}
+
+#[test]
 fn chat_flag_out_of_range_is_misuse() {
     let model = chat_llama();
     chat(&model, &["-q", "--ctx", "401"], "Hi\n").failure(2, &["--ctx 401", "at most 400, the context of"]);
@@ -239,11 +252,23 @@ fn chat_flag_out_of_range_is_misuse() {
 #[test]
 fn chat_cache_without_memory_is_an_error_that_names_ctx() {
     let model = Llama { context: 4_000_000, ..Llama::default() }.write().unwrap();
-    let mut shell = Command::new("sh");
     let args = ["chat", "-q", "-t", "1", "--ctx", "4000000", "-m", arg(model.path())];
-    let script = "ulimit -c 0; ulimit -v 500000; exec \"$@\"";
-    forget_settings(&mut shell).args(["-c", script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
-    run(shell, b"Hi\n").failure(1, &["cache of 4000000 tokens", "--ctx"]);
+    let limited = command_within("ulimit -c 0; ulimit -v 500000", &args);
+    run(limited, b"Hi\n").failure(1, &["cache of 4000000 tokens", "--ctx"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn chat_conversation_that_cannot_be_saved_leaves_the_one_that_was_there() {
+    let (model, directory) = (chat_llama(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("chat.json");
+    let save = format!("/save {}\n", arg(&path));
+    chat(&model, &["-q"], &format!("Hi\n{save}")).success();
+    let before = std::fs::read(&path).unwrap();
+    let limited = command_within(&file_limit(0), &["chat", "-q", "-m", arg(model.path())]);
+    run(limited, save.as_bytes()).failure(1, &[arg(&path), "cannot be written"]);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
 }
 
 /// Whether a terminal hands lines over and echoes what is typed, as shells leave it.

@@ -1,22 +1,24 @@
 //! `cke` in a limited address space, and what it takes of memory.
 #![cfg(all(target_os = "linux", feature = "demo-model"))]
 
-use crate::support::{arg, byte_gpt2, cke, command, file, forget_settings, golden, run};
-use cke_testkit::program::words;
+use crate::support::{arg, byte_gpt2, chat_gguf, chat_llama, cke, command, command_within, file, golden, run};
 use cke_testkit::tiny_models::{Gpt2, Llama, ModelDir};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 #[test]
 fn memory_limit_of_any_size_gives_an_answer_or_a_clean_error() {
     let text = file(".txt", "The iterator reads the words of the file. ".repeat(70));
     let embedder = golden("st-mean");
+    let (chat_directory, (_dir, chat_file)) = (chat_llama(), chat_gguf("{{ messages[0].content }}</s>"));
     let commands = [
         vec!["generate", "--threads", "1", "-q", "-n", "4", "The iterator"],
         vec!["eval", "--threads", "1", "-q", arg(text.path())],
         vec!["embed", "--threads", "1", "-q", "-m", arg(&embedder), "The iterator"],
         vec!["inspect"],
+        vec!["chat", "--threads", "1", "-q", "-n", "4", "-m", arg(chat_directory.path()), "--prompt", "Hi"],
+        vec!["chat", "--threads", "1", "-q", "-n", "4", "-m", arg(&chat_file), "--prompt", "Hi"],
     ];
     for args in &commands {
         // With less than some 50 the program itself, of which a debug build has the most, does not come to its first line.
@@ -45,10 +47,8 @@ fn settings_of_many_small_values_give_a_clean_error_at_a_memory_limit() {
 
 /// The exit code of a command in an address space of this many megabytes: 0, or 1 with one line that says why.
 fn code_within(megabytes: usize, args: &[&str]) -> i32 {
-    let mut shell = Command::new("sh");
-    let script = format!("ulimit -c 0; ulimit -v {}; exec \"$@\"", megabytes * 1024);
-    forget_settings(&mut shell).args(["-c", &script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
-    let outcome = run(shell, b"");
+    let limits = format!("ulimit -c 0; ulimit -v {}", megabytes * 1024);
+    let outcome = run(command_within(&limits, args), b"");
     match outcome.code {
         Some(0) => 0,
         Some(1) => {

@@ -1,6 +1,8 @@
 //! `cke quantize`, and its files with the other commands.
 
 use crate::support::{arg, byte_gpt2, cke, command, file, golden, keys, wait};
+#[cfg(target_os = "linux")]
+use crate::support::{command_within, file_limit, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -145,6 +147,20 @@ fn quantize_that_fails_leaves_no_file() {
     gpt2.replace("model.safetensors", "no weights").unwrap();
     cke(&["quantize", arg(gpt2.path()), "-o", arg(&path)]).failure(1, &["model.safetensors"]);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn quantize_on_a_full_disk_leaves_the_file_that_was_there() {
+    let (gpt2, (dir, path)) = (byte_gpt2(), place());
+    let limited = || run(command_within(&file_limit(16), &["quantize", arg(gpt2.path()), "-o", arg(&path)]), b"");
+    limited().failure(1, &[arg(&path)]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    quantize(gpt2.path(), &path);
+    let whole = fs::read(&path).unwrap();
+    limited().failure(1, &[arg(&path)]);
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
 }
 
 #[cfg(unix)]

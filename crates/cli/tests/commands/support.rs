@@ -1,6 +1,8 @@
 //! Starting `cke`, and files for it.
 
+use cke_testkit::program::words;
 use cke_testkit::tiny_models::{Gpt2, Llama, ModelDir};
+use cke_testkit::{GgufLlama, GgufValue};
 use serde_json::Value;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -59,6 +61,21 @@ pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
 /// Takes the caller's model and number of threads out of the environment of a command.
 pub(crate) fn forget_settings(command: &mut Command) -> &mut Command {
     THREAD_VARIABLES.iter().fold(command.env_remove("CKE_MODEL"), |command, variable| command.env_remove(variable))
+}
+
+/// `cke` with these arguments, after a line of the shell such as `ulimit -v 100000`.
+#[cfg(target_os = "linux")]
+pub(crate) fn command_within<S: AsRef<std::ffi::OsStr>>(limits: &str, args: &[S]) -> Command {
+    let mut shell = Command::new("sh");
+    let script = format!("{limits}; exec \"$@\"");
+    forget_settings(&mut shell).args(["-c", &script, "sh"]).args(words(env!("CARGO_BIN_EXE_cke"))).args(args);
+    shell
+}
+
+/// Limits files to this many blocks of 512 bytes. What would make one larger is refused, as on a full disk.
+#[cfg(target_os = "linux")]
+pub(crate) fn file_limit(blocks: usize) -> String {
+    format!("trap '' XFSZ; ulimit -f {blocks}")
 }
 
 /// Runs `cke` with nothing on standard input.
@@ -120,6 +137,26 @@ pub(crate) fn byte_gpt2() -> ModelDir {
 /// A tiny Llama with a tokenizer of bytes, the chat template of [`Llama::CHAT_ML`] and a context of 400 tokens.
 pub(crate) fn chat_llama() -> ModelDir {
     Llama::default().write().expect("a model can be written")
+}
+
+/// A tiny Llama as a GGUF file `m.gguf`, with a tokenizer of bytes and this chat template, in a directory of its own.
+pub(crate) fn chat_gguf(template: &str) -> (tempfile::TempDir, PathBuf) {
+    let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>", "▁"].map(str::to_owned).into();
+    let (control, bytes) = ([2, 3, 3, 1], (0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>")));
+    tokens.extend(bytes);
+    let types = control.into_iter().chain([6; 256]).collect();
+    let file = GgufLlama { vocabulary: tokens.len() as u64, ..GgufLlama::default() }.gguf();
+    let file = file
+        .key("tokenizer.ggml.model", "llama")
+        .key("tokenizer.ggml.scores", GgufValue::F32s(vec![0.0; tokens.len()]))
+        .key("tokenizer.ggml.token_type", GgufValue::I32s(types))
+        .key("tokenizer.ggml.tokens", GgufValue::Texts(tokens))
+        .key("tokenizer.ggml.unknown_token_id", 0u32)
+        .key("tokenizer.chat_template", template);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("m.gguf");
+    std::fs::write(&path, file.bytes()).expect("a file can be written");
+    (dir, path)
 }
 
 /// A model of the golden files.

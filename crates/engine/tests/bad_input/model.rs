@@ -2,9 +2,14 @@
 
 use cke_engine::bundle::Bundle;
 use cke_engine::error::Error;
+use cke_engine::formats::gguf::{GgufFile, GgufModel};
 use cke_engine::load_error::LoadError;
+use cke_engine::model_files::ModelFiles;
 use cke_engine::runtime::Runtime;
+use cke_engine::weight_format::WeightFormat;
+use cke_testkit::{Gguf, GgufLlama, GgufTensor};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Dir;
 
@@ -62,4 +67,55 @@ fn model_of_another_architecture_is_refused() {
     assert!(message.contains("bert-odd") && message.contains("GPT-2"), "{message}");
     let message = Bundle::open(&golden("gpt2-odd")).unwrap().into_bert(&runtime, &|_| ()).unwrap_err().to_string();
     assert!(message.contains("gpt2-odd") && message.contains("BERT"), "{message}");
+}
+
+/// The error of loading a GGUF file, if there is one.
+fn gguf_error(file: &Gguf, format: WeightFormat) -> Option<Error> {
+    let runtime = Runtime::new(Some(1)).unwrap().with_weights(format);
+    let load = || -> Result<(), Error> {
+        let model = GgufModel::new(GgufFile::from_bytes(file.bytes(), "m.gguf")?)?;
+        Bundle::of_files(&ModelFiles::of_gguf(Arc::new(model)))?.into_causal_model(&runtime, &|_| ()).map(drop)
+    };
+    load().err()
+}
+
+#[test]
+fn tensor_of_a_gguf_file_that_its_architecture_does_not_want_is_named() {
+    type Change = fn(&mut GgufTensor);
+    /// Gives a tensor as many times its bytes as its shape has got larger.
+    fn grow(tensor: &mut GgufTensor, dimension: usize, size: u64) {
+        let bytes = tensor.data.len() as u64 * size / tensor.shape[dimension];
+        tensor.shape[dimension] = size;
+        tensor.data.resize(bytes as usize, 0);
+    }
+    let changes: [Change; 5] = [
+        |tensor| tensor.name.push('x'),
+        |tensor| grow(tensor, 0, tensor.shape[0] + 1),
+        |tensor| grow(tensor, tensor.shape.len() - 1, tensor.shape[tensor.shape.len() - 1] * 2),
+        |tensor| tensor.shape.insert(0, 1),
+        |tensor| {
+            tensor.type_id = 26; // I32
+            tensor.data = vec![0; 4 * tensor.shape.iter().product::<u64>() as usize];
+        },
+    ];
+    let file = GgufLlama { tied: false, ..GgufLlama::default() }.gguf();
+    assert!(gguf_error(&file, WeightFormat::Stored).is_none());
+    for (index, tensor) in file.tensors.iter().enumerate() {
+        for (number, change) in changes.iter().enumerate() {
+            let mut changed = file.clone();
+            change(&mut changed.tensors[index]);
+            let named = match (tensor.name.as_str(), number) {
+                // Without an output projection the model has that of its tokens.
+                ("output.weight", 0) => continue,
+                // The rows of the token table are the vocabulary.
+                ("token_embd.weight", 1) => "output.weight",
+                (name, _) => name,
+            };
+            for format in [WeightFormat::Stored, WeightFormat::F32, WeightFormat::Int8] {
+                let error = gguf_error(&changed, format).unwrap_or_else(|| panic!("{named}, change {number}: loaded"));
+                let message = error.to_string();
+                assert!(message.starts_with("m.gguf: ") && message.contains(named), "change {number}: {message}");
+            }
+        }
+    }
 }
