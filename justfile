@@ -57,6 +57,6 @@ profile *ARGS:
 peers *ARGS:
     python3 tools/peers/peers.py {{ARGS}}
 
-# Fuzzes the model loader for a minute.
-fuzz TARGET="safetensors":
+# Fuzzes a target, or all, for a minute each.
+fuzz TARGET="all":
     bash fuzz/run.sh {{TARGET}} -max_total_time=60

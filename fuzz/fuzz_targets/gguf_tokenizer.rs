@@ -1,7 +1,8 @@
-//! Any tokens, merges and switches as the tokenizer of a GGUF file: no panic when it is loaded, nor when one that is accepted meets a
-//! text.
+//! Any tokens, merges, scores, types and switches as the tokenizer of a GGUF file, of SentencePiece's kind and byte-level: no panic when
+//! it is loaded, nor when one that is accepted meets a text.
 //!
-//! An input is four bytes of switches, then tokens, merges and a text with a zero between them; tokens and merges are lines.
+//! An input is four bytes of switches, then tokens, merges, a text, scores and types with a zero between them; tokens and merges are
+//! lines, a score or type is a byte.
 
 #![no_main]
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use cke_engine::formats::gguf::{GgufFile, GgufModel};
 use cke_engine::model_files::ModelFiles;
 use cke_engine::tokenizer::Tokenizer;
+use cke_fuzz::model::tokenize;
 use cke_testkit::{Gguf, GgufLlama, GgufValue};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,52 +29,60 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     bytes.split(|&byte| byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
-/// The file, and the text for it.
+/// A score for each byte: whole numbers below 0, infinity and what is no number.
+fn score(byte: u8) -> f32 {
+    match byte {
+        255 => f32::NAN,
+        254 => f32::INFINITY,
+        253 => f32::NEG_INFINITY,
+        _ => -f32::from(byte),
+    }
+}
+
+/// The file without the kind of its tokenizer, and the text for it.
 fn file_of(input: &[u8]) -> Option<(Gguf, String)> {
     let (&[switches, words, bos, unknown], rest) = input.split_first_chunk::<4>()?;
-    let mut parts = rest.splitn(3, |&byte| byte == 0);
-    let (mut tokens, merges) = (lines(parts.next()?), parts.next().map(lines));
-    let text = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let mut parts = rest.split(|&byte| byte == 0);
+    let mut tokens = lines(parts.next()?);
+    let mut part = || parts.next().unwrap_or_default();
+    let (merges, text, scores, types) = (part(), String::from_utf8_lossy(part()).into_owned(), part(), part());
     let is_on = |bit: u8| switches >> bit & 1 == 1;
+    let written = tokens.len();
     if is_on(0) {
         tokens.extend((0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>")));
     }
-    let count = tokens.len();
     let mut file = MODEL
         .clone()
-        .key("tokenizer.ggml.model", if is_on(1) { "gpt2" } else { "llama" })
         .key("tokenizer.ggml.pre", WORDS[usize::from(words) % WORDS.len()])
         .key("tokenizer.ggml.bos_token_id", u32::from(bos))
-        .key("tokenizer.ggml.add_bos_token", is_on(2))
+        .key("tokenizer.ggml.add_bos_token", is_on(1))
+        .key("tokenizer.ggml.add_eos_token", is_on(2))
         .key("tokenizer.ggml.add_space_prefix", is_on(3));
     if is_on(4) {
         file = file.key("tokenizer.ggml.unknown_token_id", u32::from(unknown));
     }
     if is_on(5) {
-        let scores = (0..count).map(|at| [-1.0, 0.0, f32::NAN, -(at as f32)][at % 4]).collect();
-        file = file.key("tokenizer.ggml.scores", GgufValue::F32s(scores));
+        let of = |at: usize| scores.get(at).map_or(-(at as f32), |&byte| score(byte));
+        file = file.key("tokenizer.ggml.scores", GgufValue::F32s((0..tokens.len()).map(of).collect()));
     }
     if is_on(6) {
-        let types = (0..count as i32).map(|at| if at < 8 { at } else { 1 }).collect();
-        file = file.key("tokenizer.ggml.token_type", GgufValue::I32s(types));
+        let other = |at| if at < written { 1 } else { 6 };
+        let of = |at: usize| types.get(at).map_or(other(at), |&byte| i32::from(byte % 8));
+        file = file.key("tokenizer.ggml.token_type", GgufValue::I32s((0..tokens.len()).map(of).collect()));
     }
-    if let Some(merges) = merges {
-        file = file.key("tokenizer.ggml.merges", GgufValue::Texts(merges));
+    if !merges.is_empty() {
+        file = file.key("tokenizer.ggml.merges", GgufValue::Texts(lines(merges)));
     }
     Some((file.key("tokenizer.ggml.tokens", GgufValue::Texts(tokens)), text))
 }
 
 fuzz_target!(|input: &[u8]| {
     let Some((file, text)) = file_of(input) else { return };
-    let file = GgufFile::from_bytes(file.bytes(), "fuzzed").expect("a file that was written right");
-    let Ok(model) = GgufModel::new(file) else { return };
-    let Ok(tokenizer) = Tokenizer::load(ModelFiles::of_gguf(Arc::new(model)), VOCABULARY) else { return };
-    for text in ["", "Hello,  world", "naïve 🦀\n\n  x", &text] {
-        let Ok(ids) = tokenizer.encode_truncated(text, true, 64) else { continue };
-        assert!(ids.len() <= 64 && ids.iter().all(|&id| (id as usize) < VOCABULARY));
-        let _ = tokenizer.decode(&ids, true);
-        for &id in &ids {
-            let _ = tokenizer.token_bytes(id);
-        }
+    for kind in ["llama", "gpt2"] {
+        let file = file.clone().key("tokenizer.ggml.model", kind);
+        let file = GgufFile::from_bytes(file.bytes(), "fuzzed").expect("a file that was written right");
+        let Ok(model) = GgufModel::new(file) else { continue };
+        let Ok(tokenizer) = Tokenizer::load(ModelFiles::of_gguf(Arc::new(model)), VOCABULARY) else { continue };
+        tokenize(&tokenizer, &["", "Hello,  world", "naïve 🦀\n\n  x", &text], VOCABULARY);
     }
 });
