@@ -1,5 +1,5 @@
 /* A program that is linked with another BLAS after libcke_blas.so; link.sh compiles and runs it. A bad argument must not reach the error
- * reporters of that library, which end the process. With OWN_XERBLA the program has a Fortran one of its own, which is told of CBLAS calls,
+ * reporters of that library, which end the process. With OWN_XERBLA the program defines xerbla_, which must be called for bad CBLAS calls,
  * too. Prints what went wrong, if anything. */
 #include "fortran.h"
 #include <cke_blas.h>

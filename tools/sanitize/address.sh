@@ -14,7 +14,7 @@ skip memory_limit:: "the sanitizer maps terabytes of shadow and ends the process
 skip recorded_bits "they repeat products and operations of other tests, and compare what these give with a file"
 
 # Not the unit tests, for which the libraries would be built a second time: minutes, to read the same memory; nor
-# foreign_matrices, which has features of its own.
+# foreign_matrices, which needs other features.
 cargo_test -p cke-kernels -p cke-blas -p cke-capi --test '[!f]*' --test float_environment
 
 # C programs have the runtime, against which the libraries are linked when they are loaded: Rust's, since those are its code.

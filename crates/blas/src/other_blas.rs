@@ -46,13 +46,13 @@ mod linux {
         c"scipy_openblas_get_num_threads64_",
     ];
 
-    /// What a BLAS has, and a program that brings a function of its own has not.
+    /// Routines that mark a library as a BLAS.
     const ROUTINES: [&CStr; 4] = [c"sgemm_", c"dgemm_", c"cblas_sgemm", c"cblas_dgemm"];
 
     /// Whether `function` is defined in a library that has products as well. What the program itself defines never is.
     pub(crate) fn defines(function: *const c_void) -> bool {
         let Some(definer) = object_of(function) else { return false };
-        // SAFETY: the name of a file that is loaded already. The program's own is no library, and is refused.
+        // SAFETY: the name of a file that is loaded already. For the program's executable dlopen fails.
         let library = unsafe { libc::dlopen(definer.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD) };
         if library.is_null() {
             return false;

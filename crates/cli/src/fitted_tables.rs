@@ -94,7 +94,7 @@ impl Rows {
     }
 }
 
-/// The cells of a line; `None` if it is no row of a table.
+/// The cells of a line; `None` if it is not a row of a table.
 fn cells(line: &str) -> Option<Vec<String>> {
     /// Stands for a bar that is part of a cell.
     const BAR: &str = "\0";

@@ -48,7 +48,7 @@ fn is_context(flag: &str) -> bool {
     ["-c", "--ctx", "--ctx-size"].contains(&flag)
 }
 
-/// Whether somebody who writes this means a model.
+/// Whether this word is probably meant as a model.
 fn names_model(word: &str) -> bool {
     let path = Path::new(word);
     let extension = path.extension().and_then(|extension| extension.to_str());

@@ -5,7 +5,7 @@ use cke_engine::chat::session::ChatSession;
 /// What there is to choose from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Advice {
-    /// Whether a person talks with the model, who would lose the conversation with the program.
+    /// Whether a person talks with the model: the conversation ends with the program unless it is saved.
     pub(super) is_interactive: bool,
     pub(super) drops_oldest: bool,
     /// Positions that the model has.

@@ -1,7 +1,6 @@
 //! What tokenizer a model has.
 
 use cke_engine::bundle::Bundle;
-use cke_engine::formats::gguf::GgufFile;
 use cke_engine::load_error::LoadError;
 use cke_engine::notice::Notice;
 use cke_report::words::counted;
@@ -57,10 +56,10 @@ impl TokenizerReport {
             Ok(tokenizer) => {
                 let (kind, vocabulary) = (Some(tokenizer.kind()), Some(tokenizer.vocab_size()));
                 let notices = tokenizer.notices().iter().cloned().chain(bundle.end_token_notice(&tokenizer)).collect();
-                let gguf = bundle.files().gguf();
+                let key = bundle.files().gguf().map(|_| "tokenizer.chat_template");
                 let template = |text: &str| ChatTemplateReport {
-                    file: gguf.map_or_else(|| tokenizer.chat_template_file(), GgufFile::path).to_owned(),
-                    key: gguf.map(|_| "tokenizer.chat_template"),
+                    file: tokenizer.chat_template_file().to_owned(),
+                    key,
                     text: text.to_owned(),
                 };
                 let chat_template = tokenizer.chat_template().map(template);

@@ -139,7 +139,7 @@ pub(crate) fn chat_llama() -> ModelDir {
     Llama::default().write().expect("a model can be written")
 }
 
-/// A tiny Llama as a GGUF file `m.gguf`, with a tokenizer of bytes and this chat template, in a directory of its own.
+/// A tiny Llama as a GGUF file `m.gguf`, with a tokenizer of bytes and this chat template, in a new directory.
 pub(crate) fn chat_gguf(template: &str) -> (tempfile::TempDir, PathBuf) {
     let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>", "▁"].map(str::to_owned).into();
     let (control, bytes) = ([2, 3, 3, 1], (0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>")));
