@@ -8,7 +8,7 @@ use crate::tokenizer::TokenizeError;
 use std::io;
 
 /// Why the engine could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The model's files cannot be used.
@@ -139,6 +139,8 @@ pub enum Error {
         found: &'static str,
     },
 }
+
+cke_kernels::debug_as_display!(Error);
 
 impl Error {
     /// The same of one sequence among several.

@@ -28,7 +28,7 @@ const BYTES_PER_OBJECT: usize = 512;
 /// A model file that cannot be used: which file, which key or tensor, what was wanted and what was found.
 ///
 /// The message is one line and names the file first.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The operating system could not open, read or map the file.
@@ -246,6 +246,8 @@ pub enum LoadError {
         found: String,
     },
 }
+
+cke_kernels::debug_as_display!(LoadError);
 
 impl LoadError {
     /// Wraps an operating-system error with the file it is about.

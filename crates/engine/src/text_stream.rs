@@ -1,12 +1,14 @@
 //! Text that is shown while it is generated.
 
 /// A stop string that every text begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("stop string {index}: wanted at least one character, found none")]
 pub struct EmptyStop {
     /// Its place in the list, from 0.
     pub index: usize,
 }
+
+cke_kernels::debug_as_display!(EmptyStop);
 
 /// Turns the bytes of tokens, fed one token at a time, into text that can be shown at once.
 ///

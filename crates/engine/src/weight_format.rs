@@ -114,9 +114,11 @@ impl fmt::Display for WeightFormat {
 }
 
 /// What was found instead of the name of a [`WeightFormat`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("wanted f32, bf16, f16, int8, int4 or auto, found `{0}`")]
 pub struct UnknownFormat(String);
+
+cke_kernels::debug_as_display!(UnknownFormat);
 
 impl FromStr for WeightFormat {
     type Err = UnknownFormat;

@@ -4,8 +4,21 @@ use crate::attention::KvFormat;
 use crate::cpu::CpuError;
 use crate::gemm::PanelFormat;
 
+/// Makes `Debug` print the message of an error type, because that is what `unwrap` and a `main` that returns the error show.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! debug_as_display {
+    ($error:ty) => {
+        impl ::std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
 /// A call that cannot be carried out; nothing was written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A view would reach outside its slice.
     #[error(
@@ -143,6 +156,8 @@ pub enum Error {
         reason: String,
     },
 }
+
+crate::debug_as_display!(Error);
 
 /// `Ok` where `found == wanted`.
 pub(crate) fn expect_size(what: &'static str, wanted: usize, found: usize) -> Result<(), Error> {

@@ -71,7 +71,7 @@ pub struct ChatTemplate {
 }
 
 /// A chat template that cannot be used, or cannot render a conversation. The message names the file and, if there is one, the line.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
     /// The template is larger than any honest one.
@@ -155,6 +155,8 @@ pub enum TemplateError {
         problem: String,
     },
 }
+
+cke_kernels::debug_as_display!(TemplateError);
 
 impl ChatTemplate {
     /// Compiles the text of a template; `file` is the file that has it, for messages.

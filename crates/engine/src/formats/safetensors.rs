@@ -30,7 +30,7 @@ pub const MAX_DIMENSIONS: usize = 8;
 const PREFIX_BYTES: usize = 8;
 
 /// What is wrong with a safetensors header.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum HeaderError {
@@ -73,6 +73,8 @@ pub enum HeaderError {
     #[error("{count} bytes follow the last tensor, which ends at {end} of {available} bytes of data")]
     TrailingBytes { count: usize, end: usize, available: usize },
 }
+
+cke_kernels::debug_as_display!(HeaderError);
 
 impl HeaderError {
     /// Whether the file's first bytes are no length of a header in it, so that it may be of another format.

@@ -11,7 +11,7 @@ use super::bounded_file::{INDEX_LIMIT, read_bounded};
 use crate::load_error::LoadError;
 
 /// What is wrong with a shard index, alone or beside its shards.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum IndexError {
@@ -28,6 +28,8 @@ pub enum IndexError {
     #[error("tensor `{tensor}`: two shards hold it, `{first}` and `{second}`")]
     InTwoShards { tensor: String, first: String, second: String },
 }
+
+cke_kernels::debug_as_display!(IndexError);
 
 /// A parsed index: for each shard, in the order of their names, the tensors that it must hold.
 #[derive(Debug)]

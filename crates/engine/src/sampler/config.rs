@@ -116,7 +116,7 @@ impl SamplerConfig {
 }
 
 /// Why no sampler could be made, or no token be picked.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamplerError {
     /// A setting lies outside its range.
@@ -164,6 +164,8 @@ pub enum SamplerError {
         rules: Vec<&'static str>,
     },
 }
+
+cke_kernels::debug_as_display!(SamplerError);
 
 fn after_rules(rules: &[&str]) -> String {
     let names: Vec<String> = rules.iter().map(|name| format!("`{name}`")).collect();

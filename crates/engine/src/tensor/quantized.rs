@@ -15,7 +15,7 @@ use crate::formats::weight_file::WeightFile;
 use crate::load_error::LoadError;
 
 /// What is wrong with the tensors of a quantised layer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum QuantizedError {
@@ -34,6 +34,8 @@ pub enum QuantizedError {
     #[error("the file has `{weight}`, too")]
     Both { weight: String },
 }
+
+cke_kernels::debug_as_display!(QuantizedError);
 
 /// One tensor of a quantised layer.
 #[derive(Debug, Clone)]

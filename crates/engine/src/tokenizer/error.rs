@@ -1,7 +1,7 @@
 //! What can go wrong with a tokenizer, when it is loaded and when it is used.
 
 /// A tokenizer's file is malformed or does not fit the model.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum TokenizerFileError {
@@ -49,8 +49,10 @@ pub enum TokenizerFileError {
     Rejected { reason: String },
 }
 
+cke_kernels::debug_as_display!(TokenizerFileError);
+
 /// A text or token ids that a tokenizer cannot convert.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizeError {
     /// No model output and no token has this id.
@@ -83,3 +85,5 @@ pub enum TokenizeError {
         reason: String,
     },
 }
+
+cke_kernels::debug_as_display!(TokenizeError);

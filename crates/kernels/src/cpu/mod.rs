@@ -22,7 +22,7 @@ pub use isa::Isa;
 use std::sync::OnceLock;
 
 /// Why there is no description of the CPU.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CpuError {
     /// An unknown name.
     #[error("unknown instruction set {0:?}: wanted {names}", names = Isa::NAMES)]
@@ -52,6 +52,8 @@ pub enum CpuError {
         detected: Isa,
     },
 }
+
+crate::debug_as_display!(CpuError);
 
 /// A CPU as kernels see it. Cheap to copy; the only thing in the library that is read once and kept.
 #[derive(Clone, Copy, Debug)]

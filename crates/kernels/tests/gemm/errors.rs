@@ -160,3 +160,12 @@ fn product_with_no_elements_and_absurd_sizes_returns_at_once() {
         }
     }
 }
+
+#[test]
+fn error_in_debug_is_its_message() {
+    let error = MatRef::new(&[0.0f32; 5], 2, 3).expect_err("one number too few");
+    let message = "a 2×3 view with strides (3, 1) needs 6 elements, its slice has 5";
+    assert_eq!((error.to_string(), format!("{error:?}")), (message.to_owned(), message.to_owned()));
+    let boxed: Box<dyn std::error::Error> = error.into();
+    assert_eq!(format!("{boxed:?}"), message);
+}

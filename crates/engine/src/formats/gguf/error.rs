@@ -4,7 +4,7 @@ use super::header::{MAX_DIMENSIONS, MAX_KEYS, MAX_NAME_BYTES, MAX_TENSORS};
 use crate::dtype::Dtype;
 
 /// What is wrong with the header of a GGUF file, or with a file in parts.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum GgufError {
@@ -77,3 +77,5 @@ pub enum GgufError {
     #[error("wanted {wanted} tensors in all parts, as key `split.tensors.count` says, found {found}")]
     PartTensors { wanted: u64, found: usize },
 }
+
+cke_kernels::debug_as_display!(GgufError);

@@ -3,7 +3,7 @@
 use super::{MAX_ENTRIES, TABLE_LIMIT, VERSION};
 
 /// Why a file of `cke quantize` cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message says what its fields mean")]
 pub enum PackedFileError {
@@ -50,3 +50,5 @@ pub enum PackedFileError {
     #[error("its numbers have their lowest byte first, those of this machine their highest")]
     ByteOrder,
 }
+
+cke_kernels::debug_as_display!(PackedFileError);

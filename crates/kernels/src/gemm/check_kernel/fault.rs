@@ -1,7 +1,7 @@
 //! What can be wrong with a microkernel.
 
 /// What a microkernel got wrong, in the first call that showed it.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[error("{kernel}, tile of {rows} rows and {cols} columns, {pairs} pairs with k = {k}, {store}: {fault}")]
 pub struct KernelFault {
     /// Name of the kernel.
@@ -20,8 +20,10 @@ pub struct KernelFault {
     pub fault: Fault,
 }
 
+crate::debug_as_display!(KernelFault);
+
 /// What can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// An element of C is not what the operands make it.
@@ -95,3 +97,5 @@ pub enum Fault {
         offset: isize,
     },
 }
+
+crate::debug_as_display!(Fault);
