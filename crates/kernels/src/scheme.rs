@@ -79,6 +79,11 @@ impl Output for f64 {
 }
 
 /// A type that serves for A, B, sums and C alike.
+#[diagnostic::on_unimplemented(
+    message = "`matmul` cannot multiply matrices of `{Self}`",
+    label = "wanted `f32` or `f64`",
+    note = "weights in bf16, f16, int8 and fewer bits are multiplied by a `GemmPlan` of their scheme"
+)]
 pub trait Element: Real + Output<Sum = Self> {
     /// The scheme of which it does.
     type Scheme: Uniform<E = Self>;

@@ -4,6 +4,12 @@ use super::{MatMut, MatRef};
 use crate::error::Error;
 
 /// Anything that lends a matrix to read: a view, an array of rows, a matrix of `ndarray` or `faer`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a matrix of `{T}`",
+    label = "wanted a `MatRef`, an array of arrays, or a matrix of `ndarray` or `faer` (with that feature)",
+    note = "a slice or a vector needs its numbers of rows and columns: `&MatRef::new(&numbers, rows, cols)?`",
+    note = "all operands of a product have the same type of numbers: `f32` or `f64`"
+)]
 pub trait AsMatRef<T> {
     /// The matrix.
     ///
@@ -13,6 +19,12 @@ pub trait AsMatRef<T> {
 }
 
 /// Anything that lends a matrix to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a matrix of `{T}` that can be written",
+    label = "wanted a `MatMut`, an array of arrays, or a matrix of `ndarray` or `faer` (with that feature)",
+    note = "a slice or a vector needs its numbers of rows and columns: `&mut MatMut::new(&mut numbers, rows, cols)?`",
+    note = "all operands of a product have the same type of numbers: `f32` or `f64`"
+)]
 pub trait AsMatMut<T> {
     /// The matrix.
     ///
