@@ -229,11 +229,11 @@ impl Bundle {
         table.map_or(0, |info| in_f32(&info).saturating_sub(held_bytes(info)))
     }
 
-    /// The sum of what loading the weights reports.
+    /// The sum of what loading the weights reports: the bytes that they have in their files.
     pub fn load_bytes(&self) -> u64 {
         match &self.weights {
             Weights::Packed(file) => file.weight_bytes() as u64,
-            Weights::Stored(checkpoint) => checkpoint.infos().map(|tensor| in_f32(&tensor) as u64).sum(),
+            Weights::Stored(checkpoint) => checkpoint.total_bytes() as u64,
         }
     }
 
@@ -278,7 +278,7 @@ impl Bundle {
     }
 
     /// Packs the weights of a model that continues texts and lets go of the files, or reads packed weights where they lie. Calls `loaded` with the
-    /// number of bytes that were packed or checked, [`Bundle::load_bytes`] in all.
+    /// number of bytes of the files that were packed or checked, [`Bundle::load_bytes`] in all.
     ///
     /// # Errors
     /// Fails if it is no such model, a tensor is missing or has the wrong shape, a packed file is damaged or in another format than

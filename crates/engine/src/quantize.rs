@@ -67,7 +67,7 @@ impl Quantizer {
     }
 
     /// Packs the weights in the runtime's format and writes everything to `out`, from its beginning on. Calls `loaded` with the
-    /// number of bytes that were packed, [`Bundle::load_bytes`] in all.
+    /// number of bytes of the model's files that were packed, [`Bundle::load_bytes`] in all.
     ///
     /// # Errors
     /// Fails if kernels of that format pack weights in different ways, a tensor is missing or has the wrong shape, an allocation

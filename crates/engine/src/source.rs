@@ -72,7 +72,7 @@ impl<'a> Source<'a> {
         &self.memory
     }
 
-    /// The tensors below a checkpoint's scope. Bytes are reported as they become f32.
+    /// The tensors below a checkpoint's scope. The bytes that they have in their file are reported as they are read.
     pub fn stored(scope: Scope<'a>, loading: Loading<'a>) -> Source<'a> {
         Source::new(Weights::Stored(scope), loading)
     }
@@ -236,14 +236,15 @@ impl<'a> Source<'a> {
         cols: usize,
         mut take: impl FnMut(usize, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Array::Stored(tensor) = self.array(&[name], &[rows, cols])? else {
+        let array = self.array(&[name], &[rows, cols])?;
+        let Array::Stored(tensor) = &array else {
             unreachable!("random numbers are stored as f32");
         };
         for range in slab_ranges(rows, cols, 1) {
             let blocks = tensor.blocks_by(pool, range.clone())?.expect("a matrix whose stored type has blocks");
             take(range.start, &blocks)?;
             tensor.release_rows(range.clone());
-            (self.loading.loaded)((range.len() * cols * size_of::<f32>()) as u64);
+            self.report(&array, range.start * cols..range.end * cols);
         }
         Ok(())
     }
@@ -272,7 +273,7 @@ impl<'a> Source<'a> {
             let slab = &mut slab[..(end - start) * cols];
             self.convert(pool, &array, of_rows.start + start..of_rows.start + end, slab)?;
             take(start, MatRef::new(slab, end - start, cols)?.block(0..end - start, of_cols.clone()))?;
-            (self.loading.loaded)(((end - start) * of_cols.len() * size_of::<f32>()) as u64);
+            self.report(&array, start * of_cols.len()..end * of_cols.len());
         }
         Ok(())
     }
@@ -285,9 +286,15 @@ impl<'a> Source<'a> {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), LoadError> {
-        self.convert(pool, array, rows, out)?;
-        (self.loading.loaded)(size_of_val(out) as u64);
+        let row_len = row_len(&rows, out);
+        self.convert(pool, array, rows.clone(), out)?;
+        self.report(array, rows.start * row_len..rows.end * row_len);
         Ok(())
+    }
+
+    /// Reports that elements of an array were read, counted among those that are wanted of it.
+    fn report(&self, array: &Array<'_>, elements: Range<usize>) {
+        (self.loading.loaded)(array.bytes_of(elements.end) - array.bytes_of(elements.start));
     }
 
     /// Rows of an array as f32, by the threads of a pool; the file's pages behind them are given back, so that a load never holds the
@@ -299,7 +306,7 @@ impl<'a> Source<'a> {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), LoadError> {
-        let row_len = out.len().checked_div(rows.len()).unwrap_or(0);
+        let row_len = row_len(&rows, out);
         let rows_per_task = (ELEMENTS_PER_TASK / row_len.max(1)).max(1);
         try_for_each_chunk(pool, out, (rows_per_task * row_len).max(1), |index, out| {
             let first = rows.start + index * rows_per_task;
@@ -323,6 +330,11 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Elements in each of the rows that `out` has room for.
+fn row_len(rows: &Range<usize>, out: &[f32]) -> usize {
+    out.len().checked_div(rows.len()).unwrap_or(0)
+}
+
 /// Runs of rows of a (rows, cols) matrix that are converted at a time, each from a multiple of `unit` rows on.
 fn slab_ranges(rows: usize, cols: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
     let rows_in_slab = SLAB_BYTES / size_of::<f32>() / cols.max(1);
@@ -336,6 +348,17 @@ enum Array<'a> {
 }
 
 impl Array<'_> {
+    /// Bytes of this number of its elements: in the file, or of random numbers in f32.
+    fn bytes_of(&self, elements: usize) -> u64 {
+        match self {
+            Array::Stored(tensor) => {
+                let all = (tensor.rows() * tensor.row_len()).max(1);
+                (tensor.info().bytes as u128 * elements as u128 / all as u128) as u64
+            }
+            Array::Random(_) => (elements * size_of::<f32>()) as u64,
+        }
+    }
+
     /// Rows as f32.
     fn read(&self, rows: Range<usize>, out: &mut [f32]) -> Result<(), LoadError> {
         match self {

@@ -9,6 +9,7 @@ use cke_engine::runtime::Runtime;
 use cke_engine::weight_format::WeightFormat;
 use cke_engine::weights::{Checkpoint, Dtype};
 use cke_testkit::{Gguf, GgufLlama};
+use std::cell::Cell;
 
 #[test]
 fn file_is_opened_by_its_magic_whatever_its_name() {
@@ -39,6 +40,20 @@ fn bundle_of_a_gguf_file_has_its_configuration_and_runs() {
     let model = bundle.into_causal_model(&runtime, &|_| ()).unwrap();
     let options = GenerateOptions { max_tokens: 3, ..GenerateOptions::default() };
     assert_eq!(Tokens::new(&*model, &runtime, vec![1, 2], options).unwrap().filter_map(Result::ok).count(), 3);
+}
+
+#[test]
+fn loading_reports_the_bytes_of_the_file_in_every_format() {
+    let file = GgufLlama { tied: false, ..GgufLlama::default() }.gguf();
+    let of_tensors: usize = file.tensors.iter().map(|tensor| tensor.data.len()).sum();
+    let (_dir, path) = written("m.gguf", &file);
+    for format in [WeightFormat::Stored, WeightFormat::Int8, WeightFormat::F32] {
+        let runtime = Runtime::new(Some(2)).unwrap().with_weights(format);
+        let (bundle, loaded) = (Bundle::open(&path).unwrap(), Cell::new(0));
+        assert_eq!(bundle.load_bytes(), of_tensors as u64);
+        bundle.into_causal_model(&runtime, &|bytes| loaded.set(loaded.get() + bytes)).unwrap();
+        assert_eq!(loaded.get(), of_tensors as u64, "{format}");
+    }
 }
 
 #[test]
