@@ -6,7 +6,7 @@ use crate::input::Source;
 use crate::interrupt::Interrupt;
 use crate::kernel_names::ModelKernels;
 use crate::memory::{Memory, Texts};
-use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices};
+use crate::model::{DtypeArgs, ModelArgs, Opening, load_summary, note_slow_dtype, print_notices, refuse_model_as_text};
 use crate::npy;
 use crate::numbers;
 use crate::output::{Output, note};
@@ -120,6 +120,9 @@ struct Embedding<'a> {
 
 pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let threads = args.threads.count()?;
+    if let Some(text) = args.texts.first() {
+        refuse_model_as_text(text)?;
+    }
     let texts = match &args.file {
         None if !args.texts.is_empty() => args.texts.clone(),
         file => Source::new(file.as_deref()).texts()?,

@@ -1,6 +1,6 @@
 //! `cke embed`.
 
-use crate::support::{arg, byte_gpt2, cke, command, file, golden, golden_floats, run};
+use crate::support::{arg, byte_gpt2, chat_gguf, cke, command, file, golden, golden_floats, run};
 use cke_testkit::tiny_models::Bert;
 use serde_json::Value;
 
@@ -108,6 +108,9 @@ fn embed_with_a_gpt2_or_no_model_fails() {
     let model = byte_gpt2();
     cke(&["embed", "-m", arg(model.path()), "a"]).failure(1, &["gpt2", "BERT"]);
     cke(&["embed", "a"]).failure(2, &["--model <MODEL>"]);
+    let (_dir, file) = chat_gguf("{{ messages[0].content }}");
+    let outcome = cke(&["embed", "-m", arg(&golden("st-mean")), arg(&file)]);
+    outcome.failure(2, &["wanted a text, found the model file", "did you mean --model"]);
 }
 
 /// The vector of a text.

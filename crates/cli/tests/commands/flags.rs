@@ -86,6 +86,9 @@ fn refused_argument_that_is_a_model_or_a_flag_of_other_programs_has_a_tip() {
         (&["profile", "a.gguf"], "did you mean --model a.gguf?"),
         (&["bench", "a.gguf"], "did you mean cke bench model --model a.gguf?"),
         (&["generate", "a.gguf", "Hi"], "did you mean --model a.gguf?"),
+        (&["embed", "a.gguf"], "did you mean --model a.gguf?"),
+        (&["embed", "--json", "a.cke", "Hi"], "did you mean --model a.cke?"),
+        (&["doctor", "a.gguf"], "doctor takes no model; cke inspect a.gguf describes it"),
         (&["generate", "x", "--ctx", "5"], "generate takes no --ctx"),
         (&["generate", "x", "-c", "5"], "generate takes no --ctx"),
     ] {
