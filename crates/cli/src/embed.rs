@@ -119,7 +119,7 @@ struct Embedding<'a> {
 }
 
 pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError> {
-    let threads = args.threads.count()?;
+    let threads = args.threads.count_to_run(args.quiet)?;
     if let Some(text) = args.texts.first() {
         refuse_model_as_text(text)?;
     }

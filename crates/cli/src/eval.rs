@@ -141,7 +141,7 @@ impl Evaluation {
 
 pub(crate) fn run(args: EvalArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let input = read_input(&args)?;
-    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let opening = Opening { threads: args.threads.count_to_run(args.quiet)?, is_quiet: args.quiet, interrupt };
     let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
     let tokens = match input {
         Input::Text(text) => encode(&opened.info, &text)?,

@@ -3,7 +3,6 @@
 use crate::error::CliError;
 use crate::memory::{Memory, Texts};
 use crate::model::{ModelArgs, NumberArgs, Opening, load_causal_model, load_summary, note_slow_dtype, print_notices};
-use crate::threads;
 use cke_engine::bundle::Bundle;
 use cke_engine::generation_config::GenerationConfig;
 use cke_engine::load_error::LoadError;
@@ -106,7 +105,6 @@ impl<'i> OpenedModel<'i> {
     pub(crate) fn load(self, texts: &Texts) -> Result<LanguageModel, CliError> {
         let OpenedModel { info, bundle, numbers, opening, time } = self;
         let started = Instant::now();
-        threads::warning(opening.threads).iter().for_each(|text| opening.note(text));
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
         let runtime = numbers.runtime(&bundle, opening.threads)?;
         let memory = Memory::new(&bundle, &runtime, texts)?;

@@ -73,7 +73,7 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if is_quantised && dtype != WeightFormat::Stored && !args.quiet {
         note(&format!("the model's weights are rounded once more, to {dtype}; --dtype auto keeps those of its file"));
     }
-    let runtime = Runtime::new(Some(args.threads.count()?))?.with_weights(dtype);
+    let runtime = Runtime::new(Some(args.threads.count_to_run(args.quiet)?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
     write_packed(quantizer, &runtime, &args.output, interrupt)?;
     let bytes = fs::metadata(&args.output).map_or(0, |metadata| metadata.len());

@@ -2,7 +2,8 @@
 
 use crate::error::CliError;
 use crate::numbers;
-use cke_kernels::cores::threads_from_environment;
+use crate::output::note;
+use cke_kernels::cores::{threads_from_environment, usable_cores};
 use cke_kernels::threads::ThreadPool;
 use cke_report::words::counted;
 
@@ -18,12 +19,24 @@ pub(crate) struct ThreadArgs {
 }
 
 impl ThreadArgs {
-    /// The number of threads to run with.
+    /// The number of threads.
     ///
     /// # Errors
     /// [`CliError::Misuse`] if there is no flag and `CKE_NUM_THREADS` is no number of threads.
     pub(crate) fn count(&self) -> Result<usize, CliError> {
         self.threads.map_or_else(default_count, Ok)
+    }
+
+    /// The number of threads to run with; if they are more than the CPUs, standard error says what to expect, unless it is to be quiet.
+    ///
+    /// # Errors
+    /// As [`ThreadArgs::count`].
+    pub(crate) fn count_to_run(&self, is_quiet: bool) -> Result<usize, CliError> {
+        let count = self.count()?;
+        if !is_quiet {
+            warn_of(count);
+        }
+        Ok(count)
     }
 
     /// Whether the flag says so.
@@ -32,9 +45,17 @@ impl ThreadArgs {
     }
 }
 
+/// Says on standard error what to expect of more threads than CPUs.
+fn warn_of(threads: usize) {
+    if let Some(text) = warning(threads) {
+        note(&text);
+    }
+}
+
 /// What to expect of more threads than there are CPUs for them.
-pub(crate) fn warning(threads: usize) -> Option<String> {
-    let cpus = ThreadPool::available();
+fn warning(threads: usize) -> Option<String> {
+    // Not the default number of threads, which the environment may raise.
+    let cpus = usable_cores();
     (threads > cpus).then(|| {
         let (threads, cpus) = (counted(threads, "thread"), counted(cpus, "CPU"));
         format!("warning: {threads} on {cpus}: more threads than CPUs are slower")
@@ -51,15 +72,19 @@ pub(crate) struct ThreadCountsArgs {
 }
 
 impl ThreadCountsArgs {
-    /// The numbers of threads to measure with.
+    /// The numbers of threads to measure with; if one is more than the CPUs, standard error says what to expect.
     ///
     /// # Errors
     /// As [`ThreadArgs::count`].
     pub(crate) fn counts(&self) -> Result<Vec<usize>, CliError> {
-        match &self.threads {
-            Some(counts) => Ok(counts.clone()),
-            None => Ok(counts_of_environment()?.unwrap_or_else(one_and_all)),
+        let counts = match &self.threads {
+            Some(counts) => counts.clone(),
+            None => counts_of_environment()?.unwrap_or_else(one_and_all),
+        };
+        if let Some(&most) = counts.iter().max() {
+            warn_of(most);
         }
+        Ok(counts)
     }
 }
 
@@ -104,7 +129,7 @@ mod tests {
 
     #[test]
     fn only_more_threads_than_cpus_are_warned_of() {
-        let cpus = ThreadPool::available();
+        let cpus = usable_cores();
         assert_eq!(warning(cpus), None);
         let warning = warning(cpus + 1).expect("too many");
         assert!(warning.starts_with(&format!("warning: {} threads on {cpus} CPU", cpus + 1)), "{warning}");

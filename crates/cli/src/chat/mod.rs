@@ -102,7 +102,7 @@ Examples:
   cke chat -m model.gguf --json < questions.txt | jq -r .content";
 
 pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError> {
-    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let opening = Opening { threads: args.threads.count_to_run(args.quiet)?, is_quiet: args.quiet, interrupt };
     let model = ModelArgs { model: Some(args.model.clone().ok_or_else(no_model)?) };
     let opened = OpenedModel::open(&model, args.numbers, opening)?;
     let template = chat_template(&opened.info)?;

@@ -95,7 +95,7 @@ Examples:
 
 pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliError> {
     let prompts = args.prompt.read()?;
-    let opening = Opening { threads: args.threads.count()?, is_quiet: args.quiet, interrupt };
+    let opening = Opening { threads: args.threads.count_to_run(args.quiet)?, is_quiet: args.quiet, interrupt };
     let opened = OpenedModel::open(&args.model, args.numbers, opening)?;
     if opened.info.tokenizer.is_none() && !args.stop.is_empty() {
         return Err(CliError::NoTokenizer { model: opened.info.name, hint: "--stop needs text" });

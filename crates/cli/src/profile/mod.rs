@@ -77,7 +77,7 @@ const USUAL_PROMPT: usize = 128;
 const USUAL_GENERATION: usize = 16;
 
 pub(crate) fn run(args: ProfileArgs, interrupt: &Interrupt) -> Result<(), CliError> {
-    let threads = args.threads.count()?;
+    let threads = args.threads.count_to_run(false)?;
     let origin = args.origin.open(threads, interrupt)?;
     let tests = args.tests(origin.config())?;
     // Before anything takes time: a report that cannot be written would waste it.

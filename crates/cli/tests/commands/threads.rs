@@ -1,6 +1,7 @@
 //! The number of threads: `--threads`, else the environment.
 
 use crate::support::{Outcome, THREAD_VARIABLES, arg, byte_gpt2, command, file, run};
+use cke_kernels::cores::usable_cores;
 use cke_testkit::tiny_models::Bert;
 use serde_json::Value;
 
@@ -64,6 +65,36 @@ fn every_command_follows_the_environment_and_its_flag_wins() {
         // What the flag overrides is not read.
         threads(&[("CKE_NUM_THREADS", "none")], &["--threads", "3"], "3 threads");
     }
+}
+
+#[test]
+fn every_command_that_runs_warns_of_more_threads_than_cpus() {
+    let (gpt2, bert) = (byte_gpt2(), Bert::default().write().expect("a directory"));
+    let (text, dir) = (file(".txt", "to be or not to be"), tempfile::tempdir().expect("a directory"));
+    let packed = dir.path().join("model.cke");
+    let (gpt2, bert, text, packed) = (arg(gpt2.path()), arg(bert.path()), arg(text.path()), arg(&packed));
+    let commands: [&[&str]; 8] = [
+        &["generate", "-m", gpt2, "-n", "1", "x"],
+        &["eval", "-m", gpt2, text],
+        &["embed", "-m", bert, "x"],
+        &["quantize", gpt2, "-o", packed],
+        &["profile", "-m", gpt2, "-p", "2", "-g", "0", "-r", "1"],
+        &["bench", "model", "-m", gpt2, "-p", "2", "-g", "0", "-r", "1"],
+        &["bench", "gemm", "--shapes", "2x2x2", "--rounds", "1", "--secs", "0.001"],
+        &["bench", "attention", "-p", "5", "--rounds", "1", "--secs", "0.001"],
+    ];
+    let too_many = (usable_cores() + 1).to_string();
+    for args in commands {
+        for (variables, flags) in [(&[("CKE_NUM_THREADS", &*too_many)][..], &[][..]), (&[], &["-t", &*too_many])] {
+            let outcome = with(variables, &[args, flags].concat());
+            outcome.success();
+            assert_eq!(outcome.stderr.matches("more threads than CPUs are slower").count(), 1, "{outcome:?}");
+        }
+        let one = with(&[], &[args, &["-t", "1"]].concat());
+        assert!(!one.stderr.contains("more threads than CPUs"), "{one:?}");
+    }
+    let quiet = with(&[], &["embed", "-m", bert, "-q", "-t", &too_many, "x"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
 }
 
 /// The number of threads of each row.

@@ -77,7 +77,7 @@ Examples:
 const DATA: [Data; 2] = [Data::Normal, Data::Positive];
 
 pub(crate) fn run(args: AccuracyArgs) -> Result<(), CliError> {
-    let threads = args.threads.count()?;
+    let threads = args.threads.count_to_run(false)?;
     let extent = Extent { dtype: args.dtype, elements: args.elements, seeds: args.seeds, threads };
     let cpu = Cpu::host().map_err(|error| CliError::Failed(error.to_string()))?;
     check_memory(&args, &Host::detect(cpu))?;
