@@ -64,10 +64,11 @@ impl Memory {
         let wanted = MemoryEstimate { weights, ..self.estimate }.total() as u64;
         let Some(free) = self.free.filter(|free| wanted > free.with_swap()) else { return Ok(()) };
         Err(CliError::Failed(format!(
-            "{model}: wanted {} of memory ({}), found {} available: {}",
+            "{model}: wanted {} of memory ({}), found {} available{}: {}",
             format_bytes(wanted),
             self.parts(),
             format_bytes(free.with_swap()),
+            if free.is_address_limit { " (`ulimit -v`)" } else { "" },
             self.remedies(remedy)
         )))
     }
@@ -83,7 +84,9 @@ impl Memory {
             _ => None,
         };
         let kv = kv.filter(|_| kv_cache > 0);
-        let all: Vec<&str> = [remedy, dtype, kv].into_iter().flatten().collect();
+        let is_address_limit = self.free.is_some_and(|free| free.is_address_limit);
+        let limit = is_address_limit.then_some("a larger `ulimit -v`");
+        let all: Vec<&str> = [remedy, dtype, kv, limit].into_iter().flatten().collect();
         if all.is_empty() { "stop other programs".to_owned() } else { format!("try {}", all.join(" or ")) }
     }
 

@@ -154,7 +154,7 @@ impl SystemFiles {
     }
 
     /// The text of a file without the white space around it; `None` if it is missing, unreadable or empty.
-    fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+    pub(crate) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let text = fs::read_to_string(self.root.join(path)).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }

@@ -1,6 +1,6 @@
-//! The memory that this process may still take: what the machine has free, or less if a control group has a limit.
+//! The memory that this process may still take: what the machine has free, or less if a control group or the address space has a limit.
 //!
-//! Sources: proc_meminfo(5); the kernel's admin-guide pages on the memory controllers of cgroup v1 and v2.
+//! Sources: proc_meminfo(5), proc_pid_limits(5); the kernel's admin-guide pages on the memory controllers of cgroup v1 and v2.
 
 use crate::host::SystemFiles;
 use cke_kernels::cores::ControlGroup;
@@ -12,6 +12,8 @@ pub struct FreeMemory {
     pub available: u64,
     /// What can be swapped out besides.
     pub swap: u64,
+    /// Whether it is what a limit on the address space (`ulimit -v`) leaves, which is less than the system has.
+    pub is_address_limit: bool,
 }
 
 impl FreeMemory {
@@ -24,13 +26,30 @@ impl FreeMemory {
         let machine = files.kib_field("proc/meminfo", "MemAvailable")?;
         let groups = ControlGroup::all(&files.root, "memory");
         let available = groups.iter().filter_map(free_in).fold(machine, u64::min);
-        Some(FreeMemory { available, swap: files.kib_field("proc/meminfo", "SwapFree").unwrap_or(0) })
+        let swap = files.kib_field("proc/meminfo", "SwapFree").unwrap_or(0);
+        let free = FreeMemory { available, swap, is_address_limit: false };
+        Some(match free_addresses(files) {
+            Some(left) if left < free.with_swap() => FreeMemory {
+                available: available.min(left),
+                swap: left.saturating_sub(available),
+                is_address_limit: true,
+            },
+            _ => free,
+        })
     }
 
     /// With what can be swapped out.
     pub fn with_swap(self) -> u64 {
         self.available.saturating_add(self.swap)
     }
+}
+
+/// What the limit on the address space leaves; `None` if it is unlimited.
+fn free_addresses(files: &SystemFiles) -> Option<u64> {
+    let limits = files.text("proc/self/limits")?;
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let soft = limit.split_whitespace().next()?.parse::<u64>().ok()?;
+    Some(soft.saturating_sub(files.kib_field("proc/self/status", "VmSize")?))
 }
 
 /// What a control group leaves of its limit; `None` if it has none.
@@ -66,7 +85,8 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_the_machines() {
-        assert_eq!(free(&[MACHINE]), Some(FreeMemory { available: 100 << 10, swap: 7 << 10 }));
+        let wanted = FreeMemory { available: 100 << 10, swap: 7 << 10, is_address_limit: false };
+        assert_eq!(free(&[MACHINE]), Some(wanted));
         assert_eq!(free(&[MACHINE]).expect("numbers").with_swap(), 107 << 10);
         assert_eq!(free(&[("proc/meminfo", "MemTotal: 900 kB\n")]), None);
         let unlimited = [
@@ -76,6 +96,23 @@ mod tests {
             ("sys/fs/cgroup/job/memory.current", "99999\n"),
         ];
         assert_eq!(free(&unlimited).expect("numbers").available, 100 << 10);
+    }
+
+    #[test]
+    fn limit_on_the_address_space_counts_if_it_leaves_less() {
+        let limited = |limit: &str| {
+            let limits =
+                format!("Limit  Soft Limit  Hard Limit  Units\nMax address space  {limit}  unlimited  bytes\n");
+            let files = [MACHINE, ("proc/self/limits", &*limits), ("proc/self/status", "VmSize:\t     50 kB\n")];
+            free(&files).expect("numbers")
+        };
+        let found = |available: u64, swap: u64| FreeMemory { available, swap, is_address_limit: true };
+        assert_eq!(limited("81920"), found(30 << 10, 0));
+        assert_eq!(limited("158720"), found(100 << 10, 5 << 10), "some of the swap");
+        assert_eq!(limited("1024"), found(0, 0), "already exceeded");
+        for limit in ["unlimited", "1048576", "many"] {
+            assert_eq!(Some(limited(limit)), free(&[MACHINE]), "{limit}");
+        }
     }
 
     #[test]

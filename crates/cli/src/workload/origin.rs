@@ -161,7 +161,10 @@ impl Origin {
             Origin::Stored(bundle) => bundle.memory(run),
             Origin::Random(_, config) => MemoryEstimate::new(config, run),
         }?;
-        let wanted = estimate.total() as u64;
+        // Weights in a packed file are mapped already, which the limit on the address space counts.
+        let is_mapped = matches!(self, Origin::Stored(bundle) if bundle.packed_format().is_some());
+        let weights = if is_mapped { 0 } else { estimate.weights };
+        let wanted = MemoryEstimate { weights, ..estimate }.total() as u64;
         if wanted <= available {
             return Ok(());
         }

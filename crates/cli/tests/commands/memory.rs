@@ -45,6 +45,16 @@ fn settings_of_many_small_values_give_a_clean_error_at_a_memory_limit() {
     }
 }
 
+#[test]
+fn memory_limit_counts_as_available_memory_and_is_named() {
+    let model = too_large();
+    let args = ["generate", "--threads", "1", "-m", arg(model.path()), "Hi"];
+    let outcome = run(command_within("ulimit -v 400000", &args), b"");
+    outcome.failure(1, &["of memory (weights as f32 ", " available (`ulimit -v`): try", " or a larger `ulimit -v`"]);
+    let found = outcome.stderr.split("found ").nth(1).expect("a number");
+    assert!(found.contains(" MiB available"), "{outcome:?}");
+}
+
 /// The exit code of a command in an address space of this many megabytes: 0, or 1 with one line that says why.
 fn code_within(megabytes: usize, args: &[&str]) -> i32 {
     let limits = format!("ulimit -c 0; ulimit -v {}", megabytes * 1024);
