@@ -90,7 +90,7 @@ impl Memory {
         if all.is_empty() { "stop other programs".to_owned() } else { format!("try {}", all.join(" or ")) }
     }
 
-    /// `weights as int8 130.1 MiB, keys and values of 4096 tokens in bf16 90.0 MiB, run state 8.1 MiB`
+    /// `weights as int8 130.1 MiB, cache of 4096 tokens in bf16 90.0 MiB, working memory 8.1 MiB`
     fn parts(&self) -> String {
         let size = |bytes: usize| format_bytes(bytes as u64);
         let MemoryEstimate { weights, kv_cache, activations } = self.estimate;
@@ -99,7 +99,7 @@ impl Memory {
             0 => String::new(),
             bytes => format!(", cache of {} in {} {}", counted(self.positions, "token"), self.kv, size(bytes)),
         };
-        format!("weights as {}{place} {}{cache}, run state {}", self.weights, size(weights), size(activations))
+        format!("weights as {}{place} {}{cache}, working memory {}", self.weights, size(weights), size(activations))
     }
 
     /// All of it in a line.

@@ -60,16 +60,18 @@ impl MemoryReport {
 
     pub(super) fn table(&self) -> Table {
         let threads = counted(self.threads, "thread");
-        let title = format!("one sequence of {} tokens, {threads}", self.context);
+        let title = format!("text of {} tokens, {threads}", self.context);
         let mut table =
             Table::new(vec![Column::new("memory when it runs", Align::Left), Column::new(title, Align::Right)]);
         let mut push = |name: String, bytes: u64| table.push(vec![name, format_bytes(bytes)]);
-        push(format!("weights, packed, {}", self.dtype), self.weights as u64);
+        let is_stored = self.dtype == WeightFormat::Stored.name();
+        let format = if is_stored { "in the file's formats" } else { self.dtype };
+        push(format!("weights, {format}"), self.weights as u64);
         if let Some(kv) = self.kv_dtype {
-            push(format!("keys and values, {kv}"), self.kv_cache as u64);
+            push(format!("KV cache (keys and values), {kv}"), self.kv_cache as u64);
         }
-        push("run state".to_owned(), self.activations as u64);
-        push("together".to_owned(), self.total as u64);
+        push("working memory".to_owned(), self.activations as u64);
+        push("total".to_owned(), self.total as u64);
         if let Some(bytes) = self.available {
             push("available now".to_owned(), bytes);
         }

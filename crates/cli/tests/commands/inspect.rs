@@ -95,7 +95,7 @@ fn inspect_memory_follows_the_flags() {
     assert!(bytes(&short) < bytes(&whole) && bytes(&narrow) < bytes(&whole) && bytes(&narrowest) < bytes(&narrow));
     inspect(&model, &["--ctx", "41"]).failure(2, &["--ctx 41", "at most 40, the context of"]);
     let text = inspect(&model, &["--kv", "bf16"]).success().to_owned();
-    assert!(text.contains("| keys and values, bf16"), "{text}");
+    assert!(text.contains("| KV cache (keys and values), bf16"), "{text}");
 }
 
 #[test]

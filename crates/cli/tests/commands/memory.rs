@@ -130,7 +130,8 @@ fn model_that_does_not_fit_is_refused_before_its_weights_are_read() {
         (&["generate", "-m", path, "Hi"], "--max-tokens"),
         (&["eval", "-m", path, arg(text.path())], "--window"),
     ] {
-        cke(args).failure(1, &["of memory (weights as f32 ", "run state", " available: try", remedy, "--dtype int4"]);
+        cke(args)
+            .failure(1, &["of memory (weights as f32 ", "working memory", " available: try", remedy, "--dtype int4"]);
     }
     let report = cke(&["inspect", path, "--json"]).json();
     assert!(report["memory"]["total"].as_u64() > report["memory"]["available"].as_u64(), "{report}");
