@@ -90,10 +90,7 @@ impl ModelRun<'_> {
         let mut counter = WorkCounter::new(threads)?;
         let mut outcomes = Vec::with_capacity(workloads.len());
         for (test, mut workload, rates) in workloads {
-            if counter.is_open() {
-                status.show(&format!("{with_threads}, {test}, hardware counters"));
-            }
-            let counters = counter.count(workload.as_mut())?;
+            let counters = counter.count(workload.as_mut(), &format!("{with_threads}, {test}"), &status)?;
             outcomes.push(outcome(test, workload.as_ref(), rates, counters)?);
         }
         Ok(Measured { outcomes, ceiling, others })

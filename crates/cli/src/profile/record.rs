@@ -101,10 +101,8 @@ impl ProfileRun<'_> {
         let mut recordings = Vec::with_capacity(turns.len());
         for (test, mut workload, repetitions) in turns {
             let Some(repetitions) = repetitions else { continue };
-            if counter.is_open() {
-                status.show(&format!("{with_threads}, {test}, hardware counters"));
-            }
-            recordings.push(repetitions.recording(self.logits(test), counter.count(workload.as_mut())?));
+            let counters = counter.count(workload.as_mut(), &format!("{with_threads}, {test}"), &status)?;
+            recordings.push(repetitions.recording(self.logits(test), counters));
         }
         let roofline = Roofline { peak_gflops, bandwidth_gb_s: bandwidth_gb_per_s };
         Ok(Measured { roofline, peak_numbers, recordings, others })

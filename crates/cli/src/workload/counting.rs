@@ -2,6 +2,7 @@
 
 use super::Workload;
 use crate::error::CliError;
+use crate::status_line::StatusLine;
 use cke_engine::runtime::Runtime;
 use cke_perf::counters::{Counted, CounterError, Counters, Counting, Event};
 
@@ -24,20 +25,21 @@ impl WorkCounter {
         Ok(WorkCounter { open })
     }
 
-    /// Whether the system gives counters.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open.is_ok()
-    }
-
-    /// Counts one repetition after a warm-up.
+    /// Counts one repetition after a warm-up, if the system gives counters; the status line then shows the `test`.
     ///
     /// # Errors
     /// If the model fails.
-    pub(crate) fn count(&mut self, workload: &mut dyn Workload) -> Result<Counting, CliError> {
+    pub(crate) fn count(
+        &mut self,
+        workload: &mut dyn Workload,
+        test: &str,
+        status: &StatusLine,
+    ) -> Result<Counting, CliError> {
         let (counters, runtime) = match &mut self.open {
             Ok((counters, runtime)) => (counters, &*runtime),
             Err(error) => return Ok(Counting::from(&*error)),
         };
+        status.show(&format!("{test}, hardware counters"));
         workload.run(runtime)?;
         let (outcome, counts) = counters.count(|| workload.run(runtime));
         outcome?;
