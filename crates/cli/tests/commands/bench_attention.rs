@@ -3,10 +3,11 @@
 use crate::support::{Outcome, arg, cke, file, keys, with_one_thread};
 use serde_json::Value;
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "attention",
     "best_seconds",
     "busy_others",
+    "counters",
     "cpu",
     "gb_per_s",
     "gflops",
@@ -54,15 +55,19 @@ fn bench_attention_json_has_a_row_for_each_kind_length_and_type() {
         assert_eq!(row["gb_per_s"].is_f64(), kind == "one query", "{row}");
         assert!(if kv == "f32" { number("of_f32") == 1.0 } else { number("of_f32") > 0.0 }, "{row}");
         assert_eq!(row["rates"].as_array().map(Vec::len), Some(2), "{row}");
+        assert!(["counted", "unavailable"].contains(&row["counters"]["is"].as_str().expect("a word")), "{row}");
     }
 }
 
 #[test]
 fn bench_attention_table_and_csv_name_the_same() {
-    let table = bench(&["-p", "9"]).success().to_owned();
+    let outcome = bench(&["-p", "9"]);
+    let table = outcome.success();
     for part in ["| attention", "| prompt", "| one query", "4/4×16", "of f32", "spread"] {
         assert!(table.contains(part), "no {part}: {table}");
     }
+    let is_counted = table.contains("\n\nhardware counters of all threads: ");
+    assert_ne!(is_counted, outcome.stderr.contains("no hardware counters: "), "{outcome:?}");
     let csv = bench(&["-p", "9", "--kv", "bf16", "-o", "csv"]).success().to_owned();
     assert_eq!(csv.lines().count(), 1 + 2, "{csv}");
 }

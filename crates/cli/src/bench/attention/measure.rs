@@ -10,6 +10,7 @@ use cke_kernels::gemm::Ctx;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::ThreadPool;
 use cke_perf::busy::{Busy, BusyWatch};
+use cke_perf::counters::{Counted, Counters, Counting, Event};
 use cke_perf::stats::Summary;
 use cke_report::words::counted;
 use std::time::Instant;
@@ -36,7 +37,12 @@ pub(super) struct Outcome {
     /// The median call of each round, and what these say together.
     pub(super) rounds: Vec<f64>,
     pub(super) seconds: Summary,
+    /// What hardware counters said of a call.
+    pub(super) counters: Counting,
 }
+
+/// A case, its operands, and the calls of each of its turns.
+type Timed = (Case, Task, Vec<Vec<f64>>);
 
 /// What came of all cases.
 #[derive(Debug)]
@@ -61,7 +67,7 @@ impl AttentionRun<'_> {
         let mut scratch = Scratch::new();
         let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
         let progress = ProgressLine::new(self.cases.len() * (self.rounds + 1));
-        let mut tasks = Vec::with_capacity(self.cases.len());
+        let mut tasks: Vec<Timed> = Vec::with_capacity(self.cases.len());
         for &case in self.cases {
             progress.show(format!("{}, warm-up", counted(threads, "thread")));
             let mut task = Task::new(self.cpu, case, &mut ctx).map_err(failed)?;
@@ -80,8 +86,28 @@ impl AttentionRun<'_> {
                 progress.advance();
             }
         }
-        let outcomes = tasks.iter().filter_map(|(case, task, turns)| outcome(*case, task, turns)).collect();
-        Ok(Measured { outcomes, others: watch.others() })
+        let others = watch.others();
+        progress.show(format!("{}, hardware counters", counted(threads, "thread")));
+        let counters = self.count(threads, &mut tasks).map_err(failed)?;
+        let outcomes = tasks.iter().zip(counters).filter_map(|(timed, counters)| outcome(timed, counters)).collect();
+        Ok(Measured { outcomes, others })
+    }
+
+    /// Counts one more turn of each case, on threads that are counted from their start.
+    fn count(&self, threads: usize, tasks: &mut [Timed]) -> Result<Vec<Counting>, Error> {
+        let mut counters = match Counters::open_with_later_threads(&Event::HARDWARE) {
+            Ok(counters) => counters,
+            Err(error) => return Ok(vec![Counting::from(&error); tasks.len()]),
+        };
+        let (pool, mut scratch) = (ThreadPool::new(threads)?, Scratch::new());
+        let mut ctx = Ctx { pool: &pool, scratch: &mut scratch };
+        let count = |(case, task, _): &mut Timed| -> Result<Counting, Error> {
+            // A call, to warm up.
+            turn(task, 0.0, &mut ctx)?;
+            let (calls, counts) = counters.count(|| turn(task, self.seconds, &mut ctx));
+            Ok(Counting::Counted(Counted::new(counts.per(calls?.len() as u64), case.flops())))
+        };
+        tasks.iter_mut().map(count).collect()
     }
 }
 
@@ -99,10 +125,10 @@ fn turn(task: &mut Task, seconds: f64, ctx: &mut Ctx<'_>) -> Result<Vec<f64>, Er
 }
 
 /// `None` without rounds.
-fn outcome(case: Case, task: &Task, turns: &[Vec<f64>]) -> Option<Outcome> {
+fn outcome((case, task, turns): &Timed, counters: Counting) -> Option<Outcome> {
     let summaries: Vec<Summary> = turns.iter().filter_map(|calls| Summary::from_samples(calls)).collect();
     let rounds: Vec<f64> = summaries.iter().map(|round| round.median).collect();
     let best_seconds = summaries.iter().map(|round| round.min).reduce(f64::min)?;
     let seconds = Summary::from_samples(&rounds)?;
-    Some(Outcome { case, kernel: task.kernel(), bytes: task.bytes(), best_seconds, rounds, seconds })
+    Some(Outcome { case: *case, kernel: task.kernel(), bytes: task.bytes(), best_seconds, rounds, seconds, counters })
 }

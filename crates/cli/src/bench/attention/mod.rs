@@ -11,14 +11,14 @@ use crate::environment::command_help;
 use crate::error::CliError;
 use crate::model::kv_dtype;
 use crate::numbers;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::threads::ThreadCountsArgs;
 use cke_kernels::Cpu;
 use cke_kernels::attention::{AttentionPlan, KvDtype};
 use cke_perf::host::Host;
-use cke_perf::report::{format_bytes, render};
+use cke_perf::report::{Format, format_bytes, render};
 use measure::AttentionRun;
-use report::rows;
+use report::{counters, rows};
 use task::{Case, Heads, Rows};
 
 /// Measures attention with keys and values kept in f32, bf16 and int8
@@ -27,6 +27,7 @@ use task::{Case, Heads, Rows};
 /// values. A single query sees all positions, as in generation; keys and values stay in a cache that is large enough for them. All cases run
 /// interleaved, after a warm-up. A round gives the median call; the time is the median of the rounds, the spread the difference between the
 /// slowest and the fastest round divided by it. "of f32" is the rate relative to keys and values in f32. A single thread is bound to one CPU.
+/// After the rounds, each case runs once more with hardware counters, if the system allows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = command_help(EXAMPLES))]
 pub(crate) struct AttentionBenchArgs {
@@ -84,9 +85,16 @@ pub(super) fn run(args: AttentionBenchArgs) -> Result<(), CliError> {
         note_busy(measured.others);
         all.extend(rows(cpu, threads, &measured));
     }
-    let text = render(&all, args.format.format()).map_err(|error| CliError::Failed(error.to_string()))?;
+    let format = args.format.format();
+    let text = render(&all, format).map_err(|error| CliError::Failed(error.to_string()))?;
+    if let Some(refusal) = all.iter().find_map(|row| row.counters.refusal()) {
+        note(&refusal);
+    }
     let mut output = Output::new();
     output.tables(&text)?;
+    if let Some(counters) = counters(&all).filter(|_| format == Format::Markdown) {
+        output.tables(&format!("\n{counters}"))?;
+    }
     output.flush()
 }
 

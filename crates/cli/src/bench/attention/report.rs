@@ -4,6 +4,7 @@ use super::measure::{Measured, Outcome};
 use super::task::{Case, Rows};
 use cke_kernels::Cpu;
 use cke_kernels::attention::KvDtype;
+use cke_perf::counters::{Counting, Ratios};
 use cke_perf::report::{Align, Column, Record};
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ pub(super) struct AttentionRow {
     of_f32: Option<f64>,
     /// Share of the machine's CPUs that other programs took meanwhile.
     busy_others: Option<f64>,
+    /// Of a call: all threads, their waiting included.
+    pub(super) counters: Counting,
     /// The median call of each round, calls per second.
     rates: Vec<f64>,
 }
@@ -67,8 +70,18 @@ fn row(cpu: &Cpu, threads: usize, outcome: &Outcome, Measured { outcomes, others
         gb_per_s: (rows == Rows::Query).then(|| bytes as f64 / seconds.median / 1e9),
         of_f32: in_f32.map(|in_f32| in_f32.seconds.median / seconds.median),
         busy_others: others.map(|others| others.share),
+        counters: outcome.counters.clone(),
         rates: outcome.rounds.iter().map(|seconds| 1.0 / seconds).collect(),
     }
+}
+
+/// What hardware counters said of these cases; `None` if there are none.
+pub(super) fn counters(rows: &[AttentionRow]) -> Option<String> {
+    let cells = |row: &AttentionRow| {
+        vec![row.attention.to_owned(), row.positions.to_string(), row.kv.to_owned(), row.threads.to_string()]
+    };
+    let counted: Vec<_> = rows.iter().filter_map(|row| Some((cells(row), &row.counters.counted()?.ratios))).collect();
+    Ratios::text(&["attention", "positions", "keys and values", "threads"], &counted)
 }
 
 impl Record for AttentionRow {
