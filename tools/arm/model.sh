@@ -2,7 +2,7 @@
 # What llvm-mca and a replay of the caches expect of the kernels on ARM boards: bash tools/arm/model.sh [validate]
 #
 # Modelled, not measured. Writes docs/results/arm-model.json, and with `validate` also docs/results/arm-model-validation.json: the same method
-# for this machine's kernels, beside what they do (a Zen 4 that does nothing else; `cke` is built first). Then makes the tables of the book.
+# for this machine's kernels, beside what they do (a Zen 4 or Zen 3 that does nothing else; `cke` is built first). Then makes the tables of the book.
 # Needs what tools/arm/setup.sh installs, and llvm-mca and llvm-cxxfilt of LLVM 19 (Debian: llvm-19): other versions have other models of cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -31,7 +31,6 @@ mv "$results/arm-model.json.new" "$results/arm-model.json"
 if [ "${1:-}" = validate ]; then
     path=$(assembly x86_64-unknown-linux-gnu)
     cargo build --release --locked
-    python3 "$model/validate.py" "$mca" "$path" target/release/cke > "$results/arm-model-validation.json.new"
-    mv "$results/arm-model-validation.json.new" "$results/arm-model-validation.json"
+    python3 "$model/validate.py" "$mca" "$path" target/release/cke "$results/arm-model-validation.json"
 fi
 python3 "$model/tables.py" "$results" docs/src/tables

@@ -39,6 +39,7 @@ N2 = Core("Neoverse N2", "neoverse-n2", ("neon_i8mm", "neon_dotprod", "neon"), R
 A55 = Core("Cortex-A55", "cortex-a55", ("neon_dotprod", "neon"), Rates(1, 1, 4, 4))
 ZEN4 = Core("Zen 4", "znver4", ("avx512_vnni", "avx512", "avx2"), Rates(wide_per_cycle=1))
 ZEN4_AVX2 = Core("Zen 4 with AVX2", "znver4", ("avx2",), Rates(wide_per_cycle=1))
+ZEN3 = Core("Zen 3", "znver3", ("avx2",), Rates())
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,11 @@ BOARDS = {
 }  # fmt: skip
 
 
-def host(ghz, memory, avx2=False):
-    """The machine of the validation, one core of it: Zen 4, with its clock and its memory as measured in the same minutes."""
-    return Board(
-        "Zen 4", ZEN4_AVX2 if avx2 else ZEN4, 1, ghz, 32 * KIB, MIB, False, 32 * MIB, 16, memory, memory, "measured"
-    )
+# Machines that the predictions are compared with measurements on, by the family that `cke doctor` names: the core, and its L2.
+HOSTS = {"Zen 4": (ZEN4, MIB), "Zen 2 or 3": (ZEN3, 512 * KIB)}
+
+
+def host(family, ghz, memory):
+    """One core of such a machine, with its clock and its memory as measured in the same minutes."""
+    core, l2 = HOSTS[family]
+    return Board(core.name, core, 1, ghz, 32 * KIB, l2, False, 32 * MIB, 16, memory, memory, "measured")

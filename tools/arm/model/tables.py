@@ -144,13 +144,18 @@ def of_counts(count):
 
 
 def of_validation(validation):
+    """What is predicted of the kernels of each machine, beside what they do."""
+    return "\n".join(of_machine(machine) for machine in validation["machines"])
+
+
+def of_machine(machine):
     rows = [
         (f"`{kernel['kernel']}`", number(kernel["predicted"]), number(kernel["measured"]), f"{kernel['error']:+.0%}")
-        for kernel in validation["kernels"]
+        for kernel in machine["kernels"]
     ]
     line = (
-        f"{validation['cpu']} at {validation['ghz']} GHz, {validation['date']}: {validation['product']}, one thread, packed weights, "
-        f"GFLOP/s or GOP/s; predicted by llvm-mca's {validation['llvm_mca_core']}, measured as the best of all rounds.\n\n"
+        f"{machine['cpu']} at {machine['ghz']} GHz, {machine['date']}: {machine['product']}, one thread, packed weights, "
+        f"GFLOP/s or GOP/s; predicted by llvm-mca's {machine['llvm_mca_core']}, measured as the best of all rounds.\n\n"
     )
     return line + table(["kernel", "predicted", "measured", "error"], rows)
 

@@ -1,13 +1,15 @@
 """The method of the predictions on the machine at hand, where it can be checked: kernels for x86-64 of the same crate, modelled by the same
-code and measured by `cke bench gemm`. One JSON object: validate.py LLVM-MCA ASSEMBLY-FOR-X86-64 CKE > arm-model-validation.json
+code and measured by `cke bench gemm`: validate.py LLVM-MCA ASSEMBLY-FOR-X86-64 CKE RESULTS writes RESULTS, a list of machines of which this
+one is made again.
 
-For a Zen 4 (llvm-mca's znver4) with AVX-512 that does nothing else meanwhile; takes about a minute. Products of 512³ with packed weights,
-one thread, the best of all rounds.
+For a Zen 4 or a Zen 3 (llvm-mca's znver4, znver3) that does nothing else meanwhile; takes about a minute. Products of 512³ with packed
+weights, one thread, the best of all rounds.
 """
 
 import datetime
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -21,10 +23,10 @@ from instructions import X86_64
 SIZE = (512, 512, 512)
 DTYPES = {
     "avx512": ["f32", "bf16", "f16", "int8", "int8_channel", "int4", "q8_0", "q4_1", "q4_k", "q5_k", "q6_k"],
-    "avx2": ["f32", "bf16", "f16", "int4", "q8_0", "q4_k", "q6_k"],
+    "avx2": ["f32", "bf16", "f16", "int4", "q8_0", "q4_1", "q4_k", "q5_k", "q6_k"],
 }
 TIMES, ROUNDS, SECONDS = 2, 4, 0.02
-# Of f32, what `cke bench gemm` takes for the peak.
+# Of f32, what `cke bench gemm` takes for the peak of these processors.
 PEAK_FLOPS_PER_CYCLE = 32
 
 
@@ -39,12 +41,12 @@ def bench(cke, isa, dtype):
     return best, row["peak_gflops"]
 
 
-def measure(cke):
-    """The best rates of all kernels, and the clock in GHz."""
+def measure(cke, families):
+    """The best rates of the kernels of these families, and the clock in GHz."""
     best, peak = {}, 0.0
     for _ in range(TIMES):
-        for isa, dtypes in DTYPES.items():
-            for dtype in dtypes:
+        for isa in (isa for isa in DTYPES if isa in families):
+            for dtype in DTYPES[isa]:
                 found, its_peak = bench(cke, isa, dtype)
                 peak = max(peak, its_peak if dtype == "f32" else 0.0)
                 for name, rate in found.items():
@@ -52,41 +54,36 @@ def measure(cke):
     return best, peak / PEAK_FLOPS_PER_CYCLE
 
 
-def memory_of(cke):
-    """GB/s that one thread reads."""
-    output = subprocess.run([cke, "doctor", "--json"], capture_output=True, text=True, check=True).stdout
-    return json.loads(output)["measured"][0]["read_gb_per_s"]
+def compared(code, board, measured):
+    """Each kernel that was measured, beside what is predicted of it."""
+    for kernel in (kernel for kernel in kernels.X86_64 if kernel.name in measured):
+        predicted, rate = replay.product(code, kernel, board, 1, *SIZE).gflops(*SIZE), measured[kernel.name]
+        error = round(predicted / rate - 1, 3)
+        yield {"kernel": kernel.name, "predicted": round(predicted, 1), "measured": round(rate, 1), "error": error}
 
 
 def main():
-    mca, path, cke = sys.argv[1:]
-    code = rates.Code(X86_64, assembly.functions(path), mca)
-    measured, ghz = measure(cke)
-    board = cores.host(ghz, memory_of(cke))
-    found = []
-    for kernel in kernels.X86_64:
-        if kernel.name in measured:
-            predicted = replay.product(code, kernel, board, 1, *SIZE).gflops(*SIZE)
-            rate = measured[kernel.name]
-            found.append(
-                {
-                    "kernel": kernel.name,
-                    "predicted": round(predicted, 1),
-                    "measured": round(rate, 1),
-                    "error": round(predicted / rate - 1, 3),
-                }
-            )
-    result = {
-        "kind": "arm-model-validation",
+    mca, path, cke, results = sys.argv[1:]
+    facts = json.loads(subprocess.run([cke, "doctor", "--json"], capture_output=True, text=True, check=True).stdout)
+    cpu, family = facts["machine"]["cpu"], facts["machine"]["core_family"]
+    if family not in cores.HOSTS:
+        sys.exit(f"validate: wanted one of {', '.join(cores.HOSTS)}, found {cpu} ({family})")
+    core, _ = cores.HOSTS[family]
+    measured, ghz = measure(cke, core.families)
+    board = cores.host(family, ghz, facts["measured"][0]["read_gb_per_s"])
+    machine = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "cpu": "AMD EPYC (Zen 4)",
+        "cpu": f"{cpu} ({core.name})",
         "ghz": round(ghz, 3),
-        "llvm_mca_core": board.core.mca,
+        "llvm_mca_core": core.mca,
         "product": "x".join(map(str, SIZE)),
-        "kernels": found,
+        "kernels": list(compared(rates.Code(X86_64, assembly.functions(path), mca), board, measured)),
     }
-    json.dump(result, sys.stdout, indent=1, ensure_ascii=False)
-    print()
+    path = pathlib.Path(results)
+    others = json.loads(path.read_text(encoding="utf-8"))["machines"] if path.exists() else []
+    machines = [other for other in others if other["cpu"] != machine["cpu"]] + [machine]
+    text = json.dumps({"kind": "arm-model-validation", "machines": machines}, indent=1, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
