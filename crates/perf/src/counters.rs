@@ -17,6 +17,8 @@
 
 #![allow(unsafe_code, reason = "system calls that have no safe form in std")]
 
+#[cfg(target_os = "linux")]
+mod codes;
 mod ratios;
 
 pub use ratios::{Counted, Counting, Ratios, refusal};
@@ -40,7 +42,7 @@ pub enum Event {
     L2Misses,
     /// Accesses that missed the last-level cache, as Linux understands it: on AMD this is the second level.
     LastLevelMisses,
-    /// Loads that missed the data TLB.
+    /// Loads that missed the data TLB; on ARM refills of its first level.
     TlbMisses,
     /// Cycles in which the core got no instruction to execute.
     FrontendStalls,
@@ -167,6 +169,16 @@ struct Reading {
 }
 
 impl Reading {
+    /// Together with the same event on the cores of another kind: both are wanted all the time, and a thread runs on one of them.
+    #[cfg(target_os = "linux")]
+    fn with_other_cores(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            enabled: self.enabled.max(other.enabled),
+            running: self.running.saturating_add(other.running),
+        }
+    }
+
     /// Events since an earlier reading, scaled to the whole time if the counter ran for a part of it; `None` if it never ran.
     fn since(self, earlier: Self) -> Option<f64> {
         let running = self.running.checked_sub(earlier.running).filter(|&time| time > 0)?;
@@ -232,8 +244,8 @@ impl Counters {
 mod system {
     //! perf_event_open(2). The structure and constants are those of the kernel's `include/uapi/linux/perf_event.h`.
 
+    use super::codes::{Code, codes};
     use super::{CounterError, Event, Reading, Threads};
-    use std::fs;
     use std::io;
     use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
@@ -253,11 +265,6 @@ mod system {
         breakpoint_address: u64,
     }
 
-    const KIND_HARDWARE: u32 = 0;
-    const KIND_SOFTWARE: u32 = 1;
-    const KIND_CACHE: u32 = 3;
-    /// Numbered as in the architecture's manual.
-    const KIND_RAW: u32 = 4;
     /// Time enabled and time running follow the count.
     const READ_TIMES: u64 = 1 | 2;
     const FLAG_DISABLED: u64 = 1;
@@ -269,48 +276,42 @@ mod system {
     const REQUEST_ENABLE: libc::Ioctl = 0x2400;
     const REQUEST_DISABLE: libc::Ioctl = 0x2401;
 
-    impl Event {
-        /// Kind and number; `None` if this machine has no such event.
-        fn code(self) -> Option<(u32, u64)> {
-            /// A miss by a load.
-            const READ_MISS: u64 = 1 << 16;
-            /// L2D_CACHE_REFILL.
-            const ARM_L2_REFILL: u64 = 0x17;
-            let is_arm = cfg!(target_arch = "aarch64");
-            Some(match self {
-                Self::Cycles => (KIND_HARDWARE, 0),
-                Self::Instructions => (KIND_HARDWARE, 1),
-                // On ARM, the hardware event "cache misses" is that of the first level.
-                Self::LastLevelMisses if is_arm => (KIND_CACHE, READ_MISS | 2),
-                Self::LastLevelMisses => (KIND_HARDWARE, 3),
-                Self::FrontendStalls => (KIND_HARDWARE, 7),
-                Self::BackendStalls => (KIND_HARDWARE, 8),
-                Self::L1dMisses => (KIND_CACHE, READ_MISS),
-                // The kernel takes any raw number, and counts nothing if the core has no such event.
-                Self::L2Misses if is_arm && is_listed("l2d_cache_refill") => (KIND_RAW, ARM_L2_REFILL),
-                Self::L2Misses => return None,
-                Self::TlbMisses => (KIND_CACHE, READ_MISS | 3),
-                Self::PageFaults => (KIND_SOFTWARE, 2),
-                Self::ContextSwitches => (KIND_SOFTWARE, 3),
-            })
-        }
-    }
-
-    /// Whether a counting unit of this machine names the event.
-    fn is_listed(event: &str) -> bool {
-        let units = fs::read_dir("/sys/bus/event_source/devices").into_iter().flatten().flatten();
-        units.map(|unit| unit.path().join("events").join(event)).any(|file| file.exists())
-    }
-
-    /// One counter.
+    /// One event on every core.
     #[derive(Debug)]
-    pub(super) struct Counter(OwnedFd);
+    pub(super) struct Counter(Vec<CoreCounter>);
 
     impl Counter {
         pub(super) fn open(event: Event, threads: Threads) -> Result<Self, CounterError> {
-            let (kind, config) = event.code().ok_or(CounterError::NoHardware)?;
+            let codes = codes(event);
+            if codes.is_empty() {
+                return Err(CounterError::NoHardware);
+            }
+            Ok(Self(codes.into_iter().map(|code| CoreCounter::open(code, threads)).collect::<Result<_, _>>()?))
+        }
+
+        pub(super) fn start(&self) {
+            self.0.iter().for_each(|counter| counter.request(REQUEST_ENABLE));
+        }
+
+        pub(super) fn stop(&self) {
+            self.0.iter().for_each(|counter| counter.request(REQUEST_DISABLE));
+        }
+
+        /// `None` if the system does not say, which happens to counters in an error state.
+        pub(super) fn read(&self) -> Option<Reading> {
+            self.0.iter().map(CoreCounter::read).reduce(|x, y| Some(x?.with_other_cores(y?)))?
+        }
+    }
+
+    /// One event on the cores of one kind.
+    #[derive(Debug)]
+    struct CoreCounter(OwnedFd);
+
+    impl CoreCounter {
+        fn open(code: Code, threads: Threads) -> Result<Self, CounterError> {
+            let (kind, config) = code.numbers();
             // What software counts happens in the kernel.
-            let modes = if kind == KIND_SOFTWARE { 0 } else { FLAG_EXCLUDE_KERNEL | FLAG_EXCLUDE_HYPERVISOR };
+            let modes = if code.is_of_software() { 0 } else { FLAG_EXCLUDE_KERNEL | FLAG_EXCLUDE_HYPERVISOR };
             let inherit = if threads == Threads::AndLaterOnes { FLAG_INHERIT } else { 0 };
             let attributes = Attributes {
                 kind,
@@ -339,21 +340,12 @@ mod system {
             }
         }
 
-        pub(super) fn start(&self) {
-            self.request(REQUEST_ENABLE);
-        }
-
-        pub(super) fn stop(&self) {
-            self.request(REQUEST_DISABLE);
-        }
-
         fn request(&self, request: libc::Ioctl) {
             // SAFETY: the descriptor is open, and these requests take no pointer.
             unsafe { libc::ioctl(self.0.as_raw_fd(), request, 0) };
         }
 
-        /// `None` if the system does not say, which happens to counters in an error state.
-        pub(super) fn read(&self) -> Option<Reading> {
+        fn read(&self) -> Option<Reading> {
             let mut values = [0u64; 3];
             let size = size_of_val(&values);
             // SAFETY: `values` is ours and as large as the size given.
@@ -383,14 +375,6 @@ mod system {
         #[test]
         fn attributes_have_the_size_of_their_first_version() {
             assert_eq!(size_of::<Attributes>(), 64);
-        }
-
-        #[test]
-        fn codes_differ_from_event_to_event() {
-            let all = [&Event::HARDWARE[..], &[Event::PageFaults, Event::ContextSwitches]].concat();
-            let codes: Vec<_> = all.iter().filter_map(|event| event.code()).collect();
-            let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
-            assert_eq!(distinct.len(), codes.len(), "{codes:?}");
         }
 
         #[test]
@@ -469,6 +453,18 @@ mod tests {
         assert_eq!(at(500, 90, 20).since(at(100, 10, 0)), Some(1600.0));
         assert_eq!(at(500, 90, 20).since(at(500, 10, 20)), None, "it never ran");
         assert_eq!(at(0, 0, 0).since(at(1, 1, 1)), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn reading_of_two_kinds_of_cores_is_their_sum() {
+        let at = |count, enabled, running| Reading { count, enabled, running };
+        let begun = at(0, 0, 0).with_other_cores(at(0, 0, 0));
+        let of = |small, large| Reading::with_other_cores(small, large).since(begun);
+        assert_eq!(of(at(100, 30, 10), at(800, 30, 20)), Some(900.0));
+        assert_eq!(of(at(0, 30, 0), at(800, 31, 31)), Some(800.0), "never on the small cores");
+        assert_eq!(of(at(50, 40, 10), at(450, 40, 10)), Some(1000.0), "half of the time without a counter");
+        assert_eq!(of(at(0, 30, 0), at(0, 30, 0)), None);
     }
 
     #[test]
