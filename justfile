@@ -24,6 +24,10 @@ arm-test:
 arm-model:
     bash tools/arm/model.sh
 
+# Hardware counters of an emulated machine of 64-bit ARM, after `just dist aarch64`.
+arm-pmu:
+    bash tools/arm/pmu.sh
+
 # Archives with a static cke, libraries, manual pages: target/dist.
 dist *ARGS:
     bash tools/dist/build.sh {{ARGS}}

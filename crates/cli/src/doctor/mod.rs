@@ -133,9 +133,16 @@ impl HardwareCounters {
     }
 
     fn table(&self) -> Table {
-        let names = || self.events.iter().map(|event| event.name()).collect::<Vec<_>>().join(", ");
-        let mut table = Table::new(vec![left("hardware counters")]);
-        table.push(vec![self.reason.clone().unwrap_or_else(names)]);
+        let names = |events: &mut dyn Iterator<Item = Event>| events.map(Event::name).collect::<Vec<_>>().join(", ");
+        let missing = names(&mut Event::HARDWARE.into_iter().filter(|event| !self.events.contains(event)));
+        let rows = match &self.reason {
+            Some(reason) => vec![("none", reason.clone())],
+            None => vec![("available", names(&mut self.events.iter().copied())), ("not available", missing)],
+        };
+        let mut table = Table::new(vec![left("hardware counters"), left("")]);
+        for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
+            table.push(vec![name.to_owned(), value]);
+        }
         table
     }
 }
