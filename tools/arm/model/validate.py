@@ -2,7 +2,7 @@
 code and measured by `cke bench gemm`: validate.py LLVM-MCA ASSEMBLY-FOR-X86-64 CKE RESULTS writes RESULTS, a list of machines of which this
 one is made again.
 
-For a Zen 4 or a Zen 3 (llvm-mca's znver4, znver3) that does nothing else meanwhile; takes about a minute. Products of 512³ with packed
+For a Zen 4 or a Zen 3 (llvm-mca's znver4, znver3) that does nothing else meanwhile; takes a minute or two. Products of 512³ with packed
 weights, one thread, the best of all rounds.
 """
 
@@ -25,7 +25,7 @@ DTYPES = {
     "avx512": ["f32", "bf16", "f16", "int8", "int8_channel", "int4", "q8_0", "q4_1", "q4_k", "q5_k", "q6_k"],
     "avx2": ["f32", "bf16", "f16", "int4", "q8_0", "q4_1", "q4_k", "q5_k", "q6_k"],
 }
-TIMES, ROUNDS, SECONDS = 2, 4, 0.02
+TIMES, ROUNDS, SECONDS = 6, 4, 0.02
 # Of f32, what `cke bench gemm` takes for the peak of these processors.
 PEAK_FLOPS_PER_CYCLE = 32
 
