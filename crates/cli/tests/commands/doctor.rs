@@ -64,7 +64,8 @@ fn doctor_all_has_every_section() {
         assert!(text.contains(expected), "no {expected} in {text}");
     }
     assert!(!text.contains("multiply-add peak"));
-    let (is_counted, is_refused) = (text.contains("| available         | cycles"), text.contains("| none              |"));
+    let (is_counted, is_refused) =
+        (text.contains("| available         | cycles"), text.contains("| none              |"));
     assert!(text.contains("| hardware counters |") && is_counted != is_refused, "{text}");
 }
 
