@@ -96,7 +96,7 @@ impl Parts {
         }
     }
 
-    /// The file, its table changed by `edits` but for its checksums.
+    /// The file with its table changed by `edits`, except for the checksums.
     fn file(&self, edits: &[Edit]) -> Vec<u8> {
         let (mut payload, mut entries) = (vec![0; ALIGNMENT], Vec::new());
         for Part { name, holds, content } in &self.entries {

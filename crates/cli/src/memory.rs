@@ -36,6 +36,17 @@ pub(crate) struct Memory {
     free: Option<FreeMemory>,
 }
 
+/// Whether the weights of a model are read where they lie in its file.
+pub(crate) fn is_mapped(bundle: &Bundle) -> bool {
+    bundle.packed_format().is_some()
+}
+
+/// The bytes that a run allocates: all but weights that are mapped, which have their addresses already.
+pub(crate) fn allocated(estimate: MemoryEstimate, is_mapped: bool) -> u64 {
+    let weights = if is_mapped { 0 } else { estimate.weights };
+    MemoryEstimate { weights, ..estimate }.total() as u64
+}
+
 impl Memory {
     /// That of a model whose weights have not been read.
     ///
@@ -47,7 +58,7 @@ impl Memory {
         let run = Run { cpu: runtime.cpu(), threads, weights, kv, lengths, logits: texts.logits };
         Ok(Memory {
             estimate: bundle.memory(run)?,
-            is_mapped: bundle.packed_format().is_some(),
+            is_mapped: is_mapped(bundle),
             weights,
             kv,
             positions: lengths.iter().fold(0, |sum, &length| sum.saturating_add(length)),
@@ -60,8 +71,7 @@ impl Memory {
     /// # Errors
     /// If that is so.
     pub(crate) fn check(&self, model: &str, remedy: Option<&str>) -> Result<(), CliError> {
-        let weights = if self.is_mapped { 0 } else { self.estimate.weights };
-        let wanted = MemoryEstimate { weights, ..self.estimate }.total() as u64;
+        let wanted = allocated(self.estimate, self.is_mapped);
         let Some(free) = self.free.filter(|free| wanted > free.with_swap()) else { return Ok(()) };
         Err(CliError::Failed(format!(
             "{model}: wanted {} of memory ({}), found {} available{}: {}",

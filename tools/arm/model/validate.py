@@ -63,7 +63,8 @@ def compared(code, board, measured):
 
 
 def main():
-    mca, path, cke, results = sys.argv[1:]
+    mca, path, cke = sys.argv[1:4]
+    results = pathlib.Path(sys.argv[4])
     facts = json.loads(subprocess.run([cke, "doctor", "--json"], capture_output=True, text=True, check=True).stdout)
     cpu, family = facts["machine"]["cpu"], facts["machine"]["core_family"]
     if family not in cores.HOSTS:
@@ -79,11 +80,10 @@ def main():
         "product": "x".join(map(str, SIZE)),
         "kernels": list(compared(rates.Code(X86_64, assembly.functions(path), mca), board, measured)),
     }
-    path = pathlib.Path(results)
-    others = json.loads(path.read_text(encoding="utf-8"))["machines"] if path.exists() else []
+    others = json.loads(results.read_text(encoding="utf-8"))["machines"] if results.exists() else []
     machines = [other for other in others if other["cpu"] != machine["cpu"]] + [machine]
     text = json.dumps({"kind": "arm-model-validation", "machines": machines}, indent=1, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    results.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def check_text(run: Run, part: str) -> None:
 
 
 def check_counts(run: Run, counting: dict, flops: float, most_overhead: float) -> float:
-    """Checks the counts of work of so many operations, and returns the instructions."""
+    """Checks the counts of work with this number of operations, and returns the instructions."""
     counts = counting["counts"]
     check(run, "cycles and instructions, and nothing else", set(counts) == {"cycles", "instructions"}, counts)
     cycles, instructions = counts["cycles"], counts["instructions"]

@@ -133,11 +133,13 @@ impl HardwareCounters {
     }
 
     fn table(&self) -> Table {
-        let names = |events: &mut dyn Iterator<Item = Event>| events.map(Event::name).collect::<Vec<_>>().join(", ");
-        let missing = names(&mut Event::HARDWARE.into_iter().filter(|event| !self.events.contains(event)));
+        let names = |counted: bool| {
+            let events = Event::HARDWARE.into_iter().filter(|event| self.events.contains(event) == counted);
+            events.map(Event::name).collect::<Vec<_>>().join(", ")
+        };
         let rows = match &self.reason {
             Some(reason) => vec![("none", reason.clone())],
-            None => vec![("available", names(&mut self.events.iter().copied())), ("not available", missing)],
+            None => vec![("available", names(true)), ("not available", names(false))],
         };
         let mut table = Table::new(vec![left("hardware counters"), left("")]);
         for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {

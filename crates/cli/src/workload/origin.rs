@@ -4,6 +4,7 @@ use super::Model;
 use super::test_plan::Test;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::memory::{allocated, is_mapped};
 use crate::model::{ModelArgs, NumberArgs, Opening, model_of_environment, note_slow_dtype, print_notices};
 use cke_engine::bundle::{Bundle, Weights};
 use cke_engine::config::ModelConfig;
@@ -161,10 +162,7 @@ impl Origin {
             Origin::Stored(bundle) => bundle.memory(run),
             Origin::Random(_, config) => MemoryEstimate::new(config, run),
         }?;
-        // Weights in a packed file are mapped already, which the limit on the address space counts.
-        let is_mapped = matches!(self, Origin::Stored(bundle) if bundle.packed_format().is_some());
-        let weights = if is_mapped { 0 } else { estimate.weights };
-        let wanted = MemoryEstimate { weights, ..estimate }.total() as u64;
+        let wanted = allocated(estimate, matches!(self, Origin::Stored(bundle) if is_mapped(bundle)));
         if wanted <= available {
             return Ok(());
         }

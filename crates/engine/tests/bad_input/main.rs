@@ -3,6 +3,7 @@
 mod checkpoint;
 mod config;
 mod gguf;
+mod messages;
 mod model;
 mod safetensors;
 mod tokenizer;
