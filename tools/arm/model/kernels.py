@@ -22,8 +22,8 @@ GROUPED = {
     "q6_k": ("q6_k::Q6_K", 16, 256, 210),
     "q8_0": ("q8_0::Q8_0", 32, 32, 34),
 }
-# Bytes of a number of a row with its share of scales and sums: a block of 256 numbers has 56 of these.
-GROUPED_ROW_BYTES = (256 + 56 * 4) / 256
+# Bytes of a number of a row with its share of scales and sums: a block of 256 numbers has 56 of these, and on x86-64 24 more.
+GROUPED_ROW_BYTES = {"aarch64": (256 + 56 * 4) / 256, "x86_64": (256 + 80 * 4) / 256}
 INT8 = {"int8_16": 16, "int8_32": 32, "int8_64": 64, "int8": 128, "int8_256": 256, "int8_channel": 128}
 
 
@@ -47,8 +47,9 @@ class Kernel:
     # Bytes of a step of K in a row of A, and in a column of a panel.
     row_bytes: float
     col_bytes: float
-    # Rows up to which it is one of several functions for the same record.
+    # The function for tall tiles, and for how many rows at least.
     tall: str = ""
+    tall_from: int = 5
     # Steps of K in a block of a panel: where blocks of K may begin.
     block: int = 1
     # Of kernels that multiply pairs of rows: the function for up to four rows, and how many rows one function is for.
@@ -63,7 +64,7 @@ class Kernel:
 
     def function_of(self, rows, vectors):
         """The name of the function for a tile of this size."""
-        function = self.few if self.few and rows <= 4 else self.tall if self.tall and rows > 4 else self.function
+        function = self.few if self.few and rows <= 4 else self.tall if self.tall and rows >= self.tall_from else self.function
         return function.format(rows=rows, vectors=vectors, pairs=self.computed_rows(rows) // 2)
 
 
@@ -111,19 +112,19 @@ def int8(family, path, rows, number_bytes, panels=0, whole_rows=0, depth=4):
     return made
 
 
-def grouped(family, path, rows, int4_rows, panels=0):
-    """Kernels of weights of few bits in groups."""
+def grouped(family, path, rows, panels=0, tall="", tall_from=5):
+    """Kernels of weights of few bits in groups. `tall` names the function for tall tiles, of `tall_from` rows and more."""
     made = []
+    row_bytes = GROUPED_ROW_BYTES["x86_64" if family.startswith("avx") else "aarch64"]
     for scheme, (format_path, group, block, block_bytes) in GROUPED.items():
-        height = int4_rows if scheme == "int4" else rows
         name = f"cke_kernels::gemm::grouped::formats::{format_path}"
-        stem = f"cke_kernels::gemm::grouped::tile::{path}"
-        function = f"{stem}::<{name}, {{rows}}, {{vectors}}>" if panels else f"{stem}::<{name}, {{rows}}>"
+        stem = "cke_kernels::gemm::grouped::tile"
+        vectors = ", {vectors}" if panels else ""
         made.append(
             Kernel(
-                f"{family}_{scheme}_{height}x{16 * max(panels, 1)}", scheme, family, height, 16 * max(panels, 1), 16,
-                function, "groups", group, GROUPED_ROW_BYTES, block_bytes / block,
-                tall=f"{stem}_tall::<{name}, {{vectors}}>" if panels else "", block=256,
+                f"{family}_{scheme}_{rows}x{16 * max(panels, 1)}", scheme, family, rows, 16 * max(panels, 1), 16,
+                f"{stem}::{path}::<{name}, {{rows}}{vectors}>", "groups", group, row_bytes, block_bytes / block,
+                tall=f"{stem}::{tall}::<{name}{vectors}>" if tall else "", tall_from=tall_from, block=256,
             )  # fmt: skip
         )
     return made
@@ -148,11 +149,11 @@ AARCH64 = [
     *halves("neon", "bf16", "bf16", "neon", "widen", [(6, 4)], 4),
     *halves("neon", "f16", "f16", "neon", "widen", [(6, 4)], 4),
     *in_pairs(int8("neon_dotprod", "dotprod::neon_dotprod", 4, 1, whole_rows=6, depth=16), 2),
-    *in_pairs(grouped("neon_dotprod", "dotprod::neon_dotprod", 4, 4), 4),
+    *in_pairs(grouped("neon_dotprod", "dotprod::neon_dotprod", 4), 4),
     *int8("neon_dotprod", "dotprod::neon_dotprod", 4, 1, whole_rows=6, depth=16),
     *int8("neon", "aarch64::neon", 6, 2),
-    *grouped("neon_dotprod", "dotprod::neon_dotprod", 4, 4),
-    *grouped("neon", "aarch64::neon", 4, 4),
+    *grouped("neon_dotprod", "dotprod::neon_dotprod", 4),
+    *grouped("neon", "aarch64::neon", 4),
 ]
 LADDER_512 = [(6, 4), (8, 3), (12, 2), (16, 1), (4, 6), (1, 16)]
 LADDER_256 = [(6, 2), (12, 1), (3, 3), (2, 4), (1, 12)]
@@ -167,8 +168,8 @@ X86_64 = [
     *halves("avx512", "f16", "f16", "avx512", "widen", [(16, 1)], 16),
     *halves("avx2", "f16", "f16", "avx2", "widen", [(6, 2)], 8),
     *int8("avx512_vnni", "avx512_vnni", 8, 1, panels=3),
-    *grouped("avx512_vnni", "avx512_vnni", 8, 8, panels=3),
-    *grouped("avx2", "avx2", 4, 6),
+    *grouped("avx512_vnni", "avx512_vnni", 8, panels=3, tall="avx512_vnni_tall"),
+    *grouped("avx2", "avx2", 8, tall="avx2::avx2_tall", tall_from=4),
 ]
 KERNELS = {"aarch64": AARCH64, "x86_64": X86_64}
 # What the code of a kernel is called by, of those that are modelled.

@@ -56,7 +56,7 @@ pub use neon::Neon;
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use quads::Evex;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c};
+pub(crate) use quads::{Avx2F16c, Avx512Vnni, AvxVnni, AvxVnniF16c, FOUR_ROWS, FOUR_WORDS, SumsOfRows, WordsOf16};
 #[cfg(target_arch = "aarch64")]
 pub(crate) use quads::{BIAS, BIASES, Biased, Eights, FourQuads, NeonDot, NeonI8mm, Square};
 #[cfg(all(test, target_arch = "x86_64"))]

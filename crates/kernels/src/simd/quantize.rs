@@ -39,8 +39,8 @@ pub(crate) trait Quantize: Copy {
         spread(out, len);
     }
 
-    /// The sums of both halves of each part.
-    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS];
+    /// For both halves of each part the sum of the first two numbers of every four, and that of the others.
+    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[[i16; 2]; 2]; PARTS];
 }
 
 impl Quantize for Scalar {
@@ -61,9 +61,11 @@ impl Quantize for Scalar {
     }
 
     #[inline(always)]
-    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
-        let sum = |half: &[i8]| half.iter().map(|&q| i32::from(q)).sum();
-        parts.map(|part| [sum(&part[..PART / 2]), sum(&part[PART / 2..])])
+    fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[[i16; 2]; 2]; PARTS] {
+        let of_pairs =
+            |half: &[i8], first: usize| half[first..].chunks(4).map(|q| i16::from(q[0]) + i16::from(q[1])).sum();
+        let of_half = |half: &[i8]| [of_pairs(half, 0), of_pairs(half, 2)];
+        parts.map(|part| [of_half(&part[..PART / 2]), of_half(&part[PART / 2..])])
     }
 }
 
@@ -137,17 +139,17 @@ mod avx2 {
         }
 
         #[inline(always)]
-        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
-            let mut sums = [[0; 2]; PARTS];
+        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[[i16; 2]; 2]; PARTS] {
+            let mut sums = [[[0; 2]; 2]; PARTS];
             for (sums, part) in sums.iter_mut().zip(parts) {
                 // SAFETY: `self` proves AVX2; a part is a vector of bytes.
                 *sums = unsafe {
                     let numbers = _mm256_loadu_si256(part.as_ptr().cast());
                     let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), numbers);
-                    let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-                    let eights = _mm256_add_epi32(fours, _mm256_shuffle_epi32::<0b01_00_11_10>(fours));
-                    let halves = _mm256_add_epi32(eights, _mm256_shuffle_epi32::<0b10_11_00_01>(eights));
-                    [_mm256_cvtsi256_si32(halves), _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(halves))]
+                    let two_words = _mm256_add_epi16(pairs, _mm256_shuffle_epi32::<0b01_00_11_10>(pairs));
+                    let halves = _mm256_add_epi16(two_words, _mm256_shuffle_epi32::<0b10_11_00_01>(two_words));
+                    let both = [_mm256_castsi256_si128(halves), _mm256_extracti128_si256::<1>(halves)];
+                    both.map(|half| std::mem::transmute::<i32, [i16; 2]>(_mm_cvtsi128_si32(half)))
                 };
             }
             sums
@@ -249,24 +251,23 @@ mod avx512 {
             }
         }
 
-        /// Sums of four by `vpmaddubsw` and `vpmaddwd`, then of these the fours of each half.
+        /// Sums of two by `vpmaddubsw`, then of these the words of each half.
         #[inline(always)]
-        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[i32; 2]; PARTS] {
-            // SAFETY: `self` proves AVX-512; two parts are a vector of bytes, and the sums one of 32 bits.
+        fn sums(self, parts: &[[i8; PART]; PARTS]) -> [[[i16; 2]; 2]; PARTS] {
+            // SAFETY: `self` proves AVX-512; two parts are a vector of bytes, and the sums one of 16 bits.
             unsafe {
-                let mut fours = [_mm512_setzero_si512(); PARTS / 2];
-                for (pair, fours) in fours.iter_mut().enumerate() {
+                let mut words = [_mm512_setzero_si512(); PARTS / 2];
+                for (pair, words) in words.iter_mut().enumerate() {
                     let numbers = _mm512_loadu_si512(parts.as_ptr().add(2 * pair).cast());
-                    let pairs = _mm512_maddubs_epi16(_mm512_set1_epi8(1), numbers);
-                    *fours = _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+                    *words = _mm512_maddubs_epi16(_mm512_set1_epi8(1), numbers);
                 }
-                let [a, b, c, d] = fours;
-                let low = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-                let high = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+                let [a, b, c, d] = words;
+                let low = _mm512_add_epi16(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+                let high = _mm512_add_epi16(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
                 // In each quarter: of one half of a part of each pair.
-                let sums = _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+                let sums = _mm512_add_epi16(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
                 let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-                std::mem::transmute::<__m512i, [[i32; 2]; PARTS]>(_mm512_permutexvar_epi32(order, sums))
+                std::mem::transmute::<__m512i, [[[i16; 2]; 2]; PARTS]>(_mm512_permutexvar_epi32(order, sums))
             }
         }
     }

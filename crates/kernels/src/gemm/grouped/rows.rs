@@ -4,6 +4,7 @@ use crate::gemm::format::RowFormat;
 use crate::gemm::group::group_of;
 use crate::gemm::panel::RowBlock;
 use crate::simd::{PART, PARTS, Quantize, Scalar};
+use std::array::from_fn;
 use std::mem::offset_of;
 
 #[cfg(target_arch = "x86_64")]
@@ -30,6 +31,16 @@ struct Block {
     scaled_sums_of_16: [f32; 2 * GROUPS],
     scaled_sums_of_32: [f32; GROUPS],
     numbers: [[i8; ROW_GROUP]; GROUPS],
+    #[cfg(target_arch = "x86_64")]
+    halves: NegativeSumsOfHalves,
+}
+
+/// The negative sums in two parts, as AVX2 adds up in 16 bits: of the first two numbers of every four, and of the others.
+#[cfg(target_arch = "x86_64")]
+#[repr(C)]
+struct NegativeSumsOfHalves {
+    of_16: [[i16; 2]; 2 * GROUPS],
+    of_32: [[i16; 2]; GROUPS],
 }
 
 /// Where the numbers lie.
@@ -46,6 +57,14 @@ pub(super) const fn scale(start: usize) -> usize {
 pub(super) const fn negative_sum(group: usize, start: usize) -> usize {
     let of_16 = offset_of!(Block, negative_sums_of_16);
     (if group == 16 { of_16 } else { offset_of!(Block, negative_sums_of_32) }) + start / group * size_of::<i32>()
+}
+
+/// The same in two parts, each as i16: of the first two numbers of every four, and of the others.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) const fn negative_sums_of_halves(group: usize, start: usize) -> usize {
+    let of_16 = offset_of!(Block, halves.of_16);
+    (if group == 16 { of_16 } else { offset_of!(Block, halves.of_32) }) + start / group * size_of::<[i16; 2]>()
 }
 
 /// Where scale · sum of the group of 16 or 32 that begins at `start` lies, as f32.
@@ -112,13 +131,16 @@ fn quantize<V: Quantize>(v: V, elements: &[f32; ROW_BLOCK], block: &mut Block) {
     for i in 0..GROUPS {
         block.numbers[i] = v.quantized(&groups[i], factors[i]);
     }
-    let sums = v.sums(&block.numbers);
-    for (i, [low, high]) in sums.into_iter().enumerate() {
-        block.negative_sums_of_16[2 * i] = -low;
-        block.negative_sums_of_16[2 * i + 1] = -high;
-        block.negative_sums_of_32[i] = -(low + high);
-        block.scaled_sums_of_16[2 * i] = scales[i] * low as f32;
-        block.scaled_sums_of_16[2 * i + 1] = scales[i] * high as f32;
-        block.scaled_sums_of_32[i] = scales[i] * (low + high) as f32;
+    let halves = v.sums(&block.numbers);
+    let halves: &[[i16; 2]; 2 * GROUPS] = halves.as_flattened().try_into().expect("two sixteens of each group");
+    let sums = halves.map(|[first, second]| i32::from(first) + i32::from(second));
+    block.negative_sums_of_16 = sums.map(|sum| -sum);
+    block.negative_sums_of_32 = from_fn(|i| -(sums[2 * i] + sums[2 * i + 1]));
+    block.scaled_sums_of_16 = from_fn(|i| scales[i / 2] * sums[i] as f32);
+    block.scaled_sums_of_32 = from_fn(|i| scales[i] * (sums[2 * i] + sums[2 * i + 1]) as f32);
+    #[cfg(target_arch = "x86_64")]
+    {
+        block.halves.of_16 = halves.map(|sums| sums.map(|sum| -sum));
+        block.halves.of_32 = from_fn(|i| from_fn(|j| -(halves[2 * i][j] + halves[2 * i + 1][j])));
     }
 }

@@ -21,6 +21,8 @@ use std::ptr::null;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod dotprod;
 #[cfg(target_arch = "aarch64")]
@@ -28,6 +30,8 @@ mod i8mm;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
+#[cfg(target_arch = "x86_64")]
+pub(in crate::gemm) use avx2::avx2_tall;
 #[cfg(target_arch = "aarch64")]
 pub(in crate::gemm) use {aarch64::neon, dotprod::neon_dotprod, i8mm::neon_i8mm};
 

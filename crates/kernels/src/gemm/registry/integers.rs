@@ -88,10 +88,10 @@ int8!(128, false, "int8", (4: 1 2 3 4));
 int8!(256, false, "int8_256", (4: 1 2 3 4));
 int8!(128, true, "int8_channel", (6: 1 2 3 4 5 6));
 
-/// `grouped!(Format, name, AVX-VNNI, AVX2, scalar)`: the kernels of a format of weights in groups: for each of these
+/// `grouped!(Format, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
 /// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
 macro_rules! grouped {
-    ($format:ident, $name:literal, $avx_vnni:tt, $avx2:tt, $scalar:tt) => {
+    ($format:ident, $name:literal, $avx_vnni:tt, $scalar:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
             &[
@@ -101,7 +101,7 @@ macro_rules! grouped {
             #[cfg(target_arch = "x86_64")]
             &[grouped!(@record $format, "avx_vnni", $name, AVX_VNNI_F16C, avx_vnni, Avx2, $avx_vnni)],
             #[cfg(target_arch = "x86_64")]
-            &[grouped!(@record $format, "avx2", $name, AVX2_F16C, avx2, Avx2, $avx2)],
+            &[grouped!(@above_three $format, "avx2", $name, AVX2_F16C, avx2, avx2_tall, Avx2, "8x16", [1 2 3], [4 5 6 7 8])],
             #[cfg(target_arch = "aarch64")]
             &[grouped!(@pairs $format, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Baseline, "12x16", [1 2 3 4], [4 4 4 4 6 6 6 6])],
             #[cfg(target_arch = "aarch64")]
@@ -121,6 +121,13 @@ macro_rules! grouped {
             $(&[grouped::tile::$function::<grouped::$format, $pairs>]),*
         ])
     };
+    (@above_three $format:ident, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*]) => {
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, &[
+            $(&[grouped::tile::$few::<grouped::$format, $rows>],)*
+            $(grouped!(@whole $format, $function, $tall_rows)),*
+        ])
+    };
+    (@whole $format:ident, $function:ident, $rows:literal) => { &[grouped::tile::$function::<grouped::$format>] };
     (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
             &[$(grouped!(@row $format, $function, $rows, $panels)),*])
@@ -144,14 +151,14 @@ macro_rules! grouped {
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (6: 1 2 3 4 5 6), (6: 1 2 3 4 5 6), (2: 1 2)
+    Q4_0, "int4", (6: 1 2 3 4 5 6), (2: 1 2)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
     ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (4: 1 2 3 4), (2: 1 2));
+            grouped!($format, $name, (4: 1 2 3 4), (2: 1 2));
     )*};
 }
 

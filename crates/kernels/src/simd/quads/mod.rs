@@ -13,6 +13,8 @@ mod narrow_aarch64;
 #[cfg(target_arch = "x86_64")]
 mod narrow_x86_64;
 #[cfg(target_arch = "x86_64")]
+mod words_avx2;
+#[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 use super::{Scalar, Simd};
@@ -28,6 +30,7 @@ pub(crate) use {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use {
     narrow_x86_64::{Avx2F16c, AvxVnniF16c},
+    words_avx2::{FOUR_ROWS, FOUR_WORDS, SumsOfRows, WordsOf16},
     x86_64::{Avx512Vnni, AvxVnni},
 };
 
