@@ -17,15 +17,17 @@ BERT = ("BERT-base, 8 × 128", [("models.json", "bert", "8 × 128 tokens"), ("dt
 MINILM = ("all-MiniLM-L6-v2, sentences/s", [("models.json", "minilm", "1000 sentences of 5 to 60 words")])
 
 
-def _gguf(suite, what):
-    """The formats of a suite of gguf_speed.py."""
-    files = ("gguf.json", "gguf-zen3.json")
-    return [(f"{form}, {what}", [(file, f"smollm2-{suite}", form) for file in files]) for form in ("Q8_0", "Q4_K_M", "Q4_0")]
+def _gguf(files, model):
+    """The formats of two suites of gguf_speed.py."""
+    suites = (("prompt", "prompt of 512"), ("generation", "64 tokens one at a time"))
+    formats = ("Q8_0", "Q4_K_M", "Q4_0")
+    return [(f"{form}, {what}", [(file, f"{model}-{suite}", form) for file in files]) for suite, what in suites for form in formats]
 
 
 TABLES = {
     "f32": ("models in f32, tokens/s", [GPT2_ALL, GPT2_LAST, GPT2_GENERATION, BERT, MINILM]),
-    "gguf": ("SmolLM2 135M, tokens/s", _gguf("prompt", "prompt of 512") + _gguf("generation", "64 tokens one at a time")),
+    "gguf": ("SmolLM2 135M, tokens/s", _gguf(("gguf.json", "gguf-zen3.json"), "smollm2")),
+    "gguf-1b": ("Llama 3.2 1B (random weights), tokens/s", _gguf(("gguf-1b.json", "gguf-1b-zen3.json"), "llama-1b")),
 }
 
 

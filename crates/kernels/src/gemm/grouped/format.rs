@@ -83,6 +83,8 @@ pub(crate) unsafe trait Decode: GroupFormat {
     const ZERO: i32;
     /// Whether groups have a minimum.
     const HAS_MINIMUM: bool = false;
+    /// Whether the words of a block, which is one group, are those of [`Decode::words`] as they are.
+    const HAS_BYTES: bool = false;
 
     /// Word `quad` of a group, each weight in a byte.
     ///

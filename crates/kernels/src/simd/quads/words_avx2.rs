@@ -23,7 +23,7 @@ impl WordsOf16 {
     pub(crate) const ZERO: Self = WordsOf16([[0; 32]; 2]);
 }
 
-/// `four_words!(word; sums; in…)`: the lines that `word!` has for each of four words, with these sums and operands.
+/// `four_words!(word, sums, rows, stride, words; …)`: what the lines of `word!` for each of four words make of the sums, with more operands.
 macro_rules! four_words {
     ($word:ident, $sums:ident, $rows:ident, $stride:ident, $words:ident; $($operands:tt)*) => {{
         let [[mut a0, mut a1], [mut b0, mut b1], [mut c0, mut c1], [mut d0, mut d1]] = $sums;
@@ -47,87 +47,53 @@ macro_rules! four_words {
 }
 
 /// The lines of a word, as bytes without a sign, at this place in the words and in the rows.
+#[rustfmt::skip]
 macro_rules! unsigned_word {
     ($word:literal, $place:literal) => {
         concat!(
-            "vmovdqa {w0}, [{words} + ",
-            $word,
-            "]\n",
-            "vmovdqa {w1}, [{words} + ",
-            $word,
-            " + 32]\n",
-            unsigned_word!("{rows}", $place, "{a0}", "{a1}"),
-            unsigned_word!("{rows} + {stride}", $place, "{b0}", "{b1}"),
-            unsigned_word!("{rows} + 2*{stride}", $place, "{c0}", "{c1}"),
-            unsigned_word!("{rows} + {three}", $place, "{d0}", "{d1}"),
+            "vmovdqu {w0}, [{words} + ", $word, "]\n",
+            "vmovdqu {w1}, [{words} + ", $word, " + 32]\n",
+            unsigned_word!(@row "{rows}", $place, "{a0}", "{a1}"),
+            unsigned_word!(@row "{rows} + {stride}", $place, "{b0}", "{b1}"),
+            unsigned_word!(@row "{rows} + 2*{stride}", $place, "{c0}", "{c1}"),
+            unsigned_word!(@row "{rows} + {three}", $place, "{d0}", "{d1}"),
         )
     };
-    ($row:literal, $place:literal, $first:literal, $second:literal) => {
+    (@row $row:literal, $place:literal, $first:literal, $second:literal) => {
         concat!(
-            "vpbroadcastd {row}, [",
-            $row,
-            " + ",
-            $place,
-            "]\n",
+            "vpbroadcastd {row}, [", $row, " + ", $place, "]\n",
             "vpmaddubsw {x}, {w0}, {row}\n",
             "vpmaddubsw {y}, {w1}, {row}\n",
-            "vpaddw ",
-            $first,
-            ", ",
-            $first,
-            ", {x}\n",
-            "vpaddw ",
-            $second,
-            ", ",
-            $second,
-            ", {y}\n",
+            "vpaddw ", $first, ", ", $first, ", {x}\n",
+            "vpaddw ", $second, ", ", $second, ", {y}\n",
         )
     };
 }
 
 /// The same for bytes with a sign: their magnitudes times rows with their signs.
+#[rustfmt::skip]
 macro_rules! signed_word {
     ($word:literal, $place:literal) => {
         concat!(
-            "vpabsb {w0}, [{words} + ",
-            $word,
-            "]\n",
-            "vpabsb {w1}, [{words} + ",
-            $word,
-            " + 32]\n",
-            signed_word!("{rows}", $place, $word, "{a0}", "{a1}"),
-            signed_word!("{rows} + {stride}", $place, $word, "{b0}", "{b1}"),
-            signed_word!("{rows} + 2*{stride}", $place, $word, "{c0}", "{c1}"),
-            signed_word!("{rows} + {three}", $place, $word, "{d0}", "{d1}"),
+            "vpabsb {w0}, [{words} + ", $word, "]\n",
+            "vpabsb {w1}, [{words} + ", $word, " + 32]\n",
+            signed_word!(@row "{rows}", $place, $word, "{a0}", "{a1}"),
+            signed_word!(@row "{rows} + {stride}", $place, $word, "{b0}", "{b1}"),
+            signed_word!(@row "{rows} + 2*{stride}", $place, $word, "{c0}", "{c1}"),
+            signed_word!(@row "{rows} + {three}", $place, $word, "{d0}", "{d1}"),
         )
     };
-    ($row:literal, $place:literal, $word:literal, $first:literal, $second:literal) => {
+    (@row $row:literal, $place:literal, $word:literal, $first:literal, $second:literal) => {
         concat!(
-            "vpbroadcastd {row}, [",
-            $row,
-            " + ",
-            $place,
-            "]\n",
-            "vpsignb {x}, {row}, [{words} + ",
-            $word,
-            "]\n",
-            "vpsignb {y}, {row}, [{words} + ",
-            $word,
-            " + 32]\n",
+            "vpbroadcastd {row}, [", $row, " + ", $place, "]\n",
+            "vpsignb {x}, {row}, [{words} + ", $word, "]\n",
+            "vpsignb {y}, {row}, [{words} + ", $word, " + 32]\n",
             "vpmaddubsw {x}, {w0}, {x}\n",
             "vpmaddubsw {y}, {w1}, {y}\n",
             "vpmaddwd {x}, {x}, {ones}\n",
             "vpmaddwd {y}, {y}, {ones}\n",
-            "vpaddd ",
-            $first,
-            ", ",
-            $first,
-            ", {x}\n",
-            "vpaddd ",
-            $second,
-            ", ",
-            $second,
-            ", {y}\n",
+            "vpaddd ", $first, ", ", $first, ", {x}\n",
+            "vpaddd ", $second, ", ", $second, ", {y}\n",
         )
     };
 }
@@ -161,13 +127,14 @@ impl Avx2F16c {
     /// below 128 and the results fit 16 bits.
     ///
     /// # Safety
-    /// `words` is valid for reads of [`FOUR_WORDS`] of them, and each of [`FOUR_ROWS`] rows, `stride` bytes apart, for reads of as many words.
+    /// `words` is valid for reads of [`FOUR_WORDS`] [`WordsOf16`], and each of [`FOUR_ROWS`] rows, `stride` bytes apart, for reads of as many
+    /// words. No alignment is needed.
     #[target_feature(enable = "avx2")]
     #[inline]
     pub(crate) unsafe fn add_short_products_of_rows(
         self,
         sums: SumsOfRows,
-        words: *const WordsOf16,
+        words: *const u8,
         rows: *const u8,
         stride: usize,
     ) -> SumsOfRows {
@@ -184,7 +151,7 @@ impl Avx2F16c {
     pub(crate) unsafe fn add_signed_products_of_rows(
         self,
         sums: SumsOfRows,
-        words: *const WordsOf16,
+        words: *const u8,
         rows: *const u8,
         stride: usize,
     ) -> SumsOfRows {

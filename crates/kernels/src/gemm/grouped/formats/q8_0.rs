@@ -44,6 +44,7 @@ unsafe impl Decode for Q8_0 {
     const GROUP: usize = 32;
     const BITS: u32 = 8;
     const ZERO: i32 = 0;
+    const HAS_BYTES: bool = true;
 
     #[inline(always)]
     unsafe fn words<Q: NarrowQuads<LANES>, const LANES: usize>(

@@ -28,19 +28,19 @@ pub(in crate::gemm) unsafe fn avx2_tall<F: Decode>(args: &TileArgs<'_, f32>) {
         let sums = total.rows();
         let factors = Factors::<8, 2>::ZERO;
         let factors = opaque(&raw const factors).cast_mut();
-        let mut words = [WordsOf16::ZERO; WORDS];
+        let mut unpacked = [WordsOf16::ZERO; WORDS];
         for piece in args.pieces(ROW_BLOCK) {
             for index in 0..piece.steps.div_ceil(F::GROUP) {
                 let mut group = Group::<F>::new(args, &piece, index, 1);
                 let rows = group.rows;
                 (*factors).read::<F, _>(q, &group);
-                group.unpack(q, &mut words);
+                let words = if F::HAS_BYTES { group.columns::<8>(0).word(0) } else { group.unpack(q, &mut unpacked) };
                 let mut done = 0;
                 while done < args.rows {
                     // The last rows again rather than fewer.
                     let first = done.min(args.rows - FOUR_ROWS);
                     group.rows = rows.wrapping_add(first * args.a_row_stride);
-                    let (sums_of_rows, start) = (group.multiply_words(q, &words), group.start);
+                    let (sums_of_rows, start) = (group.multiply_words(q, words), group.start);
                     Products { sums: sums_of_rows, rows: group.rows, start, first, added: done, factors }
                         .add_all::<F, _>(q, args.a_row_stride, sums);
                     done = first + FOUR_ROWS;
@@ -55,25 +55,26 @@ impl<F: Decode> Group<F> {
     /// What is taken off weights without a sign so that the sums of a group fit 16 bits: their zero, or half of their range.
     const CENTRE: i32 = if F::BITS == 4 { F::ZERO } else { 1 << (F::BITS - 1) };
 
-    /// words ← those of the group.
+    /// Where the words of the group lie after this: in `words`.
     ///
     /// # Safety
     /// As [`Group::multiply`].
     #[inline(always)]
-    unsafe fn unpack(&self, q: Avx2F16c, words: &mut [WordsOf16; WORDS]) {
+    unsafe fn unpack(&self, q: Avx2F16c, words: &mut [WordsOf16; WORDS]) -> *const u8 {
         for (word, words) in words.iter_mut().enumerate().take(F::GROUP / WORD) {
             // SAFETY: promised by the caller.
             let of_columns = unsafe { self.weights::<_, 8, 2>(q, word) };
             *words = WordsOf16(of_columns.map(|words| q.bytes(words)));
         }
+        words.as_ptr().cast()
     }
 
     /// The exact sums of products of four rows.
     ///
     /// # Safety
-    /// `rows` is valid for reads of a block of each of four rows, and `words` are those of the group.
+    /// `rows` is valid for reads of a block of each of four rows, and `words` is valid for reads of those of the group, with 16 columns each.
     #[inline(always)]
-    unsafe fn multiply_words(&self, q: Avx2F16c, words: &[WordsOf16; WORDS]) -> SumsOfRows {
+    unsafe fn multiply_words(&self, q: Avx2F16c, words: *const u8) -> SumsOfRows {
         const { assert!(F::GROUP == FOUR_WORDS * WORD || F::GROUP == WORDS * WORD, "wanted four or eight words") };
         const { assert!(F::BITS != 6 || F::GROUP == FOUR_WORDS * WORD, "wanted sums that fit 16 bits") };
         let mut sums = [[q.no_sums(); 2]; FOUR_ROWS];
@@ -83,7 +84,7 @@ impl<F: Decode> Group<F> {
                 self.start_short(q, &mut sums);
             }
             for first in (0..F::GROUP / WORD).step_by(FOUR_WORDS) {
-                let (words, rows) = (words[first..].as_ptr(), self.word_of_row(0, first));
+                let (words, rows) = (words.wrapping_add(first * size_of::<WordsOf16>()), self.word_of_row(0, first));
                 sums = if F::BITS == 8 {
                     q.add_signed_products_of_rows(sums, words, rows, self.row_stride)
                 } else {
