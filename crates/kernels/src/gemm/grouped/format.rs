@@ -84,6 +84,7 @@ pub(crate) unsafe trait Decode: GroupFormat {
     /// Whether groups have a minimum.
     const HAS_MINIMUM: bool = false;
     /// Whether the words of a block, which is one group, are those of [`Decode::words`] as they are.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the kernels on AVX2 ask for it"))]
     const HAS_BYTES: bool = false;
 
     /// Word `quad` of a group, each weight in a byte.
