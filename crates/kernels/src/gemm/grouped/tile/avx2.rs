@@ -20,14 +20,15 @@ const WORDS: usize = 8;
 /// and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in crate::gemm) unsafe fn avx2_tall<F: Decode>(args: &TileArgs<'_, f32>) {
+    const { assert!(!F::HAS_BYTES || F::GROUP == F::BLOCK && F::FIELDS.words * WORD == F::GROUP, "wanted a word for four") };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let q = Avx2F16c::assume();
         let mut total = SumsInMemory::<8, 2, TALL>::zeros();
         total.begin(args.rows, args);
         let sums = total.rows();
-        let factors = Factors::<8, 2>::ZERO;
-        let factors = opaque(&raw const factors).cast_mut();
+        let mut factors = Factors::<8, 2>::ZERO;
+        let factors = opaque(&raw mut factors).cast_mut();
         let mut unpacked = [WordsOf16::ZERO; WORDS];
         for piece in args.pieces(ROW_BLOCK) {
             for index in 0..piece.steps.div_ceil(F::GROUP) {
