@@ -105,7 +105,7 @@ impl<'m> Chat<'m> {
         self.remember(start, &text)
     }
 
-    /// Forgets the oldest turns until there is room for so many more tokens, or none is left.
+    /// Forgets the oldest turns until `tokens` more tokens fit, or no turn is left.
     fn make_room(&mut self, tokens: usize) {
         while self.context.len() + tokens > self.model.context()
             && let Some(oldest) = self.turns.pop_front()

@@ -30,7 +30,8 @@ static int contains(const pid_t *list, int count, pid_t task) {
 }
 
 int main(int arguments, char **argument) {
-    /* Without an argument: prints the threads of a process that is not bound. With one: so many are wanted, though this one is. */
+    /* Without an argument: prints the number of threads. With the number of the machine's CPUs: fails unless workers may use all of them, though
+       OpenMP has bound the calling thread to a part. */
     if (arguments < 2) return printf("%d\n", cke_blas_get_num_threads()) < 0;
     const int cpus = atoi(argument[1]);
     int sum = 0;

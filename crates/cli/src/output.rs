@@ -28,7 +28,7 @@ impl Output {
     /// Writes a text.
     ///
     /// # Errors
-    /// [`CliError::ClosedOutput`] if the reader closed it, else [`CliError::Output`].
+    /// Returns [`CliError::ClosedOutput`] if the reader closed it, else [`CliError::Output`].
     pub(crate) fn write(&mut self, text: &str) -> Result<(), CliError> {
         self.stdout.write_all(text.as_bytes()).map_err(failed)
     }

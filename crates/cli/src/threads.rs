@@ -22,7 +22,7 @@ impl ThreadArgs {
     /// The number of threads.
     ///
     /// # Errors
-    /// [`CliError::Misuse`] if there is no flag and `CKE_NUM_THREADS` is no number of threads.
+    /// Returns [`CliError::Misuse`] if there is no flag and `CKE_NUM_THREADS` is not a number of threads.
     pub(crate) fn count(&self) -> Result<usize, CliError> {
         self.threads.map_or_else(default_count, Ok)
     }

@@ -110,7 +110,7 @@ impl Bundle {
     /// The demo model that is compiled into this library: a small GPT-2 that writes in the manner of the Rust documentation.
     ///
     /// # Errors
-    /// None in a library that was built from intact files.
+    /// Fails only if the library was built from damaged files.
     #[cfg(feature = "demo-model")]
     pub fn demo() -> Result<Bundle, LoadError> {
         Bundle::of_files(&ModelFiles::demo())
@@ -201,7 +201,7 @@ impl Bundle {
     /// Checks that it is a model that continues texts.
     ///
     /// # Errors
-    /// Fails if it is none.
+    /// Fails if the model does not continue texts.
     pub fn check_causal(&self) -> Result<(), Error> {
         if self.config.is_causal() { Ok(()) } else { Err(not_causal(&self.name(), &self.config)) }
     }

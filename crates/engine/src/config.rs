@@ -105,8 +105,8 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// The file is missing, not JSON, of an unsupported model, or a value of it makes no model: the error names the
-    /// key, the values that would do, and the value found.
+    /// Fails if the file is missing or not JSON, the model is not supported, or a value is invalid; the error names the
+    /// key, the valid values and the value found.
     pub fn load(files: impl Into<ModelFiles>) -> Result<Self, LoadError> {
         Self::from_object(&JsonObject::read(&files.into(), FILE)?)
     }

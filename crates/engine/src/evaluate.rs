@@ -8,7 +8,7 @@ use cke_kernels::ops::softmax::log_sum_exp;
 
 /// −ln p(token t + 1 given tokens 0…t) in natural logarithm, for each t: one number less than there are tokens.
 ///
-/// `evaluated` hears of each number of tokens that the model has read.
+/// Calls `evaluated` with the number of tokens that the model has just read.
 ///
 /// # Errors
 /// If there are fewer than two tokens, more than the context holds, or the model fails.

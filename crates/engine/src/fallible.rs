@@ -34,7 +34,7 @@ pub(crate) fn reserve<T>(list: &mut Vec<T>, additional: usize) -> Result<(), Err
     list.try_reserve(additional).map_err(|_| out_of_memory::<T>(additional))
 }
 
-/// Checks that `bytes` of memory can be had now, for code of others that aborts the process if it fails to allocate them.
+/// Checks that `bytes` of memory can be allocated now, before calling other crates' code that aborts the process if it cannot.
 ///
 /// # Errors
 /// Fails if the allocation does.

@@ -197,7 +197,8 @@ impl<'m> Batch<'m> {
         self.state.cancel_by(cancellation);
     }
 
-    /// Reads every prompt; `read` hears of each number of tokens that was. The next [`Batch::step`] picks the first new tokens.
+    /// Reads every prompt, and calls `read` with the number of tokens of each part. The next [`Batch::step`] picks the first new
+    /// tokens.
     ///
     /// # Errors
     /// If the model fails.

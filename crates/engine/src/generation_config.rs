@@ -76,7 +76,7 @@ impl GenerationConfig {
     ///
     /// # Errors
     ///
-    /// The file is not JSON, or a value is of the wrong type or out of its range.
+    /// Fails if the file is not JSON, or a value has the wrong type or is out of range.
     pub fn load(files: impl Into<ModelFiles>, model: &ModelConfig) -> Result<Self, LoadError> {
         let files = &files.into();
         Self::load_beside(files, &JsonObject::read(files, config::FILE)?, model)

@@ -1,4 +1,4 @@
-//! A path that was given as a model and is none: which one was meant.
+//! Checks that a path is a model, and suggests which one was meant if it is not.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -18,7 +18,8 @@ const MOST_SUGGESTED: usize = 3;
 /// Checks that `path` can be a model directory.
 ///
 /// # Errors
-/// [`LoadError::NotAModel`] if nothing lies there, it is a file, or it is a directory without `config.json` or `modules.json`.
+/// Returns [`LoadError::NotAModel`] if nothing lies there, it is a file, or it is a directory without `config.json` or
+/// `modules.json`.
 pub(crate) fn check(path: &Path) -> Result<(), LoadError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

@@ -79,7 +79,7 @@ pub struct Profile {
     pub threads: usize,
     /// What ran, one after the other.
     pub operations: Vec<Operation>,
-    /// Who worked on it, thread by thread. What an operation does outside of parallel regions is not among them.
+    /// When each thread worked, in parallel regions only.
     pub intervals: Vec<Interval>,
 }
 

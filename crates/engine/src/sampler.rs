@@ -17,7 +17,7 @@ pub use rules::{Context, TokenRules};
 use candidates::{Candidates, TOP_H_TOKENS, buffer_len, kth_largest};
 use random::SplitMix64;
 
-/// The largest vocabulary that a sampler takes, four million tokens: sums of the weights of so many fit 64 bits.
+/// The largest vocabulary of a sampler: the sum of that many token weights fits 64 bits.
 pub const MAX_VOCABULARY: usize = 1 << 22;
 
 /// Picks tokens from logits.
@@ -72,7 +72,8 @@ impl Sampler {
     /// A sampler for a vocabulary of that many tokens.
     ///
     /// # Errors
-    /// A setting outside its range, an empty vocabulary or one above [`MAX_VOCABULARY`], or an allocation that fails.
+    /// Fails if a setting is out of range, the vocabulary is empty or larger than [`MAX_VOCABULARY`], or an allocation
+    /// fails.
     pub fn new(config: SamplerConfig, vocabulary: usize) -> Result<Self, SamplerError> {
         config.validate()?;
         if !(1..=MAX_VOCABULARY).contains(&vocabulary) {
@@ -111,7 +112,7 @@ impl Sampler {
     /// not matter. A logit of −∞ is never picked; those of +∞ share the whole probability.
     ///
     /// # Errors
-    /// Another number of logits than tokens, a NaN among them, or nothing but −∞.
+    /// Fails if the number of logits is not that of tokens, a logit is NaN, or all are −∞.
     pub fn sample(&mut self, logits: &mut [f32], context: &[u32]) -> Result<u32, SamplerError> {
         self.sample_in(logits, &Context::from(context))
     }

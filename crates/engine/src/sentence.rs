@@ -54,8 +54,8 @@ impl SentenceConfig {
     ///
     /// # Errors
     ///
-    /// A file is malformed, a module is not supported or lies outside the directory, or they stand in another order
-    /// than transformer, pooling, normalize.
+    /// Fails if a file is malformed, a module is not supported or lies outside of the directory, or the order is not
+    /// transformer, pooling, normalize.
     pub fn load(files: impl Into<ModelFiles>, width: Option<usize>) -> Result<Option<Self>, LoadError> {
         const FILE: &str = "modules.json";
         let files = &files.into();
@@ -107,12 +107,12 @@ impl SentenceConfig {
         }
     }
 
-    /// The longest input of a transformer with so many positions: what `sentence_bert_config.json` sets, else the smaller of the
+    /// The longest input of a transformer with this number of positions: what `sentence_bert_config.json` sets, else the smaller of the
     /// tokenizer's `model_max_length` and the positions. With a notice if the files ask for more than those.
     ///
     /// # Errors
     ///
-    /// `tokenizer_config.json` is malformed.
+    /// Fails if `tokenizer_config.json` is malformed.
     pub fn input_limit(&self, positions: usize) -> Result<(InputLimit, Option<Notice>), LoadError> {
         let limit = match &self.limit {
             Some(limit) => limit.clone(),

@@ -26,7 +26,7 @@ const ELEMENTS_PER_TASK: usize = 1 << 14;
 /// What goes along with loading.
 #[derive(Clone, Copy)]
 pub struct Loading<'a> {
-    /// Told how many bytes have just been read.
+    /// Called with the number of bytes that have just been read.
     loaded: &'a dyn Fn(u64),
     /// Where everything that is loaded is written down, in the form in which it will be used.
     sink: Option<&'a dyn WeightSink>,

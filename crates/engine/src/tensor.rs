@@ -117,7 +117,7 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::Shape`] with both shapes.
+    /// Returns [`LoadError::Shape`] if the shapes differ.
     pub fn expect_shape(self, wanted: &[usize]) -> Result<Self, LoadError> {
         if self.shape() == wanted {
             return Ok(self);
@@ -135,7 +135,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// The tensor is not of type F32, F16, BF16 or one of GGUF's block formats nor quantised weights, or the file was written to since it was opened.
+    /// Fails if the type of the tensor cannot be read as numbers (F32, F16, BF16, a block format of GGUF, quantised
+    /// weights), or the file was written to since it was opened.
     ///
     /// # Panics
     ///
@@ -182,7 +183,7 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// The file was written to since it was opened, or there is no memory for rows that lie in another order in the file.
+    /// Fails if the file was written to since it was opened, or the memory for reordered rows cannot be allocated.
     ///
     /// # Panics
     ///

@@ -48,7 +48,7 @@ impl TextStream {
     ///
     /// # Errors
     ///
-    /// A stop string is empty.
+    /// Fails if a stop string is empty.
     pub fn new(stops: Vec<String>) -> Result<Self, EmptyStop> {
         match stops.iter().position(String::is_empty) {
             Some(index) => Err(EmptyStop { index }),

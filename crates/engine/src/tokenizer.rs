@@ -123,8 +123,8 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// There is none of these files, or one is malformed, contradicts itself, or has an id outside the model's
-    /// vocabulary.
+    /// Fails if none of these files exists, or one is malformed, contradicts itself, or has an id outside of the
+    /// model's vocabulary.
     pub fn load(files: impl Into<ModelFiles>, model_vocab: usize) -> Result<Self, LoadError> {
         let files = &files.into();
         let mut settings = Settings::read(files)?;
@@ -237,7 +237,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// The crate refuses the change.
+    /// Fails if the `tokenizers` crate refuses the change.
     pub(crate) fn lowercasing(mut self) -> Result<Self, Error> {
         let old = self.inner.get_normalizer().cloned();
         let parts: Vec<NormalizerWrapper> = match old {
@@ -262,7 +262,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// The tokenizer's rules fail on the text.
+    /// Fails if the tokenizer's rules fail on the text.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizeError> {
         self.encode_truncated(text, special, usize::MAX)
     }
@@ -272,7 +272,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// The tokenizer's rules fail on the text, or `max_len` has no room for the special tokens.
+    /// Fails if the tokenizer's rules fail on the text, or `max_len` has no room for the special tokens.
     pub fn encode_truncated(&self, text: &str, special: bool, max_len: usize) -> Result<Vec<u32>, TokenizeError> {
         self.encode_limited(text, special, max_len).map(|encoded| encoded.ids)
     }
@@ -343,7 +343,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// An id is outside the model's vocabulary.
+    /// Fails if an id is outside of the model's vocabulary.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TokenizeError> {
         ids.iter().try_for_each(|&id| self.check_id(id))?;
         self.inner.decode(ids, skip_special).map_err(|error| TokenizeError::Failed { reason: error.to_string() })
@@ -356,7 +356,7 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// The id is outside the model's vocabulary.
+    /// Fails if the id is outside of the model's vocabulary.
     pub fn token_bytes(&self, id: u32) -> Result<&[u8], TokenizeError> {
         self.check_id(id)?;
         Ok(self.token_bytes.get(id))

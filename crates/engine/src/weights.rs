@@ -91,7 +91,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// The file cannot be opened, or a header or the index is malformed; see [`LoadError`].
+    /// Fails if the file cannot be opened, or a header or the index is malformed; see [`LoadError`].
     pub fn open(path: &Path) -> Result<Self, LoadError> {
         let file = if path.is_dir() { weights_in(path)? } else { path.to_owned() };
         if file.extension().is_some_and(|extension| extension == "json") {
@@ -105,7 +105,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// The header is malformed.
+    /// Fails if the header is malformed.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>, name: &str) -> Result<Self, LoadError> {
         Self::of_file(WeightFile::in_memory(bytes, name))
     }
@@ -114,7 +114,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// Its architecture is not supported, or tensors do not match what the file says of the heads.
+    /// Fails if the architecture is not supported, or tensors do not match the file's number of heads.
     pub fn of_gguf(file: &GgufFile) -> Result<Self, LoadError> {
         let GgufTensors { names, sources, tensors } = file.model_tensors()?;
         let mut checkpoint = Self::empty(file.path());
@@ -298,7 +298,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`LoadError::MissingTensor`].
+    /// Returns [`LoadError::MissingTensor`] if there is no such tensor.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'_>, LoadError> {
         self.get(name).ok_or_else(|| self.missing(vec![name.to_owned()]))
     }
@@ -322,7 +322,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`LoadError::MissingTensor`] with all the names that were tried.
+    /// Returns [`LoadError::MissingTensor`] with all names that were tried.
     pub fn scope(&self, prefixes: &[&str], probe: &str) -> Result<Scope<'_>, LoadError> {
         match prefixes.iter().find(|prefix| self.contains(&format!("{prefix}{probe}"))) {
             Some(prefix) => Ok(Scope { checkpoint: self, prefix: (*prefix).to_owned() }),
@@ -436,7 +436,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::MissingTensor`] with the full name.
+    /// Returns [`LoadError::MissingTensor`] with the full name.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'a>, LoadError> {
         self.any(&[name])
     }
@@ -446,7 +446,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// [`LoadError::MissingTensor`] with all the full names.
+    /// Returns [`LoadError::MissingTensor`] with all full names.
     pub fn any(&self, names: &[&str]) -> Result<Tensor<'a>, LoadError> {
         let full: Vec<String> = names.iter().map(|name| self.full(name)).collect();
         full.iter().find_map(|name| self.checkpoint.get(name)).ok_or_else(|| self.checkpoint.missing(full))

@@ -80,7 +80,7 @@ impl<T: Zeroable> AlignedBuf<T> {
     /// `len` zeros.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if the allocation fails.
     pub fn zeroed(len: usize) -> Result<Self, Error> {
         let bytes = len.saturating_mul(size_of::<T>());
         if bytes == 0 {
@@ -105,7 +105,7 @@ impl<T: Zeroable> AlignedBuf<T> {
         let bytes = len.saturating_mul(size_of::<T>());
         let taken = if bytes == 0 { None } else { pages.take(bytes) };
         let Some((memory, chunk)) = taken else { return Self::zeroed(len) };
-        // SAFETY: so many bytes were just taken.
+        // SAFETY: `memory` points to the `bytes` bytes that `take` just reserved for this buffer.
         unsafe { memory.write_bytes(0, bytes) };
         Ok(AlignedBuf { data: memory.cast(), len, chunk: Some(chunk) })
     }
@@ -188,7 +188,7 @@ impl Scratch {
     /// `len` elements with unspecified contents.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if it has to grow and the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if it has to grow and the allocation fails.
     pub fn take<T: Zeroable>(&mut self, len: usize) -> Result<&mut [T], Error> {
         self.rest.take(len)
     }
@@ -196,7 +196,7 @@ impl Scratch {
     /// For each of `workers` a buffer of `len` elements with unspecified contents.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if it has to grow and the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if it has to grow and the allocation fails.
     pub fn take_per_worker<T: Zeroable>(&mut self, workers: usize, len: usize) -> Result<PerWorker<'_, T>, Error> {
         self.rest.take_per_worker(workers, len)
     }

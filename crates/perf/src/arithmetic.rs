@@ -79,7 +79,8 @@ impl Arithmetic {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Unsupported`] if the CPU does not multiply this format in vectors; those of [`best_rate`].
+    /// Returns [`MeasureError::Unsupported`] if the CPU does not multiply this format in vectors; also the errors of
+    /// [`best_rate`].
     pub fn measure_peak(self, threads: usize) -> Result<ArithmeticPeak, MeasureError> {
         if self == Self::F32 {
             let (isa, instruction) = widest_f32();

@@ -45,7 +45,7 @@ pub fn buffer_bytes(last_level_cache: Option<u64>, available_memory: Option<u64>
 ///
 /// # Errors
 ///
-/// [`MeasureError::Memory`] if the buffer cannot be allocated; those of [`best_rate`].
+/// Returns [`MeasureError::Memory`] if the buffer cannot be allocated; also the errors of [`best_rate`].
 pub fn measure_read_bandwidth(threads: usize, bytes: usize) -> Result<Bandwidth, MeasureError> {
     check_threads(threads)?;
     let part_bytes = bytes.div_ceil(threads).max(1).checked_next_multiple_of(CHUNK_BYTES);

@@ -38,7 +38,7 @@ impl Buffer {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Memory`] if the memory cannot be allocated.
+    /// Returns [`MeasureError::Memory`] if the memory cannot be allocated.
     pub(crate) fn reserve(bytes: usize, pages: Pages) -> Result<Self, MeasureError> {
         let refused = MeasureError::Memory { bytes };
         let words = (bytes / size_of::<u64>()).max(1);

@@ -76,7 +76,8 @@ impl BandwidthCurve {
     ///
     /// # Errors
     ///
-    /// [`MeasureError::Memory`] if a set cannot be allocated; those of [`best_rate`](crate::throughput::best_rate).
+    /// Returns [`MeasureError::Memory`] if a set cannot be allocated; also the errors of
+    /// [`best_rate`](crate::throughput::best_rate).
     pub fn measure(threads: usize, sets: &[usize], rounds: usize) -> Result<Self, MeasureError> {
         let point = |&bytes_per_thread: &usize| BandwidthPoint::measure(threads, bytes_per_thread, rounds);
         Ok(Self { threads, points: sets.iter().map(point).collect::<Result<_, MeasureError>>()? })

@@ -32,7 +32,7 @@ const PASSES: u64 = 2000;
 ///
 /// # Errors
 ///
-/// [`MeasureError::Unsupported`] on an architecture without the chain; those of [`best_rate`].
+/// Returns [`MeasureError::Unsupported`] on an architecture without the chain; also the errors of [`best_rate`].
 pub fn measure_core_clock(threads: usize) -> Result<CoreClock, MeasureError> {
     if !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
         return Err(MeasureError::Unsupported { wanted: "x86-64 or AArch64" });

@@ -35,7 +35,7 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 ///
 /// # Errors
 ///
-/// [`MeasureError::Memory`] if the memory cannot be allocated; those of [`best_rate`].
+/// Returns [`MeasureError::Memory`] if the memory cannot be allocated; also the errors of [`best_rate`].
 pub fn measure_latency(bytes: usize, pages: Pages, rounds: usize) -> Result<Latency, MeasureError> {
     let lines = (bytes / 64).max(2);
     let mut buffer = Buffer::reserve(lines * 64, pages)?;

@@ -46,7 +46,7 @@ const STEPS: u64 = 16_384;
 ///
 /// # Errors
 ///
-/// [`MeasureError::Unsupported`] if the CPU does not have `isa`; those of [`best_rate`].
+/// Returns [`MeasureError::Unsupported`] if the CPU does not have `isa`; also the errors of [`best_rate`].
 pub fn measure_peak(isa: Isa, threads: usize) -> Result<Peak, MeasureError> {
     if !is_supported(isa) {
         return Err(MeasureError::Unsupported { wanted: isa.name() });

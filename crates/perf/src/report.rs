@@ -99,7 +99,7 @@ pub trait Record: Serialize {
 ///
 /// # Errors
 ///
-/// [`ReportError::Row`] if a row does not serialise to an object (for CSV) or not at all.
+/// Returns [`ReportError::Row`] if a row does not serialise to an object (for CSV) or not at all.
 pub fn render<R: Record>(rows: &[R], format: Format) -> Result<String, ReportError> {
     match format {
         Format::Markdown => {
@@ -204,7 +204,7 @@ fn markdown_cell(text: &str) -> String {
 ///
 /// # Errors
 ///
-/// [`ReportError::Row`] if a row does not serialise to an object.
+/// Returns [`ReportError::Row`] if a row does not serialise to an object.
 pub fn csv<R: Serialize>(rows: &[R]) -> Result<String, ReportError> {
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {

@@ -65,8 +65,8 @@ pub struct Effort {
 ///
 /// # Errors
 ///
-/// [`MeasureError::Threads`] if `chunks` is empty or longer than [`MAX_THREADS`]; [`MeasureError::Spawn`] if the
-/// system refuses a thread.
+/// Returns [`MeasureError::Threads`] if `chunks` is empty or longer than [`MAX_THREADS`]; [`MeasureError::Spawn`] if
+/// the system refuses a thread.
 pub fn best_rate<C: FnMut() -> u64 + Send>(chunks: Vec<C>, effort: Effort) -> Result<f64, MeasureError> {
     let threads = chunks.len();
     check_threads(threads)?;

@@ -98,7 +98,7 @@ pub fn safetensors(tensors: &[Tensor], dtype: Dtype) -> Vec<u8> {
 /// Writes `tensors` as `model.safetensors`, or as `shards` files `model-00001-of-….safetensors` and their index.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails if a file cannot be written.
 pub fn write_weights(dir: &Path, tensors: &[Tensor], dtype: Dtype, shards: usize) -> io::Result<()> {
     if shards <= 1 {
         return fs::write(dir.join("model.safetensors"), safetensors(tensors, dtype));
@@ -145,7 +145,7 @@ impl ModelDir {
     /// Replaces one file, or adds it: to spoil a directory in one place.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn replace(&self, file: &str, contents: impl AsRef<[u8]>) -> io::Result<()> {
         fs::write(self.path().join(file), contents)
     }

@@ -119,7 +119,7 @@ impl std::error::Error for Mismatch {}
 /// A wanted NaN asks for a NaN. A wanted value that `f32` cannot hold but as an infinity may be that infinity.
 ///
 /// # Errors
-/// The first element outside its bound.
+/// Returns the first element outside of its bound.
 ///
 /// # Panics
 /// When the lengths differ.

@@ -92,7 +92,7 @@ impl Conversation {
     /// Reads a file with what [`Conversation::to_json`] gives. Other keys are passed over.
     ///
     /// # Errors
-    /// The file cannot be read, is larger than 64 MiB, or is not of this form.
+    /// Fails if the file cannot be read, is larger than 64 MiB, or does not have this form.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Self::from_json(&read_bounded(path, FILE_LIMIT)?, path)
     }

@@ -32,7 +32,7 @@ pub(super) struct Raised(pub(super) String);
 /// An environment with the template in it.
 ///
 /// # Errors
-/// The template has a syntax error.
+/// Fails if the template has a syntax error.
 pub(super) fn compile(template: String) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);

@@ -9,7 +9,7 @@ use super::plain_data::{held_inside, is_container};
 /// Calls a method that the value does not have by itself.
 ///
 /// # Errors
-/// There is no such method, or its arguments are wrong.
+/// Fails if the method is unknown or its arguments are wrong.
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     for container in args.iter().filter(|arg| is_container(arg) && !arg.is_kwargs()) {
         held_inside(state, container.clone())?;

@@ -162,7 +162,7 @@ impl ChatTemplate {
     /// Compiles the text of a template; `file` is the file that has it, for messages.
     ///
     /// # Errors
-    /// The text is longer than 1 MiB, or has a syntax error, or nests too much.
+    /// Fails if the text is longer than 1 MiB, has a syntax error, or nests too deeply.
     pub fn new(text: &str, tokens: TemplateTokens, file: &Path) -> Result<Self, TemplateError> {
         if text.len() > MAX_TEMPLATE_BYTES {
             return Err(TemplateError::TooLarge {
@@ -208,7 +208,8 @@ impl ChatTemplate {
     /// The text of a conversation, which has all special tokens that the model wants: it is to be tokenized without adding more.
     ///
     /// # Errors
-    /// The template refuses the conversation, asks for something that there is not, or takes more time, steps or text than allowed.
+    /// Fails if the template refuses the conversation, uses something undefined, or exceeds the limits of time, steps
+    /// or text.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String, TemplateError> {
         if !options.continue_final {
             return self.render_all(messages, options);

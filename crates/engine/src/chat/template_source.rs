@@ -51,7 +51,7 @@ enum Kind {
 /// The text to compile. Line ends become `\n`, as Jinja has it.
 ///
 /// # Errors
-/// A tag is too long, or there are too many `elif`.
+/// Fails if a tag is too long, or there are too many `elif`.
 pub(super) fn prepare(text: &str) -> Result<String, Refused> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut prepared = String::with_capacity(text.len() + text.len() / 8);

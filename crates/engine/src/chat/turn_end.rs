@@ -16,7 +16,7 @@ impl TurnEnd {
     /// Renders a question with an answer and sees what comes after it. Nothing does if the template leaves out the answer.
     ///
     /// # Errors
-    /// The template cannot render the two.
+    /// Fails if the template cannot render a question and an answer.
     pub fn of(template: &ChatTemplate) -> Result<Self, TemplateError> {
         let messages = [Message::user("Question?"), Message::assistant(MARK)];
         let text = template.render(&messages, &RenderOptions::default())?;

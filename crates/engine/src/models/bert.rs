@@ -87,7 +87,8 @@ pub struct BertActivations {
 }
 
 impl Bert {
-    /// Loads the weights of a checkpoint, with or without the `bert.` prefix. `loaded` hears of bytes of f32 as they are read.
+    /// Loads the weights of a checkpoint, with or without the `bert.` prefix. Calls `loaded` with the
+    /// number of bytes that have just been read.
     ///
     /// # Errors
     /// If a tensor is missing or misshapen, a file shrank, or memory cannot be allocated.
@@ -189,8 +190,8 @@ impl Bert {
     /// A sequence's result has the same bits whatever the rest of the batch and the number of threads are.
     ///
     /// # Errors
-    /// [`Error::InSequence`] where a sequence is empty, longer than the model's positions, or has a token or a token type that
-    /// the model does not know; nothing has changed then. Also if memory cannot be allocated.
+    /// Returns [`Error::InSequence`] if a sequence is empty, longer than the model's positions, or has a token or a
+    /// token type that the model does not know; nothing has changed then. Fails if an allocation fails.
     pub fn forward(&self, batch: &[Input<'_>], state: &mut BertActivations, runtime: &Runtime) -> Result<(), Error> {
         for (sequence, input) in batch.iter().enumerate() {
             self.check(input).map_err(|error| error.in_sequence(sequence))?;

@@ -88,7 +88,7 @@ impl SamplerConfig {
     /// Checks each setting against its range.
     ///
     /// # Errors
-    /// [`SamplerError::Setting`] of the first one outside.
+    /// Returns [`SamplerError::Setting`] for the first setting that is out of range.
     pub fn validate(&self) -> Result<(), SamplerError> {
         const ABOVE_0: &str = "a finite number above 0";
         const FROM_0: &str = "a finite number of at least 0";

@@ -25,9 +25,9 @@ pub struct TokenRules {
     pub forced_bos: Option<u32>,
     /// The only tokens that may come last, if the length is known.
     pub forced_eos: Vec<u32>,
-    /// No end token comes before the text, its prompt included, has so many tokens.
+    /// The least number of tokens, prompt included, before an end token is allowed.
     pub min_length: usize,
-    /// No end token comes before so many tokens were generated.
+    /// The least number of generated tokens before an end token is allowed.
     pub min_new_tokens: usize,
     /// `(start, factor)`: after `start` generated tokens, `|x|·(factorⁿ − 1)` is added to the logit `x` of each end token, with n
     /// counted from there.

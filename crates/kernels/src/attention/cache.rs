@@ -114,7 +114,7 @@ impl KvCache {
     /// A cache that holds the same, in the same pages: those that one of both writes to are copied then.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the list of pages cannot be allocated.
+    /// Returns [`Error::OutOfMemory`] if the list of pages cannot be allocated.
     pub fn fork(&self) -> Result<KvCache, Error> {
         let mut pages = page_list(self.format, self.capacity)?;
         let held = self.len.div_ceil(kv_block(self.format));
@@ -125,7 +125,8 @@ impl KvCache {
     /// Takes the memory that `rows` more positions need, so that appending them cannot fail.
     ///
     /// # Errors
-    /// [`Error::CacheFull`] if the capacity or the pool has not that much left, [`Error::OutOfMemory`] if an allocation fails.
+    /// Returns [`Error::CacheFull`] if the capacity or the pool has not that much left, [`Error::OutOfMemory`] if an
+    /// allocation fails.
     pub fn reserve(&mut self, rows: usize) -> Result<(), Error> {
         let free = self.capacity - self.len;
         if rows > free {
@@ -253,7 +254,7 @@ impl AttentionPlan {
     /// An empty cache for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
+    /// Returns [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
     pub fn cache(&self, capacity: usize) -> Result<KvCache, Error> {
         self.cache_in(&KvPool::unbounded(), capacity)
     }
@@ -261,7 +262,7 @@ impl AttentionPlan {
     /// The same with memory of a pool.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
+    /// Returns [`Error::OutOfMemory`] if the list of its pages cannot be allocated.
     pub fn cache_in(&self, pool: &KvPool, capacity: usize) -> Result<KvCache, Error> {
         KvCache::new(self.format, pool.clone(), capacity)
     }

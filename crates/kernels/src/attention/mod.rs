@@ -81,7 +81,8 @@ impl AttentionPlan {
     /// A plan for `heads` query heads of `head_dim` that share `kv_heads` key and value heads, with scores multiplied by `scale`.
     ///
     /// # Errors
-    /// [`Error::Size`] if a size is 0, `kv_heads` does not divide `heads`, or heads · head_dim elements are more than an address space has.
+    /// Returns [`Error::Size`] if a size is 0, `kv_heads` does not divide `heads`, or heads · head_dim elements are
+    /// more than an address space has.
     pub fn new(cpu: &Cpu, heads: usize, kv_heads: usize, head_dim: usize, scale: f32) -> Result<Self, Error> {
         if heads == 0 || head_dim == 0 || kv_heads == 0 {
             return Err(Error::Size { what: "heads times head dimension, at least", wanted: 1, found: 0 });

@@ -20,7 +20,7 @@ struct State {
 }
 
 impl KvPool {
-    /// A pool of at most so many bytes; none of them is allocated before a cache needs it.
+    /// A pool of at most `limit` bytes, which are allocated as caches need them.
     pub fn of_bytes(limit: usize) -> KvPool {
         KvPool { state: Arc::new(State { limit, used: AtomicUsize::new(0) }) }
     }
@@ -43,7 +43,7 @@ impl KvPool {
     /// A page of zeros for `positions` positions.
     ///
     /// # Errors
-    /// [`Error::CacheFull`] if the pool has not that much left, [`Error::OutOfMemory`] if the allocation fails.
+    /// Returns [`Error::CacheFull`] if the pool has not that much left, [`Error::OutOfMemory`] if the allocation fails.
     pub(super) fn page(&self, format: KvFormat, positions: usize) -> Result<Page, Error> {
         let (wanted, limit) = (format.bytes(positions), self.state.limit);
         let take = |used: usize| used.checked_add(wanted).filter(|&used| used <= limit);

@@ -1,4 +1,4 @@
-//! Who computes what: sequences, heads and blocks of queries spread over the threads.
+//! Work partitioning: sequences, heads and query blocks across threads.
 
 use super::append::{Append, HeadRows};
 use super::cache::{HeadPanels, Panels};
@@ -28,7 +28,7 @@ struct Job {
     before: usize,
     /// Positions that there is room for.
     room: usize,
-    /// The cache, borrowed exclusively for the time of the call; null where there is none.
+    /// The cache, borrowed exclusively during the call; null if there is none.
     cache: *mut KvCache,
 }
 

@@ -100,9 +100,9 @@ fn multiply_adds(m: usize, n: usize, k: usize) -> usize {
     m.saturating_mul(n).saturating_mul(k)
 }
 
-/// A product of so many multiply-adds keeps all threads busy by itself, and one worker for so long that the others would wait.
+/// Multiply-adds from which a product is split over all threads: on one worker it would take so long that the others wait.
 const LARGE: usize = 1 << 24;
-/// A whole batch of so few is done before another thread has woken.
+/// Multiply-adds up to which a whole batch runs on the calling thread: it is done before another thread has woken.
 const SMALL: usize = 1 << 16;
 /// Tasks per thread that even out products which take longer than others.
 const TASKS_PER_THREAD: usize = 8;

@@ -26,7 +26,7 @@ use crate::scheme::{Output, Uniform};
 /// What it cannot see: reads and writes far beside the operands, or that leave no trace; run it under a sanitiser for those.
 ///
 /// # Errors
-/// The first fault that it meets.
+/// Returns the first fault found.
 pub fn check_kernel<S: Uniform>(kernel: Supported<S>) -> Result<(), KernelFault>
 where
     S::E: Into<f64> + From<f32>,

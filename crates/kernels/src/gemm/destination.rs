@@ -79,7 +79,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Columns of C of which parts can be stored by themselves: each part begins at a multiple of so many.
+    /// Parts of C that are stored separately must begin at a multiple of this number of columns.
     pub(super) fn columns_together(&self) -> usize {
         match self {
             Place::F32 { .. } => 1,

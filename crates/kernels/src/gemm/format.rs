@@ -88,7 +88,7 @@ pub enum KBlocks {
     Chains,
     /// After each segment of the dot form.
     Segments,
-    /// At multiples of so many products.
+    /// At multiples of this number of steps.
     Multiples(usize),
     /// Nowhere, since C cannot hold the sums: a call takes all of K, and columns of B are packed whole.
     Whole,

@@ -265,7 +265,7 @@ impl<'a, T> MatricesMut<'a, T> {
     }
 }
 
-/// Whether steps of so many elements, each taken 0 to size − 1 times, never lead to one place in two ways.
+/// Whether every combination of `(step, size)`, each step taken 0 to size − 1 times, leads to a different place.
 fn are_distinct(mut steps: [(usize, usize); 3]) -> bool {
     if steps.iter().any(|&(_, size)| size == 0) {
         return true;

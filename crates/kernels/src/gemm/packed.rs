@@ -62,7 +62,7 @@ impl<S: Scheme> PackedB<S> {
     /// Zeros, to be filled by [`PackedB::write`].
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if the allocation fails.
     pub fn zeroed(kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
         let bytes = Bytes::Owned(AlignedBuf::zeroed(kernel.record().panel_format().bytes(k, n))?);
         Ok(PackedB { bytes, kernel, k, n })
@@ -71,7 +71,7 @@ impl<S: Scheme> PackedB<S> {
     /// As [`PackedB::zeroed`], in memory beside that of other weights.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if the allocation fails.
     pub fn zeroed_in(pages: &HugePages, kernel: Supported<S>, k: usize, n: usize) -> Result<Self, Error> {
         let bytes = Bytes::Owned(AlignedBuf::zeroed_in(pages, kernel.record().panel_format().bytes(k, n))?);
         Ok(PackedB { bytes, kernel, k, n })
@@ -80,7 +80,7 @@ impl<S: Scheme> PackedB<S> {
     /// The same panels once more, in memory beside that of other weights.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the allocation fails.
+    /// Returns [`Error::OutOfMemory`] if the allocation fails.
     pub fn copy_in(&self, pages: &HugePages) -> Result<Self, Error> {
         let mut bytes = AlignedBuf::zeroed_in(pages, self.bytes())?;
         bytes.copy_from_slice(self.as_bytes());
@@ -90,7 +90,8 @@ impl<S: Scheme> PackedB<S> {
     /// Panels that were packed before, as [`PackedB::as_bytes`] gave them, in memory that is shared with their owner.
     ///
     /// # Errors
-    /// [`Error::Size`] if they are not as many bytes as the kernel's format takes, or do not start at a multiple of eight bytes.
+    /// Returns [`Error::Size`] if they are not as many bytes as the kernel's format takes, or do not start at a
+    /// multiple of eight bytes.
     pub fn from_shared(kernel: Supported<S>, k: usize, n: usize, bytes: Arc<dyn StableBytes>) -> Result<Self, Error> {
         let format = kernel.record().panel_format();
         let found = bytes.bytes();

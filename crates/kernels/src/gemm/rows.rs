@@ -47,7 +47,7 @@ impl RowBuf {
     /// Prepares the rows of A (m, k) for a kernel, and for all others with the same format.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the memory has to grow and the allocation fails. It then holds no rows.
+    /// Returns [`Error::OutOfMemory`] if the memory has to grow and the allocation fails. It then holds no rows.
     pub fn prepare<S: Scheme>(
         &mut self,
         kernel: Supported<S>,

@@ -7,7 +7,7 @@ use crate::simd::{Op, Simd, dispatch};
 /// y ← y + x
 ///
 /// # Errors
-/// [`Error::Size`] where the lengths differ.
+/// Returns [`Error::Size`] if the lengths differ.
 pub fn add(cpu: &Cpu, y: &mut [f32], x: &[f32]) -> Result<(), Error> {
     expect_size("elements of the summand", y.len(), x.len())?;
     dispatch(cpu, Add(y, x));

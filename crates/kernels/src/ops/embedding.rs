@@ -7,8 +7,8 @@ use crate::error::{Error, expect_size};
 /// `outᵢ ← table[idsᵢ]` with the table (ids, width) and out (ids.len(), width), both row-major.
 ///
 /// # Errors
-/// [`Error::IdOutOfRange`] for an id that the table has no row for, [`Error::Size`] where `out` does not fit or the table is
-/// no whole number of rows. Nothing is written then.
+/// Returns [`Error::IdOutOfRange`] for an id without a row in the table, [`Error::Size`] if `out` does not fit or the
+/// table is not a whole number of rows. Nothing is written then.
 pub fn gather_rows(table: &[f32], width: usize, ids: &[u32], out: &mut [f32]) -> Result<(), Error> {
     check(table, width, ids, out)?;
     for (&id, out) in ids.iter().zip(out.chunks_exact_mut(width.max(1))) {

@@ -12,7 +12,7 @@ use crate::simd::{Op, Simd, dispatch};
 /// Source: Shazeer, "GLU Variants Improve Transformer", 2020.
 ///
 /// # Errors
-/// [`Error::Size`] if the lengths differ. Nothing is written then.
+/// Returns [`Error::Size`] if the lengths differ. Nothing is written then.
 pub fn gate(cpu: &Cpu, activation: Activation, gate: &[f32], up: &[f32], out: &mut [f32]) -> Result<(), Error> {
     expect_size("elements of the gated values", gate.len(), up.len())?;
     expect_size("elements of the gate's output", gate.len(), out.len())?;
@@ -23,7 +23,8 @@ pub fn gate(cpu: &Cpu, activation: Activation, gate: &[f32], up: &[f32], out: &m
 /// out = act(gate) · up for each row [gate | up] of `joined` (rows, 2 · inner), row-major; out is (rows, inner). Bits as of [`gate`].
 ///
 /// # Errors
-/// [`Error::Size`] if `out` is not a whole number of rows, or `joined` is not twice as long. Nothing is written then.
+/// Returns [`Error::Size`] if `out` is not a whole number of rows, or `joined` is not twice as long. Nothing is written
+/// then.
 pub fn gate_joined(
     cpu: &Cpu,
     activation: Activation,

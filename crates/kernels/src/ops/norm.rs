@@ -21,7 +21,7 @@ use crate::simd::{Op, Simd, dispatch};
 /// Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
 ///
 /// # Errors
-/// [`Error::Size`] where β or `out` does not fit, or x is no whole number of rows. Nothing is written then.
+/// Returns [`Error::Size`] if β or `out` does not fit, or x is not a whole number of rows. Nothing is written then.
 pub fn layer_norm(
     cpu: &Cpu,
     x: &[f32],

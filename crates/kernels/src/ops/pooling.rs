@@ -7,7 +7,7 @@ use crate::simd::{Op, Simd, dispatch};
 /// out ← the mean of the rows of x (rows, width), row-major; width is the length of `out`.
 ///
 /// # Errors
-/// [`Error::Size`] where x is no whole number of rows, or none at all. Nothing is written then.
+/// Returns [`Error::Size`] if x is empty or not a whole number of rows. Nothing is written then.
 pub fn mean_rows(cpu: &Cpu, x: &[f32], out: &mut [f32]) -> Result<(), Error> {
     let whole_rows = x.len().checked_next_multiple_of(out.len()).unwrap_or(0).max(out.len());
     expect_size("elements of the rows to average", whole_rows, x.len())?;

@@ -22,7 +22,7 @@ use crate::simd::{Op, Simd, dispatch, f16};
 /// bits of its payload and becomes quiet. No floating-point mode matters and no flag is raised.
 ///
 /// # Errors
-/// [`Error::Size`] if the lengths differ. Nothing is written then.
+/// Returns [`Error::Size`] if the lengths differ. Nothing is written then.
 pub fn to_bf16(cpu: &Cpu, x: &[f32], out: &mut [u16]) -> Result<(), Error> {
     expect_size("elements of the bf16 output", x.len(), out.len())?;
     dispatch(cpu, ToBf16(x, out));
@@ -44,7 +44,7 @@ impl Op for ToBf16<'_> {
 /// out ← x as f32, which is exact; a NaN keeps its bits.
 ///
 /// # Errors
-/// [`Error::Size`] if the lengths differ. Nothing is written then.
+/// Returns [`Error::Size`] if the lengths differ. Nothing is written then.
 pub fn from_bf16(cpu: &Cpu, x: &[u16], out: &mut [f32]) -> Result<(), Error> {
     expect_size("elements of the f32 output", x.len(), out.len())?;
     dispatch(cpu, FromBf16(x, out));
@@ -71,7 +71,7 @@ impl Op for FromBf16<'_> {
 /// its sign. A NaN keeps its sign and the upper bits of its payload and becomes quiet. No rounding mode matters.
 ///
 /// # Errors
-/// [`Error::Size`] if the lengths differ. Nothing is written then.
+/// Returns [`Error::Size`] if the lengths differ. Nothing is written then.
 pub fn to_f16(cpu: &Cpu, x: &[f32], out: &mut [u16]) -> Result<(), Error> {
     expect_size("elements of the f16 output", x.len(), out.len())?;
     f16::narrow(cpu, x, out);
@@ -81,7 +81,7 @@ pub fn to_f16(cpu: &Cpu, x: &[f32], out: &mut [u16]) -> Result<(), Error> {
 /// out ← x as f32, which is exact; a NaN keeps its sign and payload and becomes quiet.
 ///
 /// # Errors
-/// [`Error::Size`] if the lengths differ. Nothing is written then.
+/// Returns [`Error::Size`] if the lengths differ. Nothing is written then.
 pub fn from_f16(cpu: &Cpu, x: &[u16], out: &mut [f32]) -> Result<(), Error> {
     expect_size("elements of the f32 output", x.len(), out.len())?;
     f16::widen(cpu, x, out);
@@ -98,7 +98,8 @@ pub fn from_f16(cpu: &Cpu, x: &[u16], out: &mut [f32]) -> Result<(), Error> {
 /// NaN, so that every product with it is NaN. The same as [`gemm::int8`](crate::gemm::int8) makes of rows and columns once it has spread them.
 ///
 /// # Errors
-/// [`Error::Size`] if `group` is 0, `out` is not as long as x, or there is not one scale for each group. Nothing is written then.
+/// Returns [`Error::Size`] if `group` is 0, `out` is not as long as x, or there is not one scale for each group.
+/// Nothing is written then.
 pub fn to_int8_symmetric(cpu: &Cpu, x: &[f32], group: usize, out: &mut [i8], scales: &mut [f32]) -> Result<(), Error> {
     expect_groups(x, group, out)?;
     expect_size("scales of the groups", x.len().div_ceil(group), scales.len())?;
@@ -146,8 +147,8 @@ impl Op for Symmetric<'_> {
 /// ONNX operator DynamicQuantizeLinear, whose numbers are 128 more.
 ///
 /// # Errors
-/// [`Error::Size`] if `group` is 0, `out` is not as long as x, or there is not one scale and one zero point for each group. Nothing is
-/// written then.
+/// Returns [`Error::Size`] if `group` is 0, `out` is not as long as x, or there is not one scale and one zero point for
+/// each group. Nothing is written then.
 pub fn to_int8_asymmetric(
     cpu: &Cpu,
     x: &[f32],

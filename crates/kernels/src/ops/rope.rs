@@ -23,8 +23,8 @@ pub enum Pairing {
 /// Source: Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021, equation 34.
 ///
 /// # Errors
-/// [`Error::Size`] if x is not a whole number of heads, `cos` and `sin` have different lengths, or a head has fewer elements than
-/// the pairs need. Nothing is written then.
+/// Returns [`Error::Size`] if x is not a whole number of heads, `cos` and `sin` have different lengths, or a head has
+/// fewer elements than the pairs need. Nothing is written then.
 pub fn rotate(
     cpu: &Cpu,
     x: &mut [f32],
@@ -110,7 +110,7 @@ pub fn rotate_reference(x: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]
 /// cosine of the rounded angle is the nearest f32, but for rare ties of f64.
 ///
 /// # Errors
-/// [`Error::Size`] if `cos` or `sin` is not as long as the inverse frequencies. Nothing is written then.
+/// Returns [`Error::Size`] if `cos` or `sin` is not as long as the inverse frequencies. Nothing is written then.
 pub fn angles(
     inverse_frequencies: &[f32],
     position: usize,

@@ -75,8 +75,8 @@ impl ThreadPool {
     /// A pool of `threads` threads, the caller's among them; 0 counts as 1. Every thread runs when this returns.
     ///
     /// # Errors
-    /// [`Error::Size`] if `threads` is more than [`MAX_THREADS`], [`Error::Thread`] if the operating system refuses a thread or the memory
-    /// that it needs.
+    /// Returns [`Error::Size`] if `threads` is more than [`MAX_THREADS`], [`Error::Thread`] if the operating system
+    /// refuses a thread or the memory that it needs.
     pub fn new(threads: usize) -> Result<ThreadPool, Error> {
         if threads > MAX_THREADS {
             return Err(Error::Size { what: "threads of a pool, at most", wanted: MAX_THREADS, found: threads });

@@ -67,7 +67,7 @@ pub(super) fn take_standard_output() -> io::Result<File> {
 /// Standard output, which the caller shares with whatever else is printed.
 ///
 /// # Errors
-/// None.
+/// Never fails.
 #[cfg(not(unix))]
 pub(super) fn take_standard_output() -> io::Result<io::Stdout> {
     Ok(io::stdout())

@@ -23,7 +23,7 @@ impl Choice {
     /// Refuses names and numbers of threads that no result has.
     ///
     /// # Errors
-    /// [`ResultsError::Choice`] with what there is.
+    /// Returns [`ResultsError::Choice`] with the valid choices.
     pub(crate) fn check(&self, names: &[String], threads: &[usize]) -> Result<(), ResultsError> {
         let unknown = self.only.iter().flatten().find(|name| !names.contains(name));
         if let Some(unknown) = unknown {

@@ -70,7 +70,7 @@ impl Bert {
     /// vocabulary of single letters and digits, filled up with `[unused0]`, `[unused1]`, ….
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self) -> io::Result<ModelDir> {
         let mut texts = vec![("config.json", self.config())];
         if self.vocabulary >= Self::SMALLEST_VOCABULARY {

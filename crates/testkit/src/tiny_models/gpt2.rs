@@ -61,7 +61,7 @@ impl Gpt2 {
     /// byte-level tokenizer without merges whose id of a byte is the byte's value.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self) -> io::Result<ModelDir> {
         let mut texts = vec![("config.json", self.config())];
         if self.has_tokenizer() {

@@ -49,7 +49,7 @@ impl Llama {
     /// Writes weights, `config.json`, `tokenizer.json` and `tokenizer_config.json`.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// Fails if a file cannot be written.
     pub fn write(&self) -> io::Result<ModelDir> {
         let texts = [
             ("config.json", self.config()),

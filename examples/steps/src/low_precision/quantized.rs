@@ -13,7 +13,7 @@ pub(crate) const QUAD: usize = 4;
 /// How numbers are rounded.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounding {
-    /// Numbers that have a scale together: all of a vector, or so many.
+    /// How many numbers share a scale; `None`: all numbers of a vector.
     pub(crate) group: Option<usize>,
     /// The largest whole number.
     pub(crate) largest: f32,

@@ -142,7 +142,7 @@ impl Architecture {
     /// The architecture of a file.
     ///
     /// # Errors
-    /// It is none of those that are supported, or the file is no model.
+    /// Fails if the architecture is not supported, or the file is not a model.
     pub(super) fn of(file: &GgufFile) -> Result<&'static Architecture, LoadError> {
         const KEY: &str = "general.architecture";
         let known = || ARCHITECTURES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ");
@@ -212,7 +212,7 @@ impl GgufFile {
     /// All tensors under the names that checkpoints have for them; those without one keep their own.
     ///
     /// # Errors
-    /// The architecture is not supported, rows do not belong to heads, or two tensors have the same name.
+    /// Fails if the architecture is not supported, rows do not match the heads, or two tensors have the same name.
     pub(crate) fn model_tensors(&self) -> Result<GgufTensors, LoadError> {
         let architecture = Architecture::of(self)?;
         let mut tensors = Vec::new();

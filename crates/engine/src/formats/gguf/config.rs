@@ -53,7 +53,7 @@ pub(super) struct Settings<'f> {
 /// The content of `config.json`.
 ///
 /// # Errors
-/// A key is absent or of the wrong type, or makes another model of it.
+/// Fails if a key is missing or has the wrong type, or asks for a variant of the model that is not supported.
 pub(super) fn config_json(file: &GgufFile, architecture: &'static Architecture) -> Result<Vec<u8>, LoadError> {
     let mut settings = Settings { file, architecture, json: Map::new(), read: Vec::new() };
     settings.set("model_type", architecture.model_type);

@@ -82,7 +82,7 @@ impl GgufFile {
     ///
     /// # Errors
     ///
-    /// A file cannot be opened, a header is malformed, or parts do not match.
+    /// Fails if a file cannot be opened, a header is malformed, or parts do not match.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
         Self::of_file(WeightFile::map(path)?)
     }
@@ -91,7 +91,7 @@ impl GgufFile {
     ///
     /// # Errors
     ///
-    /// The header is malformed, or it is a part of a file.
+    /// Fails if the header is malformed, or the file is one part of a split file.
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>, name: &str) -> Result<Self, LoadError> {
         Self::of_file(WeightFile::in_memory(bytes, name))
     }
@@ -129,7 +129,7 @@ impl GgufFile {
     ///
     /// # Errors
     ///
-    /// It is a string that is not UTF-8, or the file was written to since it was opened.
+    /// Fails if the value is a string that is not UTF-8, or the file was written to since it was opened.
     pub fn value(&self, key: &str) -> Result<Option<Value<'_>>, LoadError> {
         let Ok(index) = self.keys.binary_search_by(|entry| entry.key.as_str().cmp(key)) else { return Ok(None) };
         let KeyEntry { key, value_type, range } = &self.keys[index];

@@ -40,7 +40,8 @@ impl GgufModel {
     /// The model of a file that is open.
     ///
     /// # Errors
-    /// The architecture is not supported, or a key is absent, of the wrong type, or makes another model of it.
+    /// Fails if the architecture is not supported, or a key is missing, has the wrong type, or asks for a variant that
+    /// is not supported.
     pub fn new(file: GgufFile) -> Result<GgufModel, LoadError> {
         let architecture = Architecture::of(&file)?;
         let (config, generation) = (config_json(&file, architecture)?, generation_config_json(&file)?);
@@ -65,7 +66,7 @@ impl GgufModel {
     /// The content of one of the model's own files, by its name in a directory; `None` if there is none.
     ///
     /// # Errors
-    /// A key of the tokenizer is absent, of the wrong type or not supported, or there is not enough memory.
+    /// Fails if a key of the tokenizer is missing, has the wrong type or is not supported, or an allocation fails.
     pub fn own_file(&self, name: &str) -> Result<Option<&[u8]>, LoadError> {
         Ok(match name {
             crate::config::FILE => Some(&self.config),

@@ -20,7 +20,7 @@ const LLAMA3_CONTEXT: u64 = 8192;
 /// The `rope_scaling` of a file, if there is one.
 ///
 /// # Errors
-/// It is of a kind that is not supported.
+/// Fails if the kind of scaling is not supported.
 pub(super) fn rope_scaling(settings: &mut Settings<'_>, theta: f64) -> Result<Option<Json>, LoadError> {
     if let Some(scaling) = of_long_context(settings)? {
         return Ok(Some(scaling));

@@ -8,7 +8,8 @@ impl GgufFile {
     /// The keys of the tokenizer; `None` if the file has none.
     ///
     /// # Errors
-    /// A key is absent or of the wrong type, a list is not as long as the vocabulary, or there is not enough memory.
+    /// Fails if a key is missing or has the wrong type, a list is not as long as the vocabulary, or an allocation
+    /// fails.
     pub fn tokenizer(&self) -> Result<Option<GgufTokenizer>, LoadError> {
         let Some(model) = self.text(&full("model"))?.map(str::to_owned) else { return Ok(None) };
         let tokens = self.required(&full("tokens"), self.strings("tokens")?, "an array of STRING")?;

@@ -49,7 +49,7 @@ const TYPES: [(u32, &str, Option<Dtype>); 42] = [
     (41, "Q1_0", None),
 ];
 
-/// The type of a number; `tensor` is for the error that there is none.
+/// The type with the id `id`; `tensor` names the tensor in the error if there is no such type.
 pub(super) fn dtype_of(id: u32, tensor: &str) -> Result<Dtype, GgufError> {
     let tensor = || tensor.to_owned();
     match TYPES.iter().find(|record| record.0 == id) {

@@ -100,7 +100,7 @@ impl PackedFile {
     ///
     /// # Errors
     ///
-    /// The file cannot be opened, or is not a packed file, damaged, cut, or of another version.
+    /// Fails if the file cannot be opened, is not a packed file, is damaged or truncated, or has another version.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
         Self::new(path, FileBytes::Mapped(MappedFile::open(path)?))
     }
@@ -165,7 +165,7 @@ impl PackedFile {
     ///
     /// # Errors
     ///
-    /// It is wrong, there is no such entry, or the file was written to since it was opened.
+    /// Fails if the checksum does not match, the entry does not exist, or the file was written to since it was opened.
     pub fn verify(&self, name: &str) -> Result<(), LoadError> {
         self.verified(self.index(&[name])?).map(drop)
     }

@@ -22,7 +22,7 @@ use crate::view::MatRef;
 /// f32 then, in whatever order they are made, and one wrong term shows.
 ///
 /// # Errors
-/// The first fault that it meets.
+/// Returns the first fault found.
 ///
 /// # Panics
 /// If the kernel is of another [`Form`], or there is no memory for the operands of a tile.

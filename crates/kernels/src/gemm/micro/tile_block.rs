@@ -54,7 +54,7 @@ const fn config(rows: usize, bricks: usize) -> TileConfig {
         .with(7, bricks, TILE_ROW_BYTES)
 }
 
-/// The session of kernels that multiply so many bricks at a time.
+/// The session of kernels that multiply `BRICKS` bricks at a time.
 pub(in crate::gemm) const fn session<U: TileUnit, const BRICKS: usize>() -> Session {
     Session { begin: begin::<U, BRICKS>, end: end::<U> }
 }
@@ -141,7 +141,7 @@ impl<T: Copy> Stored<T> {
     }
 }
 
-/// A block of so many rows and panels, whose sums are in the tiles of this thread.
+/// A block of `rows` by `panels`, whose sums are in the tile registers of this thread.
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct TileBlock<U> {
     unit: U,

@@ -16,7 +16,7 @@ use crate::simd::{Op, Simd, dispatch};
 /// Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
 ///
 /// # Errors
-/// [`Error::Size`] if `out` is not as long as x, or x is not a whole number of rows. Nothing is written then.
+/// Returns [`Error::Size`] if `out` is not as long as x, or x is not a whole number of rows. Nothing is written then.
 pub fn rms_norm(cpu: &Cpu, x: &[f32], gain: &[f32], epsilon: f32, out: &mut [f32]) -> Result<(), Error> {
     expect_size("elements of the norm's output", x.len(), out.len())?;
     expect_rows("elements of the norm's rows", gain.len(), x.len())?;
@@ -28,7 +28,7 @@ pub fn rms_norm(cpu: &Cpu, x: &[f32], gain: &[f32], epsilon: f32, out: &mut [f32
 /// [`rms_norm`] with the result in place of x, with the same bits. The heads of one query or key are rows of `gain.len()` elements.
 ///
 /// # Errors
-/// [`Error::Size`] if x is not a whole number of rows. Nothing is written then.
+/// Returns [`Error::Size`] if x is not a whole number of rows. Nothing is written then.
 pub fn rms_norm_in_place(cpu: &Cpu, x: &mut [f32], gain: &[f32], epsilon: f32) -> Result<(), Error> {
     expect_rows("elements of the norm's rows", gain.len(), x.len())?;
     dispatch(cpu, RmsNorm { x, gain, epsilon });

@@ -147,7 +147,7 @@ pub fn yarn_attention_factor(factor: f64, scales: Option<(f64, f64)>) -> f32 {
 /// Source: Ding et al., "LongRoPE: Extending LLM Context Window Beyond 2 Million Tokens", 2024.
 ///
 /// # Errors
-/// [`Error::Size`] if there is not one factor for each frequency. Nothing is written then.
+/// Returns [`Error::Size`] if there is not one factor for each frequency. Nothing is written then.
 pub fn long_rope(theta: f64, factors: &[f32], out: &mut [f32]) -> Result<(), Error> {
     expect_size("factors of the inverse frequencies", out.len(), factors.len())?;
     for (i, (f, factor)) in out.iter_mut().zip(factors).enumerate() {
