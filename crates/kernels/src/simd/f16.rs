@@ -35,6 +35,14 @@ pub(crate) fn narrow(cpu: &Cpu, x: &[f32], out: &mut [u16]) {
     narrow_plain(x, out);
 }
 
+/// As [`narrow`], for callers that know of no CPU: the bits do not depend on it.
+pub(crate) fn narrow_on_host(x: &[f32], out: &mut [u16]) {
+    match Cpu::host() {
+        Ok(cpu) => narrow(cpu, x, out),
+        Err(_) => narrow_plain(x, out),
+    }
+}
+
 fn widen_plain(x: &[u16], out: &mut [f32]) {
     for (&x, out) in x.iter().zip(out) {
         *out = f16_to_f32(x);

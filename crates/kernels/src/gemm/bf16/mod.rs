@@ -57,8 +57,10 @@ impl Half for Bf16 {
     }
 
     #[inline(always)]
-    fn narrow(x: f32) -> u16 {
-        f32_to_bf16(x)
+    fn narrow(x: &[f32], out: &mut [u16]) {
+        for (&x, out) in x.iter().zip(out) {
+            *out = f32_to_bf16(x);
+        }
     }
 
     #[inline(always)]

@@ -19,8 +19,9 @@
 pub(super) mod tile;
 
 use super::halves::{COLS, Half};
-use crate::numbers::f16::{f16_to_f32, f32_to_f16};
+use crate::numbers::f16::f16_to_f32;
 use crate::scheme::F16;
+use crate::simd;
 
 /// The columns of a step lie side by side: what an instruction widens to a vector.
 impl Half for F16 {
@@ -31,9 +32,8 @@ impl Half for F16 {
         step * COLS + col
     }
 
-    #[inline(always)]
-    fn narrow(x: f32) -> u16 {
-        f32_to_f16(x)
+    fn narrow(x: &[f32], out: &mut [u16]) {
+        simd::f16::narrow_on_host(x, out);
     }
 
     #[inline(always)]

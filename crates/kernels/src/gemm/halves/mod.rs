@@ -27,8 +27,8 @@ pub(super) trait Half: Scheme<A = f32, B = f32, C = f32> {
     /// Which of a brick's numbers is that of a step and a column.
     fn place(step: usize, col: usize) -> usize;
 
-    /// The nearest number, the even one of two.
-    fn narrow(x: f32) -> u16;
+    /// out ← the nearest numbers, the even one of two; the lengths are equal.
+    fn narrow(x: &[f32], out: &mut [u16]);
 
     /// The same number as f32.
     fn widen(half: u16) -> f32;

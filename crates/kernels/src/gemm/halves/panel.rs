@@ -27,7 +27,8 @@ pub(super) unsafe fn pack<H: Half>(block: PanelBlock<'_, f32>) {
         let steps = STEPS.min(source.rows() - start);
         let bricks = &mut panel[(row + start) / PAIR * BRICK_BYTES..];
         for j in 0..source.cols() {
-            let halves = group_of(source.transposed(), j, start, &mut [0.0; STEPS]).map(H::narrow);
+            let mut halves = [0; STEPS];
+            H::narrow(group_of(source.transposed(), j, start, &mut [0.0; STEPS]), &mut halves);
             let pairs = halves[..steps.next_multiple_of(PAIR)].as_chunks::<PAIR>().0;
             for (brick, pair) in bricks.as_chunks_mut::<BRICK_BYTES>().0.iter_mut().zip(pairs) {
                 let numbers = brick.as_chunks_mut::<BYTES>().0;

@@ -45,13 +45,15 @@ impl GroupFormat for Q6_K {
         column[..2].copy_from_slice(&block[208..]);
         column[SCALES].copy_from_slice(&block[192..208]);
         let (low, high) = block[..192].split_at(128);
-        let mut levels = [[0; 16]; 16];
-        for (at, level) in levels.as_flattened_mut().iter_mut().enumerate() {
-            let (half, run, p) = (at / 128, at / 32 % 4, at % 32);
-            let low = low[64 * half + run % 2 * 32 + p] >> (run / 2 * 4) & 15;
-            *level = low | (high[32 * half + p] >> (run * 2) & 3) << 4;
+        let mut levels = [0; 256];
+        for (at, levels) in levels.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+            let (half, run) = (at / 4, at % 4);
+            let (low, high) = (&low[64 * half + run % 2 * 32..], &high[32 * half..]);
+            for ((level, low), high) in levels.iter_mut().zip(low).zip(high) {
+                *level = low >> (run / 2 * 4) & 15 | (high >> (run * 2) & 3) << 4;
+            }
         }
-        store(&levels, &mut column[LEVELS]);
+        store(levels.as_chunks().0, &mut column[LEVELS]);
     }
 
     #[inline(always)]
@@ -68,12 +70,11 @@ impl GroupFormat for Q6_K {
 #[inline(always)]
 fn store(levels: &[[u8; 16]], bytes: &mut [u8]) {
     for (levels, bytes) in levels.iter().zip(bytes.as_chunks_mut::<{ 4 * WORDS }>().0) {
-        for b in 0..8 {
-            bytes[b] = levels[b] & 15 | levels[b + 8] << 4;
-        }
-        for i in 0..4 {
-            bytes[8 + i] = (0..4).map(|word| levels[4 * word + i] >> 4 << (2 * word)).sum();
-        }
+        let word = |at: usize| u32::from_le_bytes(levels.as_chunks().0[at]);
+        let low = |at| word(at) & 0x0f0f_0f0f;
+        let high = |at| (word(at) >> 4 & 0x0303_0303) << (2 * at);
+        let words = [low(0) | low(2) << 4, low(1) | low(3) << 4, high(0) | high(1) | high(2) | high(3)];
+        *bytes = words.map(u32::to_le_bytes).as_flattened().try_into().expect("three words");
     }
 }
 
