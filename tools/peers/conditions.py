@@ -25,7 +25,8 @@ def of_models(results):
     """Of the tables of models."""
     tests = results["tests"]
     others = {entry["contestant"] for test in tests for entry in test["entries"]} - {workloads.CKE}
-    parts = [f"{machine(results)}. Median of {results['rounds']} interleaved rounds, with [the range] if it is wider than {WIDE:.0%}"]
+    median = f"Median of {results['rounds']} interleaved rounds, with [the range] if it is wider than {WIDE:.0%}"
+    parts = [f"{machine(results)}. {median if results['rounds'] > 1 else 'One round'}"]
     if others:
         parts[0] += "; (how many times as fast CKE is)"
     return ". ".join(parts + held_back(tests)) + "."

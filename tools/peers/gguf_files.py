@@ -36,7 +36,10 @@ def ensure(formats, models, model, llama_quantize):
             quantize(llama_quantize, package, first, FIRST)
         else:
             part = first.with_suffix(".part")
-            synthetic_gguf.write(synthetic_gguf.MODELS[model], package, part)
+            try:
+                synthetic_gguf.write(synthetic_gguf.MODELS[model], package, part)
+            except ModuleNotFoundError as error:
+                raise Failed(f"writing {first} needs the Python package {error.name}: pip install -r tools/peers/requirements.txt") from None
             part.replace(first)
     for format in (format for format in missing if format != FIRST):
         quantize(llama_quantize, first, directory / f"{format}.gguf", format)

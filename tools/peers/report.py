@@ -22,6 +22,7 @@ import lowp_tables
 import model_tables
 import printed_tables
 import processors
+import start_tables
 import workloads
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -73,7 +74,7 @@ def packages():
     return versions
 
 
-def header(program, lists, rounds, seconds):
+def header(program, lists, rounds, seconds=None):
     """What all results of a file share; `command` measures the same on another machine, paths are left out."""
     parts = [f"{flag} {','.join(map(str, values))}" for flag, values in lists.items()]
     return {
@@ -81,9 +82,9 @@ def header(program, lists, rounds, seconds):
         "machine": machine(),
         "date": now(),
         "commit": commit(),
-        "command": " ".join([f"tools/peers/{program}", *parts, f"--rounds {rounds} --seconds {seconds}"]),
+        "command": " ".join([f"tools/peers/{program}", *parts, f"--rounds {rounds}", *([f"--seconds {seconds}"] if seconds else [])]),
         "rounds": rounds,
-        "seconds_per_turn": seconds,
+        **({"seconds_per_turn": seconds} if seconds else {}),
     }
 
 
@@ -108,6 +109,7 @@ KINDS = {
     "models": model_tables.tables,
     "low-precision": lowp_tables.tables,
     "printed": printed_tables.tables,
+    "start": start_tables.tables,
     None: gemm_tables.tables,
 }
 
