@@ -27,7 +27,7 @@ with_sizes() {
         { print }'
 }
 
-# run TESTER INPUT ROUTINE RESULTS: fails unless the tester prints PASSED for ROUTINE RESULTS times, reports no failure, and calls the library.
+# run TESTER INPUT ROUTINE RESULTS: fails unless the tester prints "ROUTINE PASSED" RESULTS times, reports no failure, and calls the library.
 run() {
     local tester=$1 input=$2 routine=$3 results=$4 report=$work/report verbose=$work/verbose
     rm -f ./*blat?.out

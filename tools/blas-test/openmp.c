@@ -30,8 +30,8 @@ static int contains(const pid_t *list, int count, pid_t task) {
 }
 
 int main(int arguments, char **argument) {
-    /* Without an argument: prints the number of threads. With the number of the machine's CPUs: fails unless workers may use all of them, though
-       OpenMP has bound the calling thread to a part. */
+    /* Without an argument: prints the number of threads. With the number of the process's CPUs: fails unless each worker may use all of them,
+       except perhaps the caller's, although OpenMP has bound the calling thread. */
     if (arguments < 2) return printf("%d\n", cke_blas_get_num_threads()) < 0;
     const int cpus = atoi(argument[1]);
     int sum = 0;

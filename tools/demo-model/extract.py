@@ -41,7 +41,7 @@ MAX_NON_ASCII = 0.02  # share of characters
 MAX_REPEATS = 2  # how often the same long paragraph may be seen
 LONG_PARAGRAPH = 100  # characters
 MAX_KNOWN = 0.5  # share of a document that may have been seen in earlier documents
-HOLD_OUT = 80  # one page of 80 goes to validation
+HOLD_OUT = 80  # every 80th page goes to validation
 
 
 def pages(html):

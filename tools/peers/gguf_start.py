@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times programs from their start to the first token of an answer, and takes their peak of memory, for files of GGUF and packed files.
+"""Times programs from their start to the first token of an answer, and takes their peak of memory, for GGUF files and packed files.
 
     cargo build --release
     tools/peers/gguf_start.py --llama-bench "$(bash tools/peers/llama.sh target/llama)"
@@ -8,6 +8,7 @@ It writes docs/results/gguf-start.json. README.md says how each contestant is ru
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ FILE, PACKED = "GGUF file", "packed file"
 def commands(arguments, file, packed, threads):
     """What starts each contestant, reads a prompt, and ends with the first token; `cke` has its threads from the environment."""
     own = [arguments.cke, "generate", "--quiet", "--temperature", "0", "-n", "1", "--prompt", PROMPT, "--model"]
-    bench = ["-ngl", "0", "-p", TOKENS, "-n", "0", "-r", "1", "-t", threads, "-m", file]
+    bench = ["-ngl", "0", "-p", TOKENS, "-n", "0", "-r", "1", "-t", threads, "-o", "json", "-m", file]
     yield workloads.CKE, PACKED, [*own, packed]
     yield workloads.CKE, FILE, [*own, file]
     if arguments.llama_bench:
@@ -43,17 +44,18 @@ def commands(arguments, file, packed, threads):
 
 
 def run(setting, command):
-    """Seconds and largest number of resident bytes of a process, mapped files included."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+    """Seconds of a process, its largest number of resident bytes, mapped files included, and what it printed."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output, tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         begin = time.perf_counter()
-        process = setting.start([*map(str, command)], stdout=subprocess.DEVNULL, stderr=errors)
+        process = setting.start([*map(str, command)], stdout=output, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             errors.seek(0)
             raise Failed(f"{Path(command[0]).name} ended with status {process.returncode}: {last_line(errors.read())}")
-    return seconds, usage.ru_maxrss * 1024
+        output.seek(0)
+        return seconds, usage.ru_maxrss * 1024, output.read()
 
 
 def pack(cke, file, packed):
@@ -63,8 +65,8 @@ def pack(cke, file, packed):
         raise Failed(f"cke convert: {last_line(done.stderr)}")
 
 
-def record(arguments, model, name, threads, packed):
-    """All rounds of one file with one number of threads."""
+def record(arguments, model, name, threads, packed, versions):
+    """All rounds of one file with one number of threads; notes the versions of the peers."""
     setting = Setting(Suite(f"{model}-start", TITLES[model], model, "", ()), arguments.models.resolve(), threads)
     file = setting.directory / f"{name}.gguf"
     entries = []
@@ -72,7 +74,9 @@ def record(arguments, model, name, threads, packed):
         entries.append(({"contestant": contestant, "from": kind, "seconds": [], "peak_bytes": []}, command))
     for number in range(arguments.rounds + 1):
         for entry, command in entries:
-            seconds, peak = run(setting, command)
+            seconds, peak, output = run(setting, command)
+            if entry["contestant"] != workloads.CKE:
+                versions[entry["contestant"]] = json.loads(output)[0]["build_commit"]
             if number:  # The first round brings files into the page cache.
                 entry["seconds"].append(seconds)
                 entry["peak_bytes"].append(peak)
@@ -107,7 +111,9 @@ def parse_arguments():
 def measure(arguments):
     """A record for each model, format and number of threads."""
     lists = {"--model": arguments.model, "--formats": arguments.formats, "--threads": arguments.threads}
-    results = report.header("gguf_start.py", lists, arguments.rounds) | {"kind": "start", "tests": []}
+    results = report.header("gguf_start.py", lists, arguments.rounds) | {"kind": "start", "contestants": [], "tests": []}
+    printed = subprocess.run([arguments.cke, "--version"], check=True, capture_output=True, text=True)
+    versions = {workloads.CKE: printed.stdout.split()[-1]}
     for model in arguments.model:
         gguf_files.ensure(arguments.formats, arguments.models, model, gguf_files.llama_quantize(arguments.llama_bench))
         for name in arguments.formats:
@@ -116,7 +122,8 @@ def measure(arguments):
                 pack(arguments.cke, arguments.models / model / f"{name}.gguf", packed)
                 for threads in arguments.threads:
                     print(f"{model} {name}, threads: {threads}", file=sys.stderr, flush=True)
-                    results["tests"].append(record(arguments, model, name, threads, packed))
+                    results["tests"].append(record(arguments, model, name, threads, packed, versions))
+    results["contestants"] = report.contestants(versions)
     return results
 
 

@@ -82,9 +82,9 @@ def header(program, lists, rounds, seconds=None):
         "machine": machine(),
         "date": now(),
         "commit": commit(),
-        "command": " ".join([f"tools/peers/{program}", *parts, f"--rounds {rounds}", *([f"--seconds {seconds}"] if seconds else [])]),
+        "command": " ".join([f"tools/peers/{program}", *parts, f"--rounds {rounds}", *([] if seconds is None else [f"--seconds {seconds}"])]),
         "rounds": rounds,
-        **({"seconds_per_turn": seconds} if seconds else {}),
+        **({} if seconds is None else {"seconds_per_turn": seconds}),
     }
 
 
@@ -134,7 +134,7 @@ def only(results, parts):
     """The suites, or tables, of these names; all without names."""
     if parts:
         wanted = parts.split(", ")
-        key, name = ("tables", "name") if results.get("kind") == "printed" else ("tests", "suite")
+        key, name = {"printed": ("tables", "name"), "start": ("tests", "model")}.get(results.get("kind"), ("tests", "suite"))
         results[key] = [part for part in results[key] if part[name] in wanted]
         missing = set(wanted) - {part[name] for part in results[key]}
         if missing:

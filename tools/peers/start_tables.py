@@ -9,8 +9,9 @@ MIB = 1 << 20
 
 
 def tables(results):
-    machine = conditions.machine(results)
-    lines = ["", f"{machine}. Median of {results['rounds']} interleaved runs, with [the range] if it is wider than {conditions.WIDE:.0%}."]
+    median = f"Median of {results['rounds']} interleaved runs, with [the range] if it is wider than {conditions.WIDE:.0%}"
+    how = f"{median if results['rounds'] > 1 else 'One run'}; (how many times as long as CKE takes with a packed file)"
+    lines = ["", f"{conditions.machine(results)}. {how}."]
     lines += ["", *table(results["tests"], "first token after, ms", duration)]
     return "\n".join([*lines, "", *table(results["tests"], "peak of memory, MiB", memory)])
 
@@ -36,6 +37,6 @@ def duration(entry, test):
 
 
 def memory(entry, test):
-    """The median, and how many times the larger of GGUF file and packed file it is."""
+    """The median, and how many times the file that was read it is."""
     peak = statistics.median(entry["peak_bytes"])
-    return f"{peak / MIB:.0f} ({peak / max(test['file_bytes'], test['packed_bytes']):.2f} × the file)"
+    return f"{peak / MIB:.0f} ({peak / test['packed_bytes' if entry['from'] == 'packed file' else 'file_bytes']:.2f} × the file)"

@@ -110,7 +110,7 @@ impl Bundle {
     /// The demo model that is compiled into this library: a small GPT-2 that writes in the manner of the Rust documentation.
     ///
     /// # Errors
-    /// Fails only if the library was built from damaged files.
+    /// Fails only if the library was built from damaged files, or an allocation fails.
     #[cfg(feature = "demo-model")]
     pub fn demo() -> Result<Bundle, LoadError> {
         Bundle::of_files(&ModelFiles::demo())

@@ -79,7 +79,7 @@ pub struct Profile {
     pub threads: usize,
     /// What ran, one after the other.
     pub operations: Vec<Operation>,
-    /// When each thread worked, in parallel regions only.
+    /// When each thread worked, thread by thread; parallel regions only.
     pub intervals: Vec<Interval>,
 }
 

@@ -112,7 +112,8 @@ impl Sampler {
     /// not matter. A logit of −∞ is never picked; those of +∞ share the whole probability.
     ///
     /// # Errors
-    /// Fails if the number of logits is not that of tokens, a logit is NaN, or all are −∞.
+    /// Fails if the number of logits is not the size of the vocabulary, or if, after the rules, a logit is NaN or all are
+    /// −∞.
     pub fn sample(&mut self, logits: &mut [f32], context: &[u32]) -> Result<u32, SamplerError> {
         self.sample_in(logits, &Context::from(context))
     }

@@ -135,8 +135,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if the type of the tensor cannot be read as numbers (F32, F16, BF16, a block format of GGUF, quantised
-    /// weights), or the file was written to since it was opened.
+    /// Fails unless the type is F32, F16, BF16 or a block format of GGUF, or the weights are quantised; also if the file
+    /// was written to since it was opened.
     ///
     /// # Panics
     ///

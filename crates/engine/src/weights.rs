@@ -322,7 +322,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError::MissingTensor`] with all names that were tried.
+    /// Returns [`LoadError::MissingTensor`] with all names that were tried if none exists.
     pub fn scope(&self, prefixes: &[&str], probe: &str) -> Result<Scope<'_>, LoadError> {
         match prefixes.iter().find(|prefix| self.contains(&format!("{prefix}{probe}"))) {
             Some(prefix) => Ok(Scope { checkpoint: self, prefix: (*prefix).to_owned() }),
@@ -436,7 +436,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError::MissingTensor`] with the full name.
+    /// Returns [`LoadError::MissingTensor`] with the full name if there is no such tensor.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'a>, LoadError> {
         self.any(&[name])
     }
@@ -446,7 +446,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError::MissingTensor`] with all full names.
+    /// Returns [`LoadError::MissingTensor`] with all full names if none exists.
     pub fn any(&self, names: &[&str]) -> Result<Tensor<'a>, LoadError> {
         let full: Vec<String> = names.iter().map(|name| self.full(name)).collect();
         full.iter().find_map(|name| self.checkpoint.get(name)).ok_or_else(|| self.checkpoint.missing(full))

@@ -99,7 +99,7 @@ pub trait Record: Serialize {
 ///
 /// # Errors
 ///
-/// Returns [`ReportError::Row`] if a row does not serialise to an object (for CSV) or not at all.
+/// Returns [`ReportError::Row`] if a row cannot be serialised or, for CSV, is not an object.
 pub fn render<R: Record>(rows: &[R], format: Format) -> Result<String, ReportError> {
     match format {
         Format::Markdown => {

@@ -21,8 +21,8 @@ pub(super) fn held(state: &State<'_, '_>, value: Value) -> Result<Value, Error> 
 /// A value that an attribute of a namespace gets, which outlives the scope in which it was made.
 ///
 /// # Errors
-/// Fails if the value is or contains something with mutable state: a namespace (which could contain itself), a loop, a
-/// macro.
+/// Fails if the value is or contains something other than plain data (a namespace, which could contain itself; a loop; a
+/// macro), nests too deeply, or takes more steps than allowed.
 pub(super) fn held_inside(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
     copied(state, &value, 0)
 }

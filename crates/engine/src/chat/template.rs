@@ -208,8 +208,8 @@ impl ChatTemplate {
     /// The text of a conversation, which has all special tokens that the model wants: it is to be tokenized without adding more.
     ///
     /// # Errors
-    /// Fails if the template refuses the conversation, uses something undefined, or exceeds the limits of time, steps
-    /// or text.
+    /// Fails if the template refuses the conversation, calls an unknown function, filter or method, reads an attribute of an
+    /// undefined value, or exceeds the limits of time, steps or text.
     pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String, TemplateError> {
         if !options.continue_final {
             return self.render_all(messages, options);

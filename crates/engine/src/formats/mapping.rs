@@ -33,8 +33,8 @@ pub(crate) struct MappedFile {
     opened: Stamp,
 }
 
-/// A read maps pages before and behind it, too: on Linux those of its 64 KB. In a file that is read and released in parts of half a
-/// megabyte, they would add up to 5% of it.
+/// On Linux, a page fault also maps the cached pages of the 64 KB around it. If a file is read and released half a megabyte at a time,
+/// those left over would add up to 5% of it.
 #[cfg(unix)]
 const MAPPED_AROUND: usize = 64 << 10;
 

@@ -100,9 +100,11 @@ fn multiply_adds(m: usize, n: usize, k: usize) -> usize {
     m.saturating_mul(n).saturating_mul(k)
 }
 
-/// Multiply-adds from which a product is split over all threads: on one worker it would take so long that the others wait.
+/// Multiply-adds of a product from which those left over, if the batch does not divide evenly among the threads, are each split over all
+/// threads: on one worker they would take so long that the others wait.
 const LARGE: usize = 1 << 24;
-/// Multiply-adds up to which a whole batch runs on the calling thread: it is done before another thread has woken.
+/// Below this many multiply-adds, the products that are not split all run on the calling thread: they are done before another thread has
+/// woken.
 const SMALL: usize = 1 << 16;
 /// Tasks per thread that even out products which take longer than others.
 const TASKS_PER_THREAD: usize = 8;

@@ -265,7 +265,8 @@ impl<'a, T> MatricesMut<'a, T> {
     }
 }
 
-/// Whether every combination of `(step, size)`, each step taken 0 to size − 1 times, leads to a different place.
+/// Whether every combination of `(step, size)`, each step taken 0 to size − 1 times, leads to a different place. Also
+/// `false` for some layouts whose steps interleave without meeting.
 fn are_distinct(mut steps: [(usize, usize); 3]) -> bool {
     if steps.iter().any(|&(_, size)| size == 0) {
         return true;

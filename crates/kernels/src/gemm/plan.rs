@@ -166,7 +166,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
     /// As [`GemmPlan::run`] and [`GemmPlan::run_prepared`], with results in other numbers than f32, or as rows for the next product.
     ///
     /// # Errors
-    /// As both. If the operands do not match, rows to be filled keep their content; after other errors they are empty.
+    /// As those two. If the operands do not match, rows to be filled keep their content; after other errors they are empty.
     pub fn run_into(
         &self,
         a: Input<'_, S::A>,

@@ -23,7 +23,7 @@ pub(crate) fn widen(cpu: &Cpu, x: &[u16], out: &mut [f32]) {
     widen_plain(x, out);
 }
 
-/// out ← x to nearest, ties to even; the lengths are equal.
+/// out ← x to nearest, ties to even; the lengths are equal. F16C raises the floating-point flags of a rounding, plain Rust none.
 pub(crate) fn narrow(cpu: &Cpu, x: &[f32], out: &mut [u16]) {
     debug_assert_eq!(x.len(), out.len());
     #[cfg(target_arch = "x86_64")]

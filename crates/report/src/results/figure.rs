@@ -23,7 +23,7 @@ impl Choice {
     /// Refuses names and numbers of threads that no result has.
     ///
     /// # Errors
-    /// Returns [`ResultsError::Choice`] with the valid choices.
+    /// Returns [`ResultsError::Choice`], with the valid choices, if no result has one of the names or thread counts.
     pub(crate) fn check(&self, names: &[String], threads: &[usize]) -> Result<(), ResultsError> {
         let unknown = self.only.iter().flatten().find(|name| !names.contains(name));
         if let Some(unknown) = unknown {

@@ -142,7 +142,7 @@ impl Architecture {
     /// The architecture of a file.
     ///
     /// # Errors
-    /// Fails if the architecture is not supported, or the file is not a model.
+    /// Fails if the architecture is missing or not supported, or the file is not a model.
     pub(super) fn of(file: &GgufFile) -> Result<&'static Architecture, LoadError> {
         const KEY: &str = "general.architecture";
         let known = || ARCHITECTURES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ");

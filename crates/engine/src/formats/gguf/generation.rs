@@ -26,7 +26,7 @@ const SAMPLING_KEYS: [(&str, &str); 5] = [
 /// The content of `generation_config.json`, if there is something to say.
 ///
 /// # Errors
-/// Fails if a key has the wrong type.
+/// Fails if a key has the wrong type or is out of range.
 pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<Vec<u8>>, LoadError> {
     let mut json = Map::new();
     let token = |key| file.integer(key, 0..=u64::from(u32::MAX));

@@ -20,7 +20,8 @@ const LLAMA3_CONTEXT: u64 = 8192;
 /// The `rope_scaling` of a file, if there is one.
 ///
 /// # Errors
-/// Fails if the kind of scaling is not supported.
+/// Fails if the kind of scaling or its factors are not supported, a key has the wrong type, or a tensor of factors is missing
+/// or malformed.
 pub(super) fn rope_scaling(settings: &mut Settings<'_>, theta: f64) -> Result<Option<Json>, LoadError> {
     if let Some(scaling) = of_long_context(settings)? {
         return Ok(Some(scaling));
