@@ -1,5 +1,7 @@
 """The line above a table: on which machine and when it was measured, how to read it, and what holds a peer back there."""
 
+import statistics
+
 import workloads
 
 # Rounds that differ by more than this share of their median are shown.
@@ -21,12 +23,22 @@ def processor(found):
     return f"{found['cpu']} ({found['core_family']})" if found.get("core_family") else found["cpu"]
 
 
+def median_of(count, what):
+    """How often was measured, and how a cell says so."""
+    return f"Median of {count} interleaved {what}s, with [the range] if it is wider than {WIDE:.0%}" if count > 1 else f"One {what}"
+
+
+def median_and_range(values, number):
+    """The median, and the range if it is wide; `number` writes a value."""
+    median, low, high = statistics.median(values), min(values), max(values)
+    return number(median) + (f" [{number(low)}–{number(high)}]" if high - low > WIDE * median else "")
+
+
 def of_models(results):
     """Of the tables of models."""
     tests = results["tests"]
     others = {entry["contestant"] for test in tests for entry in test["entries"]} - {workloads.CKE}
-    median = f"Median of {results['rounds']} interleaved rounds, with [the range] if it is wider than {WIDE:.0%}"
-    parts = [f"{machine(results)}. {median if results['rounds'] > 1 else 'One round'}"]
+    parts = [f"{machine(results)}. {median_of(results['rounds'], 'round')}"]
     if others:
         parts[0] += "; (how many times as fast CKE is)"
     return ". ".join(parts + held_back(tests)) + "."

@@ -8,17 +8,16 @@ It writes docs/results/gguf.json. README.md says how each contestant is run. Not
 """
 
 import argparse
-import shutil
-import sys
 from pathlib import Path
 
+import command_line
 import gguf_files
 import report
 import synthetic_gguf
 import workloads
+from command_line import ROOT, comma_separated, names_among
 from contest import Contest
-from contestants import Failed, Setting
-from peers import ROOT, names_among
+from contestants import Setting
 from workloads import Suite, Test
 
 CONTESTANTS = (workloads.CKE, workloads.LLAMA, workloads.IK_LLAMA, workloads.MISTRAL_RS)
@@ -68,22 +67,14 @@ def parse_arguments():
     made = "holds MODEL/FORMAT.gguf, made where it is missing (default: %(default)s)"
     add("--model", choices=TITLES, default=gguf_files.SMOLLM2, help="default: %(default)s")
     add("--models", type=Path, default=ROOT / "target/peers-models", help=made)
-    add("--formats", type=lambda text: text.split(","), default=FORMATS.split(","), metavar="FORMAT,…", help=f"default: {FORMATS}")
+    add("--formats", type=comma_separated(str), default=FORMATS.split(","), metavar="FORMAT,…", help=f"default: {FORMATS}")
     add("--out", type=Path, default=ROOT / "docs/results/gguf.json", help="results (default: %(default)s)")
     add("--only", type=names_among(names), default=usual, metavar="SUITE,…", help=f"some of {', '.join(names)}; default: {', '.join(usual)}")
-    add("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2], help="default: 1,2")
-    add("--rounds", type=int, default=5, help="default: %(default)s")
-    add("--seconds", type=float, default=0.5, help="of a turn; a run that has begun is finished (default: %(default)s)")
-    add("--cke", type=Path, default=ROOT / "target/release/cke", help="default: %(default)s")
-    add("--llama-bench", type=Path, default=shutil.which("llama-bench"), help="default: the one in PATH")
-    add("--ik-llama-bench", type=Path, help="llama-bench of ik_llama.cpp (default: it takes no part)")
+    command_line.add_machine_options(parser)
+    command_line.add_seconds(parser)
+    command_line.add_ik_llama_bench(parser)
     add("--mistralrs", type=Path, metavar="PYTHON", help="a Python that has the package mistralrs (default: it takes no part)")
-    arguments = parser.parse_args()
-    if min(arguments.threads) < 1 or arguments.rounds < 1:
-        parser.error("wanted at least 1 thread and 1 round")
-    if not arguments.cke.is_file():
-        parser.error(f"{arguments.cke} is not there: cargo build --release")
-    return arguments
+    return command_line.parse(parser)
 
 
 def measure(arguments):
@@ -110,15 +101,5 @@ def measure(arguments):
     return results
 
 
-def main():
-    arguments = parse_arguments()
-    try:
-        results = measure(arguments)
-    except Failed as error:
-        sys.exit(f"error: {error}")
-    report.write(results, arguments.out)
-    report.print_tables(results)
-
-
 if __name__ == "__main__":
-    main()
+    command_line.run(measure, parse_arguments())

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import report
-from peers import ROOT, names_among
+from command_line import ROOT, names_among
 
 # N × K of the layers of GPT-2 and BERT-base: output of attention, up, down, queries with keys and values.
 LAYERS = ((768, 768), (3072, 768), (768, 3072), (2304, 768))

@@ -53,10 +53,7 @@ def cell(test, name, tests):
     entry, own = entry_of(test, name), entry_of(test, workloads.CKE)
     if not entry:
         return ""
-    parts = [number(entry["median"])]
-    low, high = min(entry["rounds"]), max(entry["rounds"])
-    if high - low > conditions.WIDE * entry["median"]:
-        parts.append(f"[{number(low)}–{number(high)}]")
+    parts = [conditions.median_and_range(entry["rounds"], number)]
     if own and name != workloads.CKE:
         parts.append(f"({own['median'] / entry['median']:.2f} ×)")
     plain = in_f32(test, tests) if name == workloads.CKE else None

@@ -10,32 +10,16 @@ It writes docs/results/models.json, or dtypes.json. README.md says how each cont
 """
 
 import argparse
-import shutil
-import sys
 from pathlib import Path
 
+import command_line
 import gguf_files
 import model_files
 import report
 import workloads
-from contest import Contest, WrongResult
-from contestants import Failed, Setting
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def names_among(known):
-    """A parser of lists of names."""
-
-    def names(text):
-        chosen = text.split(",")
-        unknown = [name for name in chosen if name not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"wanted some of {', '.join(known)}, found {', '.join(unknown)}")
-        return chosen
-
-    return names
-
+from command_line import ROOT, names_among
+from contest import Contest
+from contestants import Setting
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -47,18 +31,11 @@ def parse_arguments():
     add("--out", type=Path, help="results (default: models.json in docs/results, with --dtypes dtypes.json)")
     add("--only", type=names_among(suites + in_dtypes), metavar="SUITE,…", help=f"some of {', '.join(suites)}; or those of --dtypes")
     add("--contestants", type=names_among(contestants), default=contestants, metavar="NAME,…", help="default: all")
-    add("--threads", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2], help="default: 1,2")
-    add("--rounds", type=int, default=5, help="default: %(default)s")
-    add("--seconds", type=float, default=0.5, help="of a turn; a run that has begun is finished (default: %(default)s)")
-    add("--cke", type=Path, default=ROOT / "target/release/cke", help="default: %(default)s")
-    add("--llama-bench", type=Path, default=shutil.which("llama-bench"), help="default: the one in PATH")
-    arguments = parser.parse_args()
+    command_line.add_machine_options(parser)
+    command_line.add_seconds(parser)
+    arguments = command_line.parse(parser)
     arguments.only = arguments.only or (in_dtypes if arguments.dtypes else suites)
     arguments.out = arguments.out or ROOT / "docs/results" / ("dtypes.json" if arguments.dtypes else "models.json")
-    if min(arguments.threads) < 1 or arguments.rounds < 1:
-        parser.error("wanted at least 1 thread and 1 round")
-    if not arguments.cke.is_file():
-        parser.error(f"{arguments.cke} is not there: cargo build --release")
     return arguments
 
 
@@ -81,15 +58,5 @@ def measure(arguments):
     return results
 
 
-def main():
-    arguments = parse_arguments()
-    try:
-        results = measure(arguments)
-    except (Failed, WrongResult) as error:
-        sys.exit(f"error: {error}")
-    report.write(results, arguments.out)
-    report.print_tables(results)
-
-
 if __name__ == "__main__":
-    main()
+    command_line.run(measure, parse_arguments())

@@ -6,18 +6,19 @@ import conditions
 import workloads
 
 MIB = 1 << 20
+# What a contestant reads.
+FILE, PACKED = "GGUF file", "packed file"
 
 
 def tables(results):
-    median = f"Median of {results['rounds']} interleaved runs, with [the range] if it is wider than {conditions.WIDE:.0%}"
-    how = f"{median if results['rounds'] > 1 else 'One run'}; (how many times as long as CKE takes with a packed file)"
+    how = f"{conditions.median_of(results['rounds'], 'run')}; (how many times as long as CKE takes with a packed file)"
     lines = ["", f"{conditions.machine(results)}. {how}."]
     lines += ["", *table(results["tests"], "first token after, ms", duration)]
     return "\n".join([*lines, "", *table(results["tests"], "peak of memory, MiB", memory)])
 
 
 def table(tests, what, cell):
-    """A row for each test; `cell` says how an entry is shown beside the first one."""
+    """A row for each test; `cell` writes an entry."""
     columns = [(entry["contestant"], entry["from"]) for entry in tests[0]["entries"]]
     titles = [what, "threads", *(f"{workloads.TITLES[name]}, {kind}" for name, kind in columns)]
     lines = [f"| {' | '.join(titles)} |", f"|---|{'---:|' * (len(titles) - 1)}"]
@@ -29,14 +30,15 @@ def table(tests, what, cell):
 
 def duration(entry, test):
     """The median, and how many times as long as CKE's with a packed file it is."""
-    times, own = ([1000 * seconds for seconds in one["seconds"]] for one in (entry, test["entries"][0]))
-    median = statistics.median(times)
-    wide = f" [{min(times):.0f}–{max(times):.0f}]" if max(times) - min(times) > conditions.WIDE * median else ""
-    times_as_long = f" ({median / statistics.median(own):.1f} ×)" if entry is not test["entries"][0] else ""
-    return f"{median:.0f}{wide}{times_as_long}"
+    text = conditions.median_and_range(entry["seconds"], lambda seconds: f"{1000 * seconds:.0f}")
+    own = test["entries"][0]
+    if entry is own:
+        return text
+    return f"{text} ({statistics.median(entry['seconds']) / statistics.median(own['seconds']):.1f} ×)"
 
 
 def memory(entry, test):
     """The median, and how many times the file that was read it is."""
     peak = statistics.median(entry["peak_bytes"])
-    return f"{peak / MIB:.0f} ({peak / test['packed_bytes' if entry['from'] == 'packed file' else 'file_bytes']:.2f} × the file)"
+    file = test["packed_bytes" if entry["from"] == PACKED else "file_bytes"]
+    return f"{peak / MIB:.0f} ({peak / file:.2f} × the file)"

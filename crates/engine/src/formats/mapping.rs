@@ -74,8 +74,8 @@ impl MappedFile {
         Err(LoadError::Changed { file: path.to_owned(), opened: self.opened.bytes, found: now.bytes })
     }
 
-    /// Tells the operating system that the pages under `range` are not needed for now, nor those beside it that came with
-    /// them; a later read brings them back from the file.
+    /// Tells the operating system that the pages under `range` and around it are not needed for now; a later read
+    /// brings them back from the file.
     pub(crate) fn release(&self, range: Range<usize>) {
         assert!(range.start <= range.end && range.end <= self.map.len(), "range {range:?} leaves the mapping");
         #[cfg(unix)]

@@ -36,7 +36,7 @@ pub(super) mod tiles;
 
 use super::halves::{Half, PAIR};
 use super::microkernel::Supported;
-use crate::numbers::bf16::{bf16_to_f32, f32_to_bf16};
+use crate::numbers::bf16::{bf16_to_f32, round_to_bf16};
 use crate::scheme::Bf16;
 
 #[cfg(target_arch = "x86_64")]
@@ -58,9 +58,7 @@ impl Half for Bf16 {
 
     #[inline(always)]
     fn narrow(x: &[f32], out: &mut [u16]) {
-        for (&x, out) in x.iter().zip(out) {
-            *out = f32_to_bf16(x);
-        }
+        round_to_bf16(x, out);
     }
 
     #[inline(always)]
