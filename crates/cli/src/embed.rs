@@ -131,19 +131,25 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let array = args.npy.as_deref().map(OutputFile::new).transpose()?;
     let started = Instant::now();
     let opening = Opening { threads, is_quiet: args.quiet, interrupt };
-    let files = ModelArgs { model: Some(args.model.clone()) }.files_as(args.dtype, opening)?;
-    let files = EmbedderFiles::of_files(&files, args.options())?;
+    let model = ModelArgs { model: Some(args.model.clone()) };
+    let files = EmbedderFiles::of_files(&model.files_as(args.dtype, opening)?, args.options())?;
     // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
     let runtime = Runtime::new(Some(threads))?.with_weights(args.dtype.format(files.bundle()));
     let texts_at_once = Texts { lengths: files.lengths(), logits: 0, is_shown: false, remedy: None };
     let memory = Memory::new(files.bundle(), &runtime, &texts_at_once)?;
     memory.check(&args.model.display().to_string(), None)?;
-    if io::stderr().is_terminal() {
+    let is_told = io::stderr().is_terminal();
+    if is_told {
         opening.note(&memory.line());
     }
+    let could_be_cached = args.dtype.could_be_cached(&model, files.bundle());
+    let packing_started = Instant::now();
     let (progress, main_format) = (Progress::of_bytes(files.bundle().load_bytes()), files.bundle().main_format());
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
+    if is_told && could_be_cached {
+        opening.note_packing(packing_started.elapsed());
+    }
     let load_seconds = started.elapsed().as_secs_f64();
     if !args.quiet {
         print_notices(embedder.notices());

@@ -75,6 +75,7 @@ impl ModelInfo {
 pub(crate) struct OpenedModel<'i> {
     pub(crate) info: ModelInfo,
     bundle: Bundle,
+    could_be_cached: bool,
     numbers: NumberArgs,
     opening: Opening<'i>,
     /// What opening took.
@@ -95,7 +96,8 @@ impl<'i> OpenedModel<'i> {
         let bundle = model.open(numbers.dtype(), opening)?;
         bundle.check_causal()?;
         let info = ModelInfo::new(&bundle)?;
-        Ok(OpenedModel { info, bundle, numbers, opening, time: started.elapsed() })
+        let could_be_cached = numbers.dtype().could_be_cached(model, &bundle);
+        Ok(OpenedModel { info, bundle, could_be_cached, numbers, opening, time: started.elapsed() })
     }
 
     /// Loads the weights for some texts, with a progress bar if that takes long.
@@ -103,17 +105,22 @@ impl<'i> OpenedModel<'i> {
     /// # Errors
     /// If the machine has no memory for both, or memory cannot be allocated or threads cannot be started.
     pub(crate) fn load(self, texts: &Texts) -> Result<LanguageModel, CliError> {
-        let OpenedModel { info, bundle, numbers, opening, time } = self;
+        let OpenedModel { info, bundle, could_be_cached, numbers, opening, time } = self;
         let started = Instant::now();
         // After the tokenizer: a thread that starts takes address space for a moment, and the tokenizer cannot do without.
         let runtime = numbers.runtime(&bundle, opening.threads)?;
         let memory = Memory::new(&bundle, &runtime, texts)?;
         memory.check(&info.name, texts.remedy)?;
         // Where a bar may follow.
-        if texts.is_shown || io::stderr().is_terminal() {
+        let is_told = texts.is_shown || io::stderr().is_terminal();
+        if is_told {
             opening.note(&memory.line());
         }
+        let packing_started = Instant::now();
         let causal = load_causal_model(bundle, &runtime)?;
+        if is_told && could_be_cached {
+            opening.note_packing(packing_started.elapsed());
+        }
         if !opening.is_quiet {
             note_slow_dtype(&runtime, info.main_format);
         }

@@ -21,6 +21,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,7 +104,17 @@ impl Opening<'_> {
             note(text);
         }
     }
+
+    /// Says how later runs go without packing, if it has taken long.
+    pub(crate) fn note_packing(self, packing: Duration) {
+        if packing > LONG_PACKING {
+            self.note(&format!("packing took {:.1} s; with --cache, later runs do without it", packing.as_secs_f64()));
+        }
+    }
 }
+
+/// Packing that takes longer is worth a word.
+const LONG_PACKING: Duration = Duration::from_secs(1);
 
 /// In which numbers a model is held, and whether they are kept.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -128,6 +139,12 @@ impl DtypeArgs {
     /// The format for random weights.
     pub(crate) fn of_random(self) -> WeightFormat {
         self.dtype.unwrap_or_default()
+    }
+
+    /// Whether later runs would start sooner with `--cache`: the model has files, which are not packed, and its format can be kept.
+    pub(crate) fn could_be_cached(self, model: &ModelArgs, bundle: &Bundle) -> bool {
+        let is_kept = self.cache || bundle.packed_format().is_some();
+        model.model.is_some() && !is_kept && self.format(bundle) != WeightFormat::F32
     }
 }
 
