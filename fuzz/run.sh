@@ -56,7 +56,7 @@ plant() {
       # SentencePiece with bytes, scores and types; byte-level BPE with merges.
       printf '\x79\0\1\0<unk>\n<s>\n\xe2\x96\x81\na\nb\nab\n\xe2\x96\x81ab\0\0ab abc\0\1\1\5\6\7\2\3\0\2\3\1\1\1\1\1' \
         > corpus/gguf_tokenizer/sentencepiece
-      printf '\x02\x02\0\0a\nb\nab\n\xc4\xa0\n\xc4\xa0ab\0a b\n\xc4\xa0 ab\0ab  ab' > corpus/gguf_tokenizer/byte-level
+      printf '\x82\x02\0\0a\nb\nab\n\xc4\xa0\n\xc4\xa0ab\0a b\n\xc4\xa0 ab\0ab  ab' > corpus/gguf_tokenizer/byte-level
       limit=4096 ;;
     chat_template)
       python3 -c "

@@ -77,10 +77,10 @@ impl GgufValue {
             Self::U64(value) => (10, value.to_le_bytes().to_vec()),
             Self::I64(value) => (11, value.to_le_bytes().to_vec()),
             Self::F64(value) => (12, value.to_le_bytes().to_vec()),
-            Self::Texts(values) => (9, array(8, values.iter().map(|value| gguf_string(value)))),
-            Self::F32s(values) => (9, array(6, values.iter().map(|value| value.to_le_bytes().to_vec()))),
-            Self::I32s(values) => (9, array(5, values.iter().map(|value| value.to_le_bytes().to_vec()))),
-            Self::Bools(values) => (9, array(7, values.iter().map(|value| vec![u8::from(*value)]))),
+            Self::Texts(values) => (9, array(8, values, |value| gguf_string(value))),
+            Self::F32s(values) => (9, array(6, values, |value| value.to_le_bytes())),
+            Self::I32s(values) => (9, array(5, values, |value| value.to_le_bytes())),
+            Self::Bools(values) => (9, array(7, values, |value| [u8::from(*value)])),
             Self::Raw(number, bytes) => (*number, bytes.clone()),
         }
     }
@@ -91,9 +91,12 @@ pub fn gguf_string(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
 }
 
-fn array(element: u32, values: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let head = [&element.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
-    head.into_iter().chain(values.flatten()).collect()
+fn array<T, B: AsRef<[u8]>>(element: u32, values: &[T], bytes: impl Fn(&T) -> B) -> Vec<u8> {
+    let mut array = [&element.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
+    for value in values {
+        array.extend_from_slice(bytes(value).as_ref());
+    }
+    array
 }
 
 /// A tensor of a file.
