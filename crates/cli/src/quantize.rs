@@ -7,6 +7,7 @@ use crate::output::{Output, note};
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
 use crate::threads::ThreadArgs;
+use cke_engine::bundle::Bundle;
 use cke_engine::error::Error;
 use cke_engine::formats::packed_file::PackedFile;
 use cke_engine::quantize::Quantizer;
@@ -68,10 +69,10 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     if !args.quiet {
         print_notices(quantizer.notices());
     }
-    let is_quantised = quantizer.bundle().usual_format() == WeightFormat::Stored;
-    let dtype = args.dtype.unwrap_or(if is_quantised { WeightFormat::Stored } else { WeightFormat::Int8 });
-    if is_quantised && dtype != WeightFormat::Stored && !args.quiet {
-        note(&format!("the model's weights are rounded once more, to {dtype}; --dtype auto keeps those of its file"));
+    let can_be_kept = quantizer.bundle().usual_format() == WeightFormat::Stored;
+    let dtype = args.dtype.unwrap_or(if can_be_kept { WeightFormat::Stored } else { WeightFormat::Int8 });
+    if !args.quiet {
+        note_rounding(quantizer.bundle(), dtype, can_be_kept);
     }
     let runtime = Runtime::new(Some(args.threads.count_to_run(args.quiet)?))?.with_weights(dtype);
     let name = quantizer.bundle().name();
@@ -88,6 +89,20 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
         output.flush()?;
     }
     Ok(())
+}
+
+/// Says on standard error if weights that were rounded once are rounded again; `can_be_kept`: not with `--dtype auto`.
+fn note_rounding(bundle: &Bundle, dtype: WeightFormat, can_be_kept: bool) {
+    let is_rounded = can_be_kept || bundle.is_quantized_checkpoint();
+    let way_out = match dtype {
+        WeightFormat::Stored => return,
+        _ if can_be_kept => "--dtype auto keeps those of its file",
+        WeightFormat::Bf16 | WeightFormat::F16 => "packed files cannot keep those of its file",
+        _ => "packed files cannot keep those of its file, and --dtype bf16 comes closest",
+    };
+    if is_rounded {
+        note(&format!("the model's weights are rounded once more, to {dtype}; {way_out}"));
+    }
 }
 
 /// Writes the packed file of a model, in place of one that was there.

@@ -165,6 +165,11 @@ impl Bundle {
         }
     }
 
+    /// Whether the weights are those of a checkpoint that was quantised (GPTQ, AWQ, fp8).
+    pub fn is_quantized_checkpoint(&self) -> bool {
+        matches!(&self.weights, Weights::Stored(checkpoint) if checkpoint.is_quantized())
+    }
+
     /// The format of weights that are packed already.
     pub fn packed_format(&self) -> Option<WeightFormat> {
         match &self.weights {

@@ -245,6 +245,11 @@ impl Checkpoint {
         Ok(self)
     }
 
+    /// Whether weights are quantised, with scales in tensors of their own.
+    pub(crate) fn is_quantized(&self) -> bool {
+        self.entries.iter().any(|entry| entry.quantized.is_some())
+    }
+
     /// Whether weights are blocks that several tensors make.
     pub(crate) fn has_quantized_blocks(&self) -> bool {
         self.entries.iter().any(|entry| entry.quantized.is_some() && entry.header.dtype.is_blocks())

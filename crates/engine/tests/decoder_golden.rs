@@ -68,7 +68,19 @@ fn phi3_with_joined_projections_matches() {
 }
 
 /// Each family, with the features that could break this.
-const FAMILIES: [&str; 7] = ["llama-rope3", "mistral", "qwen2", "qwen3", "smollm3", "gemma2", "phi3"];
+const FAMILIES: [&str; 11] = [
+    "llama-rope3",
+    "llama-linear",
+    "mistral",
+    "qwen2",
+    "qwen2-window",
+    "qwen3",
+    "smollm3",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "phi3-long",
+];
 
 /// Every runtime, with keys and values kept in each way.
 fn runtimes_of_every_cache() -> impl Iterator<Item = Runtime> {
@@ -112,8 +124,12 @@ fn sequences_beside_each_other_change_nothing() {
 
 /// The last hidden state of the first 20 tokens, which are read beside a prompt and beside another sequence's single tokens.
 fn in_company(model: &dyn CausalModel, runtime: &Runtime, ids: &[u32]) -> Vec<f32> {
-    let sequence = |pending: &[u32]| Sequence { pending: pending.to_vec(), cache: model.cache(ids.len()).unwrap() };
-    let mut sequences = [sequence(&ids[5..12]), sequence(&ids[..19]), sequence(&ids[..3])];
+    // Room for no more than they need: it decides by which angles Phi 3 rotates.
+    let sequence = |pending: &[u32], positions: usize| Sequence {
+        pending: pending.to_vec(),
+        cache: model.cache(positions).unwrap(),
+    };
+    let mut sequences = [sequence(&ids[5..12], 8), sequence(&ids[..19], 20), sequence(&ids[..3], 30)];
     let mut state = model.activations().unwrap();
     model.forward(&mut sequences, Results::Last, &mut state, runtime).unwrap();
     sequences[0].pending.push(ids[12]);

@@ -17,7 +17,7 @@ use cke_engine::weight_format::WeightFormat;
 use cke_engine::weights::Dtype;
 use cke_testkit::{Data, Gguf, GgufLlama};
 use half::f16;
-use support::causal::last_logits;
+use support::causal::{last_logits, run};
 use support::{bits, runtimes};
 
 /// A file of this content in a directory of its own.
@@ -125,6 +125,22 @@ fn every_format_runs_on_every_instruction_set_and_from_a_packed_file_with_the_sa
                 bits(&logits)
             });
             assert_eq!(stored, packed, "{} on {}", format.0, runtime.cpu().isa());
+        }
+    }
+}
+
+#[test]
+fn prompts_in_every_format_in_pieces_and_single_tokens_agree_bit_for_bit() {
+    let ids: Vec<u32> = (0..13).map(|i| i * 7 % 40).collect();
+    for format in HELD {
+        let (_dir, path) = written(&llama_of(format));
+        for runtime in runtimes().into_iter().map(|runtime| runtime.with_weights(WeightFormat::Stored)) {
+            let model = Bundle::open(&path).unwrap().into_causal_model(&runtime, &|_| ()).unwrap();
+            let (whole, _) = run(&*model, &runtime, &ids, &[13]);
+            for pieces in [&[1; 13][..], &[8, 1, 4]] {
+                let (own, _) = run(&*model, &runtime, &ids, pieces);
+                assert!(bits(&own) == bits(&whole), "{} in {pieces:?} on {}", format.0, runtime.cpu().isa());
+            }
         }
     }
 }

@@ -72,6 +72,31 @@ fn quantize_keeps_what_a_sentence_model_says() {
 }
 
 #[test]
+fn weights_that_are_rounded_once_more_are_announced() {
+    let rounded = |model: &str, dtype: &[&str]| {
+        let (_dir, path) = place();
+        let outcome = cke(&[&["quantize", arg(&golden(model)), "-o", arg(&path)], dtype].concat());
+        outcome.success();
+        outcome.stderr.lines().find(|line| line.contains("rounded once more")).unwrap_or_default().to_owned()
+    };
+    for (model, dtype, told) in [
+        ("quantized-gptq", &[][..], None),
+        ("quantized-gptq", &["--dtype", "int8"], Some("to int8; --dtype auto keeps those of its file")),
+        (
+            "quantized-gptq-act-order",
+            &[],
+            Some("to int8; packed files cannot keep those of its file, and --dtype bf16"),
+        ),
+        ("quantized-fp8-block", &[], Some("to int8; packed files cannot keep those of its file, and --dtype bf16")),
+        ("quantized-fp8-tensor", &["--dtype", "bf16"], Some("to bf16; packed files cannot keep those of its file")),
+        ("gpt2-odd", &[], None),
+    ] {
+        let found = rounded(model, dtype);
+        assert!(told.map_or(found.is_empty(), |told| found.contains(told)), "{model} {dtype:?}: {found:?}");
+    }
+}
+
+#[test]
 fn inspect_of_a_packed_file_shows_what_it_holds_and_what_is_damaged() {
     let (gpt2, (_dir, path)) = (byte_gpt2(), place());
     quantize(gpt2.path(), &path);
