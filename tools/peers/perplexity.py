@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Sets the perplexity of GGUF files that CKE finds beside that of llama.cpp, as a Markdown table.
 
-    cat docs/src/*.md | head -c 60000 > target/text.txt
-    tools/peers/perplexity.py --f32 --text target/text.txt --out docs/results/quality.json target/peers-models/smollm2/*.gguf
+    for page in llama gguf-blocks history; do git show 88e454f:docs/src/$page.md; done > target/text.txt
+    tools/peers/perplexity.py --f32 --text target/text.txt --named "three pages of this book" --out docs/results/quality.json \
+        target/peers-models/smollm2/*.gguf
 
 Both read the text in windows of 512 tokens side by side and score what the second half of each predicts. With --out the table of this
 name in a file of docs/results is replaced.
@@ -33,6 +34,7 @@ def parse_arguments():
     add = parser.add_argument
     add("files", type=Path, nargs="+", metavar="FILE.gguf")
     add("--text", type=Path, required=True, help=f"of {2 * WINDOW} tokens at least")
+    add("--named", metavar="WORDS", help="what the text is, for the table (default: its size)")
     add("--threads", type=int, default=2, help="of both (default: %(default)s)")
     add("--f32", action="store_true", help="a column more: CKE with the file's weights, and all products, in f32")
     add("--out", type=Path, metavar="FILE.json", help=f"whose table {TABLE} is replaced (default: none)")
@@ -90,9 +92,10 @@ def table(arguments):
         cells, windows = row(arguments, file)
         print(" ".join(cells), file=sys.stderr, flush=True)
         rows.append(cells)
-    size, scored = arguments.text.stat().st_size, windows * (WINDOW // 2 - 1)
+    scored = windows * (WINDOW // 2 - 1)
+    text = arguments.named or f"{arguments.text.stat().st_size:,} bytes of text"
     about = (
-        f"`tools/peers/perplexity.py{' --f32' if arguments.f32 else ''}`, {datetime.date.today()}: perplexity on {size:,} bytes of text, "
+        f"`tools/peers/perplexity.py{' --f32' if arguments.f32 else ''}`, {datetime.date.today()}: perplexity on {text}, "
         f"in {windows} windows of {WINDOW} tokens of which the second half is scored ({scored:,} tokens)."
     )
     return {"name": TABLE, "about": about, "columns": titles, "rows": rows}
@@ -101,7 +104,11 @@ def table(arguments):
 def replace(path, made):
     results = json.loads(path.read_text())
     results["tables"] = [made if one["name"] == made["name"] else one for one in results["tables"]]
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    # A row of a table is a line.
+    cell = r'"(?:[^"\\]|\\.)*"'
+    text = re.sub(rf"\[\s+({cell}(?:,\s+{cell})*)\s+\]", lambda row: "[" + re.sub(r",\n\s+", ", ", row[1]) + "]", text)
+    path.write_text(text + "\n")
 
 
 def main():
