@@ -32,7 +32,7 @@ pub(crate) enum CliError {
     Content { input: String, wanted: String, found: String },
     /// A text, and nothing to turn it into tokens.
     #[error(
-        "{model}: wanted a tokenizer (tokenizer.json, vocab.json with merges.txt, or vocab.txt), found none: {hint}"
+        "{model}: wanted a tokenizer (tokenizer.json, vocab.json with merges.txt, or vocab.txt; in a GGUF file, keys tokenizer.ggml.*), found none: {hint}"
     )]
     NoTokenizer { model: String, hint: &'static str },
     /// A prompt that leaves no room for new tokens.

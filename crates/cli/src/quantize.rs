@@ -134,7 +134,7 @@ fn check_replaceable(path: &Path) -> Result<(), CliError> {
     if holds_something && !PackedFile::is_at(path) {
         let path = path.display();
         return Err(CliError::Failed(format!(
-            "{path}: wanted a packed file to replace, or none, found another file: choose another name"
+            "{path}: wanted a packed file to replace, or none, found another file: remove it or choose another name"
         )));
     }
     Ok(())

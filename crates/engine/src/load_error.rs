@@ -39,6 +39,16 @@ pub enum LoadError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// There is no address space to map the file into.
+    #[error("{}: wanted address space for the file's {bytes} bytes, found less: {source} (a larger `ulimit -v` gives more)", file.display())]
+    NoAddressSpace {
+        /// The file.
+        file: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// A pipe, a device or a directory stands where a file is wanted.
     #[error("{}: wanted a regular file, found {found}", file.display())]
     NotAFile {
@@ -124,7 +134,7 @@ pub enum LoadError {
         problem: GgufError,
     },
     /// A packed file is malformed, damaged or of another version.
-    #[error("{}: {problem} (`cke quantize MODEL -o FILE` rewrites it)", file.display())]
+    #[error("{}: {problem} (`cke quantize MODEL -o FILE` rewrites it; if `--cache` made it, remove it)", file.display())]
     Packed {
         /// The file.
         file: PathBuf,

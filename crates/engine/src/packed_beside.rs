@@ -169,6 +169,8 @@ impl PackedBeside {
         let other = |why: &str| Found::Other { why: why.to_owned() };
         let file = match PackedFile::open(&self.path) {
             Ok(file) => file,
+            // Without the path and what to do, which the caller knows.
+            Err(LoadError::Packed { problem, .. }) => return other(&problem.to_string()),
             Err(error) => return other(&error.to_string()),
         };
         match Origin::of_packed(&file) {

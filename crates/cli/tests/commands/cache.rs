@@ -69,8 +69,14 @@ fn foreign_packed_file_is_replaced_and_any_other_stays() {
     let replaced = generate(model.path(), &int8);
     assert!(replaced.success().starts_with("") && replaced.stderr.contains("it was not made for `--cache`"));
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(generate(model.path(), &int8).stderr.contains("was cut"));
+    let cut = generate(model.path(), &int8);
+    assert!(cut.stderr.contains("was cut or added to: it will be rewritten"), "{cut:?}");
+    let mut damaged = fs::read(&path).unwrap();
     assert!(!generate(model.path(), &int8).stderr.contains("will be rewritten"));
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    generate(model.path(), &int8).failure(1, &["its checksum is wrong", "if `--cache` made it, remove it"]);
 
     fs::write(&path, "a letter").unwrap();
     let beside = generate(model.path(), &int8);

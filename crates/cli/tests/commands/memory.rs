@@ -3,6 +3,7 @@
 
 use crate::support::{arg, byte_gpt2, chat_gguf, chat_llama, cke, command, command_within, file, golden, run};
 use cke_testkit::tiny_models::{Gpt2, Llama, ModelDir};
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -53,6 +54,14 @@ fn memory_limit_counts_as_available_memory_and_is_named() {
     outcome.failure(1, &["of memory (weights as f32 ", " available (`ulimit -v`): try", " or a larger `ulimit -v`"]);
     let found = outcome.stderr.split("found ").nth(1).expect("a number");
     assert!(found.contains(" MiB available"), "{outcome:?}");
+}
+
+#[test]
+fn file_without_address_space_for_it_is_named() {
+    let file = file(".gguf", "GGUF");
+    File::options().write(true).open(file.path()).unwrap().set_len(500 << 20).unwrap();
+    let outcome = run(command_within("ulimit -v 300000", &["inspect", arg(file.path())]), b"");
+    outcome.failure(1, &[arg(file.path()), "wanted address space for the file's 524288000 bytes", "`ulimit -v`"]);
 }
 
 /// The exit code of a command in an address space of this many megabytes: 0, or 1 with one line that says why.

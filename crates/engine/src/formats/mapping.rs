@@ -56,7 +56,12 @@ impl MappedFile {
     /// Maps the regular file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         let (file, metadata) = open_regular(path)?;
-        let map = map_read_only(&file).map_err(|source| LoadError::io(path, source))?;
+        let map = map_read_only(&file).map_err(|source| match source.kind() {
+            io::ErrorKind::OutOfMemory => {
+                LoadError::NoAddressSpace { file: path.to_owned(), bytes: metadata.len(), source }
+            }
+            _ => LoadError::io(path, source),
+        })?;
         Ok(Self { file, map, opened: Stamp::of(&metadata) })
     }
 

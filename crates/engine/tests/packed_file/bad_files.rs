@@ -108,7 +108,7 @@ fn every_shorter_file_is_an_error() {
 fn errors_say_what_to_run() {
     let error = use_all(&FILE[..FILE.len() / 2], &RUNTIME).unwrap_err().to_string();
     assert!(error.starts_with("model.cke: wanted ") && error.contains("the file was cut"), "{error}");
-    assert!(error.ends_with(" (`cke quantize MODEL -o FILE` rewrites it)"), "{error}");
+    assert!(error.ends_with(" (`cke quantize MODEL -o FILE` rewrites it; if `--cache` made it, remove it)"), "{error}");
 }
 
 #[test]
