@@ -125,17 +125,21 @@ def pieces(directory: Path) -> None:
     metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
     roles = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     llama = {"tokenizer_class": "LlamaTokenizer", "legacy": False, **roles}
+    # The file as it is: what SentencePiece gives, and llama.cpp.
+    general = {"tokenizer_class": "PreTrainedTokenizerFast", **roles}
     gguf = {"bos": "<s>", "eos": "</s>", "unk": "<unk>"}
     rstripped = [token | {"rstrip": token["content"] == USER} for token in whole["added_tokens"]]
     gemma = {"tokenizer_class": "GemmaTokenizer", "pad_token": "<unk>", "mask_token": None, **roles}
     by_spaces = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
     gemma_parts = {"normalizer": replace, "pre_tokenizer": by_spaces, "decoder": pieces_decoder(False)}
     cases = [
-        case("llama", older | framed, llama, gguf),
+        case("llama", older | framed, llama),
         case("llama", older | framed, llama | {"legacy": True}),
         case("llama", older | ended, llama | {"add_prefix_space": False}, {"add_space_prefix": False, "add_eos": True, **gguf}),
         case("llama", older | framed, {**llama, "split_special_tokens": True}),
-        case("llama", {"pre_tokenizer": metaspace}, {"tokenizer_class": "PreTrainedTokenizerFast", **roles}, {"add_bos": False, **gguf}),
+        case("llama", {"pre_tokenizer": metaspace}, general),
+        case("llama", older | framed, general, gguf),
+        case("llama", older, general, {"add_bos": False, **gguf}),
         case("mistral", older | framed, llama),
         case("mistral", older, {}),
         case("phi3", older | {"added_tokens": rstripped}, llama),

@@ -101,7 +101,7 @@ fn byte_level_tokenizers_of_each_class_give_the_ids_of_transformers() {
 
 #[test]
 fn tokenizers_of_sentencepieces_kind_give_the_ids_of_transformers() {
-    assert_cases("language-pieces", 10);
+    assert_cases("language-pieces", 12);
 }
 
 /// Cases of each way to split a text.

@@ -162,8 +162,13 @@ pub(super) fn sequence(pre_tokenizers: Vec<Value>) -> Value {
 }
 
 /// Writes spaces as U+2581, one more of them before a text as `scheme` says, and splits nothing.
-pub(super) fn metaspace(scheme: &str) -> Value {
+fn metaspace(scheme: &str) -> Value {
     json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": false})
+}
+
+/// Puts a text before each other one that is not empty.
+pub(super) fn prepend(text: &str) -> Value {
+    json!({"type": "Prepend", "prepend": text})
 }
 
 /// Writes each occurrence of a text as another.

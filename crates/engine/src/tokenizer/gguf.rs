@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use self::checked::{Checked, Model};
 use super::bpe_parts::{
-    BpeParts, SPACE, byte_level, metaspace, replace, sentencepiece_decoder, sentencepiece_model, sequence,
+    BpeParts, SPACE, byte_level, prepend, replace, sentencepiece_decoder, sentencepiece_model, sequence,
 };
 use super::class_name;
 use super::error::TokenizerFileError;
@@ -168,7 +168,8 @@ fn parts(checked: &Checked<'_>) -> Result<BpeParts, TokenizerFileError> {
             parts.model.ignore_merges = words.ignores_merges;
             Ok(parts)
         }
-        // As Llama's and Gemma's classes have it.
+        // As the files of Llama and Gemma have it, and SentencePiece and llama.cpp do: a space before each part of a text without special
+        // tokens, even if it begins with one. Llama's class of transformers 5 has it before the first part alone.
         Model::SentencePiece => {
             let begins_with_space = prefix_space.unwrap_or(true);
             let unknown = checked.unknown().map(|id| checked.token(id).to_owned());
@@ -181,8 +182,11 @@ fn parts(checked: &Checked<'_>) -> Result<BpeParts, TokenizerFileError> {
                 });
             }
             Ok(BpeParts {
-                normalizer: (!begins_with_space).then(|| replace(" ", SPACE)),
-                pre_tokenizer: begins_with_space.then(|| metaspace("first")),
+                normalizer: Some(match begins_with_space {
+                    true => json!({"type": "Sequence", "normalizers": [prepend(SPACE), replace(" ", SPACE)]}),
+                    false => replace(" ", SPACE),
+                }),
+                pre_tokenizer: None,
                 decoder: Some(sentencepiece_decoder(begins_with_space)),
                 model: sentencepiece_model(unknown),
             })
