@@ -103,6 +103,17 @@ pub enum LoadError {
         /// Where and why parsing ended.
         source: serde_json::Error,
     },
+    /// A JSON file is no saved conversation.
+    #[error(
+        "{}: wanted a conversation, {{\"messages\": [{{\"role\": \"user\", \"content\": \"…\"}}, …]}}, found something else: {source}",
+        file.display()
+    )]
+    NoConversation {
+        /// The file.
+        file: PathBuf,
+        /// Where and why it is none.
+        source: serde_json::Error,
+    },
     /// The directory has no weights in a supported format.
     #[error("{}: wanted model.safetensors, model.safetensors.index.json or one GGUF file, found {found}", dir.display())]
     NoWeights {

@@ -105,7 +105,10 @@ impl Conversation {
         LoadError::check_memory(file, json.len())?;
         match serde_json::from_slice(json) {
             Ok(Saved { messages }) => Ok(Self { messages }),
-            Err(source) => Err(LoadError::json(file, json, source)),
+            Err(source) => Err(match LoadError::json(file, json, source) {
+                LoadError::Json { file, source } => LoadError::NoConversation { file, source },
+                other => other,
+            }),
         }
     }
 }
