@@ -3,7 +3,7 @@
 use crate::error::{CliError, INTERRUPTED};
 use crate::terminal::Terminal;
 use cke_engine::cancel::Cancellation;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Knows whether the user wants the process to end.
@@ -17,9 +17,29 @@ pub(crate) struct Interrupt {
 
 #[derive(Debug, Default)]
 struct State {
-    is_watched: AtomicBool,
-    is_requested: AtomicBool,
+    /// One of the numbers below: whoever changes it knows what it was, so that nobody begins to watch while the process ends.
+    phase: AtomicU8,
     terminal: OnceLock<Terminal>,
+}
+
+/// Nobody watches, and there was no signal.
+const IDLE: u8 = 0;
+/// Somebody watches.
+const WATCHED: u8 = 1;
+/// There was a signal while somebody watched.
+const REQUESTED: u8 = 2;
+/// The process ends.
+const ENDING: u8 = 3;
+
+impl State {
+    /// Changes the phase if it is the first of the two, and says what it was if it is not.
+    fn change(&self, from: u8, to: u8) -> Result<u8, u8> {
+        self.phase.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+    }
+
+    fn is_requested(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) >= REQUESTED
+    }
 }
 
 impl Interrupt {
@@ -31,8 +51,8 @@ impl Interrupt {
         let interrupt = Interrupt::default();
         let state = Arc::clone(&interrupt.state);
         let on_signal = move || {
-            let is_first = !state.is_requested.swap(true, Ordering::Relaxed);
-            if !(is_first && state.is_watched.load(Ordering::Relaxed)) {
+            if state.change(WATCHED, REQUESTED).is_err() {
+                state.phase.store(ENDING, Ordering::SeqCst);
                 if let Some(terminal) = state.terminal.get() {
                     terminal.restore();
                 }
@@ -54,12 +74,15 @@ impl Interrupt {
     /// Cancels forward passes once there was a signal while somebody watched.
     pub(crate) fn cancellation(&self) -> Cancellation {
         let state = Arc::clone(&self.state);
-        Cancellation::when(move || state.is_requested.load(Ordering::Relaxed))
+        Cancellation::when(move || state.is_requested())
     }
 
     /// Begins to watch: as long as the result lives, the caller looks at [`Watch::is_requested`] often.
     pub(crate) fn watch(&self) -> Watch<'_> {
-        self.state.is_watched.store(true, Ordering::Relaxed);
+        // What is begun now could not be ended in order.
+        while self.state.change(IDLE, WATCHED) == Err(ENDING) {
+            std::thread::park();
+        }
         Watch { state: &self.state }
     }
 }
@@ -73,17 +96,17 @@ pub(crate) struct Watch<'i> {
 impl Watch<'_> {
     /// Whether there was a signal.
     pub(crate) fn is_requested(&self) -> bool {
-        self.state.is_requested.load(Ordering::Relaxed)
+        self.state.is_requested()
     }
 
     /// Whether there was a signal, which is then forgotten: it was for what has been stopped, and the command goes on.
     pub(crate) fn take_request(&self) -> bool {
-        self.state.is_requested.swap(false, Ordering::Relaxed)
+        self.state.change(REQUESTED, WATCHED).is_ok()
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.state.is_watched.store(false, Ordering::Relaxed);
+        let _ = self.state.change(WATCHED, IDLE);
     }
 }
