@@ -138,8 +138,8 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let texts_at_once = Texts { lengths: files.lengths(), logits: 0, is_shown: false, remedy: None };
     let memory = Memory::new(files.bundle(), &runtime, &texts_at_once)?;
     memory.check(&args.model.display().to_string(), None)?;
-    let is_told = io::stderr().is_terminal();
-    if is_told {
+    let shows_memory = io::stderr().is_terminal();
+    if shows_memory {
         opening.note(&memory.line());
     }
     let could_be_cached = args.dtype.could_be_cached(&model, files.bundle());
@@ -147,7 +147,7 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let (progress, main_format) = (Progress::of_bytes(files.bundle().load_bytes()), files.bundle().main_format());
     let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
     drop(progress);
-    if is_told && could_be_cached {
+    if shows_memory && could_be_cached {
         opening.note_packing(packing_started.elapsed());
     }
     let load_seconds = started.elapsed().as_secs_f64();

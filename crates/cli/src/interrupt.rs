@@ -17,22 +17,25 @@ pub(crate) struct Interrupt {
 
 #[derive(Debug, Default)]
 struct State {
-    /// One of the numbers below: whoever changes it knows what it was, so that nobody begins to watch while the process ends.
+    /// One of the numbers below, changed by comparing: a watch cannot begin while the process ends.
     phase: AtomicU8,
     terminal: OnceLock<Terminal>,
 }
 
-/// Nobody watches, and there was no signal.
+/// No command watches, and there was no signal.
 const IDLE: u8 = 0;
-/// Somebody watches.
+/// A command watches.
 const WATCHED: u8 = 1;
-/// There was a signal while somebody watched.
+/// There was a signal while a command watched.
 const REQUESTED: u8 = 2;
 /// The process ends.
 const ENDING: u8 = 3;
 
 impl State {
-    /// Changes the phase if it is the first of the two, and says what it was if it is not.
+    /// Changes the phase if it is `from`.
+    ///
+    /// # Errors
+    /// The phase, if it is another.
     fn change(&self, from: u8, to: u8) -> Result<u8, u8> {
         self.phase.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
     }
@@ -79,7 +82,7 @@ impl Interrupt {
 
     /// Begins to watch: as long as the result lives, the caller looks at [`Watch::is_requested`] often.
     pub(crate) fn watch(&self) -> Watch<'_> {
-        // What is begun now could not be ended in order.
+        // The handler ends the process without waiting for what begins now.
         while self.state.change(IDLE, WATCHED) == Err(ENDING) {
             std::thread::park();
         }

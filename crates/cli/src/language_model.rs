@@ -112,13 +112,13 @@ impl<'i> OpenedModel<'i> {
         let memory = Memory::new(&bundle, &runtime, texts)?;
         memory.check(&info.name, texts.remedy)?;
         // Where a bar may follow.
-        let is_told = texts.is_shown || io::stderr().is_terminal();
-        if is_told {
+        let shows_memory = texts.is_shown || io::stderr().is_terminal();
+        if shows_memory {
             opening.note(&memory.line());
         }
         let packing_started = Instant::now();
         let causal = load_causal_model(bundle, &runtime)?;
-        if is_told && could_be_cached {
+        if shows_memory && could_be_cached {
             opening.note_packing(packing_started.elapsed());
         }
         if !opening.is_quiet {

@@ -91,18 +91,17 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     Ok(())
 }
 
-/// Says on standard error if weights that were rounded once are rounded again; `can_be_kept`: not with `--dtype auto`.
+/// Notes on standard error that quantised weights are rounded once more; `can_be_kept`: not with `--dtype auto`.
 fn note_rounding(bundle: &Bundle, dtype: WeightFormat, can_be_kept: bool) {
-    let is_rounded = can_be_kept || bundle.is_quantized_checkpoint();
+    if dtype == WeightFormat::Stored || !(can_be_kept || bundle.is_quantized_checkpoint()) {
+        return;
+    }
     let way_out = match dtype {
-        WeightFormat::Stored => return,
         _ if can_be_kept => "--dtype auto keeps those of its file",
         WeightFormat::Bf16 | WeightFormat::F16 => "packed files cannot keep those of its file",
         _ => "packed files cannot keep those of its file, and --dtype bf16 comes closest",
     };
-    if is_rounded {
-        note(&format!("the model's weights are rounded once more, to {dtype}; {way_out}"));
-    }
+    note(&format!("the model's weights are rounded once more, to {dtype}; {way_out}"));
 }
 
 /// Writes the packed file of a model, in place of one that was there.

@@ -103,7 +103,7 @@ pub enum LoadError {
         /// Where and why parsing ended.
         source: serde_json::Error,
     },
-    /// A JSON file is no saved conversation.
+    /// A JSON file is not a saved conversation.
     #[error(
         "{}: wanted a conversation, {{\"messages\": [{{\"role\": \"user\", \"content\": \"…\"}}, …]}}, found something else: {source}",
         file.display()
@@ -111,7 +111,7 @@ pub enum LoadError {
     NoConversation {
         /// The file.
         file: PathBuf,
-        /// Where and why it is none.
+        /// The place and the reason.
         source: serde_json::Error,
     },
     /// The directory has no weights in a supported format.
@@ -123,7 +123,7 @@ pub enum LoadError {
         found: String,
     },
     /// The directory has no tokenizer in a supported format.
-    #[error("{}: wanted tokenizer.json, vocab.json with merges.txt, or vocab.txt; found none of them", dir.display())]
+    #[error("{}: wanted tokenizer.json, vocab.json with merges.txt, or vocab.txt (in a GGUF file, keys tokenizer.ggml.*); found none of them", dir.display())]
     NoTokenizer {
         /// The directory.
         dir: PathBuf,

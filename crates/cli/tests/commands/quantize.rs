@@ -79,7 +79,7 @@ fn weights_that_are_rounded_once_more_are_announced() {
         outcome.success();
         outcome.stderr.lines().find(|line| line.contains("rounded once more")).unwrap_or_default().to_owned()
     };
-    for (model, dtype, told) in [
+    for (model, dtype, wanted) in [
         ("quantized-gptq", &[][..], None),
         ("quantized-gptq", &["--dtype", "int8"], Some("to int8; --dtype auto keeps those of its file")),
         (
@@ -92,7 +92,7 @@ fn weights_that_are_rounded_once_more_are_announced() {
         ("gpt2-odd", &[], None),
     ] {
         let found = rounded(model, dtype);
-        assert!(told.map_or(found.is_empty(), |told| found.contains(told)), "{model} {dtype:?}: {found:?}");
+        assert!(wanted.map_or(found.is_empty(), |wanted| found.contains(wanted)), "{model} {dtype:?}: {found:?}");
     }
 }
 

@@ -168,8 +168,8 @@ fn parts(checked: &Checked<'_>) -> Result<BpeParts, TokenizerFileError> {
             parts.model.ignore_merges = words.ignores_merges;
             Ok(parts)
         }
-        // As the files of Llama and Gemma have it, and SentencePiece and llama.cpp do: a space before each part of a text without special
-        // tokens, even if it begins with one. Llama's class of transformers 5 has it before the first part alone.
+        // As Llama's tokenizer.json, SentencePiece and llama.cpp do: a space before each part of a text between special tokens, even if
+        // the part begins with one. Llama's class in transformers 5 adds it before the first part only.
         Model::SentencePiece => {
             let begins_with_space = prefix_space.unwrap_or(true);
             let unknown = checked.unknown().map(|id| checked.token(id).to_owned());
@@ -182,9 +182,10 @@ fn parts(checked: &Checked<'_>) -> Result<BpeParts, TokenizerFileError> {
                 });
             }
             Ok(BpeParts {
-                normalizer: Some(match begins_with_space {
-                    true => json!({"type": "Sequence", "normalizers": [prepend(SPACE), replace(" ", SPACE)]}),
-                    false => replace(" ", SPACE),
+                normalizer: Some(if begins_with_space {
+                    json!({"type": "Sequence", "normalizers": [prepend(SPACE), replace(" ", SPACE)]})
+                } else {
+                    replace(" ", SPACE)
                 }),
                 pre_tokenizer: None,
                 decoder: Some(sentencepiece_decoder(begins_with_space)),
