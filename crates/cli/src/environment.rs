@@ -28,7 +28,8 @@ Environment:
                    OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and BLIS_NUM_THREADS
 {variables}
 
-Exit status: 0 on success (including a closed output pipe), 1 on failure, 2 on misuse, 130 if interrupted.
+Exit status: 0 on success (including a closed output pipe), 1 on failure, 2 on misuse, 130 if interrupted
+(129 and 143 by SIGHUP and SIGTERM).
 
 Examples:
   cke doctor                           what this machine can do

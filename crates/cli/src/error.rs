@@ -1,6 +1,7 @@
 //! What ends a command, and with which exit status.
 
 use crate::input::Source;
+use crate::signals::Signal;
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
 use cke_engine::sampler::SamplerError;
@@ -8,9 +9,6 @@ use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
 use cke_report::results::ResultsError;
 use std::io::{self, Write as _};
-
-/// Exit status of an interrupted process: 128 and the number of SIGINT.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +57,9 @@ pub(crate) enum CliError {
     /// The reader of standard output closed it, so the rest is not written.
     #[error("standard output was closed")]
     ClosedOutput,
-    /// Ctrl-C.
+    /// A signal stopped the work.
     #[error("interrupted")]
-    Interrupted,
+    Interrupted(Signal),
 }
 
 impl CliError {
@@ -90,14 +88,14 @@ impl CliError {
         match self {
             CliError::ClosedOutput => 0,
             CliError::Misuse(_) => 2,
-            CliError::Interrupted => INTERRUPTED,
+            CliError::Interrupted(signal) => signal.exit_status(),
             _ => 1,
         }
     }
 
     /// Says on standard error what went wrong, in one line, if anything did.
     pub(crate) fn report(&self) {
-        if matches!(self, CliError::ClosedOutput | CliError::Interrupted) {
+        if matches!(self, CliError::ClosedOutput | CliError::Interrupted(_)) {
             return;
         }
         // Names of files and messages of other libraries may hold line breaks.

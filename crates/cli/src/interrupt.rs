@@ -1,6 +1,7 @@
-//! Ctrl-C.
+//! Ctrl-C, and the other signals that end a process.
 
-use crate::error::{CliError, INTERRUPTED};
+use crate::error::CliError;
+use crate::signals::{self, Signal};
 use crate::terminal::Terminal;
 use cke_engine::cancel::Cancellation;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -19,6 +20,8 @@ pub(crate) struct Interrupt {
 struct State {
     /// One of the numbers below, changed by comparing: a watch cannot begin while the process ends.
     phase: AtomicU8,
+    /// A signal other than Ctrl-C, if there was one.
+    termination: OnceLock<Signal>,
     terminal: OnceLock<Terminal>,
 }
 
@@ -43,26 +46,37 @@ impl State {
     fn is_requested(&self) -> bool {
         self.phase.load(Ordering::SeqCst) >= REQUESTED
     }
+
+    fn receive(&self, signal: Signal) {
+        if signal != Signal::Interrupt {
+            // The first one counts.
+            let _ = self.termination.set(signal);
+        }
+        if self.change(WATCHED, REQUESTED).is_err() {
+            self.phase.store(ENDING, Ordering::SeqCst);
+            if let Some(terminal) = self.terminal.get() {
+                terminal.restore();
+            }
+            std::process::exit(i32::from(self.signal().exit_status()));
+        }
+    }
+
+    /// What the process ends by, if it does.
+    fn signal(&self) -> Signal {
+        self.termination.get().copied().unwrap_or(Signal::Interrupt)
+    }
 }
 
 impl Interrupt {
-    /// Takes over SIGINT, SIGTERM and SIGHUP.
+    /// Handles signals from now on.
     ///
     /// # Errors
     /// If the operating system refuses.
     pub(crate) fn install() -> Result<Interrupt, CliError> {
         let interrupt = Interrupt::default();
         let state = Arc::clone(&interrupt.state);
-        let on_signal = move || {
-            if state.change(WATCHED, REQUESTED).is_err() {
-                state.phase.store(ENDING, Ordering::SeqCst);
-                if let Some(terminal) = state.terminal.get() {
-                    terminal.restore();
-                }
-                std::process::exit(i32::from(INTERRUPTED));
-            }
-        };
-        ctrlc::set_handler(on_signal).map_err(|error| CliError::Failed(format!("cannot handle signals: {error}")))?;
+        signals::handle(move |signal| state.receive(signal))
+            .map_err(|error| CliError::Failed(format!("cannot handle signals: {error}")))?;
         Ok(interrupt)
     }
 
@@ -88,6 +102,16 @@ impl Interrupt {
         }
         Watch { state: &self.state }
     }
+
+    /// Whether there was a signal other than Ctrl-C, which never is for a part of the work only.
+    pub(crate) fn is_termination(&self) -> bool {
+        self.state.termination.get().is_some()
+    }
+
+    /// That a signal stopped the work.
+    pub(crate) fn error(&self) -> CliError {
+        CliError::Interrupted(self.state.signal())
+    }
 }
 
 /// Somebody watches for the signal.
@@ -102,9 +126,11 @@ impl Watch<'_> {
         self.state.is_requested()
     }
 
-    /// Whether there was a signal, which is then forgotten: it was for what has been stopped, and the command goes on.
-    pub(crate) fn take_request(&self) -> bool {
-        self.state.change(REQUESTED, WATCHED).is_ok()
+    /// Stops to watch, and forgets a Ctrl-C: it was for what has been stopped, and the command goes on.
+    pub(crate) fn forget_interrupt(self) {
+        if self.state.termination.get().is_none() {
+            let _ = self.state.change(REQUESTED, IDLE);
+        }
     }
 }
 

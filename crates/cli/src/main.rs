@@ -41,6 +41,7 @@ mod profile;
 mod progress;
 mod quantize;
 mod sampling;
+mod signals;
 mod speed;
 mod status_line;
 mod terminal;

@@ -124,7 +124,7 @@ pub(crate) fn write_packed(
             other => other.into(),
         })
     });
-    if written.is_err() && watch.is_requested() { Err(CliError::Interrupted) } else { written }
+    if written.is_err() && watch.is_requested() { Err(interrupt.error()) } else { written }
 }
 
 /// Refuses to replace a file that is not a packed one: it may be part of the model.

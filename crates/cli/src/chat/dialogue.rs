@@ -67,11 +67,11 @@ impl<'a> Dialogue<'a> {
     /// Talks with a person until the lines end; mistakes are reported, and the dialogue goes on.
     ///
     /// # Errors
-    /// If lines cannot be read or answers not be written.
+    /// If lines cannot be read or answers not be written, or [`CliError::Interrupted`] by a signal other than Ctrl-C.
     pub(super) fn converse(&mut self, mut lines: Lines) -> Result<(), CliError> {
-        while let Some(line) = lines.next()? {
+        while let Some(line) = self.next_line(&mut lines)? {
             match self.follow(&line) {
-                Ok(ControlFlow::Continue(())) | Err(CliError::Interrupted) => {}
+                Ok(ControlFlow::Continue(())) | Err(CliError::Interrupted(_)) => {}
                 Ok(ControlFlow::Break(())) => break,
                 Err(error @ (CliError::Output(_) | CliError::ClosedOutput)) => return Err(error),
                 Err(error) => error.report(),
@@ -86,7 +86,7 @@ impl<'a> Dialogue<'a> {
     /// If anything fails, or [`CliError::Interrupted`].
     pub(super) fn obey_lines(&mut self, mut lines: Lines) -> Result<bool, CliError> {
         let mut has_lines = false;
-        while let Some(line) = lines.next()? {
+        while let Some(line) = self.next_line(&mut lines)? {
             has_lines |= Line::parse(&line) != Line::Empty;
             if self.follow(&line)?.is_break() {
                 break;
@@ -107,6 +107,11 @@ impl<'a> Dialogue<'a> {
     pub(super) fn print_summary(&self) {
         note(&self.rates());
         note(&self.model.summary());
+    }
+
+    /// The next line; after a signal other than Ctrl-C there is none.
+    fn next_line(&self, lines: &mut Lines) -> Result<Option<String>, CliError> {
+        if self.interrupt.is_termination() { Err(self.interrupt.error()) } else { lines.next() }
     }
 
     /// Does what a line says, and tells whether to go on.
@@ -182,7 +187,7 @@ impl<'a> Dialogue<'a> {
         if !self.manner.is_quiet {
             print_notes(&answer, &self.session, &self.manner.advice);
         }
-        if answer.finish.is_none() { Err(CliError::Interrupted) } else { Ok(()) }
+        if answer.finish.is_none() { Err(self.interrupt.error()) } else { Ok(()) }
     }
 
     /// Makes an answer, and shows it while it grows.
@@ -216,7 +221,7 @@ impl<'a> Dialogue<'a> {
             Task::Again => self.session.regenerate(&mut listen),
         };
         drop((progress, answering));
-        watch.take_request();
+        watch.forget_interrupt();
         written?;
         // An answer without a text is a line, too, and an error begins one.
         if outcome.as_ref().is_ok_and(|answer| !answer.is_empty()) || display.has_begun() {

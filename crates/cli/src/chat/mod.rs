@@ -140,7 +140,7 @@ pub(crate) fn run(args: ChatArgs, interrupt: &Interrupt) -> Result<(), CliError>
     if !args.quiet {
         match outcome {
             Ok(false) => note("no questions on standard input"),
-            Ok(true) | Err(CliError::Interrupted) => dialogue.print_summary(),
+            Ok(true) | Err(CliError::Interrupted(_)) => dialogue.print_summary(),
             Err(_) => {}
         }
     }

@@ -118,7 +118,7 @@ pub(crate) fn run(args: GenerateArgs, interrupt: &Interrupt) -> Result<(), CliEr
         }
     }
     drop(progress);
-    if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted)) {
+    if !args.quiet && matches!(outcome, Ok(()) | Err(CliError::Interrupted(_))) {
         print_summary(&model, &session.work, args.sampling.seed);
     }
     outcome.map_err(|error| error.naming(&model.info.name))
@@ -213,7 +213,7 @@ impl GenerateRun<'_> {
         let group = Group { first, prompts, tokens, batch: &batch, continuations: &continuations, work };
         progress.aside(|| self.print(&group))?;
         let is_interrupted = (0..prompts.len()).any(|i| batch.finish(i).is_none());
-        if is_interrupted { Err(CliError::Interrupted) } else { Ok(()) }
+        if is_interrupted { Err(interrupt.error()) } else { Ok(()) }
     }
 
     /// Prints the results of a group, as far as they have not been.

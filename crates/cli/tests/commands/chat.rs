@@ -1,11 +1,10 @@
 //! `cke chat`.
 
-use crate::support::{Outcome, arg, byte_gpt2, chat_gguf, chat_llama, cke, command, file, keys, run, wait};
+use crate::support::{Outcome, arg, byte_gpt2, chat_gguf, chat_llama, cke, command, file, keys, run};
 #[cfg(target_os = "linux")]
 use crate::support::{command_within, file_limit};
 use cke_testkit::tiny_models::{Llama, ModelDir};
 use serde_json::Value;
-use std::process::Command;
 
 /// What a chat answers to some lines.
 fn chat(model: &ModelDir, flags: &[&str], lines: &str) -> Outcome {
@@ -269,77 +268,4 @@ fn chat_conversation_that_cannot_be_saved_leaves_the_one_that_was_there() {
     run(limited, save.as_bytes()).failure(1, &[arg(&path), "cannot be written"]);
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
-}
-
-/// Whether a terminal hands lines over and echoes what is typed, as shells leave it.
-#[cfg(unix)]
-fn is_cooked(terminal: &impl std::os::fd::AsFd) -> bool {
-    use nix::sys::termios::{LocalFlags, tcgetattr};
-    let flags = tcgetattr(terminal).expect("settings of a terminal").local_flags;
-    flags.contains(LocalFlags::ICANON | LocalFlags::ECHO)
-}
-
-/// A chat in a terminal that edits its first line; what it says beside the answers goes to a pipe.
-#[cfg(unix)]
-fn chat_at_its_prompt(model: &ModelDir) -> (nix::pty::OpenptyResult, std::process::Child) {
-    use std::time::{Duration, Instant};
-    let pty = nix::pty::openpty(None, None).expect("a terminal");
-    let mut command = command(&["chat", "-q", "-m", arg(model.path())]);
-    let side = || pty.slave.try_clone().expect("a side of the terminal");
-    command.env("TERM", "xterm").stdin(side()).stdout(side()).stderr(std::process::Stdio::piped());
-    let child = command.spawn().expect("cke starts");
-    let started = Instant::now();
-    while is_cooked(&pty.slave) {
-        assert!(started.elapsed() < Duration::from_secs(60), "no line is edited");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    (pty, child)
-}
-
-#[cfg(unix)]
-#[test]
-fn chat_is_left_by_ctrl_c_only_if_nothing_was_typed() {
-    use std::io::{BufReader, Read as _, Write as _};
-    use std::{fs::File, sync::mpsc, thread, time::Duration};
-    let model = chat_llama();
-    let (pty, mut child) = chat_at_its_prompt(&model);
-    drop(pty.slave);
-    let mut keyboard = File::from(pty.master);
-    let screen = BufReader::new(keyboard.try_clone().expect("a terminal has two directions"));
-    let (sender, shown) = mpsc::channel();
-    thread::spawn(move || screen.bytes().map_while(Result::ok).try_for_each(|byte| sender.send(byte)));
-    // The editor forgets what is typed before its next prompt.
-    let await_prompt = |lines: usize| {
-        let mut text = Vec::new();
-        let is_there = |text: &[u8]| {
-            let breaks = text.iter().filter(|&&byte| byte == b'\n').count();
-            breaks >= lines && text.ends_with(b"> ")
-        };
-        while !is_there(&text) {
-            text.push(shown.recv_timeout(Duration::from_secs(60)).expect("a prompt"));
-        }
-    };
-    await_prompt(0);
-    // Ctrl-C on an empty line, on one with a text, and on an empty one again; then a command, and Ctrl-D.
-    for keys in ["\x03", "abc\x03", "\x03", "/stats\r"] {
-        keyboard.write_all(keys.as_bytes()).expect("a terminal with room");
-        await_prompt(1);
-    }
-    keyboard.write_all(b"\x04").expect("a terminal with room");
-    let (status, mut said) = (wait(&mut child), String::new());
-    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
-    assert_eq!(status.code(), Some(0), "{said}");
-    assert_eq!(said.matches("press Ctrl-C again").count(), 2, "{said}");
-    assert!(said.contains("conversation: 0 messages"), "{said}");
-}
-
-#[cfg(unix)]
-#[test]
-fn chat_that_is_terminated_at_its_prompt_leaves_the_terminal_as_it_was() {
-    let model = chat_llama();
-    let (pty, mut child) = chat_at_its_prompt(&model);
-    let status = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
-    assert!(status.expect("kill runs").success());
-    assert_eq!(wait(&mut child).code(), Some(130));
-    assert!(is_cooked(&pty.slave));
 }

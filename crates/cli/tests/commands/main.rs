@@ -10,6 +10,7 @@ mod bench_gemm_random;
 mod cache;
 mod chart;
 mod chat;
+mod chat_terminal;
 mod completions;
 mod deploy;
 mod doctor;

@@ -1,9 +1,10 @@
 //! `cke` as a process among others: closed pipes, full disks, signals.
 #![cfg(unix)]
 
-use crate::support::{arg, byte_gpt2, command, run, wait};
+#[cfg(target_os = "linux")]
+use crate::support::command_within;
+use crate::support::{arg, byte_gpt2, command, run, send, talkative_llama, wait};
 use cke_testkit::program::words;
-use cke_testkit::tiny_models::Llama;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
@@ -11,11 +12,6 @@ use std::process::{Child, Command, Stdio};
 fn endless(model: &str) -> Child {
     let args = ["generate", "-m", model, "-n", "4294967295", "--sliding-window", "--ignore-eos", "x"];
     command(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cke starts")
-}
-
-fn send(signal: &str, child: &Child) {
-    let script = format!("kill -{signal} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
 }
 
 #[test]
@@ -33,7 +29,7 @@ fn closed_stdout_ends_quietly_with_success() {
 
 #[test]
 fn interrupt_ends_the_line_and_prints_the_summary() {
-    for signal in ["INT", "TERM"] {
+    for (signal, status) in [("INT", 130), ("TERM", 143)] {
         let model = byte_gpt2();
         let mut child = endless(arg(model.path()));
         let (mut stdout, mut text) = (child.stdout.take().unwrap(), vec![0; 100]);
@@ -42,7 +38,7 @@ fn interrupt_ends_the_line_and_prints_the_summary() {
         stdout.read_to_end(&mut text).unwrap();
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        assert_eq!(wait(&mut child).code(), Some(130));
+        assert_eq!(wait(&mut child).code(), Some(status));
         assert!(String::from_utf8(text).expect("whole characters").ends_with('\n'));
         assert!(stderr.starts_with("prompt: 1 token in "), "{stderr}");
         assert_eq!(stderr.lines().count(), 2, "{stderr}");
@@ -51,8 +47,7 @@ fn interrupt_ends_the_line_and_prints_the_summary() {
 
 #[test]
 fn interrupt_of_a_chat_ends_the_line_and_the_script() {
-    let model = Llama { context: 100_000, ..Llama::default() }.write().unwrap();
-    model.replace("generation_config.json", format!(r#"{{"suppress_tokens":[{}]}}"#, Llama::TURN_END)).unwrap();
+    let model = talkative_llama();
     let args = ["chat", "-m", arg(model.path()), "--ctx", "100000", "-n", "100000"];
     let mut child =
         command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cke starts");
@@ -77,6 +72,19 @@ fn interrupt_while_reading_stdin_ends_at_once() {
     std::thread::sleep(std::time::Duration::from_millis(200));
     send("INT", &child);
     assert_eq!(wait(&mut child).code(), Some(130));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn hangup_that_the_caller_ignores_stays_ignored() {
+    let model = byte_gpt2();
+    let mut limited = command_within("trap '' HUP", &["generate", "-q", "-n", "1", "-m", arg(model.path())]);
+    let mut child = limited.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // Long enough to come to the read of the prompt.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    send("HUP", &child);
+    child.stdin.take().unwrap().write_all(b"x").unwrap();
+    assert_eq!(wait(&mut child).code(), Some(0));
 }
 
 #[test]

@@ -139,6 +139,22 @@ pub(crate) fn chat_llama() -> ModelDir {
     Llama::default().write().expect("a model can be written")
 }
 
+/// A tiny Llama with a context of 100,000 tokens that ends no answer.
+#[cfg(unix)]
+pub(crate) fn talkative_llama() -> ModelDir {
+    let model = Llama { context: 100_000, ..Llama::default() }.write().expect("a model can be written");
+    let suppressed = format!(r#"{{"suppress_tokens":[{}]}}"#, Llama::TURN_END);
+    model.replace("generation_config.json", suppressed).expect("a model can be changed");
+    model
+}
+
+/// Sends a signal to a process that has not been waited for.
+#[cfg(unix)]
+pub(crate) fn send(signal: &str, child: &std::process::Child) {
+    let script = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
+}
+
 /// A tiny Llama as a GGUF file `m.gguf`, with a tokenizer of bytes and this chat template, in a new directory.
 pub(crate) fn chat_gguf(template: &str) -> (tempfile::TempDir, PathBuf) {
     let mut tokens: Vec<String> = ["<unk>", "<s>", "</s>", "▁"].map(str::to_owned).into();
