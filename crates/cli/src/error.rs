@@ -1,6 +1,7 @@
 //! What ends a command, and with which exit status.
 
 use crate::input::Source;
+use crate::output::{note, one_line};
 use crate::signals::Signal;
 use cke_engine::error::Error;
 use cke_engine::load_error::LoadError;
@@ -8,7 +9,7 @@ use cke_engine::sampler::SamplerError;
 use cke_engine::text_stream::EmptyStop;
 use cke_engine::tokenizer::TokenizeError;
 use cke_report::results::ResultsError;
-use std::io::{self, Write as _};
+use std::io;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +99,7 @@ impl CliError {
         if matches!(self, CliError::ClosedOutput | CliError::Interrupted(_)) {
             return;
         }
-        // Names of files and messages of other libraries may hold line breaks.
-        let message = self.to_string().replace(char::is_control, " ");
-        let _ = writeln!(io::stderr(), "error: {message}");
+        note(&format!("error: {}", one_line(&self.to_string())));
     }
 }
 

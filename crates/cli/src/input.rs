@@ -38,7 +38,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The whole text.
+    /// The whole text, without a byte order mark.
     ///
     /// # Errors
     /// If it cannot be read, is larger than 64 MiB or not UTF-8.
@@ -59,10 +59,11 @@ impl<'a> Source<'a> {
             return Err(self.unfit(&format!("at most {LIMIT} bytes"), "more"));
         }
         check_memory(bytes.len()).map_err(failed)?;
-        String::from_utf8(bytes).map_err(|error| {
+        let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             self.unfit("UTF-8 text", &format!("other bytes at offset {at}"))
-        })
+        })?;
+        Ok(without_byte_order_mark(text))
     }
 
     /// The lines of a text. The last one need not end with a line break, and empty ones count.
@@ -105,6 +106,14 @@ impl<'a> Source<'a> {
     fn unfit(self, wanted: &str, found: &str) -> CliError {
         CliError::Content { input: self.name(), wanted: wanted.to_owned(), found: found.to_owned() }
     }
+}
+
+/// A text without the mark with which some editors begin files in UTF-8.
+pub(crate) fn without_byte_order_mark(mut text: String) -> String {
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    text
 }
 
 /// What is wrong with a text that should be JSON.

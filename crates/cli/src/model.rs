@@ -2,7 +2,7 @@
 
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::output::note;
+use crate::output::{note, one_line};
 use crate::packed_cache;
 use crate::progress::Progress;
 use cke_engine::bundle::Bundle;
@@ -226,8 +226,7 @@ pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
 pub(crate) fn print_notices<'n>(notices: impl IntoIterator<Item = &'n Notice>) {
     let mut said = HashSet::new();
     for notice in notices {
-        // Values and names may hold anything.
-        let text = notice.to_string().replace(char::is_control, " ");
+        let text = one_line(&notice.to_string());
         if said.insert(text.clone()) {
             note(&format!("warning: {text}"));
         }

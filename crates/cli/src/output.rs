@@ -6,6 +6,23 @@ use console::Term;
 use serde::Serialize;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
+/// Longest line of a message, in characters: names in files may have any length.
+const LONGEST_LINE: usize = 2000;
+/// What is kept of the end of a longer one, which often says what to do.
+const KEPT_OF_END: usize = 500;
+
+/// A text as one line of a message. Names of files, values and messages of other libraries may hold line breaks and control
+/// characters, which become spaces, and be of any length: the middle is left out.
+pub(crate) fn one_line(text: &str) -> String {
+    let line = text.replace(char::is_control, " ");
+    let length = line.chars().count();
+    if length <= LONGEST_LINE {
+        return line;
+    }
+    let from = |start: usize| line.char_indices().nth(start).map_or(line.len(), |(at, _)| at);
+    format!("{} … {}", &line[..from(LONGEST_LINE - KEPT_OF_END)], &line[from(length - KEPT_OF_END)..])
+}
+
 /// Standard output, buffered. What is written appears at [`Output::flush`].
 #[derive(Debug)]
 pub(crate) struct Output {

@@ -25,6 +25,10 @@ impl OutputFile {
     /// If it cannot be made.
     pub(crate) fn new(path: &Path) -> Result<OutputFile, CliError> {
         let failed = |error: io::Error| failed(path, &error);
+        if path == Path::new("-") {
+            let wanted = "wanted the name of a file, found `-`: this is not written to standard output";
+            return Err(CliError::Misuse(format!("{wanted} (./- names a file)")));
+        }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
             Ok(found) if !found.is_file() => {
@@ -113,6 +117,7 @@ mod tests {
     #[test]
     fn path_that_cannot_be_written_is_an_error_that_names_it() {
         let directory = tempfile::tempdir().expect("a directory");
+        assert!(matches!(OutputFile::new(Path::new("-")), Err(CliError::Misuse(_))));
         for path in [directory.path().join("no/such/file"), directory.path().to_owned()] {
             let error = OutputFile::new(&path).expect_err("no place for a file").to_string();
             assert!(error.starts_with(&format!("{}: ", path.display())), "{error}");

@@ -127,9 +127,27 @@ pub(crate) fn write_packed(
     if written.is_err() && watch.is_requested() { Err(interrupt.error()) } else { written }
 }
 
+#[cfg(unix)]
+fn is_pipe(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    found.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
+}
+
 /// Refuses to replace a file that is not a packed one: it may be part of the model.
 fn check_replaceable(path: &Path) -> Result<(), CliError> {
-    let holds_something = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0);
+    let found = fs::metadata(path);
+    if found.as_ref().is_ok_and(is_pipe) {
+        let path = path.display();
+        return Err(CliError::Failed(format!(
+            "{path}: wanted the name of a file, found a pipe: a packed file is not written from front to back"
+        )));
+    }
+    let holds_something = found.is_ok_and(|found| found.is_file() && found.len() > 0);
     if holds_something && !PackedFile::is_at(path) {
         let path = path.display();
         return Err(CliError::Failed(format!(

@@ -93,6 +93,7 @@ impl Bundle {
             None => Weights::Stored(checkpoint_of(files, quantization)?),
         };
         let mut notices = config::keys::notices(&json, &config, files.has(generation_config::FILE));
+        notices.extend_from_slice(files.gguf_notices());
         notices.extend(quantization.and_then(|quantization| quantization.notice(&json)));
         if let ModelConfig::Gpt2(gpt2) = &mut config
             && gpt2.tie_word_embeddings
@@ -254,7 +255,9 @@ impl Bundle {
     /// transformers, those of `generation_config.json` or else of `config.json` count alone.
     pub fn end_token_notice(&self, tokenizer: &Tokenizer) -> Option<Notice> {
         let is_generator = self.config.is_causal();
-        let is_named = self.generation.notices.iter().any(|notice| notice.key() == Some("eos_token_id"));
+        let names = self.files.key_names(generation_config::FILE);
+        let key = names.get("eos_token_id").map_or("eos_token_id", String::as_str);
+        let is_named = self.generation.notices.iter().any(|notice| notice.key() == Some(key));
         if !is_generator || is_named || !self.generation.eos_token_ids.is_empty() {
             return None;
         }

@@ -46,8 +46,11 @@ pub enum Error {
         context: usize,
     },
     /// A conversation whose last message is no question.
-    #[error("wanted a question to answer, found none")]
+    #[error("wanted a question to answer, found none: ask one first")]
     NoQuestion,
+    /// A conversation of which the chat template makes nothing.
+    #[error("the chat template makes an empty text of the conversation, wanted at least one token")]
+    EmptyConversation,
     /// A token that the model does not know.
     #[error("token {id} at position {position}: wanted an id below the vocabulary's size {vocabulary}")]
     UnknownToken {

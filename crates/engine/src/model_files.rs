@@ -10,6 +10,7 @@ use cke_kernels::gemm::StableBytes;
 
 use crate::formats::bounded_file::read_bounded;
 use crate::formats::gguf::{GgufFile, GgufModel};
+use crate::formats::json_object::KeyNames;
 use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::model_dir;
@@ -128,9 +129,20 @@ impl ModelFiles {
         below
     }
 
-    /// The path of a file as messages name it.
+    /// The path of a file as messages name it: the GGUF file that it stands for, if it does.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir().join(name)
+        match &self.place {
+            Place::Gguf(model) if model.has_own_file(&self.full(name)) => self.root.clone(),
+            _ => self.dir().join(name),
+        }
+    }
+
+    /// What messages call the keys of a file.
+    pub(crate) fn key_names(&self, name: &str) -> KeyNames {
+        match &self.place {
+            Place::Gguf(model) => model.key_names(&self.full(name)),
+            _ => KeyNames::new(),
+        }
     }
 
     /// The path of the directory, or what stands for one.
@@ -165,6 +177,14 @@ impl ModelFiles {
         match &self.place {
             Place::Gguf(model) => Some(model.file()),
             _ => None,
+        }
+    }
+
+    /// What a GGUF file says of its model and is not followed, beside what the files say that it stands for.
+    pub(crate) fn gguf_notices(&self) -> &[Notice] {
+        match &self.place {
+            Place::Gguf(model) => model.notices(),
+            _ => &[],
         }
     }
 

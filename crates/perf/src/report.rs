@@ -156,8 +156,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The table in Markdown, padded so that it reads well as plain text too. `|` is escaped and line breaks become
-    /// spaces.
+    /// The table in Markdown, padded so that it reads well as plain text too. `|` is escaped; line breaks and other
+    /// control characters become spaces.
     pub fn to_markdown(&self) -> String {
         let heads: Vec<String> = self.columns.iter().map(|column| markdown_cell(&column.title)).collect();
         let rows: Vec<Vec<String>> =
@@ -197,7 +197,7 @@ pub fn format_bytes(bytes: u64) -> String {
 }
 
 fn markdown_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\r', '\n'], " ")
+    text.replace('|', "\\|").replace(char::is_control, " ")
 }
 
 /// A header of field names and a line of values per row, as [`Format::Csv`] says.

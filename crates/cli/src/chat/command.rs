@@ -49,8 +49,8 @@ impl Line {
         let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
         match (name, rest.trim()) {
             ("save" | "load", "") => Line::Wrong(format!("/{name}: wanted the name of a file, found none")),
-            ("save", file) => Line::Command(Command::Save(file.into())),
-            ("load", file) => Line::Command(Command::Load(file.into())),
+            ("save", file) => Line::Command(Command::Save(path_of(file))),
+            ("load", file) => Line::Command(Command::Load(path_of(file))),
             ("system", text) => Line::Command(Command::System(Some(text.to_owned()).filter(|text| !text.is_empty()))),
             (name, "") => match plain(name) {
                 Some(command) => Line::Command(command),
@@ -61,6 +61,14 @@ impl Line {
             }
             (name, _) => Line::Wrong(unknown(name)),
         }
+    }
+}
+
+/// The file of a name, in which `~/` stands for the user's own directory as in a shell.
+fn path_of(name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => name.into(),
     }
 }
 
@@ -107,6 +115,8 @@ mod tests {
         ] {
             assert_eq!(Line::parse(line), Line::Command(command), "{line}");
         }
+        let Line::Command(Command::Save(path)) = Line::parse("/save ~/x.json") else { panic!("no command") };
+        assert!(path.is_absolute() && path.ends_with("x.json"), "{path:?}");
     }
 
     #[test]

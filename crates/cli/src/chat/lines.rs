@@ -1,6 +1,7 @@
 //! Where lines come from: a terminal, in which they are edited, or standard input.
 
 use crate::error::CliError;
+use crate::input::without_byte_order_mark;
 use crate::output::note;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -161,7 +162,7 @@ fn stdin_line(stdin: &mut StdinLock<'static>) -> Result<Option<String>, CliError
     })?;
     let length = line.trim_end_matches(['\n', '\r']).len();
     line.truncate(length);
-    Ok(Some(line))
+    Ok(Some(without_byte_order_mark(line)))
 }
 
 #[cfg(test)]

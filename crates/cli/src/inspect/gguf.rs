@@ -36,7 +36,7 @@ impl<'a> GgufReport<'a> {
         let title = format!("GGUF, version {}", self.version);
         let mut table = Table::new(vec![Column::new(title, Align::Left), Column::new("value", Align::Left)]);
         for (key, value) in &self.lines {
-            table.push(vec![(*key).to_owned(), value.replace(char::is_control, " ")]);
+            table.push(vec![(*key).to_owned(), value.clone()]);
         }
         table
     }

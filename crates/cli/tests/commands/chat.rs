@@ -221,6 +221,18 @@ fn chat_template_error_names_file_and_line() {
     let file = template("{{ messages }}");
     file.replace("chat_template.jinja", "\n\n{{ messages[0].content.no() }}").unwrap();
     chat(&file, &["-q"], "Hi\n").failure(1, &["chat_template.jinja", "line 3"]);
+    chat(&template("{% set x = 1 %}"), &["-q"], "Hi\n").failure(1, &["makes an empty text of the conversation"]);
+    let long = template(&format!("{{{{ raise_exception('{}the end') }}}}", "x".repeat(100_000)));
+    let outcome = chat(&long, &["-q"], "Hi\n");
+    assert!(outcome.stderr.len() < 2200, "{}", outcome.stderr.len());
+    outcome.failure(1, &["tokenizer_config.json", "xxx … xxx", "the end"]);
+}
+
+#[test]
+fn chat_forgets_a_byte_order_mark() {
+    let model = chat_llama();
+    let tokens = |lines| records(&chat(&model, &["--json", "-q"], lines))[0]["prompt_tokens"].clone();
+    assert_eq!(tokens("\u{feff}Hi\n"), tokens("Hi\n"));
 }
 
 #[test]

@@ -185,11 +185,12 @@ fn inspect_decoder_shows_scalings_windows_caps_and_norms() {
 
 #[test]
 fn inspect_gguf_shows_its_keys() {
-    let path = file(".gguf", GgufLlama::default().gguf().key("general.name", "A | B").bytes());
+    let path = file(".gguf", GgufLlama::default().gguf().key("general.name", "A | B").key("\x1b[31mred", 1u32).bytes());
     let text = cke(&["inspect", arg(path.path())]).success().to_owned();
     for part in ["| GGUF, version 3", "| general.architecture", "STRING \"llama\"", "A \\| B", "blk.0."] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
+    assert!(text.contains("[31mred") && !text.contains('\x1b'), "{text:?}");
     let report = cke(&["inspect", arg(path.path()), "--json"]).json();
     assert_eq!(report["gguf"]["version"], 3);
     assert_eq!(report["gguf"]["metadata"]["general.architecture"], "llama");

@@ -172,6 +172,15 @@ fn quantize_that_fails_leaves_no_file() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+#[cfg(unix)]
+#[test]
+fn quantize_to_a_pipe_or_standard_output_is_refused() {
+    let (gpt2, (_dir, pipe)) = (byte_gpt2(), place());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    cke(&["quantize", arg(gpt2.path()), "-o", arg(&pipe)]).failure(1, &["wanted the name of a file, found a pipe"]);
+    cke(&["quantize", arg(gpt2.path()), "-o", "-"]).failure(2, &["found `-`", "./-"]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn quantize_on_a_full_disk_leaves_the_file_that_was_there() {

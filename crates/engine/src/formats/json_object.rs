@@ -1,5 +1,6 @@
 //! A JSON object whose values are taken out with a check, so that each error names file, key, wish and finding.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -13,25 +14,33 @@ use crate::notice::Notice;
 /// Longest excerpt of a value in a message, in characters.
 const EXCERPT: usize = 60;
 
+/// What messages call keys, dotted where nested, if they have other names in the file that a user knows.
+pub(crate) type KeyNames = BTreeMap<String, String>;
+
 /// An object of a configuration file. A key whose value is `null` counts as absent.
 #[derive(Debug)]
 pub(crate) struct JsonObject {
     file: PathBuf,
     /// What stands before its keys in messages: empty, or the key that holds the object and a dot.
     prefix: String,
+    key_names: KeyNames,
     values: Map<String, Value>,
 }
 
 impl JsonObject {
     /// Reads a configuration file.
     pub(crate) fn read(files: &ModelFiles, name: &str) -> Result<Self, LoadError> {
-        Self::parse(&files.read(name, CONFIG_LIMIT)?, &files.path(name))
+        Self::parse_own(files, name, &files.read(name, CONFIG_LIMIT)?)
     }
 
     /// Reads a configuration file, or gives `None` where there is none.
     pub(crate) fn read_if_present(files: &ModelFiles, name: &str) -> Result<Option<Self>, LoadError> {
         let json = files.read_if_present(name, CONFIG_LIMIT)?;
-        json.map(|json| Self::parse(&json, &files.path(name))).transpose()
+        json.map(|json| Self::parse_own(files, name, &json)).transpose()
+    }
+
+    fn parse_own(files: &ModelFiles, name: &str, json: &[u8]) -> Result<Self, LoadError> {
+        Ok(Self { key_names: files.key_names(name), ..Self::parse(json, &files.path(name))? })
     }
 
     /// Parses the content of `file`.
@@ -39,7 +48,10 @@ impl JsonObject {
         LoadError::check_tree_memory(file, json)?;
         let value: Value = serde_json::from_slice(json).map_err(|source| LoadError::json(file, json, source))?;
         let found = match value {
-            Value::Object(values) => return Ok(Self { file: file.to_owned(), prefix: String::new(), values }),
+            Value::Object(values) => {
+                let (file, prefix, key_names) = (file.to_owned(), String::new(), KeyNames::new());
+                return Ok(Self { file, prefix, key_names, values });
+            }
             Value::Array(_) => "a list",
             Value::String(_) => "a string",
             Value::Number(_) => "a number",
@@ -55,7 +67,8 @@ impl JsonObject {
 
     /// A key as messages name it.
     pub(crate) fn full_key(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
+        let full = format!("{}{key}", self.prefix);
+        self.key_names.get(&full).cloned().unwrap_or(full)
     }
 
     /// The value as it is written, which may be `null`.
@@ -201,7 +214,8 @@ impl JsonObject {
         let Some(value) = self.get(key) else { return Ok(None) };
         let values = value.as_object().ok_or_else(|| self.wrong(key, "an object"))?;
         let prefix = format!("{}{key}.", self.prefix);
-        Ok(Some(JsonObject { file: self.file.clone(), prefix, values: values.clone() }))
+        let (file, key_names) = (self.file.clone(), self.key_names.clone());
+        Ok(Some(JsonObject { file, prefix, key_names, values: values.clone() }))
     }
 }
 

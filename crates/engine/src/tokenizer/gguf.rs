@@ -22,6 +22,8 @@ use super::class_name;
 use super::error::TokenizerFileError;
 use super::token_bytes::byte_piece;
 use crate::formats::bounded_file::TOKENIZER_LIMIT;
+use crate::formats::gguf::StandInFile;
+use crate::formats::json_object::KeyNames;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 
@@ -105,27 +107,27 @@ pub(crate) fn tokenizer_json(tokenizer: &GgufTokenizer, file: &Path) -> Result<V
 ///
 /// # Errors
 /// Fails if the id of a token is outside the vocabulary.
-pub(crate) fn tokenizer_config_json(tokenizer: &GgufTokenizer, file: &Path) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn tokenizer_config_json(tokenizer: &GgufTokenizer, file: &Path) -> Result<StandInFile, LoadError> {
     checked::check_ids(tokenizer).map_err(|problem| LoadError::tokenizer(file, problem))?;
     let text = |id: Option<u32>| id.and_then(|id| tokenizer.tokens.get(id as usize));
-    let mut settings = Map::new();
+    let (mut settings, mut key_names) = (Map::new(), KeyNames::new());
     settings.insert(class_name::KEY.to_owned(), json!(class_name::GGUF));
-    for (key, id) in [
-        ("bos_token", tokenizer.bos),
-        ("eos_token", tokenizer.eos),
-        ("unk_token", tokenizer.unk),
-        ("pad_token", tokenizer.pad),
+    for (key, own_key, id) in [
+        ("bos_token", "bos", tokenizer.bos),
+        ("eos_token", "eos", tokenizer.eos),
+        ("unk_token", "unknown", tokenizer.unk),
+        ("pad_token", "padding", tokenizer.pad),
+        ("eot_token", "eot", tokenizer.eot),
     ] {
         // `null` says that there is none; without the key, a usual one would take the role.
         settings.insert(key.to_owned(), json!(text(id)));
-    }
-    if let Some(token) = text(tokenizer.eot) {
-        settings.insert("eot_token".to_owned(), json!(token));
+        key_names.insert(key.to_owned(), format!("tokenizer.ggml.{own_key}_token_id"));
     }
     if let Some(template) = &tokenizer.chat_template {
         settings.insert("chat_template".to_owned(), json!(template));
+        key_names.insert("chat_template".to_owned(), "tokenizer.chat_template".to_owned());
     }
-    Ok(Value::Object(settings).to_string().into_bytes())
+    Ok(StandInFile::new(settings, key_names))
 }
 
 /// What is not said, or not followed: without `pre` the words are GPT-2's, and a token that is to be put round a text may not be

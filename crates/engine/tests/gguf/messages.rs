@@ -29,7 +29,10 @@ fn attention_to_later_tokens_is_refused_and_another_vocabulary_named() {
     }
     assert_eq!(notices(&file().key("llama.vocab_size", 40u32)), [""; 0]);
     let found = notices(&file().key("llama.vocab_size", 41u32));
-    assert!(matches!(&found[..], [notice] if notice.contains("`llama.vocab_size` 41")), "{found:?}");
+    assert!(
+        matches!(&found[..], [notice] if notice.contains("`llama.vocab_size` 41 is not used: the 40 rows of `token_embd.weight` comes first")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -37,8 +40,28 @@ fn every_end_token_outside_the_vocabulary_is_named() {
     let file = GgufLlama::default().gguf();
     let file = file.key("tokenizer.ggml.eot_token_id", 40u32).key("tokenizer.ggml.eom_token_id", 99u32);
     let found = notices(&file);
-    for id in ["id 40", "id 99"] {
-        assert!(found.iter().any(|notice| notice.contains("`eos_token_id`") && notice.contains(id)), "{found:?}");
+    let keys = ["eos", "eot", "eom"].map(|token| format!("tokenizer.ggml.{token}_token_id")).join(", ");
+    for id in [40, 99] {
+        let wanted = format!("m.gguf: `{keys}` has id {id}, outside the model's vocabulary of 40: it never matches");
+        assert!(found.iter().any(|notice| notice.ends_with(&wanted)), "{found:?}");
+    }
+}
+
+#[test]
+fn value_that_the_reader_of_the_configuration_refuses_has_the_names_of_the_file() {
+    let message = |key: &str, value: GgufValue| {
+        let (_dir, path) = written("m.gguf", &GgufLlama::default().gguf().key(key, value));
+        Bundle::open(&path).map(|bundle| bundle.notices().len()).unwrap_err().to_string()
+    };
+    for (key, value) in [
+        ("llama.context_length", GgufValue::U32(u32::MAX)),
+        ("llama.rope.freq_base", (-1f32).into()),
+        ("llama.rope.scaling.factor", (-2f32).into()),
+        ("llama.attention.layer_norm_rms_epsilon", (-1f32).into()),
+        ("general.sampling.temp", (-1f32).into()),
+    ] {
+        let found = message(key, value);
+        assert!(found.contains(&format!("m.gguf: `{key}`: wanted ")), "{found}");
     }
 }
 

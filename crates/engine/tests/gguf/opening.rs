@@ -32,7 +32,8 @@ fn file_is_opened_by_its_magic_whatever_its_name() {
 fn bundle_of_a_gguf_file_has_its_configuration_and_runs() {
     let (_dir, path) = written("m.gguf", &GgufLlama::default().gguf());
     let files = ModelFiles::open(&path).unwrap();
-    assert_eq!(files.path("config.json"), path.join("config.json"));
+    assert_eq!(files.path("config.json"), path);
+    assert_eq!(files.path("modules.json"), path.join("modules.json"));
     let bundle = Bundle::of_files(&files).unwrap();
     assert_eq!(bundle.config().architecture(), "llama");
     assert_eq!(bundle.usual_format(), WeightFormat::Stored);

@@ -81,7 +81,7 @@ impl ChatSession<'_> {
         // The template writes the tokens that begin a text itself.
         let Encoded { ids, is_cut } = self.parts.tokenizer.encode_limited(&text, false, most)?;
         if ids.is_empty() {
-            return Err(Error::TooFewTokens { wanted: 1, found: 0 });
+            return Err(Error::EmptyConversation);
         }
         Ok((Prompt { text, tokens: ids, dropped }, is_cut))
     }

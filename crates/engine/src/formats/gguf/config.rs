@@ -7,9 +7,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::architecture::Architecture;
+use super::model::StandInFile;
 use super::rope_scaling::rope_scaling;
 use super::value::Value;
 use super::{GgufFile, LoadError};
+use crate::formats::json_object::KeyNames;
+use crate::notice::Notice;
 
 /// Largest size that is taken over; the reader of `config.json` has narrower limits for each.
 const MAX_SIZE: u64 = u32::MAX as u64;
@@ -46,22 +49,30 @@ pub(super) struct Settings<'f> {
     pub(super) file: &'f GgufFile,
     architecture: &'static Architecture,
     json: Map<String, Json>,
+    /// The file's own names of what was put into `config.json`, for messages.
+    key_names: KeyNames,
+    /// What the file says and is not followed, if it is not put into `config.json`.
+    notices: Vec<Notice>,
     /// Keys of the architecture that were read, without its name.
     read: Vec<&'static str>,
 }
 
-/// The content of `config.json`.
+/// What `config.json` holds, and what else the file says and is not followed.
 ///
 /// # Errors
 /// Fails if a key is missing or has the wrong type, or asks for a variant of the model that is not supported.
-pub(super) fn config_json(file: &GgufFile, architecture: &'static Architecture) -> Result<Vec<u8>, LoadError> {
-    let mut settings = Settings { file, architecture, json: Map::new(), read: Vec::new() };
+pub(super) fn config_json(
+    file: &GgufFile,
+    architecture: &'static Architecture,
+) -> Result<(StandInFile, Vec<Notice>), LoadError> {
+    let (key_names, notices, read) = Default::default();
+    let mut settings = Settings { file, architecture, json: Map::new(), key_names, notices, read };
     settings.set("model_type", architecture.model_type);
     settings.sizes()?;
     (architecture.settings)(&mut settings)?;
     settings.refuse_other_models()?;
     settings.keep_unknown()?;
-    Ok(Json::Object(settings.json).to_string().into_bytes())
+    Ok((StandInFile::new(settings.json, settings.key_names), settings.notices))
 }
 
 impl Settings<'_> {
@@ -106,6 +117,18 @@ impl Settings<'_> {
         self.json.insert(name.to_owned(), value.into());
     }
 
+    /// Puts the value of a key of the architecture into `config.json` under another name.
+    pub(super) fn set_from(&mut self, name: &str, key: &str, value: impl Into<Json>) {
+        self.set(name, value);
+        self.name_key(name, key);
+    }
+
+    /// Remembers which key of the architecture it is that `config.json` has under another name, dotted where nested.
+    pub(super) fn name_key(&mut self, name: &str, key: &str) {
+        let key = self.full_key(key);
+        self.key_names.insert(name.to_owned(), key);
+    }
+
     /// A size that was put into `config.json`.
     fn written(&self, name: &str) -> u64 {
         self.json.get(name).and_then(Json::as_u64).unwrap_or(0)
@@ -121,17 +144,19 @@ impl Settings<'_> {
             ("max_position_embeddings", "context_length"),
         ] {
             let size = self.required_size(key)?;
-            self.set(name, size);
+            self.set_from(name, key, size);
         }
-        let key_heads = self.size("attention.head_count_kv")?;
-        self.set("num_key_value_heads", key_heads.unwrap_or(self.written("num_attention_heads")));
+        let key_heads_key = "attention.head_count_kv";
+        let key_heads = self.size(key_heads_key)?.unwrap_or(self.written("num_attention_heads"));
+        self.set_from("num_key_value_heads", key_heads_key, key_heads);
         self.head_dim()?;
         let epsilon_key = "attention.layer_norm_rms_epsilon";
         let epsilon = self.number(epsilon_key)?;
         let epsilon = self.file.required(&self.full_key(epsilon_key), epsilon, "a number above 0")?;
-        self.set("rms_norm_eps", epsilon);
-        let theta = self.number("rope.freq_base")?.unwrap_or(DEFAULT_ROPE_THETA);
-        self.set("rope_theta", theta);
+        self.set_from("rms_norm_eps", epsilon_key, epsilon);
+        let theta_key = "rope.freq_base";
+        let theta = self.number(theta_key)?.unwrap_or(DEFAULT_ROPE_THETA);
+        self.set_from("rope_theta", theta_key, theta);
         if let Some(scaling) = rope_scaling(self, theta)? {
             self.set("rope_scaling", scaling);
         }
@@ -150,7 +175,7 @@ impl Settings<'_> {
             }
             None => width / heads,
         };
-        self.set("head_dim", head_dim);
+        self.set_from("head_dim", "attention.key_length", head_dim);
         if let Some(found) = self.size("attention.value_length")?.filter(|length| *length != head_dim) {
             return wrong(self, "attention.value_length", format!("the {head_dim} of keys"), found);
         }
@@ -160,7 +185,7 @@ impl Settings<'_> {
         if self.architecture.model_type != "phi3" || rotated > head_dim {
             return wrong(self, "rope.dimension_count", format!("the {head_dim} of a head"), rotated);
         }
-        self.set("partial_rotary_factor", rotated as f64 / head_dim as f64);
+        self.set_from("partial_rotary_factor", "rope.dimension_count", rotated as f64 / head_dim as f64);
         Ok(())
     }
 
@@ -182,8 +207,12 @@ impl Settings<'_> {
         self.set("vocab_size", rows);
         const KEY: &str = "vocab_size";
         if let Some(other) = self.size(KEY)?.filter(|size| *size != rows) {
-            // Under its own name it is one that is not followed.
-            self.set(&self.full_key(KEY), other);
+            self.notices.push(Notice::Overruled {
+                file: self.file.path().to_owned(),
+                key: self.full_key(KEY),
+                value: other.to_string(),
+                by: format!("the {rows} rows of `{EMBEDDING}`"),
+            });
         }
         self.set("tie_word_embeddings", !self.has_tensor("output.weight"));
         for (name, key) in
@@ -191,6 +220,7 @@ impl Settings<'_> {
         {
             if let Some(id) = self.file.integer(key, 0..=MAX_SIZE)? {
                 self.set(name, id);
+                self.key_names.insert(name.to_owned(), key.to_owned());
             }
         }
         Ok(())
@@ -217,29 +247,31 @@ impl Settings<'_> {
     /// A number under a name of its own, or the default.
     fn number_or(&mut self, name: &str, key: &'static str, default: f64) -> Result<(), LoadError> {
         let number = self.number(key)?.unwrap_or(default);
-        self.set(name, number);
+        self.set_from(name, key, number);
         Ok(())
     }
 
     /// The width of the sliding window, if there is one.
     fn sliding_window(&mut self, default: Option<u64>) -> Result<(), LoadError> {
-        let window = self.size("attention.sliding_window")?.or(default);
+        let key = "attention.sliding_window";
+        let window = self.size(key)?.or(default);
         if let Some(window) = window.filter(|window| *window > 0) {
-            self.set("sliding_window", window);
+            self.set_from("sliding_window", key, window);
         }
         Ok(())
     }
 
     /// What scores are divided by the square root of: the width of a head, but for the models of `large_layers` layers.
     fn query_scalar(&mut self, large_layers: u64) -> Result<(), LoadError> {
-        let scalar = match self.number("attention.scale")? {
+        let key = "attention.scale";
+        let scalar = match self.number(key)? {
             Some(scale) if scale > 0.0 => Json::from(1.0 / (scale * scale)),
             _ if self.written("num_hidden_layers") == large_layers => {
                 (self.written("hidden_size") / self.written("num_attention_heads")).into()
             }
             _ => self.written("head_dim").into(),
         };
-        self.set("query_pre_attn_scalar", scalar);
+        self.set_from("query_pre_attn_scalar", key, scalar);
         Ok(())
     }
 
@@ -261,11 +293,11 @@ impl Settings<'_> {
                     _ => None,
                 };
                 let types = self.file.list(&key, "a BOOL for each layer", layer_type)?.unwrap_or_default();
-                self.set("layer_types", types);
+                self.set_from("layer_types", KEY, types);
             }
             Some(_) => {
                 let period = self.file.integer(&key, 1..=MAX_SIZE)?;
-                self.set("sliding_window_pattern", period);
+                self.set_from("sliding_window_pattern", KEY, period);
             }
         }
         Ok(())
@@ -369,8 +401,9 @@ pub(super) fn gemma2(settings: &mut Settings<'_>) -> Result<(), LoadError> {
 pub(super) fn gemma3(settings: &mut Settings<'_>) -> Result<(), LoadError> {
     settings.set("hidden_activation", "gelu_pytorch_tanh");
     settings.attention_bias();
-    if let Some(cap) = settings.number("final_logit_softcapping")?.filter(|cap| *cap != 0.0) {
-        settings.set("final_logit_softcapping", cap);
+    const CAP: &str = "final_logit_softcapping";
+    if let Some(cap) = settings.number(CAP)?.filter(|cap| *cap != 0.0) {
+        settings.set_from(CAP, CAP, cap);
     }
     settings.number_or("rope_local_base_freq", "rope.freq_base_swa", DEFAULT_ROPE_THETA)?;
     settings.sliding_window(None)?;
@@ -383,8 +416,9 @@ pub(super) fn gemma3(settings: &mut Settings<'_>) -> Result<(), LoadError> {
 pub(super) fn phi3(settings: &mut Settings<'_>) -> Result<(), LoadError> {
     settings.set("hidden_act", "silu");
     settings.sliding_window(None)?;
-    if let Some(length) = settings.size("rope.scaling.original_context_length")? {
-        settings.set("original_max_position_embeddings", length);
+    const KEY: &str = "rope.scaling.original_context_length";
+    if let Some(length) = settings.size(KEY)? {
+        settings.set_from("original_max_position_embeddings", KEY, length);
     }
     Ok(())
 }

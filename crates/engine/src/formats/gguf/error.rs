@@ -18,9 +18,13 @@ pub enum GgufError {
         "{what}: wanted {wanted} bytes at byte {at}, but the file has {available}: it is incomplete or damaged, download or copy it again"
     )]
     PastEnd { what: String, wanted: u64, at: usize, available: usize },
-    #[error("the header counts {found} keys, but wanted at most {MAX_KEYS}, and the file has room for {room}")]
+    #[error(
+        "the header counts {found} keys, wanted at most {MAX_KEYS}, and the file has room for {room}: it is incomplete or damaged, download or copy it again"
+    )]
     TooManyKeys { found: u64, room: usize },
-    #[error("the header counts {found} tensors, but wanted at most {MAX_TENSORS}, and the file has room for {room}")]
+    #[error(
+        "the header counts {found} tensors, wanted at most {MAX_TENSORS}, and the file has room for {room}: it is incomplete or damaged, download or copy it again"
+    )]
     TooManyTensors { found: u64, room: usize },
     #[error("{what}: wanted a name of at most {MAX_NAME_BYTES} bytes, found {found}")]
     NameTooLong { what: String, found: u64 },
@@ -72,6 +76,8 @@ pub enum GgufError {
         "it is a part of a file that has {count}: wanted the name `…-00001-of-{count:05}.gguf`, to find the others by"
     )]
     PartName { count: u64 },
+    #[error("wanted part {} of {count} of the model, found no such file: download or copy it to this directory", .number + 1)]
+    MissingPart { number: u64, count: u64 },
     #[error("wanted part {} of {count}, found what its keys `split.no` and `split.count` call part {} of {found_count}", .number + 1, .found + 1)]
     OtherPart { number: u64, count: u64, found: u64, found_count: u64 },
     #[error("wanted {wanted} tensors in all parts, as key `split.tensors.count` says, found {found}")]

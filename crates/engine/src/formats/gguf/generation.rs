@@ -1,9 +1,11 @@
 //! `generation_config.json` as transformers would have it, from the keys of a GGUF file.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Map;
 
 use super::config::as_json;
+use super::model::StandInFile;
 use super::{GgufFile, LoadError};
+use crate::formats::json_object::KeyNames;
 
 /// Tokens that end a text: its own end, that of a turn, that of a message.
 const END_KEYS: [&str; 3] =
@@ -23,23 +25,26 @@ const SAMPLING_KEYS: [(&str, &str); 5] = [
     ("penalty_repeat", "repetition_penalty"),
 ];
 
-/// The content of `generation_config.json`, if there is something to say.
+/// What `generation_config.json` holds, if there is something to say.
 ///
 /// # Errors
 /// Fails if a key has the wrong type or is out of range.
-pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<Vec<u8>>, LoadError> {
-    let mut json = Map::new();
+pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<StandInFile>, LoadError> {
+    let (mut json, mut key_names) = (Map::new(), KeyNames::new());
     let token = |key| file.integer(key, 0..=u64::from(u32::MAX));
     let mut ends: Vec<u64> = Vec::new();
     for id in END_KEYS.map(token) {
         ends.extend(id?.filter(|id| !ends.contains(id)));
     }
     if !ends.is_empty() {
+        let said: Vec<&str> = END_KEYS.into_iter().filter(|key| matches!(file.value(key), Ok(Some(_)))).collect();
+        key_names.insert("eos_token_id".to_owned(), said.join(", "));
         json.insert("eos_token_id".to_owned(), ends.into());
     }
     for (name, key) in TOKEN_KEYS {
         if let Some(id) = token(key)? {
             json.insert(name.to_owned(), id.into());
+            key_names.insert(name.to_owned(), key.to_owned());
         }
     }
     let sampling: Vec<&str> = file.keys().filter(|key| key.starts_with(SAMPLING)).collect();
@@ -52,6 +57,7 @@ pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<Vec<u8>>,
         // What has no counterpart keeps its name, so that the file's reader says that it is not followed.
         let name = SAMPLING_KEYS.iter().find(|(known, _)| *known == own).map_or(key, |(_, name)| name);
         json.insert(name.to_owned(), as_json(value));
+        key_names.insert(name.to_owned(), key.to_owned());
     }
-    Ok((!json.is_empty()).then(|| Json::Object(json).to_string().into_bytes()))
+    Ok((!json.is_empty()).then(|| StandInFile::new(json, key_names)))
 }

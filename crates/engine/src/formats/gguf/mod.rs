@@ -29,6 +29,7 @@ pub(crate) use self::architecture::{GgufNames, GgufTensors};
 pub use self::error::GgufError;
 pub use self::header::{MAX_DIMENSIONS, MAX_KEYS, MAX_NAME_BYTES, MAX_TENSORS};
 pub use self::model::GgufModel;
+pub(crate) use self::model::StandInFile;
 pub(crate) use self::parts::part_paths;
 pub use self::value::{Array, Value, ValueType};
 

@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use serde_json::{Map, Value};
+
 use super::architecture::Architecture;
 use super::config::config_json;
 use super::generation::generation_config_json;
 use super::{GgufFile, LoadError};
+use crate::formats::json_object::KeyNames;
 use crate::notice::Notice;
 use crate::tokenizer::settings::FILE as SETTINGS;
 use crate::tokenizer::{TOKENIZER_JSON, gguf};
@@ -15,16 +18,32 @@ use crate::tokenizer::{TOKENIZER_JSON, gguf};
 #[derive(Debug)]
 pub struct GgufModel {
     file: GgufFile,
-    config: Vec<u8>,
-    generation: Option<Vec<u8>>,
+    config: StandInFile,
+    generation: Option<StandInFile>,
+    /// What the file says of the model and is not followed, beside what the files above say.
+    notices: Vec<Notice>,
     tokenizer: OnceLock<TokenizerFiles>,
+}
+
+/// A JSON file that stands for keys of a GGUF file.
+#[derive(Debug)]
+pub(crate) struct StandInFile {
+    pub(crate) content: Vec<u8>,
+    /// What messages call its keys.
+    key_names: KeyNames,
+}
+
+impl StandInFile {
+    pub(crate) fn new(object: Map<String, Value>, key_names: KeyNames) -> StandInFile {
+        StandInFile { content: Value::Object(object).to_string().into_bytes(), key_names }
+    }
 }
 
 /// The files of the tokenizer, made when the first of them is asked for.
 #[derive(Debug)]
 struct TokenizerFiles {
     json: Vec<u8>,
-    config: Vec<u8>,
+    config: StandInFile,
     notices: Vec<Notice>,
 }
 
@@ -44,8 +63,8 @@ impl GgufModel {
     /// is not supported.
     pub fn new(file: GgufFile) -> Result<GgufModel, LoadError> {
         let architecture = Architecture::of(&file)?;
-        let (config, generation) = (config_json(&file, architecture)?, generation_config_json(&file)?);
-        Ok(GgufModel { file, config, generation, tokenizer: OnceLock::new() })
+        let ((config, notices), generation) = (config_json(&file, architecture)?, generation_config_json(&file)?);
+        Ok(GgufModel { file, config, generation, notices, tokenizer: OnceLock::new() })
     }
 
     /// The file.
@@ -69,12 +88,29 @@ impl GgufModel {
     /// Fails if a key of the tokenizer is missing, has the wrong type or is not supported, or an allocation fails.
     pub fn own_file(&self, name: &str) -> Result<Option<&[u8]>, LoadError> {
         Ok(match name {
-            crate::config::FILE => Some(&self.config),
-            crate::generation_config::FILE => self.generation.as_deref(),
             TOKENIZER_JSON => self.tokenizer()?.map(|files| &files.json[..]),
-            SETTINGS => self.tokenizer()?.map(|files| &files.config[..]),
+            _ => self.stand_in(name)?.map(|file| &file.content[..]),
+        })
+    }
+
+    fn stand_in(&self, name: &str) -> Result<Option<&StandInFile>, LoadError> {
+        Ok(match name {
+            crate::config::FILE => Some(&self.config),
+            crate::generation_config::FILE => self.generation.as_ref(),
+            SETTINGS => self.tokenizer()?.map(|files| &files.config),
             _ => None,
         })
+    }
+
+    /// What messages call the keys of one of the model's own files.
+    pub(crate) fn key_names(&self, name: &str) -> KeyNames {
+        let file = self.stand_in(name).ok().flatten();
+        file.map_or_else(KeyNames::new, |file| file.key_names.clone())
+    }
+
+    /// What the file says of the model and is not followed, beside what [`GgufModel::own_file`] says.
+    pub(crate) fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// What the file says of its tokenizer and is not followed, as far as its files were asked for.

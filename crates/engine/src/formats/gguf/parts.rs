@@ -84,7 +84,9 @@ impl GgufFile {
 
     fn open_part(&mut self, number: u64, count: u64) -> Result<(), LoadError> {
         let path = self.part_path(number, count)?;
-        let part = GgufFile::read(WeightFile::map(&path)?)?;
+        let missing = || LoadError::gguf(&path, GgufError::MissingPart { number, count });
+        let file = WeightFile::map(&path).map_err(|error| if path.exists() { error } else { missing() })?;
+        let part = GgufFile::read(file)?;
         let found = part.part_keys()?;
         if found != (PartKeys { number, count }) {
             let PartKeys { number: found, count: found_count } = found;

@@ -34,8 +34,10 @@ pub(super) fn rope_scaling(settings: &mut Settings<'_>, theta: f64) -> Result<Op
 
 /// Scaling by keys alone.
 fn of_keys(settings: &mut Settings<'_>) -> Result<Option<Json>, LoadError> {
-    let older_factor = settings.number("rope.scale_linear")?;
-    let factor = settings.number("rope.scaling.factor")?.or(older_factor);
+    const KEYS: [&str; 2] = ["rope.scaling.factor", "rope.scale_linear"];
+    let [factor, older_factor] = [settings.number(KEYS[0])?, settings.number(KEYS[1])?];
+    settings.name_key("rope_scaling.factor", KEYS[usize::from(factor.is_none())]);
+    let factor = factor.or(older_factor);
     let kind = settings.text("rope.scaling.type")?.map(str::to_owned);
     // 0 stands for none.
     let factor = factor.filter(|factor| *factor != 0.0 && *factor != 1.0);
@@ -53,12 +55,15 @@ fn of_keys(settings: &mut Settings<'_>) -> Result<Option<Json>, LoadError> {
 /// YaRN (Peng, Quesnelle, Fan and Shippole, 2023).
 fn yarn(settings: &mut Settings<'_>, factor: f64) -> Result<Json, LoadError> {
     let mut scaling = Map::from_iter([("rope_type".to_owned(), "yarn".into()), ("factor".to_owned(), factor.into())]);
-    if let Some(length) = settings.size("rope.scaling.original_context_length")? {
-        scaling.insert("original_max_position_embeddings".to_owned(), length.into());
+    const LENGTH: (&str, &str) = ("original_max_position_embeddings", "rope.scaling.original_context_length");
+    if let Some(length) = settings.size(LENGTH.1)? {
+        scaling.insert(LENGTH.0.to_owned(), length.into());
+        settings.name_key(&format!("rope_scaling.{}", LENGTH.0), LENGTH.1);
     }
     for (name, key) in [("beta_fast", "rope.scaling.yarn_beta_fast"), ("beta_slow", "rope.scaling.yarn_beta_slow")] {
         if let Some(beta) = settings.number(key)? {
             scaling.insert(name.to_owned(), beta.into());
+            settings.name_key(&format!("rope_scaling.{name}"), key);
         }
     }
     for key in ["rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor"] {

@@ -89,7 +89,7 @@ fn converted(name: &str, keys: &Keys) -> GgufTokenizer {
 fn load(gguf: &GgufTokenizer) -> Result<Tokenizer, LoadError> {
     let (file, dir) = (Path::new("m.gguf"), tempfile::tempdir().unwrap());
     std::fs::write(dir.path().join("tokenizer.json"), tokenizer_json(gguf, file)?).unwrap();
-    std::fs::write(dir.path().join("tokenizer_config.json"), tokenizer_config_json(gguf, file)?).unwrap();
+    std::fs::write(dir.path().join("tokenizer_config.json"), tokenizer_config_json(gguf, file)?.content).unwrap();
     // A type for which the library would take a class of its own.
     std::fs::write(dir.path().join("config.json"), json!({"model_type": "qwen2"}).to_string()).unwrap();
     Tokenizer::load(dir.path(), gguf.tokens.len())
