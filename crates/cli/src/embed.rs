@@ -19,7 +19,7 @@ use cke_engine::runtime::Runtime;
 use cke_engine::sentence::Pooling;
 use cke_report::words::counted;
 use serde::Serialize;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::slice::ChunksExact;
 use std::time::Instant;
@@ -138,18 +138,12 @@ pub(crate) fn run(args: EmbedArgs, interrupt: &Interrupt) -> Result<(), CliError
     let texts_at_once = Texts { lengths: files.lengths(), logits: 0, is_shown: false, remedy: None };
     let memory = Memory::new(files.bundle(), &runtime, &texts_at_once)?;
     memory.check(&args.model.display().to_string(), None)?;
-    let shows_memory = io::stderr().is_terminal();
-    if shows_memory {
-        opening.note(&memory.line());
-    }
     let could_be_cached = args.dtype.could_be_cached(&model, files.bundle());
-    let packing_started = Instant::now();
-    let (progress, main_format) = (Progress::of_bytes(files.bundle().load_bytes()), files.bundle().main_format());
-    let embedder = files.load(&runtime, &|bytes| progress.add(bytes))?;
-    drop(progress);
-    if shows_memory && could_be_cached {
-        opening.note_packing(packing_started.elapsed());
-    }
+    let main_format = files.bundle().main_format();
+    let embedder = opening.load_weights((&memory, texts_at_once.is_shown), could_be_cached, || {
+        let progress = Progress::of_bytes(files.bundle().load_bytes());
+        files.load(&runtime, &|bytes| progress.add(bytes))
+    })?;
     let load_seconds = started.elapsed().as_secs_f64();
     if !args.quiet {
         print_notices(embedder.notices());

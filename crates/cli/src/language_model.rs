@@ -11,7 +11,6 @@ use cke_engine::notice::Notice;
 use cke_engine::runtime::Runtime;
 use cke_engine::tokenizer::{Encoded, Tokenizer};
 use cke_engine::weight_format::WeightFormat;
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -111,16 +110,8 @@ impl<'i> OpenedModel<'i> {
         let runtime = numbers.runtime(&bundle, opening.threads)?;
         let memory = Memory::new(&bundle, &runtime, texts)?;
         memory.check(&info.name, texts.remedy)?;
-        // Where a bar may follow.
-        let shows_memory = texts.is_shown || io::stderr().is_terminal();
-        if shows_memory {
-            opening.note(&memory.line());
-        }
-        let packing_started = Instant::now();
-        let causal = load_causal_model(bundle, &runtime)?;
-        if shows_memory && could_be_cached {
-            opening.note_packing(packing_started.elapsed());
-        }
+        let load = || load_causal_model(bundle, &runtime);
+        let causal = opening.load_weights((&memory, texts.is_shown), could_be_cached, load)?;
         if !opening.is_quiet {
             note_slow_dtype(&runtime, info.main_format);
         }

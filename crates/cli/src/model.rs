@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::memory::Memory;
 use crate::output::{note, one_line};
 use crate::packed_cache;
 use crate::progress::Progress;
@@ -19,9 +20,10 @@ use cke_kernels::attention::KvDtype;
 use cke_report::words::counted;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::collections::HashSet;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which model.
 #[derive(Clone, Debug, clap::Args)]
@@ -105,11 +107,29 @@ impl Opening<'_> {
         }
     }
 
-    /// Says how later runs go without packing, if it has taken long.
-    pub(crate) fn note_packing(self, packing: Duration) {
-        if packing > LONG_PACKING {
+    /// Reads a model's weights by `load`. In a terminal, or if the user wants it, says before what memory the model takes and after
+    /// long packing how later runs do without, if they could.
+    ///
+    /// # Errors
+    /// That of `load`.
+    pub(crate) fn load_weights<T, E>(
+        self,
+        (memory, is_shown): (&Memory, bool),
+        could_be_cached: bool,
+        load: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        // Where a bar may follow.
+        let is_shown = is_shown || io::stderr().is_terminal();
+        if is_shown {
+            self.note(&memory.line());
+        }
+        let started = Instant::now();
+        let loaded = load()?;
+        let packing = started.elapsed();
+        if is_shown && could_be_cached && packing > LONG_PACKING {
             self.note(&format!("packing took {:.1} s; with --cache, later runs do without it", packing.as_secs_f64()));
         }
+        Ok(loaded)
     }
 }
 
