@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read, except to check the checksums of a packed file. Tensors that repeat in every layer share a line. The memory is for
+/// Weights are not read, except to check the checksums of a packed file: if one is wrong, the exit status is 1. Tensors that repeat in every layer share a line. The memory is for
 /// one text that fills the context; --ctx, --dtype and --kv show it for a shorter text and other formats.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -84,7 +84,11 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), CliError> {
     } else {
         output.tables(&report.to_text(args.tensors))?;
     }
-    output.flush()
+    output.flush()?;
+    match (&report.packed, &report.path) {
+        (Some(packed), Some(path)) => packed.check(path),
+        _ => Ok(()),
+    }
 }
 
 /// Prints the chat template as it is.

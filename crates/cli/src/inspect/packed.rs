@@ -1,10 +1,12 @@
 //! What a packed file is.
 
+use crate::error::CliError;
 use crate::progress::Progress;
 use cke_engine::bundle::Weights;
 use cke_engine::formats::packed_file::{EntryInfo, PackedFile, VERSION};
 use serde::Serialize;
 use std::fmt;
+use std::path::Path;
 
 /// A packed file, as its table and its checksums say.
 #[derive(Debug, Serialize)]
@@ -35,6 +37,19 @@ impl<'a> PackedReport<'a> {
             entries: file.infos().count(),
             damaged,
         })
+    }
+
+    /// Checks that every entry is as it was written.
+    ///
+    /// # Errors
+    /// If an entry is damaged.
+    pub(super) fn check(&self, path: &Path) -> Result<(), CliError> {
+        let [first, ..] = &self.damaged[..] else { return Ok(()) };
+        let (path, damaged, entries) = (path.display(), self.damaged.len(), self.entries);
+        Err(CliError::Failed(format!(
+            "{path}: the checksums of {damaged} of {entries} entries are wrong, first that of `{first}`: the file is damaged \
+             (`cke quantize MODEL -o FILE` rewrites it, or copy it again)"
+        )))
     }
 }
 

@@ -117,8 +117,11 @@ fn inspect_of_a_packed_file_shows_what_it_holds_and_what_is_damaged() {
     let table = u64::from_le_bytes(bytes[24..32].try_into().unwrap()) as usize;
     bytes[table - 1] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let damaged = &cke(&["inspect", arg(&path), "--json"]).json()["packed"]["damaged"];
-    assert_eq!(damaged.as_array().map(Vec::len), Some(1));
+    let outcome = cke(&["inspect", arg(&path), "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["packed"]["damaged"].as_array().map(Vec::len), Some(1));
+    assert!(outcome.stderr.contains("the checksums of 1 of 31 entries are wrong"), "{}", outcome.stderr);
+    assert_eq!(outcome.code, Some(1));
     cke(&["generate", "-m", arg(&path), "x"]).failure(1, &["its checksum is wrong", "`cke quantize MODEL -o FILE`"]);
 }
 
