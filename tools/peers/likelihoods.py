@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 
 import torch
+from command_line import ROOT
 from transformers import AutoModelForCausalLM, AutoTokenizer
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse_arguments():

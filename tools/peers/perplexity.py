@@ -19,8 +19,8 @@ import sys
 from pathlib import Path
 
 import printed_tables
+from command_line import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WINDOW = 512
 TABLE = "gguf"
 
