@@ -15,7 +15,8 @@ use crate::memory::{MemoryEstimate, Run};
 use crate::model_files::ModelFiles;
 use crate::models::bert::Bert;
 use crate::models::causal::CausalModel;
-use crate::models::tensor_use::{has_own_head, has_packed_own_head, own_head_notice, unused_tensors};
+use crate::models::output_head::own_head_notice;
+use crate::models::tensor_use::unused_tensors;
 use crate::models::{llama, load_decoder, not_causal};
 use crate::notice::Notice;
 use crate::runtime::Runtime;
@@ -95,12 +96,9 @@ impl Bundle {
         let mut notices = config::keys::notices(&json, &config, files.has(generation_config::FILE));
         notices.extend_from_slice(files.gguf_notices());
         notices.extend(quantization.and_then(|quantization| quantization.notice(&json)));
-        if let ModelConfig::Gpt2(gpt2) = &mut config
-            && gpt2.tie_word_embeddings
-            && weights.have_own_head()?
-        {
-            gpt2.tie_word_embeddings = false;
-            notices.push(own_head_notice(json.file()));
+        if config.is_tied() && weights.have_own_head(&config)? {
+            config.untie();
+            notices.push(own_head_notice(json.file(), &config));
         }
         if let Weights::Stored(checkpoint) = &weights {
             notices.extend(unused_tensors(&config, checkpoint));
@@ -308,16 +306,6 @@ impl Bundle {
         match &self.config {
             ModelConfig::Bert(config) => Ok(config),
             other => Err(Error::WrongArchitecture { file: self.name(), wanted: "BERT", found: other.architecture() }),
-        }
-    }
-}
-
-impl Weights {
-    /// Whether GPT-2's output projection is one of its own, beside the token embedding.
-    fn have_own_head(&self) -> Result<bool, LoadError> {
-        match self {
-            Weights::Stored(checkpoint) => has_own_head(checkpoint, true),
-            Weights::Packed(file) => Ok(has_packed_own_head(file)),
         }
     }
 }

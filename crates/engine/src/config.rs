@@ -5,6 +5,7 @@
 
 mod bert;
 mod decoder;
+mod decoder_notices;
 mod gpt2;
 pub(crate) mod keys;
 pub(crate) mod quantization;
@@ -143,6 +144,24 @@ impl ModelConfig {
     /// Whether it continues texts.
     pub fn is_causal(&self) -> bool {
         !matches!(self, Self::Bert(_))
+    }
+
+    /// Whether the output projection is the token embedding.
+    pub(crate) fn is_tied(&self) -> bool {
+        match self {
+            Self::Gpt2(config) => config.tie_word_embeddings,
+            Self::Bert(_) => false,
+            Self::Decoder(config) => config.tie_word_embeddings,
+        }
+    }
+
+    /// Makes the output projection a tensor of its own.
+    pub(crate) fn untie(&mut self) {
+        match self {
+            Self::Gpt2(config) => config.tie_word_embeddings = false,
+            Self::Bert(_) => {}
+            Self::Decoder(config) => config.tie_word_embeddings = false,
+        }
     }
 
     /// Rows of the token embedding.

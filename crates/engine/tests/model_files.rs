@@ -112,6 +112,39 @@ fn head_alone_stands_for_the_tied_embedding() {
 }
 
 #[test]
+fn decoder_with_a_tied_head_follows_its_tensors() {
+    let model = tiny_models::Llama::default().write().unwrap();
+    let untied = logits(model.path());
+    set(&model, "config.json", "tie_word_embeddings", json!(true));
+    assert_eq!(logits(model.path()), untied);
+    let wanted = "`tie_word_embeddings` true is not followed: the checkpoint's `lm_head.weight` differs from its `embed_tokens.weight`";
+    assert!(matches!(&notices(model.path())[..], [notice] if notice.contains(wanted)), "{:?}", notices(model.path()));
+    // Either stands for both.
+    let is_head = |tensor: &Tensor| tensor.name == "lm_head.weight";
+    let mut tensors: Vec<Tensor> = model.tensors.iter().filter(|tensor| !is_head(tensor)).cloned().collect();
+    replace_weights(&model, &tensors);
+    let table = logits(model.path());
+    assert_ne!(table, untied);
+    tensors[0].name = "lm_head.weight".to_owned();
+    replace_weights(&model, &tensors);
+    assert_eq!((logits(model.path()), notices(model.path())), (table, Vec::new()));
+}
+
+#[test]
+fn settings_of_a_rope_that_are_not_followed_are_named() {
+    let model = tiny_models::Llama::default().write().unwrap();
+    let plain = logits(model.path());
+    set(&model, "config.json", "partial_rotary_factor", json!(0.5));
+    set(&model, "config.json", "rope_scaling", json!({"rope_type": "default", "new_thing": 3}));
+    assert_eq!(logits(model.path()), plain);
+    let wanted = [
+        "config.json: `rope_scaling.new_thing` 3 is an unknown key and is not followed",
+        "config.json: `partial_rotary_factor` 0.5 is not followed: whole heads are turned, as transformers does for llama",
+    ];
+    assert_eq!(notices(model.path()), wanted);
+}
+
+#[test]
 fn name_that_the_metadata_gives_to_a_tensor_is_found_as_save_model_leaves_it() {
     let model = tiny_models::Gpt2 { prefix: "transformer.", ..tiny_models::Gpt2::default() }.write().unwrap();
     let plain = logits(model.path());

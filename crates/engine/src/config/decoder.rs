@@ -1,7 +1,7 @@
 //! The configuration of decoders that turn queries and keys by their positions: Llama and what came after it.
 
 use super::keys::refuse_if_set;
-use super::rope::RopeConfig;
+use super::rope::{RopeConfig, UsualRope};
 use super::{Activation, MAX_INNER, MAX_LAYERS, MAX_POSITIONS, MAX_VOCABULARY, MAX_WIDTH, epsilon};
 use crate::activations::Widths;
 use crate::formats::json_object::JsonObject;
@@ -58,6 +58,16 @@ impl Family {
     /// Whether each head of queries and keys is normalised.
     pub fn has_head_norms(self) -> bool {
         matches!(self, Family::Qwen3 | Family::Gemma3)
+    }
+
+    /// Key heads if the file does not say it; `None` for as many as query heads.
+    fn default_key_heads(self) -> Option<usize> {
+        match self {
+            Family::Llama | Family::Phi3 => None,
+            Family::Mistral => Some(8),
+            Family::Gemma2 | Family::Gemma3 | Family::SmolLm3 => Some(4),
+            Family::Qwen2 | Family::Qwen3 => Some(32),
+        }
     }
 
     fn default_theta(self) -> f32 {
@@ -132,7 +142,8 @@ impl DecoderConfig {
         let hidden_size = json.required_size("hidden_size", MAX_WIDTH)?;
         let layers = json.required_size("num_hidden_layers", MAX_LAYERS)?;
         let heads = json.required_size("num_attention_heads", MAX_WIDTH)?;
-        let key_heads = json.size("num_key_value_heads", heads)?.unwrap_or(heads);
+        let usual_key_heads = family.default_key_heads().filter(|_| json.raw("num_key_value_heads").is_none());
+        let key_heads = json.size("num_key_value_heads", heads)?.or(usual_key_heads).unwrap_or(heads);
         if !heads.is_multiple_of(key_heads) {
             return Err(json.wrong("num_key_value_heads", format!("a divisor of the {heads} heads")));
         }
@@ -160,7 +171,8 @@ impl DecoderConfig {
             has_output_bias: family != Family::Qwen2 && has_attention_bias,
             has_mlp_bias: json.flag("mlp_bias")?.unwrap_or(false),
             attention_scale: scale_of(query_scalar.unwrap_or(if is_gemma { 256.0 } else { head_dim as f32 })),
-            attention_cap: cap(json, family, "attn_logit_softcapping", 50.0)?,
+            // Transformers does not hand Gemma 3's to attention.
+            attention_cap: cap(json, family, ATTENTION_CAP, 50.0)?.filter(|_| family == Family::Gemma2),
             logit_cap: cap(json, family, "final_logit_softcapping", 30.0)?,
             ropes: ropes(json, family, head_dim, max_position_embeddings)?,
             layers: layer_configs(json, family, layers)?,
@@ -218,41 +230,46 @@ fn cap(json: &JsonObject, family: Family, key: &str, default: f32) -> Result<Opt
 
 /// The ropes that layers refer to: Gemma 3 has one for global layers and one for local ones, all others have one.
 fn ropes(json: &JsonObject, family: Family, head_dim: usize, positions: usize) -> Result<Vec<RopeConfig>, LoadError> {
-    let theta = family.default_theta();
+    let usual = UsualRope { family, theta: family.default_theta(), head_dim, positions };
+    // An older object that is empty says nothing.
+    let older = json.object("rope_scaling")?.filter(|older| older.entries().next().is_some());
+    let newer = json.object("rope_parameters")?;
     if family != Family::Gemma3 {
-        return Ok(vec![RopeConfig::read(json, theta, head_dim, positions)?]);
+        return Ok(vec![RopeConfig::read(older.or(newer).as_ref(), json, usual)?]);
     }
-    let nested = json.object("rope_parameters")?;
-    let of_kind = |kind: &str| nested.as_ref().map_or(Ok(None), |nested| nested.object(kind));
-    let global = match of_kind(GLOBAL)? {
-        Some(own) => RopeConfig::read(&own, theta, head_dim, positions)?,
-        None => RopeConfig::read(json, theta, head_dim, positions)?,
+    let of_kind = |kind: &str| newer.as_ref().map_or(Ok(None), |newer| newer.object(kind));
+    let global = match (of_kind(GLOBAL)?, older) {
+        (Some(own), Some(older)) => Some(own.overlaid(older)),
+        (own, older) => own.or(older),
     };
+    let global = RopeConfig::read(global.as_ref(), json, usual)?;
     let local_theta = json.positive("rope_local_base_freq")?.unwrap_or(1e4);
     let local = match of_kind(LOCAL)? {
-        Some(own) => RopeConfig::read(&own, local_theta, head_dim, positions)?,
+        Some(own) => RopeConfig::read(Some(&own), &own, UsualRope { theta: local_theta, ..usual })?,
         None => RopeConfig::unscaled(local_theta, head_dim),
     };
     Ok(vec![global, local])
 }
 
-const GLOBAL: &str = "full_attention";
-const LOCAL: &str = "sliding_attention";
+/// The soft cap of scores.
+pub(super) const ATTENTION_CAP: &str = "attn_logit_softcapping";
+
+/// Kinds of layers.
+pub(super) const GLOBAL: &str = "full_attention";
+pub(super) const LOCAL: &str = "sliding_attention";
 
 /// Window and rope of each layer.
 fn layer_configs(json: &JsonObject, family: Family, layers: usize) -> Result<Vec<LayerConfig>, LoadError> {
     let window = window(json, family)?;
     let types = layer_types(json, layers)?;
     let has_rope = layers_with_rope(json, family, layers)?;
-    let pattern = match json.size("sliding_window_pattern", MAX_LAYERS)? {
-        Some(pattern) => pattern,
-        None => json.size("_sliding_window_pattern", MAX_LAYERS)?.unwrap_or(6),
-    };
+    let pattern = json.size("sliding_window_pattern", MAX_LAYERS)?.unwrap_or(6);
     let first_local = json.integer("max_window_layers", 0..=MAX_LAYERS as u64)?.unwrap_or(28) as usize;
     let is_local = |layer: usize| match (&types, family) {
+        (_, Family::Phi3) => true,
         (Some(types), _) => types[layer],
         (None, Family::Llama) => false,
-        (None, Family::Mistral | Family::Phi3) => true,
+        (None, Family::Mistral) => true,
         (None, Family::Qwen2 | Family::Qwen3) => layer >= first_local,
         (None, Family::SmolLm3) => !has_rope[layer],
         (None, Family::Gemma2) => layer.is_multiple_of(2),
@@ -273,7 +290,8 @@ fn window(json: &JsonObject, family: Family) -> Result<Option<usize>, LoadError>
         Family::Llama => None,
         Family::Phi3 => window,
         Family::Qwen2 | Family::Qwen3 if json.flag("use_sliding_window")? != Some(true) => None,
-        Family::SmolLm3 => window.filter(|_| matches!(json.flag("use_sliding_window"), Ok(Some(true)))),
+        Family::SmolLm3 if json.get("layer_types").is_none() && json.flag("use_sliding_window")? != Some(true) => None,
+        Family::SmolLm3 => window,
         // As in transformers, `null` is none, and no key is the usual one.
         _ if json.raw("sliding_window").is_none() => Some(4096),
         _ => window,

@@ -56,7 +56,6 @@ const BERT: [&str; 15] = [
 
 /// Keys that the reader of other decoders' configurations follows or refuses.
 const DECODER: [&str; 44] = [
-    "_sliding_window_pattern",
     "add_cross_attention",
     "attention_bias",
     "attention_chunk_size",
@@ -98,7 +97,8 @@ const DECODER: [&str; 44] = [
     "use_qk_norm",
     "use_sliding_window",
     "vocab_size",
-    // Of the cache of keys and values, and of older code alone.
+    // Of the cache of keys and values, of older code alone, and not read.
+    "_sliding_window_pattern",
     "cache_implementation",
     "rope_interleaved",
 ];
@@ -215,6 +215,9 @@ pub(crate) fn notices(json: &JsonObject, model: &ModelConfig, has_generation_con
             || generation_config::is_key(key)
     };
     let mut notices = json.unknown_keys(is_known);
+    if let ModelConfig::Decoder(decoder) = model {
+        notices.extend(super::decoder_notices::notices(json, decoder.family));
+    }
     if json.get("prefix").is_some_and(|prefix| prefix.as_str() != Some("")) {
         notices.push(json.not_followed("prefix", "nothing is put before a text (transformers' pipelines would)"));
     }

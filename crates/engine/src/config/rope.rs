@@ -1,6 +1,6 @@
 //! How queries and keys are turned by their positions: `rope_parameters`, or `rope_theta` and `rope_scaling` as older files have it.
 
-use super::decoder::MAX_TURNED_POSITIONS;
+use super::decoder::{Family, MAX_TURNED_POSITIONS};
 use crate::formats::json_object::{JsonObject, is_positive};
 use crate::load_error::LoadError;
 use cke_kernels::ops::rope::frequencies::{Llama3, Yarn, long_rope_attention_factor, yarn_attention_factor};
@@ -54,31 +54,68 @@ impl RopeConfig {
         RopeConfig { theta, rotary_dims: head_dim, scaling: RopeScaling::None }
     }
 
-    /// Reads the keys of `json`, which are in the object itself or in one of its older or newer objects.
+    /// Reads the keys of `own`, an object of the configuration `outer`, which has those that `own` lacks.
     pub(super) fn read(
-        json: &JsonObject,
-        default_theta: f32,
-        head_dim: usize,
-        positions: usize,
+        own: Option<&JsonObject>,
+        outer: &JsonObject,
+        usual: UsualRope,
     ) -> Result<RopeConfig, LoadError> {
-        let inner = match json.object("rope_scaling")? {
-            Some(inner) => Some(inner),
-            None => json.object("rope_parameters")?,
-        };
-        let number = |key: &str| match &inner {
-            Some(inner) if inner.get(key).is_some() => inner.positive(key),
-            _ => json.positive(key),
-        };
-        let theta = number("rope_theta")?.unwrap_or(default_theta);
-        let rotary_dims = (head_dim as f32 * number("partial_rotary_factor")?.unwrap_or(1.0)) as usize;
-        if rotary_dims == 0 || rotary_dims > head_dim || !rotary_dims.is_multiple_of(2) {
-            let wanted = format!("a part of the {head_dim} columns of a head that is an even number of columns");
-            return Err(json.wrong("partial_rotary_factor", wanted));
-        }
-        let scaling = RopeScaling::read(inner.as_ref().unwrap_or(json), json, rotary_dims, positions)?;
+        let holder = |key: &str| own.filter(|own| own.get(key).is_some()).unwrap_or(outer);
+        let theta = holder("rope_theta").positive("rope_theta")?.unwrap_or(usual.theta);
+        // In transformers, all others turn whole heads, whatever the file says.
+        let rotary_dims =
+            if usual.family == Family::Phi3 { rotary_dims(holder(PART), usual.head_dim)? } else { usual.head_dim };
+        let scaling = RopeScaling::read(own.unwrap_or(outer), outer, rotary_dims, usual)?;
         Ok(RopeConfig { theta, rotary_dims, scaling })
     }
 }
+
+/// The key that says which part of a head turns.
+pub(super) const PART: &str = "partial_rotary_factor";
+
+/// The columns of a head that turn.
+fn rotary_dims(json: &JsonObject, head_dim: usize) -> Result<usize, LoadError> {
+    json.positive(PART)?;
+    // In f64, as in transformers: a product just below a whole number is rounded down.
+    let part = json.get(PART).and_then(serde_json::Value::as_f64).unwrap_or(1.0);
+    let columns = (head_dim as f64 * part) as usize;
+    if columns == 0 || columns > head_dim || !columns.is_multiple_of(2) {
+        let wanted = format!("a part of the {head_dim} columns of a head that is an even number of columns");
+        return Err(json.wrong(PART, wanted));
+    }
+    Ok(columns)
+}
+
+/// What a rope has where a file does not say it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UsualRope {
+    pub(super) family: Family,
+    pub(super) theta: f32,
+    /// Columns of a head.
+    pub(super) head_dim: usize,
+    /// Longest context.
+    pub(super) positions: usize,
+}
+
+/// Keys of an object of a rope that are followed.
+pub(super) const KEYS: [&str; 16] = [
+    "attention_factor",
+    "beta_fast",
+    "beta_slow",
+    "factor",
+    "high_freq_factor",
+    "long_factor",
+    "low_freq_factor",
+    "mscale",
+    "mscale_all_dim",
+    "original_max_position_embeddings",
+    PART,
+    "rope_theta",
+    "rope_type",
+    "short_factor",
+    "truncate",
+    "type",
+];
 
 impl RopeScaling {
     /// Reads the keys of `json`; `outer` is the whole configuration.
@@ -86,15 +123,21 @@ impl RopeScaling {
         json: &JsonObject,
         outer: &JsonObject,
         rotary_dims: usize,
-        positions: usize,
+        usual: UsualRope,
     ) -> Result<RopeScaling, LoadError> {
+        let positions = usual.positions;
         let kind_key = if json.get("rope_type").is_some() { "rope_type" } else { "type" };
         let factor = |key: &str| json.required_positive(key).map(f64::from);
         let key = "original_max_position_embeddings";
         let own = json.size(key, MAX_TURNED_POSITIONS)?;
-        let trained = outer.size(key, MAX_TURNED_POSITIONS)?.or(own).unwrap_or(positions);
+        let outer = outer.size(key, MAX_TURNED_POSITIONS)?;
+        let trained = match usual.family {
+            Family::Phi3 => outer.unwrap_or(PHI3_POSITIONS),
+            _ => outer.or(own).unwrap_or(positions),
+        };
         match json.text(kind_key)? {
-            None | Some("default") => Ok(RopeScaling::None),
+            // The dynamic one changes angles beyond the longest context alone.
+            None | Some("default" | "dynamic") => Ok(RopeScaling::None),
             Some("linear") => Ok(RopeScaling::Linear { factor: json.required_positive("factor")? }),
             Some("llama3") => Ok(RopeScaling::Llama3(Llama3 {
                 factor: factor("factor")?,
@@ -104,7 +147,9 @@ impl RopeScaling {
             })),
             Some("yarn") if json.get("short_factor").is_none() => Self::yarn(json, positions, trained),
             Some("longrope" | "su" | "yarn") => Self::long_rope(json, rotary_dims, positions, trained),
-            Some(_) => Err(json.wrong(kind_key, "\"default\", \"linear\", \"llama3\", \"yarn\" or \"longrope\"")),
+            Some(_) => {
+                Err(json.wrong(kind_key, "\"default\", \"linear\", \"dynamic\", \"llama3\", \"yarn\" or \"longrope\""))
+            }
         }
     }
 
@@ -145,6 +190,9 @@ impl RopeScaling {
         })
     }
 }
+
+/// What transformers takes for Phi 3's positions of the first training if `config.json` itself, outside its objects, does not say it.
+const PHI3_POSITIONS: usize = 4096;
 
 /// How many times longer than the trained context sequences become, by the file or by its numbers of positions.
 fn extension(json: &JsonObject, positions: usize, trained: usize) -> Result<f64, LoadError> {

@@ -209,6 +209,12 @@ impl JsonObject {
             .collect()
     }
 
+    /// This object with the values of another, which come first.
+    pub(crate) fn overlaid(mut self, other: JsonObject) -> JsonObject {
+        self.values.extend(other.values);
+        self
+    }
+
     /// An object inside this one, whose errors name its keys after `key` and a dot.
     pub(crate) fn object(&self, key: &str) -> Result<Option<JsonObject>, LoadError> {
         let Some(value) = self.get(key) else { return Ok(None) };

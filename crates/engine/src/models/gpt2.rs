@@ -9,11 +9,10 @@
 //! ```
 
 use super::decoder::{Block, Decoder, Embedding, FeedForward, TokenTable};
-use super::tensor_use::{has_own_head, has_packed_own_head};
+use super::output_head::{self, Names, Sources};
 use crate::bundle::Weights;
 use crate::config::Gpt2Config;
 use crate::error::Error;
-use crate::formats::packed_file::PackedFile;
 use crate::linear::{Layout, Linear};
 use crate::norm::Norm;
 use crate::runtime::Runtime;
@@ -21,17 +20,11 @@ use crate::source::{Loading, Source};
 use crate::weights::Checkpoint;
 use cke_kernels::attention::Mask;
 
-/// What may stand before the names of a checkpoint's tensors.
-pub(super) const PREFIXES: [&str; 2] = ["transformer.", ""];
-
-/// Tensors that show the prefix: the first one may be missing where the output projection is stored alone.
-pub(super) const PROBES: [&str; 2] = [TOKEN_TABLE, "wpe.weight"];
+/// Names of a checkpoint's tensors.
+pub(super) const NAMES: Names = Names { prefixes: ["transformer.", ""], table: TOKEN_TABLE, probe: "wpe.weight" };
 
 /// The token embedding.
-pub(super) const TOKEN_TABLE: &str = "wte.weight";
-
-/// The output projection; it has no prefix.
-pub(super) const HEAD: &str = "lm_head.weight";
+const TOKEN_TABLE: &str = "wte.weight";
 
 /// Factor on the scores of a layer's attention.
 fn attention_scale(config: &Gpt2Config, layer: usize) -> f32 {
@@ -54,7 +47,14 @@ pub fn load(
     runtime: &Runtime,
     loaded: &dyn Fn(u64),
 ) -> Result<Decoder, Error> {
-    load_stored(checkpoint, config, runtime, Loading::reporting(loaded))
+    let tie_word_embeddings = config.tie_word_embeddings && !output_head::differs(checkpoint, &NAMES)?;
+    let sources = Sources::stored(checkpoint, &NAMES, tie_word_embeddings, Loading::reporting(loaded))?;
+    build(
+        &sources.model,
+        (sources.of_head(), sources.head),
+        &Gpt2Config { tie_word_embeddings, ..config.clone() },
+        runtime,
+    )
 }
 
 /// A model of the given sizes with random weights, to measure speed.
@@ -67,8 +67,7 @@ pub fn random(config: &Gpt2Config, seed: u64, runtime: &Runtime) -> Result<Decod
 
 /// As [`random`], of a source of random numbers.
 pub(super) fn random_from(source: &Source<'_>, config: &Gpt2Config, runtime: &Runtime) -> Result<Decoder, Error> {
-    let head = if config.tie_word_embeddings { TOKEN_TABLE } else { HEAD };
-    build(source, (source, head), config, runtime)
+    build(source, (source, NAMES.head(config.tie_word_embeddings)), config, runtime)
 }
 
 /// Loads the weights of a checkpoint or of a packed file.
@@ -78,45 +77,8 @@ pub(super) fn load_from(
     runtime: &Runtime,
     loading: Loading<'_>,
 ) -> Result<Decoder, Error> {
-    match weights {
-        Weights::Stored(checkpoint) => load_stored(checkpoint, config, runtime, loading),
-        Weights::Packed(file) => load_packed(file, config, runtime, loading),
-    }
-}
-
-fn load_packed(
-    file: &PackedFile,
-    config: &Gpt2Config,
-    runtime: &Runtime,
-    loading: Loading<'_>,
-) -> Result<Decoder, Error> {
-    let source = Source::packed(file, runtime, loading)?;
-    let tie_word_embeddings = config.tie_word_embeddings && !has_packed_own_head(file);
-    let is_table = tie_word_embeddings && file.is_panels(TOKEN_TABLE) == Some(true);
-    let head = if is_table { TOKEN_TABLE } else { HEAD };
-    build(&source, (&source, head), &Gpt2Config { tie_word_embeddings, ..config.clone() }, runtime)
-}
-
-fn load_stored(
-    checkpoint: &Checkpoint,
-    config: &Gpt2Config,
-    runtime: &Runtime,
-    loading: Loading<'_>,
-) -> Result<Decoder, Error> {
-    let mut config = config.clone();
-    config.tie_word_embeddings = !has_own_head(checkpoint, config.tie_word_embeddings)?;
-    let root = Source::stored(checkpoint.root(), loading);
-    let model = match checkpoint.scope(&PREFIXES, TOKEN_TABLE) {
-        Ok(scope) => root.beside(scope),
-        // The output projection stands for both.
-        Err(_) if config.tie_word_embeddings && checkpoint.contains(HEAD) => {
-            let model = root.beside(checkpoint.scope(&PREFIXES, PROBES[1])?);
-            return build(&model, (&root, HEAD), &config, runtime);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let head = if config.tie_word_embeddings { (&model, TOKEN_TABLE) } else { (&root, HEAD) };
-    build(&model, head, &config, runtime)
+    let sources = Sources::new(weights, &NAMES, config.tie_word_embeddings, runtime, loading)?;
+    build(&sources.model, (sources.of_head(), sources.head), config, runtime)
 }
 
 /// The model below `model`, with the output projection that a source has under a name.

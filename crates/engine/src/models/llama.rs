@@ -11,6 +11,7 @@
 //! ```
 
 use super::decoder::{Block, Decoder, Embedding, FeedForward, HeadNorms, Rotary, TokenTable};
+use super::output_head::{Names, Sources};
 use crate::bundle::Weights;
 use crate::config::{DecoderConfig, Family, LayerConfig};
 use crate::error::Error;
@@ -20,14 +21,11 @@ use crate::runtime::Runtime;
 use crate::source::{Loading, Source};
 use cke_kernels::attention::Mask;
 
-/// What may stand before the names of a checkpoint's tensors.
-pub(super) const PREFIXES: [&str; 2] = ["model.", ""];
+/// Names of a checkpoint's tensors.
+pub(super) const NAMES: Names = Names { prefixes: ["model.", ""], table: TOKEN_TABLE, probe: "norm.weight" };
 
 /// The token embedding.
 pub(crate) const TOKEN_TABLE: &str = "embed_tokens.weight";
-
-/// The output projection; it has no prefix.
-pub(super) const HEAD: &str = "lm_head.weight";
 
 /// Loads the weights of a checkpoint or of a packed file.
 pub(super) fn load_from(
@@ -36,16 +34,8 @@ pub(super) fn load_from(
     runtime: &Runtime,
     loading: Loading<'_>,
 ) -> Result<Decoder, Error> {
-    match weights {
-        Weights::Stored(checkpoint) => {
-            let model = Source::stored(checkpoint.scope(&PREFIXES, TOKEN_TABLE)?, loading);
-            build(&model, &model.beside(checkpoint.root()), config, runtime)
-        }
-        Weights::Packed(file) => {
-            let source = Source::packed(file, runtime, loading)?;
-            build(&source, &source, config, runtime)
-        }
-    }
+    let sources = Sources::new(weights, &NAMES, config.tie_word_embeddings, runtime, loading)?;
+    build(&sources.model, (sources.of_head(), sources.head), config, runtime)
 }
 
 /// A model of the given sizes with random weights, to measure speed.
@@ -58,17 +48,23 @@ pub fn random(config: &DecoderConfig, seed: u64, runtime: &Runtime) -> Result<De
 
 /// As [`random`], of a source of random numbers.
 pub(super) fn random_from(source: &Source<'_>, config: &DecoderConfig, runtime: &Runtime) -> Result<Decoder, Error> {
-    build(source, source, config, runtime)
+    build(source, (source, NAMES.head(config.tie_word_embeddings)), config, runtime)
 }
 
-/// The model below `model`, with an output projection of its own below `root`.
-fn build(model: &Source<'_>, root: &Source<'_>, config: &DecoderConfig, runtime: &Runtime) -> Result<Decoder, Error> {
+/// The model below `model`, with the output projection that a source has under a name.
+fn build(
+    model: &Source<'_>,
+    (source, name): (&Source<'_>, &str),
+    config: &DecoderConfig,
+    runtime: &Runtime,
+) -> Result<Decoder, Error> {
     let (width, vocabulary) = (config.hidden_size, config.vocab_size);
-    let is_tied = config.tie_word_embeddings;
-    let (source, name) = if is_tied { (model, TOKEN_TABLE) } else { (root, HEAD) };
     let head = Linear::head(runtime, source, name, width, vocabulary)?;
-    let tokens =
-        if is_tied { TokenTable::Head } else { TokenTable::load(runtime, model, TOKEN_TABLE, width, vocabulary)? };
+    let tokens = if config.tie_word_embeddings {
+        TokenTable::Head
+    } else {
+        TokenTable::load(runtime, model, TOKEN_TABLE, width, vocabulary)?
+    };
     let blocks = config
         .layers
         .iter()

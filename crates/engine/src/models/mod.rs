@@ -12,6 +12,7 @@ pub mod causal;
 pub mod decoder;
 pub mod gpt2;
 pub mod llama;
+pub(crate) mod output_head;
 pub(crate) mod tensor_use;
 
 use self::causal::CausalModel;

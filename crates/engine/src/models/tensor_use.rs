@@ -1,46 +1,12 @@
 //! Which tensors of a checkpoint a model reads, known without reading them.
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use super::gpt2::{self, HEAD, TOKEN_TABLE};
-use super::llama;
+use super::output_head::{HEAD, Names};
+use super::{gpt2, llama};
 use crate::config::{DecoderConfig, Family, ModelConfig};
-use crate::formats::packed_file::PackedFile;
-use crate::load_error::LoadError;
 use crate::notice::Notice;
 use crate::weights::Checkpoint;
-
-/// Whether GPT-2's output projection is a tensor of its own, beside the token embedding.
-///
-/// As in transformers: a configuration that ties both is followed unless the checkpoint holds both and they differ.
-pub(crate) fn has_own_head(checkpoint: &Checkpoint, is_tied: bool) -> Result<bool, LoadError> {
-    if !is_tied {
-        return Ok(true);
-    }
-    let table = gpt2::PREFIXES.iter().find_map(|prefix| checkpoint.get(&format!("{prefix}{TOKEN_TABLE}")));
-    let (Some(table), Some(head)) = (table, checkpoint.get(HEAD)) else { return Ok(false) };
-    // Two names of one tensor.
-    if table.name() == head.name() {
-        return Ok(false);
-    }
-    Ok(!table.has_same_values(&head)?)
-}
-
-/// As [`has_own_head`], for packed weights: the token embedding is a table of its own only beside another head.
-pub(crate) fn has_packed_own_head(file: &PackedFile) -> bool {
-    file.is_panels(TOKEN_TABLE) == Some(false)
-}
-
-/// The notice of a head that [`has_own_head`] found although the configuration ties it.
-pub(crate) fn own_head_notice(config_file: &Path) -> Notice {
-    Notice::NotFollowed {
-        file: config_file.to_owned(),
-        key: "tie_word_embeddings".to_owned(),
-        value: "true".to_owned(),
-        instead: format!("the checkpoint's `{HEAD}` differs from its `{TOKEN_TABLE}`, and both are used"),
-    }
-}
 
 /// The notice of tensors that the model does not read, if there are any. Masks and positions that older exporters wrote out,
 /// and heads for other tasks, are expected.
@@ -58,12 +24,13 @@ pub(crate) fn unused_tensors(config: &ModelConfig, checkpoint: &Checkpoint) -> O
 
 /// The full names of the tensors that the model reads, as the checkpoint has them.
 fn used_names(config: &ModelConfig, checkpoint: &Checkpoint) -> HashSet<String> {
-    let (prefixes, probes, names) = match config {
-        ModelConfig::Gpt2(config) => (gpt2::PREFIXES, &gpt2::PROBES[..], gpt2_names(config.n_layer)),
+    let of_decoder = |names: &Names| (names.prefixes, vec![names.table, names.probe]);
+    let ((prefixes, probes), names) = match config {
+        ModelConfig::Gpt2(config) => (of_decoder(&gpt2::NAMES), gpt2_names(config.n_layer)),
         ModelConfig::Bert(config) => {
-            (super::bert::PREFIXES, &super::bert::PROBES[..], bert_names(config.num_hidden_layers))
+            ((super::bert::PREFIXES, super::bert::PROBES.to_vec()), bert_names(config.num_hidden_layers))
         }
-        ModelConfig::Decoder(config) => (llama::PREFIXES, &[llama::TOKEN_TABLE][..], decoder_names(config)),
+        ModelConfig::Decoder(config) => (of_decoder(&llama::NAMES), decoder_names(config)),
     };
     let scope = probes.iter().find_map(|probe| checkpoint.scope(&prefixes, probe).ok());
     let prefix = scope.as_ref().map_or("", |scope| scope.prefix());
@@ -86,7 +53,7 @@ fn with_parameters(layers: impl IntoIterator<Item = String>) -> impl Iterator<It
 fn gpt2_names(layers: usize) -> Vec<String> {
     const PARTS: [&str; 6] = ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"];
     let blocks = (0..layers).flat_map(|layer| PARTS.map(|part| format!("h.{layer}.{part}")));
-    let tables = [TOKEN_TABLE, "wpe.weight"].map(str::to_owned);
+    let tables = [gpt2::NAMES.table, gpt2::NAMES.probe].map(str::to_owned);
     tables.into_iter().chain(with_parameters(blocks)).chain(with_parameters(["ln_f".to_owned()])).collect()
 }
 
@@ -126,7 +93,7 @@ fn decoder_names(config: &DecoderConfig) -> Vec<String> {
         "self_attn.o_proj" => config.has_output_bias,
         _ => part.starts_with("mlp.") && config.has_mlp_bias,
     };
-    let mut names = [llama::TOKEN_TABLE, "norm.weight"].map(str::to_owned).to_vec();
+    let mut names = [llama::NAMES.table, llama::NAMES.probe].map(str::to_owned).to_vec();
     for layer in 0..config.layers.len() {
         for part in &parts {
             names.push(format!("layers.{layer}.{part}.weight"));

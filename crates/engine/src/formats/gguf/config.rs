@@ -417,8 +417,8 @@ pub(super) fn phi3(settings: &mut Settings<'_>) -> Result<(), LoadError> {
     settings.set("hidden_act", "silu");
     settings.sliding_window(None)?;
     const KEY: &str = "rope.scaling.original_context_length";
-    if let Some(length) = settings.size(KEY)? {
-        settings.set_from("original_max_position_embeddings", KEY, length);
-    }
+    // Without the key, the context is the trained one.
+    let length = settings.size(KEY)?.unwrap_or(settings.written("max_position_embeddings"));
+    settings.set_from("original_max_position_embeddings", KEY, length);
     Ok(())
 }
