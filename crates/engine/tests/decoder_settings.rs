@@ -39,10 +39,12 @@ fn part_of_a_head_that_turns_is_phi3s_alone_and_rounded_down() {
 }
 
 #[test]
-fn older_object_that_is_empty_leaves_the_newer_one() {
+fn ropes_whose_settings_say_nothing_are_the_usual_ones() {
     let keys = json!({"rope_scaling": {}, "rope_parameters": {"rope_theta": 700, "rope_type": "linear", "factor": 2}});
     let rope = &decoder("llama", keys).ropes[0];
     assert_eq!((rope.theta, &rope.scaling), (700.0, &RopeScaling::Linear { factor: 2.0 }));
+    let yarn = |zero| json!({"rope_scaling": {"type": "yarn", "factor": 2, "mscale": 1, "mscale_all_dim": zero, "beta_fast": zero}});
+    assert_eq!(decoder("llama", yarn(json!(0))).ropes, decoder("llama", yarn(Value::Null)).ropes);
     let dynamic = json!({"rope_scaling": {"type": "dynamic", "factor": 2}});
     assert_eq!(decoder("llama", dynamic).ropes[0].scaling, RopeScaling::None);
 }

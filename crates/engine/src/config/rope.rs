@@ -154,7 +154,11 @@ impl RopeScaling {
     }
 
     fn yarn(json: &JsonObject, positions: usize, trained: usize) -> Result<RopeScaling, LoadError> {
-        let number = |key: &str| Ok::<_, LoadError>(json.positive(key)?.map(f64::from));
+        // As in transformers, 0 stands for the usual value.
+        let number = |key: &str| match json.get(key).and_then(serde_json::Value::as_f64) {
+            Some(0.0) => Ok(None),
+            _ => Ok::<_, LoadError>(json.positive(key)?.map(f64::from)),
+        };
         let ramp = Yarn {
             factor: extension(json, positions, trained)?,
             original_max_position_embeddings: trained,
