@@ -4,8 +4,11 @@ use crate::error::CliError;
 use crate::signals::{self, Signal};
 use crate::terminal::Terminal;
 use cke_engine::cancel::Cancellation;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// Knows whether the user wants the process to end.
 ///
@@ -23,7 +26,12 @@ struct State {
     /// A signal other than Ctrl-C, if there was one.
     termination: OnceLock<Signal>,
     terminal: OnceLock<Terminal>,
+    /// A file that is not to be left half written.
+    draft: Mutex<Option<PathBuf>>,
 }
+
+/// After SIGTERM and SIGHUP, the time in which a command that watches has to end: its output may be stuck.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// No command watches, and there was no signal.
 const IDLE: u8 = 0;
@@ -47,18 +55,38 @@ impl State {
         self.phase.load(Ordering::SeqCst) >= REQUESTED
     }
 
-    fn receive(&self, signal: Signal) {
+    fn receive(self: &Arc<Self>, signal: Signal) {
         if signal != Signal::Interrupt {
             // The first one counts.
             let _ = self.termination.set(signal);
         }
         if self.change(WATCHED, REQUESTED).is_err() {
-            self.phase.store(ENDING, Ordering::SeqCst);
-            if let Some(terminal) = self.terminal.get() {
-                terminal.restore();
-            }
-            std::process::exit(i32::from(self.signal().exit_status()));
+            self.end();
         }
+        if signal != Signal::Interrupt {
+            let state = Arc::clone(self);
+            std::thread::spawn(move || {
+                std::thread::sleep(GRACE);
+                state.end();
+            });
+        }
+    }
+
+    /// Ends the process.
+    fn end(&self) -> ! {
+        self.phase.store(ENDING, Ordering::SeqCst);
+        if let Some(terminal) = self.terminal.get() {
+            terminal.restore();
+        }
+        if let Some(draft) = self.draft().take() {
+            // Nobody is left to be told of a failure.
+            let _ = fs::remove_file(draft);
+        }
+        std::process::exit(i32::from(self.signal().exit_status()))
+    }
+
+    fn draft(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the process ends by, if it does.
@@ -88,6 +116,12 @@ impl Interrupt {
         }
     }
 
+    /// Removes a file if a signal ends the process while the result lives.
+    pub(crate) fn remove_at_end(&self, draft: Option<&Path>) -> Draft<'_> {
+        *self.state.draft() = draft.map(Path::to_owned);
+        Draft { state: &self.state }
+    }
+
     /// Cancels forward passes once there was a signal while somebody watched.
     pub(crate) fn cancellation(&self) -> Cancellation {
         let state = Arc::clone(&self.state);
@@ -111,6 +145,18 @@ impl Interrupt {
     /// That a signal stopped the work.
     pub(crate) fn error(&self) -> CliError {
         CliError::Interrupted(self.state.signal())
+    }
+}
+
+/// A file is removed if the process ends.
+#[derive(Debug)]
+pub(crate) struct Draft<'i> {
+    state: &'i State,
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        *self.state.draft() = None;
     }
 }
 

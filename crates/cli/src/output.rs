@@ -11,10 +11,21 @@ const LONGEST_LINE: usize = 2000;
 /// What is kept of the end of a longer one, which often says what to do.
 const KEPT_OF_END: usize = 500;
 
+/// Whether a character could change how others appear in a terminal: control characters, and those that turn, hide or break lines.
+fn is_deceptive(character: char) -> bool {
+    let turns_or_hides = matches!(character, '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    character.is_control() || turns_or_hides
+}
+
+/// A text of several lines, in which names of files and models may hold anything.
+fn printable(text: &str) -> String {
+    text.replace(|character| character != '\n' && is_deceptive(character), " ")
+}
+
 /// A text as one line of a message. Names of files, values and messages of other libraries may hold line breaks and control
 /// characters, which become spaces, and be of any length: the middle is left out.
 pub(crate) fn one_line(text: &str) -> String {
-    let line = text.replace(char::is_control, " ");
+    let line = text.replace(is_deceptive, " ");
     let length = line.chars().count();
     if length <= LONGEST_LINE {
         return line;
@@ -56,8 +67,8 @@ impl Output {
     /// As [`Output::write`].
     pub(crate) fn tables(&mut self, text: &str) -> Result<(), CliError> {
         match Term::stdout().size_checked() {
-            Some((_, columns)) => self.write(&fitted(text, columns.into())),
-            None => self.write(text),
+            Some((_, columns)) => self.write(&fitted(&printable(text), columns.into())),
+            None => self.write(&printable(text)),
         }
     }
 
@@ -98,5 +109,5 @@ impl Output {
 
 /// A line on standard error, for the user and not part of the result.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(text));
 }

@@ -43,6 +43,11 @@ impl OutputFile {
         }
     }
 
+    /// The file that is left if the process ends while it writes.
+    pub(crate) fn draft(&self) -> Option<&Path> {
+        self.draft.as_deref()
+    }
+
     /// As it was named.
     pub(crate) fn path(&self) -> &Path {
         &self.path

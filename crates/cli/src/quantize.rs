@@ -50,7 +50,7 @@ pub(crate) struct QuantizeArgs {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     model: &'a str,
-    file: &'a Path,
+    file: &'a str,
     dtype: &'static str,
     bytes: u64,
     seconds: f64,
@@ -85,7 +85,7 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     }
     if args.json {
         let mut output = Output::new();
-        output.json(&Report { model: &name, file: &args.output, dtype: dtype.name(), bytes, seconds })?;
+        output.json(&Report { model: &name, file: &args.output.to_string_lossy(), dtype: dtype.name(), bytes, seconds })?;
         output.flush()?;
     }
     Ok(())
@@ -118,13 +118,15 @@ pub(crate) fn write_packed(
     // Before there is a file that would be left.
     let watch = interrupt.watch();
     let output = OutputFile::new(path)?;
+    let _draft = interrupt.remove_at_end(output.draft());
     let written = output.write_by(|file| {
         write(quantizer, runtime, file, &watch).map_err(|error| match error {
             Error::Write(error) => output.failed(&error),
             other => other.into(),
         })
     });
-    if written.is_err() && watch.is_requested() { Err(interrupt.error()) } else { written }
+    // Also if the signal came too late to leave anything out: the user wants the process to end.
+    if watch.is_requested() { Err(interrupt.error()) } else { written }
 }
 
 #[cfg(unix)]

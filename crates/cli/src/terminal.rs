@@ -5,7 +5,8 @@ pub(crate) use self::unix::Terminal;
 
 #[cfg(unix)]
 mod unix {
-    use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+    use nix::sys::termios::{FlowArg, SetArg, Termios, tcflow, tcgetattr, tcsetattr};
+    use nix::unistd::{getpgrp, tcgetpgrp};
     use std::io::{self, Write as _};
 
     /// Ends the mode in which a terminal marks what is pasted.
@@ -24,12 +25,17 @@ mod unix {
             Some(Terminal { settings: settings.into() })
         }
 
-        /// Sets it so again, and begins a new line.
+        /// Sets it so again, and begins a new line, unless the terminal is another process's: the system would stop this one.
         pub(crate) fn restore(&self) {
+            if tcgetpgrp(io::stdin()).is_ok_and(|owner| owner != getpgrp()) {
+                return;
+            }
             if let Ok(settings) = self.settings.lock() {
                 // The process is about to end: nobody is left to be told of a failure.
                 let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
             }
+            // Output that a key has stopped would block. The system resumes what was stopped in the same way.
+            let _ = tcflow(io::stdin(), FlowArg::TCOOFF).and_then(|()| tcflow(io::stdin(), FlowArg::TCOON));
             let _ = writeln!(io::stderr(), "{NO_PASTE_MARKS}");
         }
     }

@@ -35,6 +35,10 @@ fn part_of_a_head_that_turns_is_phi3s_alone_and_rounded_down() {
     }
     // 100 · 0.58 is just below 58 in f64, and 57 is odd; 100 · 0.28 is just above 28.
     assert!(read("phi3", &keys).unwrap_err().to_string().contains("an even number of columns, found 0.58"));
+    for family in ["llama", "phi3"] {
+        let odd = read(family, &json!({"head_dim": 3})).unwrap_err().to_string();
+        assert!(odd.contains("`head_dim`: wanted heads of an even number of columns, not of 3, found 3"), "{odd}");
+    }
     assert_eq!(decoder("phi3", json!({"rope_parameters": {"partial_rotary_factor": 0.28}})).ropes[0].rotary_dims, 28);
 }
 

@@ -64,9 +64,10 @@ impl Line {
     }
 }
 
-/// The file of a name, in which `~/` stands for the user's own directory as in a shell.
+/// The file of a name, in which `~` stands for the user's own directory as in a shell.
 fn path_of(name: &str) -> PathBuf {
-    match (name.strip_prefix("~/"), std::env::home_dir()) {
+    let in_home = if name == "~" { Some("") } else { name.strip_prefix("~/") };
+    match (in_home, std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => name.into(),
     }

@@ -205,17 +205,22 @@ fn refuse_other_decoders(json: &JsonObject) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Columns of a head: the width's share unless the file says otherwise.
+/// Columns of a head: the width's share unless the file says otherwise. They turn in pairs.
 fn head_dim(json: &JsonObject, family: Family, width: usize, heads: usize) -> Result<usize, LoadError> {
-    if let Some(head_dim) = json.size("head_dim", MAX_WIDTH)? {
+    let (key, head_dim) = match (json.size("head_dim", MAX_WIDTH)?, family) {
+        (Some(head_dim), _) => ("head_dim", head_dim),
+        (None, Family::Qwen3) => ("head_dim", 128),
+        (None, Family::Gemma2 | Family::Gemma3) => ("head_dim", 256),
+        (None, _) if width.is_multiple_of(heads) => ("num_attention_heads", width / heads),
+        (None, _) => {
+            let wanted = format!("a divisor of the width {width}, or a `head_dim`");
+            return Err(json.wrong("num_attention_heads", wanted));
+        }
+    };
+    if head_dim.is_multiple_of(2) {
         return Ok(head_dim);
     }
-    match family {
-        Family::Qwen3 => Ok(128),
-        Family::Gemma2 | Family::Gemma3 => Ok(256),
-        _ if width.is_multiple_of(heads) => Ok(width / heads),
-        _ => Err(json.wrong("num_attention_heads", format!("a divisor of the width {width}, or a `head_dim`"))),
-    }
+    Err(json.wrong(key, format!("heads of an even number of columns, not of {head_dim}")))
 }
 
 /// A soft cap, which Gemma has alone: 2 by default, 3 if its file says so; `null` is none.

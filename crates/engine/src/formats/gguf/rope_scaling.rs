@@ -100,6 +100,7 @@ fn of_long_context(settings: &mut Settings<'_>) -> Result<Option<Json>, LoadErro
     }
     if let Some(factor) = settings.number("rope.scaling.attn_factor")?.filter(|factor| *factor != 0.0) {
         scaling["attention_factor"] = factor.into();
+        settings.name_key("rope_scaling.attention_factor", "rope.scaling.attn_factor");
     }
     Ok(Some(scaling))
 }

@@ -33,9 +33,9 @@ impl GgufFile {
         }))
     }
 
-    /// Whether the file has a tokenizer.
+    /// Whether the file has a tokenizer, which may be malformed.
     pub(super) fn has_tokenizer(&self) -> bool {
-        matches!(self.text(&full("model")), Ok(Some(_)))
+        !matches!(self.value(&full("model")), Ok(None))
     }
 
     fn strings(&self, key: &str) -> Result<Option<Vec<String>>, LoadError> {
