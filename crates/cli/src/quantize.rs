@@ -85,7 +85,8 @@ pub(crate) fn run(args: QuantizeArgs, interrupt: &Interrupt) -> Result<(), CliEr
     }
     if args.json {
         let mut output = Output::new();
-        output.json(&Report { model: &name, file: &args.output.to_string_lossy(), dtype: dtype.name(), bytes, seconds })?;
+        let file = args.output.to_string_lossy();
+        output.json(&Report { model: &name, file: &file, dtype: dtype.name(), bytes, seconds })?;
         output.flush()?;
     }
     Ok(())
