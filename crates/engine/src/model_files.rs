@@ -129,9 +129,10 @@ impl ModelFiles {
         below
     }
 
-    /// The path of a file as messages name it: the GGUF file that it stands for, if it does.
+    /// The path of a file as messages name it: the GGUF file that it stands for, or the packed file and its name inside.
     pub fn path(&self, name: &str) -> PathBuf {
         match &self.place {
+            Place::Packed(file) => file.path().join(self.full(name)),
             Place::Gguf(model) if model.has_own_file(&self.full(name)) => self.root.clone(),
             _ => self.dir().join(name),
         }

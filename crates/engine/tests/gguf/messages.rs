@@ -30,7 +30,7 @@ fn attention_to_later_tokens_is_refused_and_another_vocabulary_named() {
     assert_eq!(notices(&file().key("llama.vocab_size", 40u32)), [""; 0]);
     let found = notices(&file().key("llama.vocab_size", 41u32));
     assert!(
-        matches!(&found[..], [notice] if notice.contains("`llama.vocab_size` 41 is not used: the 40 rows of `token_embd.weight` comes first")),
+        matches!(&found[..], [notice] if notice.contains("`llama.vocab_size` 41 is not used: the number of rows of `token_embd.weight`, 40, comes first")),
         "{found:?}"
     );
 }

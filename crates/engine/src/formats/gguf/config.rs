@@ -211,7 +211,7 @@ impl Settings<'_> {
                 file: self.file.path().to_owned(),
                 key: self.full_key(KEY),
                 value: other.to_string(),
-                by: format!("the {rows} rows of `{EMBEDDING}`"),
+                by: format!("the number of rows of `{EMBEDDING}`, {rows},"),
             });
         }
         self.set("tie_word_embeddings", !self.has_tensor("output.weight"));
