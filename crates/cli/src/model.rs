@@ -242,14 +242,20 @@ pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
         .try_map(|name| name.parse::<WeightFormat>())
 }
 
-/// Says on standard error what a model's files say and is not followed, each once.
+/// Warnings that are printed of one model.
+const MOST_NOTICES: usize = 20;
+
+/// Says on standard error what a model's files say and is not followed, each once; of very many, the first ones.
 pub(crate) fn print_notices<'n>(notices: impl IntoIterator<Item = &'n Notice>) {
     let mut said = HashSet::new();
     for notice in notices {
         let text = one_line(&notice.to_string());
-        if said.insert(text.clone()) {
+        if said.insert(text.clone()) && said.len() <= MOST_NOTICES {
             note(&format!("warning: {text}"));
         }
+    }
+    if said.len() > MOST_NOTICES {
+        note(&format!("warning: and {} more, which `cke inspect` lists", said.len() - MOST_NOTICES));
     }
 }
 

@@ -238,3 +238,15 @@ fn link_that_leads_nowhere_is_called_that() {
     std::os::unix::fs::symlink("/no/such/model", &link).unwrap();
     cke(&["inspect", arg(&link)]).failure(1, &["found a link to `/no/such/model`, which cannot be opened"]);
 }
+
+#[test]
+fn of_very_many_warnings_the_first_are_printed() {
+    let model = byte_gpt2();
+    let unknown: Vec<String> = (0..30).map(|i| format!(r#""unknown{i}":1"#)).collect();
+    model.replace("generation_config.json", format!("{{{}}}", unknown.join(","))).unwrap();
+    let outcome = cke(&["generate", "-m", arg(model.path()), "-n", "1", "x"]);
+    outcome.success();
+    assert_eq!(outcome.stderr.matches("is an unknown key").count(), 20, "{}", outcome.stderr);
+    // One is about its end token.
+    assert!(outcome.stderr.contains("\nwarning: and 11 more, which `cke inspect` lists\n"), "{}", outcome.stderr);
+}
