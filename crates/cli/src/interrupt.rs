@@ -65,10 +65,12 @@ impl State {
         }
         if signal != Signal::Interrupt {
             let state = Arc::clone(self);
-            std::thread::spawn(move || {
+            let end_later = move || {
                 std::thread::sleep(GRACE);
                 state.end();
-            });
+            };
+            // If no thread can be started, a second signal ends the process.
+            let _ = std::thread::Builder::new().spawn(end_later);
         }
     }
 
@@ -79,7 +81,7 @@ impl State {
             terminal.restore();
         }
         if let Some(draft) = self.draft().take() {
-            // Nobody is left to be told of a failure.
+            // The process is about to end: a failure is not reported.
             let _ = fs::remove_file(draft);
         }
         std::process::exit(i32::from(self.signal().exit_status()))

@@ -118,7 +118,7 @@ impl Opening<'_> {
         could_be_cached: bool,
         load: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        // Where a bar may follow.
+        // A bar may follow in a terminal.
         let is_shown = is_shown || io::stderr().is_terminal();
         if is_shown {
             self.note(&memory.line());

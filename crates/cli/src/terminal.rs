@@ -31,7 +31,7 @@ mod unix {
                 return;
             }
             if let Ok(settings) = self.settings.lock() {
-                // The process is about to end: nobody is left to be told of a failure.
+                // The process is about to end: a failure is not reported.
                 let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
             }
             // Output that a key has stopped would block. The system resumes what was stopped in the same way.

@@ -33,8 +33,9 @@ use std::path::{Path, PathBuf};
 
 /// Shows what a model is: architecture, tensors, files, and the memory it will take
 ///
-/// Weights are not read, except to check the checksums of a packed file: if one is wrong, the exit status is 1. Tensors that repeat in every layer share a line. The memory is for
-/// one text that fills the context; --ctx, --dtype and --kv show it for a shorter text and other formats.
+/// Weights are not read, except to check the checksums of a packed file: if one is wrong, the exit status is 1. Tensors that
+/// repeat in every layer share a line. The memory is for one text that fills the context; --ctx, --dtype and --kv show it for a
+/// shorter text and other formats.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {

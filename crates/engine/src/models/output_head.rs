@@ -4,7 +4,6 @@ use super::{gpt2, llama};
 use crate::bundle::Weights;
 use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::formats::packed_file::PackedFile;
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 use crate::runtime::Runtime;
@@ -86,7 +85,7 @@ impl<'a> Sources<'a> {
     /// Those of weights whose output projection is tied to the token embedding, or is not.
     ///
     /// # Errors
-    /// Fails if there is none of the tensors by which the others are found, or packed weights are in another format.
+    /// Fails if the tensors by which the others are found are missing, or packed weights are in another format.
     pub(super) fn new(
         weights: &'a Weights,
         names: &Names,
@@ -96,10 +95,14 @@ impl<'a> Sources<'a> {
     ) -> Result<Sources<'a>, Error> {
         match weights {
             Weights::Stored(checkpoint) => Sources::stored(checkpoint, names, is_tied, loading),
-            Weights::Packed(file) => Sources::packed(file, names, is_tied, runtime, loading),
+            Weights::Packed(file) => {
+                let is_table = is_tied && file.is_panels(names.table) == Some(true);
+                Ok(Sources { model: Source::packed(file, runtime, loading)?, root: None, head: names.head(is_table) })
+            }
         }
     }
 
+    /// As [`Sources::new`], for a checkpoint.
     pub(super) fn stored(
         checkpoint: &'a Checkpoint,
         names: &Names,
@@ -119,18 +122,6 @@ impl<'a> Sources<'a> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn packed(
-        file: &'a PackedFile,
-        names: &Names,
-        is_tied: bool,
-        runtime: &'a Runtime,
-        loading: Loading<'a>,
-    ) -> Result<Sources<'a>, Error> {
-        let model = Source::packed(file, runtime, loading)?;
-        let is_table = is_tied && file.is_panels(names.table) == Some(true);
-        Ok(Sources { model, root: None, head: names.head(is_table) })
     }
 
     /// The source of the output projection.
