@@ -142,6 +142,7 @@ mod kernel {
                 needs: Isa::Avx2.needs(),
                 lanes: LANES,
                 functions,
+                rows_at_once: 1,
                 rows: ROWS,
                 panel: PANEL,
                 k_blocks: KBlocks::Multiples(GROUP),

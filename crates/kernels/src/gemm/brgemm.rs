@@ -5,7 +5,6 @@
 use super::chains::{boundary_from, whole_chains};
 use super::epilogue::{Epilogue, TileEpilogue};
 use super::format::KBlocks;
-use super::macro_kernel::EvenParts;
 use super::matrices::{Layout, Matrices};
 use super::microkernel::{Form, Supported, Tile};
 use super::packed::PackedB;
@@ -286,7 +285,7 @@ impl<S: Scheme> Job<'_, S> {
         // No steps still make one pass, which stores a tile of β · C.
         loop {
             let end = boundary_from(start.saturating_add(steps_per_pass)).min(total);
-            for part in EvenParts::new(rows.len(), kernel.tile().mr) {
+            for part in kernel.tiles().kernel().tiles_of_rows(rows.len()) {
                 let part = rows.start + part.start..rows.start + part.end;
                 // SAFETY: promised by the caller.
                 unsafe { self.run_tile(start..end, panel, part, room) }

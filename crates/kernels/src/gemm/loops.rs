@@ -3,8 +3,9 @@
 use super::blocking::{Blocking, SHALLOW, Streams};
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::format::KBlocks;
-use super::macro_kernel::{Ahead, BBlock, Block, EvenParts, Product};
+use super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::microkernel::{Form, Tile};
+use super::parts::EvenParts;
 use super::strided::Strided;
 use super::sweep::Sweep;
 use super::tiles::Tiles;

@@ -95,39 +95,6 @@ impl Ahead {
 // SAFETY: the pointers stand for shared borrows of Sync elements.
 unsafe impl Sync for BBlock {}
 
-/// A range cut into parts that differ by at most one, in order.
-pub(crate) struct EvenParts {
-    start: usize,
-    part: usize,
-    longer: usize,
-    left: usize,
-}
-
-impl EvenParts {
-    #[inline]
-    pub(crate) fn new(whole: usize, limit: usize) -> EvenParts {
-        // Without divisions, which small products would notice.
-        if whole <= limit {
-            return EvenParts { start: 0, part: whole, longer: 0, left: 1 };
-        }
-        let parts = whole.div_ceil(limit).max(1);
-        EvenParts { start: 0, part: whole / parts, longer: whole % parts, left: parts }
-    }
-}
-
-impl Iterator for EvenParts {
-    type Item = Range<usize>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Range<usize>> {
-        self.left = self.left.checked_sub(1)?;
-        let start = self.start;
-        self.start += self.part + usize::from(self.longer > 0);
-        self.longer = self.longer.saturating_sub(1);
-        Some(start..self.start)
-    }
-}
-
 impl<E: Output> Product<'_, E> {
     /// Adds the block's share of K to its part of C, and applies the epilogue if that share is the last. `a` and `b` are the parts of the
     /// operands from the block's first row, or panel, and element of K on.
@@ -182,8 +149,7 @@ impl<E: Output> Product<'_, E> {
             };
             let col = panel * nr;
             let cols = nr.min(self.n - col);
-            // Tiles of equal height: a last tile of one row would cost nearly as much as a full one.
-            for (tile_index, part) in EvenParts::new(height, tile.mr).enumerate() {
+            for (tile_index, part) in self.kernel.kernel().tiles_of_rows(height).enumerate() {
                 let row = block.rows.start + part.start;
                 let a_data = a.data.wrapping_add(part.start * a.row_stride);
                 let epilogue = epilogue.and_then(|epilogue| E::Epilogue::cut(epilogue, row, col));

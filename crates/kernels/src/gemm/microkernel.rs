@@ -3,6 +3,7 @@
 use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::micro;
 use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
+use super::parts::TilesOfRows;
 use super::room::MAX_TILE_BYTES;
 use super::tile_args::{CopyArgs, CopyFn, RowStepsArgs, RowStepsFn, SweepFn, TileArgs, TileFn};
 use crate::cpu::{Cpu, Features, Isa};
@@ -54,6 +55,8 @@ pub(crate) struct TileKernel<E: Output> {
     pub(super) k_blocks: KBlocks,
     /// `functions[rows − 1][vectors − 1]`: the same tile cut to fewer rows and columns, all reading the same panels.
     pub(super) functions: &'static [&'static [TileFn<E>]],
+    /// As [`KernelParts::rows_at_once`].
+    pub(super) rows_at_once: usize,
     /// `sweeps[rows − 1][vectors − 1]`: rows of tiles of a short sum; empty if the kernel has none.
     pub(super) sweeps: &'static [&'static [SweepFn<E>]],
     /// A tile of one element whose operands need not lie along k: A's elements are `a_col_stride` bytes apart, those of B `b_stride`. Of
@@ -70,6 +73,12 @@ impl<E: Output> TileKernel<E> {
     /// Panels that a tile has the columns of.
     pub(super) fn panels_of_tile(&self) -> usize {
         self.tile.nr / self.panel.cols
+    }
+
+    /// Tiles for these rows of a product.
+    #[inline]
+    pub(super) fn tiles_of_rows(&self, rows: usize) -> TilesOfRows {
+        TilesOfRows::new(rows, self.tile.mr, self.rows_at_once)
     }
 }
 
@@ -117,6 +126,9 @@ pub struct KernelParts<S: Scheme> {
     pub lanes: usize,
     /// `functions[i][j]` computes tiles of i + 1 rows and j + 1 times `lanes` columns, the last of which may be cut short.
     pub functions: &'static [&'static [TileFn<S::C>]],
+    /// Rows that tiles of more rows multiply at a time, so that one row more takes as long as this many; 1 if each row takes its own time.
+    /// A product is cut into tiles of whole multiples, and one tile of the rows that are left.
+    pub rows_at_once: usize,
     /// Rows of A as it reads them.
     pub rows: RowFormat,
     /// Panels of B as it reads them.
@@ -145,11 +157,28 @@ impl<S: Scheme> Microkernel<S> {
     ///
     /// # Panics
     /// In a `static` a compile error: if there are no lanes or no functions, the rows of `functions` differ in length, the tile has more
-    /// than [`Tile::MAX_BYTES`], or its columns are not those of whole panels, or a block of a format is empty.
+    /// than [`Tile::MAX_BYTES`] or rows that are no multiple of `rows_at_once`, or its columns are not those of whole panels, or a block of a
+    /// format is empty.
     pub const unsafe fn from_parts(parts: KernelParts<S>) -> Microkernel<S> {
-        let KernelParts { name, needs, lanes, functions, rows, panel, k_blocks, pack, column, prepare, session } =
-            parts;
+        let KernelParts {
+            name,
+            needs,
+            lanes,
+            functions,
+            rows_at_once,
+            rows,
+            panel,
+            k_blocks,
+            pack,
+            column,
+            prepare,
+            session,
+        } = parts;
         let tile = tile_of(functions, lanes);
+        assert!(
+            rows_at_once > 0 && tile.mr % rows_at_once == 0,
+            "wanted a tile of whole multiples of the rows at once"
+        );
         assert!(panel.cols > 0 && tile.nr % panel.cols == 0, "wanted a tile of whole panels");
         assert!(rows.block_k > 0 && rows.block_bytes > 0, "wanted blocks of rows that are not empty");
         assert!(panel.block_k > 0 && panel.block_bytes > 0, "wanted blocks of panels that are not empty");
@@ -174,6 +203,7 @@ impl<S: Scheme> Microkernel<S> {
             panel,
             k_blocks,
             functions,
+            rows_at_once,
             sweeps: &[],
             element: None,
             row_steps: None,
@@ -296,6 +326,7 @@ where
             panel: PanelFormat::of_elements::<S::E>(S::NAME, tile.nr),
             k_blocks: KBlocks::Chains,
             functions,
+            rows_at_once: 1,
             sweeps: &[],
             element: None,
             row_steps: None,

@@ -44,6 +44,7 @@ mod micro;
 pub(crate) mod microkernel;
 mod packed;
 mod panel;
+mod parts;
 mod plan;
 mod portions;
 pub(crate) mod registry;

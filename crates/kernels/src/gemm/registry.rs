@@ -48,6 +48,7 @@ macro_rules! record {
             panel: PanelFormat::of_elements::<$element>(<scheme::$scheme as Scheme>::NAME, $lanes * record!(@count $vectors)),
             k_blocks: record!(@k_blocks $form),
             functions: tile_functions!($isa, $form, $element, $rows, $vectors),
+            rows_at_once: 1,
             sweeps: record!(@sweeps $form, $isa, $element, $rows, $vectors),
             element: record!(@element $form, $isa, $element),
             row_steps: record!(@row_steps $form, $isa, $element),

@@ -1,8 +1,8 @@
 //! Products of short sums: rows of tiles from left to right, so that C is written in long pieces, with little to do between two tiles.
 
 use super::chains::FIRST_CHAIN;
-use super::macro_kernel::EvenParts;
 use super::microkernel::Ready;
+use super::parts::EvenParts;
 use super::strided::Strided;
 use super::tile_args::SweepArgs;
 use crate::scheme::Output;

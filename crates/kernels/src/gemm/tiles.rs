@@ -1,7 +1,7 @@
 //! Products tile by tile with both operands where they lie: for whole sums, with little to do between two tiles.
 
-use super::macro_kernel::EvenParts;
 use super::microkernel::{Form, Ready};
+use super::parts::EvenParts;
 use super::side_work::{PrefetchStream, SideWork};
 use super::strided::Strided;
 use super::tile_args::{Pair, Store, TileArgs};

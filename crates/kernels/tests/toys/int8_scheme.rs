@@ -65,6 +65,7 @@ const fn record(name: &'static str, k_blocks: KBlocks) -> Microkernel<Int8> {
             needs: Features::NONE,
             lanes: COLS,
             functions: &[&[tile::<1>], &[tile::<2>], &[tile::<3>], &[tile::<4>]],
+            rows_at_once: 1,
             rows: ROWS,
             panel: PANEL,
             k_blocks,

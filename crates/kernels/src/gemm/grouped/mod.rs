@@ -54,6 +54,7 @@ pub(super) const unsafe fn record<F: Decode>(
     name: &'static str,
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
+    rows_at_once: usize,
     preparation: Preparation,
 ) -> Microkernel<Grouped<F>> {
     let (pack, prepare) = preparation.functions::<F>();
@@ -65,6 +66,7 @@ pub(super) const unsafe fn record<F: Decode>(
             needs,
             lanes: COLS,
             functions,
+            rows_at_once,
             rows: rows::FORMAT,
             panel: panel::<F>(),
             k_blocks: KBlocks::Multiples(ROW_BLOCK),

@@ -61,6 +61,7 @@ pub(super) const fn record<H: Half>(
             needs,
             lanes,
             functions,
+            rows_at_once: 1,
             rows,
             panel: panel::format::<H>(),
             k_blocks: KBlocks::Chains,

@@ -57,6 +57,7 @@ where
             needs,
             lanes: COLS,
             functions,
+            rows_at_once: 1,
             rows: rows::format::<GROUP, WHOLE>(rows),
             panel: columns::format::<GROUP, WHOLE>(),
             k_blocks: if WHOLE { KBlocks::Whole } else { KBlocks::Multiples(GROUP) },

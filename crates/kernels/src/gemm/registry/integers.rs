@@ -112,28 +112,28 @@ macro_rules! grouped {
         ]
     };
     (@record $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, ($mr:literal: $($rows:literal)*)) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $preparation,
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $preparation, 1,
             &[$(&[grouped::tile::$function::<grouped::$format, $rows>]),*])
     };
     (@pairs $format:ident, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($pairs:literal)*]) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, &[
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 1, &[
             $(&[grouped::tile::$few::<grouped::$format, $rows>],)*
             $(&[grouped::tile::$function::<grouped::$format, $pairs>]),*
         ])
     };
     (@above_three $format:ident, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*]) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, &[
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 4, &[
             $(&[grouped::tile::$few::<grouped::$format, $rows>],)*
             $(grouped!(@whole $format, $function, $tall_rows)),*
         ])
     };
     (@whole $format:ident, $function:ident, $rows:literal) => { &[grouped::tile::$function::<grouped::$format>] };
     (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 1,
             &[$(grouped!(@row $format, $function, $rows, $panels)),*])
     };
     (@tall $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $tall:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt) => {
-        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation,
+        grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 4,
             &[$(grouped!(@row $format, $function, $rows, $panels),)* $(grouped!(@tall_row $format, $tall, $tall_rows, $panels)),*])
     };
     (@tall_row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
@@ -142,9 +142,9 @@ macro_rules! grouped {
     (@row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
         &[$(grouped::tile::$function::<grouped::$format, $rows, $panels>),*]
     };
-    (@make $format:ident, $name:expr, $needs:expr, $preparation:ident, $functions:expr) => {
+    (@make $format:ident, $name:expr, $needs:expr, $preparation:ident, $rows_at_once:literal, $functions:expr) => {
         // SAFETY: these functions of the format ask for what is named.
-        unsafe { grouped::record::<grouped::$format>($name, $needs, $functions, Preparation::$preparation) }
+        unsafe { grouped::record::<grouped::$format>($name, $needs, $functions, $rows_at_once, Preparation::$preparation) }
     };
 }
 
