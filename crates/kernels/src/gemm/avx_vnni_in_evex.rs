@@ -52,6 +52,7 @@ macro_rules! check_int8 {
             stringify!($group, $whole),
             NEEDS,
             &[$(&[int8::tile::avx_vnni_in_evex::<$group, $whole, $rows>]),*],
+            1,
             QuadRows::Offset,
             None,
         );
@@ -81,6 +82,7 @@ macro_rules! check_formats {
                     &[grouped::tile::avx_vnni_in_evex::<grouped::$format, 3>],
                     &[grouped::tile::avx_vnni_in_evex::<grouped::$format, 4>],
                 ],
+                1,
                 Preparation::Avx2,
             )
         };

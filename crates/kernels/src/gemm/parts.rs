@@ -72,13 +72,11 @@ impl Iterator for TilesOfRows {
 mod tests {
     use super::*;
 
+    /// Heights of tiles, which follow each other.
     fn heights(rows: usize, mr: usize, at_once: usize) -> Vec<usize> {
-        let mut end = 0;
-        let tiles = TilesOfRows::new(rows, mr, at_once).inspect(|tile| assert_eq!(tile.start, end)).map(|tile| {
-            end = tile.end;
-            tile.len()
-        });
-        tiles.collect()
+        let tiles: Vec<_> = TilesOfRows::new(rows, mr, at_once).collect();
+        assert_eq!(tiles.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..rows).collect::<Vec<_>>());
+        tiles.iter().map(ExactSizeIterator::len).collect()
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub(super) const fn record<const GROUP: usize, const WHOLE: bool>(
     name: &'static str,
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
+    rows_at_once: usize,
     rows: QuadRows,
     session: Option<Session>,
 ) -> Microkernel<Int8By<GROUP, WHOLE>>
@@ -57,7 +58,7 @@ where
             needs,
             lanes: COLS,
             functions,
-            rows_at_once: 1,
+            rows_at_once,
             rows: rows::format::<GROUP, WHOLE>(rows),
             panel: columns::format::<GROUP, WHOLE>(),
             k_blocks: if WHOLE { KBlocks::Whole } else { KBlocks::Multiples(GROUP) },

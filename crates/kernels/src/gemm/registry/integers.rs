@@ -28,7 +28,7 @@ const NEON_DOTPROD: Features = Isa::Neon.needs().union(Features::DOTPROD);
 const NEON_I8MM: Features = NEON_DOTPROD.union(Features::I8MM);
 
 /// `int8!(group, whole, "name", NEON with `sdot`)`: the kernels of a scheme of eight bits, groups that need the same of the CPU, the most
-/// capable first. By `sdot` it is the rows of the tile and a function for each number of them.
+/// capable first. By `sdot` it is the rows of the tile, those that it multiplies at once and a function for each number of rows.
 macro_rules! int8 {
     ($group:literal, $whole:literal, $name:literal, $dotprod:tt) => {
         impl Int8Kernels for Int8By<$group, $whole> {
@@ -43,50 +43,50 @@ macro_rules! int8 {
                         every_size!(int8::tile::amx::<$group, $whole>),
                     )],
                     #[cfg(target_arch = "x86_64")]
-                    &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3])],
+                    &[int8!(@wide $group, $whole, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Offset, "8x48", [1 2 3 4 5 6 7 8], [1 2 3], if $whole { 1 } else { 4 })],
                     #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, (12: 1 2 3 4 5 6 7 8 9 10 11 12))],
+                    &[int8!(@record $group, $whole, "avx_vnni", $name, AVX_VNNI, avx_vnni, Offset, (12, 6 at once: 1 2 3 4 5 6 7 8 9 10 11 12))],
                     #[cfg(target_arch = "x86_64")]
-                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, (8: 1 2 3 4 5 6 7 8))],
+                    &[int8!(@record $group, $whole, "avx2", $name, Isa::Avx2.needs(), avx2, Words, (8, 4 at once: 1 2 3 4 5 6 7 8))],
                     #[cfg(target_arch = "aarch64")]
                     &[int8!(@pairs $group, $whole, "neon_i8mm", $name, NEON_I8MM, neon_dotprod, neon_i8mm, Bytes, "12x16", [1 2 3 4], [3 3 4 4 5 5 6 6])],
                     #[cfg(target_arch = "aarch64")]
                     &[int8!(@record $group, $whole, "neon_dotprod", $name, NEON_DOTPROD, neon_dotprod, Bytes, $dotprod)],
                     #[cfg(target_arch = "aarch64")]
-                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, (6: 1 2 3 4 5 6))],
-                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, (4: 1 2 3 4))],
+                    &[int8!(@record $group, $whole, "neon", $name, Isa::Neon.needs(), neon, Twice, (6, 1 at once: 1 2 3 4 5 6))],
+                    &[int8!(@record $group, $whole, "scalar", $name, Features::NONE, scalar, Bytes, (4, 1 at once: 1 2 3 4))],
                 ];
                 KERNELS
             }
         }
     };
-    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, ($mr:literal: $($heights:literal)*)) => {
-        int8!(@make concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $rows, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
+    (@record $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, ($mr:literal, $rows_at_once:literal at once: $($heights:literal)*)) => {
+        int8!(@make concat!($isa, "_", $name, "_", $mr, "x16"), $needs, $rows, $rows_at_once, &[$(&[int8::tile::$function::<$group, $whole, $heights>]),*])
     };
-    (@wide $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], $panels:tt) => {
-        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
+    (@wide $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], $panels:tt, $rows_at_once:expr) => {
+        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, $rows_at_once, &[$(int8!(@row $group, $whole, $function, $heights, $panels)),*])
     };
     (@row $group:literal, $whole:literal, $function:ident, $height:literal, [$($panels:literal)*]) => {
         &[$(int8::tile::$function::<$group, $whole, $height, $panels>),*]
     };
     // Behind functions for few rows those that take pairs of rows, an even or an odd number of rows.
     (@pairs $group:literal, $whole:literal, $isa:literal, $name:literal, $needs:expr, $few:ident, $function:ident, $rows:ident, $tile:literal, [$($heights:literal)*], [$($pairs:literal)*]) => {
-        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, &[
+        int8!(@make concat!($isa, "_", $name, "_", $tile), $needs, $rows, 1, &[
             $(&[int8::tile::$few::<$group, $whole, $heights>],)*
             $(&[int8::tile::$function::<$group, $whole, $pairs>]),*
         ])
     };
-    (@make $name:expr, $needs:expr, $rows:ident, $functions:expr) => {
-        int8::record($name, $needs, $functions, QuadRows::$rows, None)
+    (@make $name:expr, $needs:expr, $rows:ident, $rows_at_once:expr, $functions:expr) => {
+        int8::record($name, $needs, $functions, $rows_at_once, QuadRows::$rows, None)
     };
 }
 
-int8!(16, false, "int8_16", (4: 1 2 3 4));
-int8!(32, false, "int8_32", (4: 1 2 3 4));
-int8!(64, false, "int8_64", (4: 1 2 3 4));
-int8!(128, false, "int8", (4: 1 2 3 4));
-int8!(256, false, "int8_256", (4: 1 2 3 4));
-int8!(128, true, "int8_channel", (6: 1 2 3 4 5 6));
+int8!(16, false, "int8_16", (4, 1 at once: 1 2 3 4));
+int8!(32, false, "int8_32", (4, 1 at once: 1 2 3 4));
+int8!(64, false, "int8_64", (4, 1 at once: 1 2 3 4));
+int8!(128, false, "int8", (4, 1 at once: 1 2 3 4));
+int8!(256, false, "int8_256", (4, 1 at once: 1 2 3 4));
+int8!(128, true, "int8_channel", (6, 1 at once: 1 2 3 4 5 6));
 
 /// `grouped!(Format, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
 /// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.

@@ -33,6 +33,9 @@ pub(in crate::gemm) unsafe fn avx2_tall<F: Decode>(args: &TileArgs<'_, f32>) {
         for piece in args.pieces(ROW_BLOCK) {
             for index in 0..piece.steps.div_ceil(F::GROUP) {
                 let mut group = Group::<F>::new(args, &piece, index, 1);
+                if group.ahead > 0 {
+                    group.prefetch::<_, 8, 2>(q);
+                }
                 let rows = group.rows;
                 (*factors).read::<F, _>(q, &group);
                 let words = if F::HAS_BYTES { group.columns::<8>(0).word(0) } else { group.unpack(q, &mut unpacked) };

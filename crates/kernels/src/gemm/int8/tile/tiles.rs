@@ -28,7 +28,7 @@ where
         TILE_ROWS => session::<U, TILE_ROWS>(),
         _ => panic!("wanted a session of the bricks of a group"),
     };
-    record(name, needs, functions, QuadRows::Bytes, Some(session))
+    record(name, needs, functions, 1, QuadRows::Bytes, Some(session))
 }
 
 /// Bricks that are multiplied at a time: no more than a group has.
