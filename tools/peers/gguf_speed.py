@@ -49,6 +49,7 @@ def suites(model, formats):
         return Suite(f"{model}-chats", title, model, "tokens/s", tuple(tests))
 
     return (
+        suite("question", "reads a prompt of 20 tokens", "prompt", 20, "last"),
         suite("short-prompt", "reads a prompt of 128 tokens", "prompt", 128, "last"),
         suite("prompt", "reads a prompt of 512 tokens", "prompt", 512, "last"),
         suite("long-prompt", "reads a prompt of 4096 tokens", "prompt", 4096, "last"),
@@ -62,7 +63,7 @@ def suites(model, formats):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = ["short-prompt", "prompt", "generation"]
-    names = [*usual, "long-prompt", "generation-128", "chats", *(f"generation-{depth}" for depth in DEPTHS)]
+    names = [*usual, "question", "long-prompt", "generation-128", "chats", *(f"generation-{depth}" for depth in DEPTHS)]
     add = parser.add_argument
     made = "holds MODEL/FORMAT.gguf, made where it is missing (default: %(default)s)"
     add("--model", choices=TITLES, default=gguf_files.SMOLLM2, help="default: %(default)s")
