@@ -22,8 +22,7 @@ use super::class_name;
 use super::error::TokenizerFileError;
 use super::token_bytes::byte_piece;
 use crate::formats::bounded_file::TOKENIZER_LIMIT;
-use crate::formats::gguf::StandInFile;
-use crate::formats::json_object::KeyNames;
+use crate::formats::gguf::{StandInFile, StandInObject};
 use crate::load_error::LoadError;
 use crate::notice::Notice;
 
@@ -110,8 +109,8 @@ pub(crate) fn tokenizer_json(tokenizer: &GgufTokenizer, file: &Path) -> Result<V
 pub(crate) fn tokenizer_config_json(tokenizer: &GgufTokenizer, file: &Path) -> Result<StandInFile, LoadError> {
     checked::check_ids(tokenizer).map_err(|problem| LoadError::tokenizer(file, problem))?;
     let text = |id: Option<u32>| id.and_then(|id| tokenizer.tokens.get(id as usize));
-    let (mut settings, mut key_names) = (Map::new(), KeyNames::new());
-    settings.insert(class_name::KEY.to_owned(), json!(class_name::GGUF));
+    let mut settings = StandInObject::default();
+    settings.set(class_name::KEY, class_name::GGUF);
     for (key, own_key, id) in [
         ("bos_token", "bos", tokenizer.bos),
         ("eos_token", "eos", tokenizer.eos),
@@ -120,14 +119,12 @@ pub(crate) fn tokenizer_config_json(tokenizer: &GgufTokenizer, file: &Path) -> R
         ("eot_token", "eot", tokenizer.eot),
     ] {
         // `null` says that there is none; without the key, a usual one would take the role.
-        settings.insert(key.to_owned(), json!(text(id)));
-        key_names.insert(key.to_owned(), format!("tokenizer.ggml.{own_key}_token_id"));
+        settings.set_from(key, format!("tokenizer.ggml.{own_key}_token_id"), json!(text(id)));
     }
     if let Some(template) = &tokenizer.chat_template {
-        settings.insert("chat_template".to_owned(), json!(template));
-        key_names.insert("chat_template".to_owned(), "tokenizer.chat_template".to_owned());
+        settings.set_from("chat_template", "tokenizer.chat_template", template.as_str());
     }
-    Ok(StandInFile::new(settings, key_names))
+    Ok(settings.into_file())
 }
 
 /// What is not said, or not followed: without `pre` the words are GPT-2's, and a token that is to be put round a text may not be

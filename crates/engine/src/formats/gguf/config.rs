@@ -4,14 +4,13 @@
 //! writes and reads most of these files. Keys of the architecture that have no counterpart are put into `config.json` as they are, so
 //! that its reader names them as not followed; if ignoring one would give other numbers, it is an error.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::architecture::Architecture;
-use super::model::StandInFile;
 use super::rope_scaling::rope_scaling;
+use super::stand_in::{StandInFile, StandInObject};
 use super::value::Value;
 use super::{GgufFile, LoadError};
-use crate::formats::json_object::KeyNames;
 use crate::notice::Notice;
 
 /// Largest size that is taken over; the reader of `config.json` has narrower limits for each.
@@ -48,9 +47,7 @@ const REFUSED: [&str; 9] = [
 pub(super) struct Settings<'f> {
     pub(super) file: &'f GgufFile,
     architecture: &'static Architecture,
-    json: Map<String, Json>,
-    /// The file's own names of what was put into `config.json`, for messages.
-    key_names: KeyNames,
+    json: StandInObject,
     /// What the file says and is not followed, if it is not put into `config.json`.
     notices: Vec<Notice>,
     /// Keys of the architecture that were read, without its name.
@@ -65,14 +62,14 @@ pub(super) fn config_json(
     file: &GgufFile,
     architecture: &'static Architecture,
 ) -> Result<(StandInFile, Vec<Notice>), LoadError> {
-    let (key_names, notices, read) = Default::default();
-    let mut settings = Settings { file, architecture, json: Map::new(), key_names, notices, read };
+    let (json, notices, read) = Default::default();
+    let mut settings = Settings { file, architecture, json, notices, read };
     settings.set("model_type", architecture.model_type);
     settings.sizes()?;
     (architecture.settings)(&mut settings)?;
     settings.refuse_other_models()?;
     settings.keep_unknown()?;
-    Ok((StandInFile::new(settings.json, settings.key_names), settings.notices))
+    Ok((settings.json.into_file(), settings.notices))
 }
 
 impl Settings<'_> {
@@ -114,19 +111,17 @@ impl Settings<'_> {
 
     /// Puts a key into `config.json`.
     pub(super) fn set(&mut self, name: &str, value: impl Into<Json>) {
-        self.json.insert(name.to_owned(), value.into());
+        self.json.set(name, value);
     }
 
     /// Puts the value of a key of the architecture into `config.json` under another name.
     pub(super) fn set_from(&mut self, name: &str, key: &str, value: impl Into<Json>) {
-        self.set(name, value);
-        self.name_key(name, key);
+        self.json.set_from(name, self.full_key(key), value);
     }
 
     /// Remembers which key of the architecture it is that `config.json` has under another name, dotted where nested.
     pub(super) fn name_key(&mut self, name: &str, key: &str) {
-        let key = self.full_key(key);
-        self.key_names.insert(name.to_owned(), key);
+        self.json.name_key(name, self.full_key(key));
     }
 
     /// A size that was put into `config.json`.
@@ -219,8 +214,7 @@ impl Settings<'_> {
             [("bos_token_id", "tokenizer.ggml.bos_token_id"), ("eos_token_id", "tokenizer.ggml.eos_token_id")]
         {
             if let Some(id) = self.file.integer(key, 0..=MAX_SIZE)? {
-                self.set(name, id);
-                self.key_names.insert(name.to_owned(), key.to_owned());
+                self.json.set_from(name, key, id);
             }
         }
         Ok(())

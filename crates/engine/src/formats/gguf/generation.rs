@@ -1,11 +1,8 @@
 //! `generation_config.json` as transformers would have it, from the keys of a GGUF file.
 
-use serde_json::Map;
-
 use super::config::as_json;
-use super::model::StandInFile;
+use super::stand_in::{StandInFile, StandInObject};
 use super::{GgufFile, LoadError};
-use crate::formats::json_object::KeyNames;
 
 /// Tokens that end a text: its own end, that of a turn, that of a message.
 const END_KEYS: [&str; 3] =
@@ -30,7 +27,7 @@ const SAMPLING_KEYS: [(&str, &str); 5] = [
 /// # Errors
 /// Fails if a key has the wrong type or is out of range.
 pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<StandInFile>, LoadError> {
-    let (mut json, mut key_names) = (Map::new(), KeyNames::new());
+    let mut json = StandInObject::default();
     let token = |key| file.integer(key, 0..=u64::from(u32::MAX));
     let mut ends: Vec<u64> = Vec::new();
     for id in END_KEYS.map(token) {
@@ -38,26 +35,23 @@ pub(super) fn generation_config_json(file: &GgufFile) -> Result<Option<StandInFi
     }
     if !ends.is_empty() {
         let said: Vec<&str> = END_KEYS.into_iter().filter(|key| matches!(file.value(key), Ok(Some(_)))).collect();
-        key_names.insert("eos_token_id".to_owned(), said.join(", "));
-        json.insert("eos_token_id".to_owned(), ends.into());
+        json.set_from("eos_token_id", said.join(", "), ends);
     }
     for (name, key) in TOKEN_KEYS {
         if let Some(id) = token(key)? {
-            json.insert(name.to_owned(), id.into());
-            key_names.insert(name.to_owned(), key.to_owned());
+            json.set_from(name, key, id);
         }
     }
     let sampling: Vec<&str> = file.keys().filter(|key| key.starts_with(SAMPLING)).collect();
     if !sampling.is_empty() {
-        json.insert("do_sample".to_owned(), true.into());
+        json.set("do_sample", true);
     }
     for key in sampling {
         let Some(value) = file.value(key)? else { continue };
         let own = &key[SAMPLING.len()..];
         // What has no counterpart keeps its name, so that the file's reader says that it is not followed.
         let name = SAMPLING_KEYS.iter().find(|(known, _)| *known == own).map_or(key, |(_, name)| name);
-        json.insert(name.to_owned(), as_json(value));
-        key_names.insert(name.to_owned(), key.to_owned());
+        json.set_from(name, key, as_json(value));
     }
-    Ok((!json.is_empty()).then(|| StandInFile::new(json, key_names)))
+    Ok((!json.is_empty()).then(|| json.into_file()))
 }

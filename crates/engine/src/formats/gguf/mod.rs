@@ -2,7 +2,7 @@
 //!
 //! [`GgufFile`] is the container: keys and tensors as the file has them. [`GgufModel`] presents it as a model directory of
 //! transformers: names of tensors (`architecture.rs`), `config.json` (`config.rs`), `generation_config.json`
-//! (`generation.rs`), and what a tokenizer is made of (`tokenizer.rs`).
+//! (`generation.rs`), both put together by `stand_in.rs`, and what a tokenizer is made of (`tokenizer.rs`).
 
 mod architecture;
 pub(crate) mod blocks;
@@ -15,6 +15,7 @@ mod model;
 mod parts;
 mod reader;
 mod rope_scaling;
+mod stand_in;
 mod tokenizer;
 mod types;
 mod value;
@@ -29,8 +30,8 @@ pub(crate) use self::architecture::{GgufNames, GgufTensors};
 pub use self::error::GgufError;
 pub use self::header::{MAX_DIMENSIONS, MAX_KEYS, MAX_NAME_BYTES, MAX_TENSORS};
 pub use self::model::GgufModel;
-pub(crate) use self::model::StandInFile;
 pub(crate) use self::parts::part_paths;
+pub(crate) use self::stand_in::{StandInFile, StandInObject};
 pub use self::value::{Array, Value, ValueType};
 
 use self::header::{Header, KeyEntry, MAGIC};

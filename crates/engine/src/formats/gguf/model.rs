@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use serde_json::{Map, Value};
-
 use super::architecture::Architecture;
 use super::config::config_json;
 use super::generation::generation_config_json;
+use super::stand_in::StandInFile;
 use super::{GgufFile, LoadError};
 use crate::formats::json_object::KeyNames;
 use crate::notice::Notice;
@@ -23,20 +22,6 @@ pub struct GgufModel {
     /// What the file says of the model and is not followed, beside what the files above say.
     notices: Vec<Notice>,
     tokenizer: OnceLock<TokenizerFiles>,
-}
-
-/// A JSON file that stands for keys of a GGUF file.
-#[derive(Debug)]
-pub(crate) struct StandInFile {
-    pub(crate) content: Vec<u8>,
-    /// What messages call its keys.
-    key_names: KeyNames,
-}
-
-impl StandInFile {
-    pub(crate) fn new(object: Map<String, Value>, key_names: KeyNames) -> StandInFile {
-        StandInFile { content: Value::Object(object).to_string().into_bytes(), key_names }
-    }
 }
 
 /// The files of the tokenizer, made when the first of them is asked for.
