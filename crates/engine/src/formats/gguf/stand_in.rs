@@ -12,7 +12,7 @@ pub(crate) struct StandInObject {
 }
 
 impl StandInObject {
-    /// Puts in a value that no key of the GGUF file has.
+    /// Puts in a value that the GGUF file has under the same name, or not under one key.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.values.insert(name.to_owned(), value.into());
     }
