@@ -38,7 +38,7 @@ const LARGEST_COPY: usize = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct GemmPlan<S: Scheme> {
     kernel: Supported<S>,
-    /// Reads the same rows and panels.
+    /// Reads the same rows and panels. For as few as one of its tiles takes.
     kernel_for_few_rows: Supported<S>,
     cpu: Cpu,
     blocking: Option<Blocking>,
@@ -229,7 +229,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
 
     /// The kernel for this many rows and its blocks.
     fn call<'a>(&self, m: usize, place: Place, epilogue: &'a Epilogue<'a>, pool: &'a dyn Parallel) -> Call<'a, S> {
-        let has_few_rows = m <= FEW_ROWS && self.blocking.is_none();
+        let has_few_rows = m <= FEW_ROWS.min(self.kernel_for_few_rows.tile().mr) && self.blocking.is_none();
         let kernel = if has_few_rows { self.kernel_for_few_rows } else { self.kernel };
         let record = kernel.record();
         let is_gate = epilogue.is_gate();

@@ -94,7 +94,7 @@ pub(in crate::gemm) unsafe fn avx512_vnni_tall<F: Decode, const NV: usize>(args:
     unsafe { tile::<F, Avx512Vnni, 16, NV, 4, TALL>(Avx512Vnni::assume(), args) }
 }
 
-/// MR rows are multiplied at a time; a tile has as many, or if MOST is more, up to MOST.
+/// MR rows are multiplied at a time; a tile has as many, or if MOST is more, up to MOST, which take two times.
 ///
 /// # Safety
 /// As [`scalar`], with VECTORS vectors of LANES columns.
@@ -106,6 +106,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
     F: Decode,
     Q: NarrowQuads<LANES>,
 {
+    const { assert!(MOST == MR || (Q::SUMS_WAIT && MOST == 2 * MR), "wanted rows for one or two times") };
     let rows_of_tile = if MOST == MR { MR } else { args.rows };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
@@ -126,22 +127,21 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
                 }
                 let to_wait = factors.add(turn);
                 (*to_wait).read::<F, Q>(q, &group);
-                let mut done = 0;
-                while done < rows_of_tile {
+                let (start, exact) = (group.start, group.multiply(q, &waiting, sums));
+                waiting = Products { sums: exact, rows, start, first: 0, added: 0, factors: to_wait };
+                if !Q::SUMS_WAIT {
+                    // Sums that it still knows from the group before would have to be kept somewhere else.
+                    keep_in_memory();
+                    waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
+                }
+                // Not a loop, which took 6% longer on Zen 5.
+                if MOST > MR {
                     // The last rows again rather than fewer.
-                    let first = done.min(rows_of_tile - MR);
+                    let first = rows_of_tile - MR;
                     group.rows = rows.wrapping_add(first * args.a_row_stride);
-                    let sums_of_rows = group.multiply(q, &waiting, sums);
-                    let start = group.start;
-                    waiting =
-                        Products { sums: sums_of_rows, rows: group.rows, start, first, added: done, factors: to_wait };
-                    if !Q::SUMS_WAIT {
-                        // Sums that it still knows from the group before would have to be kept somewhere else.
-                        keep_in_memory();
-                        waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
-                    }
                     group.ahead = 0;
-                    done = first + MR;
+                    let exact = group.multiply(q, &waiting, sums);
+                    waiting = Products { sums: exact, rows: group.rows, start, first, added: MR, factors: to_wait };
                 }
                 turn = 1 - turn;
             }
