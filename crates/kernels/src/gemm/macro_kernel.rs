@@ -142,7 +142,7 @@ impl<E: Output> Product<'_, E> {
                     let next = a_data.wrapping_add(rows * a.row_stride);
                     SideWork::Prefetch(PrefetchStream::rows(next, rows, a.row_stride, row_format.block_bytes))
                 } else if (is_streamed || b.needs_prefetch) && tile == 0 {
-                    SideWork::PrefetchB
+                    self.kernel.prefetch_b()
                 } else {
                     SideWork::Nothing
                 }

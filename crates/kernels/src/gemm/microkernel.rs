@@ -5,6 +5,7 @@ use super::micro;
 use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
 use super::parts::TilesOfRows;
 use super::room::MAX_TILE_BYTES;
+use super::side_work::SideWork;
 use super::tile_args::{CopyArgs, CopyFn, RowStepsArgs, RowStepsFn, SweepFn, TileArgs, TileFn};
 use crate::cpu::{Cpu, Features, Isa};
 use crate::scheme::{Output, Scheme, Uniform};
@@ -84,7 +85,11 @@ impl<E: Output> TileKernel<E> {
 
 /// A tile kernel together with the proof that the CPU can run it.
 #[derive(Debug)]
-pub(crate) struct Ready<E: Output>(&'static TileKernel<E>);
+pub(crate) struct Ready<E: Output> {
+    kernel: &'static TileKernel<E>,
+    /// That of the CPU's [`Rates`](crate::cpu::Rates).
+    row_stream_ahead: usize,
+}
 
 impl<E: Output> Clone for Ready<E> {
     fn clone(&self) -> Self {
@@ -105,7 +110,11 @@ pub struct Microkernel<S: Scheme> {
 
 /// A microkernel together with the proof that the CPU can run it.
 #[derive(Debug)]
-pub struct Supported<S: Scheme>(&'static Microkernel<S>);
+pub struct Supported<S: Scheme> {
+    record: &'static Microkernel<S>,
+    /// That of the CPU's [`Rates`](crate::cpu::Rates).
+    row_stream_ahead: usize,
+}
 
 impl<S: Scheme> Clone for Supported<S> {
     fn clone(&self) -> Self {
@@ -260,7 +269,8 @@ impl<S: Scheme> Microkernel<S> {
 
     /// The proof that `cpu` can run this kernel, if it can.
     pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
-        cpu.has(self.needs()).then_some(Supported(self))
+        let row_stream_ahead = cpu.core_family().rates().row_stream_ahead;
+        cpu.has(self.needs()).then_some(Supported { record: self, row_stream_ahead })
     }
 }
 
@@ -347,35 +357,35 @@ impl<S: Uniform> Microkernel<S> {
 impl<S: Scheme> Supported<S> {
     /// The record.
     pub fn record(self) -> &'static Microkernel<S> {
-        self.0
+        self.record
     }
 
     /// The tile.
     pub fn tile(self) -> Tile {
-        self.0.tile()
+        self.record.tile()
     }
 
     /// What the loops need of it.
     #[inline(always)]
     pub(crate) fn tiles(self) -> Ready<S::C> {
-        Ready(&self.0.tiles)
+        Ready { kernel: &self.record.tiles, row_stream_ahead: self.row_stream_ahead }
     }
 
     /// Prepares rows of A.
     pub(super) fn prepare(self, block: RowBlock<'_, S::A>) {
         // SAFETY: what the CPU has by our constructor.
-        unsafe { (self.0.prepare)(block) }
+        unsafe { (self.record.prepare)(block) }
     }
 
     /// What prepares rows of A; the CPU has what it needs.
     pub(super) fn prepare_fn(self) -> PrepareFn<S> {
-        self.0.prepare
+        self.record.prepare
     }
 
     /// Packs a block of B.
     pub(super) fn pack(self, block: PanelBlock<'_, S::B>) {
         // SAFETY: what the CPU has by our constructor.
-        unsafe { (self.0.pack)(block) }
+        unsafe { (self.record.pack)(block) }
     }
 
     /// Copies a block of elements.
@@ -401,38 +411,44 @@ impl<S: Scheme> Supported<S> {
 impl<E: Output> Ready<E> {
     #[inline(always)]
     pub(super) fn kernel(self) -> &'static TileKernel<E> {
-        self.0
+        self.kernel
+    }
+
+    /// The prefetching of a B that is read once.
+    #[inline(always)]
+    pub(super) fn prefetch_b(self) -> SideWork {
+        SideWork::PrefetchB { row_ahead: self.row_stream_ahead }
     }
 
     #[inline(always)]
     pub(crate) fn tile(self) -> Tile {
-        self.0.tile
+        self.kernel.tile
     }
 
     /// ISA, scheme, rows × columns.
     pub(crate) fn name(self) -> &'static str {
-        self.0.name
+        self.kernel.name
     }
 
     /// Columns by which the tile can be narrowed.
     pub(crate) fn lanes(self) -> usize {
-        self.0.lanes
+        self.kernel.lanes
     }
 
     /// Rows of A as it reads them.
     pub(crate) fn row_format(self) -> &'static RowFormat {
-        &self.0.rows
+        &self.kernel.rows
     }
 
     /// Panels of B as it reads them.
     pub(crate) fn panel_format(self) -> &'static PanelFormat {
-        &self.0.panel
+        &self.kernel.panel
     }
 
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.
     #[inline(always)]
     pub(super) fn begin_session(self) -> OpenSession {
-        OpenSession(self.0.session.inspect(|session| {
+        OpenSession(self.kernel.session.inspect(|session| {
             // SAFETY: what the CPU has by our constructor.
             unsafe { (session.begin)() };
         }))
@@ -445,7 +461,7 @@ impl<E: Output> Ready<E> {
     #[inline(always)]
     pub(super) unsafe fn copy(self, args: &CopyArgs<E>) {
         // SAFETY: promised by the caller; what the CPU has by our constructor.
-        unsafe { (self.0.copy)(args) }
+        unsafe { (self.kernel.copy)(args) }
     }
 
     /// Computes a tile of `args.rows` rows.
@@ -454,8 +470,8 @@ impl<E: Output> Ready<E> {
     /// As [`Supported::run`].
     #[inline(always)]
     pub(super) unsafe fn run(self, args: &TileArgs<'_, E>) {
-        debug_assert!((1..=self.0.tile.mr).contains(&args.rows) && (1..=self.0.tile.nr).contains(&args.cols));
-        let function = self.0.functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
+        debug_assert!((1..=self.kernel.tile.mr).contains(&args.rows) && (1..=self.kernel.tile.nr).contains(&args.cols));
+        let function = self.kernel.functions[args.rows - 1][(args.cols - 1) / self.kernel.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
     }
@@ -466,7 +482,7 @@ impl<E: Output> Ready<E> {
     /// As [`RowStepsFn`], but for what the CPU must have.
     #[inline(always)]
     pub(super) unsafe fn row_steps(self, args: &RowStepsArgs<E>) {
-        let row_steps = self.0.row_steps.expect("the caller chose a kernel that has them");
+        let row_steps = self.kernel.row_steps.expect("the caller chose a kernel that has them");
         // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { row_steps(args) }
     }
@@ -477,7 +493,7 @@ impl<E: Output> Ready<E> {
     /// As [`TileFn`], but for what the CPU must have, with one row and one column, and operands that lie as [`TileKernel::element`] says.
     #[cold]
     pub(super) unsafe fn run_element(self, args: &TileArgs<'_, E>) {
-        let element = self.0.element.expect("a kernel of the dot form computes single elements");
+        let element = self.kernel.element.expect("a kernel of the dot form computes single elements");
         // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { element(args) }
     }

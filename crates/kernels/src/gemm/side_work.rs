@@ -10,7 +10,10 @@ pub enum SideWork {
     /// Prefetches memory that a later tile will read.
     Prefetch(PrefetchStream),
     /// Prefetches rows of B, in the tile's columns, some steps before it reads them: for a B that no tile before has asked for.
-    PrefetchB,
+    PrefetchB {
+        /// Bytes ahead for a single row and one panel of quantised weights.
+        row_ahead: usize,
+    },
     /// Leaves a copy of what it reads of B, rows `stride` bytes apart, and prefetches as [`SideWork::PrefetchB`]. Of one pair only.
     CopyB {
         /// Where element (0, 0) goes.
@@ -59,8 +62,5 @@ pub(super) const STREAMED_ROWS: usize = 4;
 /// Bytes ahead of weights in 16 bits.
 pub(super) const STREAM_AHEAD: usize = 4096;
 
-/// Bytes ahead of quantised weights, for one row and one panel, and otherwise in all panels together. A stream that single rows read is seen
-/// by the hardware, too, unless it is asked for a page ahead of its reading: 2 to 7 KB ahead four bits came at 20 GB/s on Zen 4, 1 KB
-/// ahead at the 31 of its memory. More rows stop at each group for longer.
-pub(super) const ROW_STREAM_AHEAD: usize = 1024;
+/// Bytes ahead of quantised weights in all panels together, except for one row and one panel: more rows stop at each group for longer.
 pub(super) const GROUP_STREAM_AHEAD: usize = 8192;

@@ -1,7 +1,7 @@
 //! What a microkernel is asked to do: one tile of C, from operands that are addresses and strides in bytes.
 
 use super::chains::chain_end;
-use super::side_work::{GROUP_STREAM_AHEAD, ROW_STREAM_AHEAD, SideWork};
+use super::side_work::{GROUP_STREAM_AHEAD, SideWork};
 use crate::scheme::Output;
 use crate::scratch::Zeroable;
 
@@ -109,12 +109,9 @@ impl<'a, E: Output> TileArgs<'a, E> {
     /// of a panel this is the panel in the same place of the next tile, which lies behind the other panels of this one.
     #[inline(always)]
     pub(super) fn stream_ahead(&self, position: usize, panels: usize) -> usize {
-        let ahead = if self.rows == 1 && panels == 1 { ROW_STREAM_AHEAD } else { GROUP_STREAM_AHEAD / panels };
-        match self.side_work {
-            SideWork::PrefetchB if position + ahead >= self.panel_stride => ahead + (panels - 1) * self.panel_stride,
-            SideWork::PrefetchB => ahead,
-            _ => 0,
-        }
+        let SideWork::PrefetchB { row_ahead } = self.side_work else { return 0 };
+        let ahead = if self.rows == 1 && panels == 1 { row_ahead } else { GROUP_STREAM_AHEAD / panels };
+        if position + ahead >= self.panel_stride { ahead + (panels - 1) * self.panel_stride } else { ahead }
     }
 
     /// The steps of this call in pieces of one pair each and of at most `most` steps, in order, for kernels whose formats have blocks of K: a

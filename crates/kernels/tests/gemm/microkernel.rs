@@ -65,7 +65,7 @@ fn side_works() -> [SideWork; 5] {
         SideWork::Prefetch(PrefetchStream { rows: 1, advance: 4096, ..some }),
         SideWork::Prefetch(PrefetchStream { rows: 3, row_stride: 1 << 20, period: 16, advance: 64, ..some }),
         SideWork::Prefetch(PrefetchStream { rows: 9, row_stride: 1 << 20, period: 4, advance: 64, ..some }),
-        SideWork::PrefetchB,
+        SideWork::PrefetchB { row_ahead: 1024 },
     ]
 }
 

@@ -227,7 +227,7 @@ where
         match self.to_do {
             ToDo::Overwrite => SideWork::Nothing,
             ToDo::CopyB => SideWork::CopyB { to, stride },
-            ToDo::Accumulate => SideWork::PrefetchB,
+            ToDo::Accumulate => SideWork::PrefetchB { row_ahead: 1024 },
             _ => {
                 let first = std::ptr::dangling();
                 SideWork::Prefetch(PrefetchStream { first, rows: 3, period: 4, advance: 64, ..PrefetchStream::NONE })

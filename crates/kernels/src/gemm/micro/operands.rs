@@ -33,7 +33,7 @@ impl<'p, E: Element, const MR: usize> Operands<'p, E, MR> {
         match args.side_work {
             SideWork::Prefetch(some) => lines = some,
             SideWork::CopyB { to, stride } => copy = (to.cast(), stride),
-            SideWork::Nothing | SideWork::PrefetchB => {}
+            SideWork::Nothing | SideWork::PrefetchB { .. } => {}
         }
         let mut operands = Operands { a, b, left, later_pairs, lines, step: 0, copy };
         operands.next_pair(blocks_before, args, args.offset);

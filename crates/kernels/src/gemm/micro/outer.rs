@@ -117,9 +117,9 @@ where
         match args.side_work {
             SideWork::Prefetch(PrefetchStream { period: 1, .. }) => call.run::<S, T, MR, PREFETCH_LINE>(s, format),
             SideWork::Prefetch(_) => call.run::<S, T, MR, PREFETCH_ROWS>(s, format),
-            SideWork::PrefetchB if T::IN_PLACE => call.run::<S, T, MR, FETCH_ROWS>(s, format),
+            SideWork::PrefetchB { .. } if T::IN_PLACE => call.run::<S, T, MR, FETCH_ROWS>(s, format),
             SideWork::CopyB { .. } if T::IN_PLACE => call.run::<S, T, MR, COPY>(s, format),
-            SideWork::Nothing | SideWork::PrefetchB | SideWork::CopyB { .. } => {
+            SideWork::Nothing | SideWork::PrefetchB { .. } | SideWork::CopyB { .. } => {
                 call.run::<S, T, MR, NOTHING>(s, format)
             }
         }
