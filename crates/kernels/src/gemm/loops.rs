@@ -26,6 +26,8 @@ pub(crate) struct WholeB {
     pub(crate) stride: usize,
     /// As [`BBlock::needs_prefetch`].
     pub(crate) needs_prefetch: bool,
+    /// As in [`SideWork::PrefetchB`](super::SideWork::PrefetchB), for formats that have groups.
+    pub(crate) row_ahead: usize,
 }
 
 // SAFETY: the pointer stands for a shared borrow of Sync elements.
@@ -34,7 +36,7 @@ unsafe impl Sync for WholeB {}
 impl WholeB {
     /// Panels whose blocks, `stride` bytes apart, have the columns of a step contiguous.
     pub(crate) fn of_rows(data: *const u8, panel_stride: usize, stride: usize) -> WholeB {
-        WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false }
+        WholeB { data, panel_stride, block_stride: stride, stride, needs_prefetch: false, row_ahead: 0 }
     }
 
     /// The panels from `panel` on, from their block `block` on.
@@ -47,6 +49,7 @@ impl WholeB {
             ahead: Ahead::NONE,
             copy: std::ptr::null_mut(),
             needs_prefetch: self.needs_prefetch,
+            row_ahead: self.row_ahead,
         }
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct BBlock {
     pub(crate) copy: *mut u8,
     /// Whether it comes from memory, in pieces of rows that the hardware does not see coming.
     pub(crate) needs_prefetch: bool,
+    /// As in [`SideWork::PrefetchB`].
+    pub(crate) row_ahead: usize,
 }
 
 /// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
@@ -142,7 +144,7 @@ impl<E: Output> Product<'_, E> {
                     let next = a_data.wrapping_add(rows * a.row_stride);
                     SideWork::Prefetch(PrefetchStream::rows(next, rows, a.row_stride, row_format.block_bytes))
                 } else if (is_streamed || b.needs_prefetch) && tile == 0 {
-                    self.kernel.prefetch_b()
+                    SideWork::PrefetchB { row_ahead: b.row_ahead }
                 } else {
                     SideWork::Nothing
                 }

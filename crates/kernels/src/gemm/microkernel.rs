@@ -5,7 +5,6 @@ use super::micro;
 use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
 use super::parts::TilesOfRows;
 use super::room::MAX_TILE_BYTES;
-use super::side_work::SideWork;
 use super::tile_args::{CopyArgs, CopyFn, RowStepsArgs, RowStepsFn, SweepFn, TileArgs, TileFn};
 use crate::cpu::{Cpu, Features, Isa};
 use crate::scheme::{Output, Scheme, Uniform};
@@ -85,11 +84,7 @@ impl<E: Output> TileKernel<E> {
 
 /// A tile kernel together with the proof that the CPU can run it.
 #[derive(Debug)]
-pub(crate) struct Ready<E: Output> {
-    kernel: &'static TileKernel<E>,
-    /// That of the CPU's [`Rates`](crate::cpu::Rates).
-    row_stream_ahead: usize,
-}
+pub(crate) struct Ready<E: Output>(&'static TileKernel<E>);
 
 impl<E: Output> Clone for Ready<E> {
     fn clone(&self) -> Self {
@@ -110,11 +105,7 @@ pub struct Microkernel<S: Scheme> {
 
 /// A microkernel together with the proof that the CPU can run it.
 #[derive(Debug)]
-pub struct Supported<S: Scheme> {
-    record: &'static Microkernel<S>,
-    /// That of the CPU's [`Rates`](crate::cpu::Rates).
-    row_stream_ahead: usize,
-}
+pub struct Supported<S: Scheme>(&'static Microkernel<S>);
 
 impl<S: Scheme> Clone for Supported<S> {
     fn clone(&self) -> Self {
@@ -269,8 +260,7 @@ impl<S: Scheme> Microkernel<S> {
 
     /// The proof that `cpu` can run this kernel, if it can.
     pub fn on(&'static self, cpu: &Cpu) -> Option<Supported<S>> {
-        let row_stream_ahead = cpu.core_family().rates().row_stream_ahead;
-        cpu.has(self.needs()).then_some(Supported { record: self, row_stream_ahead })
+        cpu.has(self.needs()).then_some(Supported(self))
     }
 }
 
@@ -357,35 +347,35 @@ impl<S: Uniform> Microkernel<S> {
 impl<S: Scheme> Supported<S> {
     /// The record.
     pub fn record(self) -> &'static Microkernel<S> {
-        self.record
+        self.0
     }
 
     /// The tile.
     pub fn tile(self) -> Tile {
-        self.record.tile()
+        self.0.tile()
     }
 
     /// What the loops need of it.
     #[inline(always)]
     pub(crate) fn tiles(self) -> Ready<S::C> {
-        Ready { kernel: &self.record.tiles, row_stream_ahead: self.row_stream_ahead }
+        Ready(&self.0.tiles)
     }
 
     /// Prepares rows of A.
     pub(super) fn prepare(self, block: RowBlock<'_, S::A>) {
         // SAFETY: what the CPU has by our constructor.
-        unsafe { (self.record.prepare)(block) }
+        unsafe { (self.0.prepare)(block) }
     }
 
     /// What prepares rows of A; the CPU has what it needs.
     pub(super) fn prepare_fn(self) -> PrepareFn<S> {
-        self.record.prepare
+        self.0.prepare
     }
 
     /// Packs a block of B.
     pub(super) fn pack(self, block: PanelBlock<'_, S::B>) {
         // SAFETY: what the CPU has by our constructor.
-        unsafe { (self.record.pack)(block) }
+        unsafe { (self.0.pack)(block) }
     }
 
     /// Copies a block of elements.
@@ -411,44 +401,38 @@ impl<S: Scheme> Supported<S> {
 impl<E: Output> Ready<E> {
     #[inline(always)]
     pub(super) fn kernel(self) -> &'static TileKernel<E> {
-        self.kernel
-    }
-
-    /// The prefetching of a B that is read once.
-    #[inline(always)]
-    pub(super) fn prefetch_b(self) -> SideWork {
-        SideWork::PrefetchB { row_ahead: self.row_stream_ahead }
+        self.0
     }
 
     #[inline(always)]
     pub(crate) fn tile(self) -> Tile {
-        self.kernel.tile
+        self.0.tile
     }
 
     /// ISA, scheme, rows × columns.
     pub(crate) fn name(self) -> &'static str {
-        self.kernel.name
+        self.0.name
     }
 
     /// Columns by which the tile can be narrowed.
     pub(crate) fn lanes(self) -> usize {
-        self.kernel.lanes
+        self.0.lanes
     }
 
     /// Rows of A as it reads them.
     pub(crate) fn row_format(self) -> &'static RowFormat {
-        &self.kernel.rows
+        &self.0.rows
     }
 
     /// Panels of B as it reads them.
     pub(crate) fn panel_format(self) -> &'static PanelFormat {
-        &self.kernel.panel
+        &self.0.panel
     }
 
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.
     #[inline(always)]
     pub(super) fn begin_session(self) -> OpenSession {
-        OpenSession(self.kernel.session.inspect(|session| {
+        OpenSession(self.0.session.inspect(|session| {
             // SAFETY: what the CPU has by our constructor.
             unsafe { (session.begin)() };
         }))
@@ -461,7 +445,7 @@ impl<E: Output> Ready<E> {
     #[inline(always)]
     pub(super) unsafe fn copy(self, args: &CopyArgs<E>) {
         // SAFETY: promised by the caller; what the CPU has by our constructor.
-        unsafe { (self.kernel.copy)(args) }
+        unsafe { (self.0.copy)(args) }
     }
 
     /// Computes a tile of `args.rows` rows.
@@ -470,8 +454,8 @@ impl<E: Output> Ready<E> {
     /// As [`Supported::run`].
     #[inline(always)]
     pub(super) unsafe fn run(self, args: &TileArgs<'_, E>) {
-        debug_assert!((1..=self.kernel.tile.mr).contains(&args.rows) && (1..=self.kernel.tile.nr).contains(&args.cols));
-        let function = self.kernel.functions[args.rows - 1][(args.cols - 1) / self.kernel.lanes];
+        debug_assert!((1..=self.0.tile.mr).contains(&args.rows) && (1..=self.0.tile.nr).contains(&args.cols));
+        let function = self.0.functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
     }
@@ -482,7 +466,7 @@ impl<E: Output> Ready<E> {
     /// As [`RowStepsFn`], but for what the CPU must have.
     #[inline(always)]
     pub(super) unsafe fn row_steps(self, args: &RowStepsArgs<E>) {
-        let row_steps = self.kernel.row_steps.expect("the caller chose a kernel that has them");
+        let row_steps = self.0.row_steps.expect("the caller chose a kernel that has them");
         // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { row_steps(args) }
     }
@@ -493,7 +477,7 @@ impl<E: Output> Ready<E> {
     /// As [`TileFn`], but for what the CPU must have, with one row and one column, and operands that lie as [`TileKernel::element`] says.
     #[cold]
     pub(super) unsafe fn run_element(self, args: &TileArgs<'_, E>) {
-        let element = self.kernel.element.expect("a kernel of the dot form computes single elements");
+        let element = self.0.element.expect("a kernel of the dot form computes single elements");
         // SAFETY: promised by the caller; what the CPU has by our constructor.
         unsafe { element(args) }
     }

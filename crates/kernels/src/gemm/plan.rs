@@ -266,7 +266,8 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
             beta: 0.0,
             epilogue: Some(epilogue),
         };
-        let b = b.whole(kernel);
+        let row_ahead = self.cpu.core_family().rates().row_stream_ahead;
+        let b = WholeB { row_ahead, ..b.whole(kernel) };
         let Some(portion) = portion else {
             // SAFETY: A and C by the caller's promise, PackedB vouches for the panels.
             return unsafe { product.run(a, b, blocking, pool) };

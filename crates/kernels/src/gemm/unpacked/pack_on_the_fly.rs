@@ -269,11 +269,11 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                     let b = if self.b.col_stride == 1 {
                         let (data, stride) = (self.b.at(start, panel * nr).cast(), self.b.bytes().row_stride);
                         let copy = buffer.as_mut_ptr().cast();
-                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false }
+                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false, row_ahead: 0 }
                     } else {
                         self.pack_b(panel, start, ks.len(), buffer);
                         let (data, copy, stride) = (buffer.as_ptr().cast(), null_mut(), nr * size_of::<S::E>());
-                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false }
+                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false, row_ahead: 0 }
                     };
                     let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
                     self.product.run_block(&block, a.from(row, start).bytes(), b);
