@@ -106,7 +106,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
     F: Decode,
     Q: NarrowQuads<LANES>,
 {
-    const { assert!(MOST == MR || (Q::SUMS_WAIT && MOST == 2 * MR), "wanted rows for one or two times") };
+    const { assert!(MOST <= 2 * MR, "wanted rows for one or two times") };
     let rows_of_tile = if MOST == MR { MR } else { args.rows };
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
@@ -129,11 +129,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
                 (*to_wait).read::<F, Q>(q, &group);
                 let (start, exact) = (group.start, group.multiply(q, &waiting, sums));
                 waiting = Products { sums: exact, rows, start, first: 0, added: 0, factors: to_wait };
-                if !Q::SUMS_WAIT {
-                    // Sums that it still knows from the group before would have to be kept somewhere else.
-                    keep_in_memory();
-                    waiting.add_all::<F, Q>(q, args.a_row_stride, sums);
-                }
+                waiting.add_unless_they_wait::<F, Q>(q, args.a_row_stride, sums);
                 // Not a loop, which took 6% longer on Zen 5.
                 if MOST > MR {
                     // The last rows again rather than fewer.
@@ -142,6 +138,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
                     group.ahead = 0;
                     let exact = group.multiply(q, &waiting, sums);
                     waiting = Products { sums: exact, rows: group.rows, start, first, added: MR, factors: to_wait };
+                    waiting.add_unless_they_wait::<F, Q>(q, args.a_row_stride, sums);
                 }
                 turn = 1 - turn;
             }
@@ -199,6 +196,22 @@ impl<S: Copy, const LANES: usize, const VECTORS: usize, const MR: usize> Product
     #[inline(always)]
     fn none(zeros: S, factors: *const Factors<LANES, VECTORS>) -> Self {
         Products { sums: [[zeros; VECTORS]; MR], rows: null(), start: 0, first: 0, added: 0, factors }
+    }
+
+    /// # Safety
+    /// As [`Products::add_row`].
+    #[inline(always)]
+    unsafe fn add_unless_they_wait<F, Q>(&self, q: Q, row_stride: usize, sums: *mut [[f32; LANES]; VECTORS])
+    where
+        F: Decode,
+        Q: NarrowQuads<LANES, Sums = S>,
+    {
+        if !Q::SUMS_WAIT {
+            // Sums that it still knows from the group before would have to be kept somewhere else.
+            keep_in_memory();
+            // SAFETY: promised by the caller.
+            unsafe { self.add_all::<F, Q>(q, row_stride, sums) };
+        }
     }
 
     /// # Safety
