@@ -141,7 +141,7 @@ const LONG_PACKING: Duration = Duration::from_secs(1);
 pub(crate) struct DtypeArgs {
     /// Weight format: f32; bf16 and f16 take half of its memory, int8 a bit more than a quarter, int4 about a fifth, and all four
     /// change results slightly; auto keeps the format of the file [default: auto for packed files and GGUF, else f32]
-    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = weight_format())]
     dtype: Option<WeightFormat>,
     /// Keep the packed weights in a file beside the model, or in its directory, so that the next run starts at once; not for f32
     ///
@@ -183,7 +183,7 @@ pub(crate) struct NumberArgs {
     #[command(flatten)]
     dtype: DtypeArgs,
     /// Format of keys and values: bf16 takes half of the memory of f32, int8 a bit more than a quarter [default: f32 for weights in f32, else bf16]
-    #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = kv_dtype())]
     kv: Option<KvDtype>,
 }
 
@@ -212,9 +212,11 @@ impl NumberArgs {
     }
 }
 
-/// A choice of types of keys and values.
+/// A choice of types of keys and values; its argument ignores case.
 pub(crate) fn kv_dtype() -> impl TypedValueParser<Value = KvDtype> {
-    let named = |name: String| KvDtype::ALL.into_iter().find(|kv| kv.name() == name).expect("one of the names");
+    let named = |name: String| {
+        KvDtype::ALL.into_iter().find(|kv| name.eq_ignore_ascii_case(kv.name())).expect("one of the names")
+    };
     PossibleValuesParser::new(KvDtype::ALL.map(KvDtype::name)).map(named)
 }
 
@@ -236,10 +238,10 @@ pub(crate) fn is_model_file(path: &Path) -> bool {
     GgufFile::is_at(path) || PackedFile::is_at(path)
 }
 
-/// The names of formats.
+/// The names of formats; its argument ignores case, as GGUF writes them in capitals.
 pub(crate) fn weight_format() -> impl TypedValueParser<Value = WeightFormat> {
     PossibleValuesParser::new(WeightFormat::choices().map(WeightFormat::name))
-        .try_map(|name| name.parse::<WeightFormat>())
+        .try_map(|name| name.to_ascii_lowercase().parse::<WeightFormat>())
 }
 
 /// Warnings that are printed of one model.

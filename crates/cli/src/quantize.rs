@@ -34,7 +34,7 @@ pub(crate) struct QuantizeArgs {
     output: PathBuf,
     /// Weight format; not f32, whose packing differs between CPUs; auto keeps the format of the model's file [default: auto for GGUF files,
     /// else int8]
-    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = weight_format())]
     dtype: Option<WeightFormat>,
     #[command(flatten)]
     threads: ThreadArgs,

@@ -16,7 +16,11 @@ impl Advice {
     /// For a question that does not fit; it is no part of the conversation.
     pub(super) fn for_question(&self, session: &ChatSession<'_>) -> String {
         let is_alone = self.drops_oldest || session.conversation().history().is_empty();
-        self.sentence(is_alone, "shorten the question", session.context() < self.model_context)
+        let shorter = match session.conversation().system() {
+            Some(_) => "shorten the question or the system prompt",
+            None => "shorten the question",
+        };
+        self.sentence(is_alone, shorter, session.context() < self.model_context)
     }
 
     /// For an answer that was cut; it is part of the conversation.
@@ -29,7 +33,7 @@ impl Advice {
     fn sentence(&self, is_alone: bool, shorter: &str, can_grow: bool) -> String {
         match (is_alone, can_grow, self.is_interactive) {
             (true, false, _) => shorter.to_owned(),
-            (true, true, false) => format!("{shorter} or choose a larger --ctx"),
+            (true, true, false) => format!("{shorter}, or choose a larger --ctx"),
             (true, true, true) => format!("{shorter}, or start again with a larger --ctx"),
             (false, false, true) => {
                 "/clear the conversation, or /save it, start again with --drop-oldest, and /load it".to_owned()

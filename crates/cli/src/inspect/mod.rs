@@ -42,10 +42,10 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     model: ModelOperand,
     /// Weight format to show the memory for [default: auto for packed files and GGUF, else f32]
-    #[arg(long, value_name = "TYPE", value_parser = weight_format())]
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = weight_format())]
     dtype: Option<WeightFormat>,
     /// Format of keys and values to show the memory for [default: f32 for weights in f32, else bf16]
-    #[arg(long, value_name = "TYPE", value_parser = kv_dtype())]
+    #[arg(long, value_name = "TYPE", ignore_case = true, value_parser = kv_dtype())]
     kv: Option<KvDtype>,
     /// Text length in tokens to show the memory for [default: the model's context]
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]

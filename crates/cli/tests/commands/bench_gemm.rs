@@ -143,7 +143,7 @@ fn bench_gemm_in_formats_of_weights_is_right_and_wants_them_packed() {
         }
         bench(&["--dtype", dtype]).failure(2, &["--dtype", dtype, "--packed"]);
     }
-    let report = bench(&["--shapes", "2x16x32", "--packed", "--json", "--dtype", "q4_0"]).json();
+    let report = bench(&["--shapes", "2x16x32", "--packed", "--json", "--dtype", "Q4_0"]).json();
     assert_eq!(report["dtype"], "int4", "what files call it");
 }
 

@@ -171,11 +171,13 @@ fn chat_advice_for_a_full_context_names_what_helps() {
     model.replace("generation_config.json", settings).unwrap();
     for flags in [&["--prompt", "Hi"][..], &["--prompt", "Hi", "--drop-oldest"]] {
         let outcome = chat(&model, &[flags, &["-q", "--ctx", "5"]].concat(), "");
-        outcome.failure(1, &["the context has 5 ", ": shorten the question or choose a larger --ctx\n"]);
+        outcome.failure(1, &["the context has 5 ", ": shorten the question, or choose a larger --ctx\n"]);
+        let outcome = chat(&model, &[flags, &["-q", "--ctx", "5", "--system", "Be brief."]].concat(), "");
+        outcome.failure(1, &[": shorten the question or the system prompt, or choose a larger --ctx\n"]);
         // The prompt has 21 tokens.
         let outcome = chat(&model, &[flags, &["--ctx", "22"]].concat(), "");
         let advice =
-            "the answer was cut at the context of 22 tokens: ask for a shorter answer or choose a larger --ctx\n";
+            "the answer was cut at the context of 22 tokens: ask for a shorter answer, or choose a larger --ctx\n";
         assert!(outcome.stderr.contains(advice), "{outcome:?}");
     }
 }

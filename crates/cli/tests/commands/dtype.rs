@@ -38,6 +38,16 @@ fn dtype_is_a_flag_of_every_command_that_runs_a_model() {
 }
 
 #[test]
+fn names_of_types_ignore_case() {
+    let model = golden("gpt2-odd");
+    let text = |dtype, kv| {
+        cke(&["generate", "--greedy", "-n", "4", "-m", arg(&model), "--dtype", dtype, "--kv", kv, "x"]).success()
+    };
+    assert_eq!(text("INT8", "Bf16"), text("int8", "bf16"));
+    cke(&["inspect", "-m", arg(&model), "--dtype", "BF16", "--kv", "F32"]).success();
+}
+
+#[test]
 fn dtype_that_the_cpu_has_no_instructions_for_is_said_with_its_kernel_unless_quiet() {
     let (model, tokens) = (golden("gpt2-odd"), file(".json", "[1, 2, 3]"));
     let stderr = |flags: &[&str]| {

@@ -39,7 +39,7 @@ pub(crate) struct AccuracyArgs {
     )]
     k: Vec<usize>,
     /// Number format
-    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::OF_MATRICES))]
+    #[arg(long, value_name = "DTYPE", default_value = "f32", ignore_case = true, value_parser = dtype(Dtype::OF_MATRICES))]
     dtype: Dtype,
     #[command(flatten)]
     peers: PeerArgs,

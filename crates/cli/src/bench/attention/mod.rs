@@ -52,7 +52,7 @@ pub(crate) struct AttentionBenchArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value = "64", value_parser = numbers::dimensions)]
     head_size: usize,
     /// Formats of keys and values
-    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16,int8", value_parser = kv_dtype())]
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',', default_value = "f32,bf16,int8", ignore_case = true, value_parser = kv_dtype())]
     kv: Vec<KvDtype>,
     #[command(flatten)]
     threads: ThreadCountsArgs,

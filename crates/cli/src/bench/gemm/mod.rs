@@ -51,7 +51,7 @@ pub(crate) struct GemmBenchArgs {
     random: RandomArgs,
     /// Number format; with --packed, a format of weights: bf16 or f16, or one of few bits with scales (int8, int4, those of GGUF files; q4_0
     /// is int4), for which rows are rounded to eight bits
-    #[arg(long, value_name = "DTYPE", default_value = "f32", value_parser = dtype(Dtype::ALL))]
+    #[arg(long, value_name = "DTYPE", default_value = "f32", ignore_case = true, value_parser = dtype(Dtype::ALL))]
     dtype: Dtype,
     #[command(flatten)]
     threads: ThreadCountsArgs,
@@ -91,12 +91,13 @@ Examples:
   CKE_ISA=avx2 cke bench gemm --random 20 --against auto
   cke bench gemm --shapes 256x256x256,1024x1024x1024 --against auto -o json > gemm.json";
 
+/// A choice of number types; its argument ignores case, as GGUF writes them in capitals.
 pub(super) fn dtype<const N: usize>(known: [Dtype; N]) -> impl TypedValueParser<Value = Dtype> {
     let possible = |dtype: Dtype| match dtype {
         Dtype::INT4 => PossibleValue::new(dtype.name()).alias(INT4_IN_FILES),
         _ => PossibleValue::new(dtype.name()),
     };
-    PossibleValuesParser::new(known.map(possible)).try_map(|name| name.parse::<Dtype>())
+    PossibleValuesParser::new(known.map(possible)).try_map(|name| name.to_ascii_lowercase().parse::<Dtype>())
 }
 
 /// How this program starts the processes of a contest: as the hidden subcommand [`run_worker`].

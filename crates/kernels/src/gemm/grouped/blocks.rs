@@ -50,27 +50,27 @@ unsafe fn pack_avx2<F: Decode>(block: PanelBlock<'_, f32>) {
 fn quantize_into_panel<F: Decode>(block: PanelBlock<'_, f32>) {
     let PanelBlock { source, panel, row, col, format } = block;
     for start in (0..source.rows()).step_by(F::BLOCK) {
-        let out = &mut panel[(row + start) / F::BLOCK * format.block_bytes..][..format.block_bytes];
+        let number = (row + start) / F::BLOCK;
+        let out = &mut panel[number * format.block_bytes..][..format.block_bytes];
         for j in 0..source.cols() {
             let (mut weights, mut column) = ([0.0; MOST_WEIGHTS], [0; MOST_BYTES]);
             let (weights, column) = (&mut weights[..F::BLOCK], &mut column[..F::FIELDS.size()]);
             copy_group(source.transposed(), j, start, weights);
             F::quantize(weights, column);
-            interleave(F::FIELDS, column, col + j, out);
+            interleave(F::FIELDS, column, (number, col + j), out);
         }
     }
 }
 
-/// A block of a column into that of its panel.
+/// A block of a column into that of its panel: which block it is, and of which column.
 #[inline(always)]
-fn interleave(Fields { halves, bytes, words: _ }: Fields, column: &[u8], j: usize, panel: &mut [u8]) {
-    let (column_halves, rest) = column.split_at(2 * halves);
-    let (column_bytes, column_words) = rest.split_at(bytes);
-    let (panel_halves, rest) = panel.split_at_mut(2 * halves * COLS);
-    let (panel_bytes, panel_words) = rest.split_at_mut(bytes * COLS);
-    scatter::<2>(column_halves, j, panel_halves);
-    scatter::<1>(column_bytes, j, panel_bytes);
-    scatter::<WORD>(column_words, j, panel_words);
+fn interleave(fields: Fields, column: &[u8], (number, j): (usize, usize), panel: &mut [u8]) {
+    let (halves, rest) = column.split_at(2 * fields.halves);
+    let (bytes, words) = rest.split_at(fields.bytes);
+    let places = fields.places(number);
+    scatter::<2>(halves, j, &mut panel[places.head..]);
+    scatter::<1>(bytes, j, &mut panel[places.head + halves.len() * COLS..]);
+    scatter::<WORD>(words, j, &mut panel[places.words..]);
 }
 
 /// Fields of N bytes of column j into rows of those of all columns.
@@ -85,8 +85,8 @@ fn scatter<const N: usize>(column: &[u8], j: usize, panel: &mut [u8]) {
 /// out ← what column `col` of a panel stands for: the decoding of the scalar kernel.
 pub(super) fn read<F: Decode>(format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
     assert!(col < format.cols && format.block_bytes == COLS * F::FIELDS.size(), "wanted a column of the format");
-    for (weights, block) in out.chunks_mut(F::BLOCK).zip(panel.chunks_exact(format.block_bytes)) {
-        let columns = Columns::<F>::new(block.as_ptr(), col);
+    for (number, (weights, block)) in out.chunks_mut(F::BLOCK).zip(panel.chunks_exact(format.block_bytes)).enumerate() {
+        let columns = Columns::<F>::new(block.as_ptr(), F::FIELDS.places(number), col);
         for (group, weights) in weights.chunks_mut(F::GROUP).enumerate() {
             // SAFETY: fields of a column of a whole block.
             let ([scale], [minimum]) =
@@ -140,11 +140,11 @@ impl<F: GroupFormat> PackedB<Grouped<F>> {
             let of_panel = &blocks[(columns.start - n0) * column_bytes..(columns.end - n0) * column_bytes];
             for (j, column) in columns.zip(of_panel.chunks_exact(column_bytes)) {
                 let places = panel.chunks_exact_mut(block_bytes);
-                for (block, place) in column.chunks_exact(F::BLOCK_BYTES).zip(places) {
+                for (number, (block, place)) in column.chunks_exact(F::BLOCK_BYTES).zip(places).enumerate() {
                     let mut fields = [0; MOST_BYTES];
                     let fields = &mut fields[..F::FIELDS.size()];
                     F::arrange(block, fields);
-                    interleave(F::FIELDS, fields, j % COLS, place);
+                    interleave(F::FIELDS, fields, (number, j % COLS), place);
                 }
             }
         })

@@ -3,6 +3,7 @@
 use crate::gemm::format::PanelFormat;
 use crate::gemm::microkernel::Microkernel;
 use crate::scheme::Grouped;
+use crate::scratch::LINE;
 use crate::simd::NarrowQuads;
 use std::fmt::Debug;
 
@@ -15,10 +16,13 @@ pub(super) const WORD: usize = 4;
 /// A format in which files hold weights: blocks of [`GroupFormat::BLOCK`] weights of one output, which follow each other along its inputs.
 ///
 /// In memory a column's block is made of halves (two bytes), then bytes, then words (four bytes); a panel has each of them for 16 columns
-/// after the other.
+/// after the other. Where this is half a cache line too much or too little for the words of each block to lie on whole lines, every second
+/// block, from the first on, has its words in front.
 pub trait GroupFormat: Copy + Debug + Send + Sync + 'static {
     /// The name of its scheme.
     const NAME: &'static str;
+    /// What its panels hold, in which order; with a version where that has changed.
+    const LAYOUT: &'static str = Self::NAME;
     /// Weights of a block.
     const BLOCK: usize;
     /// Bytes of a block in a file.
@@ -63,11 +67,39 @@ impl Fields {
     pub const fn size(self) -> usize {
         2 * self.halves + self.bytes + WORD * self.words
     }
+
+    /// Bytes of the halves and bytes of a panel.
+    const fn head(self) -> usize {
+        (2 * self.halves + self.bytes) * COLS
+    }
+
+    /// Whether every second block has its words in front.
+    pub(super) const fn take_turns(self) -> bool {
+        self.head() % LINE == LINE / 2
+    }
+
+    /// Where fields lie in a block of this number in its panel. A vector of words that crosses lines takes two loads.
+    #[inline(always)]
+    pub(super) const fn places(self, number: usize) -> Places {
+        if self.take_turns() && number.is_multiple_of(2) {
+            Places { head: WORD * self.words * COLS, words: 0 }
+        } else {
+            Places { head: 0, words: self.head() }
+        }
+    }
+}
+
+/// Where fields lie in a block of a panel, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// The halves, and behind them the bytes.
+    pub(super) head: usize,
+    pub(super) words: usize,
 }
 
 /// The panels of a format.
 pub(super) const fn panel<F: GroupFormat>() -> PanelFormat {
-    PanelFormat { layout: F::NAME, cols: COLS, block_k: F::BLOCK, block_bytes: COLS * F::FIELDS.size() }
+    PanelFormat { layout: F::LAYOUT, cols: COLS, block_k: F::BLOCK, block_bytes: COLS * F::FIELDS.size() }
 }
 
 /// How kernels read a format.
@@ -136,6 +168,7 @@ pub(crate) unsafe trait Decode: GroupFormat {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Columns<F> {
     block: *const u8,
+    places: Places,
     first: usize,
     format: std::marker::PhantomData<F>,
 }
@@ -143,27 +176,57 @@ pub(crate) struct Columns<F> {
 impl<F: GroupFormat> Columns<F> {
     /// The columns of the block at `block` from `first` on.
     #[inline(always)]
-    pub(super) fn new(block: *const u8, first: usize) -> Columns<F> {
-        Columns { block, first, format: std::marker::PhantomData }
+    pub(super) fn new(block: *const u8, places: Places, first: usize) -> Columns<F> {
+        Columns { block, places, first, format: std::marker::PhantomData }
     }
 
     /// The first column's half `index`; the others follow.
     #[inline(always)]
     pub(super) fn half(self, index: usize) -> *const u8 {
-        self.block.wrapping_add((index * COLS + self.first) * 2)
+        self.block.wrapping_add(self.places.head + (index * COLS + self.first) * 2)
     }
 
     /// The first column's byte `index`; the others follow.
     #[inline(always)]
     pub(super) fn byte(self, index: usize) -> *const u8 {
-        self.block.wrapping_add((2 * F::FIELDS.halves + index) * COLS + self.first)
+        self.block.wrapping_add(self.places.head + (2 * F::FIELDS.halves + index) * COLS + self.first)
     }
 
     /// The first column's word `index`; the others follow. Reads of fields stay inside the block if that is whole and valid for reads, and
     /// the columns that are read from `first` on are columns of the panel.
     #[inline(always)]
     pub(super) fn word(self, index: usize) -> *const u8 {
-        let before = (2 * F::FIELDS.halves + F::FIELDS.bytes) * COLS;
-        self.block.wrapping_add(before + (index * COLS + self.first) * WORD)
+        self.block.wrapping_add(self.places.words + (index * COLS + self.first) * WORD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::formats::AnyFormat;
+    use super::*;
+
+    struct WordsOnLines;
+
+    impl FormatVisitor for WordsOnLines {
+        type Output = bool;
+
+        fn visit<F: GroupFormat>(self) -> bool {
+            let (fields, block) = (F::FIELDS, panel::<F>().block_bytes);
+            (0..4).all(|number| {
+                let Places { head, words } = fields.places(number);
+                let (end_of_head, end_of_words) = (head + fields.head(), words + WORD * fields.words * COLS);
+                assert!(head == end_of_words && words == 0 || words == end_of_head && head == 0, "{}", F::NAME);
+                assert_eq!(block, end_of_head.max(end_of_words), "{}", F::NAME);
+                (number * block + words) % LINE == 0
+            })
+        }
+    }
+
+    #[test]
+    fn words_of_every_block_lie_on_whole_lines() {
+        for format in AnyFormat::ALL {
+            // Its blocks end three quarters into a line.
+            assert_eq!(format.visit(WordsOnLines), *format != AnyFormat::Int4_128, "{format:?}");
+        }
     }
 }

@@ -45,6 +45,12 @@ pub(super) enum Preparation {
     Avx512,
 }
 
+/// Blocks of K begin at blocks of rows, and where the fields of blocks lie as in the first one.
+const fn k_blocks<F: Decode>() -> usize {
+    let turns = if F::FIELDS.take_turns() { 2 } else { 1 };
+    if turns * F::BLOCK > ROW_BLOCK { turns * F::BLOCK } else { ROW_BLOCK }
+}
+
 /// A kernel whose tiles have the columns of one panel or of several.
 ///
 /// # Safety
@@ -69,7 +75,7 @@ pub(super) const unsafe fn record<F: Decode>(
             rows_at_once,
             rows: rows::FORMAT,
             panel: panel::<F>(),
-            k_blocks: KBlocks::Multiples(ROW_BLOCK),
+            k_blocks: KBlocks::Multiples(k_blocks::<F>()),
             pack,
             column: blocks::read::<F>,
             prepare,

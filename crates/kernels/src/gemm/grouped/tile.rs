@@ -8,7 +8,7 @@
 //! There are no closures here that call instructions: they would be compiled for the baseline by themselves, and only inlined if they
 //! are small.
 
-use super::format::{COLS, Columns, Decode, WORD, panel};
+use super::format::{COLS, Columns, Decode, Places, WORD, panel};
 use super::rows::{NUMBERS, ROW_BLOCK, negative_sum, scale, scaled_sum};
 use crate::gemm::micro::in_memory::{SumsInMemory, add_scaled, multiply_add};
 use crate::gemm::micro::operands::{keep_in_memory, opaque};
@@ -267,8 +267,9 @@ struct Group<F> {
     rows: *const u8,
     row_stride: usize,
     start: usize,
-    /// The first panel's block, and which of its groups it is.
+    /// The first panel's block, where its fields lie, and which of its groups it is.
     block: *const u8,
+    places: Places,
     panel_stride: usize,
     within: usize,
     /// Bytes from the block to what is to be prefetched, if not 0.
@@ -282,13 +283,14 @@ impl<F: Decode> Group<F> {
     fn new(args: &TileArgs<'_, f32>, piece: &Piece, index: usize, panels: usize) -> Self {
         let Piece { pair, offset, .. } = *piece;
         let groups_in_block = const { F::BLOCK / F::GROUP };
-        let blocks = pair.b.wrapping_add(offset / F::BLOCK * args.b_stride);
-        let block = blocks.wrapping_add(index / groups_in_block * args.b_stride);
+        let number = offset / F::BLOCK + index / groups_in_block;
+        let block = pair.b.wrapping_add(number * args.b_stride);
         Group {
             rows: pair.a.wrapping_add(offset / ROW_BLOCK * args.a_col_stride),
             row_stride: args.a_row_stride,
             start: index * F::GROUP,
             block,
+            places: F::FIELDS.places(number),
             panel_stride: args.panel_stride,
             within: index % groups_in_block,
             ahead: args.stream_ahead(block.addr() - pair.b.addr(), panels),
@@ -300,7 +302,7 @@ impl<F: Decode> Group<F> {
     #[inline(always)]
     fn columns<const LANES: usize>(&self, vector: usize) -> Columns<F> {
         let (panel, first) = (vector * LANES / COLS, vector * LANES % COLS);
-        Columns::new(self.block.wrapping_add(panel * self.panel_stride), first)
+        Columns::new(self.block.wrapping_add(panel * self.panel_stride), self.places, first)
     }
 
     /// The exact sums of products. Those that wait are added meanwhile, a row at a time: all at once, they would keep the units from

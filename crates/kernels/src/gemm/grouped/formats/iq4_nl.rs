@@ -25,6 +25,7 @@ pub(super) const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1
 
 impl GroupFormat for Iq4Nl {
     const NAME: &'static str = "iq4_nl";
+    const LAYOUT: &'static str = "iq4_nl with aligned words";
     const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 18;
     const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };

@@ -34,6 +34,7 @@ const INDICES: Range<usize> = 10..138;
 
 impl GroupFormat for Iq4Xs {
     const NAME: &'static str = "iq4_xs";
+    const LAYOUT: &'static str = "iq4_xs with aligned words";
     const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 136;
     const FIELDS: Fields = Fields { halves: 1, bytes: GROUPS, words: 32 };

@@ -45,6 +45,7 @@ fn scale_of(packed: &[u8], group: usize) -> i8 {
 
 impl GroupFormat for Q3_K {
     const NAME: &'static str = "q3_k";
+    const LAYOUT: &'static str = "q3_k with aligned words";
     const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 110;
     const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: HIGH_WORDS + 16 };

@@ -22,6 +22,7 @@ pub struct Q4_0;
 
 impl GroupFormat for Q4_0 {
     const NAME: &'static str = "int4";
+    const LAYOUT: &'static str = "int4 with aligned words";
     const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 18;
     const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };

@@ -24,6 +24,7 @@ pub struct Q5_0;
 
 impl GroupFormat for Q5_0 {
     const NAME: &'static str = "q5_0";
+    const LAYOUT: &'static str = "q5_0 with aligned words";
     const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 22;
     const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 5 };

@@ -33,6 +33,7 @@ const LEVELS: Range<usize> = 18..210;
 
 impl GroupFormat for Q6_K {
     const NAME: &'static str = "q6_k";
+    const LAYOUT: &'static str = "q6_k with aligned words";
     const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 210;
     const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: 16 * WORDS };

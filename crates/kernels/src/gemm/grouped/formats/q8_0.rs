@@ -22,6 +22,7 @@ pub struct Q8_0;
 
 impl GroupFormat for Q8_0 {
     const NAME: &'static str = "q8_0";
+    const LAYOUT: &'static str = "q8_0 with aligned words";
     const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 34;
     const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 8 };
