@@ -8,6 +8,7 @@ use super::strided::Strided;
 use super::tile_args::{CopyArgs, Pair, Store, TileArgs};
 use crate::scheme::{Output, Real};
 use crate::scratch::LINE;
+use crate::simd::prefetch::prefetch;
 use std::ops::Range;
 
 /// C (m, n) ← epilogue(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
@@ -94,6 +95,31 @@ impl Ahead {
     }
 }
 
+/// Panels of blocks that the next tiles of columns will read, for which tiles of rows ask, each for its part.
+struct PanelsAhead {
+    /// The first one; null for none.
+    data: *const u8,
+    panels: usize,
+    /// Bytes from one panel to the next, and of those that are read.
+    stride: usize,
+    bytes: usize,
+}
+
+impl PanelsAhead {
+    /// Asks for what is the part of these rows out of so many.
+    fn ask(&self, rows: &Range<usize>, of: usize) {
+        if self.data.is_null() {
+            return;
+        }
+        let lines = self.bytes.div_ceil(LINE);
+        for line in lines * rows.start / of..lines * rows.end / of {
+            for panel in 0..self.panels {
+                prefetch(self.data.wrapping_add(panel * self.stride + line * LINE));
+            }
+        }
+    }
+}
+
 // SAFETY: the pointers stand for shared borrows of Sync elements.
 unsafe impl Sync for BBlock {}
 
@@ -122,13 +148,17 @@ impl<E: Output> Product<'_, E> {
         let stream_a = !is_dot
             && a.col_stride == row_format.block_bytes
             && height.saturating_mul(row_format.row_bytes(k)) > STREAM;
-        let panel_stride = b.panel_stride / self.kernel.kernel().panels_of_tile();
+        let panels = self.kernel.kernel().panels_of_tile();
+        let panel_stride = b.panel_stride / panels;
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
             let ahead = if has_next { self.ahead(b_data.wrapping_add(b.panel_stride), &b, k) } else { b.ahead };
             // A panel that is read once is a stream that the hardware sees by itself.
-            let ahead = if height > tile.mr && !is_dot && asks_by_lines { ahead } else { Ahead::NONE };
+            let ahead = if height > tile.mr && !is_dot && !is_streamed { ahead } else { Ahead::NONE };
+            let next =
+                PanelsAhead { data: ahead.data, panels, stride: panel_stride, bytes: panel_format.panel_bytes(k) };
+            let ahead = if asks_by_lines { ahead } else { Ahead::NONE };
             let is_copied = !b.copy.is_null() && height > tile.mr;
             let side_work = |tile: usize, a_data: *const u8, rows: usize| {
                 let asks = tile.wrapping_sub(usize::from(is_copied));
@@ -153,6 +183,9 @@ impl<E: Output> Product<'_, E> {
             let cols = nr.min(self.n - col);
             for (tile_index, part) in self.kernel.kernel().tiles_of_rows(height).enumerate() {
                 let row = block.rows.start + part.start;
+                if !asks_by_lines {
+                    next.ask(&part, height);
+                }
                 let a_data = a.data.wrapping_add(part.start * a.row_stride);
                 let epilogue = epilogue.and_then(|epilogue| E::Epilogue::cut(epilogue, row, col));
                 let store = match &epilogue {

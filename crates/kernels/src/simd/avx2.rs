@@ -1,6 +1,7 @@
 //! 256-bit vectors with fused multiply-add.
 
 use super::dispatch::run_avx2;
+use super::prefetch::prefetch;
 use super::{Body, Entry, Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
@@ -163,8 +164,7 @@ macro_rules! vectors {
 
             #[inline(always)]
             fn prefetch(self, p: *const $element) {
-                // SAFETY: a prefetch never faults.
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+                prefetch(p);
             }
 
             #[inline(always)]

@@ -1,6 +1,7 @@
 //! 512-bit vectors with a mask for every operation.
 
 use super::dispatch::run_avx512;
+use super::prefetch::prefetch;
 use super::{Body, Entry, Lanewise, Op, Simd, transpose};
 use std::arch::x86_64::*;
 
@@ -168,8 +169,7 @@ macro_rules! vectors {
 
             #[inline(always)]
             fn prefetch(self, p: *const $element) {
-                // SAFETY: a prefetch never faults.
-                unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+                prefetch(p);
             }
 
             #[inline(always)]

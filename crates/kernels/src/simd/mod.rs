@@ -12,6 +12,7 @@ mod halves;
 mod lanes;
 mod lanewise;
 pub mod math;
+pub(crate) mod prefetch;
 mod quads;
 mod quantize;
 mod scalar;

@@ -1,6 +1,7 @@
 //! 128-bit vectors of 64-bit ARM. There are no masks: the first few lanes are a count, and loaded and stored one by one.
 
 use super::dispatch::run_neon;
+use super::prefetch::prefetch;
 use super::{Body, Entry, Lanewise, Op, Simd, transpose};
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -193,8 +194,7 @@ macro_rules! vectors {
 
             #[inline(always)]
             fn prefetch(self, p: *const $element) {
-                // SAFETY: a prefetch never faults.
-                unsafe { asm!("prfm pldl2keep, [{}]", in(reg) p, options(nomem, nostack, preserves_flags)) }
+                prefetch(p);
             }
 
             #[inline(always)]
