@@ -1,7 +1,7 @@
 //! Blocks of weights into panels, and columns out of them.
 
 use super::Preparation;
-use super::format::{COLS, Columns, Decode, Fields, GroupFormat, WORD, panel};
+use super::format::{COLS, Columns, Decode, Fields, GroupFormat, Places, WORD, panel};
 use super::rows;
 use crate::error::{Error, expect_size};
 use crate::gemm::format::PanelFormat;
@@ -57,17 +57,16 @@ fn quantize_into_panel<F: Decode>(block: PanelBlock<'_, f32>) {
             let (weights, column) = (&mut weights[..F::BLOCK], &mut column[..F::FIELDS.size()]);
             copy_group(source.transposed(), j, start, weights);
             F::quantize(weights, column);
-            interleave(F::FIELDS, column, (number, col + j), out);
+            interleave(F::FIELDS, Places::of::<F>(number), column, col + j, out);
         }
     }
 }
 
-/// A block of a column into that of its panel: which block it is, and of which column.
+/// A block of column j into that of its panel.
 #[inline(always)]
-fn interleave(fields: Fields, column: &[u8], (number, j): (usize, usize), panel: &mut [u8]) {
+fn interleave(fields: Fields, places: Places, column: &[u8], j: usize, panel: &mut [u8]) {
     let (halves, rest) = column.split_at(2 * fields.halves);
     let (bytes, words) = rest.split_at(fields.bytes);
-    let places = fields.places(number);
     scatter::<2>(halves, j, &mut panel[places.head..]);
     scatter::<1>(bytes, j, &mut panel[places.head + halves.len() * COLS..]);
     scatter::<WORD>(words, j, &mut panel[places.words..]);
@@ -86,7 +85,7 @@ fn scatter<const N: usize>(column: &[u8], j: usize, panel: &mut [u8]) {
 pub(super) fn read<F: Decode>(format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
     assert!(col < format.cols && format.block_bytes == COLS * F::FIELDS.size(), "wanted a column of the format");
     for (number, (weights, block)) in out.chunks_mut(F::BLOCK).zip(panel.chunks_exact(format.block_bytes)).enumerate() {
-        let columns = Columns::<F>::new(block.as_ptr(), F::FIELDS.places(number), col);
+        let columns = Columns::<F>::new(block.as_ptr(), Places::of::<F>(number), col);
         for (group, weights) in weights.chunks_mut(F::GROUP).enumerate() {
             // SAFETY: fields of a column of a whole block.
             let ([scale], [minimum]) =
@@ -144,7 +143,7 @@ impl<F: GroupFormat> PackedB<Grouped<F>> {
                     let mut fields = [0; MOST_BYTES];
                     let fields = &mut fields[..F::FIELDS.size()];
                     F::arrange(block, fields);
-                    interleave(F::FIELDS, fields, (number, j % COLS), place);
+                    interleave(F::FIELDS, Places::of::<F>(number), fields, j % COLS, place);
                 }
             }
         })

@@ -25,7 +25,7 @@ pub use format::{Fields, FormatVisitor, GroupFormat};
 pub use formats::{AnyFormat, Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 pub use rows::{ROW_BLOCK, ROW_GROUP};
 
-use self::format::{COLS, Decode, panel};
+use self::format::{COLS, Decode, panel, take_turns};
 use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
@@ -47,7 +47,7 @@ pub(super) enum Preparation {
 
 /// Blocks of K begin at blocks of rows, and where the fields of blocks lie as in the first one.
 const fn k_blocks<F: Decode>() -> usize {
-    let turns = if F::FIELDS.take_turns() { 2 } else { 1 };
+    let turns = if take_turns::<F>() { 2 } else { 1 };
     if turns * F::BLOCK > ROW_BLOCK { turns * F::BLOCK } else { ROW_BLOCK }
 }
 

@@ -290,7 +290,7 @@ impl<F: Decode> Group<F> {
             row_stride: args.a_row_stride,
             start: index * F::GROUP,
             block,
-            places: F::FIELDS.places(number),
+            places: Places::of::<F>(number),
             panel_stride: args.panel_stride,
             within: index % groups_in_block,
             ahead: args.stream_ahead(block.addr() - pair.b.addr(), panels),
