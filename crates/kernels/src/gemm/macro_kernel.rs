@@ -95,7 +95,7 @@ impl Ahead {
     }
 }
 
-/// Panels of blocks that the next tiles of columns will read, for which tiles of rows ask, each for its part.
+/// The panels that the next tiles of columns will read, in a format of blocks. Each tile of rows before prefetches a part of them.
 struct PanelsAhead {
     /// The first one; null for none.
     data: *const u8,
@@ -106,13 +106,13 @@ struct PanelsAhead {
 }
 
 impl PanelsAhead {
-    /// Asks for what is the part of these rows out of so many.
-    fn ask(&self, rows: &Range<usize>, of: usize) {
+    /// Prefetches the part of `rows`, in proportion to all `height` rows.
+    fn prefetch_part(&self, rows: &Range<usize>, height: usize) {
         if self.data.is_null() {
             return;
         }
         let lines = self.bytes.div_ceil(LINE);
-        for line in lines * rows.start / of..lines * rows.end / of {
+        for line in lines * rows.start / height..lines * rows.end / height {
             for panel in 0..self.panels {
                 prefetch(self.data.wrapping_add(panel * self.stride + line * LINE));
             }
@@ -184,7 +184,7 @@ impl<E: Output> Product<'_, E> {
             for (tile_index, part) in self.kernel.kernel().tiles_of_rows(height).enumerate() {
                 let row = block.rows.start + part.start;
                 if !asks_by_lines {
-                    next.ask(&part, height);
+                    next.prefetch_part(&part, height);
                 }
                 let a_data = a.data.wrapping_add(part.start * a.row_stride);
                 let epilogue = epilogue.and_then(|epilogue| E::Epilogue::cut(epilogue, row, col));

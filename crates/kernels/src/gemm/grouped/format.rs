@@ -216,6 +216,7 @@ mod tests {
 
         fn visit<F: GroupFormat>(self) -> bool {
             let (fields, block) = (F::FIELDS, panel::<F>().block_bytes);
+            assert_eq!(F::LAYOUT != F::NAME, take_turns::<F>(), "{}: a name for the order", F::NAME);
             (0..4).all(|number| {
                 let Places { head, words } = Places::of::<F>(number);
                 let (end_of_head, end_of_words) = (head + fields.head(), words + WORD * fields.words * COLS);

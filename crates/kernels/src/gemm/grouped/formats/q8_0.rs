@@ -22,7 +22,7 @@ pub struct Q8_0;
 
 impl GroupFormat for Q8_0 {
     const NAME: &'static str = "q8_0";
-    // Words on whole lines make many rows 4% faster, but a single row 10% slower where weights come from memory (Zen 5).
+    // Words on whole lines make many rows 4% faster, but a single row 10% slower if weights come from memory (Zen 5).
     const IN_TURNS: bool = false;
     const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 34;
