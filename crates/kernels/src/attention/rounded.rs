@@ -1,10 +1,10 @@
 //! Rows for kernels of pairs: queries and weights rounded to bf16.
 
-use crate::numbers::bf16::{bf16_to_f32, round_to_bf16};
+use crate::numbers::bf16::round_to_bf16;
 use crate::simd::{Op, Simd};
 
-/// Numbers that are rounded at a time: a vector of AVX-512, which is what kernels of pairs need.
-const GROUP: usize = 16;
+/// Lanes of a vector of AVX-512.
+const MOST_LANES: usize = 16;
 
 /// Elements of f32 that have the room of a rounded row.
 pub(super) const fn row_len(k: usize) -> usize {
@@ -35,33 +35,16 @@ impl<'r, I: Iterator<Item = &'r [f32]>> Op for RoundRows<'_, I> {
     }
 }
 
-/// Rounds a row of whole groups of weights in its place, of which the first half is needed then. Returns what the rounded weights add up to,
-/// lane by lane.
+/// Stores numbers of bf16 that lie in the lanes of f32.
+///
+/// # Safety
+/// `out` is valid for writes of as many halves as a vector has lanes.
 #[inline(always)]
-pub(super) fn round_in_place<S: Simd<f32>>(s: S, row: &mut [f32]) -> S::Reg {
-    let mut sum = s.splat(0.0);
-    let groups = row.as_chunks_mut::<GROUP>().0;
-    for i in 0..groups.len() {
-        let (mut halves, mut numbers) = ([0; GROUP], [0.0; GROUP]);
-        round_to_bf16(&groups[i], &mut halves);
-        for (x, &half) in numbers.iter_mut().zip(&halves) {
-            *x = bf16_to_f32(half);
-        }
-        for lanes in numbers.chunks(S::LANES) {
-            sum = s.add(sum, s.read(lanes));
-        }
-        // Of a group before, or the first half of this one.
-        groups[i / 2].as_chunks_mut().0[i % 2] = pairs(&halves);
+pub(super) unsafe fn store_halves<S: Simd<f32>>(s: S, numbers: S::Reg, out: *mut u16) {
+    let mut lanes = [0.0; MOST_LANES];
+    s.write(&mut lanes, numbers);
+    for lane in 0..S::LANES {
+        // SAFETY: promised by the caller.
+        unsafe { out.add(lane).write_unaligned((lanes[lane].to_bits() >> 16) as u16) };
     }
-    sum
-}
-
-/// Pairs as the bits of f32 that take their place in memory, the first number in the lower half.
-#[inline(always)]
-fn pairs(halves: &[u16; GROUP]) -> [f32; row_len(GROUP)] {
-    let mut pairs = [0.0; row_len(GROUP)];
-    for (pair, [first, second]) in pairs.iter_mut().zip(halves.as_chunks().0) {
-        *pair = f32::from_bits(u32::from(*first) | u32::from(*second) << 16);
-    }
-    pairs
 }

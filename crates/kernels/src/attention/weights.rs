@@ -1,8 +1,8 @@
 //! Scores become weights: a softmax that is not yet divided by its sum.
 
 use super::parts::Stats;
-use super::rounded::round_in_place;
-use crate::simd::math::{exp, tanh};
+use super::rounded::store_halves;
+use crate::simd::math::{exp, rounded_power_of_two, tanh};
 use crate::simd::{Four, Op, Simd};
 use std::ops::Range;
 
@@ -72,15 +72,10 @@ impl<I: Iterator<Item = Range<usize>>> Op for Weights<'_, '_, I> {
                 row[visible.end..].fill(f32::NEG_INFINITY);
             }
             // Twice the same, the first time with a number of rows that the compiler knows.
-            let mut sums = match max.as_mut_array::<ROWS_IN_STEP>() {
-                Some(max) => weigh_rows(s, rows, self.row_len, scale, max),
-                None => weigh_rows(s, rows, self.row_len, scale, max),
+            let sums = match max.as_mut_array::<ROWS_IN_STEP>() {
+                Some(max) => weigh_rows(s, rows, self.row_len, scale, self.rounds, max),
+                None => weigh_rows(s, rows, self.row_len, scale, self.rounds, max),
             };
-            if self.rounds {
-                for (sum, row) in sums.iter_mut().zip(rows.chunks_exact_mut(self.row_len)) {
-                    *sum = round_in_place(s, row);
-                }
-            }
             sum.copy_from_slice(&s.sum_four(sums)[..count]);
         }
     }
@@ -110,29 +105,89 @@ fn weigh_rows<S: Simd<f32>>(
     rows: &mut [f32],
     row_len: usize,
     scale: f32,
+    rounds: bool,
     max: &mut [f32],
 ) -> [S::Reg; ROWS_IN_STEP] {
     let count = max.len();
-    let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
-    for j in (0..row_len).step_by(S::LANES) {
-        for i in 0..count {
-            tops[i] = s.max(tops[i], s.read(&rows[i * row_len + j..]));
+    assert!(row_len.is_multiple_of(S::LANES) && rows.len() == count * row_len, "wanted rows of whole vectors");
+    let rows = rows.as_mut_ptr();
+    // SAFETY: all vectors of the rows, as was checked.
+    unsafe {
+        let mut tops = [s.splat(f32::NEG_INFINITY); ROWS_IN_STEP];
+        for j in (0..row_len).step_by(S::LANES) {
+            for i in 0..count {
+                tops[i] = s.max(tops[i], s.load(rows.add(i * row_len + j)));
+            }
         }
+        for i in 0..count {
+            max[i] = s.largest(tops[i]);
+        }
+        if rounds { weigh_rounded(s, rows, row_len, scale, max) } else { weigh(s, rows, row_len, scale, max) }
     }
+}
+
+/// What is subtracted from the scores of a row.
+#[inline(always)]
+fn shift(max: f32) -> f32 {
+    if max == f32::NEG_INFINITY { 0.0 } else { max }
+}
+
+/// # Safety
+/// `rows` is valid for reads and writes of a row for each of `max`, at most [`ROWS_IN_STEP`], of `row_len` scores, whole vectors.
+#[inline(always)]
+unsafe fn weigh<S: Simd<f32>>(s: S, rows: *mut f32, row_len: usize, scale: f32, max: &[f32]) -> [S::Reg; ROWS_IN_STEP] {
     let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
-    for i in 0..count {
-        max[i] = s.largest(tops[i]);
-        shifts[i] = s.splat(if max[i] == f32::NEG_INFINITY { 0.0 } else { max[i] });
+    for i in 0..max.len() {
+        shifts[i] = s.splat(shift(max[i]));
     }
     let (scale, mut sums) = (s.splat(scale), [s.splat(0.0); ROWS_IN_STEP]);
     for j in (0..row_len).step_by(S::LANES) {
         let mut x = [s.splat(0.0); ROWS_IN_STEP];
-        for i in 0..count {
-            x[i] = s.mul(s.sub(s.read(&rows[i * row_len + j..]), shifts[i]), scale);
+        for i in 0..max.len() {
+            // SAFETY: promised by the caller.
+            let scores = unsafe { s.load(rows.add(i * row_len + j)) };
+            x[i] = s.mul(s.sub(scores, shifts[i]), scale);
         }
         let weights = exp(Four(s), x);
-        for i in 0..count {
-            s.write(&mut rows[i * row_len + j..], weights[i]);
+        for i in 0..max.len() {
+            // SAFETY: promised by the caller.
+            unsafe { s.store(rows.add(i * row_len + j), weights[i]) };
+            sums[i] = s.add(sums[i], weights[i]);
+        }
+    }
+    sums
+}
+
+/// As [`weigh`], with weights rounded to pairs of bf16, which take the first half of their rows; the sums are theirs.
+///
+/// # Safety
+/// As [`weigh`].
+#[inline(always)]
+unsafe fn weigh_rounded<S: Simd<f32>>(
+    s: S,
+    rows: *mut f32,
+    row_len: usize,
+    scale: f32,
+    max: &[f32],
+) -> [S::Reg; ROWS_IN_STEP] {
+    // e^(scale · (score − max)) = 2^(factor · score + offset)
+    let factor = scale * std::f32::consts::LOG2_E;
+    let mut offsets = [s.splat(0.0); ROWS_IN_STEP];
+    for i in 0..max.len() {
+        offsets[i] = s.splat(-(shift(max[i]) * factor));
+    }
+    let (factor, mut sums) = (s.splat(factor), [s.splat(0.0); ROWS_IN_STEP]);
+    for j in (0..row_len).step_by(S::LANES) {
+        let mut x = [s.splat(0.0); ROWS_IN_STEP];
+        for i in 0..max.len() {
+            // SAFETY: promised by the caller.
+            let scores = unsafe { s.load(rows.add(i * row_len + j)) };
+            x[i] = s.mul_add(scores, factor, offsets[i]);
+        }
+        let weights = rounded_power_of_two(Four(s), x);
+        for i in 0..max.len() {
+            // SAFETY: promised by the caller; a half in the place of each of these scores or of earlier ones of the row, which have been read.
+            unsafe { store_halves(s, weights[i], rows.add(i * row_len).cast::<u16>().add(j)) };
             sums[i] = s.add(sums[i], weights[i]);
         }
     }

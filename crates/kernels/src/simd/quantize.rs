@@ -32,6 +32,16 @@ pub(crate) trait Quantize: Copy {
     /// Each number as [`quantized`] makes it.
     fn quantized(self, part: &[f32; PART], factor: f32) -> [i8; PART];
 
+    /// The same for each of several parts.
+    #[inline(always)]
+    fn quantized_parts(self, parts: &[[f32; PART]; PARTS], factors: &[f32; PARTS]) -> [[i8; PART]; PARTS] {
+        let mut numbers = [[0; PART]; PARTS];
+        for i in 0..PARTS {
+            numbers[i] = self.quantized(&parts[i], factors[i]);
+        }
+        numbers
+    }
+
     /// out ← the first `len` numbers of a group, as [`spread`] makes them, and the others.
     #[inline(always)]
     fn spread<const N: usize>(self, group: &[f32; N], len: usize, out: &mut [f32; N]) {
@@ -212,6 +222,22 @@ mod avx512 {
             }
         }
 
+        /// Two parts at a time, which are a vector of bytes. Packing saturates, but for the smallest byte.
+        #[inline(always)]
+        fn quantized_parts(self, parts: &[[f32; PART]; PARTS], factors: &[f32; PARTS]) -> [[i8; PART]; PARTS] {
+            // SAFETY: `self` proves AVX-512; the numbers are vectors of bytes.
+            unsafe {
+                let mut numbers = [_mm512_setzero_si512(); PARTS / 2];
+                for (pair, numbers) in numbers.iter_mut().enumerate() {
+                    let [a, b] = whole_numbers(&parts[2 * pair], factors[2 * pair]);
+                    let [c, d] = whole_numbers(&parts[2 * pair + 1], factors[2 * pair + 1]);
+                    let packed = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+                    *numbers = quarters_in_order(_mm512_max_epi8(packed, _mm512_set1_epi8(-LARGEST as i8)));
+                }
+                std::mem::transmute::<[__m512i; PARTS / 2], [[i8; PART]; PARTS]>(numbers)
+            }
+        }
+
         /// The numbers of a block of 32 that are added lie in the halves of two vectors.
         #[inline(always)]
         fn spread<const N: usize>(self, group: &[f32; N], len: usize, out: &mut [f32; N]) {
@@ -266,9 +292,44 @@ mod avx512 {
                 let high = _mm512_add_epi16(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
                 // In each quarter: of one half of a part of each pair.
                 let sums = _mm512_add_epi16(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
-                let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-                std::mem::transmute::<__m512i, [[[i16; 2]; 2]; PARTS]>(_mm512_permutexvar_epi32(order, sums))
+                std::mem::transmute::<__m512i, [[[i16; 2]; 2]; PARTS]>(quarters_in_order(sums))
             }
+        }
+    }
+
+    /// The whole numbers nearest to factor · x for a part; 0 if the factor is. They may be 1 beyond the largest, as a caller's rounding mode
+    /// makes them.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F.
+    #[inline(always)]
+    unsafe fn whole_numbers(part: &[f32; PART], factor: f32) -> [__m512i; 2] {
+        // SAFETY: promised by the caller; loads of a part.
+        unsafe {
+            let factor = _mm512_set1_ps(factor);
+            let has_factor = _mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(factor, _mm512_setzero_ps());
+            let mut halves = [_mm512_setzero_si512(); 2];
+            for (half, numbers) in halves.iter_mut().enumerate() {
+                // Not loaded, rather than multiplied and left out: the product of an infinity would raise a flag.
+                let x = _mm512_maskz_loadu_ps(has_factor, part.as_ptr().add(half * LANES));
+                let scaled = _mm512_mul_ps(x, factor);
+                let rounded = _mm512_castps_si512(_mm512_add_ps(scaled, _mm512_set1_ps(ROUNDING)));
+                *numbers = _mm512_sub_epi32(rounded, _mm512_set1_epi32(ROUNDING.to_bits() as i32));
+            }
+            halves
+        }
+    }
+
+    /// The first words of each quarter, then their second ones, and so on.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F.
+    #[inline(always)]
+    unsafe fn quarters_in_order(words: __m512i) -> __m512i {
+        // SAFETY: promised by the caller.
+        unsafe {
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_permutexvar_epi32(order, words)
         }
     }
 

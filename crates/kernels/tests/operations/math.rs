@@ -9,6 +9,7 @@ use cke_testkit::tolerance::assert_close;
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Exp,
+    RoundedPowerOfTwo,
     Sigmoid,
     Tanh,
     NormalCdf,
@@ -18,6 +19,7 @@ impl Function {
     fn exact(self, x: f64) -> f64 {
         match self {
             Function::Exp => x.exp(),
+            Function::RoundedPowerOfTwo => x.exp2(),
             Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Function::Tanh => x.tanh(),
             Function::NormalCdf => 0.5 * erfc(-x * std::f64::consts::FRAC_1_SQRT_2),
@@ -42,6 +44,7 @@ impl Op for Evaluate<'_> {
             let x = s.read(part);
             let y = match self.0 {
                 Function::Exp => math::exp(s, x),
+                Function::RoundedPowerOfTwo => math::rounded_power_of_two(s, x),
                 Function::Sigmoid => math::sigmoid(s, x),
                 Function::Tanh => math::tanh(s, x),
                 Function::NormalCdf => math::normal_cdf(s, x),
@@ -74,6 +77,19 @@ fn exp_over_all_magnitudes_keeps_its_bound() {
 }
 
 #[test]
+fn rounded_power_of_two_is_a_bf16_near_the_exact_one() {
+    let points = points(-155.0, 135.0);
+    // The largest powers are rounded to infinity.
+    let bound = |x: f32| if (127.99..128.0).contains(&x) { f64::INFINITY } else { 1.01 / 256.0 };
+    assert_accurate(Function::RoundedPowerOfTwo, &points, bound, DENORMAL_STEP);
+    each_isa(|cpu| {
+        for power in Function::RoundedPowerOfTwo.on(cpu, &points) {
+            assert!(power.is_subnormal() || power.to_bits() & 0xffff == 0, "{power:e} on {}", cpu.isa());
+        }
+    });
+}
+
+#[test]
 fn sigmoid_over_all_magnitudes_keeps_its_bound() {
     let vanished = |x: f32| if x < -88.7 { 0.26 } else { 2e-7 };
     assert_accurate(Function::Sigmoid, &points(-110.0, 20.0), vanished, DENORMAL_STEP);
@@ -96,6 +112,7 @@ fn special_values_give_their_limits() {
     let tiny = f32::from_bits(1);
     let wanted = [
         (Function::Exp, [1.0, 1.0, f32::INFINITY, 0.0, f32::INFINITY, 0.0, 1.0, 1.0]),
+        (Function::RoundedPowerOfTwo, [1.0, 1.0, f32::INFINITY, 0.0, f32::INFINITY, 0.0, 1.0, 1.0]),
         (Function::Sigmoid, [0.5, 0.5, 1.0, 0.0, 1.0, 0.0, 0.5, 0.5]),
         (Function::Tanh, [0.0, 0.0, 1.0, -1.0, 1.0, -1.0, tiny, -tiny]),
         (Function::NormalCdf, [0.5, 0.5, 1.0, 0.0, 1.0, 0.0, 0.5, 0.5]),

@@ -112,12 +112,13 @@ pub(super) unsafe fn prepare_avx512(block: RowBlock<'_, f32>) {
 #[inline(always)]
 fn prepare_rows<V: Quantize>(v: V, block: RowBlock<'_, f32>) {
     let RowBlock { format, source, rows, row_stride } = block;
+    let mut room = [0.0; ROW_BLOCK];
     for (i, row) in rows.chunks_mut(row_stride).enumerate().take(source.rows()) {
         for (start, out) in (0..source.cols()).step_by(ROW_BLOCK).zip(row.chunks_exact_mut(format.block_bytes)) {
             let out = out.as_mut_ptr().cast::<Block>();
             assert!(format.block_bytes == size_of::<Block>() && out.is_aligned(), "wanted room for a block");
             // SAFETY: room for a block, of which any bytes are one, aligned as was checked.
-            quantize(v, group_of(source, i, start, &mut [0.0; ROW_BLOCK]), unsafe { &mut *out });
+            quantize(v, group_of(source, i, start, &mut room), unsafe { &mut *out });
         }
     }
 }
@@ -128,10 +129,10 @@ fn quantize<V: Quantize>(v: V, elements: &[f32; ROW_BLOCK], block: &mut Block) {
     let groups: &[[f32; PART]; PARTS] = elements.as_chunks().0.try_into().expect("whole groups");
     let (scales, factors) = v.scales(&v.largest_of_each(groups));
     block.scales = scales;
-    for i in 0..GROUPS {
-        block.numbers[i] = v.quantized(&groups[i], factors[i]);
-    }
-    let halves = v.sums(&block.numbers);
+    // Summed before they are stored: larger vectors than those stored would wait for memory.
+    let numbers = v.quantized_parts(groups, &factors);
+    block.numbers = numbers;
+    let halves = v.sums(&numbers);
     let halves: &[[i16; 2]; 2 * GROUPS] = halves.as_flattened().try_into().expect("two sixteens of each group");
     let sums = halves.map(|[first, second]| i32::from(first) + i32::from(second));
     block.negative_sums_of_16 = sums.map(|sum| -sum);

@@ -112,7 +112,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MOST>::zeros();
-        total.begin(rows_of_tile, args);
+        total.begin(q.floats(), rows_of_tile, args);
         let sums = total.rows();
         let mut factors = [Factors::<LANES, VECTORS>::ZERO; 2];
         let factors = opaque(factors.as_mut_ptr()).cast_mut();

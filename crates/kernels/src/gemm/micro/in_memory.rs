@@ -18,11 +18,15 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     }
 
     /// sums ← what the store goes on from: zeros, or what C holds. With an α they stay zeros, and [`SumsInMemory::store`] does the rest.
+    /// Asks for what an epilogue will read.
     ///
     /// # Safety
     /// The arguments satisfy the contract of [`TileFn`](super::super::TileFn) for `rows` rows, at most ROWS, and VECTORS vectors of LANES.
     #[inline(always)]
-    pub(in crate::gemm) unsafe fn begin(&mut self, rows: usize, args: &TileArgs<'_, f32>) {
+    pub(in crate::gemm) unsafe fn begin<S: Simd<f32>>(&mut self, s: S, rows: usize, args: &TileArgs<'_, f32>) {
+        if let Store::Epilogue { epilogue, .. } = args.store {
+            epilogue.prefetch(s, rows, args.cols);
+        }
         if args.store.reads_c() && !is_scaled(args) {
             let beta = if let Store::Scale { beta, .. } = args.store { beta } else { 1.0 };
             // SAFETY: promised by the caller.
