@@ -4,6 +4,7 @@ use crate::error::{Error, expect_size};
 use crate::ops::activation::{Activation, activate};
 use crate::scheme::Output;
 use crate::scratch::LINE;
+use crate::simd::prefetch::prefetch;
 use crate::simd::{AllLanes, FirstLanes, Four, Lanes, Op, Simd};
 use crate::view::MatRef;
 use std::fmt;
@@ -189,7 +190,7 @@ pub unsafe trait TileEpilogue<E: Output>: Copy + fmt::Debug {
     fn cut(epilogue: &Epilogue<'_>, row: usize, col: usize) -> Option<Self>;
 
     /// Asks for what [`TileEpilogue::apply`] will read of a tile of `rows` rows and `cols` columns besides the sums.
-    fn prefetch<S: Simd<E::Sum>>(&self, s: S, rows: usize, cols: usize);
+    fn prefetch(&self, rows: usize, cols: usize);
 
     /// C ← epilogue(sums).
     ///
@@ -209,7 +210,7 @@ unsafe impl<E: Output> TileEpilogue<E> for NoEpilogue {
         None
     }
 
-    fn prefetch<S: Simd<E::Sum>>(&self, _s: S, _rows: usize, _cols: usize) {
+    fn prefetch(&self, _rows: usize, _cols: usize) {
         match *self {}
     }
 
@@ -226,11 +227,11 @@ unsafe impl TileEpilogue<f32> for F32Epilogue {
     }
 
     #[inline(always)]
-    fn prefetch<S: Simd<f32>>(&self, s: S, rows: usize, cols: usize) {
+    fn prefetch(&self, rows: usize, cols: usize) {
         for (matrix, row_stride) in [self.multiplier, self.residual].into_iter().flatten() {
             for i in 0..rows {
                 for j in (0..cols).step_by(LINE / size_of::<f32>()) {
-                    s.prefetch(matrix.wrapping_add(i * row_stride + j));
+                    prefetch(matrix.wrapping_add(i * row_stride + j));
                 }
             }
         }

@@ -4,14 +4,16 @@ use super::blocking::{Blocking, SHALLOW, Streams};
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::format::KBlocks;
 use super::macro_kernel::{Ahead, BBlock, Block, Product};
-use super::microkernel::{Form, Tile};
+use super::microkernel::{Form, Ready, Tile};
 use super::parts::EvenParts;
 use super::strided::Strided;
 use super::sweep::Sweep;
 use super::tiles::Tiles;
 use crate::scheme::{Output, Real};
+use crate::scratch::PerWorker;
 use crate::threads::{Parallel, run_tasks};
 use std::ops::Range;
+use std::ptr::null_mut;
 
 /// A whole B in panels, or seen as such.
 #[derive(Clone, Copy)]
@@ -47,22 +49,30 @@ impl WholeB {
             panel_stride: self.panel_stride,
             stride: self.stride,
             ahead: Ahead::NONE,
-            copy: std::ptr::null_mut(),
+            copy: null_mut(),
             needs_prefetch: self.needs_prefetch,
             row_ahead: self.row_ahead,
+            expanded: null_mut(),
+        }
+    }
+}
+
+impl<E: Output> Ready<E> {
+    /// `kc`, rounded so that blocks of K begin where the kernel can go on: the order of summation then does not depend on it.
+    pub(super) fn block_of_k(self, kc: usize, k: usize) -> usize {
+        match self.kernel().k_blocks {
+            KBlocks::Chains => whole_chains(kc, k),
+            KBlocks::Segments => DOT_SEGMENT,
+            KBlocks::Multiples(of) => kc.max(1).checked_next_multiple_of(of).unwrap_or(usize::MAX),
+            KBlocks::Whole => k.max(1),
         }
     }
 }
 
 impl<E: Output> Product<'_, E> {
-    /// `kc`, rounded so that blocks of K begin where the kernel can go on: the order of summation then does not depend on it.
+    /// As [`Ready::block_of_k`], for this product.
     pub(crate) fn block_of_k(&self, kc: usize) -> usize {
-        match self.kernel.kernel().k_blocks {
-            KBlocks::Chains => whole_chains(kc, self.k),
-            KBlocks::Segments => DOT_SEGMENT,
-            KBlocks::Multiples(of) => kc.max(1).checked_next_multiple_of(of).unwrap_or(usize::MAX),
-            KBlocks::Whole => self.k.max(1),
-        }
+        self.kernel.block_of_k(kc, self.k)
     }
 
     /// Computes the steps `ks` of the product on this thread, in one block. They begin where the kernel can go on; what does not begin the
@@ -131,15 +141,24 @@ impl<E: Output> Product<'_, E> {
     /// Computes the whole product. Each task is one block of C with all of its K, so no sum is ever split between threads.
     ///
     /// # Safety
-    /// The fields and operands are valid as they say, and nobody else uses C meanwhile.
-    pub(crate) unsafe fn run(&self, a: Strided<u8>, b: WholeB, blocking: Blocking, pool: &dyn Parallel) {
+    /// The fields and operands are valid as they say, and nobody else uses C meanwhile. `rooms` are those of the pool's workers, if they have any.
+    pub(crate) unsafe fn run(
+        &self,
+        a: Strided<u8>,
+        b: WholeB,
+        blocking: Blocking,
+        rooms: Option<&PerWorker<'_, f32>>,
+        pool: &dyn Parallel,
+    ) {
         let kc = self.block_of_k(blocking.kc);
         // The time of a shallow product is that of writing C: tile by tile from left to right, not column of tiles by column.
         let rows_at_a_time = if self.k <= SHALLOW { self.kernel.tile().mr } else { self.m };
         let is_plain = self.c_col_stride == 1 && self.epilogue.is_none();
         let sweeps = is_plain && (1..=SHALLOW).contains(&self.k) && Sweep::fits(self.kernel, self.k);
         let is_lean_dot = is_plain && self.kernel.kernel().form == Form::Dot;
-        self.for_each_block(blocking, 1, pool, |rows, panels, _worker| {
+        self.for_each_block(blocking, 1, pool, |rows, panels, worker| {
+            // SAFETY: a worker runs one task at a time.
+            let expanded = rooms.map_or(null_mut(), |rooms| self.room_for_panels(kc, unsafe { rooms.get(worker) }));
             let _session = self.kernel.begin_session();
             if sweeps {
                 // SAFETY: promised by the caller; tasks own disjoint blocks of C.
@@ -157,6 +176,7 @@ impl<E: Output> Product<'_, E> {
                     ks: start..self.k.min(start.saturating_add(kc)),
                 };
                 let b = b.from(panels.start, start / self.kernel.kernel().panel.block_k);
+                let b = BBlock { expanded, ..b };
                 for part in EvenParts::new(rows.len(), rows_at_a_time) {
                     let part = rows.start + part.start..rows.start + part.end;
                     let a = a.from(part.start, start / self.kernel.kernel().rows.block_k);

@@ -5,7 +5,7 @@ use super::microkernel::{Form, Ready, Tile};
 use super::room::{MAX_TILE_BYTES, with_tile_copy};
 use super::side_work::{PrefetchStream, SideWork};
 use super::strided::Strided;
-use super::tile_args::{CopyArgs, Pair, Store, TileArgs};
+use super::tile_args::{CopyArgs, Pair, Store, TileArgs, TileFn};
 use crate::scheme::{Output, Real};
 use crate::scratch::LINE;
 use crate::simd::prefetch::prefetch;
@@ -59,6 +59,8 @@ pub(crate) struct BBlock {
     pub(crate) needs_prefetch: bool,
     /// As in [`SideWork::PrefetchB`].
     pub(crate) row_ahead: usize,
+    /// Room for the panels of a tile, expanded; null if they are read as they are.
+    pub(crate) expanded: *mut u8,
 }
 
 /// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
@@ -123,6 +125,16 @@ impl PanelsAhead {
 // SAFETY: the pointers stand for shared borrows of Sync elements.
 unsafe impl Sync for BBlock {}
 
+/// The panels of a tile's columns, as its tiles read them.
+#[derive(Clone, Copy)]
+pub(super) struct TilePanels {
+    pub(super) data: *const u8,
+    /// Bytes from one block of K to the next.
+    pub(super) stride: usize,
+    /// Bytes from one panel to the next.
+    pub(super) panel_stride: usize,
+}
+
 impl<E: Output> Product<'_, E> {
     /// Adds the block's share of K to its part of C, and applies the epilogue if that share is the last. `a` and `b` are the parts of the
     /// operands from the block's first row, or panel, and element of K on.
@@ -150,6 +162,8 @@ impl<E: Output> Product<'_, E> {
             && height.saturating_mul(row_format.row_bytes(k)) > STREAM;
         let panels = self.kernel.kernel().panels_of_tile();
         let panel_stride = b.panel_stride / panels;
+        let expansion = self.expansion(&b, height);
+        let functions = expansion.map_or(self.kernel.kernel().functions, |expansion| expansion.functions);
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
@@ -181,6 +195,12 @@ impl<E: Output> Product<'_, E> {
             };
             let col = panel * nr;
             let cols = nr.min(self.n - col);
+            let read = TilePanels { data: b_data, stride: b.stride, panel_stride };
+            let read = match expansion {
+                // SAFETY: the panels of these columns, and room for them, promised by the caller.
+                Some(expansion) => unsafe { self.expand(expansion, read, cols, k, b.expanded) },
+                None => read,
+            };
             for (tile_index, part) in self.kernel.kernel().tiles_of_rows(height).enumerate() {
                 let row = block.rows.start + part.start;
                 if !asks_by_lines {
@@ -193,21 +213,21 @@ impl<E: Output> Product<'_, E> {
                     None => store,
                 };
                 let side_work = side_work(tile_index, a_data, part.len());
-                let (b_data, b_stride) = if is_copied && tile_index > 0 {
-                    (b.copy.cast_const(), panel_format.block_bytes)
+                let read = if is_copied && tile_index > 0 {
+                    TilePanels { data: b.copy, stride: panel_format.block_bytes, ..read }
                 } else {
-                    (b_data, b.stride)
+                    read
                 };
                 let args = TileArgs {
-                    pairs: &[Pair { a: a_data, b: b_data }],
+                    pairs: &[Pair { a: a_data, b: read.data }],
                     k,
                     offset: 0,
                     before: block.ks.start,
                     steps: k,
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
-                    b_stride,
-                    panel_stride,
+                    b_stride: read.stride,
+                    panel_stride: read.panel_stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     side_work,
@@ -218,9 +238,9 @@ impl<E: Output> Product<'_, E> {
                 // SAFETY: the tile lies inside the block, whose operands the caller vouches for; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
                 unsafe {
                     if self.c_col_stride == 1 {
-                        self.kernel.run(&args);
+                        self.kernel.run_by(functions, &args);
                     } else {
-                        self.run_strided(&args);
+                        self.run_strided(functions, &args);
                     }
                 }
             }
@@ -242,11 +262,11 @@ impl<E: Output> Product<'_, E> {
     /// # Safety
     /// As [`Product::run_block`].
     #[inline(never)]
-    unsafe fn run_strided(&self, args: &TileArgs<'_, E>) {
+    unsafe fn run_strided(&self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>) {
         let Tile { mr, nr } = self.kernel.tile();
         assert!(mr * nr * size_of::<E>() <= MAX_TILE_BYTES, "wanted a tile with room in its copy");
         // SAFETY: passed on; the copy has room for the tile, as was checked.
-        with_tile_copy(|copy| unsafe { self.run_copied(args, copy) });
+        with_tile_copy(|copy| unsafe { self.run_copied(functions, args, copy) });
     }
 
     /// The same with the copy, which holds numbers from the start, so that it does not matter to memory whether the kernel and `reads_c`
@@ -254,7 +274,7 @@ impl<E: Output> Product<'_, E> {
     ///
     /// # Safety
     /// As [`Product::run_block`]; the copy has room for mr × nr elements.
-    unsafe fn run_copied(&self, args: &TileArgs<'_, E>, copy: *mut E) {
+    unsafe fn run_copied(&self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>, copy: *mut E) {
         let (nr, rows) = (self.kernel.tile().nr, args.rows);
         // SAFETY: the copy holds mr × nr elements, and the tile of C is vouched for by the caller.
         unsafe {
@@ -269,7 +289,7 @@ impl<E: Output> Product<'_, E> {
                     out_stride: nr,
                 });
             }
-            self.kernel.run(&TileArgs { c: copy, c_row_stride: nr, ..*args });
+            self.kernel.run_by(functions, &TileArgs { c: copy, c_row_stride: nr, ..*args });
             if self.c_row_stride == 1 {
                 // Rows of Cᵀ.
                 self.kernel.copy(&CopyArgs {

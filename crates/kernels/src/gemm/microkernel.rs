@@ -1,5 +1,6 @@
 //! Microkernels as records, and the proof that a CPU can run one.
 
+use super::expansion::Expansion;
 use super::format::{KBlocks, PanelFormat, RowFormat};
 use super::micro;
 use super::panel::{ColumnFn, PackFn, PanelBlock, PrepareFn, RowBlock, Rows};
@@ -67,6 +68,8 @@ pub(crate) struct TileKernel<E: Output> {
     /// Copies a block of elements of C's type, by which the operands of a one-off product are packed as well.
     pub(super) copy: CopyFn<E>,
     pub(super) session: Option<Session>,
+    /// What it reads in place of packed panels where rows are many.
+    pub(super) expansion: Option<Expansion<E>>,
 }
 
 impl<E: Output> TileKernel<E> {
@@ -209,8 +212,16 @@ impl<S: Scheme> Microkernel<S> {
             row_steps: None,
             copy: micro::copy::gather,
             session,
+            expansion: None,
         };
         Microkernel { tiles, pack, column, prepare }
+    }
+
+    /// The same kernel with an expansion.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const fn expanding(mut self, expansion: Expansion<S::C>) -> Self {
+        self.tiles.expansion = Some(expansion);
+        self
     }
 
     /// ISA, scheme, rows × columns: `avx512_f32_6x64`.
@@ -332,6 +343,7 @@ where
             row_steps: None,
             copy: micro::copy::gather,
             session: None,
+            expansion: None,
         };
         Microkernel::of_rows::<Scalar>(tiles)
     }
@@ -454,8 +466,18 @@ impl<E: Output> Ready<E> {
     /// As [`Supported::run`].
     #[inline(always)]
     pub(super) unsafe fn run(self, args: &TileArgs<'_, E>) {
+        // SAFETY: promised by the caller.
+        unsafe { self.run_by(self.0.functions, args) }
+    }
+
+    /// As [`Ready::run`], by the functions of the kernel or by those of its expansion.
+    ///
+    /// # Safety
+    /// As [`Supported::run`], with the panels that the functions read.
+    #[inline(always)]
+    pub(super) unsafe fn run_by(self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>) {
         debug_assert!((1..=self.0.tile.mr).contains(&args.rows) && (1..=self.0.tile.nr).contains(&args.cols));
-        let function = self.0.functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
+        let function = functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
     }

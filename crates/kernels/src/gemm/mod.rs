@@ -31,6 +31,7 @@ pub(crate) mod chains;
 mod check_kernel;
 mod destination;
 mod epilogue;
+mod expansion;
 pub mod f16;
 mod format;
 mod group;

@@ -270,7 +270,7 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
         let b = WholeB { row_ahead, ..b.whole(kernel) };
         let Some(portion) = portion else {
             // SAFETY: A and C by the caller's promise, PackedB vouches for the panels.
-            return unsafe { product.run(a, b, blocking, pool) };
+            return unsafe { product.run(a, b, blocking, Some(rooms), pool) };
         };
         // SAFETY: as above, and rooms by the caller's promise.
         unsafe { self.run_in_portions(call, portion, product, a, b, rooms) };
@@ -333,8 +333,11 @@ struct Call<'a, S: Scheme> {
 }
 
 impl<S: Scheme> Call<'_, S> {
-    /// Elements of room that each worker needs.
+    /// Elements of room that each worker needs: for its portion, and behind it for expanded panels.
     fn room(&self) -> usize {
-        self.portion.map_or(0, Portion::elements)
+        let (kernel, Shape { m, k, .. }) = (self.kernel.tiles(), self.shape);
+        let kc = kernel.block_of_k(self.blocking.kc, k).min(k);
+        let portion = PerWorker::<f32>::padded(self.portion.map_or(0, Portion::elements));
+        portion.saturating_add(kernel.expanded_bytes(m, kc).div_ceil(size_of::<f32>()))
     }
 }

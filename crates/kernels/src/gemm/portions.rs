@@ -180,6 +180,8 @@ impl<'a> InPortions<'a> {
         assert!(room.len() >= self.portion.elements() && rows.len() <= height, "wanted room for the portion");
         let kernel = self.whole.kernel;
         let nr = kernel.tile().nr;
+        let (room, for_panels) = room.split_at_mut(PerWorker::<f32>::padded(self.portion.elements()));
+        let expanded = self.whole.room_for_panels(self.kc, for_panels);
         let places = [0, height * row_stride].map(|at| room.as_mut_ptr().wrapping_add(at));
         let last = usize::from(self.second.is_some());
         let mut steps = self.steps(panels).peekable();
@@ -192,7 +194,7 @@ impl<'a> InPortions<'a> {
             let block = Block { rows: rows.clone(), panels: half.panels(&step.panels), ks: step.ks.clone() };
             let a = a.from(rows.start, step.ks.start / kernel.row_format().block_k);
             // SAFETY: the operands by the caller's promise; the room has the block's rows and columns.
-            unsafe { product.run_block(&block, a, BBlock { ahead, ..half.block(&step) }) };
+            unsafe { product.run_block(&block, a, BBlock { ahead, expanded, ..half.block(&step) }) };
             if step.half == last && step.ks.end == self.whole.k {
                 let columns = step.panels.start * nr..self.whole.n.min(step.panels.end * nr);
                 // SAFETY: these columns, of both halves if there are two, were just computed.

@@ -54,6 +54,7 @@ macro_rules! record {
             row_steps: record!(@row_steps $form, $isa, $element),
             copy: <$isa as Entry<CopyBlock<$element>>>::FUNCTION,
             session: None,
+            expansion: None,
         })
     };
     (@k_blocks Outer) => { KBlocks::Chains };

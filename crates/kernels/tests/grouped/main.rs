@@ -5,6 +5,7 @@
 mod blocks;
 mod definitions;
 mod int4;
+mod many_rows;
 #[path = "../support/page_borders.rs"]
 mod page_borders;
 mod products;

@@ -46,7 +46,7 @@ impl<F: Definition> Case<F> {
         Case { m, a: self.a[..m * self.k].to_vec(), b: vec![], ..*self }
     }
 
-    fn a(&self) -> MatRef<'_, f32> {
+    pub(crate) fn a(&self) -> MatRef<'_, f32> {
         MatRef::new(&self.a, self.m, self.k).unwrap()
     }
 

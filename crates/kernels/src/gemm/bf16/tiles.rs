@@ -40,7 +40,7 @@ pub(in crate::gemm) unsafe fn tile<U: TileUnit>(unit: U, args: &TileArgs<'_, f32
     unsafe {
         let block = TileBlock::new(unit, args, BRICKS);
         let mut total = SumsInMemory::<COLS, BLOCK_PANELS, BLOCK_ROWS>::zeros();
-        total.begin(unit.floats(), args.rows, args);
+        total.begin(args.rows, args);
         let mut sums = Stored::none();
         for chain in args.chains() {
             block.clear();

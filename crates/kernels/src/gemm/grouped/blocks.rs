@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 256;
 
 impl Preparation {
     /// What packs panels of a format, and what prepares rows.
-    pub(super) const fn functions<F: Decode>(self) -> (PackFn<Grouped<F>>, PrepareFn<Grouped<F>>) {
+    pub(super) const fn functions<F: Decode + GroupFormat>(self) -> (PackFn<Grouped<F>>, PrepareFn<Grouped<F>>) {
         match self {
             Preparation::Baseline => (pack::<F>, rows::prepare),
             #[cfg(target_arch = "x86_64")]
@@ -34,7 +34,7 @@ impl Preparation {
 ///
 /// # Safety
 /// None: the type of [`PackFn`] is unsafe.
-unsafe fn pack<F: Decode>(block: PanelBlock<'_, f32>) {
+unsafe fn pack<F: Decode + GroupFormat>(block: PanelBlock<'_, f32>) {
     quantize_into_panel::<F>(block);
 }
 
@@ -42,12 +42,12 @@ unsafe fn pack<F: Decode>(block: PanelBlock<'_, f32>) {
 /// The CPU has AVX2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn pack_avx2<F: Decode>(block: PanelBlock<'_, f32>) {
+unsafe fn pack_avx2<F: Decode + GroupFormat>(block: PanelBlock<'_, f32>) {
     quantize_into_panel::<F>(block);
 }
 
 #[inline(always)]
-fn quantize_into_panel<F: Decode>(block: PanelBlock<'_, f32>) {
+fn quantize_into_panel<F: Decode + GroupFormat>(block: PanelBlock<'_, f32>) {
     let PanelBlock { source, panel, row, col, format } = block;
     for start in (0..source.rows()).step_by(F::BLOCK) {
         let number = (row + start) / F::BLOCK;
@@ -82,7 +82,7 @@ fn scatter<const N: usize>(column: &[u8], j: usize, panel: &mut [u8]) {
 }
 
 /// out ← what column `col` of a panel stands for: the decoding of the scalar kernel.
-pub(super) fn read<F: Decode>(format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
+pub(super) fn read<F: Decode + GroupFormat>(format: &PanelFormat, panel: &[u8], col: usize, out: &mut [f32]) {
     assert!(col < format.cols && format.block_bytes == COLS * F::FIELDS.size(), "wanted a column of the format");
     for (number, (weights, block)) in out.chunks_mut(F::BLOCK).zip(panel.chunks_exact(format.block_bytes)).enumerate() {
         let columns = Columns::<F>::new(block.as_ptr(), Places::of::<F>(number), col);

@@ -13,24 +13,26 @@ pub(super) const COLS: usize = 16;
 /// Bytes of a word: weights that the instructions multiply and add at a time have a byte each in it.
 pub(super) const WORD: usize = 4;
 
-/// A format in which files hold weights: blocks of [`GroupFormat::BLOCK`] weights of one output, which follow each other along its inputs.
-///
-/// In memory a column's block is made of halves (two bytes), then bytes, then words (four bytes); a panel has each of them for 16 columns
-/// after the other. Where [`GroupFormat::IN_TURNS`] says so, every second block, from the first on, has its words in front.
-pub trait GroupFormat: Copy + Debug + Send + Sync + 'static {
-    /// The name of its scheme.
-    const NAME: &'static str;
-    /// What its panels hold, in which order; with a version where that has changed.
-    const LAYOUT: &'static str = Self::NAME;
+/// How a column's block of weights lies in memory: halves (two bytes), then bytes, then words (four bytes); a panel has each of them for 16
+/// columns after the other. Where [`BlockLayout::IN_TURNS`] says so, every second block, from the first on, has its words in front.
+pub trait BlockLayout: Copy + Debug + Send + Sync + 'static {
     /// Whether blocks that end in the middle of a cache line have their words in front and behind in turns, so that those of each block lie
     /// on whole lines. A vector of words that crosses lines takes two loads.
     const IN_TURNS: bool = true;
     /// Weights of a block.
     const BLOCK: usize;
+    /// Halves, bytes and words of a block of a column.
+    const FIELDS: Fields;
+}
+
+/// A format in which files hold weights: blocks of [`BlockLayout::BLOCK`] weights of one output, which follow each other along its inputs.
+pub trait GroupFormat: BlockLayout {
+    /// The name of its scheme.
+    const NAME: &'static str;
+    /// What its panels hold, in which order; with a version where that has changed.
+    const LAYOUT: &'static str = Self::NAME;
     /// Bytes of a block in a file.
     const BLOCK_BYTES: usize;
-    /// Halves, bytes and words of a block of a column in memory.
-    const FIELDS: Fields;
 
     /// The kernels that multiply by it: groups that need the same of the CPU, the most capable first.
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Self>>]];
@@ -77,7 +79,7 @@ impl Fields {
 }
 
 /// Whether every second block has its words in front.
-pub(super) const fn take_turns<F: GroupFormat>() -> bool {
+pub(super) const fn take_turns<F: BlockLayout>() -> bool {
     F::IN_TURNS && F::FIELDS.head() % LINE == LINE / 2
 }
 
@@ -92,7 +94,7 @@ pub(super) struct Places {
 impl Places {
     /// Those in a block of this number in its panel.
     #[inline(always)]
-    pub(super) const fn of<F: GroupFormat>(number: usize) -> Places {
+    pub(super) const fn of<F: BlockLayout>(number: usize) -> Places {
         if take_turns::<F>() && number.is_multiple_of(2) {
             Places { head: WORD * F::FIELDS.words * COLS, words: 0 }
         } else {
@@ -101,16 +103,21 @@ impl Places {
     }
 }
 
+/// Bytes of a block of a panel.
+pub(super) const fn block_bytes<F: BlockLayout>() -> usize {
+    COLS * F::FIELDS.size()
+}
+
 /// The panels of a format.
 pub(super) const fn panel<F: GroupFormat>() -> PanelFormat {
-    PanelFormat { layout: F::LAYOUT, cols: COLS, block_k: F::BLOCK, block_bytes: COLS * F::FIELDS.size() }
+    PanelFormat { layout: F::LAYOUT, cols: COLS, block_k: F::BLOCK, block_bytes: block_bytes::<F>() }
 }
 
 /// How kernels read a format.
 ///
 /// # Safety
 /// Functions read fields of the block only, by the methods of [`Columns`], with `group` and `quad` inside the block.
-pub(crate) unsafe trait Decode: GroupFormat {
+pub(crate) unsafe trait Decode: BlockLayout {
     /// Weights with one scale.
     const GROUP: usize;
     /// Bits of a weight: 4, 5 or 6 without a sign, or 8 with one.
@@ -177,7 +184,7 @@ pub(crate) struct Columns<F> {
     format: std::marker::PhantomData<F>,
 }
 
-impl<F: GroupFormat> Columns<F> {
+impl<F: BlockLayout> Columns<F> {
     /// The columns of the block at `block` from `first` on.
     #[inline(always)]
     pub(super) fn new(block: *const u8, places: Places, first: usize) -> Columns<F> {

@@ -15,17 +15,23 @@
 //! a file of that format would hold.
 
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod expanded;
 mod format;
 mod formats;
 mod quantize;
 mod rows;
 pub(super) mod tile;
 
-pub use format::{Fields, FormatVisitor, GroupFormat};
+#[cfg(target_arch = "x86_64")]
+pub(super) use expanded::Expanded;
+pub use format::{BlockLayout, Fields, FormatVisitor, GroupFormat};
 pub use formats::{AnyFormat, Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 pub use rows::{ROW_BLOCK, ROW_GROUP};
 
 use self::format::{COLS, Decode, panel, take_turns};
+#[cfg(target_arch = "x86_64")]
+use super::expansion::{ExpandFn, Expansion};
 use super::format::KBlocks;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
@@ -56,7 +62,7 @@ const fn k_blocks<F: Decode>() -> usize {
 /// # Safety
 /// `functions` are those of `tile.rs` for the format F, one for each number of rows and of panels, and use no instructions beyond `needs`; these contain
 /// what rows and columns are prepared by.
-pub(super) const unsafe fn record<F: Decode>(
+pub(super) const unsafe fn record<F: Decode + GroupFormat>(
     name: &'static str,
     needs: Features,
     functions: &'static [&'static [TileFn<f32>]],
@@ -82,4 +88,18 @@ pub(super) const unsafe fn record<F: Decode>(
             session: None,
         })
     }
+}
+
+/// The kernel with expanded panels for many rows.
+///
+/// # Safety
+/// `expand` and `functions` are those of `tile.rs`, of the format F and of [`Expanded<F>`](Expanded), the functions as many as the kernel has; they use
+/// no instructions beyond those of the kernel.
+#[cfg(target_arch = "x86_64")]
+pub(super) const unsafe fn expanding<F: Decode + GroupFormat>(
+    kernel: Microkernel<Grouped<F>>,
+    expand: ExpandFn,
+    functions: &'static [&'static [TileFn<f32>]],
+) -> Microkernel<Grouped<F>> {
+    kernel.expanding(Expansion { panel: expanded::panel::<F>(), expand, functions })
 }

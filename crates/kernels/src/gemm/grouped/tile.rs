@@ -8,7 +8,9 @@
 //! There are no closures here that call instructions: they would be compiled for the baseline by themselves, and only inlined if they
 //! are small.
 
-use super::format::{COLS, Columns, Decode, Places, WORD, panel};
+#[cfg(target_arch = "x86_64")]
+use super::expanded::expand;
+use super::format::{COLS, Columns, Decode, Places, WORD, block_bytes};
 use super::rows::{NUMBERS, ROW_BLOCK, negative_sum};
 use crate::gemm::micro::in_memory::SumsInMemory;
 use crate::gemm::micro::operands::{keep_in_memory, opaque};
@@ -81,6 +83,15 @@ pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize, const NV: 
     unsafe { tile::<F, Avx512Vnni, 16, NV, MR, MR>(Avx512Vnni::assume(), args) }
 }
 
+/// # Safety
+/// As [`ExpandFn`](crate::gemm::expansion::ExpandFn) of the format F, on a CPU with AVX512-VNNI and AVX-512 F, VL, BW and DQ.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512_expand<F: Decode>(panel: *const u8, k: usize, out: *mut u8) {
+    // SAFETY: promised by the caller.
+    unsafe { expand::<F, Avx512Vnni>(Avx512Vnni::assume(), panel, k, out) }
+}
+
 /// Rows of the tallest tile, four of which are multiplied at a time: tall tiles read their columns from the first cache level but for the
 /// first four rows, and begin and end less often.
 #[cfg(target_arch = "x86_64")]
@@ -112,7 +123,7 @@ unsafe fn tile<F, Q, const LANES: usize, const VECTORS: usize, const MR: usize, 
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MOST>::zeros();
-        total.begin(q.floats(), rows_of_tile, args);
+        total.begin(rows_of_tile, args);
         let sums = total.rows();
         let mut factors = [Factors::<LANES, VECTORS>::ZERO; 2];
         let factors = opaque(factors.as_mut_ptr()).cast_mut();
@@ -379,7 +390,7 @@ impl<F: Decode> Group<F> {
     where
         Q: NarrowQuads<LANES>,
     {
-        let bytes = const { panel::<F>().block_bytes / (F::BLOCK / F::GROUP) };
+        let bytes = const { block_bytes::<F>() / (F::BLOCK / F::GROUP) };
         for panel in 0..(VECTORS * LANES).div_ceil(COLS) {
             let block = self.block.wrapping_add(panel * self.panel_stride + self.within * bytes + self.ahead);
             (0..bytes).step_by(LINE).for_each(|line| q.floats().prefetch(block.wrapping_add(line).cast()));

@@ -97,7 +97,7 @@ unsafe fn tile<const GROUP: usize, const WHOLE: bool, Q, const LANES: usize, con
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
-        total.begin(q.floats(), MR, args);
+        total.begin(MR, args);
         let sums = total.rows();
         let mut waiting = Products::<Q::Sums, VECTORS, MR>::none(q.no_sums());
         for piece in args.pieces(GROUP) {

@@ -23,9 +23,9 @@ impl<const LANES: usize, const VECTORS: usize, const ROWS: usize> SumsInMemory<L
     /// # Safety
     /// The arguments satisfy the contract of [`TileFn`](super::super::TileFn) for `rows` rows, at most ROWS, and VECTORS vectors of LANES.
     #[inline(always)]
-    pub(in crate::gemm) unsafe fn begin<S: Simd<f32>>(&mut self, s: S, rows: usize, args: &TileArgs<'_, f32>) {
+    pub(in crate::gemm) unsafe fn begin(&mut self, rows: usize, args: &TileArgs<'_, f32>) {
         if let Store::Epilogue { epilogue, .. } = args.store {
-            epilogue.prefetch(s, rows, args.cols);
+            epilogue.prefetch(rows, args.cols);
         }
         if args.store.reads_c() && !is_scaled(args) {
             let beta = if let Store::Scale { beta, .. } = args.store { beta } else { 1.0 };

@@ -106,7 +106,7 @@ where
                 (alpha, c, c)
             }
             Store::Epilogue { accumulate, epilogue } => {
-                epilogue.prefetch(s, MR, args.cols);
+                epilogue.prefetch(MR, args.cols);
                 // The epilogue reads whole vectors.
                 buffer.write([[s.splat(E::zero()); NV]; MR]);
                 (E::one(), if accumulate { c } else { zeros }, buffered)

@@ -88,14 +88,16 @@ int8!(128, false, "int8", (4, 1 at once: 1 2 3 4));
 int8!(256, false, "int8_256", (4, 1 at once: 1 2 3 4));
 int8!(128, true, "int8_channel", (6, 1 at once: 1 2 3 4 5 6));
 
-/// `grouped!(Format, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
-/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too.
+/// `grouped!(Format, many, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
+/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too. That reads
+/// panels as they are `packed` or `expanded` if rows are many.
 macro_rules! grouped {
-    ($format:ident, $name:literal, $avx_vnni:tt, $scalar:tt) => {
+    ($format:ident, $many:ident, $name:literal, $avx_vnni:tt, $scalar:tt) => {
         &[
             #[cfg(target_arch = "x86_64")]
             &[
-                grouped!(@tall $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, avx512_vnni_tall, Avx512, "8x48", [1 2 3 4], [5 6 7 8], [1 2 3]),
+                grouped!(@$many $format, avx512_vnni, avx512_vnni_tall, avx512_expand, [1 2 3 4], [5 6 7 8], [1 2 3],
+                    grouped!(@tall $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, avx512_vnni_tall, Avx512, "8x48", [1 2 3 4], [5 6 7 8], [1 2 3])),
                 grouped!(@wide $format, "avx512_vnni", $name, AVX512_VNNI, avx512_vnni, Avx512, "4x16", [1 2 3 4], [1]),
             ],
             #[cfg(target_arch = "x86_64")]
@@ -130,17 +132,29 @@ macro_rules! grouped {
     (@whole $format:ident, $function:ident, $rows:literal) => { &[grouped::tile::$function::<grouped::$format>] };
     (@wide $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], $panels:tt) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 1,
-            &[$(grouped!(@row $format, $function, $rows, $panels)),*])
+            &[$(grouped!(@row grouped::$format, $function, $rows, $panels)),*])
     };
     (@tall $format:ident, $isa:literal, $name:literal, $needs:expr, $function:ident, $tall:ident, $preparation:ident, $tile:literal, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt) => {
         grouped!(@make $format, concat!($isa, "_", $name, "_", $tile), $needs, $preparation, 4,
-            &[$(grouped!(@row $format, $function, $rows, $panels),)* $(grouped!(@tall_row $format, $tall, $tall_rows, $panels)),*])
+            &[$(grouped!(@row grouped::$format, $function, $rows, $panels),)* $(grouped!(@tall_row grouped::$format, $tall, $tall_rows, $panels)),*])
     };
-    (@tall_row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
-        &[$(grouped::tile::$function::<grouped::$format, $panels>),*]
+    (@packed $format:ident, $function:ident, $tall:ident, $expand:ident, $rows:tt, $tall_rows:tt, $panels:tt, $record:expr) => { $record };
+    (@expanded $format:ident, $function:ident, $tall:ident, $expand:ident, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt, $record:expr) => {{
+        type Expanded = grouped::Expanded<grouped::$format>;
+        let (record, expand) = ($record, grouped::tile::$expand::<grouped::$format>);
+        // SAFETY: these functions of the format ask for what the record asks for.
+        unsafe {
+            grouped::expanding(record, expand, &[
+                $(grouped!(@row Expanded, $function, $rows, $panels),)*
+                $(grouped!(@tall_row Expanded, $tall, $tall_rows, $panels)),*
+            ])
+        }
+    }};
+    (@tall_row $format:ty, $function:ident, $rows:literal, [$($panels:literal)*]) => {
+        &[$(grouped::tile::$function::<$format, $panels>),*]
     };
-    (@row $format:ident, $function:ident, $rows:literal, [$($panels:literal)*]) => {
-        &[$(grouped::tile::$function::<grouped::$format, $rows, $panels>),*]
+    (@row $format:ty, $function:ident, $rows:literal, [$($panels:literal)*]) => {
+        &[$(grouped::tile::$function::<$format, $rows, $panels>),*]
     };
     (@make $format:ident, $name:expr, $needs:expr, $preparation:ident, $rows_at_once:literal, $functions:expr) => {
         // SAFETY: these functions of the format ask for what is named.
@@ -151,28 +165,28 @@ macro_rules! grouped {
 /// The kernels of int4.
 #[rustfmt::skip]
 pub(crate) static Q4_0: &[&[Microkernel<scheme::Int4>]] = grouped!(
-    Q4_0, "int4", (6: 1 2 3 4 5 6), (2: 1 2)
+    Q4_0, packed, "int4", (6: 1 2 3 4 5 6), (2: 1 2)
 );
 
 /// `formats!(NAME: Format, "name"; …)`: the kernels of formats of files, with lower tiles, of which there are fewer functions.
 macro_rules! formats {
-    ($($kernels:ident: $format:ident, $name:literal;)*) => {$(
+    ($($kernels:ident: $format:ident, $many:ident, $name:literal;)*) => {$(
         pub(crate) static $kernels: &[&[Microkernel<scheme::Grouped<grouped::$format>>]] =
-            grouped!($format, $name, (4: 1 2 3 4), (2: 1 2));
+            grouped!($format, $many, $name, (4: 1 2 3 4), (2: 1 2));
     )*};
 }
 
 formats! {
-    INT4_128: Int4_128, "int4_128";
-    Q2_K: Q2_K, "q2_k";
-    Q3_K: Q3_K, "q3_k";
-    Q4_1: Q4_1, "q4_1";
-    Q4_K: Q4_K, "q4_k";
-    Q5_0: Q5_0, "q5_0";
-    Q5_1: Q5_1, "q5_1";
-    Q5_K: Q5_K, "q5_k";
-    Q6_K: Q6_K, "q6_k";
-    Q8_0: Q8_0, "q8_0";
-    IQ4_NL: Iq4Nl, "iq4_nl";
-    IQ4_XS: Iq4Xs, "iq4_xs";
+    INT4_128: Int4_128, packed, "int4_128";
+    Q2_K: Q2_K, expanded, "q2_k";
+    Q3_K: Q3_K, expanded, "q3_k";
+    Q4_1: Q4_1, packed, "q4_1";
+    Q4_K: Q4_K, packed, "q4_k";
+    Q5_0: Q5_0, expanded, "q5_0";
+    Q5_1: Q5_1, expanded, "q5_1";
+    Q5_K: Q5_K, expanded, "q5_k";
+    Q6_K: Q6_K, expanded, "q6_k";
+    Q8_0: Q8_0, expanded, "q8_0";
+    IQ4_NL: Iq4Nl, expanded, "iq4_nl";
+    IQ4_XS: Iq4Xs, expanded, "iq4_xs";
 }

@@ -114,7 +114,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
             }
         };
         // SAFETY: promised by the caller.
-        unsafe { self.product.run(self.a.bytes(), whole, blocking, pool) };
+        unsafe { self.product.run(self.a.bytes(), whole, blocking, None, pool) };
     }
 
     /// With all of B packed first, and A copied if its rows are hard to read.
@@ -150,7 +150,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
         // SAFETY: promised by the caller; the copies hold all panels, and all rows of A.
         unsafe {
             let a = if copies_a { self.copy_a(0..m, a_copy, a_stride, ctx.pool) } else { self.a };
-            self.product.run(a.bytes(), b, self.blocking(ctx.pool.threads()), ctx.pool);
+            self.product.run(a.bytes(), b, self.blocking(ctx.pool.threads()), None, ctx.pool);
         }
     }
 
@@ -266,15 +266,14 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                 // SAFETY: a worker runs one task at a time, and tasks write disjoint blocks of C; the rest is promised by the caller.
                 unsafe {
                     let buffer = buffers.get(worker);
-                    let b = if self.b.col_stride == 1 {
+                    let (data, copy, stride) = if self.b.col_stride == 1 {
                         let (data, stride) = (self.b.at(start, panel * nr).cast(), self.b.bytes().row_stride);
-                        let copy = buffer.as_mut_ptr().cast();
-                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false, row_ahead: 0 }
+                        (data, buffer.as_mut_ptr().cast(), stride)
                     } else {
                         self.pack_b(panel, start, ks.len(), buffer);
-                        let (data, copy, stride) = (buffer.as_ptr().cast(), null_mut(), nr * size_of::<S::E>());
-                        BBlock { data, panel_stride: 0, stride, ahead, copy, needs_prefetch: false, row_ahead: 0 }
+                        (buffer.as_ptr().cast(), null_mut(), nr * size_of::<S::E>())
                     };
+                    let b = BBlock { ahead, copy, ..WholeB::of_rows(data, 0, stride).from(0, 0) };
                     let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
                     self.product.run_block(&block, a.from(row, start).bytes(), b);
                 }

@@ -12,7 +12,7 @@
 
 use super::super_groups::levels_of;
 use super::{NIBBLE_WORDS, nibbles, store_half, store_nibbles};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::{above_zero_point, nearest};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -27,11 +27,14 @@ pub struct Int4_128;
 /// Bytes of a block before its levels: d and z.
 const HEAD: usize = 3;
 
+impl BlockLayout for Int4_128 {
+    const BLOCK: usize = 128;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 1, words: 16 };
+}
+
 impl GroupFormat for Int4_128 {
     const NAME: &'static str = "int4_128";
-    const BLOCK: usize = 128;
     const BLOCK_BYTES: usize = 67;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 1, words: 16 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Int4_128>>]] {
         registry::INT4_128

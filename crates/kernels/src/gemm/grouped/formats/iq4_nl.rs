@@ -8,7 +8,7 @@
 //! Source: `block_iq4_nl` and `kvalues_iq4nl` in ggml's `ggml-common.h`.
 
 use super::{nibbles, pack_nibbles, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::from_table;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -23,12 +23,15 @@ pub struct Iq4Nl;
 /// Closer to each other around zero, where most weights are.
 pub(super) const LEVELS: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
+impl BlockLayout for Iq4Nl {
+    const BLOCK: usize = 32;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };
+}
+
 impl GroupFormat for Iq4Nl {
     const NAME: &'static str = "iq4_nl";
     const LAYOUT: &'static str = "iq4_nl with aligned words";
-    const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 18;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Iq4Nl>>]] {
         registry::IQ4_NL

@@ -12,7 +12,7 @@
 
 use super::iq4_nl::LEVELS;
 use super::{nibbles, pack_nibbles, scale_with_sign, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::{coarse_scales, from_table, nearest_of_table};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -32,12 +32,15 @@ const GROUPS: usize = 8;
 const SCALES: Range<usize> = 2..10;
 const INDICES: Range<usize> = 10..138;
 
+impl BlockLayout for Iq4Xs {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 1, bytes: GROUPS, words: 32 };
+}
+
 impl GroupFormat for Iq4Xs {
     const NAME: &'static str = "iq4_xs";
     const LAYOUT: &'static str = "iq4_xs with aligned words";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 136;
-    const FIELDS: Fields = Fields { halves: 1, bytes: GROUPS, words: 32 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Iq4Xs>>]] {
         registry::IQ4_XS

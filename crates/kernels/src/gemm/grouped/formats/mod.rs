@@ -30,7 +30,7 @@ pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
-use super::format::{Columns, FormatVisitor, GroupFormat};
+use super::format::{BlockLayout, Columns, FormatVisitor, GroupFormat};
 use crate::numbers::f16::f32_to_f16;
 use crate::simd::NarrowQuads;
 

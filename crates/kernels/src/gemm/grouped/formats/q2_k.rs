@@ -10,7 +10,7 @@
 use super::sixteens::{GROUP, pack_two_bits, two_bits};
 use super::store_scale_and_minimum;
 use super::super_groups::AboveMinimums;
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::ROUNDING;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -27,11 +27,14 @@ pub struct Q2_K;
 const SCALES: Range<usize> = 4..20;
 const LEVELS: Range<usize> = 20..84;
 
+impl BlockLayout for Q2_K {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 16 };
+}
+
 impl GroupFormat for Q2_K {
     const NAME: &'static str = "q2_k";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 84;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 16 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q2_K>>]] {
         registry::Q2_K

@@ -12,7 +12,7 @@
 
 use super::sixteens::{AroundZero, GROUP, pack_two_bits, place, two_bits};
 use super::{scale_with_sign, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -43,12 +43,15 @@ fn scale_of(packed: &[u8], group: usize) -> i8 {
     (low | high << 4) as i8 - 32
 }
 
+impl BlockLayout for Q3_K {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: HIGH_WORDS + 16 };
+}
+
 impl GroupFormat for Q3_K {
     const NAME: &'static str = "q3_k";
     const LAYOUT: &'static str = "q3_k with aligned words";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 110;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: HIGH_WORDS + 16 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q3_K>>]] {
         registry::Q3_K

@@ -8,7 +8,7 @@
 //! Source: `block_q4_0` in ggml's `ggml-common.h`.
 
 use super::{nibbles, pack_nibbles, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::symmetric;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -20,12 +20,15 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_0;
 
+impl BlockLayout for Q4_0 {
+    const BLOCK: usize = 32;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };
+}
+
 impl GroupFormat for Q4_0 {
     const NAME: &'static str = "int4";
     const LAYOUT: &'static str = "int4 with aligned words";
-    const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 18;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 4 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q4_0>>]] {
         registry::Q4_0

@@ -8,7 +8,7 @@
 //! Source: `block_q4_1` in ggml's `ggml-common.h`.
 
 use super::{nibbles, pack_nibbles, store_scale_and_minimum};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::above_minimum;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -20,11 +20,14 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_1;
 
+impl BlockLayout for Q4_1 {
+    const BLOCK: usize = 32;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 0, words: 4 };
+}
+
 impl GroupFormat for Q4_1 {
     const NAME: &'static str = "q4_1";
-    const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 20;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 0, words: 4 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q4_1>>]] {
         registry::Q4_1

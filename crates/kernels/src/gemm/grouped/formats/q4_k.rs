@@ -11,7 +11,7 @@
 
 use super::super_groups::{HEAD, arrange_head, levels_of, minimum, quantize_groups, scale};
 use super::{NIBBLE_WORDS, nibbles, store_nibbles};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -22,11 +22,14 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_K;
 
+impl BlockLayout for Q4_K {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 32 };
+}
+
 impl GroupFormat for Q4_K {
     const NAME: &'static str = "q4_k";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 144;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 32 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q4_K>>]] {
         registry::Q4_K

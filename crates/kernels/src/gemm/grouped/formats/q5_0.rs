@@ -10,7 +10,7 @@
 //! Source: `block_q5_0` in ggml's `ggml-common.h`.
 
 use super::{by_word, five_bits, pack_five_bits, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::symmetric;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -22,12 +22,15 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_0;
 
+impl BlockLayout for Q5_0 {
+    const BLOCK: usize = 32;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 5 };
+}
+
 impl GroupFormat for Q5_0 {
     const NAME: &'static str = "q5_0";
     const LAYOUT: &'static str = "q5_0 with aligned words";
-    const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 22;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 5 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q5_0>>]] {
         registry::Q5_0

@@ -10,7 +10,7 @@
 //! Source: `block_q5_1` in ggml's `ggml-common.h`.
 
 use super::{by_word, five_bits, pack_five_bits, store_scale_and_minimum};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::above_minimum;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -22,11 +22,14 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_1;
 
+impl BlockLayout for Q5_1 {
+    const BLOCK: usize = 32;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 0, words: 5 };
+}
+
 impl GroupFormat for Q5_1 {
     const NAME: &'static str = "q5_1";
-    const BLOCK: usize = 32;
     const BLOCK_BYTES: usize = 24;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 0, words: 5 };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q5_1>>]] {
         registry::Q5_1

@@ -12,7 +12,7 @@
 
 use super::super_groups::{HEAD, arrange_head, levels_of, minimum, quantize_groups, scale};
 use super::{five_bits, pack_five_bits};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -29,11 +29,14 @@ const HIGH_BYTES: usize = 32;
 /// Words of a group.
 const WORDS: usize = 5;
 
+impl BlockLayout for Q5_K {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 8 * WORDS };
+}
+
 impl GroupFormat for Q5_K {
     const NAME: &'static str = "q5_k";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 176;
-    const FIELDS: Fields = Fields { halves: 2, bytes: 16, words: 8 * WORDS };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q5_K>>]] {
         registry::Q5_K

@@ -12,7 +12,7 @@
 
 use super::sixteens::{AroundZero, GROUP};
 use super::{scale_with_sign, store_half};
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
 use crate::scheme::Grouped;
@@ -31,12 +31,15 @@ const WORDS: usize = 3;
 const SCALES: Range<usize> = 2..18;
 const LEVELS: Range<usize> = 18..210;
 
+impl BlockLayout for Q6_K {
+    const BLOCK: usize = 256;
+    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: 16 * WORDS };
+}
+
 impl GroupFormat for Q6_K {
     const NAME: &'static str = "q6_k";
     const LAYOUT: &'static str = "q6_k with aligned words";
-    const BLOCK: usize = 256;
     const BLOCK_BYTES: usize = 210;
-    const FIELDS: Fields = Fields { halves: 1, bytes: 16, words: 16 * WORDS };
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q6_K>>]] {
         registry::Q6_K

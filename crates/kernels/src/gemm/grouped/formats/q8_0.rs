@@ -8,7 +8,7 @@
 //! Source: `block_q8_0` in ggml's `ggml-common.h`.
 
 use super::store_half;
-use crate::gemm::grouped::format::{Columns, Decode, Fields, GroupFormat};
+use crate::gemm::grouped::format::{BlockLayout, Columns, Decode, Fields, GroupFormat};
 use crate::gemm::grouped::quantize::symmetric;
 use crate::gemm::microkernel::Microkernel;
 use crate::gemm::registry;
@@ -20,13 +20,16 @@ use crate::simd::NarrowQuads;
 #[derive(Clone, Copy, Debug)]
 pub struct Q8_0;
 
-impl GroupFormat for Q8_0 {
-    const NAME: &'static str = "q8_0";
+impl BlockLayout for Q8_0 {
     // Words on whole lines make many rows 4% faster, but a single row 10% slower if weights come from memory (Zen 5).
     const IN_TURNS: bool = false;
     const BLOCK: usize = 32;
-    const BLOCK_BYTES: usize = 34;
     const FIELDS: Fields = Fields { halves: 1, bytes: 0, words: 8 };
+}
+
+impl GroupFormat for Q8_0 {
+    const NAME: &'static str = "q8_0";
+    const BLOCK_BYTES: usize = 34;
 
     fn kernels() -> &'static [&'static [Microkernel<Grouped<Q8_0>>]] {
         registry::Q8_0

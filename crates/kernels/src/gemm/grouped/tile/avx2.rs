@@ -25,7 +25,7 @@ pub(in crate::gemm) unsafe fn avx2_tall<F: Decode>(args: &TileArgs<'_, f32>) {
     unsafe {
         let q = Avx2F16c::assume();
         let mut total = SumsInMemory::<8, 2, TALL>::zeros();
-        total.begin(q.floats(), args.rows, args);
+        total.begin(args.rows, args);
         let sums = total.rows();
         let mut factors = Factors::<8, 2>::ZERO;
         let factors = opaque(&raw mut factors).cast_mut();

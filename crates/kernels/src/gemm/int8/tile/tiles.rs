@@ -58,7 +58,7 @@ pub(in crate::gemm) unsafe fn tile<U: TileUnit, const GROUP: usize, const WHOLE:
     unsafe {
         let block = TileBlock::new(unit, args, const { bricks::<GROUP>() });
         let mut total = SumsInMemory::<COLS, BLOCK_PANELS, BLOCK_ROWS>::zeros();
-        total.begin(unit.floats(), args.rows, args);
+        total.begin(args.rows, args);
         let mut products = Stored::none();
         for piece in args.pieces(steps_of_scale) {
             let run = Run {

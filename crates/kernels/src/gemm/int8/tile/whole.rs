@@ -23,7 +23,7 @@ pub(super) unsafe fn tile<const GROUP: usize, Q, const LANES: usize, const VECTO
     // SAFETY: the operands are blocks of these formats, promised by the caller.
     unsafe {
         let mut total = SumsInMemory::<LANES, VECTORS, MR>::zeros();
-        total.begin(q.floats(), MR, args);
+        total.begin(MR, args);
         let sums = total.rows();
         for piece in args.pieces(EXACT_STEPS) {
             let run = Run::new::<GROUP>(args, &piece, const { (VECTORS * LANES).div_ceil(COLS) });

@@ -1,0 +1,115 @@
+//! Panels for many rows: a byte for each weight, and scales in f32. Each tile of rows takes a packed panel apart; where there are many, that
+//! is done once for all of them.
+//!
+//! ```text
+//! for each group: the scales of 16 columns, their minimums if it has some, then its words
+//! ```
+//!
+//! Weights, scales and the order of sums are those of the packed panel, and so are the bits of results.
+
+use super::format::{BlockLayout, COLS, Columns, Decode, Fields, Places, WORD, block_bytes};
+use crate::gemm::format::PanelFormat;
+use crate::simd::NarrowQuads;
+use std::marker::PhantomData;
+
+/// Panels of the format F, expanded.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gemm) struct Expanded<F>(PhantomData<F>);
+
+/// Halves that a number of f32 has the place of.
+const HALVES: usize = 2;
+
+impl<F: Decode> BlockLayout for Expanded<F> {
+    const BLOCK: usize = F::GROUP;
+    const FIELDS: Fields =
+        Fields { halves: if F::HAS_MINIMUM { 2 * HALVES } else { HALVES }, bytes: 0, words: F::GROUP / WORD };
+}
+
+// SAFETY: words of a group, and as many halves as there are.
+unsafe impl<F: Decode> Decode for Expanded<F> {
+    const GROUP: usize = F::GROUP;
+    // Bytes without a sign, which none of their kernels adds up in fewer than 32 bits.
+    const BITS: u32 = 6;
+    const ZERO: i32 = if F::BITS == 8 { 128 } else { F::ZERO };
+    const HAS_MINIMUM: bool = F::HAS_MINIMUM;
+
+    #[inline(always)]
+    unsafe fn words<Q: NarrowQuads<LANES>, const LANES: usize>(
+        q: Q,
+        columns: Columns<Self>,
+        _group: usize,
+        quad: usize,
+    ) -> Q::Words {
+        // SAFETY: promised by the caller.
+        unsafe { q.words(columns.word(quad)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scales<Q: NarrowQuads<LANES>, const LANES: usize>(
+        _q: Q,
+        columns: Columns<Self>,
+        _group: usize,
+    ) -> [f32; LANES] {
+        const { assert!(LANES == COLS, "wanted vectors of all columns") };
+        // SAFETY: promised by the caller: f32 in the place of the first two halves of all columns.
+        unsafe { columns.half(0).cast::<[f32; LANES]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn minimums<Q: NarrowQuads<LANES>, const LANES: usize>(
+        _q: Q,
+        columns: Columns<Self>,
+        _group: usize,
+    ) -> [f32; LANES] {
+        const { assert!(LANES == COLS, "wanted vectors of all columns") };
+        if !F::HAS_MINIMUM {
+            return [0.0; LANES];
+        }
+        // SAFETY: as above, of the next two halves.
+        unsafe { columns.half(HALVES).cast::<[f32; LANES]>().read_unaligned() }
+    }
+}
+
+/// Expanded panels of a format.
+pub(super) const fn panel<F: Decode>() -> PanelFormat {
+    let block_bytes = block_bytes::<Expanded<F>>();
+    PanelFormat { layout: "expanded", cols: COLS, block_k: F::GROUP, block_bytes }
+}
+
+/// out ← the packed panel of `k` steps at `panel`, expanded.
+///
+/// # Safety
+/// As [`ExpandFn`](crate::gemm::expansion::ExpandFn) of the format F.
+#[inline(always)]
+pub(super) unsafe fn expand<F: Decode, Q: NarrowQuads<COLS>>(q: Q, panel: *const u8, k: usize, mut out: *mut u8) {
+    for number in 0..k.div_ceil(F::BLOCK) {
+        let block = panel.wrapping_add(number * const { block_bytes::<F>() });
+        let columns = Columns::<F>::new(block, Places::of::<F>(number), 0);
+        for group in 0..const { F::BLOCK / F::GROUP } {
+            // SAFETY: promised by the caller: a group's fields, and room for it.
+            unsafe {
+                expand_group(q, columns, group, out);
+                out = out.add(const { block_bytes::<Expanded<F>>() });
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`expand`], for one group.
+#[inline(always)]
+unsafe fn expand_group<F: Decode, Q: NarrowQuads<COLS>>(q: Q, columns: Columns<F>, group: usize, out: *mut u8) {
+    let out = Columns::<Expanded<F>>::new(out, Places::of::<Expanded<F>>(0), 0);
+    // SAFETY: promised by the caller.
+    unsafe {
+        out.half(0).cast_mut().cast::<[f32; COLS]>().write_unaligned(F::scales(q, columns, group));
+        if F::HAS_MINIMUM {
+            out.half(HALVES).cast_mut().cast::<[f32; COLS]>().write_unaligned(F::minimums(q, columns, group));
+        }
+        for quad in 0..const { F::GROUP / WORD } {
+            let words = F::words(q, columns, group, quad);
+            let words = if F::BITS == 8 { q.signed(words) } else { words };
+            out.word(quad).cast_mut().cast::<Q::Words>().write_unaligned(words);
+        }
+    }
+}
