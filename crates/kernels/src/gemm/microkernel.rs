@@ -220,6 +220,12 @@ impl<S: Scheme> Microkernel<S> {
     /// The same kernel with an expansion.
     #[cfg(target_arch = "x86_64")]
     pub(super) const fn expanding(mut self, expansion: Expansion<S::C>) -> Self {
+        let Tile { mr, nr } = tile_of(expansion.functions, self.tiles.lanes);
+        assert!(mr == self.tiles.tile.mr && nr == self.tiles.tile.nr, "wanted a function for each of the kernel's");
+        assert!(
+            expansion.panel.cols == self.tiles.panel.cols,
+            "wanted expanded panels with the columns of packed ones"
+        );
         self.tiles.expansion = Some(expansion);
         self
     }
