@@ -170,19 +170,18 @@ unsafe fn weigh_rounded<S: Simd<f32>>(
     scale: f32,
     max: &[f32],
 ) -> [S::Reg; ROWS_IN_STEP] {
-    // e^(scale · (score − max)) = 2^(factor · score + offset)
-    let factor = scale * std::f32::consts::LOG2_E;
-    let mut offsets = [s.splat(0.0); ROWS_IN_STEP];
+    let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
     for i in 0..max.len() {
-        offsets[i] = s.splat(-(shift(max[i]) * factor));
+        shifts[i] = s.splat(shift(max[i]));
     }
-    let (factor, mut sums) = (s.splat(factor), [s.splat(0.0); ROWS_IN_STEP]);
+    // e^(scale · x) = 2^(factor · x)
+    let (factor, mut sums) = (s.splat(scale * std::f32::consts::LOG2_E), [s.splat(0.0); ROWS_IN_STEP]);
     for j in (0..row_len).step_by(S::LANES) {
         let mut x = [s.splat(0.0); ROWS_IN_STEP];
         for i in 0..max.len() {
             // SAFETY: promised by the caller.
             let scores = unsafe { s.load(rows.add(i * row_len + j)) };
-            x[i] = s.mul_add(scores, factor, offsets[i]);
+            x[i] = s.mul(s.sub(scores, shifts[i]), factor);
         }
         let weights = rounded_power_of_two(Four(s), x);
         for i in 0..max.len() {

@@ -1,41 +1,38 @@
 //! Panels that are expanded for many rows: what every tile of rows would do to its weights is done once for all tiles.
 
-use super::format::PanelFormat;
-use super::macro_kernel::{BBlock, Product, TilePanels};
-use super::microkernel::Ready;
-use super::tile_args::TileFn;
+use super::macro_kernel::{BBlock, Block, Product};
+use super::microkernel::{Ready, TileKernel};
+use super::strided::Strided;
 use crate::scheme::Output;
 use std::ptr::null_mut;
 
-/// `expand(panel, k, out)`: out ← the packed panel of `k` steps, which begin where a block of K does, expanded.
+/// `expand(panel, k, out)`: out ← the whole blocks of a packed panel that hold `k` steps, from where a block of K begins, expanded.
 ///
 /// # Safety
-/// On a CPU that has what the kernel needs, with `panel` valid for reads of the blocks with these steps and `out` for writes of all of them,
-/// expanded.
+/// On a CPU that has what the kernel needs, with `panel` valid for reads of ⌈k / block⌉ blocks and `out` for writes of as many, expanded.
 pub(super) type ExpandFn = unsafe fn(panel: *const u8, k: usize, out: *mut u8);
 
 /// How a kernel multiplies many rows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Expansion<E: Output> {
-    /// Expanded panels, with the columns of packed ones.
-    pub(super) panel: PanelFormat,
     pub(super) expand: ExpandFn,
-    /// As the functions of the kernel, for expanded panels.
-    pub(super) functions: &'static [&'static [TileFn<E>]],
+    /// The kernel's tiles by expanded panels.
+    pub(super) tiles: &'static TileKernel<E>,
 }
 
-/// Rows from which on expanding pays.
+/// Rows of a block from which on expanding pays.
 const LEAST_ROWS: usize = 48;
 
 impl<E: Output> Ready<E> {
-    /// The expansion for this many rows.
+    /// The expansion for blocks of this many rows.
     fn expansion_for(self, rows: usize) -> Option<&'static Expansion<E>> {
         self.kernel().expansion.as_ref().filter(|_| rows >= LEAST_ROWS)
     }
 
     /// Bytes of an expanded panel of `k` steps. Saturates.
     fn expanded_panel_bytes(self, expansion: &Expansion<E>, k: usize) -> usize {
-        expansion.panel.panel_bytes(k.checked_next_multiple_of(self.panel_format().block_k).unwrap_or(usize::MAX))
+        let whole_blocks = k.checked_next_multiple_of(self.panel_format().block_k).unwrap_or(usize::MAX);
+        expansion.tiles.panel.panel_bytes(whole_blocks)
     }
 
     /// Bytes of the panels of a tile, expanded, for `m` rows and up to `k` steps at a time; 0 if they are read as they are. Saturates.
@@ -54,29 +51,34 @@ impl<E: Output> Product<'_, E> {
     }
 
     /// The expansion for `rows` rows of a block.
+    #[inline(always)]
     pub(super) fn expansion(&self, b: &BBlock, rows: usize) -> Option<&'static Expansion<E>> {
-        self.kernel.expansion_for(rows).filter(|_| !b.expanded.is_null())
+        if b.expanded.is_null() { None } else { self.kernel.expansion_for(rows) }
     }
 
-    /// The panels of `cols` columns of a tile, expanded into the room.
+    /// As [`Product::run_block`], the panels of each tile's columns expanded into the room.
     ///
     /// # Safety
-    /// They are packed panels of `k` steps, valid for reads, and the room is valid for writes of the panels of a tile, expanded.
-    pub(super) unsafe fn expand(
-        &self,
-        expansion: &Expansion<E>,
-        packed: TilePanels,
-        cols: usize,
-        k: usize,
-        room: *mut u8,
-    ) -> TilePanels {
-        let panel_stride = self.kernel.expanded_panel_bytes(expansion, k);
-        for panel in 0..cols.div_ceil(expansion.panel.cols) {
-            let (from, to) =
-                (packed.data.wrapping_add(panel * packed.panel_stride), room.wrapping_add(panel * panel_stride));
-            // SAFETY: a panel of the tile, and its part of the room, promised by the caller; the CPU has what the kernel needs.
-            unsafe { (expansion.expand)(from, k, to) };
+    /// As [`Product::run_block`].
+    #[inline(never)] // Products that expand nothing are also called on small stacks.
+    pub(super) unsafe fn run_expanded(&self, expansion: &Expansion<E>, block: &Block, a: Strided<u8>, b: BBlock) {
+        let (kernel, k, room) = (self.kernel.kernel(), block.ks.len(), b.expanded);
+        let (panels, stride) = (kernel.panels_of_tile(), self.kernel.expanded_panel_bytes(expansion, k));
+        let expanded = Product { kernel: self.kernel.by_expanded(expansion), ..*self };
+        for (index, panel) in block.panels.clone().enumerate() {
+            let packed = b.data.wrapping_add(index * b.panel_stride);
+            let cols = kernel.tile.nr.min(self.n - panel * kernel.tile.nr);
+            for i in 0..cols.div_ceil(kernel.panel.cols) {
+                // SAFETY: a panel of these columns, and its part of the room, promised by the caller; the CPU has what the kernel needs.
+                unsafe {
+                    (expansion.expand)(packed.wrapping_add(i * b.panel_stride / panels), k, room.add(i * stride))
+                };
+            }
+            let block = Block { panels: panel..panel + 1, ..block.clone() };
+            let b =
+                BBlock { panel_stride: panels * stride, ..BBlock::of_rows(room, expansion.tiles.panel.block_bytes) };
+            // SAFETY: promised by the caller, of the expanded panels.
+            unsafe { expanded.run_block(&block, a, b) };
         }
-        TilePanels { data: room, stride: expansion.panel.block_bytes, panel_stride }
     }
 }

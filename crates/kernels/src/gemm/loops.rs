@@ -3,7 +3,7 @@
 use super::blocking::{Blocking, SHALLOW, Streams};
 use super::chains::{DOT_SEGMENT, whole_chains};
 use super::format::KBlocks;
-use super::macro_kernel::{Ahead, BBlock, Block, Product};
+use super::macro_kernel::{BBlock, Block, Product};
 use super::microkernel::{Form, Ready, Tile};
 use super::parts::EvenParts;
 use super::strided::Strided;
@@ -45,14 +45,10 @@ impl WholeB {
     pub(crate) fn from(&self, panel: usize, block: usize) -> BBlock {
         let data = self.data.wrapping_add(panel * self.panel_stride + block * self.block_stride);
         BBlock {
-            data,
             panel_stride: self.panel_stride,
-            stride: self.stride,
-            ahead: Ahead::NONE,
-            copy: null_mut(),
             needs_prefetch: self.needs_prefetch,
             row_ahead: self.row_ahead,
-            expanded: null_mut(),
+            ..BBlock::of_rows(data, self.stride)
         }
     }
 }
@@ -141,7 +137,8 @@ impl<E: Output> Product<'_, E> {
     /// Computes the whole product. Each task is one block of C with all of its K, so no sum is ever split between threads.
     ///
     /// # Safety
-    /// The fields and operands are valid as they say, and nobody else uses C meanwhile. `rooms` are those of the pool's workers, if they have any.
+    /// The fields and operands are valid as they say, and nobody else uses C meanwhile. `rooms` have
+    /// [`Ready::expanded_bytes`] for each worker of the pool; without rooms, panels are read as they are.
     pub(crate) unsafe fn run(
         &self,
         a: Strided<u8>,

@@ -5,11 +5,12 @@ use super::microkernel::{Form, Ready, Tile};
 use super::room::{MAX_TILE_BYTES, with_tile_copy};
 use super::side_work::{PrefetchStream, SideWork};
 use super::strided::Strided;
-use super::tile_args::{CopyArgs, Pair, Store, TileArgs, TileFn};
+use super::tile_args::{CopyArgs, Pair, Store, TileArgs};
 use crate::scheme::{Output, Real};
 use crate::scratch::LINE;
 use crate::simd::prefetch::prefetch;
 use std::ops::Range;
+use std::ptr::null_mut;
 
 /// C (m, n) ← epilogue(α · A·B + β · C), as the loops see it: checked, with raw operands, so that threads can write disjoint
 /// parts of C.
@@ -59,8 +60,24 @@ pub(crate) struct BBlock {
     pub(crate) needs_prefetch: bool,
     /// As in [`SideWork::PrefetchB`].
     pub(crate) row_ahead: usize,
-    /// Room for the panels of a tile, expanded; null if they are read as they are.
+    /// Room of this thread alone for the panels of a tile, as [`Ready::expanded_bytes`] counts them; null if they are read as they are.
     pub(crate) expanded: *mut u8,
+}
+
+impl BBlock {
+    /// One panel whose blocks, `stride` bytes apart, are read as they are.
+    pub(crate) const fn of_rows(data: *const u8, stride: usize) -> BBlock {
+        BBlock {
+            data,
+            panel_stride: 0,
+            stride,
+            ahead: Ahead::NONE,
+            copy: null_mut(),
+            needs_prefetch: false,
+            row_ahead: 0,
+            expanded: null_mut(),
+        }
+    }
 }
 
 /// Memory that will be read soon: the tiles of a panel ask for it, each for one line in every step of k.
@@ -122,27 +139,18 @@ impl PanelsAhead {
     }
 }
 
-// SAFETY: the pointers stand for shared borrows of Sync elements.
-unsafe impl Sync for BBlock {}
-
-/// The panels of a tile's columns, as its tiles read them.
-#[derive(Clone, Copy)]
-pub(super) struct TilePanels {
-    pub(super) data: *const u8,
-    /// Bytes from one block of K to the next.
-    pub(super) stride: usize,
-    /// Bytes from one panel to the next.
-    pub(super) panel_stride: usize,
-}
-
 impl<E: Output> Product<'_, E> {
     /// Adds the block's share of K to its part of C, and applies the epilogue if that share is the last. `a` and `b` are the parts of the
     /// operands from the block's first row, or panel, and element of K on.
     ///
     /// # Safety
-    /// The fields are valid as they say, nobody else uses the block's part of C meanwhile, and the two operands are valid for reads
-    /// where the block's tiles need them.
+    /// The fields, of the operands too, are valid as they say, nobody else uses the block's part of C meanwhile, and the two operands are valid for
+    /// reads where the block's tiles need them.
     pub(crate) unsafe fn run_block(&self, block: &Block, a: Strided<u8>, b: BBlock) {
+        if let Some(expansion) = self.expansion(&b, block.rows.len()) {
+            // SAFETY: promised by the caller.
+            return unsafe { self.run_expanded(expansion, block, a, b) };
+        }
         let tile = self.kernel.tile();
         let nr = tile.nr;
         let (height, k) = (block.rows.len(), block.ks.len());
@@ -162,8 +170,6 @@ impl<E: Output> Product<'_, E> {
             && height.saturating_mul(row_format.row_bytes(k)) > STREAM;
         let panels = self.kernel.kernel().panels_of_tile();
         let panel_stride = b.panel_stride / panels;
-        let expansion = self.expansion(&b, height);
-        let functions = expansion.map_or(self.kernel.kernel().functions, |expansion| expansion.functions);
         for (index, panel) in block.panels.clone().enumerate() {
             let b_data = b.data.wrapping_add(index * b.panel_stride);
             let has_next = panel + 1 < block.panels.end;
@@ -195,12 +201,6 @@ impl<E: Output> Product<'_, E> {
             };
             let col = panel * nr;
             let cols = nr.min(self.n - col);
-            let read = TilePanels { data: b_data, stride: b.stride, panel_stride };
-            let read = match expansion {
-                // SAFETY: the panels of these columns, and room for them, promised by the caller.
-                Some(expansion) => unsafe { self.expand(expansion, read, cols, k, b.expanded) },
-                None => read,
-            };
             for (tile_index, part) in self.kernel.kernel().tiles_of_rows(height).enumerate() {
                 let row = block.rows.start + part.start;
                 if !asks_by_lines {
@@ -213,21 +213,21 @@ impl<E: Output> Product<'_, E> {
                     None => store,
                 };
                 let side_work = side_work(tile_index, a_data, part.len());
-                let read = if is_copied && tile_index > 0 {
-                    TilePanels { data: b.copy, stride: panel_format.block_bytes, ..read }
+                let (b_data, b_stride) = if is_copied && tile_index > 0 {
+                    (b.copy.cast_const(), panel_format.block_bytes)
                 } else {
-                    read
+                    (b_data, b.stride)
                 };
                 let args = TileArgs {
-                    pairs: &[Pair { a: a_data, b: read.data }],
+                    pairs: &[Pair { a: a_data, b: b_data }],
                     k,
                     offset: 0,
                     before: block.ks.start,
                     steps: k,
                     a_row_stride: a.row_stride,
                     a_col_stride: a.col_stride,
-                    b_stride: read.stride,
-                    panel_stride: read.panel_stride,
+                    b_stride,
+                    panel_stride,
                     c: self.c.wrapping_add(row * self.c_row_stride + col * self.c_col_stride),
                     c_row_stride: self.c_row_stride,
                     side_work,
@@ -238,9 +238,9 @@ impl<E: Output> Product<'_, E> {
                 // SAFETY: the tile lies inside the block, whose operands the caller vouches for; 1 ≤ rows ≤ mr, 1 ≤ cols ≤ nr.
                 unsafe {
                     if self.c_col_stride == 1 {
-                        self.kernel.run_by(functions, &args);
+                        self.kernel.run(&args);
                     } else {
-                        self.run_strided(functions, &args);
+                        self.run_strided(&args);
                     }
                 }
             }
@@ -262,11 +262,11 @@ impl<E: Output> Product<'_, E> {
     /// # Safety
     /// As [`Product::run_block`].
     #[inline(never)]
-    unsafe fn run_strided(&self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>) {
+    unsafe fn run_strided(&self, args: &TileArgs<'_, E>) {
         let Tile { mr, nr } = self.kernel.tile();
         assert!(mr * nr * size_of::<E>() <= MAX_TILE_BYTES, "wanted a tile with room in its copy");
         // SAFETY: passed on; the copy has room for the tile, as was checked.
-        with_tile_copy(|copy| unsafe { self.run_copied(functions, args, copy) });
+        with_tile_copy(|copy| unsafe { self.run_copied(args, copy) });
     }
 
     /// The same with the copy, which holds numbers from the start, so that it does not matter to memory whether the kernel and `reads_c`
@@ -274,7 +274,7 @@ impl<E: Output> Product<'_, E> {
     ///
     /// # Safety
     /// As [`Product::run_block`]; the copy has room for mr × nr elements.
-    unsafe fn run_copied(&self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>, copy: *mut E) {
+    unsafe fn run_copied(&self, args: &TileArgs<'_, E>, copy: *mut E) {
         let (nr, rows) = (self.kernel.tile().nr, args.rows);
         // SAFETY: the copy holds mr × nr elements, and the tile of C is vouched for by the caller.
         unsafe {
@@ -289,7 +289,7 @@ impl<E: Output> Product<'_, E> {
                     out_stride: nr,
                 });
             }
-            self.kernel.run_by(functions, &TileArgs { c: copy, c_row_stride: nr, ..*args });
+            self.kernel.run(&TileArgs { c: copy, c_row_stride: nr, ..*args });
             if self.c_row_stride == 1 {
                 // Rows of Cᵀ.
                 self.kernel.copy(&CopyArgs {

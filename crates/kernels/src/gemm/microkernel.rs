@@ -217,15 +217,28 @@ impl<S: Scheme> Microkernel<S> {
         Microkernel { tiles, pack, column, prepare }
     }
 
-    /// The same kernel with an expansion.
+    /// The kernel's tiles by panels of another format, which hold the same weights.
+    ///
+    /// # Safety
+    /// The functions use no instructions beyond what the kernel needs, and keep the promises of [`Microkernel::from_parts`] for these panels.
     #[cfg(target_arch = "x86_64")]
-    pub(super) const fn expanding(mut self, expansion: Expansion<S::C>) -> Self {
-        let Tile { mr, nr } = tile_of(expansion.functions, self.tiles.lanes);
+    pub(super) const unsafe fn tiles_by(
+        self,
+        panel: PanelFormat,
+        functions: &'static [&'static [TileFn<S::C>]],
+    ) -> TileKernel<S::C> {
+        let Tile { mr, nr } = tile_of(functions, self.tiles.lanes);
         assert!(mr == self.tiles.tile.mr && nr == self.tiles.tile.nr, "wanted a function for each of the kernel's");
-        assert!(
-            expansion.panel.cols == self.tiles.panel.cols,
-            "wanted expanded panels with the columns of packed ones"
-        );
+        assert!(panel.cols == self.tiles.panel.cols, "wanted panels of as many columns");
+        TileKernel { panel, functions, ..self.tiles }
+    }
+
+    /// The same kernel with an expansion.
+    ///
+    /// # Safety
+    /// `expand` uses no instructions beyond what the kernel needs, and makes the panels of the tiles of the kernel's panels.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const unsafe fn expanding(mut self, expansion: Expansion<S::C>) -> Self {
         self.tiles.expansion = Some(expansion);
         self
     }
@@ -447,6 +460,11 @@ impl<E: Output> Ready<E> {
         &self.0.panel
     }
 
+    /// The kernel's tiles by expanded panels.
+    pub(super) fn by_expanded(self, expansion: &Expansion<E>) -> Ready<E> {
+        Ready(expansion.tiles)
+    }
+
     /// Runs what the kernel needs before its tiles; what it needs after them runs when the result is dropped.
     #[inline(always)]
     pub(super) fn begin_session(self) -> OpenSession {
@@ -472,18 +490,8 @@ impl<E: Output> Ready<E> {
     /// As [`Supported::run`].
     #[inline(always)]
     pub(super) unsafe fn run(self, args: &TileArgs<'_, E>) {
-        // SAFETY: promised by the caller.
-        unsafe { self.run_by(self.0.functions, args) }
-    }
-
-    /// As [`Ready::run`], by the functions of the kernel or by those of its expansion.
-    ///
-    /// # Safety
-    /// As [`Supported::run`], with the panels that the functions read.
-    #[inline(always)]
-    pub(super) unsafe fn run_by(self, functions: &[&[TileFn<E>]], args: &TileArgs<'_, E>) {
         debug_assert!((1..=self.0.tile.mr).contains(&args.rows) && (1..=self.0.tile.nr).contains(&args.cols));
-        let function = functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
+        let function = self.0.functions[args.rows - 1][(args.cols - 1) / self.0.lanes];
         // SAFETY: promised by the caller; what the CPU has by our constructor; the function is the one for these rows and columns.
         unsafe { function(args) }
     }

@@ -135,8 +135,8 @@ impl<S: Scheme<C = f32>> GemmPlan<S> {
     /// [`RowBuf::prepare`] and call [`GemmPlan::run_prepared`].
     ///
     /// # Errors
-    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows or for what threads hold of the results
-    /// cannot be allocated. C is then untouched.
+    /// If the sizes do not match, B was packed for another kernel, or memory for prepared rows, expanded panels or what threads hold of
+    /// the results cannot be allocated. C is then untouched.
     pub fn run(
         &self,
         a: MatRef<'_, S::A>,

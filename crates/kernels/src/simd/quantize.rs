@@ -222,7 +222,7 @@ mod avx512 {
             }
         }
 
-        /// Two parts at a time, which are a vector of bytes. Packing saturates, but for the smallest byte.
+        /// Two parts at a time, which are a vector of bytes. Packing saturates to −128, which becomes −127.
         #[inline(always)]
         fn quantized_parts(self, parts: &[[f32; PART]; PARTS], factors: &[f32; PARTS]) -> [[i8; PART]; PARTS] {
             // SAFETY: `self` proves AVX-512; the numbers are vectors of bytes.
@@ -422,6 +422,7 @@ mod tests {
             for part in 0..PARTS {
                 assert_eq!(v.quantized(&parts[part], factors[part]), numbers[part]);
             }
+            assert_eq!(v.quantized_parts(&parts, &factors), numbers);
             assert_eq!(v.sums(&numbers), Scalar.sums(&numbers));
             let spread = |len: usize| {
                 let (mut found, mut wanted) = ([0.0; PART * PARTS], [0.0; PART * PARTS]);

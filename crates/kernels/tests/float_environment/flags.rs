@@ -5,7 +5,7 @@ use crate::environment::{ALL, DIVISION_BY_ZERO, INEXACT, INVALID, OVERFLOW, rais
 use crate::routines::{Case, whole_numbers};
 use cke_kernels::attention::{AttentionPlan, KvDtype, Mask, Operands, SequenceRows};
 use cke_kernels::cpu::Cpu;
-use cke_kernels::gemm::grouped::Q4_K;
+use cke_kernels::gemm::grouped::{Q4_K, Q6_K, Q8_0};
 use cke_kernels::gemm::{Ctx, Epilogue};
 use cke_kernels::ops::activation::Activation;
 use cke_kernels::scheme::{Bf16, F16, F32, F64, Grouped, Int4, Int8, Int8PerChannel, Scheme, Uniform};
@@ -85,6 +85,8 @@ fn for_each_quantizing_product(check: impl Fn(&str, &Case, &dyn Fn()) + Copy) {
     check_quantizing::<Int8PerChannel>(check);
     check_quantizing::<Int4>(check);
     check_quantizing::<Grouped<Q4_K>>(check);
+    check_quantizing::<Grouped<Q8_0>>(check);
+    check_quantizing::<Grouped<Q6_K>>(check);
 }
 
 #[test]
@@ -129,6 +131,8 @@ fn infinity_beside_packed_weights_raises_no_exception() {
         check_infinities_beside_weights::<Int8PerChannel>(&cpu, ALL & !INEXACT);
         check_infinities_beside_weights::<Int4>(&cpu, ALL & !INEXACT);
         check_infinities_beside_weights::<Grouped<Q4_K>>(&cpu, ALL & !INEXACT);
+        check_infinities_beside_weights::<Grouped<Q8_0>>(&cpu, ALL & !INEXACT);
+        check_infinities_beside_weights::<Grouped<Q6_K>>(&cpu, ALL & !INEXACT);
     }
 }
 

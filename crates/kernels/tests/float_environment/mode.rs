@@ -8,7 +8,7 @@ use crate::environment::{
 use crate::routines::Case;
 use cke_kernels::cpu::Cpu;
 use cke_kernels::gemm::Epilogue;
-use cke_kernels::gemm::grouped::Q4_K;
+use cke_kernels::gemm::grouped::{Q4_K, Q6_K, Q8_0};
 use cke_kernels::ops::quantize::{from_bf16, from_f16, to_bf16, to_f16};
 use cke_kernels::scheme::{F32, F64, Grouped, Int4, Int8, Int8PerChannel, Scheme, Uniform};
 use cke_kernels::threads::{Observed, Parallel, Serial, TaskObserver, ThreadPool, run_tasks};
@@ -99,6 +99,8 @@ fn rounding_mode_of_the_caller_holds_on_every_thread() {
         check_rounding(&pool, |pool| quantized::<Int8PerChannel>(&cpu, (1.0, 1.0), pool));
         check_rounding(&pool, |pool| quantized::<Int4>(&cpu, (1.0, 1.0), pool));
         check_rounding(&pool, |pool| quantized::<Grouped<Q4_K>>(&cpu, (1.0, 1.0), pool));
+        check_rounding(&pool, |pool| quantized::<Grouped<Q8_0>>(&cpu, (1.0, 1.0), pool));
+        check_rounding(&pool, |pool| quantized::<Grouped<Q6_K>>(&cpu, (1.0, 1.0), pool));
     }
 }
 
@@ -116,6 +118,8 @@ fn products_that_quantize_have_the_same_bits_on_every_instruction_set_in_every_r
     check_instruction_sets::<Int8PerChannel>();
     check_instruction_sets::<Int4>();
     check_instruction_sets::<Grouped<Q4_K>>();
+    check_instruction_sets::<Grouped<Q8_0>>();
+    check_instruction_sets::<Grouped<Q6_K>>();
 }
 
 #[test]

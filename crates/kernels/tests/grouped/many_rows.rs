@@ -4,8 +4,9 @@ use crate::definitions::Definition;
 use crate::page_borders::{Border, product_at};
 use crate::products::Case;
 use crate::{bits, for_each_format, kernels};
-use cke_kernels::gemm::{Blocking, Ctx, Epilogue, Multiplier};
+use cke_kernels::gemm::{Blocking, Ctx, Epilogue, GemmPlan, Multiplier};
 use cke_kernels::ops::activation::Activation;
+use cke_kernels::scheme::Grouped;
 use cke_kernels::scratch::Scratch;
 use cke_kernels::threads::{Serial, ThreadPool};
 use cke_kernels::view::MatMut;
@@ -14,7 +15,7 @@ use cke_kernels::view::MatMut;
 const ROWS: usize = 67;
 
 /// Columns of a panel to several tiles, and K of whole blocks of rows and not.
-const SIZES: [(usize, usize); 5] = [(2, 96), (18, 31), (35, 300), (48, 512), (53, 777)];
+const SIZES: [(usize, usize); 5] = [(2, 96), (18, 131), (35, 300), (48, 512), (157, 777)];
 
 fn check_bits<F: Definition>() {
     for (n, k) in SIZES {
@@ -27,9 +28,14 @@ fn check_bits<F: Definition>() {
                 let found = case.run(&plan, &packed, &ThreadPool::new(threads).unwrap());
                 assert_eq!(bits(&found), wanted, "{name}, {n} columns of {k}, {threads} threads");
             }
-            let cut = Blocking { mc: 2 * ROWS, kc: 256, nc: kernel.tile().nr };
-            let found = case.run(&case.plan(kernel).with_blocking(cut).unwrap(), &packed, &Serial);
-            assert_eq!(bits(&found), wanted, "{name}, {n} columns of {k} in parts");
+            for mc in [2 * ROWS, 40] {
+                let cut = Blocking { mc, kc: 256, nc: kernel.tile().nr };
+                let cut = case.plan(kernel).with_blocking(cut).unwrap();
+                for threads in 1..=2 {
+                    let found = case.run(&cut, &packed, &ThreadPool::new(threads).unwrap());
+                    assert_eq!(bits(&found), wanted, "{name}, {n} of {k} in parts of {mc} rows, {threads} threads");
+                }
+            }
             for border in Border::BOTH {
                 assert_eq!(
                     bits(&product_at(border, &plan, &case.a, &packed)),
@@ -51,18 +57,22 @@ fn check_gates<F: Definition>() {
         let case = Case::<F>::of_depth(ROWS, 2 * half, 512, half as u64);
         let few = case.first_rows(5);
         for kernel in kernels() {
-            let plan = case.plan(kernel);
-            let packed = case.pack(&plan);
+            let (plan, cut) = (case.plan(kernel), Blocking { mc: ROWS, kc: 256, nc: kernel.tile().nr });
+            let (packed, cut) = (case.pack(&plan), case.plan(kernel).with_blocking(cut).unwrap());
             let gate =
                 Epilogue { activation: Activation::Silu, multiplier: Multiplier::SecondHalf, ..Epilogue::default() };
-            let run = |case: &Case<F>| {
+            let run = |case: &Case<F>, plan: &GemmPlan<Grouped<F>>, threads: usize| {
                 let mut c = vec![f32::NAN; case.m * half];
                 let place = MatMut::new(&mut c, case.m, half).unwrap();
-                let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
+                let ctx = &mut Ctx { pool: &ThreadPool::new(threads).unwrap(), scratch: &mut Scratch::new() };
                 plan.run(case.a(), &packed, place, &gate, ctx).unwrap();
                 bits(&c)
             };
-            assert_eq!(run(&case)[..few.m * half], run(&few), "{}, halves of {half}", kernel.record().name());
+            let wanted = run(&few, &plan, 1);
+            for (plan, threads) in [(&plan, 1), (&cut, 1), (&cut, 2)] {
+                let found = run(&case, plan, threads);
+                assert_eq!(found[..few.m * half], wanted, "{}, halves of {half}", kernel.record().name());
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub(in crate::gemm) struct Expanded<F>(PhantomData<F>);
 const HALVES: usize = 2;
 
 impl<F: Decode> BlockLayout for Expanded<F> {
+    const IN_TURNS: bool = false;
     const BLOCK: usize = F::GROUP;
     const FIELDS: Fields =
         Fields { halves: if F::HAS_MINIMUM { 2 * HALVES } else { HALVES }, bytes: 0, words: F::GROUP / WORD };
@@ -28,7 +29,7 @@ impl<F: Decode> BlockLayout for Expanded<F> {
 // SAFETY: words of a group, and as many halves as there are.
 unsafe impl<F: Decode> Decode for Expanded<F> {
     const GROUP: usize = F::GROUP;
-    // Bytes without a sign, which none of their kernels adds up in fewer than 32 bits.
+    // A byte without a sign, up to 255, which `expand` allows only where products are added up in 32 bits.
     const BITS: u32 = 6;
     const ZERO: i32 = if F::BITS == 8 { 128 } else { F::ZERO };
     const HAS_MINIMUM: bool = F::HAS_MINIMUM;
@@ -82,6 +83,7 @@ pub(super) const fn panel<F: Decode>() -> PanelFormat {
 /// As [`ExpandFn`](crate::gemm::expansion::ExpandFn) of the format F.
 #[inline(always)]
 pub(super) unsafe fn expand<F: Decode, Q: NarrowQuads<COLS>>(q: Q, panel: *const u8, k: usize, mut out: *mut u8) {
+    const { assert!(!Q::SHORT_SUMS && (F::BITS < 8 || Q::OFFSET == Expanded::<F>::ZERO), "wanted sums in 32 bits") };
     for number in 0..k.div_ceil(F::BLOCK) {
         let block = panel.wrapping_add(number * const { block_bytes::<F>() });
         let columns = Columns::<F>::new(block, Places::of::<F>(number), 0);

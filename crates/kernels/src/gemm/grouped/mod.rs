@@ -30,9 +30,9 @@ pub use formats::{AnyFormat, Int4_128, Iq4Nl, Iq4Xs, Q2_K, Q3_K, Q4_0, Q4_1, Q4_
 pub use rows::{ROW_BLOCK, ROW_GROUP};
 
 use self::format::{COLS, Decode, panel, take_turns};
-#[cfg(target_arch = "x86_64")]
-use super::expansion::{ExpandFn, Expansion};
 use super::format::KBlocks;
+#[cfg(target_arch = "x86_64")]
+use super::microkernel::TileKernel;
 use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
@@ -90,16 +90,15 @@ pub(super) const unsafe fn record<F: Decode + GroupFormat>(
     }
 }
 
-/// The kernel with expanded panels for many rows.
+/// The kernel's tiles by expanded panels.
 ///
 /// # Safety
-/// `expand` and `functions` are those of `tile.rs`, of the format F and of [`Expanded<F>`](Expanded), the functions as many as the kernel has; they use
-/// no instructions beyond those of the kernel.
+/// The functions are those of `tile.rs` of the format [`Expanded<F>`](Expanded), as many as the kernel has, and use no instructions beyond its own.
 #[cfg(target_arch = "x86_64")]
-pub(super) const unsafe fn expanding<F: Decode + GroupFormat>(
+pub(super) const unsafe fn expanded_tiles<F: Decode + GroupFormat>(
     kernel: Microkernel<Grouped<F>>,
-    expand: ExpandFn,
     functions: &'static [&'static [TileFn<f32>]],
-) -> Microkernel<Grouped<F>> {
-    kernel.expanding(Expansion { panel: expanded::panel::<F>(), expand, functions })
+) -> TileKernel<f32> {
+    // SAFETY: promised by the caller.
+    unsafe { kernel.tiles_by(expanded::panel::<F>(), functions) }
 }

@@ -3,11 +3,17 @@
 #[cfg(target_arch = "x86_64")]
 use super::AVX2_F16C;
 use crate::cpu::{Features, Isa};
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::expansion::Expansion;
 use crate::gemm::grouped::{self, Preparation};
 use crate::gemm::int8;
 #[cfg(target_arch = "x86_64")]
 use crate::gemm::micro::tile_block::every_size;
 use crate::gemm::microkernel::Microkernel;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::microkernel::TileKernel;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::tile_args::TileFn;
 use crate::scheme::{self, Int8By, Int8Kernels};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Amx;
@@ -89,8 +95,8 @@ int8!(256, false, "int8_256", (4, 1 at once: 1 2 3 4));
 int8!(128, true, "int8_channel", (6, 1 at once: 1 2 3 4 5 6));
 
 /// `grouped!(Format, many, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
-/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too. That reads
-/// panels as they are `packed` or `expanded` if rows are many.
+/// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too. `many` is
+/// what its tiles read if rows are many: `packed` panels or `expanded` ones.
 macro_rules! grouped {
     ($format:ident, $many:ident, $name:literal, $avx_vnni:tt, $scalar:tt) => {
         &[
@@ -141,14 +147,18 @@ macro_rules! grouped {
     (@packed $format:ident, $function:ident, $tall:ident, $expand:ident, $rows:tt, $tall_rows:tt, $panels:tt, $record:expr) => { $record };
     (@expanded $format:ident, $function:ident, $tall:ident, $expand:ident, [$($rows:literal)*], [$($tall_rows:literal)*], $panels:tt, $record:expr) => {{
         type Expanded = grouped::Expanded<grouped::$format>;
+        const FUNCTIONS: &[&[TileFn<f32>]] = &[
+            $(grouped!(@row Expanded, $function, $rows, $panels),)*
+            $(grouped!(@tall_row Expanded, $tall, $tall_rows, $panels)),*
+        ];
+        const TILES: &TileKernel<f32> = &{
+            let record = $record;
+            // SAFETY: these functions of the format ask for what the record asks for.
+            unsafe { grouped::expanded_tiles::<grouped::$format>(record, FUNCTIONS) }
+        };
         let (record, expand) = ($record, grouped::tile::$expand::<grouped::$format>);
-        // SAFETY: these functions of the format ask for what the record asks for.
-        unsafe {
-            grouped::expanding(record, expand, &[
-                $(grouped!(@row Expanded, $function, $rows, $panels),)*
-                $(grouped!(@tall_row Expanded, $tall, $tall_rows, $panels)),*
-            ])
-        }
+        // SAFETY: as above; it makes the panels that they read.
+        unsafe { record.expanding(Expansion { expand, tiles: TILES }) }
     }};
     (@tall_row $format:ty, $function:ident, $rows:literal, [$($panels:literal)*]) => {
         &[$(grouped::tile::$function::<$format, $panels>),*]

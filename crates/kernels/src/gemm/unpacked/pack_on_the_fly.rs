@@ -273,7 +273,7 @@ impl<'a, S: Uniform> OneOff<'a, S> {
                         self.pack_b(panel, start, ks.len(), buffer);
                         (buffer.as_ptr().cast(), null_mut(), nr * size_of::<S::E>())
                     };
-                    let b = BBlock { ahead, copy, ..WholeB::of_rows(data, 0, stride).from(0, 0) };
+                    let b = BBlock { ahead, copy, ..BBlock::of_rows(data, stride) };
                     let block = Block { rows: rows_of_c.clone(), panels: panel..panel + 1, ks };
                     self.product.run_block(&block, a.from(row, start).bytes(), b);
                 }
