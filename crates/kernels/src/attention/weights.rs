@@ -122,48 +122,21 @@ fn weigh_rows<S: Simd<f32>>(
         for i in 0..count {
             max[i] = s.largest(tops[i]);
         }
-        if rounds { weigh_rounded(s, rows, row_len, scale, max) } else { weigh(s, rows, row_len, scale, max) }
+        if rounds {
+            weigh::<S, true>(s, rows, row_len, scale, max)
+        } else {
+            weigh::<S, false>(s, rows, row_len, scale, max)
+        }
     }
 }
 
-/// What is subtracted from the scores of a row.
-#[inline(always)]
-fn shift(max: f32) -> f32 {
-    if max == f32::NEG_INFINITY { 0.0 } else { max }
-}
-
+/// Rows of scores become weights. With ROUNDS, weights are rounded to pairs of bf16, which take the first half of their rows, and the sums are
+/// theirs.
+///
 /// # Safety
 /// `rows` is valid for reads and writes of a row for each of `max`, at most [`ROWS_IN_STEP`], of `row_len` scores, whole vectors.
 #[inline(always)]
-unsafe fn weigh<S: Simd<f32>>(s: S, rows: *mut f32, row_len: usize, scale: f32, max: &[f32]) -> [S::Reg; ROWS_IN_STEP] {
-    let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
-    for i in 0..max.len() {
-        shifts[i] = s.splat(shift(max[i]));
-    }
-    let (scale, mut sums) = (s.splat(scale), [s.splat(0.0); ROWS_IN_STEP]);
-    for j in (0..row_len).step_by(S::LANES) {
-        let mut x = [s.splat(0.0); ROWS_IN_STEP];
-        for i in 0..max.len() {
-            // SAFETY: promised by the caller.
-            let scores = unsafe { s.load(rows.add(i * row_len + j)) };
-            x[i] = s.mul(s.sub(scores, shifts[i]), scale);
-        }
-        let weights = exp(Four(s), x);
-        for i in 0..max.len() {
-            // SAFETY: promised by the caller.
-            unsafe { s.store(rows.add(i * row_len + j), weights[i]) };
-            sums[i] = s.add(sums[i], weights[i]);
-        }
-    }
-    sums
-}
-
-/// As [`weigh`], with weights rounded to pairs of bf16, which take the first half of their rows; the sums are theirs.
-///
-/// # Safety
-/// As [`weigh`].
-#[inline(always)]
-unsafe fn weigh_rounded<S: Simd<f32>>(
+unsafe fn weigh<S: Simd<f32>, const ROUNDS: bool>(
     s: S,
     rows: *mut f32,
     row_len: usize,
@@ -172,10 +145,11 @@ unsafe fn weigh_rounded<S: Simd<f32>>(
 ) -> [S::Reg; ROWS_IN_STEP] {
     let mut shifts = [s.splat(0.0); ROWS_IN_STEP];
     for i in 0..max.len() {
-        shifts[i] = s.splat(shift(max[i]));
+        shifts[i] = s.splat(if max[i] == f32::NEG_INFINITY { 0.0 } else { max[i] });
     }
-    // e^(scale · x) = 2^(factor · x)
-    let (factor, mut sums) = (s.splat(scale * std::f32::consts::LOG2_E), [s.splat(0.0); ROWS_IN_STEP]);
+    // e^(scale · x) = 2^(scale · log₂ e · x)
+    let factor = s.splat(if ROUNDS { scale * std::f32::consts::LOG2_E } else { scale });
+    let mut sums = [s.splat(0.0); ROWS_IN_STEP];
     for j in (0..row_len).step_by(S::LANES) {
         let mut x = [s.splat(0.0); ROWS_IN_STEP];
         for i in 0..max.len() {
@@ -183,10 +157,17 @@ unsafe fn weigh_rounded<S: Simd<f32>>(
             let scores = unsafe { s.load(rows.add(i * row_len + j)) };
             x[i] = s.mul(s.sub(scores, shifts[i]), factor);
         }
-        let weights = rounded_power_of_two(Four(s), x);
+        let weights = if ROUNDS { rounded_power_of_two(Four(s), x) } else { exp(Four(s), x) };
         for i in 0..max.len() {
-            // SAFETY: promised by the caller; a half in the place of each of these scores or of earlier ones of the row, which have been read.
-            unsafe { store_halves(s, weights[i], rows.add(i * row_len).cast::<u16>().add(j)) };
+            // SAFETY: promised by the caller; a half lies in the place of one of these scores or of earlier ones of the row, which have been read.
+            unsafe {
+                let row = rows.add(i * row_len);
+                if ROUNDS {
+                    store_halves(s, weights[i], row.cast::<u16>().add(j))
+                } else {
+                    s.store(row.add(j), weights[i])
+                }
+            }
             sums[i] = s.add(sums[i], weights[i]);
         }
     }

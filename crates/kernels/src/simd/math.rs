@@ -33,8 +33,8 @@ pub fn exp<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
 
 /// 2ˣ with the eight significant bits of bf16, relative error below 2⁻⁸ · 1.01; 0 below −150, +∞ above 127.997.
 ///
-/// x = n + r with |r| ≤ 1/2; 2ʳ by a polynomial, relative error below 3e-6, which is 1 at 0; rounded by Dekker's splitting, in the caller's rounding mode (the bound is that of the nearest). Source: Dekker,
-/// "A floating-point technique for extending the available precision", 1971.
+/// x = n + r with |r| ≤ 1/2; 2ʳ by a polynomial, relative error below 3e-6, which is 1 at 0; rounded by Dekker's splitting, in the caller's
+/// rounding mode (the bound is that of the nearest). Source: Dekker, "A floating-point technique for extending the available precision", 1971.
 #[inline(always)]
 pub fn rounded_power_of_two<S: Lanewise<f32>>(s: S, x: S::Reg) -> S::Reg {
     const SPLIT: f32 = 65_537.0; // 2¹⁶ + 1: of 24 significant bits, 16 go

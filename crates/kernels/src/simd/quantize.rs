@@ -204,21 +204,12 @@ mod avx512 {
 
         #[inline(always)]
         fn quantized(self, part: &[f32; PART], factor: f32) -> [i8; PART] {
-            // SAFETY: `self` proves AVX-512; loads of a part; its numbers are two vectors of bytes.
+            // SAFETY: `self` proves AVX-512; a part is two vectors of bytes.
             unsafe {
-                let factor = _mm512_set1_ps(factor);
-                let has_factor = _mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(factor, _mm512_setzero_ps());
-                let mut halves = [_mm_setzero_si128(); 2];
-                for (half, bytes) in halves.iter_mut().enumerate() {
-                    let x = _mm512_loadu_ps(part.as_ptr().add(half * LANES));
-                    let scaled = _mm512_min_ps(_mm512_maskz_mul_ps(has_factor, x, factor), _mm512_set1_ps(LARGEST));
-                    let scaled = _mm512_max_ps(scaled, _mm512_set1_ps(-LARGEST));
-                    // A whole number is in the lowest bits.
-                    let rounded = _mm512_castps_si512(_mm512_add_ps(scaled, _mm512_set1_ps(ROUNDING)));
-                    *bytes = _mm512_cvtepi32_epi8(rounded);
-                }
+                let [a, b] = whole_numbers(part, factor);
                 // One vector, which is stored and loaded whole.
-                std::mem::transmute::<__m256i, [i8; PART]>(_mm256_set_m128i(halves[1], halves[0]))
+                let packed = _mm256_set_m128i(_mm512_cvtsepi32_epi8(b), _mm512_cvtsepi32_epi8(a));
+                std::mem::transmute::<__m256i, [i8; PART]>(_mm256_max_epi8(packed, _mm256_set1_epi8(-LARGEST as i8)))
             }
         }
 
