@@ -4,6 +4,7 @@
 //! bits are those of [`Gemm::run`].
 
 use super::matrices::{Layout, Matrices, MatricesMut};
+use super::parts::part_of;
 use super::plan::Ctx;
 use super::unpacked::Gemm;
 use crate::cpu::Cpu;
@@ -140,18 +141,12 @@ fn spread(
         run_tasks(ctx.pool, tasks, &|task, worker| {
             // SAFETY: worker < threads, and no two tasks that run at once have the same one, as Parallel promises.
             let ctx = &mut Ctx { pool: &Serial, scratch: unsafe { scratch.get(worker) } };
-            (part(task, alone, tasks)..part(task + 1, alone, tasks)).for_each(|index| attempt(index, ctx));
+            part_of(alone, tasks, task).for_each(|index| attempt(index, ctx));
         });
     }
     let ctx = &mut Ctx { pool: ctx.pool, scratch: &mut ctx.scratch[0] };
     (alone..count).for_each(|index| attempt(index, ctx));
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
-}
-
-/// Where part `index` of `whole` begins when that is cut into even `parts`.
-fn part(index: usize, whole: usize, parts: usize) -> usize {
-    let (size, longer) = (whole / parts, whole % parts);
-    index * size + index.min(longer)
 }
 
 /// A slice whose elements are handed to different threads.

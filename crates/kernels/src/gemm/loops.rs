@@ -91,6 +91,7 @@ impl<E: Output> Product<'_, E> {
     ///
     /// # Safety
     /// As [`Product::run`], for a kernel that [`Sweep::fits`] and a C whose rows are contiguous.
+    #[inline(never)] // Other blocks run on the same stack.
     unsafe fn sweep(&self, a: Strided<u8>, b: &WholeB, rows: Range<usize>, panels: Range<usize>) {
         let nr = self.kernel.tile().nr;
         let cols = panels.start * nr..self.n.min(panels.end * nr);
@@ -114,6 +115,7 @@ impl<E: Output> Product<'_, E> {
     ///
     /// # Safety
     /// As [`Product::run`], for a C whose rows are contiguous.
+    #[inline(never)] // As `sweep`.
     unsafe fn dot_tiles(&self, a: Strided<u8>, b: &WholeB, rows: Range<usize>, panels: Range<usize>) {
         let Product { kernel, n, k, c, c_row_stride, alpha, beta, .. } = *self;
         let nr = kernel.tile().nr;

@@ -35,6 +35,13 @@ impl Iterator for EvenParts {
     }
 }
 
+/// Part `index` of `whole` cut as [`EvenParts`] does, into so many `parts`.
+pub(super) fn part_of(whole: usize, parts: usize, index: usize) -> Range<usize> {
+    let (part, longer) = (whole / parts, whole % parts);
+    let start = |index: usize| index * part + index.min(longer);
+    start(index)..start(index + 1)
+}
+
 /// Rows cut into tiles of nearly equal height, in order: a last tile of one row would take nearly as long as a full one. Where tiles multiply
 /// several rows at once, these are nearly equal multiples of them, and the rows that are left have a tile of their own.
 pub(super) struct TilesOfRows {
@@ -77,6 +84,15 @@ mod tests {
         let tiles: Vec<_> = TilesOfRows::new(rows, mr, at_once).collect();
         assert_eq!(tiles.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..rows).collect::<Vec<_>>());
         tiles.iter().map(ExactSizeIterator::len).collect()
+    }
+
+    #[test]
+    fn parts_by_index_are_those_in_order() {
+        for (whole, limit) in (0..40).flat_map(|whole| (1..20).map(move |limit| (whole, limit))) {
+            let parts: Vec<_> = EvenParts::new(whole, limit).collect();
+            let by_index: Vec<_> = (0..parts.len()).map(|index| part_of(whole, parts.len(), index)).collect();
+            assert_eq!(parts, by_index, "{whole} in parts of {limit}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::epilogue::{ApplyEpilogue, Epilogue, F32Epilogue, Sums};
 use super::loops::WholeB;
 use super::macro_kernel::{Ahead, BBlock, Block, Product};
 use super::microkernel::{Ready, Tile};
-use super::parts::EvenParts;
+use super::parts::part_of;
 use super::select::Shape;
 use super::strided::{Strided, padded_row};
 use crate::cpu::Cpu;
@@ -184,10 +184,12 @@ impl<'a> InPortions<'a> {
         let expanded = self.whole.room_for_panels(self.kc, for_panels);
         let places = [0, height * row_stride].map(|at| room.as_mut_ptr().wrapping_add(at));
         let last = usize::from(self.second.is_some());
-        let mut steps = self.steps(panels).peekable();
-        while let Some(step) = steps.next() {
+        let mut next = self.step(&panels, 0);
+        for index in 1.. {
+            let Some(step) = next else { break };
+            next = self.step(&panels, index);
             let half = self.half(step.half);
-            let ahead = steps.peek().map_or(Ahead::NONE, |next| self.half(next.half).ahead(next));
+            let ahead = next.as_ref().map_or(Ahead::NONE, |next| self.half(next.half).ahead(next));
             // Where the first row and column of C would be.
             let c = places[step.half].wrapping_sub(rows.start * row_stride + step.panels.start * nr);
             let product = Product { c, ..half.product };
@@ -207,17 +209,20 @@ impl<'a> InPortions<'a> {
         if index == 0 { &self.first } else { self.second.as_ref().expect("steps of as many halves as there are") }
     }
 
-    /// What makes a block of C, in order: for each portion all halves of each block of K.
-    fn steps(&self, panels: Range<usize>) -> impl Iterator<Item = Step> {
+    /// The step of this index, of those that make a block of C: in order, for each portion all halves of each block of K.
+    fn step(&self, panels: &Range<usize>, index: usize) -> Option<Step> {
         let (k, kc, Portion { unit, units, halves, .. }) = (self.whole.k, self.kc, self.portion);
-        EvenParts::new(panels.len().div_ceil(unit), units).flat_map(move |part| {
-            let panels = panels.start + part.start * unit..panels.end.min(panels.start + part.end * unit);
-            (0..k.max(1)).step_by(kc).flat_map(move |start| {
-                let ks = start..k.min(start.saturating_add(kc));
-                let panels = panels.clone();
-                (0..halves).map(move |half| Step { half, panels: panels.clone(), ks: ks.clone() })
-            })
-        })
+        // An empty K still has one block.
+        let blocks = k.div_ceil(kc).max(1);
+        let (half, block, portion) = (index % halves, index / halves % blocks, index / halves / blocks);
+        let columns = panels.len().div_ceil(unit);
+        let portions = columns.div_ceil(units);
+        if portion >= portions {
+            return None;
+        }
+        let part = part_of(columns, portions, portion);
+        let panels = panels.start + part.start * unit..panels.end.min(panels.start + part.end * unit);
+        Some(Step { half, panels, ks: block * kc..k.min((block * kc).saturating_add(kc)) })
     }
 
     /// Stores these columns, which lie in the room: in the first of `places`, or with a gate their halves in both.
@@ -249,6 +254,7 @@ impl<'a> InPortions<'a> {
     }
 
     /// act(gates) · values + residual for the part of C whose first element is (row, col).
+    #[inline(never)] // Products without a gate store on the same stack.
     fn apply_gate(&self, gates: Sums<f32>, (row, col): (usize, usize), values: (*const f32, usize)) {
         let Epilogue { activation, residual, .. } = self.whole.epilogue.expect("a gate is a part of an epilogue");
         let residual = residual.as_ref().map(|x| {
