@@ -53,6 +53,8 @@ pub(super) fn family_of(identity: &Identity, features: Features) -> CoreFamily {
             _ => CoreFamily::Zen2And3,
         },
         (b"AuthenticAMD", 0x1a) => CoreFamily::Zen5,
+        // Only server cores have AMX; a hypervisor may name another model.
+        (b"GenuineIntel", 6) if features.contains(Features::AMX_INT8) => CoreFamily::IntelServer,
         (b"GenuineIntel", 6) => match model {
             // Skylake-X to Cooper Lake, Ice Lake, Sapphire and Emerald Rapids, Granite Rapids.
             0x55 | 0x6a | 0x6c | 0x8f | 0xcf | 0xad | 0xae => CoreFamily::IntelServer,
@@ -116,6 +118,8 @@ mod tests {
         assert_eq!(of(b"AuthenticAMD", 0x1a, 0x02), CoreFamily::Zen5); // EPYC 9005
         assert_eq!(of(b"GenuineIntel", 6, 0x8f), CoreFamily::IntelServer); // Sapphire Rapids
         assert_eq!(of(b"GenuineIntel", 6, 0x97), CoreFamily::IntelClient); // Alder Lake
+        let hidden = Identity { vendor: *b"GenuineIntel", family: 6, model: 0xa7 };
+        assert_eq!(family_of(&hidden, Features::ALL), CoreFamily::IntelServer);
         assert_eq!(of(b"CentaurHauls", 7, 0x5b), CoreFamily::Other);
     }
 }
