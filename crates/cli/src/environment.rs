@@ -4,14 +4,8 @@ use cke_kernels::Isa;
 
 /// The variables that the kernels read; those beside a flag stand with it.
 fn variables() -> String {
-    let amx = if cfg!(target_arch = "x86_64") {
-        "
-                   (amx only by this setting: its kernels have not been tested on hardware)"
-    } else {
-        ""
-    };
     format!(
-        "  CKE_ISA          {settings}: the highest instruction set to use{amx}
+        "  CKE_ISA          {settings}: the highest instruction set to use
   CKE_REQUIRE_ISA  {settings}: fail if another one is in use",
         settings = Isa::SETTINGS
     )

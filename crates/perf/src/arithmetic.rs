@@ -3,9 +3,9 @@
 //! As in [`crate::peak`], loops of independent multiply-adds on registers keep every unit busy. The narrow formats sum
 //! products of pairs (bf16) or quads (u8 · i8) in each lane, so that one instruction does two or four times the work. With AVX2 alone
 //! bytes are widened to 16 bits and multiplied in pairs, the sums added by a second instruction; weights of four bits need no widening,
-//! since sums of a few of their products fit 16 bits.
+//! since sums of a few of their products fit 16 bits. AMX multiplies two tiles of 16 rows of 64 bytes at a time.
 //!
-//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD, VPMADDWD, VPMADDUBSW.
+//! Source of the instructions: Intel SDM volume 2, VFMADD231PS, VFMADD231PD, VDPBF16PS, VPDPBUSD, VPMADDWD, VPMADDUBSW, TDPBSSD, TDPBF16PS.
 
 #![allow(unsafe_code, reason = "multiply-adds by intrinsics")]
 
@@ -74,8 +74,8 @@ impl Arithmetic {
         }
     }
 
-    /// Measures the peak of `threads` threads that run at once, in the widest vectors of this CPU (whatever `CKE_ISA` says):
-    /// the best of 20 rounds of 2 ms.
+    /// Measures the peak of `threads` threads that run at once, in the widest vectors of this CPU (whatever `CKE_ISA` says),
+    /// or in tiles if AMX is in use: the best of 20 rounds of 2 ms.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Arithmetic {
 
     fn multiply_adds(self) -> Result<MultiplyAdds, MeasureError> {
         #[cfg(target_arch = "x86_64")]
-        let found = x86::multiply_adds(self);
+        let found = amx::multiply_adds(self).or_else(|| x86::multiply_adds(self));
         #[cfg(target_arch = "aarch64")]
         let found = aarch64::multiply_adds(self);
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -129,6 +129,8 @@ fn widest_f32() -> (Isa, &'static str) {
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {

@@ -18,7 +18,7 @@ pub(super) fn advice(
         build(is_release_build),
         capped_isa(machine),
         narrow_isa(machine),
-        amx(machine, cke_isa == Some("amx")),
+        amx(machine, cke_isa),
         single_cpu(machine),
         affinity(machine),
         quota(machine),
@@ -59,29 +59,22 @@ fn narrow_isa(machine: &Host) -> Option<String> {
     }
 }
 
-fn amx(machine: &Host, is_wanted: bool) -> Option<String> {
+fn amx(machine: &Host, cke_isa: Option<&str>) -> Option<String> {
+    const FORBIDDEN: &str = "Linux does not let this process use it (that takes kernel 5.16 or later, and a container whose seccomp profile \
+                             allows arch_prctl)";
     let has_amx = |names: &[&str]| names.iter().any(|name| name.starts_with("amx_"));
     if has_amx(&machine.features) {
-        return Some(
-            "AMX is in use, by kernels that have been tested in software only, not on hardware: compare their results with \
-             those of CKE_ISA=avx512."
-                .to_owned(),
-        );
+        return None;
     }
-    if is_wanted {
-        let why = match has_amx(&machine.unused_features) {
-            true => {
-                "Linux does not let this process use it (that takes kernel 5.16 or later, and a container whose seccomp profile allows arch_prctl)"
-            }
-            false => "this CPU has none, or the system hides it",
-        };
-        return Some(format!("CKE_ISA=amx has no effect: {why}. {} is in use.", machine.isa_used));
+    match (cke_isa, has_amx(&machine.unused_features)) {
+        (Some("amx"), has_amx) => {
+            let why = if has_amx { FORBIDDEN } else { "this CPU has none, or the system hides it" };
+            Some(format!("CKE_ISA=amx has no effect: {why}. {} is in use.", machine.isa_used))
+        }
+        (Some("avx512"), true) => Some("CKE_ISA=avx512 leaves AMX unused: unset it for full speed.".to_owned()),
+        (None | Some(""), true) => Some(format!("This CPU has AMX, but {FORBIDDEN}.")),
+        _ => None,
     }
-    has_amx(&machine.unused_features).then(|| {
-        "This CPU has AMX. It is not used, because its kernels have been tested in software only, not on hardware. \
-         CKE_ISA=amx enables them if Linux permits it."
-            .to_owned()
-    })
 }
 
 fn single_cpu(machine: &Host) -> Option<String> {
@@ -186,8 +179,7 @@ mod tests {
             (Host { isa_used: "avx2", ..machine() }, "CKE_ISA=avx2"),
             (Host { isa_used: "scalar", isa_detected: "scalar", ..machine() }, "no AVX2 and no AVX-512"),
             (Host { isa_used: "avx2", isa_detected: "avx2", ..machine() }, "no AVX-512 (F"),
-            (Host { unused_features: vec!["amx_int8", "amx_bf16"], ..machine() }, "CKE_ISA=amx"),
-            (Host { features: vec!["avx2", "fma", "avx512", "amx_int8"], ..machine() }, "AMX is in use"),
+            (Host { unused_features: vec!["amx_int8", "amx_bf16"], ..machine() }, "This CPU has AMX, but Linux"),
             (
                 Host { architecture: "riscv64", isa_used: "scalar", isa_detected: "scalar", ..machine() },
                 "no vector kernels for riscv64",
@@ -209,10 +201,13 @@ mod tests {
         let asked = |machine: &Host| advice(machine, &threads(None), Some("amx"), true);
         let none = asked(&machine());
         assert_eq!(none, ["CKE_ISA=amx has no effect: this CPU has none, or the system hides it. avx512 is in use."]);
-        let forbidden = asked(&Host { unused_features: vec!["amx_int8"], ..machine() });
+        let unused = Host { unused_features: vec!["amx_int8"], ..machine() };
+        let forbidden = asked(&unused);
         assert!(forbidden.len() == 1 && forbidden[0].contains("Linux does not let this process"), "{forbidden:?}");
-        let used = asked(&Host { features: vec!["avx512", "amx_int8"], ..machine() });
-        assert!(used.len() == 1 && used[0].starts_with("AMX is in use"), "{used:?}");
+        let capped = advice(&unused, &threads(None), Some("avx512"), true);
+        assert_eq!(capped, ["CKE_ISA=avx512 leaves AMX unused: unset it for full speed."]);
+        let used = Host { features: vec!["avx512", "amx_int8"], unused_features: vec!["amx_bf16"], ..machine() };
+        assert!(asked(&used).is_empty() && advice(&used, &threads(None), None, true).is_empty());
     }
 
     #[test]

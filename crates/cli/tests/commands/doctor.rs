@@ -113,20 +113,19 @@ fn doctor_threads_are_those_of_the_flag() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn doctor_says_whether_amx_that_was_asked_for_is_in_use() {
+fn doctor_says_if_amx_was_asked_for_in_vain() {
     let mut command = command(&["doctor", "--no-measure", "--json"]);
     command.env("CKE_ISA", "amx").env_remove("CKE_REQUIRE_ISA");
     let report = run(command, b"").json();
     let is_in_use = report["machine"]["features"].to_string().contains("amx");
-    let expected = if is_in_use { "AMX is in use" } else { "CKE_ISA=amx has no effect" };
-    assert!(report["advice"].to_string().contains(expected), "{report}");
+    assert_eq!(report["advice"].to_string().contains("CKE_ISA=amx has no effect"), !is_in_use, "{report}");
 }
 
 #[test]
 fn doctor_unknown_isa_is_an_error() {
     let mut command = command(&["doctor"]);
     command.env("CKE_ISA", "sse9");
-    run(command, b"").failure(1, &["CKE_ISA value \"sse9\"", cke_kernels::Isa::NAMES]);
+    run(command, b"").failure(1, &["CKE_ISA value \"sse9\"", cke_kernels::Isa::SETTINGS]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn environment_variables_stand_for_flags_and_are_checked() {
     outcome.success();
     assert!(outcome.stderr.contains("3 threads"), "{outcome:?}");
     with("CKE_NUM_THREADS", "0").failure(2, &["CKE_NUM_THREADS", "--threads", "from 1 to 1024"]);
-    with("CKE_ISA", "sse9").failure(1, &["CKE_ISA", "sse9", cke_kernels::Isa::NAMES]);
+    with("CKE_ISA", "sse9").failure(1, &["CKE_ISA", "sse9", cke_kernels::Isa::SETTINGS]);
     with("CKE_REQUIRE_ISA", "mmx").failure(1, &["CKE_REQUIRE_ISA", "mmx", cke_kernels::Isa::SETTINGS]);
     assert!(with("CKE_ISA", "scalar").stderr.contains("scalar") || std::env::var("CKE_REQUIRE_ISA").is_ok());
 }

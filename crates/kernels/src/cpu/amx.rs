@@ -6,6 +6,7 @@
 
 use super::Features;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+use std::sync::OnceLock;
 
 /// What the kernels take for granted of palette 1: bytes of a tile and of its rows, tiles, rows of a tile.
 const PALETTE: [u32; 4] = [1024, 64, 8, 16];
@@ -55,9 +56,15 @@ unsafe fn xcr0() -> u64 {
     unsafe { _xgetbv(0) }
 }
 
-/// Asks the system to let this process use tiles, for which every thread that does needs 8 KB more, and signal handlers larger stacks.
-#[cfg(target_os = "linux")]
+/// Whether the system lets this process use tiles, for which every thread that does needs 8 KB more, and signal handlers larger stacks. Asks it
+/// once.
 pub(super) fn is_permitted() -> bool {
+    static IS_PERMITTED: OnceLock<bool> = OnceLock::new();
+    *IS_PERMITTED.get_or_init(ask)
+}
+
+#[cfg(target_os = "linux")]
+fn ask() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     // SAFETY: two numbers; the call changes what the system saves of this process, and no memory.
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, libc::c_long::from(TILE_DATA)) == 0 }
@@ -65,6 +72,6 @@ pub(super) fn is_permitted() -> bool {
 
 /// Other systems are not asked.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn is_permitted() -> bool {
+fn ask() -> bool {
     false
 }

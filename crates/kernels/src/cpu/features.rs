@@ -62,7 +62,7 @@ impl Features {
     /// The baseline of the architecture.
     pub const NONE: Features = Features(0);
 
-    /// What is used only if somebody asks for it ([`Cpu::with_amx`](super::Cpu::with_amx)): its kernels were never run on hardware.
+    /// What the system must permit.
     pub const AMX: Features = Features::AMX_INT8.union(Features::AMX_BF16);
 
     /// What is named only to describe a CPU: no kernel uses it.

@@ -92,15 +92,8 @@ impl Isa {
     }
 }
 
-/// What asks for AMX, as a value of `CKE_ISA`.
+/// The value of `CKE_ISA` and `CKE_REQUIRE_ISA` that stands for AMX beside the widest vectors.
 pub(super) const AMX: &str = "amx";
-
-/// What `CKE_ISA` may be, in words.
-pub(super) const CAPS: &str = if cfg!(target_arch = "x86_64") {
-    "scalar, avx2 or avx512, or amx to try kernels that have not been tested on hardware"
-} else {
-    Isa::NAMES
-};
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! What this CPU can do: its instruction set extensions, caches and core family, read once.
 //!
-//! The environment variable `CKE_ISA` (`scalar`, `avx2` or `avx512`) caps what is used. `amx` asks for AMX, which is not used otherwise.
-//! `CKE_REQUIRE_ISA`, with the same values, makes it an error if anything else is in use.
+//! The environment variable `CKE_ISA` (`scalar`, `avx2`, `avx512` or `amx`) caps what is used. `CKE_REQUIRE_ISA`, with the same values, makes it an
+//! error if anything else is in use.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -28,14 +28,14 @@ pub enum CpuError {
     #[error("unknown instruction set {0:?}: wanted {names}", names = Isa::NAMES)]
     UnknownIsa(String),
     /// `CKE_ISA` is set to an unknown name.
-    #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = isa::CAPS)]
+    #[error("unknown CKE_ISA value {0:?}: wanted {names}", names = Isa::SETTINGS)]
     BadCap(String),
     /// `CKE_REQUIRE_ISA` is set to an unknown name.
     #[error("unknown CKE_REQUIRE_ISA value {0:?}: wanted {names}", names = Isa::SETTINGS)]
     BadRequirement(String),
     /// `CKE_REQUIRE_ISA` asks for AMX, which is not in use.
     #[error(
-        "CKE_REQUIRE_ISA=amx, but AMX is not in use: it needs CKE_ISA=amx, a CPU with AMX, and a system that permits its use"
+        "CKE_REQUIRE_ISA=amx, but AMX is not in use: it needs a CPU with AMX, a system that permits its use, and no CKE_ISA but amx"
     )]
     RequiredAmx,
     /// `CKE_REQUIRE_ISA` names an ISA that is not the one in use.
@@ -81,14 +81,14 @@ impl Cpu {
         let (detected, identity) = (read::features(), read::identity());
         let family = read::family_of(&identity, detected);
         let machine = Cpu {
-            features: detected.without(Features::AMX | Features::UNUSED),
+            features: usable(detected).without(Features::UNUSED),
             detected,
             caches: read::caches(&identity),
             family,
             brand: read::brand(&identity),
         };
         let cpu = match std::env::var("CKE_ISA") {
-            Ok(cap) if cap == isa::AMX && cfg!(target_arch = "x86_64") => machine.with_amx(),
+            Ok(cap) if cap == isa::AMX && cfg!(target_arch = "x86_64") => machine,
             Ok(cap) if !cap.is_empty() => machine.capped(cap.parse().map_err(|_| CpuError::BadCap(cap))?),
             _ => machine,
         };
@@ -101,7 +101,7 @@ impl Cpu {
     /// Checks that this is in use, a value of `CKE_REQUIRE_ISA`.
     fn check(&self, required: &str) -> Result<(), CpuError> {
         if required == isa::AMX && cfg!(target_arch = "x86_64") {
-            let is_in_use = self.features.intersection(Features::AMX) != Features::NONE;
+            let is_in_use = self.features().intersection(Features::AMX) != Features::NONE;
             return if is_in_use { Ok(()) } else { Err(CpuError::RequiredAmx) };
         }
         let wanted: Isa = required.parse().map_err(|_| CpuError::BadRequirement(required.to_owned()))?;
@@ -114,25 +114,16 @@ impl Cpu {
         Cpu { features: cap.cap(self.features), ..*self }
     }
 
-    /// The same CPU with AMX in use, if it has AMX beside AVX-512 and the system permits it. Its kernels were never run on hardware: they were
-    /// tested on tiles in software.
-    pub fn with_amx(&self) -> Cpu {
-        let amx = self.detected.intersection(Features::AMX);
-        let is_usable = amx != Features::NONE && self.has(Isa::Avx512.needs());
-        #[cfg(target_arch = "x86_64")]
-        let is_usable = is_usable && amx::is_permitted();
-        Cpu { features: if is_usable { self.features | amx } else { self.features }, ..*self }
-    }
-
-    /// Whether code that needs these extensions may run.
+    /// Whether code that needs these extensions may run. The first question for AMX asks the system to permit its use.
     #[inline]
     pub fn has(&self, needs: Features) -> bool {
-        self.features.contains(needs)
+        self.features.contains(needs) && (needs.intersection(Features::AMX) == Features::NONE || is_amx_permitted())
     }
 
     /// The extensions in use.
     pub fn features(&self) -> Features {
-        self.features
+        let amx = self.features.intersection(Features::AMX);
+        if self.has(amx) { self.features } else { self.features.without(Features::AMX) }
     }
 
     /// The extensions that the machine has.
@@ -167,6 +158,18 @@ impl Cpu {
     }
 }
 
+/// The same without AMX where there is no AVX-512, which its kernels use besides.
+fn usable(features: Features) -> Features {
+    if features.contains(Isa::Avx512.needs()) { features } else { features.without(Features::AMX) }
+}
+
+fn is_amx_permitted() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return amx::is_permitted();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,16 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn amx_is_used_only_if_asked_for_and_not_under_a_cap() {
-        let found = *Cpu::host().expect("the environment names no bad ISA");
-        let cpu = Cpu { features: found.features.without(Features::AMX), ..found };
-        let with_amx = cpu.with_amx();
-        assert!(with_amx.has(cpu.features()) && !with_amx.capped(Isa::Avx512).has(Features::AMX_INT8));
+    fn amx_takes_avx512_and_no_cap() {
+        let cpu = *Cpu::host().expect("the environment names no bad ISA");
+        let with_amx = Cpu { features: cpu.features | Features::AMX, ..cpu };
         assert_eq!(with_amx.isa(), cpu.isa());
-        let without = Cpu { detected: cpu.detected.without(Features::AMX), ..cpu };
-        assert_eq!(without.with_amx().features(), cpu.features());
-        let asked_of_avx2 = cpu.capped(Isa::Avx2).with_amx();
-        assert_eq!(asked_of_avx2.features(), cpu.capped(Isa::Avx2).features());
+        for cap in Isa::ALL {
+            assert!(!with_amx.capped(cap).has(Features::AMX_INT8));
+        }
+        assert_eq!(usable(Isa::Avx2.needs() | Features::AMX), Isa::Avx2.needs());
+        assert!(usable(Isa::Avx512.needs() | Features::AMX).contains(Features::AMX));
     }
 
     #[test]
@@ -207,7 +209,8 @@ mod tests {
         }
         if cfg!(target_arch = "x86_64") {
             assert_eq!(cpu.check(isa::AMX), Err(CpuError::RequiredAmx));
-            assert_eq!(Cpu { features: cpu.features | Features::AMX_INT8, ..cpu }.check(isa::AMX), Ok(()));
+            let is_permitted = is_amx_permitted().then_some(()).ok_or(CpuError::RequiredAmx);
+            assert_eq!(Cpu { features: cpu.features | Features::AMX_INT8, ..cpu }.check(isa::AMX), is_permitted);
         } else {
             assert_eq!(cpu.check(isa::AMX), Err(CpuError::BadRequirement(isa::AMX.to_owned())));
         }

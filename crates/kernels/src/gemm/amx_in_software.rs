@@ -4,6 +4,7 @@
 mod page_borders;
 
 mod bf16;
+mod grouped;
 mod int8;
 
 use super::{Supported, Tile};

@@ -65,6 +65,7 @@ impl<E: Output> Product<'_, E> {
         let (kernel, k, room) = (self.kernel.kernel(), block.ks.len(), b.expanded);
         let (panels, stride) = (kernel.panels_of_tile(), self.kernel.expanded_panel_bytes(expansion, k));
         let expanded = Product { kernel: self.kernel.by_expanded(expansion), ..*self };
+        let _session = expanded.kernel.begin_session();
         for (index, panel) in block.panels.clone().enumerate() {
             let packed = b.data.wrapping_add(index * b.panel_stride);
             let cols = kernel.tile.nr.min(self.n - panel * kernel.tile.nr);

@@ -217,20 +217,24 @@ impl<S: Scheme> Microkernel<S> {
         Microkernel { tiles, pack, column, prepare }
     }
 
-    /// The kernel's tiles by panels of another format, which hold the same weights.
+    /// The kernel's tiles by panels of another format, which hold the same weights, with as many columns.
     ///
     /// # Safety
-    /// The functions use no instructions beyond what the kernel needs, and keep the promises of [`Microkernel::from_parts`] for these panels.
+    /// The functions use no instructions beyond what the kernel needs, and keep the promises of [`Microkernel::from_parts`] for these panels,
+    /// between the calls of `session`.
     #[cfg(target_arch = "x86_64")]
     pub(super) const unsafe fn tiles_by(
         self,
         panel: PanelFormat,
         functions: &'static [&'static [TileFn<S::C>]],
+        rows_at_once: usize,
+        session: Option<Session>,
     ) -> TileKernel<S::C> {
-        let Tile { mr, nr } = tile_of(functions, self.tiles.lanes);
-        assert!(mr == self.tiles.tile.mr && nr == self.tiles.tile.nr, "wanted a function for each of the kernel's");
+        let tile = tile_of(functions, self.tiles.lanes);
+        assert!(tile.nr == self.tiles.tile.nr, "wanted a function for each of the kernel's numbers of columns");
+        assert!(tile.mr.is_multiple_of(rows_at_once), "wanted a tile of whole multiples of the rows at once");
         assert!(panel.cols == self.tiles.panel.cols, "wanted panels of as many columns");
-        TileKernel { panel, functions, ..self.tiles }
+        TileKernel { panel, tile, functions, rows_at_once, session, ..self.tiles }
     }
 
     /// The same kernel with an expansion.

@@ -164,7 +164,6 @@ static F64_SCALAR: &[Microkernel<scheme::F64>] = &[
 
 #[cfg(target_arch = "x86_64")]
 const AVX512_BF16: Features = Isa::Avx512.needs().union(Features::AVX512_BF16);
-// AMX also needs that somebody asks for it: no machine has run it yet.
 #[cfg(target_arch = "x86_64")]
 const AMX_BF16: Features = AVX512_BF16.union(Features::AMX_BF16);
 #[cfg(target_arch = "x86_64")]

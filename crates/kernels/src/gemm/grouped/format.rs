@@ -191,6 +191,13 @@ impl<F: BlockLayout> Columns<F> {
         Columns { block, places, first, format: std::marker::PhantomData }
     }
 
+    /// Which column is the first.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn first(self) -> usize {
+        self.first
+    }
+
     /// The first column's half `index`; the others follow.
     #[inline(always)]
     pub(super) fn half(self, index: usize) -> *const u8 {

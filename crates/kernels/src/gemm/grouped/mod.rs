@@ -37,6 +37,8 @@ use super::microkernel::{KernelParts, Microkernel};
 use super::tile_args::TileFn;
 use crate::cpu::Features;
 use crate::scheme::Grouped;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{TILE_ROWS, TileUnit};
 
 /// What rows and columns are quantised by.
 #[derive(Clone, Copy, Debug)]
@@ -93,12 +95,26 @@ pub(super) const unsafe fn record<F: Decode + GroupFormat>(
 /// The kernel's tiles by expanded panels.
 ///
 /// # Safety
-/// The functions are those of `tile.rs` of the format [`Expanded<F>`](Expanded), as many as the kernel has, and use no instructions beyond its own.
+/// The functions are those of `tile.rs` of the format [`Expanded<F>`](Expanded), and use no instructions beyond its own.
 #[cfg(target_arch = "x86_64")]
 pub(super) const unsafe fn expanded_tiles<F: Decode + GroupFormat>(
     kernel: Microkernel<Grouped<F>>,
     functions: &'static [&'static [TileFn<f32>]],
 ) -> TileKernel<f32> {
+    let rows_at_once = kernel.tiles.rows_at_once;
     // SAFETY: promised by the caller.
-    unsafe { kernel.tiles_by(expanded::panel::<F>(), functions) }
+    unsafe { kernel.tiles_by(expanded::panel::<F>(), functions, rows_at_once, None) }
+}
+
+/// The kernel's tiles by expanded panels on a unit with tiles.
+///
+/// # Safety
+/// The kernel needs the unit, and the function is that of `tile/tiles.rs` for both.
+#[cfg(target_arch = "x86_64")]
+pub(super) const unsafe fn expanded_on_tiles<F: Decode + GroupFormat, U: TileUnit>(
+    kernel: Microkernel<Grouped<F>>,
+    functions: &'static [&'static [TileFn<f32>]],
+) -> TileKernel<f32> {
+    // SAFETY: promised by the caller.
+    unsafe { kernel.tiles_by(expanded::panel::<F>(), functions, TILE_ROWS, Some(tile::session_of::<F, U>())) }
 }

@@ -30,19 +30,44 @@ mod dotprod;
 #[cfg(target_arch = "aarch64")]
 mod i8mm;
 mod products;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2F16c, Avx512Vnni, AvxVnniF16c};
-#[cfg(target_arch = "x86_64")]
-pub(in crate::gemm) use avx2::avx2_tall;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(in crate::gemm) use tiles::on_tiles;
 #[cfg(target_arch = "aarch64")]
 pub(in crate::gemm) use {aarch64::neon, dotprod::neon_dotprod, i8mm::neon_i8mm};
+#[cfg(target_arch = "x86_64")]
+pub(in crate::gemm) use {
+    avx2::avx2_tall,
+    tiles::{amx, session_of},
+};
 
 /// # Safety
 /// As [`TileFn`](crate::gemm::TileFn) for MR rows and up to 16 columns, with rows and panels of the format F.
 pub(in crate::gemm) unsafe fn scalar<F: Decode, const MR: usize>(args: &TileArgs<'_, f32>) {
     // SAFETY: promised by the caller.
     unsafe { tile::<F, Scalar, 1, 16, MR, MR>(Scalar, args) }
+}
+
+/// [`scalar`] for the columns of several panels.
+///
+/// # Safety
+/// As [`scalar`], for up to COLUMNS columns.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(in crate::gemm) unsafe fn scalar_wide<F: Decode, const MR: usize, const COLUMNS: usize>(args: &TileArgs<'_, f32>) {
+    // SAFETY: promised by the caller.
+    unsafe { tile::<F, Scalar, 1, COLUMNS, MR, MR>(Scalar, args) }
+}
+
+/// # Safety
+/// As [`ExpandFn`](crate::gemm::expansion::ExpandFn) of the format F.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(in crate::gemm) unsafe fn scalar_expand_signed<F: Decode>(panel: *const u8, k: usize, out: *mut u8) {
+    // SAFETY: promised by the caller.
+    unsafe { expand::<F, Scalar, 1, true>(Scalar, panel, k, out) }
 }
 
 /// # Safety
@@ -89,7 +114,18 @@ pub(in crate::gemm) unsafe fn avx512_vnni<F: Decode, const MR: usize, const NV: 
 #[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
 pub(in crate::gemm) unsafe fn avx512_expand<F: Decode>(panel: *const u8, k: usize, out: *mut u8) {
     // SAFETY: promised by the caller.
-    unsafe { expand::<F, Avx512Vnni>(Avx512Vnni::assume(), panel, k, out) }
+    unsafe { expand::<F, Avx512Vnni, 16, false>(Avx512Vnni::assume(), panel, k, out) }
+}
+
+/// [`avx512_expand`] for [`amx`].
+///
+/// # Safety
+/// As [`avx512_expand`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vnni,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(in crate::gemm) unsafe fn avx512_expand_signed<F: Decode>(panel: *const u8, k: usize, out: *mut u8) {
+    // SAFETY: promised by the caller.
+    unsafe { expand::<F, Avx512Vnni, 16, true>(Avx512Vnni::assume(), panel, k, out) }
 }
 
 /// Rows of the tallest tile, four of which are multiplied at a time: tall tiles read their columns from the first cache level but for the

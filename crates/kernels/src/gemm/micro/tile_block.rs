@@ -75,6 +75,19 @@ unsafe fn end<U: TileUnit>() {
     unsafe { U::assume() }.release();
 }
 
+/// Configures the tiles of this thread for blocks of so many rows, unless they are.
+///
+/// # Safety
+/// The thread is in a session of `bricks`, no block is in use, and there are at most [`BLOCK_ROWS`] rows.
+#[inline(always)]
+pub(in crate::gemm) unsafe fn configure<U: TileUnit>(unit: U, rows: usize, bricks: usize) {
+    if CONFIGURED.get() != rows {
+        // SAFETY: the sizes are within those of a tile.
+        unsafe { unit.configure(&config(rows, bricks)) };
+        CONFIGURED.set(rows);
+    }
+}
+
 /// How words of A and B are multiplied.
 pub(in crate::gemm) trait Multiply {
     /// C += A · B
@@ -160,11 +173,8 @@ impl<U: TileUnit> TileBlock<U> {
     #[inline(always)]
     pub(in crate::gemm) unsafe fn new(unit: U, args: &TileArgs<'_, f32>, bricks: usize) -> Self {
         let TileArgs { rows, cols, .. } = *args;
-        if CONFIGURED.get() != rows {
-            // SAFETY: the sizes are within those of a tile.
-            unsafe { unit.configure(&config(rows, bricks)) };
-            CONFIGURED.set(rows);
-        }
+        // SAFETY: promised by the caller.
+        unsafe { configure(unit, rows, bricks) };
         TileBlock { unit, rows, panels: cols.div_ceil(PANEL_COLS), is_read_once: rows <= STREAMED_ROWS }
     }
 

@@ -15,13 +15,12 @@ use crate::gemm::microkernel::TileKernel;
 #[cfg(target_arch = "x86_64")]
 use crate::gemm::tile_args::TileFn;
 use crate::scheme::{self, Int8By, Int8Kernels};
-#[cfg(target_arch = "x86_64")]
-use crate::simd::Amx;
 use crate::simd::QuadRows;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Amx, TILE_ROWS};
 
 #[cfg(target_arch = "x86_64")]
 const AVX512_VNNI: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
-// AMX also needs that somebody asks for it: no machine has run it yet.
 #[cfg(target_arch = "x86_64")]
 const AMX_INT8: Features = AVX512_VNNI.union(Features::AMX_INT8);
 #[cfg(target_arch = "x86_64")]
@@ -96,10 +95,17 @@ int8!(128, true, "int8_channel", (6, 1 at once: 1 2 3 4 5 6));
 
 /// `grouped!(Format, many, name, AVX-VNNI, scalar)`: the kernels of a format of weights in groups: for each of these
 /// instruction sets its rows and a function for each number of rows, and for AVX512-VNNI one for each number of panels, too. `many` is
-/// what its tiles read if rows are many: `packed` panels or `expanded` ones.
+/// what its tiles read if rows are many: `packed` panels or `expanded` ones. Those of AMX read expanded ones of every format; fewer rows are
+/// multiplied as on AVX512-VNNI.
 macro_rules! grouped {
     ($format:ident, $many:ident, $name:literal, $avx_vnni:tt, $scalar:tt) => {
         &[
+            #[cfg(target_arch = "x86_64")]
+            &[
+                grouped!(@on_tiles $format,
+                    grouped!(@tall $format, "avx512_amx", $name, AMX_INT8, avx512_vnni, avx512_vnni_tall, Avx512, "8x48", [1 2 3 4], [5 6 7 8], [1 2 3])),
+                grouped!(@wide $format, "avx512_amx", $name, AMX_INT8, avx512_vnni, Avx512, "4x16", [1 2 3 4], [1]),
+            ],
             #[cfg(target_arch = "x86_64")]
             &[
                 grouped!(@$many $format, avx512_vnni, avx512_vnni_tall, avx512_expand, [1 2 3 4], [5 6 7 8], [1 2 3],
@@ -157,6 +163,18 @@ macro_rules! grouped {
             unsafe { grouped::expanded_tiles::<grouped::$format>(record, FUNCTIONS) }
         };
         let (record, expand) = ($record, grouped::tile::$expand::<grouped::$format>);
+        // SAFETY: as above; it makes the panels that they read.
+        unsafe { record.expanding(Expansion { expand, tiles: TILES }) }
+    }};
+    (@on_tiles $format:ident, $record:expr) => {{
+        const FUNCTION: TileFn<f32> = grouped::tile::amx::<grouped::$format>;
+        const ROW: &[TileFn<f32>] = &[FUNCTION; 3];
+        const TILES: &TileKernel<f32> = &{
+            let record = $record;
+            // SAFETY: the record asks for the unit.
+            unsafe { grouped::expanded_on_tiles::<grouped::$format, Amx>(record, &[ROW; TILE_ROWS]) }
+        };
+        let (record, expand) = ($record, grouped::tile::avx512_expand_signed::<grouped::$format>);
         // SAFETY: as above; it makes the panels that they read.
         unsafe { record.expanding(Expansion { expand, tiles: TILES }) }
     }};

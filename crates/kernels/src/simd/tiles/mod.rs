@@ -1,7 +1,7 @@
 //! Tiles: the registers of AMX, up to 16 rows of up to 64 bytes each, two of which are multiplied and added to a third at once.
 //!
-//! No machine that this was written on has them. Kernels are written over [`TileUnit`], whose eight operations are one instruction each
-//! ([`Amx`]), or plain Rust in tests (`software.rs`).
+//! Kernels are written over [`TileUnit`], whose eight operations are one instruction each ([`Amx`]), or plain Rust in tests (`software.rs`): few
+//! machines have the unit.
 //!
 //! Source: Intel SDM volume 1, chapter 18, and the instructions in volume 2.
 

@@ -15,7 +15,7 @@ fn rounding(cpu: &Cpu, size: (usize, usize, usize), len: usize) -> Layer {
     Layer { plan: layer.plan.with_kv(KvDtype::Bf16), ..layer }
 }
 
-/// Calls `test` for each instruction set in use, and with AMX if the environment asks for it.
+/// Calls `test` for each instruction set in use, and with AMX if it is in use.
 fn each_cpu(mut test: impl FnMut(&Cpu)) {
     each_isa(&mut test);
     let host = Cpu::host().expect("the environment names no bad ISA");
