@@ -26,8 +26,8 @@ def _gguf(files, model):
 
 TABLES = {
     "f32": ("models in f32, tokens/s", [GPT2_ALL, GPT2_LAST, GPT2_GENERATION, BERT, MINILM]),
-    "gguf": ("SmolLM2 135M, tokens/s", _gguf(("gguf-zen5.json", "gguf.json", "gguf-zen3.json"), "smollm2")),
-    "gguf-1b": ("Llama 3.2 1B (random weights), tokens/s", _gguf(("gguf-1b-zen5.json", "gguf-1b.json", "gguf-1b-zen3.json"), "llama-1b")),
+    "gguf": ("SmolLM2 135M, tokens/s", _gguf(("gguf-zen5.json", "gguf.json", "gguf-xeon.json", "gguf-zen3.json"), "smollm2")),
+    "gguf-1b": ("Llama 3.2 1B (random weights), tokens/s", _gguf(("gguf-1b-zen5.json", "gguf-1b.json", "gguf-1b-xeon.json", "gguf-1b-zen3.json"), "llama-1b")),
 }
 
 
