@@ -158,7 +158,7 @@ impl Cpu {
     }
 }
 
-/// The same without AMX where there is no AVX-512, which its kernels use besides.
+/// The same without AMX if there is no AVX-512, which its kernels use, too.
 fn usable(features: Features) -> Features {
     if features.contains(Isa::Avx512.needs()) { features } else { features.without(Features::AMX) }
 }

@@ -2,13 +2,11 @@
 //! the bits of plain Rust.
 
 use super::grouped::{self, Preparation};
-use super::{Ctx, Epilogue, GemmPlan, Microkernel, Shape, Supported, int8};
+use super::{Microkernel, int8, plain_rust};
 use crate::cpu::{Cpu, Features, Isa};
 use crate::scheme::{Grouped, Int8By, Scheme};
-use crate::scratch::Scratch;
 use crate::simd::QuadRows;
 use crate::threads::Serial;
-use crate::view::{MatMut, MatRef};
 use cke_testkit::Data;
 
 const NEEDS: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
@@ -16,31 +14,16 @@ const NEEDS: Features = Isa::Avx512.needs().union(Features::AVX512_VNNI);
 /// On both sides of quads, groups and blocks of rows.
 const DEPTHS: [usize; 9] = [1, 5, 31, 64, 127, 130, 256, 259, 515];
 
-/// C (m, n), bit by bit.
-fn product<S>(kernel: Supported<S>, (m, n, k): (usize, usize, usize), a: &[f32], b: &[f32]) -> Vec<u32>
-where
-    S: Scheme<A = f32, B = f32, C = f32>,
-{
-    let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k });
-    let packed = plan.pack_b(MatRef::new(b, k, n).unwrap()).unwrap();
-    let mut c = vec![f32::NAN; m * n];
-    let ctx = &mut Ctx { pool: &Serial, scratch: &mut Scratch::new() };
-    let (a, place) = (MatRef::new(a, m, k).unwrap(), MatMut::new(&mut c, m, n).unwrap());
-    plan.run(a, &packed, place, &Epilogue::default(), ctx).unwrap();
-    c.iter().map(|x| x.to_bits()).collect()
-}
-
 /// Compares a kernel with that in plain Rust, on every number of rows of two tiles.
 fn check<S: Scheme<A = f32, B = f32, C = f32>>(record: &'static Microkernel<S>) {
-    let cpu = Cpu::host().unwrap();
-    let plain = S::records().find(|record| record.needs() == Features::NONE).and_then(|record| record.on(cpu)).unwrap();
-    let Some(kernel) = record.on(cpu) else { return };
+    let Some(kernel) = record.on(Cpu::host().unwrap()) else { return };
     for k in DEPTHS {
         let (most, n) = (2 * kernel.tile().mr, 5 + k % 29);
         let mut data = Data::new(k as u64);
         let (a, b) = (data.normal(most * k, 0.0, 1.0), data.normal(k * n, 0.0, 1.0));
         for m in 1..=most {
-            let [found, wanted] = [kernel, plain].map(|kernel| product(kernel, (m, n, k), &a[..m * k], &b));
+            let [found, wanted] = [kernel, plain_rust::kernel()]
+                .map(|kernel| plain_rust::product(kernel, (m, n, k), (&a[..m * k], &b), &Serial));
             assert_eq!(found, wanted, "{}, {m} rows of {k}", record.name());
         }
     }

@@ -46,6 +46,8 @@ pub(crate) mod microkernel;
 mod packed;
 mod panel;
 mod parts;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod plain_rust;
 mod plan;
 mod portions;
 pub(crate) mod registry;

@@ -1,18 +1,16 @@
 //! Weights of few bits, against the kernels in plain Rust.
 
-use super::bits;
 use crate::cpu::{Cpu, Features};
 use crate::gemm::expansion::Expansion;
-use crate::gemm::grouped::tile::{on_tiles, scalar_expand_signed, scalar_wide};
+use crate::gemm::grouped::tile::{PANELS, on_tiles, scalar_expand_signed, scalar_wide};
 use crate::gemm::grouped::{self, GroupFormat, Preparation};
+use crate::gemm::micro::tile_block::every_size;
 use crate::gemm::microkernel::TileKernel;
 use crate::gemm::tile_args::{TileArgs, TileFn};
-use crate::gemm::{Ctx, Epilogue, GemmPlan, Microkernel, Shape, Supported};
-use crate::scheme::{Grouped, Scheme};
-use crate::scratch::Scratch;
+use crate::gemm::{Microkernel, plain_rust};
+use crate::scheme::Grouped;
 use crate::simd::{SoftwareTiles, TILE_ROWS};
 use crate::threads::ThreadPool;
-use crate::view::{MatMut, MatRef};
 use cke_testkit::Data;
 
 /// Rows for which panels are expanded: whole tiles, and some rows more.
@@ -21,30 +19,14 @@ const ROWS: [usize; 4] = [48, 49, 63, 80];
 /// Columns of one panel to five, and K on both sides of groups and of blocks of rows.
 const SIZES: [(usize, usize); 5] = [(5, 130), (16, 256), (33, 515), (48, 31), (70, 300)];
 
-fn product<F: GroupFormat>(
-    kernel: Supported<Grouped<F>>,
-    (m, n, k): (usize, usize, usize),
-    a: &[f32],
-    b: &[f32],
-) -> Vec<u32> {
-    let plan = GemmPlan::with_kernel(Cpu::host().unwrap(), kernel, Shape { m, n, k });
-    let packed = plan.pack_b(MatRef::new(b, k, n).unwrap()).unwrap();
-    let mut c = vec![f32::NAN; m * n];
-    let ctx = &mut Ctx { pool: &ThreadPool::new(2).unwrap(), scratch: &mut Scratch::new() };
-    let (a, place) = (MatRef::new(a, m, k).unwrap(), MatMut::new(&mut c, m, n).unwrap());
-    plan.run(a, &packed, place, &Epilogue::default(), ctx).unwrap();
-    bits(&c)
-}
-
 fn check<F: GroupFormat>(record: &'static Microkernel<Grouped<F>>) {
-    let cpu = Cpu::host().unwrap();
-    let plain = Grouped::<F>::records().find(|record| record.needs() == Features::NONE).unwrap().on(cpu).unwrap();
-    let kernel = record.on(cpu).unwrap();
+    let (kernel, pool) = (record.on(Cpu::host().unwrap()).unwrap(), ThreadPool::new(2).unwrap());
     for (index, (n, k)) in SIZES.into_iter().enumerate() {
         let m = ROWS[index % ROWS.len()];
         let mut data = Data::new(k as u64);
         let (a, b) = (data.normal(m * k, 0.0, 1.0), data.normal(k * n, 0.0, 1.0));
-        let [found, wanted] = [kernel, plain].map(|kernel| product(kernel, (m, n, k), &a, &b));
+        let [found, wanted] =
+            [kernel, plain_rust::kernel()].map(|kernel| plain_rust::product(kernel, (m, n, k), (&a, &b), &pool));
         assert_eq!(found, wanted, "{}, {m}x{n}x{k}", F::NAME);
     }
 }
@@ -57,8 +39,7 @@ macro_rules! check_formats {
             // SAFETY: promised by the caller.
             unsafe { on_tiles::<SoftwareTiles, Format>(SoftwareTiles, args) }
         }
-        const FUNCTION: TileFn<f32> = tile;
-        const ROW: &[TileFn<f32>] = &[FUNCTION; 3];
+        const FUNCTIONS: &[&[TileFn<f32>]] = every_size!(tile, TILE_ROWS, PANELS);
         // SAFETY: functions of the format, of plain Rust, with the columns of one panel to three; `expand` makes what they read.
         const RECORD: Microkernel<Grouped<Format>> = unsafe {
             let functions: &[&[TileFn<f32>]] =
@@ -67,7 +48,7 @@ macro_rules! check_formats {
         };
         const TILES: &TileKernel<f32> =
             // SAFETY: as above.
-            &unsafe { grouped::expanded_on_tiles::<Format, SoftwareTiles>(RECORD, &[ROW; TILE_ROWS]) };
+            &unsafe { grouped::expanded_on_tiles::<Format, SoftwareTiles>(RECORD, FUNCTIONS) };
         static KERNEL: Microkernel<Grouped<Format>> =
             // SAFETY: as above.
             unsafe { RECORD.expanding(Expansion { expand: scalar_expand_signed::<Format>, tiles: TILES }) };

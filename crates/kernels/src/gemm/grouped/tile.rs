@@ -42,7 +42,7 @@ pub(in crate::gemm) use {aarch64::neon, dotprod::neon_dotprod, i8mm::neon_i8mm};
 #[cfg(target_arch = "x86_64")]
 pub(in crate::gemm) use {
     avx2::avx2_tall,
-    tiles::{amx, session_of},
+    tiles::{PANELS, amx, session_of},
 };
 
 /// # Safety

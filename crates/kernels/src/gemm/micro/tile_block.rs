@@ -24,12 +24,20 @@ pub(in crate::gemm) const PANEL_COLS: usize = 16;
 /// Bytes of a quad, or of a pair.
 const WORD: usize = 4;
 
-/// `every_size!(function)`: the functions of a kernel of such blocks, one that serves every number of rows and panels.
+/// `every_size!(function)`: the functions of a kernel of such blocks, one that serves every number of rows and panels; or of as many rows and
+/// panels as are named.
 macro_rules! every_size {
-    ($function:expr) => {{
+    ($function:expr) => {
+        $crate::gemm::micro::tile_block::every_size!(
+            $function,
+            $crate::gemm::micro::tile_block::BLOCK_ROWS,
+            $crate::gemm::micro::tile_block::BLOCK_PANELS
+        )
+    };
+    ($function:expr, $rows:expr, $panels:expr) => {{
         const FUNCTION: $crate::gemm::TileFn<f32> = $function;
-        const ROW: &[$crate::gemm::TileFn<f32>] = &[FUNCTION; $crate::gemm::micro::tile_block::BLOCK_PANELS];
-        &[ROW; $crate::gemm::micro::tile_block::BLOCK_ROWS]
+        const ROW: &[$crate::gemm::TileFn<f32>] = &[FUNCTION; $panels];
+        &[ROW; $rows]
     }};
 }
 pub(in crate::gemm) use every_size;

@@ -157,26 +157,23 @@ macro_rules! grouped {
             $(grouped!(@row Expanded, $function, $rows, $panels),)*
             $(grouped!(@tall_row Expanded, $tall, $tall_rows, $panels)),*
         ];
+        grouped!(@expanding $record, grouped::expanded_tiles::<grouped::$format>, FUNCTIONS, grouped::tile::$expand::<grouped::$format>)
+    }};
+    (@on_tiles $format:ident, $record:expr) => {{
+        const FUNCTIONS: &[&[TileFn<f32>]] =
+            every_size!(grouped::tile::amx::<grouped::$format>, TILE_ROWS, grouped::tile::PANELS);
+        grouped!(@expanding $record, grouped::expanded_on_tiles::<grouped::$format, Amx>, FUNCTIONS,
+            grouped::tile::avx512_expand_signed::<grouped::$format>)
+    }};
+    (@expanding $record:expr, $tiles:expr, $functions:expr, $expand:expr) => {{
         const TILES: &TileKernel<f32> = &{
             let record = $record;
             // SAFETY: these functions of the format ask for what the record asks for.
-            unsafe { grouped::expanded_tiles::<grouped::$format>(record, FUNCTIONS) }
+            unsafe { $tiles(record, $functions) }
         };
-        let (record, expand) = ($record, grouped::tile::$expand::<grouped::$format>);
+        let record = $record;
         // SAFETY: as above; it makes the panels that they read.
-        unsafe { record.expanding(Expansion { expand, tiles: TILES }) }
-    }};
-    (@on_tiles $format:ident, $record:expr) => {{
-        const FUNCTION: TileFn<f32> = grouped::tile::amx::<grouped::$format>;
-        const ROW: &[TileFn<f32>] = &[FUNCTION; 3];
-        const TILES: &TileKernel<f32> = &{
-            let record = $record;
-            // SAFETY: the record asks for the unit.
-            unsafe { grouped::expanded_on_tiles::<grouped::$format, Amx>(record, &[ROW; TILE_ROWS]) }
-        };
-        let (record, expand) = ($record, grouped::tile::avx512_expand_signed::<grouped::$format>);
-        // SAFETY: as above; it makes the panels that they read.
-        unsafe { record.expanding(Expansion { expand, tiles: TILES }) }
+        unsafe { record.expanding(Expansion { expand: $expand, tiles: TILES }) }
     }};
     (@tall_row $format:ty, $function:ident, $rows:literal, [$($panels:literal)*]) => {
         &[$(grouped::tile::$function::<$format, $panels>),*]

@@ -97,8 +97,8 @@ pub(crate) unsafe trait NarrowQuads<const LANES: usize>: Copy {
     /// `p` is valid for reads; no alignment is needed.
     unsafe fn start(self, p: *const i32, bits: u32) -> Self::Sums;
 
-    /// sums + row · weights for each column. Exact if the row's bytes are −127 to 127, the sums fit 32 bits, and the weights are below 64; where
-    /// there are no short sums, below 256.
+    /// sums + row · weights for each column. Exact if the row's bytes are −127 to 127, the sums fit 32 bits, and the weights are below 64; below
+    /// 256 if there are no short sums.
     fn add_unsigned_products(self, sums: Self::Sums, weights: Self::Words, row: Self::Row) -> Self::Sums;
 
     /// short + row · weights for each column. Exact if the row's bytes are −127 to 127 and no more words are added than 8 with weights

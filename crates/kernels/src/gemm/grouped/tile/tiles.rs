@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// Panels of a tile.
-const PANELS: usize = 3;
+pub(in crate::gemm) const PANELS: usize = 3;
 
 /// Bricks of a group, which are multiplied at a time; of long groups, of a half.
 const fn bricks<F: Decode>() -> usize {
